@@ -1,0 +1,56 @@
+# Two commands do everything on a machine with Python (3.10 to 3.13), make and git: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BACKEND ?= embedded
+
+.PHONY: help install demo test lint types imports unit integration bench lock clean
+
+help:
+	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
+	@echo "make test     lint, types, import rules, unit tests, integration tests"
+	@echo "make bench    the figures the README quotes"
+	@echo "make install  make .venv from requirements.lock (the others do it first)"
+
+# A stamp of what is installed: .venv is made anew when the lock or the package's metadata changes.
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else f"Python 3.10 to 3.13 is needed, $(PYTHON) is {v[0]}.{v[1]}: name another with make PYTHON=...")'
+	@echo "installing into $(VENV) (about 20 s, once)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --only-binary :all: -r requirements.lock
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	@$(BIN)/spanprofiles demo
+
+test: lint types imports unit integration
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+unit: install
+	$(BIN)/pytest tests/unit tests/conformance
+
+integration: install
+	$(BIN)/pytest tests/integration --span-profiles-backend=$(BACKEND)
+
+bench: install
+	$(BIN)/python bench/first_flamegraph.py
+
+# Needs the program uv. No addresses and no annotations: pins and hashes only.
+lock:
+	uv pip compile pyproject.toml --extra demo --group dev --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10 --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
