@@ -1,0 +1,42 @@
+"""Identifiers, spans, traces, flame graphs and endpoints: plain data and arithmetic, no I/O."""
+
+from __future__ import annotations
+
+from spanprofiles.model.difference import FlameGraphDifference, FunctionChange
+from spanprofiles.model.endpoints import Credentials, Endpoints
+from spanprofiles.model.flamegraph import FlameGraph, Frame, FunctionTotals
+from spanprofiles.model.identifiers import (
+    IdentifierError,
+    TraceContext,
+    new_span_id,
+    new_trace_id,
+    parse_span_id,
+    parse_trace_id,
+)
+from spanprofiles.model.selector import CPU, label_selector
+from spanprofiles.model.span import PROFILE_ID_ATTRIBUTE, AttributeValue, Span, SpanKind, SpanStatus
+from spanprofiles.model.trace import Trace
+
+__all__ = [
+    "CPU",
+    "PROFILE_ID_ATTRIBUTE",
+    "AttributeValue",
+    "Credentials",
+    "Endpoints",
+    "FlameGraph",
+    "FlameGraphDifference",
+    "Frame",
+    "FunctionChange",
+    "FunctionTotals",
+    "IdentifierError",
+    "Span",
+    "SpanKind",
+    "SpanStatus",
+    "Trace",
+    "TraceContext",
+    "label_selector",
+    "new_span_id",
+    "new_trace_id",
+    "parse_span_id",
+    "parse_trace_id",
+]

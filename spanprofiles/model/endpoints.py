@@ -1,0 +1,92 @@
+"""Where a backend answers, and what an app under test must be told of it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+#: Upload interval an app under test is given, s. The agent's default of 10 is what a reader would wait for.
+UPLOAD_INTERVAL_S = 1
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How to identify oneself to a backend. All are optional and can be combined.
+
+    Attributes:
+        username: for HTTP basic auth, with ``password``.
+        password: for HTTP basic auth.
+        bearer_token: for ``Authorization: Bearer``; excludes ``username``.
+        tenant: for ``X-Scope-OrgID``, by which Tempo and Pyroscope tell tenants apart.
+        headers: further headers, sent as they are.
+        verify_tls: False accepts any certificate; a path names a file of trusted certificates.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    bearer_token: str = field(default="", repr=False)
+    tenant: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    verify_tls: bool | str = True
+
+    def __post_init__(self) -> None:
+        if self.username and self.bearer_token:
+            raise ValueError("give a user name and password, or a bearer token, not both")
+
+    def as_headers(self) -> dict[str, str]:
+        """Return the headers that carry the credentials."""
+        headers = dict(self.headers)
+        if self.tenant:
+            headers["X-Scope-OrgID"] = self.tenant
+        if self.bearer_token:
+            headers["Authorization"] = f"Bearer {self.bearer_token}"
+        elif self.username:
+            pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
+        return headers
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """The addresses of one backend; none ends in a slash.
+
+    Attributes:
+        tempo: Tempo's query API, such as ``http://127.0.0.1:3200``.
+        pyroscope: Pyroscope's API, for queries and pushes, such as ``http://127.0.0.1:4040``.
+        otlp_http: where OTLP/HTTP traces go, without ``/v1/traces``; empty where nothing is sent from here.
+        grafana: Grafana's address, or empty.
+        credentials: for all of them.
+    """
+
+    tempo: str
+    pyroscope: str
+    otlp_http: str = ""
+    grafana: str = ""
+    credentials: Credentials = field(default_factory=Credentials)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that make an app send its telemetry here, quickly.
+
+        The ``OTEL_*`` ones are read by every OpenTelemetry SDK; the ``PYROSCOPE_*`` ones by the agents of most
+        languages, and by the demo app. Intervals are short: a test waits for one second, not for the default ten.
+        """
+        environment = {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",  # ms
+            "PYROSCOPE_SERVER_ADDRESS": self.pyroscope,
+            "PYROSCOPE_UPLOAD_INTERVAL": str(UPLOAD_INTERVAL_S),
+        }
+        if self.otlp_http:
+            environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = self.otlp_http
+        headers = self.credentials.as_headers()
+        if headers:
+            pairs = (f"{quote(name)}={quote(value)}" for name, value in headers.items())
+            environment["OTEL_EXPORTER_OTLP_HEADERS"] = ",".join(pairs)
+        if self.credentials.username:
+            environment["PYROSCOPE_BASIC_AUTH_USER"] = self.credentials.username
+            environment["PYROSCOPE_BASIC_AUTH_PASSWORD"] = self.credentials.password
+        if self.credentials.tenant:
+            environment["PYROSCOPE_TENANT_ID"] = self.credentials.tenant
+        return environment

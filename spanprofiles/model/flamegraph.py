@@ -1,0 +1,188 @@
+"""A flame graph: call paths with their time, and the questions one asks of it.
+
+Values are what the profile counts; for CPU profiles, nanoseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Union
+
+if TYPE_CHECKING:
+    from spanprofiles.model.difference import FlameGraphDifference
+
+Function = Union[str, "re.Pattern[str]"]
+"""A function's name as it stands in the profile, or a pattern that must match the whole name."""
+
+ROOT = "total"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One box of a flame graph: a function at one place of the call tree.
+
+    Attributes:
+        name: the function, qualified as the agent does (``Flask.dispatch_request``).
+        total: value of the function and everything it called.
+        self: value of the function's own code.
+        children: the functions it called, largest first.
+    """
+
+    name: str
+    total: int
+    self: int
+    children: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True)
+class FunctionTotals:
+    """One row of the top table.
+
+    Attributes:
+        name: the function.
+        self: value of its own code, over all call paths.
+        total: value of the call paths it is on; a recursive function counts once for each path.
+        share: ``total`` as a part of the whole, 0 to 1.
+    """
+
+    name: str
+    self: int
+    total: int
+    share: float
+
+
+class FlameGraph:
+    """The call tree of a set of samples. Immutable; compares equal to another with the same call paths and values."""
+
+    def __init__(self, stacks: Mapping[tuple[str, ...], int] | Iterable[tuple[tuple[str, ...], int]] = ()) -> None:
+        """Build the tree.
+
+        Args:
+            stacks: call path (outermost function first) and the value of the samples whose stack it is. A path that
+                comes more than once is summed up.
+
+        Raises:
+            ValueError: a value is negative.
+        """
+        merged: dict[tuple[str, ...], int] = defaultdict(int)
+        for path, value in stacks.items() if isinstance(stacks, Mapping) else stacks:
+            if value < 0:
+                raise ValueError(f"a call path cannot have the negative value {value}: {' > '.join(path)}")
+            merged[path] += value
+        self._stacks = {path: value for path, value in merged.items() if value}
+
+    @property
+    def stacks(self) -> Mapping[tuple[str, ...], int]:
+        """Call paths, outermost function first, with the value of their innermost function's own code."""
+        return dict(self._stacks)
+
+    @cached_property
+    def total(self) -> int:
+        """The value of all samples together."""
+        return sum(self._stacks.values())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no sample at all, as for an unknown span."""
+        return not self._stacks
+
+    @cached_property
+    def functions(self) -> frozenset[str]:
+        """The names of all functions on any call path."""
+        return frozenset(name for path in self._stacks for name in path)
+
+    @cached_property
+    def root(self) -> Frame:
+        """The call tree, under one frame called ``total``."""
+        totals: dict[tuple[str, ...], int] = defaultdict(int)
+        for path, value in self._stacks.items():
+            for depth in range(len(path) + 1):
+                totals[path[:depth]] += value
+        frames: dict[tuple[str, ...], list[Frame]] = defaultdict(list)
+        for path in sorted(totals, key=len, reverse=True):  # children before parents, however deep
+            children = tuple(sorted(frames.pop(path, []), key=lambda frame: (-frame.total, frame.name)))
+            frame = Frame(path[-1] if path else ROOT, totals[path], self._stacks.get(path, 0), children)
+            if not path:
+                return frame
+            frames[path[:-1]].append(frame)
+        return Frame(ROOT, 0, 0)
+
+    def total_of(self, function: Function) -> int:
+        """Return the value of the samples taken while the function was running or had called another."""
+        return sum(value for path, value in self._stacks.items() if any(_matches(function, name) for name in path))
+
+    def self_of(self, function: Function) -> int:
+        """Return the value of the samples taken in the function's own code."""
+        return sum(value for path, value in self._stacks.items() if path and _matches(function, path[-1]))
+
+    def share(self, function: Function) -> float:
+        """Return ``total_of(function)`` as a part of the whole, 0 to 1; 0 for an empty flame graph."""
+        return self.total_of(function) / self.total if self.total else 0.0
+
+    def below(self, function: Function) -> FlameGraph:
+        """Return the part of the flame graph from the outermost occurrence of the function on."""
+        found: list[tuple[tuple[str, ...], int]] = []
+        for path, value in self._stacks.items():
+            start = next((index for index, name in enumerate(path) if _matches(function, name)), None)
+            if start is not None:
+                found.append((path[start:], value))
+        return FlameGraph(found)
+
+    @cached_property
+    def by_function(self) -> Mapping[str, FunctionTotals]:
+        """Own and total value of every function on any call path."""
+        own: dict[str, int] = defaultdict(int)
+        totals: dict[str, int] = defaultdict(int)
+        for path, value in self._stacks.items():
+            if path:
+                own[path[-1]] += value
+            for name in set(path):
+                totals[name] += value
+        return {name: FunctionTotals(name, own[name], totals[name], totals[name] / self.total) for name in totals}
+
+    def top(self, count: int | None = 10) -> list[FunctionTotals]:
+        """Return the functions with the largest own value, largest first; all that have any where ``count`` is None."""
+        rows = [row for row in self.by_function.values() if row.self]
+        rows.sort(key=lambda row: (-row.self, -row.total, row.name))
+        return rows[:count]
+
+    def diff(self, other: FlameGraph) -> FlameGraphDifference:
+        """Compare this flame graph with a later one: what grew, what shrank, by function."""
+        from spanprofiles.model.difference import FlameGraphDifference
+
+        return FlameGraphDifference(self, other)
+
+    def __add__(self, other: FlameGraph) -> FlameGraph:
+        """Merge two flame graphs, as for several spans of one route."""
+        if not isinstance(other, FlameGraph):
+            return NotImplemented
+        return FlameGraph([*self._stacks.items(), *other._stacks.items()])
+
+    def walk(self) -> Iterator[tuple[int, Frame]]:
+        """Yield (depth, frame), parents before children, largest child first."""
+        pending = [(0, self.root)]
+        while pending:
+            depth, frame = pending.pop()
+            yield depth, frame
+            pending.extend((depth + 1, child) for child in reversed(frame.children))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FlameGraph) and self._stacks == other._stacks
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._stacks.items()))
+
+    def __repr__(self) -> str:
+        """Name the total and the functions that matter: this is what a failed assertion prints."""
+        if self.is_empty:
+            return "<FlameGraph: no samples>"
+        top = ", ".join(f"{row.name} {row.self / self.total:.0%}" for row in self.top(5))
+        return f"<FlameGraph of {self.total / 1e6:g} ms; own time: {top}>"
+
+
+def _matches(function: Function, name: str) -> bool:
+    return function == name if isinstance(function, str) else function.fullmatch(name) is not None

@@ -1,0 +1,85 @@
+"""One span of a trace, as the harness sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Union
+
+#: The span attribute by which the span processors of all languages name the span's profile.
+PROFILE_ID_ATTRIBUTE = "pyroscope.profile.id"
+
+_SERVICE = "service.name"
+
+AttributeValue = Union[str, int, float, bool, bytes, None, "list[AttributeValue]", "dict[str, AttributeValue]"]
+"""An OpenTelemetry attribute value (``opentelemetry.proto.common.v1.AnyValue``)."""
+
+
+class SpanKind(Enum):
+    """The span kinds of OpenTelemetry."""
+
+    UNSPECIFIED = "unspecified"
+    INTERNAL = "internal"
+    SERVER = "server"
+    CLIENT = "client"
+    PRODUCER = "producer"
+    CONSUMER = "consumer"
+
+
+class SpanStatus(Enum):
+    """The status codes of OpenTelemetry."""
+
+    UNSET = "unset"
+    OK = "ok"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A finished span.
+
+    Attributes:
+        trace_id: 32 hex digits.
+        span_id: 16 hex digits.
+        parent_id: the parent span's ID, or None for the trace's root.
+        name: the operation, such as ``GET /bike``.
+        kind: the span kind.
+        start_ns: start, ns since the epoch.
+        end_ns: end, ns since the epoch.
+        attributes: the span's own attributes.
+        resource: the attributes of the process that made it.
+        status: the status code.
+        status_message: what went wrong, where the status is an error.
+        parent_is_remote: what the exporter said of the parent (OTLP ``flags``), or None where it said nothing.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    name: str
+    kind: SpanKind
+    start_ns: int
+    end_ns: int
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    resource: Mapping[str, AttributeValue] = field(default_factory=dict)
+    status: SpanStatus = SpanStatus.UNSET
+    status_message: str = ""
+    parent_is_remote: bool | None = None
+
+    @property
+    def duration_ns(self) -> int:
+        """Wall-clock time from start to end, ns."""
+        return self.end_ns - self.start_ns
+
+    @property
+    def service(self) -> str:
+        """``service.name`` of the span's process, or an empty text."""
+        value = self.resource.get(_SERVICE)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def profile_id(self) -> str | None:
+        """The value of ``pyroscope.profile.id`` on the span, or None. That it is set does not prove samples."""
+        value = self.attributes.get(PROFILE_ID_ATTRIBUTE)
+        return value if isinstance(value, str) and value else None

@@ -1,0 +1,97 @@
+"""A trace: the spans of one request, over all services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from spanprofiles.model.span import Span, SpanKind
+
+_ENTRY_KINDS = {SpanKind.SERVER, SpanKind.CONSUMER}
+_EXIT_KINDS = {SpanKind.CLIENT, SpanKind.PRODUCER}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The spans of one trace that a backend has so far; more may arrive.
+
+    Attributes:
+        trace_id: 32 hex digits.
+        spans: in order of start; a span that was delivered twice stands here once.
+    """
+
+    trace_id: str
+    spans: tuple[Span, ...]
+
+    @classmethod
+    def of(cls, trace_id: str, spans: list[Span]) -> Trace:
+        """Order the spans by start and drop repeated deliveries of the same span."""
+        unique = {(span.span_id, span.kind): span for span in spans}
+        return cls(trace_id, tuple(sorted(unique.values(), key=lambda span: (span.start_ns, -span.end_ns))))
+
+    @cached_property
+    def _by_id(self) -> dict[str, Span]:
+        return {span.span_id: span for span in self.spans}
+
+    def span(self, span_id: str) -> Span | None:
+        """Return the span with that ID, or None."""
+        return self._by_id.get(span_id)
+
+    def parent(self, span: Span) -> Span | None:
+        """Return the span's parent where the trace has it, or None."""
+        found = self._by_id.get(span.parent_id) if span.parent_id else None
+        return found if found is not span else None
+
+    def children(self, span: Span) -> tuple[Span, ...]:
+        """Return the span's direct children, in order of start."""
+        return tuple(child for child in self.spans if child.parent_id == span.span_id and child is not span)
+
+    @property
+    def tops(self) -> tuple[Span, ...]:
+        """The spans whose parent is not in the trace: the root, and whatever lost its parent."""
+        return tuple(span for span in self.spans if self.parent(span) is None)
+
+    def is_local_root(self, span: Span) -> bool:
+        """Tell whether the span is the first of its process in this trace: no parent, or a remote one.
+
+        This is the span that gets a profile ID. Where the exporter said whether the parent is remote (OTLP ``flags``),
+        that decides. Where it did not: a parent that is missing, of another resource, or the other end of a call.
+        """
+        if not span.parent_id:
+            return True
+        if span.parent_is_remote is not None:
+            return span.parent_is_remote
+        parent = self.parent(span)
+        if parent is None or dict(parent.resource) != dict(span.resource):
+            return True
+        return span.kind in _ENTRY_KINDS and parent.kind in _EXIT_KINDS
+
+    @cached_property
+    def local_roots(self) -> tuple[Span, ...]:
+        """The local root spans, in order of start."""
+        return tuple(span for span in self.spans if self.is_local_root(span))
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The names of the services that took part, in order of their first span."""
+        return tuple(dict.fromkeys(span.service for span in self.spans))
+
+    @property
+    def duration_ns(self) -> int:
+        """Wall-clock time from the first start to the last end, ns; 0 for an empty trace."""
+        if not self.spans:
+            return 0
+        return max(span.end_ns for span in self.spans) - self.spans[0].start_ns
+
+    def walk(self) -> Iterator[tuple[int, Span]]:
+        """Yield (depth, span), parents before their children, siblings in order of start."""
+        pending = [(0, span) for span in reversed(self.tops)]
+        seen: set[int] = set()
+        while pending:
+            depth, span = pending.pop()
+            if id(span) in seen:  # two spans that name each other as parent
+                continue
+            seen.add(id(span))
+            yield depth, span
+            pending.extend((depth + 1, child) for child in reversed(self.children(span)))
