@@ -1,0 +1,49 @@
+"""Pyroscope's flame graph JSON to :class:`~spanprofiles.model.FlameGraph`.
+
+Source: ``querier.v1.FlameGraph``. A level holds its boxes in groups of four: offset from the end of the previous box,
+total, self, index into ``names``; a box lies under the box of the level above that spans it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spanprofiles.model import FlameGraph
+
+_GROUP = 4
+
+
+def flamegraph(answer: Mapping[str, Any]) -> FlameGraph:
+    """Read a flame graph.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError: it is not one, or its boxes do not lie under one another.
+    """
+    names: list[str] = answer.get("names", [])
+    stacks: list[tuple[tuple[str, ...], int]] = []
+    above: list[tuple[int, int, tuple[str, ...]]] = []
+    for depth, level in enumerate(answer.get("levels", [])):
+        values = [int(value) for value in level.get("values", [])]
+        if len(values) % _GROUP:
+            raise ValueError(f"level {depth} has {len(values)} values, which is not a multiple of {_GROUP}")
+        boxes: list[tuple[int, int, tuple[str, ...]]] = []
+        position, parent = 0, 0
+        for index in range(0, len(values), _GROUP):
+            offset, total, own, name = values[index : index + _GROUP]
+            position += offset
+            if not total:
+                continue
+            path: tuple[str, ...] = ()  # the box of level 0 is the whole, not a function
+            if depth:
+                while parent < len(above) and above[parent][1] <= position:
+                    parent += 1
+                if parent == len(above) or position < above[parent][0]:
+                    raise ValueError(f"a box of level {depth} lies under none of the level above")
+                path = (*above[parent][2], names[name])
+            if own:
+                stacks.append((path, own))
+            boxes.append((position, position + total, path))
+            position += total
+        above = boxes
+    return FlameGraph(stacks)

@@ -1,0 +1,148 @@
+"""Tempo's query API. Source: the HTTP API of Tempo 3 (``/api/v2/traces``, ``/api/search``, ``/api/v2/search/tag``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spanprofiles.clients import otlp_json
+from spanprofiles.clients.errors import UnexpectedAnswerError
+from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
+from spanprofiles.model import Credentials, Trace, parse_span_id, parse_trace_id
+
+_SERVER = "Tempo"
+
+
+@dataclass(frozen=True)
+class FoundSpan:
+    """A span that matched a search.
+
+    Attributes:
+        span_id: 16 hex digits.
+        start_ns: start, ns since the epoch.
+        duration_ns: wall-clock duration, ns.
+        attributes: what the query used or selected; values as Tempo writes them, as text.
+    """
+
+    span_id: str
+    start_ns: int
+    duration_ns: int
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FoundTrace:
+    """A trace that matched a search, with the spans that made it match.
+
+    Attributes:
+        trace_id: 32 hex digits.
+        root_service: service of the root span; ``<root span not yet received>`` where its parent is elsewhere.
+        root_name: name of the root span.
+        start_ns: start, ns since the epoch.
+        duration_ms: wall-clock duration, ms.
+        spans: the matching spans, at most as many as asked for.
+    """
+
+    trace_id: str
+    root_service: str
+    root_name: str
+    start_ns: int
+    duration_ms: int
+    spans: tuple[FoundSpan, ...]
+
+
+class TempoClient:
+    """Asks one Tempo.
+
+    Args:
+        url: its address, such as ``http://127.0.0.1:3200``.
+        credentials: sent with every request.
+        timeout_s: (connect, read), s.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None = None,
+        timeout_s: tuple[float, float] = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.http = HttpClient(_SERVER, url, credentials, timeout_s)
+
+    def check_ready(self) -> None:
+        """Return if the server says that it is ready.
+
+        Raises:
+            ClientError: it does not.
+        """
+        self.http.get("/ready")
+
+    def trace(self, trace_id: str) -> Trace | None:
+        """Return the spans of a trace that have arrived so far, or None where there are none.
+
+        Raises:
+            ClientError: the server did not answer, or not with a trace.
+        """
+        path = f"/api/v2/traces/{trace_id}"
+        answer = self.http.get_json(path)
+        try:
+            found = list(otlp_json.spans((answer.get("trace") or {}).get("resourceSpans", [])))
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise UnexpectedAnswerError(_SERVER, self.http.url + path, f"not a trace ({error})") from error
+        return Trace.of(trace_id, found) if found else None
+
+    def search(
+        self, query: str, *, start_s: int | None = None, end_s: int | None = None, limit: int = 20, spans: int = 3
+    ) -> list[FoundTrace]:
+        """Search with TraceQL, newest traces first.
+
+        Args:
+            query: TraceQL, such as ``{ span.pyroscope.profile.id != nil }``.
+            start_s: start of the window, s since the epoch; needs ``end_s``.
+            end_s: end of the window, s since the epoch.
+            limit: traces at most.
+            spans: matching spans per trace at most.
+
+        Raises:
+            ClientError: the server did not answer, or refused the query (400 with the place of the error).
+        """
+        parameters: dict[str, str | int] = {"q": query, "limit": limit, "spss": spans}
+        if start_s is not None and end_s is not None:
+            parameters |= {"start": start_s, "end": end_s}
+        answer = self.http.get_json("/api/search", parameters)
+        try:
+            return [_found_trace(one) for one in answer.get("traces", [])]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            url = self.http.url + "/api/search"
+            raise UnexpectedAnswerError(_SERVER, url, f"not a search result ({error})") from error
+
+    def tag_values(self, tag: str) -> list[str]:
+        """Return the values seen of an attribute, such as ``resource.service.name``.
+
+        Raises:
+            ClientError: the server did not answer, or refused the tag.
+        """
+        answer = self.http.get_json(f"/api/v2/search/tag/{tag}/values")
+        return [str(one["value"]) for one in answer.get("tagValues", []) if "value" in one]
+
+
+def _found_trace(one: Mapping[str, Any]) -> FoundTrace:
+    spans = [span for group in one.get("spanSets", []) for span in group.get("spans", [])]
+    return FoundTrace(
+        trace_id=parse_trace_id(one["traceID"]),
+        root_service=one.get("rootServiceName", ""),
+        root_name=one.get("rootTraceName", ""),
+        start_ns=int(one.get("startTimeUnixNano", 0)),
+        duration_ms=int(one.get("durationMs", 0)),
+        spans=tuple(_found_span(span) for span in spans),
+    )
+
+
+def _found_span(one: Mapping[str, Any]) -> FoundSpan:
+    attributes = {pair["key"]: str(next(iter(pair["value"].values()), "")) for pair in one.get("attributes", [])}
+    return FoundSpan(
+        span_id=parse_span_id(one["spanID"]),
+        start_ns=int(one.get("startTimeUnixNano", 0)),
+        duration_ns=int(one.get("durationNanos", 0)),
+        attributes=attributes,
+    )
