@@ -1,0 +1,20 @@
+"""Places where Tempo and Pyroscope answer: each starts, gives the same endpoints, and stops."""
+
+from __future__ import annotations
+
+from spanprofiles.backends.base import Backend, BackendError
+from spanprofiles.backends.embedded import EmbeddedBackend
+from spanprofiles.backends.external import ExternalBackend
+from spanprofiles.backends.processes import ManagedProcess, ProcessFailedError
+from spanprofiles.backends.settings import BACKEND_NAMES, BackendSettings
+
+__all__ = [
+    "BACKEND_NAMES",
+    "Backend",
+    "BackendError",
+    "BackendSettings",
+    "EmbeddedBackend",
+    "ExternalBackend",
+    "ManagedProcess",
+    "ProcessFailedError",
+]

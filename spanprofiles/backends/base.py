@@ -1,0 +1,39 @@
+"""What every backend does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+
+from spanprofiles.model import Endpoints
+
+
+class BackendError(Exception):
+    """A backend cannot run. The message is one line: why, and what to do."""
+
+
+class Backend(ABC):
+    """A place where Tempo's and Pyroscope's APIs answer. A context manager whose value is its endpoints."""
+
+    #: The name by which it is chosen.
+    name: str
+
+    @abstractmethod
+    def start(self) -> Endpoints:
+        """Start it, or find it running, and return when it answers.
+
+        Raises:
+            BackendError: it cannot run here.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop what :meth:`start` started, and nothing else. A second call does nothing."""
+
+    def __enter__(self) -> Endpoints:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,76 @@
+"""The embedded pair as a backend: a process of its own, on free ports, gone with its data when it is stopped."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from spanprofiles.backends.base import Backend, BackendError
+from spanprofiles.backends.processes import ManagedProcess, ProcessFailedError
+from spanprofiles.model import Endpoints
+
+_READY = "ready"
+_START_S = 20.0
+
+
+@dataclass(frozen=True)
+class EmbeddedPorts:
+    """The ports of the pair on 127.0.0.1; 0 takes a free one."""
+
+    tempo: int = 0
+    otlp_http: int = 0
+    pyroscope: int = 0
+
+
+class EmbeddedBackend(Backend):
+    """Runs ``spanprofiles serve``.
+
+    Args:
+        ports: where it listens.
+        data_directory: where it keeps its data; None for a temporary folder of its own.
+    """
+
+    name = "embedded"
+
+    def __init__(self, ports: EmbeddedPorts | None = None, data_directory: Path | None = None) -> None:
+        ports = ports or EmbeddedPorts()
+        command = [sys.executable, "-m", "spanprofiles", "serve"]
+        command += ["--tempo-port", str(ports.tempo), "--otlp-http-port", str(ports.otlp_http)]
+        command += ["--pyroscope-port", str(ports.pyroscope)]
+        if data_directory is not None:
+            command += ["--data-dir", str(data_directory)]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.process = ManagedProcess("the embedded pair", command, environment=environment)
+
+    def launch(self) -> None:
+        """Start the process and return at once; :meth:`start` waits for it.
+
+        Raises:
+            BackendError: it cannot be started.
+        """
+        try:
+            self.process.start()
+        except ProcessFailedError as error:
+            raise BackendError(str(error)) from error
+
+    def start(self) -> Endpoints:
+        """Start it unless that was done, and return when it is ready.
+
+        Raises:
+            BackendError: it ended or did not get ready.
+        """
+        if not self.process.pid:
+            self.launch()
+        try:
+            lines = self.process.wait_for_line(lambda line: line == _READY, _START_S)
+        except ProcessFailedError as error:
+            self.stop()
+            raise BackendError(str(error)) from error
+        announced = dict(line.split(maxsplit=1) for line in lines if "://" in line)
+        return Endpoints(tempo=announced["tempo"], pyroscope=announced["pyroscope"], otlp_http=announced["otlp-http"])
+
+    def stop(self) -> None:
+        """Stop the process."""
+        self.process.stop()

@@ -1,0 +1,155 @@
+"""Processes with a handle: started with their output kept, stopped with their children, and nothing else stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+
+_KEPT_LINES = 200
+_SHOWN_LINES = 12
+
+
+class ProcessFailedError(Exception):
+    """A process ended, or did not get ready, when it should be running. The message ends with its last lines."""
+
+
+class ManagedProcess:
+    """One child process in a process group of its own, so that Ctrl-C reaches it only through :meth:`stop`.
+
+    Args:
+        name: what to call it in messages.
+        command: program and arguments.
+        environment: the whole environment of the process.
+        directory: its working directory; None for this process's own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.name = name
+        self.command = list(command)
+        self._environment = dict(os.environ if environment is None else environment)
+        self._directory = directory
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._news = threading.Condition()
+        self._ended = False
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+
+    def start(self) -> ManagedProcess:
+        """Start it.
+
+        Raises:
+            ProcessFailedError: the program cannot be started.
+        """
+        try:
+            self._process = subprocess.Popen(
+                self.command,
+                env=self._environment,
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProcessFailedError(f"{self.name} cannot be started: {self.command[0]}: {error.strerror}") from error
+        self._reader = threading.Thread(target=self._read, name=f"output of {self.name}", daemon=True)
+        self._reader.start()
+        return self
+
+    @property
+    def pid(self) -> int:
+        """The process ID; 0 before the start."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, or None while it runs."""
+        return self._process.poll() if self._process else None
+
+    @property
+    def output(self) -> list[str]:
+        """Its last lines, standard output and error together."""
+        with self._news:
+            return list(self._lines)
+
+    def wait_for_line(self, matches: Callable[[str], bool], timeout_s: float) -> list[str]:
+        """Wait until it prints a line that matches, and return all its lines up to that one.
+
+        Raises:
+            ProcessFailedError: it ended first, or the time is over.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._news:
+            while True:
+                lines = list(self._lines)
+                found = next((index for index, line in enumerate(lines) if matches(line)), None)
+                if found is not None:
+                    return lines[: found + 1]
+                left = deadline - time.monotonic()
+                if self._ended or left <= 0:
+                    break
+                self._news.wait(left)
+        raise self.failure("ended" if self._ended else f"was not ready after {timeout_s:g} s")
+
+    def failure(self, what: str) -> ProcessFailedError:
+        """Return the error that says what happened, with the last lines it printed."""
+        code = self._process.poll() if self._process else None
+        exit_note = f" with exit code {code}" if code is not None else ""
+        tail = "\n".join(f"  | {line}" for line in self.output[-_SHOWN_LINES:]) or "  | (it printed nothing)"
+        return ProcessFailedError(f"{self.name} {what}{exit_note}; its last lines:\n{tail}")
+
+    def stop(self, patience_s: float = 5.0) -> None:
+        """Ask it to end (SIGTERM), kill its whole group where it does not in time. Does nothing where it has ended."""
+        if self._process is None:
+            return
+        if self.is_running:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience_s)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # its group: children it left behind
+        self._process.wait()
+        if self._reader is not None:
+            self._reader.join(timeout=1)
+        if self._process.stdout is not None and not (self._reader and self._reader.is_alive()):
+            self._process.stdout.close()
+
+    def __enter__(self) -> ManagedProcess:
+        return self if self._process else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _read(self) -> None:
+        assert self._process is not None  # noqa: S101  # the thread starts after the process
+        assert self._process.stdout is not None  # noqa: S101  # a pipe was asked for
+        for line in self._process.stdout:
+            with self._news:
+                self._lines.append(line.rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()

@@ -1,0 +1,98 @@
+"""Which backend to use, from options and ``SPAN_PROFILES_*`` environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from urllib.parse import urlsplit
+
+from spanprofiles.backends.base import Backend, BackendError
+from spanprofiles.backends.embedded import EmbeddedBackend
+from spanprofiles.backends.external import ExternalBackend
+from spanprofiles.model import Credentials, Endpoints
+
+BACKEND_NAMES = ("auto", "embedded", "external")
+
+_PREFIX = "SPAN_PROFILES_"
+
+
+@dataclass(frozen=True)
+class BackendSettings:
+    """What is known before a backend starts. Each field is also the environment variable ``SPAN_PROFILES_<FIELD>``.
+
+    Attributes:
+        backend: ``auto`` takes ``external`` where a Tempo address is given, else ``embedded``.
+        tempo_url: Tempo's query address, for ``external``.
+        pyroscope_url: Pyroscope's address, for ``external``.
+        otlp_url: where the app under test sends OTLP/HTTP traces, for ``external``.
+        grafana_url: Grafana's address, where there is one.
+        username: for basic auth.
+        password: for basic auth.
+        token: bearer token.
+        tenant: ``X-Scope-OrgID``.
+        ca_file: file of certificates to trust instead of the system's.
+    """
+
+    backend: str = "auto"
+    tempo_url: str = ""
+    pyroscope_url: str = ""
+    otlp_url: str = ""
+    grafana_url: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    tenant: str = ""
+    ca_file: str = ""
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> BackendSettings:
+        """Take the environment's settings, and over them those options that are given.
+
+        Raises:
+            BackendError: the backend is unknown, or an address is no http address.
+        """
+        values = {one.name: environment.get(_PREFIX + one.name.upper(), one.default) for one in fields(cls)}
+        values |= {name: value for name, value in (options or {}).items() if value}
+        settings = cls(**{name: str(value) for name, value in values.items()})
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        if self.backend not in BACKEND_NAMES:
+            raise BackendError(f"there is no backend {self.backend!r}: choose one of {', '.join(BACKEND_NAMES)}")
+        for name in ("tempo_url", "pyroscope_url", "otlp_url", "grafana_url"):
+            url = getattr(self, name)
+            if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
+                raise BackendError(
+                    f"{_PREFIX}{name.upper()} is {url!r}, which is no address: http://host:port is expected"
+                )
+        if self.username and self.token:
+            raise BackendError("give a user name and password, or a token, not both")
+
+    @property
+    def chosen(self) -> str:
+        """The backend that ``auto`` comes to."""
+        if self.backend != "auto":
+            return self.backend
+        return "external" if self.tempo_url or self.pyroscope_url else "embedded"
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """The addresses given, for a backend that is there already."""
+        return Endpoints(
+            tempo=self.tempo_url.rstrip("/"),
+            pyroscope=self.pyroscope_url.rstrip("/"),
+            otlp_http=self.otlp_url.rstrip("/"),
+            grafana=self.grafana_url.rstrip("/"),
+            credentials=Credentials(
+                username=self.username,
+                password=self.password,
+                bearer_token=self.token,
+                tenant=self.tenant,
+                verify_tls=self.ca_file or True,
+            ),
+        )
+
+    def create(self) -> Backend:
+        """Return the chosen backend, not yet started."""
+        return ExternalBackend(self.endpoints) if self.chosen == "external" else EmbeddedBackend()

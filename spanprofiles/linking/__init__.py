@@ -1,0 +1,36 @@
+"""From a request to the flame graph of its spans: request, trace, local root span, profile ID, samples.
+
+Everything here waits by polling with a deadline, and where the link does not come about says which hop is missing and
+what was seen instead.
+"""
+
+from __future__ import annotations
+
+from spanprofiles.linking.errors import (
+    LinkError,
+    NoProfileIdError,
+    NoSamplesError,
+    NotTracedError,
+    TraceNotFoundError,
+)
+from spanprofiles.linking.evidence import Evidence
+from spanprofiles.linking.linked_span import LinkedSpan
+from spanprofiles.linking.linker import Linker, Traced
+from spanprofiles.linking.session import TracedSession, await_answer, trace_context_of
+from spanprofiles.linking.waiting import Waiting
+
+__all__ = [
+    "Evidence",
+    "LinkError",
+    "LinkedSpan",
+    "Linker",
+    "NoProfileIdError",
+    "NoSamplesError",
+    "NotTracedError",
+    "TraceNotFoundError",
+    "Traced",
+    "TracedSession",
+    "Waiting",
+    "await_answer",
+    "trace_context_of",
+]

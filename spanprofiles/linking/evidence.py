@@ -1,0 +1,28 @@
+"""What the harness saw while it followed a request: kept for the failure message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from spanprofiles.model import FlameGraph, Trace
+
+
+@dataclass
+class Evidence:
+    """What was there when it was last looked at.
+
+    Attributes:
+        trace_id: the trace that was followed, 32 hex digits.
+        trace: its spans, or None where Tempo had none.
+        flamegraphs: the samples found, by profile ID; an empty flame graph is a dead link.
+        selectors: the label selector each profile ID was asked for with.
+        window_ms: first and last ms (since the epoch) of the last profile query.
+        notes: what was looked at to explain a missing link, one sentence each.
+    """
+
+    trace_id: str
+    trace: Trace | None = None
+    flamegraphs: dict[str, FlameGraph] = field(default_factory=dict)
+    selectors: dict[str, str] = field(default_factory=dict)
+    window_ms: tuple[int, int] | None = None
+    notes: list[str] = field(default_factory=list)

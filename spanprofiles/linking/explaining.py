@@ -1,0 +1,95 @@
+"""Why a link did not come about: looks once more at what is there instead, and says it in a sentence or two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spanprofiles.clients import ClientError, ProfileQuery
+from spanprofiles.model import Span
+
+if TYPE_CHECKING:
+    from spanprofiles.linking.evidence import Evidence
+    from spanprofiles.linking.linker import Linker
+
+_EVERYTHING = "{}"
+_DAY_MS = 24 * 3600 * 1000
+_SAMPLING_PERIOD_MS = 10
+_NAMES = 8
+
+
+def no_trace(evidence: Evidence, linker: Linker) -> str:
+    """Say that Tempo has no span of the trace, and which services it does know."""
+    message = (
+        f"Tempo has no span of the trace {evidence.trace_id} after {linker.waiting.timeout_s:g} s:"
+        " the app is not instrumented, did not sample this request, or exports to another server"
+    )
+    try:
+        services = linker.tempo.tag_values("resource.service.name")
+    except ClientError as error:
+        evidence.notes.append(str(error))
+    else:
+        known = ", ".join(services[:_NAMES]) or "none"
+        evidence.notes.append(f"services Tempo has spans of: {known}")
+    return _with_notes(message, evidence)
+
+
+def no_profile_id(evidence: Evidence, count: int) -> str:
+    """Say which local root spans carry no profile ID."""
+    trace = evidence.trace
+    roots = trace.local_roots if trace else ()
+    carrying = [span for span in roots if span.profile_id]
+    named = ", ".join(f"{span.name} ({span.span_id}, {span.service})" for span in roots) or "none"
+    if carrying:
+        return (
+            f"{len(carrying)} local root span(s) of the trace {evidence.trace_id} carry pyroscope.profile.id,"
+            f" {count} are awaited; local root spans: {named}"
+        )
+    return (
+        f"no local root span of the trace {evidence.trace_id} carries pyroscope.profile.id: the span processor"
+        f" (pyroscope.otel.PyroscopeSpanProcessor) is not added to the tracer provider; local root spans: {named}"
+    )
+
+
+def no_samples(span: Span, evidence: Evidence, linker: Linker) -> str:
+    """Say that a span is a dead link, and where samples are instead: another service name, another time, nowhere."""
+    query = linker.query(span)
+    message = (
+        f"the span {span.span_id} ({span.name}, {span.duration_ns / 1e6:.1f} ms) carries the profile ID"
+        f" {span.profile_id} and no sample has it (asked {query.selector}, {query.profile_type})"
+    )
+    if span.profile_id != span.span_id:
+        evidence.notes.append("the profile ID is not the span's own ID: another span's was copied, or it was rewritten")
+    try:
+        evidence.notes.append(_where_instead(span, query, linker))
+    except ClientError as error:
+        evidence.notes.append(str(error))
+    return _with_notes(message, evidence)
+
+
+def _where_instead(span: Span, query: ProfileQuery, linker: Linker) -> str:
+    pyroscope = linker.pyroscope
+    day = ProfileQuery(_EVERYTHING, query.end_ms - _DAY_MS, query.end_ms, query.profile_type)
+    everywhere = ProfileQuery(_EVERYTHING, query.start_ms, query.end_ms, query.profile_type)
+    services = pyroscope.label_values("service_name", query.start_ms, query.end_ms)
+    named = ", ".join(services[:_NAMES])
+    if not pyroscope.span_profile(everywhere, [span.profile_id or ""]).is_empty:
+        return (
+            f"the samples are there, but not under service_name={span.service!r}: the agent's application name is"
+            f" another than the tracer's service.name (services with profiles: {named})"
+        )
+    if not pyroscope.span_profile(day, [span.profile_id or ""]).is_empty:
+        return "the samples are there, but outside the window asked: margin too short, or clocks apart"
+    if not services:
+        return "Pyroscope has no profile of any service in that window: no agent runs, or its uploads fail"
+    if span.service not in services:
+        return f"Pyroscope has no profile of {span.service!r}: no agent runs there (services with profiles: {named})"
+    if span.duration_ns < 2 * _SAMPLING_PERIOD_MS * 1_000_000:
+        return f"the span is shorter than two sampling periods of {_SAMPLING_PERIOD_MS} ms: it may have been missed"
+    return (
+        f"{span.service!r} has profiles, but none of this span: it waited instead of computing, or the agent"
+        " labels no samples"
+    )
+
+
+def _with_notes(message: str, evidence: Evidence) -> str:
+    return "; ".join([message, *evidence.notes])

@@ -1,0 +1,52 @@
+"""A span together with its own flame graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spanprofiles.model import FlameGraph, Span
+
+
+@dataclass(frozen=True)
+class LinkedSpan:
+    """A local root span whose profile ID led to samples.
+
+    Attributes:
+        span: the span.
+        flamegraph: its own samples, and nobody else's.
+        waited_s: seconds from the first look for samples to the last.
+    """
+
+    span: Span
+    flamegraph: FlameGraph
+    waited_s: float = 0.0
+
+    @property
+    def trace_id(self) -> str:
+        """The trace, 32 hex digits."""
+        return self.span.trace_id
+
+    @property
+    def span_id(self) -> str:
+        """The span, 16 hex digits."""
+        return self.span.span_id
+
+    @property
+    def profile_id(self) -> str:
+        """The value of ``pyroscope.profile.id``: what the samples were asked for with."""
+        return self.span.profile_id or ""
+
+    @property
+    def name(self) -> str:
+        """The span's name."""
+        return self.span.name
+
+    @property
+    def service(self) -> str:
+        """``service.name`` of the span's process."""
+        return self.span.service
+
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time in the span, ns: number of samples times the sampling period."""
+        return self.flamegraph.total

@@ -1,0 +1,219 @@
+"""Follows a request hop by hop: its trace, its local root spans, their profile IDs, their samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
+from spanprofiles.linking import explaining
+from spanprofiles.linking.errors import NoProfileIdError, NoSamplesError, TraceNotFoundError
+from spanprofiles.linking.evidence import Evidence
+from spanprofiles.linking.linked_span import LinkedSpan
+from spanprofiles.linking.session import AnsweredRequest, trace_context_of
+from spanprofiles.linking.waiting import Waiting
+from spanprofiles.model import CPU, Endpoints, FlameGraph, Span, Trace, TraceContext, label_selector, parse_trace_id
+
+Traced = AnsweredRequest | TraceContext | str
+"""What names a trace: an answered request, a trace context, or a trace ID."""
+
+#: What Grafana's button "Profiles for this span" adds on either side of the span, ms.
+GRAFANA_MARGIN_MS = 60_000
+
+# An upload that was under way when the request ended cannot hold its last samples. It has landed by then.
+_UPLOAD_UNDER_WAY_S = 0.25
+
+
+class Linker:
+    """Follows requests through one backend.
+
+    Args:
+        tempo: where traces are.
+        pyroscope: where profiles are.
+        waiting: the deadline for each question.
+        upload_interval_s: the agent's upload interval, s. A span that straddles two uploads is complete only after the
+            second.
+        profile_type: which profiles.
+        margin_ms: how much earlier and later than the span profiles are looked for, ms. A profile is dated by the start
+            of its upload window, so this must be longer than the upload interval.
+    """
+
+    def __init__(
+        self,
+        tempo: TempoClient,
+        pyroscope: PyroscopeClient,
+        *,
+        waiting: Waiting | None = None,
+        upload_interval_s: float = 1.0,
+        profile_type: str = CPU,
+        margin_ms: int = GRAFANA_MARGIN_MS,
+    ) -> None:
+        self.tempo = tempo
+        self.pyroscope = pyroscope
+        self.waiting = waiting or Waiting()
+        self.upload_interval_s = upload_interval_s
+        self.profile_type = profile_type
+        self.margin_ms = margin_ms
+
+    @classmethod
+    def of(cls, endpoints: Endpoints, *, waiting: Waiting | None = None, upload_interval_s: float = 1.0) -> Linker:
+        """Return a linker of a backend's endpoints."""
+        return cls(
+            TempoClient(endpoints.tempo, endpoints.credentials),
+            PyroscopeClient(endpoints.pyroscope, endpoints.credentials),
+            waiting=waiting,
+            upload_interval_s=upload_interval_s,
+        )
+
+    def trace(
+        self, traced: Traced, until: Callable[[Trace], bool] = lambda _: True, evidence: Evidence | None = None
+    ) -> Trace:
+        """Wait for the trace of a request.
+
+        Args:
+            traced: an answered request, a trace context or a trace ID.
+            until: what the trace must show before it is returned; spans arrive in batches.
+            evidence: is filled with what was seen, for whoever reports a failure.
+
+        Raises:
+            NotTracedError: the request carried no ``traceparent``.
+            TraceNotFoundError: Tempo had no span of it by the deadline, or not what ``until`` asks.
+            ClientError: Tempo failed.
+        """
+        evidence = evidence or self.evidence(traced)
+        for _ in self.waiting.looks():
+            evidence.trace = self.tempo.trace(evidence.trace_id)
+            if evidence.trace is not None and until(evidence.trace):
+                return evidence.trace
+        if evidence.trace is None:
+            raise TraceNotFoundError(explaining.no_trace(evidence, self), evidence)
+        seen = ", ".join(span.name for span in evidence.trace.spans)
+        message = (
+            f"the trace {evidence.trace_id} is not as awaited after {self.waiting.timeout_s:g} s; its spans: {seen}"
+        )
+        raise TraceNotFoundError(message, evidence)
+
+    def linked_spans(self, traced: Traced, count: int = 1, evidence: Evidence | None = None) -> list[LinkedSpan]:
+        """Wait until the request's trace has that many local root spans with a profile ID, and all lead to samples.
+
+        Args:
+            traced: an answered request, a trace context or a trace ID.
+            count: how many there must be; one for each process the request passes.
+            evidence: is filled with what was seen, for whoever reports a failure.
+
+        Returns:
+            The linked spans in order of their start.
+
+        Raises:
+            NotTracedError: the request carried no ``traceparent``.
+            TraceNotFoundError: Tempo had no span of it by the deadline.
+            NoProfileIdError: fewer than ``count`` local root spans carry a profile ID.
+            NoSamplesError: a profile ID leads to no samples.
+            ClientError: a server failed.
+        """
+        evidence = evidence or self.evidence(traced)
+        spans = self._await_spans(evidence, _with_profile_id, count)
+        return [self.samples(span, evidence) for span in spans]
+
+    def linked_span(self, traced: Traced, evidence: Evidence | None = None) -> LinkedSpan:
+        """Wait for the linked span that answered the request: :meth:`answering_span`, then :meth:`samples`.
+
+        Raises:
+            LinkError, ClientError: as :meth:`linked_spans`.
+        """
+        evidence = evidence or self.evidence(traced)
+        return self.samples(self.answering_span(traced, evidence), evidence)
+
+    def answering_span(self, traced: Traced, evidence: Evidence | None = None) -> Span:
+        """Wait for the local root span that answered the request, with its profile ID: not one further down.
+
+        Where a trace ID is all that is known, that is the local root span with none of the trace above it.
+
+        Raises:
+            NotTracedError, TraceNotFoundError, NoProfileIdError, ClientError: as :meth:`linked_spans`.
+        """
+        parent_id = None if isinstance(traced, str) else _context(traced).span_id
+
+        def answering(trace: Trace) -> list[Span]:
+            return [
+                span
+                for span in _with_profile_id(trace)
+                if (span.parent_id == parent_id if parent_id else trace.parent(span) is None)
+            ]
+
+        return self._await_spans(evidence or self.evidence(traced), answering, 1)[0]
+
+    def evidence(self, traced: Traced) -> Evidence:
+        """Return an empty record for what will be seen of the request.
+
+        Raises:
+            NotTracedError: the request carried no ``traceparent``.
+            IdentifierError: the text is no trace ID.
+        """
+        return Evidence(parse_trace_id(traced) if isinstance(traced, str) else _context(traced).trace_id)
+
+    def _await_spans(self, evidence: Evidence, wanted: Callable[[Trace], list[Span]], count: int) -> list[Span]:
+        for _ in self.waiting.looks():
+            evidence.trace = self.tempo.trace(evidence.trace_id)
+            spans = wanted(evidence.trace) if evidence.trace else []
+            if len(spans) >= count:
+                return spans
+        if evidence.trace is None:
+            raise TraceNotFoundError(explaining.no_trace(evidence, self), evidence)
+        raise NoProfileIdError(explaining.no_profile_id(evidence, count), evidence)
+
+    def samples(self, span: Span, evidence: Evidence | None = None) -> LinkedSpan:
+        """Wait for the samples of a span that carries a profile ID, and until all of them have arrived.
+
+        A span that straddles two uploads has its samples in both. They are complete when they came with an upload that
+        began after the request had ended, or when another upload interval has passed.
+
+        Raises:
+            NoProfileIdError: the span carries no profile ID.
+            NoSamplesError: there were no samples by the deadline.
+            ClientError: Pyroscope failed.
+        """
+        evidence = evidence or Evidence(span.trace_id)
+        flamegraph, waited, empty_until = FlameGraph(), 0.0, 0.0
+        for waited in self.waiting.looks():
+            flamegraph = self.flamegraph(span, evidence)
+            if flamegraph.is_empty:
+                empty_until = waited
+            elif empty_until > _UPLOAD_UNDER_WAY_S or waited > self.upload_interval_s + _UPLOAD_UNDER_WAY_S:
+                break
+        if flamegraph.is_empty:
+            raise NoSamplesError(explaining.no_samples(span, evidence, self), evidence)
+        return LinkedSpan(span, flamegraph, waited)
+
+    def flamegraph(self, span: Span, evidence: Evidence | None = None) -> FlameGraph:
+        """Ask once for the samples of a span by its profile ID, in its service, around its time; empty where none are.
+
+        Raises:
+            NoProfileIdError: the span carries no profile ID.
+            ClientError: Pyroscope failed.
+        """
+        if span.profile_id is None:
+            raise NoProfileIdError(f"the span {span.span_id} ({span.name}) carries no pyroscope.profile.id", evidence)
+        query = self.query(span)
+        found = self.pyroscope.span_profile(query, [span.profile_id])
+        if evidence is not None:
+            evidence.selectors[span.profile_id] = query.selector
+            evidence.window_ms = (query.start_ms, query.end_ms)
+            evidence.flamegraphs[span.profile_id] = found
+        return found
+
+    def query(self, span: Span) -> ProfileQuery:
+        """Return the query for the profiles of a span's service around the span's time."""
+        return ProfileQuery(
+            label_selector({"service_name": span.service} if span.service else {}),
+            span.start_ns // 1_000_000 - self.margin_ms,
+            span.end_ns // 1_000_000 + self.margin_ms,
+            self.profile_type,
+        )
+
+
+def _context(traced: AnsweredRequest | TraceContext) -> TraceContext:
+    return traced if isinstance(traced, TraceContext) else trace_context_of(traced)
+
+
+def _with_profile_id(trace: Trace) -> list[Span]:
+    return [span for span in trace.local_roots if span.profile_id]

@@ -1,0 +1,99 @@
+"""Requests that can be found again: each carries a ``traceparent`` of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import requests
+
+from spanprofiles.linking.errors import NotTracedError
+from spanprofiles.linking.waiting import Waiting
+from spanprofiles.model import IdentifierError, TraceContext
+
+_TRACEPARENT = "traceparent"
+_SERVER_ERROR = 500
+
+#: (connect, read), s; an app under test that hangs must fail the test, not hang it.
+APP_TIMEOUT_S = (5.0, 30.0)
+
+
+class _Request(Protocol):
+    @property
+    def headers(self) -> Mapping[str, Any]: ...
+
+
+class AnsweredRequest(Protocol):
+    """A response that knows the request it answers: those of ``requests`` and of ``httpx`` do."""
+
+    @property
+    def request(self) -> _Request:
+        """The request."""
+
+
+class TracedSession(requests.Session):
+    """A :class:`requests.Session` whose requests each start a trace of their own.
+
+    Args:
+        base_url: put before addresses that have none of their own, so that ``session.get("/bike")`` works.
+        timeout_s: (connect, read), s, unless a call gives its own.
+
+    A call that brings its own ``traceparent`` header keeps it; ``sampled=False`` asks the app not to record.
+    """
+
+    def __init__(self, base_url: str = "", timeout_s: tuple[float, float] = APP_TIMEOUT_S) -> None:
+        super().__init__()
+        self.base_url = base_url.rstrip("/")
+        self.timeout_s = timeout_s
+
+    def request(  # type: ignore[override]  # adds an argument, hands all the others on
+        self, method: str, url: str, *, sampled: bool = True, **options: Any
+    ) -> requests.Response:
+        """Send a request with a ``traceparent``, and with a time-out."""
+        headers = dict(options.pop("headers", None) or {})
+        if not any(name.lower() == _TRACEPARENT for name in headers):
+            headers[_TRACEPARENT] = TraceContext.new(sampled=sampled).traceparent
+        options.setdefault("timeout", self.timeout_s)
+        if self.base_url and "://" not in url:
+            url = f"{self.base_url}/{url.lstrip('/')}"
+        return super().request(method, url, headers=headers, **options)
+
+
+def trace_context_of(response: AnsweredRequest) -> TraceContext:
+    """Return the trace context that the answered request carried.
+
+    Raises:
+        NotTracedError: the request carried no usable ``traceparent``, so its trace cannot be told from others.
+    """
+    header = response.request.headers.get(_TRACEPARENT)
+    text = header.decode() if isinstance(header, bytes) else header
+    if not text:
+        raise NotTracedError(
+            "the request carried no traceparent header, so its trace cannot be told from others: send it with"
+            " spanprofiles.linking.TracedSession (the fixture's session()), or set the header"
+        )
+    try:
+        return TraceContext.parse(text)
+    except IdentifierError as error:
+        raise NotTracedError(str(error)) from error
+
+
+def await_answer(
+    session: TracedSession, path: str, timeout_s: float, while_true: Callable[[], bool] = lambda: True
+) -> bool:
+    """Ask until the app answers, and return whether it did with a status below 500.
+
+    Args:
+        session: speaks with the app. The requests are marked as not sampled: they leave no traces behind.
+        path: what to ask for.
+        timeout_s: give up after this many seconds.
+        while_true: give up when this is false, as when the app's process has ended.
+    """
+    for _ in Waiting(timeout_s, longest_s=0.05).looks():
+        with contextlib.suppress(requests.RequestException):
+            if session.get(path, sampled=False, timeout=(1.0, 5.0)).status_code < _SERVER_ERROR:
+                return True
+        if not while_true():
+            return False
+    return False

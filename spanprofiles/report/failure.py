@@ -1,0 +1,30 @@
+"""What a failed claim prints: everything that was seen of the request, so that nobody must run it again to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spanprofiles.linking import Evidence
+from spanprofiles.report.text import call_tree, span_tree, top_table
+
+
+def failure_report(evidence: Evidence) -> str:
+    """Return the trace's spans, and of each profile ID what was asked for it and the samples that came."""
+    lines = [f"trace {evidence.trace_id}"]
+    if evidence.trace is None:
+        lines.append("  Tempo has no span of it")
+    else:
+        lines += _indented(span_tree(evidence.trace, evidence.flamegraphs))
+    for profile_id, flamegraph in evidence.flamegraphs.items():
+        first_ms, last_ms = evidence.window_ms or (0, 0)
+        asked = f"asked {evidence.selectors.get(profile_id, '{}')} from {first_ms} to {last_ms} ms"
+        lines += ["", f"samples of profile ID {profile_id} ({asked})"]
+        lines += _indented(call_tree(flamegraph))
+        if not flamegraph.is_empty:
+            lines += ["", *_indented(top_table(flamegraph))]
+    lines += [f"note: {note}" for note in evidence.notes]
+    return "\n".join(lines)
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}" for line in lines]

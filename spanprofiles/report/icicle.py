@@ -1,0 +1,83 @@
+"""The layout of a flame graph, roots on top: which box stands where, in whole columns.
+
+A chain of frames that all have the same samples (the framework's thirty frames above every request) becomes one box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from spanprofiles.model import FlameGraph, Frame
+
+_JOINED = " > "
+_MORE = "… > "
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box of the picture.
+
+    Attributes:
+        left: first column.
+        width: columns, at least 1.
+        names: the functions it stands for, outermost first; more than one where a chain was folded.
+        total: value of the samples in it.
+        self: value of the samples in the innermost function's own code.
+    """
+
+    left: int
+    width: int
+    names: tuple[str, ...]
+    total: int
+    self: int
+
+    @property
+    def label(self) -> str:
+        """What to write on it: the functions it stands for, as many of the innermost as fit."""
+        room = self.width - 1  # one column tells it from its neighbour
+        shown, rest = self.names[-1], self.names[:-1]
+        while rest and len(_JOINED.join((rest[-1], shown))) <= room - (len(_MORE) if len(rest) > 1 else 0):
+            shown, rest = _JOINED.join((rest[-1], shown)), rest[:-1]
+        if rest and len(_MORE) + len(shown) <= room:
+            shown = _MORE + shown
+        return shown[:room]
+
+
+def fold(frame: Frame) -> tuple[tuple[str, ...], Frame]:
+    """Follow a chain of only children that have all of their parent's samples: its names, and its last frame."""
+    names = [frame.name]
+    while len(frame.children) == 1 and frame.children[0].total == frame.total:
+        frame = frame.children[0]
+        names.append(frame.name)
+    return tuple(names), frame
+
+
+def icicle(flamegraph: FlameGraph, width: int) -> list[list[Box]]:
+    """Lay a flame graph out over ``width`` columns.
+
+    Returns:
+        Rows from the outermost functions inwards; the boxes of a row from left to right. What is narrower than a column
+        is left out; no rows for an empty flame graph.
+    """
+    rows: list[list[Box]] = []
+    level = _boxes(flamegraph.root.children, 0, flamegraph.total, width)
+    while level:
+        rows.append([box for box, _, _ in level])
+        level = [
+            placed for _, frame, start in level for placed in _boxes(frame.children, start, flamegraph.total, width)
+        ]
+    return rows
+
+
+def _boxes(frames: tuple[Frame, ...], start: int, total: int, width: int) -> list[tuple[Box, Frame, int]]:
+    return list(_place(frames, start, total, width))
+
+
+def _place(frames: tuple[Frame, ...], start: int, total: int, width: int) -> Iterator[tuple[Box, Frame, int]]:
+    for frame in frames:
+        left, right = round(start * width / total), round((start + frame.total) * width / total)
+        if right > left:
+            names, last = fold(frame)
+            yield Box(left, right - left, names, frame.total, last.self), last, start
+        start += frame.total

@@ -1,0 +1,106 @@
+"""Traces and flame graphs as plain lines, readable in a log without colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spanprofiles.model import FlameGraph, Frame, Span, Trace
+from spanprofiles.report.icicle import fold, icicle
+
+_BAR = 20
+_NARROWEST_SHARE = 0.01
+
+
+def duration(value_ns: int) -> str:
+    """Write a time span with a unit that suits it: ``184 us``, ``12.5 ms``, ``1.84 s``."""
+    if value_ns < 1_000_000:
+        return f"{value_ns / 1e3:.0f} us"
+    if value_ns < 1_000_000_000:
+        return f"{value_ns / 1e6:.1f} ms"
+    return f"{value_ns / 1e9:.2f} s"
+
+
+def span_tree(trace: Trace, flamegraphs: Mapping[str, FlameGraph] | None = None) -> list[str]:
+    """Return a line for each span (name, duration, bar, service), and one more for each profile ID.
+
+    Args:
+        trace: the spans.
+        flamegraphs: what is known of profile IDs; an ID that is absent was not looked at.
+    """
+    rows = [("  " * depth, span) for depth, span in trace.walk()]
+    width = max((len(indent + span.name) for indent, span in rows), default=0)
+    first = trace.spans[0].start_ns if trace.spans else 0
+    whole = trace.duration_ns or 1
+    lines = []
+    for indent, span in rows:
+        left = (span.start_ns - first) * _BAR // whole
+        length = max(1, round(span.duration_ns * _BAR / whole))
+        bar = (" " * left + "█" * length)[:_BAR].ljust(_BAR)
+        title = f"{indent}{span.name}"
+        lines.append(f"{title:<{width}}  {duration(span.duration_ns):>8}  {bar}  {_place(trace, span)}".rstrip())
+        if span.profile_id is not None:
+            lines.append(f"{indent}└ {_link(span.profile_id, flamegraphs or {})}")
+    return lines
+
+
+def _place(trace: Trace, span: Span) -> str:
+    """Return service and region, where they are not those of the parent."""
+    parent = trace.parent(span)
+    if parent is not None and parent.resource == span.resource:
+        return ""
+    region = span.resource.get("region")
+    return ", ".join(name for name in (span.service, region) if isinstance(name, str) and name)
+
+
+def _link(profile_id: str, known: Mapping[str, FlameGraph]) -> str:
+    found = known.get(profile_id)
+    if found is None:
+        return f"span profile {profile_id}"
+    if found.is_empty:
+        return f"span profile {profile_id}: no samples, a DEAD LINK"
+    return f"span profile {profile_id}: {duration(found.total)} of CPU"
+
+
+def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE) -> list[str]:
+    """Return one line for each call path: share, time, function. Chains are folded, narrow paths left out."""
+    if flamegraph.is_empty:
+        return ["no samples"]
+    lines: list[str] = []
+    pending: list[tuple[int, Frame]] = [(0, frame) for frame in reversed(flamegraph.root.children)]
+    hidden = 0
+    while pending:
+        depth, frame = pending.pop()
+        share = frame.total / flamegraph.total
+        if share < narrowest_share:
+            hidden += 1
+            continue
+        names, last = fold(frame)
+        title = names[-1] if len(names) == 1 else f"{names[0]} … {names[-1]}  ({len(names)} frames)"
+        lines.append(f"{share:>6.1%}  {duration(frame.total):>8}  {'  ' * depth}{title}")
+        pending.extend((depth + 1, child) for child in reversed(last.children))
+    if hidden:
+        lines.append(f"        ({hidden} narrower call paths are not shown)")
+    return lines
+
+
+def flame_lines(flamegraph: FlameGraph, width: int = 100) -> list[str]:
+    """Return the flame graph as a picture of characters, outermost functions on top."""
+    lines = []
+    for row in icicle(flamegraph, width):
+        line = ""
+        for box in row:
+            line = line.ljust(box.left) + ("▌" + box.label).ljust(box.width)
+        lines.append(line.rstrip())
+    return lines or ["no samples"]
+
+
+def top_table(flamegraph: FlameGraph, count: int = 10) -> list[str]:
+    """Return the functions with the most own time: own time, its share, time with what they called, name."""
+    if flamegraph.is_empty:
+        return ["no samples"]
+    lines = ["    self  self %     total  function"]
+    lines += [
+        f"{duration(row.self):>8}  {row.self / flamegraph.total:>6.1%}  {duration(row.total):>8}  {row.name}"
+        for row in flamegraph.top(count)
+    ]
+    return lines
