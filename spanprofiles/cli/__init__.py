@@ -1,0 +1,42 @@
+"""The command line. One module a command; each imports what it needs only when it runs, so that all start quickly."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from spanprofiles import __version__
+
+_COMMANDS = {
+    "demo": "Run the demo and show the flame graph of one request.",
+    "serve": "Serve Tempo's and Pyroscope's APIs from one process.",
+    "show": "Show a trace, and the flame graphs of its linked spans.",
+    "verify": "Send a request to an app and follow it to its flame graph.",
+}
+
+
+class _Commands(click.Group):
+    """Finds a command in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"spanprofiles.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
+        with formatter.section("Commands"):  # from the table: the help needs none of the modules
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="spanprofiles")
+def main() -> None:
+    """Prove that a trace's span leads to its own CPU flame graph.
+
+    Exit codes: 0 linked, 1 a hop is broken, 2 could not look (wrong usage, a server that does not answer).
+    """

@@ -1,0 +1,175 @@
+"""``spanprofiles demo``: the whole demo, from nothing to the flame graph of one ride."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from spanprofiles.cli.exits import COULD_NOT_LOOK, leave, reported
+from spanprofiles.clients import ClientError
+from spanprofiles.demo import DemoError, DemoPorts, DemoStack, Figures, LiveFigures
+from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TracedSession
+from spanprofiles.model import Endpoints
+
+_WORK = "find_nearest_vehicle"
+_ORDER = "/car?riders=2"
+_LIVE_EVERY_S = 1.0
+_QUIET_EVERY_S = 5.0
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End after the first verified link: exit 0, or else the reason.")
+@click.option("--json", "as_json", is_flag=True, help="Print the first link as JSON on standard output.")
+@click.option("--users", type=click.IntRange(1, 200), default=4, show_default=True, help="Riders at once.")
+def command(once: bool, as_json: bool, users: int) -> None:
+    """Run the demo: servers, three regions of the rideshare app and their load, on 127.0.0.1.
+
+    Prints the span tree and the flame graph of the first ride as soon as the two are linked, then a live line until
+    Ctrl-C, which leaves no process behind.
+    """
+    started = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    with reported():
+        try:
+            _run(started, once, as_json, users)
+        except DemoError as error:
+            leave(COULD_NOT_LOOK, str(error))
+        except KeyboardInterrupt:
+            if once:
+                leave(COULD_NOT_LOOK, "interrupted before the first ride was linked")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  # the signal module's signature
+    raise KeyboardInterrupt
+
+
+def _run(started: float, once: bool, as_json: bool, users: int) -> None:
+    ports, replaced = DemoPorts().freed()
+    for name, (taken, free) in replaced.items():
+        _say(f"port {taken} ({name.replace('_', '-')}) is taken by another program: using {free}")
+    stack = DemoStack(ports, users)
+    try:
+        _say("starting Tempo's and Pyroscope's stand-ins, and the regions " + ", ".join(stack.regions))
+        stack.launch()
+        endpoints = stack.await_backend()
+        _say(f"servers answer after {time.monotonic() - started:.1f} s")
+        rideshare = stack.await_region("eu-north")
+        _say(f"region eu-north answers after {time.monotonic() - started:.1f} s; ordering the first ride")
+        stack.start_load()
+        linker = Linker.of(endpoints)
+        evidence, first = _first_ride(rideshare, linker)
+        seconds = time.monotonic() - started
+        _print_json(first, seconds) if as_json else _print(first, evidence, seconds)
+        if not once:
+            _print_next(first, stack, endpoints)
+            _live(stack, LiveFigures(linker))
+    finally:
+        stack.stop()
+        _say("all processes are stopped")
+
+
+def _first_ride(rideshare: TracedSession, linker: Linker) -> tuple[Evidence, LinkedSpan]:
+    """Order a ride and verify its link.
+
+    Raises:
+        LinkError: it is not linked, or not with the function that did the work.
+    """
+    response = rideshare.get(_ORDER)
+    if not response.ok:
+        raise DemoError(f"the first ride was refused with {response.status_code}: {response.text[:200]}")
+    evidence = linker.evidence(response)
+    linked = linker.linked_span(response, evidence)
+    if linked.profile_id != linked.span_id:
+        raise NoSamplesError(f"the profile ID {linked.profile_id} is not the span's own ({linked.span_id})", evidence)
+    if not linked.flamegraph.total_of(_WORK):
+        raise NoSamplesError(f"the span profile has samples, but none in {_WORK}: {linked.flamegraph!r}", evidence)
+    return evidence, linked
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _print(first: LinkedSpan, evidence: Evidence, seconds: float) -> None:
+    from spanprofiles.cli import render
+
+    console = render.console()
+    console.print()
+    console.print(f"trace {first.trace_id}", style="bold")
+    if evidence.trace is not None:
+        console.print(render.trace_tree(evidence.trace, evidence.flamegraphs))
+    console.print()
+    console.print(render.linked_span(first, console))
+    console.print()
+    console.print(f"verified: a request, its span, its CPU: {seconds:.1f} s after the start", style="bold green")
+
+
+def _print_json(first: LinkedSpan, seconds: float) -> None:
+    top = [
+        {"function": row.name, "self_ns": row.self, "total_ns": row.total, "share": round(row.share, 4)}
+        for row in first.flamegraph.top(10)
+    ]
+    click.echo(
+        json.dumps(
+            {
+                "trace_id": first.trace_id,
+                "span_id": first.span_id,
+                "profile_id": first.profile_id,
+                "service": first.service,
+                "cpu_ns": first.cpu_ns,
+                "top": top,
+                "seconds_to_first_flamegraph": round(seconds, 3),
+            }
+        )
+    )
+
+
+def _print_next(first: LinkedSpan, stack: DemoStack, endpoints: Endpoints) -> None:
+    from spanprofiles.cli import render
+
+    program = render.program()
+    servers = ""
+    if (endpoints.tempo, endpoints.pyroscope) != ("http://127.0.0.1:3200", "http://127.0.0.1:4040"):
+        servers = f" --tempo {endpoints.tempo} --pyroscope {endpoints.pyroscope}"
+    eu_north, ap_south = stack.regions["eu-north"].url, stack.regions["ap-south"].url
+    rows = [
+        ("this ride again", f"{program} show {first.trace_id}{servers}"),
+        ("another, hop by hop", f"{program} verify {eu_north}/bike{servers}"),
+        ("one that two regions serve", f"{program} verify {ap_south}/car{servers}"),
+        ("by hand", f"curl '{eu_north}/scooter'"),
+        ("more or fewer riders", f"{stack.locust_url} (Locust's page)"),
+        ("stop everything", "Ctrl-C"),
+    ]
+    width = max(len(title) for title, _ in rows)
+    _say("")
+    for title, text in rows:
+        _say(f"  {title:<{width}}  {text}")
+    _say("")
+
+
+def _live(stack: DemoStack, live: LiveFigures) -> None:
+    """Show the live line until interrupted: rewritten in a terminal, a line now and then elsewhere."""
+    in_terminal = sys.stderr.isatty()
+    while True:
+        stack.check_running()
+        try:
+            line = _line(live.look())
+        except ClientError as error:
+            line = str(error)
+        if in_terminal:
+            click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+        else:
+            _say(line)
+        time.sleep(_LIVE_EVERY_S if in_terminal else _QUIET_EVERY_S)
+
+
+def _line(figures: Figures) -> str:
+    linked = f"{figures.linked / figures.judged:.1%} of {figures.judged}" if figures.judged else "not yet known"
+    return f"{figures.rides_per_s:.1f} rides/s, linked: {linked}, newest trace {figures.newest_trace_id or 'none yet'}"

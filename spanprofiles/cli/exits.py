@@ -1,0 +1,33 @@
+"""Exit codes, and how a failure leaves the program: one message, no traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import click
+
+from spanprofiles.backends import BackendError
+from spanprofiles.clients import ClientError
+from spanprofiles.linking import LinkError
+from spanprofiles.model import IdentifierError
+
+LINKED, BROKEN, COULD_NOT_LOOK = 0, 1, 2
+
+
+def leave(code: int, message: str) -> NoReturn:
+    """End the program with a message on standard error."""
+    click.echo(f"spanprofiles: {message}", err=True)
+    raise SystemExit(code)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn the failures a user can meet into messages and exit codes."""
+    try:
+        yield
+    except LinkError as error:
+        leave(BROKEN, str(error))
+    except (BackendError, ClientError, IdentifierError) as error:
+        leave(COULD_NOT_LOOK, str(error))

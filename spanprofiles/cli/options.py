@@ -1,0 +1,50 @@
+"""The options by which a command finds a backend, and the colours of what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from spanprofiles.backends import BackendError, BackendSettings
+from spanprofiles.model import Endpoints
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_OPTIONS = [
+    click.option("--tempo", "tempo_url", metavar="URL", help="Tempo's address. [default: http://127.0.0.1:3200]"),
+    click.option("--pyroscope", "pyroscope_url", metavar="URL", help="Pyroscope's. [default: http://127.0.0.1:4040]"),
+    click.option("--username", help="For basic auth. [SPAN_PROFILES_USERNAME]"),
+    click.option("--password", help="For basic auth; better by SPAN_PROFILES_PASSWORD."),
+    click.option("--token", help="Bearer token; better by SPAN_PROFILES_TOKEN."),
+    click.option("--tenant", help="Tenant, sent as X-Scope-OrgID. [SPAN_PROFILES_TENANT]"),
+    click.option("--ca-file", type=click.Path(exists=True), help="Certificates to trust. [SPAN_PROFILES_CA_FILE]"),
+]
+
+
+def backend_options(command: _Command) -> _Command:
+    """Add the options; the command takes them as keyword arguments and hands them to :func:`endpoints`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def endpoints(environment: dict[str, str], options: dict[str, str | None]) -> Endpoints:
+    """Return the endpoints that options and ``SPAN_PROFILES_*`` variables name, by default those of ``serve``.
+
+    Raises:
+        click.UsageError: an address is none, or the credentials contradict one another.
+    """
+    try:
+        settings = BackendSettings.read(environment, options)
+    except BackendError as error:
+        raise click.UsageError(str(error)) from error
+    given = settings.endpoints
+    return Endpoints(
+        tempo=given.tempo or "http://127.0.0.1:3200",
+        pyroscope=given.pyroscope or "http://127.0.0.1:4040",
+        otlp_http=given.otlp_http,
+        grafana=given.grafana,
+        credentials=given.credentials,
+    )

@@ -1,0 +1,92 @@
+"""Traces and flame graphs in colour, for a terminal; the same as plain text where there is none."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import zlib
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from spanprofiles.linking import LinkedSpan
+from spanprofiles.model import FlameGraph, Trace
+from spanprofiles.report import duration, flame_lines, icicle, span_tree, top_table
+
+_WARM = ("#d9480f", "#e8590c", "#f76707", "#fd7e14", "#ff922b", "#f08c00", "#f59f00", "#fab005", "#e67700", "#e03131")
+_WIDEST = 140
+
+
+def console() -> Console:
+    """Return the console of standard output; a pipe gets 120 columns."""
+    return Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=False)
+
+
+def flame(flamegraph: FlameGraph, width: int, *, colour: bool) -> RenderableType:
+    """Draw a flame graph, outermost functions on top."""
+    if not colour or flamegraph.is_empty:
+        return Text("\n".join(flame_lines(flamegraph, width)), no_wrap=True)
+    lines = []
+    for row in icicle(flamegraph, width):
+        line = Text(no_wrap=True)
+        for box in row:
+            line.append(" " * (box.left - len(line)))
+            background = _WARM[zlib.crc32(box.names[-1].encode()) % len(_WARM)]
+            line.append(box.label.ljust(box.width - 1), style=f"black on {background}")
+            line.append("▏" if box.width > 1 else " ", style=f"black on {background}")
+        lines.append(line)
+    return Group(*lines)
+
+
+def trace_tree(trace: Trace, flamegraphs: dict[str, FlameGraph]) -> RenderableType:
+    """Draw the spans of a trace; linked spans stand out."""
+    lines = []
+    for line in span_tree(trace, flamegraphs):
+        style = "red" if "DEAD LINK" in line else "green" if "└ span profile" in line else ""
+        lines.append(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
+    return Group(*lines)
+
+
+def top(flamegraph: FlameGraph, count: int) -> RenderableType:
+    """Draw the table of the functions with the most own time."""
+    if flamegraph.is_empty:
+        return Text(top_table(flamegraph)[0])
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("self", "self %", "total"):
+        table.add_column(title, justify="right")
+    table.add_column("function", no_wrap=True, overflow="ellipsis")
+    for row in flamegraph.top(count):
+        share = f"{row.self / flamegraph.total:.1%}"
+        table.add_row(duration(row.self), share, duration(row.total), Text(row.name))
+    return table
+
+
+def linked_span(linked: LinkedSpan, target: Console, count: int = 8) -> RenderableType:
+    """Draw one linked span: title, flame graph, top table."""
+    width = min(target.width - 2, _WIDEST)
+    span = linked.span
+    title = Text.assemble(
+        (span.name, "bold"),
+        f" in {span.service or 'a service without a name'}: {duration(span.duration_ns)} long,",
+        f" {duration(linked.cpu_ns)} of CPU in its span profile {linked.profile_id}",
+    )
+    picture = flame(linked.flamegraph, width, colour=target.color_system is not None)
+    return Group(title, "", _indented(picture), "", _indented(top(linked.flamegraph, count)))
+
+
+def _indented(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, 1), expand=False)
+
+
+def program() -> str:
+    """Return how this program is called from where the user stands, for commands to go on with."""
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m spanprofiles"
+    try:
+        return shlex.quote(str(path.resolve().relative_to(Path.cwd())))
+    except ValueError:
+        return "spanprofiles"

@@ -1,0 +1,90 @@
+"""``spanprofiles show``: a trace, and the flame graphs of its linked spans."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import click
+
+from spanprofiles.cli.exits import BROKEN, leave, reported
+from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
+from spanprofiles.model import FlameGraph, Span, Trace, parse_trace_id
+
+
+@click.command()
+@click.argument("trace_id")
+@click.option("--wait", "wait_s", type=click.FloatRange(0), default=3.0, show_default=True, help="Wait so long, s.")
+@click.option("--top", "count", type=click.IntRange(1), default=10, show_default=True, help="Rows of the top table.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@backend_options
+def command(trace_id: str, wait_s: float, count: int, as_json: bool, **options: str | None) -> None:
+    """Show the trace TRACE_ID: its spans, and for each linked span the flame graph and the top table.
+
+    Ends with 1 where there is no such trace, no span carries a profile ID, or a profile ID leads to no samples.
+    """
+    with reported():
+        linker = Linker.of(endpoints(dict(os.environ), options), waiting=Waiting(wait_s))
+        evidence = Evidence(parse_trace_id(trace_id))
+        try:
+            trace = linker.trace(evidence.trace_id, lambda found: bool(_linked_candidates(found)), evidence)
+        except TraceNotFoundError:
+            if evidence.trace is None:
+                raise
+            trace = evidence.trace  # there, but without a profile ID: worth a look all the same
+        linked = [_samples(linker, span, evidence) for span in _linked_candidates(trace)]
+    _print_json(trace, linked) if as_json else _print(trace, linked, evidence.flamegraphs, count)
+    if not linked:
+        leave(BROKEN, "no local root span of this trace carries pyroscope.profile.id: is the span processor added?")
+    dead = [one for one in linked if one.flamegraph.is_empty]
+    if dead:
+        leave(BROKEN, f"no samples for the profile ID of {', '.join(one.name for one in dead)}: a dead link")
+
+
+def _linked_candidates(trace: Trace) -> list[Span]:
+    return [span for span in trace.local_roots if span.profile_id]
+
+
+def _samples(linker: Linker, span: Span, evidence: Evidence) -> LinkedSpan:
+    try:
+        return linker.samples(span, evidence)
+    except NoSamplesError:
+        return LinkedSpan(span, FlameGraph())  # shown as the dead link it is
+
+
+def _print(trace: Trace, linked: list[LinkedSpan], flamegraphs: dict[str, FlameGraph], count: int) -> None:
+    from spanprofiles.cli import render
+
+    console = render.console()
+    console.print(f"trace {trace.trace_id}", style="bold")
+    console.print(render.trace_tree(trace, flamegraphs))
+    for one in linked:
+        console.print()
+        console.print(render.linked_span(one, console, count))
+
+
+def _print_json(trace: Trace, linked: list[LinkedSpan]) -> None:
+    spans = [
+        {
+            "span_id": span.span_id,
+            "parent_id": span.parent_id,
+            "name": span.name,
+            "service": span.service,
+            "start_ns": span.start_ns,
+            "duration_ns": span.duration_ns,
+            "profile_id": span.profile_id,
+        }
+        for span in trace.spans
+    ]
+    profiles = [
+        {
+            "span_id": one.span_id,
+            "profile_id": one.profile_id,
+            "service": one.service,
+            "cpu_ns": one.cpu_ns,
+            "stacks": [{"functions": list(path), "value_ns": value} for path, value in one.flamegraph.stacks.items()],
+        }
+        for one in linked
+    ]
+    click.echo(json.dumps({"trace_id": trace.trace_id, "spans": spans, "span_profiles": profiles}))

@@ -1,0 +1,118 @@
+"""``spanprofiles verify``: one request, followed hop by hop."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import NoReturn
+
+import click
+import requests
+
+from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
+from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, TracedSession, Waiting
+from spanprofiles.report import duration
+
+
+@dataclass
+class _Hops:
+    """Prints each hop as it is reached."""
+
+    start: float = field(default_factory=monotonic)
+
+    def ok(self, hop: str, text: str) -> None:
+        """Say that the hop is there."""
+        click.echo(f"{click.style('ok    ', fg='green')} {hop:<11} {text}  ({monotonic() - self.start:.1f} s)")
+
+    def broken(self, hop: str, text: str) -> NoReturn:
+        """Say that the hop is missing, and end the program."""
+        click.echo(f"{click.style('BROKEN', fg='red')} {hop:<11} {text}")
+        leave(BROKEN, f"the link is broken at: {hop}")
+
+
+@click.command()
+@click.argument("url")
+@click.option("--method", default="GET", show_default=True, help="HTTP method.")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header to send; may be repeated.")
+@click.option("--data", help="Body to send.")
+@click.option("--function", metavar="NAME", help="A function that must have CPU in the span profile.")
+@click.option("--wait", "wait_s", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Longest wait, s.")
+@click.option(
+    "--upload-interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Of the app's agent, s."
+)
+@backend_options
+def command(
+    url: str,
+    method: str,
+    headers: tuple[str, ...],
+    data: str | None,
+    function: str | None,
+    wait_s: float,
+    upload_interval: float,
+    **options: str | None,
+) -> None:
+    """Send one request to URL with a traceparent, and follow it: request, trace, profile ID, samples.
+
+    Works on any app in any language. Ends with 1 at the first hop that is broken, with 2 where it could not look.
+    """
+    if "://" not in url:
+        raise click.BadParameter(f"{url!r} is no address: http://host:port/path is expected", param_hint="URL")
+    from spanprofiles.cli import render
+
+    with reported():
+        linker = Linker.of(
+            endpoints(dict(os.environ), options), waiting=Waiting(wait_s), upload_interval_s=upload_interval
+        )
+        linker.tempo.check_ready()
+        linker.pyroscope.check_ready()
+        hops = _Hops()
+        evidence, linked = _follow(hops, linker, _send(hops, url, method, _pairs(headers), data))
+        if function and not linked.flamegraph.total_of(function):
+            hops.broken("function", f"{function} has no CPU in the span profile: {linked.flamegraph!r}")
+        if function:
+            hops.ok("function", f"{function} has {linked.flamegraph.share(function):.0%} of the span's CPU")
+        console = render.console()
+        console.print()
+        if evidence.trace is not None:
+            console.print(render.trace_tree(evidence.trace, evidence.flamegraphs))
+            console.print()
+        console.print(render.linked_span(linked, console))
+
+
+def _pairs(headers: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon or not name.strip():
+            raise click.BadParameter(f"{header!r} is no header: NAME:VALUE is expected", param_hint="--header")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _send(hops: _Hops, url: str, method: str, headers: dict[str, str], data: str | None) -> requests.Response:
+    try:
+        response = TracedSession().request(method, url, headers=headers, data=data)
+    except requests.RequestException as error:
+        leave(COULD_NOT_LOOK, f"the app does not answer at {url}: {error}")
+    hops.ok("request", f"{response.status_code} {response.reason}, {response.request.headers['traceparent']}")
+    return response
+
+
+def _follow(hops: _Hops, linker: Linker, response: requests.Response) -> tuple[Evidence, LinkedSpan]:
+    evidence = linker.evidence(response)
+    hop = "trace"
+    try:
+        trace = linker.trace(response, evidence=evidence)
+        hops.ok(hop, f"{len(trace.spans)} span(s) so far, of {', '.join(trace.services)}")
+        hop = "profile ID"
+        span = linker.answering_span(response, evidence)
+        own = "its own span ID" if span.profile_id == span.span_id else f"not its own span ID {span.span_id}"
+        hops.ok(hop, f"{span.profile_id} on {span.name}, {own}")
+        hop = "samples"
+        linked = linker.samples(span, evidence)
+        hops.ok(hop, f"{duration(linked.cpu_ns)} of CPU in {len(linked.flamegraph.functions)} functions")
+    except LinkError as error:
+        hops.broken(hop, str(error))
+    return evidence, linked

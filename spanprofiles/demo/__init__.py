@@ -1,0 +1,11 @@
+"""The demo: backend, three regions of the rideshare app and Locust as processes, and the first linked ride.
+
+It runs from a checkout, where the packages ``rideshare`` and ``loadgen`` lie beside this one.
+"""
+
+from __future__ import annotations
+
+from spanprofiles.demo.figures import Figures, LiveFigures
+from spanprofiles.demo.stack import DemoError, DemoPorts, DemoStack, Region
+
+__all__ = ["DemoError", "DemoPorts", "DemoStack", "Figures", "LiveFigures", "Region"]

@@ -1,0 +1,206 @@
+"""The demo's processes: started side by side, each with a handle, and stopped in the reverse order."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from spanprofiles.backends import Backend, EmbeddedBackend, ManagedProcess, ProcessFailedError
+from spanprofiles.backends.embedded import EmbeddedPorts
+from spanprofiles.demo.ports import free_ports, is_free
+from spanprofiles.linking import TracedSession, await_answer
+from spanprofiles.model import Endpoints
+
+SERVICE = "ride-sharing-app"
+
+#: Locust ends by itself after this time, should nobody end it.
+_LOAD_LASTS = "4h"
+_START_S = 30.0
+_STOP_S = 3.0
+
+
+class DemoError(Exception):
+    """The demo cannot run; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class DemoPorts:
+    """Where the demo's servers listen on 127.0.0.1."""
+
+    tempo: int = 3200
+    otlp_http: int = 4318
+    pyroscope: int = 4040
+    eu_north: int = 5001
+    us_east: int = 5002
+    ap_south: int = 5003
+    locust: int = 8089
+
+    def freed(self) -> tuple[DemoPorts, dict[str, tuple[int, int]]]:
+        """Replace ports that are taken.
+
+        Returns:
+            Ports that are all free, and of each that was replaced its name with the taken and the free one.
+        """
+        taken = [one.name for one in fields(self) if not is_free(getattr(self, one.name))]
+        found = dict(zip(taken, free_ports(len(taken)), strict=True))
+        return replace(self, **found), {name: (getattr(self, name), port) for name, port in found.items()}
+
+
+@dataclass(frozen=True)
+class Region:
+    """One region of the demo app.
+
+    Attributes:
+        name: as in ``RIDESHARE_REGION``.
+        port: where it listens.
+        neighbour: the region that takes over its orders.
+    """
+
+    name: str
+    port: int
+    neighbour: str
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+class DemoStack:
+    """Backend, regions and load.
+
+    Args:
+        ports: where they listen.
+        users: how many riders Locust simulates at once.
+        backend: where telemetry goes; None for an embedded pair on ``ports``.
+    """
+
+    def __init__(self, ports: DemoPorts, users: int, backend: Backend | None = None) -> None:
+        self.ports = ports
+        self.users = users
+        self.regions = {
+            "eu-north": Region("eu-north", ports.eu_north, "us-east"),
+            "us-east": Region("us-east", ports.us_east, "ap-south"),
+            "ap-south": Region("ap-south", ports.ap_south, "eu-north"),
+        }
+        self._backend = backend or EmbeddedBackend(EmbeddedPorts(ports.tempo, ports.otlp_http, ports.pyroscope))
+        self._processes: dict[str, ManagedProcess] = {}
+        self._directory = _checkout()
+
+    @property
+    def locust_url(self) -> str:
+        """Address of Locust's page."""
+        return f"http://127.0.0.1:{self.ports.locust}"
+
+    def launch(self) -> None:
+        """Start backend and regions, and return without waiting for them.
+
+        An app does not need its servers to be up: it sends later. So all start at once.
+
+        Raises:
+            DemoError: a process cannot be started.
+            BackendError: the backend cannot run.
+        """
+        expected = Endpoints(
+            tempo=f"http://127.0.0.1:{self.ports.tempo}",
+            pyroscope=f"http://127.0.0.1:{self.ports.pyroscope}",
+            otlp_http=f"http://127.0.0.1:{self.ports.otlp_http}",
+        )
+        if isinstance(self._backend, EmbeddedBackend):
+            self._backend.launch()
+        else:
+            expected = self._backend.start()
+        for region in self.regions.values():
+            self._start_process(f"region {region.name}", _gunicorn(), self._region_environment(region, expected))
+
+    def await_backend(self) -> Endpoints:
+        """Return the backend's endpoints when it answers.
+
+        Raises:
+            BackendError: it does not.
+        """
+        return self._backend.start()
+
+    def await_region(self, name: str) -> TracedSession:
+        """Return a session with a region when it answers.
+
+        Raises:
+            DemoError: it ended, or did not answer in time.
+        """
+        process = self._processes[f"region {name}"]
+        session = TracedSession(self.regions[name].url)
+        if not await_answer(session, "/health", _START_S, while_true=lambda: process.is_running):
+            raise DemoError(str(process.failure("does not answer")))
+        return session
+
+    def start_load(self) -> None:
+        """Start Locust with its page; riders begin to order at once.
+
+        Raises:
+            DemoError: it cannot be started.
+        """
+        command = [sys.executable, "-m", "locust", "-f", str(self._directory / "loadgen" / "locustfile.py")]
+        command += ["--web-host", "127.0.0.1", "--web-port", str(self.ports.locust), "--autostart"]
+        command += ["--users", str(self.users), "--spawn-rate", str(self.users), "--run-time", _LOAD_LASTS]
+        command += ["--loglevel", "WARNING", "--skip-log-setup"]
+        urls = ",".join(f"{region.name}={region.url}" for region in self.regions.values())
+        self._start_process("the load generator", command, {**os.environ, "LOADGEN_URLS": urls})
+
+    def check_running(self) -> None:
+        """Return if every process still runs.
+
+        Raises:
+            DemoError: one has ended.
+        """
+        for process in self._processes.values():
+            if not process.is_running:
+                raise DemoError(str(process.failure("ended")))
+
+    def stop(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Stop load, regions and backend, in this order."""
+        for name, process in reversed(self._processes.items()):
+            tell(f"stopping {name}")
+            process.stop(_STOP_S)
+        self._processes.clear()
+        tell("stopping the backend")
+        self._backend.stop()
+
+    def _start_process(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        process = ManagedProcess(name, command, environment=environment, directory=self._directory)
+        self._processes[name] = process
+        try:
+            process.start()
+        except ProcessFailedError as error:
+            raise DemoError(str(error)) from error
+
+    def _region_environment(self, region: Region, endpoints: Endpoints) -> dict[str, str]:
+        return {
+            **os.environ,
+            **endpoints.environment(),
+            "OTEL_SERVICE_NAME": SERVICE,
+            "OTEL_RESOURCE_ATTRIBUTES": f"region={region.name},host.name=rideshare-{region.name}",
+            "RIDESHARE_REGION": region.name,
+            "RIDESHARE_BIND": f"127.0.0.1:{region.port}",
+            "RIDESHARE_NEIGHBOUR_URL": self.regions[region.neighbour].url,
+        }
+
+
+def _gunicorn() -> list[str]:
+    return [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"]
+
+
+def _checkout() -> Path:
+    """Return the folder that holds the demo app and the load."""
+    found = find_spec("rideshare")
+    if found is None or found.origin is None or find_spec("loadgen") is None:
+        raise DemoError(
+            "the demo app is part of the repository, not of the package: clone it and run `make demo` there"
+        )
+    for module in ("gunicorn", "flask", "pyroscope", "locust"):
+        if find_spec(module) is None:
+            raise DemoError(f"the demo needs the package {module}: run `make install` in the repository")
+    return Path(found.origin).parent.parent

@@ -1,0 +1,251 @@
+"""The pytest plugin: a backend for the session, an app under test that sends its telemetry there, and the claims.
+
+A suite overrides what does not suit it by a fixture of the same name:
+
+- ``span_profiles_endpoints``: where Tempo and Pyroscope answer (session)
+- ``span_profiles_environment``: environment variables for the app under test (session)
+- ``span_profiles_waiting``: how long to wait (session)
+- ``span_profiles_upload_interval``: the agent's upload interval, s (session)
+- ``span_profiles_app``: starts the app under test as a process and gives a client of it (session)
+- ``span_profiles``: the claims (function)
+
+Options and environment variables are listed by ``pytest --help`` under "span profiles".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:  # the plugin is loaded into every pytest run where the package is installed: it imports when used
+    from spanprofiles.backends import BackendSettings, ManagedProcess
+    from spanprofiles.clients import PyroscopeClient, TempoClient
+    from spanprofiles.linking import Evidence, LinkedSpan, Linker, Traced, TracedSession, Waiting
+    from spanprofiles.model import Endpoints, FlameGraph, Span, Trace
+
+__all__ = ["SpanProfiles"]
+
+_TIMEOUT_S = 15.0
+_APP_START_S = 30.0
+_OPTIONS = {
+    "backend": "auto (default), embedded, external",
+    "tempo_url": "Tempo's address, for the external backend",
+    "pyroscope_url": "Pyroscope's address, for the external backend",
+    "otlp_url": "where the app sends OTLP/HTTP traces, for the external backend",
+    "timeout": f"longest wait for a trace or its samples, s (default {_TIMEOUT_S:g})",
+    "upload_interval": "the profiling agent's upload interval, s (default 1)",
+}
+_seen_key = pytest.StashKey["list[Evidence]"]()
+
+
+class SpanProfiles:
+    """What a test asks and claims. The value of the fixture ``span_profiles``.
+
+    Attributes:
+        endpoints: where the backend answers.
+        linker: follows requests.
+    """
+
+    def __init__(self, endpoints: Endpoints, linker: Linker, seen: list[Evidence]) -> None:
+        self.endpoints = endpoints
+        self.linker = linker
+        self._seen = seen
+
+    @property
+    def tempo(self) -> TempoClient:
+        """Tempo, for questions of one's own."""
+        return self.linker.tempo
+
+    @property
+    def pyroscope(self) -> PyroscopeClient:
+        """Pyroscope, for questions of one's own."""
+        return self.linker.pyroscope
+
+    def session(self, base_url: str) -> TracedSession:
+        """Return a ``requests`` session whose requests each carry a ``traceparent`` of their own."""
+        from spanprofiles.linking import TracedSession
+
+        return TracedSession(base_url)
+
+    def linked_span(self, traced: Traced) -> LinkedSpan:
+        """Wait for the linked span that answered the request.
+
+        Args:
+            traced: an answered request, a trace context or a trace ID.
+
+        Raises:
+            LinkError: a hop is missing; the message says which, and what was there.
+        """
+        return self.linker.linked_span(traced, self._evidence(traced))
+
+    def linked_spans(self, traced: Traced, count: int = 1) -> list[LinkedSpan]:
+        """Wait until the request's trace has ``count`` linked spans, one for each process it passed.
+
+        Raises:
+            LinkError: a hop is missing; the message says which, and what was there.
+        """
+        return self.linker.linked_spans(traced, count, self._evidence(traced))
+
+    def trace(self, traced: Traced, until: Callable[[Trace], bool] = lambda _: True) -> Trace:
+        """Wait for the request's trace, and until it shows what ``until`` asks.
+
+        Raises:
+            TraceNotFoundError: it did not come.
+        """
+        return self.linker.trace(traced, until, self._evidence(traced))
+
+    def flamegraph(self, span: Span) -> FlameGraph:
+        """Ask once, without waiting, for the samples of a span that carries a profile ID.
+
+        Raises:
+            NoProfileIdError: it carries none.
+        """
+        return self.linker.flamegraph(span)
+
+    def _evidence(self, traced: Traced) -> Evidence:
+        evidence = self.linker.evidence(traced)
+        self._seen.append(evidence)
+        return evidence
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; each has an environment variable of the same name."""
+    group = parser.getgroup("span profiles")
+    for name, text in _OPTIONS.items():
+        variable = f"SPAN_PROFILES_{name.upper()}"
+        group.addoption(
+            f"--span-profiles-{name.replace('_', '-')}", dest=f"span_profiles_{name}", help=f"{text} [{variable}]"
+        )
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
+    """Say which backend the tests will use, if any does."""
+    from spanprofiles.backends import BackendError
+
+    if not any("span_profiles_endpoints" in getattr(item, "fixturenames", ()) for item in items):
+        return None
+    try:
+        settings = _settings(config)
+    except BackendError as error:
+        raise pytest.UsageError(str(error)) from error
+    picked = " (picked by auto)" if settings.backend == "auto" else ""
+    return f"span profiles: {settings.chosen} backend{picked}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what was seen of the test's requests into the report of a failure."""
+    report = yield
+    seen = item.stash.get(_seen_key, [])
+    if call.when == "call" and report.failed and seen:
+        from spanprofiles.report import failure_report
+
+        report.sections.append(("span profiles", "\n\n".join(failure_report(evidence) for evidence in seen)))
+    return report
+
+
+@pytest.fixture(scope="session")
+def span_profiles_endpoints(pytestconfig: pytest.Config) -> Iterator[Endpoints]:
+    """Start the chosen backend and give its endpoints; stop it after the last test."""
+    from spanprofiles.backends import BackendError
+
+    try:
+        backend = _settings(pytestconfig).create()
+        endpoints = backend.start()
+    except BackendError as error:
+        pytest.fail(str(error), pytrace=False)
+    try:
+        yield endpoints
+    finally:
+        backend.stop()
+
+
+@pytest.fixture(scope="session")
+def span_profiles_environment(
+    span_profiles_endpoints: Endpoints, span_profiles_upload_interval: float
+) -> dict[str, str]:
+    """Return the environment variables that make the app under test send its telemetry to the backend."""
+    interval = f"{span_profiles_upload_interval:g}"
+    return {**span_profiles_endpoints.environment(), "PYROSCOPE_UPLOAD_INTERVAL": interval}
+
+
+@pytest.fixture(scope="session")
+def span_profiles_waiting(pytestconfig: pytest.Config) -> Waiting:
+    """Return how long to wait for a trace, and again for its samples."""
+    from spanprofiles.linking import Waiting
+
+    return Waiting(timeout_s=_number(pytestconfig, "timeout", _TIMEOUT_S))
+
+
+@pytest.fixture(scope="session")
+def span_profiles_upload_interval(pytestconfig: pytest.Config) -> float:
+    """Return the agent's upload interval, s: what a span's samples may be late by."""
+    return _number(pytestconfig, "upload_interval", 1.0)
+
+
+@pytest.fixture
+def span_profiles(
+    request: pytest.FixtureRequest,
+    span_profiles_endpoints: Endpoints,
+    span_profiles_waiting: Waiting,
+    span_profiles_upload_interval: float,
+) -> SpanProfiles:
+    """Give the test its questions and claims."""
+    from spanprofiles.linking import Linker
+
+    linker = Linker.of(
+        span_profiles_endpoints, waiting=span_profiles_waiting, upload_interval_s=span_profiles_upload_interval
+    )
+    return SpanProfiles(span_profiles_endpoints, linker, request.node.stash.setdefault(_seen_key, []))
+
+
+@pytest.fixture(scope="session")
+def span_profiles_app(
+    span_profiles_environment: Mapping[str, str],
+) -> Iterator[Callable[..., TracedSession]]:
+    """Give a function that starts an app as a process and returns a session that talks to it.
+
+    ``span_profiles_app(command, url, ready="/", environment=None)``: the command, the address it will listen on, a
+    path that answers below 500 when it is ready, and environment variables on top of the backend's. All are stopped
+    after the last test.
+    """
+    started: list[ManagedProcess] = []
+
+    def start(
+        command: Sequence[str], url: str, ready: str = "/", environment: Mapping[str, str] | None = None
+    ) -> TracedSession:
+        from spanprofiles.backends import ManagedProcess
+        from spanprofiles.linking import TracedSession, await_answer
+
+        everything = {**os.environ, **span_profiles_environment, **(environment or {})}
+        process = ManagedProcess(command[0], command, environment=everything)
+        started.append(process)
+        process.start()
+        session = TracedSession(url)
+        if not await_answer(session, ready, _APP_START_S, while_true=lambda: process.is_running):
+            pytest.fail(str(process.failure(f"does not answer at {url}{ready}")), pytrace=False)
+        return session
+
+    yield start
+    for process in reversed(started):
+        process.stop()
+
+
+def _settings(config: pytest.Config) -> BackendSettings:
+    from spanprofiles.backends import BackendSettings
+
+    names = ("backend", "tempo_url", "pyroscope_url", "otlp_url")
+    return BackendSettings.read(os.environ, {name: config.getoption(f"span_profiles_{name}") for name in names})
+
+
+def _number(config: pytest.Config, name: str, default: float) -> float:
+    text = config.getoption(f"span_profiles_{name}") or os.environ.get(f"SPAN_PROFILES_{name.upper()}")
+    try:
+        return float(text) if text else default
+    except ValueError:
+        raise pytest.UsageError(f"SPAN_PROFILES_{name.upper()} is {text!r}, a number of seconds is expected") from None
