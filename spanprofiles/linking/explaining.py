@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from spanprofiles.linking.linker import Linker
 
 _EVERYTHING = "{}"
-_DAY_MS = 24 * 3600 * 1000
+_HALF_A_DAY_MS = 12 * 3600 * 1000  # a query may span 24 h at most
 _SAMPLING_PERIOD_MS = 10
 _NAMES = 8
 
@@ -68,7 +68,7 @@ def no_samples(span: Span, evidence: Evidence, linker: Linker) -> str:
 
 def _where_instead(span: Span, query: ProfileQuery, linker: Linker) -> str:
     pyroscope = linker.pyroscope
-    day = ProfileQuery(_EVERYTHING, query.end_ms - _DAY_MS, query.end_ms, query.profile_type)
+    day = ProfileQuery(_EVERYTHING, query.end_ms - _HALF_A_DAY_MS, query.end_ms + _HALF_A_DAY_MS, query.profile_type)
     everywhere = ProfileQuery(_EVERYTHING, query.start_ms, query.end_ms, query.profile_type)
     services = pyroscope.label_values("service_name", query.start_ms, query.end_ms)
     named = ", ".join(services[:_NAMES])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
@@ -21,6 +22,9 @@ GRAFANA_MARGIN_MS = 60_000
 
 # An upload that was under way when the request ended cannot hold its last samples. It has landed by then.
 _UPLOAD_UNDER_WAY_S = 0.25
+
+# How far the app's clock may be behind this one before a span is taken for older than it is.
+_CLOCKS_AGREE_WITHIN_S = 1.0
 
 
 class Linker:
@@ -165,7 +169,7 @@ class Linker:
         """Wait for the samples of a span that carries a profile ID, and until all of them have arrived.
 
         A span that straddles two uploads has its samples in both. They are complete when they came with an upload that
-        began after the request had ended, or when another upload interval has passed.
+        began after the request had ended, or when an upload interval has passed since then.
 
         Raises:
             NoProfileIdError: the span carries no profile ID.
@@ -174,11 +178,13 @@ class Linker:
         """
         evidence = evidence or Evidence(span.trace_id)
         flamegraph, waited, empty_until = FlameGraph(), 0.0, 0.0
+        all_uploaded_s = self.upload_interval_s + _UPLOAD_UNDER_WAY_S
+        ended_long_ago = time.time() - span.end_ns / 1e9 > all_uploaded_s + _CLOCKS_AGREE_WITHIN_S
         for waited in self.waiting.looks():
             flamegraph = self.flamegraph(span, evidence)
             if flamegraph.is_empty:
                 empty_until = waited
-            elif empty_until > _UPLOAD_UNDER_WAY_S or waited > self.upload_interval_s + _UPLOAD_UNDER_WAY_S:
+            elif ended_long_ago or empty_until > _UPLOAD_UNDER_WAY_S or waited > all_uploaded_s:
                 break
         if flamegraph.is_empty:
             raise NoSamplesError(explaining.no_samples(span, evidence, self), evidence)

@@ -39,13 +39,18 @@ class TracedSession(requests.Session):
         base_url: put before addresses that have none of their own, so that ``session.get("/bike")`` works.
         timeout_s: (connect, read), s, unless a call gives its own.
 
-    A call that brings its own ``traceparent`` header keeps it; ``sampled=False`` asks the app not to record.
+    A call that brings its own ``traceparent`` header keeps it. With ``sampled=False`` (``get``, ``request``) it asks
+    the app not to record.
     """
 
     def __init__(self, base_url: str = "", timeout_s: tuple[float, float] = APP_TIMEOUT_S) -> None:
         super().__init__()
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
+
+    def get(self, url: str, *, sampled: bool = True, **options: Any) -> requests.Response:  # type: ignore[override]
+        """Send a GET; see :meth:`request`."""
+        return self.request("GET", url, sampled=sampled, **options)
 
     def request(  # type: ignore[override]  # adds an argument, hands all the others on
         self, method: str, url: str, *, sampled: bool = True, **options: Any
