@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -38,6 +38,7 @@ _OPTIONS = {
     "timeout": f"longest wait for a trace or its samples, s (default {_TIMEOUT_S:g})",
     "upload_interval": "the profiling agent's upload interval, s (default 1)",
 }
+_Answer = TypeVar("_Answer")
 _seen_key = pytest.StashKey["list[Evidence]"]()
 
 
@@ -79,7 +80,8 @@ class SpanProfiles:
         Raises:
             LinkError: a hop is missing; the message says which, and what was there.
         """
-        return self.linker.linked_span(traced, self._evidence(traced))
+        __tracebackhide__ = True
+        return self._asked(traced, self.linker.linked_span)
 
     def linked_spans(self, traced: Traced, count: int = 1) -> list[LinkedSpan]:
         """Wait until the request's trace has ``count`` linked spans, one for each process it passed.
@@ -87,7 +89,8 @@ class SpanProfiles:
         Raises:
             LinkError: a hop is missing; the message says which, and what was there.
         """
-        return self.linker.linked_spans(traced, count, self._evidence(traced))
+        __tracebackhide__ = True
+        return self._asked(traced, lambda one, evidence: self.linker.linked_spans(one, count, evidence))
 
     def trace(self, traced: Traced, until: Callable[[Trace], bool] = lambda _: True) -> Trace:
         """Wait for the request's trace, and until it shows what ``until`` asks.
@@ -95,7 +98,8 @@ class SpanProfiles:
         Raises:
             TraceNotFoundError: it did not come.
         """
-        return self.linker.trace(traced, until, self._evidence(traced))
+        __tracebackhide__ = True
+        return self._asked(traced, lambda one, evidence: self.linker.trace(one, until, evidence))
 
     def flamegraph(self, span: Span) -> FlameGraph:
         """Ask once, without waiting, for the samples of a span that carries a profile ID.
@@ -105,10 +109,17 @@ class SpanProfiles:
         """
         return self.linker.flamegraph(span)
 
-    def _evidence(self, traced: Traced) -> Evidence:
+    def _asked(self, traced: Traced, ask: Callable[[Traced, Evidence], _Answer]) -> _Answer:
+        """Ask, keep what was seen for the report, and fail at the test's line: the way down to it explains nothing."""
+        from spanprofiles.linking import LinkError
+
+        __tracebackhide__ = True
         evidence = self.linker.evidence(traced)
         self._seen.append(evidence)
-        return evidence
+        try:
+            return ask(traced, evidence)
+        except LinkError as error:
+            raise error.with_traceback(None) from None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -210,25 +221,31 @@ def span_profiles_app(
 ) -> Iterator[Callable[..., TracedSession]]:
     """Give a function that starts an app as a process and returns a session that talks to it.
 
-    ``span_profiles_app(command, url, ready="/", environment=None)``: the command, the address it will listen on, a
-    path that answers below 500 when it is ready, and environment variables on top of the backend's. All are stopped
-    after the last test.
+    ``span_profiles_app(command, ready="/", environment=None, port=None)``: the command, in which ``{port}`` stands for
+    the port; a path that answers below 500 when the app is ready; environment variables on top of the backend's; a port
+    of 127.0.0.1 where a free one will not do. All apps are stopped after the last test.
     """
     started: list[ManagedProcess] = []
 
     def start(
-        command: Sequence[str], url: str, ready: str = "/", environment: Mapping[str, str] | None = None
+        command: Sequence[str], ready: str = "/", environment: Mapping[str, str] | None = None, port: int | None = None
     ) -> TracedSession:
-        from spanprofiles.backends import ManagedProcess
+        from spanprofiles.backends import ManagedProcess, ProcessFailedError
+        from spanprofiles.backends.ports import free_ports
         from spanprofiles.linking import TracedSession, await_answer
 
+        port = port or free_ports(1)[0]
         everything = {**os.environ, **span_profiles_environment, **(environment or {})}
-        process = ManagedProcess(command[0], command, environment=everything)
+        command = [part.replace("{port}", str(port)) for part in command]
+        process = ManagedProcess("the app under test", command, environment=everything)
         started.append(process)
-        process.start()
-        session = TracedSession(url)
-        if not await_answer(session, ready, _APP_START_S, while_true=lambda: process.is_running):
-            pytest.fail(str(process.failure(f"does not answer at {url}{ready}")), pytrace=False)
+        session = TracedSession(f"http://127.0.0.1:{port}")
+        try:
+            process.start()
+            if not await_answer(session, ready, _APP_START_S, while_true=lambda: process.is_running):
+                raise process.failure(f"does not answer at {session.base_url}{ready}")
+        except ProcessFailedError as error:
+            pytest.fail(str(error), pytrace=False)
         return session
 
     yield start

@@ -83,10 +83,8 @@ def _indented(part: RenderableType) -> Padding:
 
 def program() -> str:
     """Return how this program is called from where the user stands, for commands to go on with."""
-    path = Path(sys.argv[0])
-    if path.name == "__main__.py":
-        return f"{shlex.quote(sys.executable)} -m spanprofiles"
+    path = Path(sys.executable).parent / "spanprofiles"
     try:
-        return shlex.quote(str(path.resolve().relative_to(Path.cwd())))
+        return shlex.quote(str(path.relative_to(Path.cwd())))
     except ValueError:
         return "spanprofiles"

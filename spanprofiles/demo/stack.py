@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spanprofiles.backends import Backend, EmbeddedBackend, ManagedProcess, ProcessFailedError
 from spanprofiles.backends.embedded import EmbeddedPorts
-from spanprofiles.demo.ports import free_ports, is_free
+from spanprofiles.backends.ports import free_ports, is_free
 from spanprofiles.linking import TracedSession, await_answer
 from spanprofiles.model import Endpoints
 
@@ -147,7 +147,7 @@ class DemoStack:
         command += ["--web-host", "127.0.0.1", "--web-port", str(self.ports.locust), "--autostart"]
         command += ["--users", str(self.users), "--spawn-rate", str(self.users), "--run-time", _LOAD_LASTS]
         command += ["--loglevel", "WARNING", "--skip-log-setup"]
-        urls = ",".join(f"{region.name}={region.url}" for region in self.regions.values())
+        urls = ",".join(region.url for region in self.regions.values())
         self._start_process("the load generator", command, {**os.environ, "LOADGEN_URLS": urls})
 
     def check_running(self) -> None:

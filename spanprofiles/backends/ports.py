@@ -1,4 +1,4 @@
-"""Ports for the demo: the well-known ones where they are free, others where they are not."""
+"""Ports of 127.0.0.1: whether one is free, and which are."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The figures the README quotes, as commands."""

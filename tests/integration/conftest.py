@@ -1,0 +1,89 @@
+"""The rideshare app in three regions, sending to whatever backend the run was asked to use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from spanprofiles.backends import ManagedProcess
+from spanprofiles.backends.ports import free_ports
+from spanprofiles.linking import LinkedSpan, TracedSession, await_answer
+from spanprofiles.pytest_plugin import SpanProfiles
+
+ROOT = Path(__file__).parents[2]
+SERVICE = "ride-sharing-app"
+NEIGHBOURS = {"eu-north": "us-east", "us-east": "ap-south", "ap-south": "eu-north"}
+GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"]
+
+
+class StartRegion(Protocol):
+    """Starts a region of its own for one test, with something changed in its environment."""
+
+    def __call__(self, **changes: str) -> TracedSession: ...
+
+
+@contextmanager
+def running(environment: Mapping[str, str], name: str, port: int, **changes: str) -> Iterator[TracedSession]:
+    settings = {
+        "OTEL_SERVICE_NAME": SERVICE,
+        "OTEL_RESOURCE_ATTRIBUTES": f"region={name},host.name=rideshare-{name}",
+        "RIDESHARE_REGION": name,
+        "RIDESHARE_BIND": f"127.0.0.1:{port}",
+        **changes,
+    }
+    everything = {**os.environ, **environment, **settings}
+    with ManagedProcess(f"region {name}", GUNICORN, environment=everything, directory=ROOT) as process:
+        session = TracedSession(f"http://127.0.0.1:{port}")
+        assert await_answer(session, "/health", 30, lambda: process.is_running), process.failure("does not answer")
+        yield session
+
+
+@pytest.fixture(scope="session")
+def regions(span_profiles_environment: dict[str, str]) -> Iterator[dict[str, TracedSession]]:
+    ports = dict(zip(NEIGHBOURS, free_ports(len(NEIGHBOURS)), strict=True))
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(
+                running(
+                    span_profiles_environment,
+                    name,
+                    port,
+                    RIDESHARE_NEIGHBOUR_URL=f"http://127.0.0.1:{ports[NEIGHBOURS[name]]}",
+                )
+            )
+            for name, port in ports.items()
+        }
+
+
+@pytest.fixture(scope="session")
+def rideshare(regions: dict[str, TracedSession]) -> TracedSession:
+    """The region that has every kind of vehicle."""
+    return regions["eu-north"]
+
+
+@pytest.fixture(scope="session")
+def region_without_cars(regions: dict[str, TracedSession]) -> TracedSession:
+    return regions["ap-south"]
+
+
+@pytest.fixture
+def start_region(span_profiles_environment: dict[str, str]) -> Iterator[StartRegion]:
+    with ExitStack() as stack:
+
+        def start(**changes: str) -> TracedSession:
+            (port,) = free_ports(1)
+            return stack.enter_context(running(span_profiles_environment, "us-east", port, **changes))
+
+        yield start
+
+
+@pytest.fixture
+def await_uploads(span_profiles: SpanProfiles, rideshare: TracedSession) -> Callable[[], LinkedSpan]:
+    """Wait until all the region did so far has been uploaded: until a later ride's samples are there."""
+    return lambda: span_profiles.linked_span(rideshare.get("/scooter"))

@@ -1,0 +1,108 @@
+"""``spanprofiles demo`` as a newcomer runs it: its own backend, its own regions, its own load."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from spanprofiles.backends import ManagedProcess
+from spanprofiles.model import parse_span_id, parse_trace_id
+
+DEMO = [sys.executable, "-m", "spanprofiles", "demo"]
+START_S = 60
+
+
+def run_once(*options: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    everything = {**os.environ, **(environment or {})}
+    return subprocess.run(
+        [*DEMO, "--once", *options], env=everything, capture_output=True, text=True, timeout=START_S, check=False
+    )
+
+
+@contextmanager
+def listening_on(port: int) -> Iterator[None]:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind(("127.0.0.1", port))
+            other.listen()
+        except OSError:
+            pass  # somebody else listens there: as good
+        yield
+
+
+def test_once_ends_well_with_the_first_link_as_json() -> None:
+    result = run_once("--json")
+
+    assert result.returncode == 0, result.stderr
+    link = json.loads(result.stdout)
+    assert link["trace_id"] == parse_trace_id(link["trace_id"])
+    assert link["profile_id"] == link["span_id"] == parse_span_id(link["span_id"])
+    assert link["service"] == "ride-sharing-app"
+    assert link["cpu_ns"] >= 10_000_000
+    assert sum(row["self_ns"] for row in link["top"]) <= link["cpu_ns"]
+    assert 0 < link["seconds_to_first_flamegraph"] < START_S
+
+
+def test_once_shows_the_span_tree_and_the_flame_graph() -> None:
+    result = run_once()
+
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^GET /car .* ride-sharing-app, eu-north$", result.stdout, re.MULTILINE)
+    assert re.search(r"└ span profile [0-9a-f]{16}: .* of CPU", result.stdout)
+    assert re.search(r"▌.*find_nearest_vehicle", result.stdout)
+    assert "verified" in result.stdout
+
+
+def test_once_fails_with_the_reason_where_the_link_is_broken() -> None:
+    result = run_once(environment={"RIDESHARE_TELEMETRY": "agent"})
+
+    assert result.returncode == 1
+    assert "no local root span" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_region_that_cannot_start_is_named_with_its_last_words() -> None:
+    result = run_once(environment={"RIDESHARE_SEED": "many"})
+
+    assert result.returncode == 2
+    assert "RIDESHARE_SEED is 'many'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_busy_port_is_named_and_a_free_one_used() -> None:
+    with listening_on(3200), listening_on(5001):
+        result = run_once()
+
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"port 3200 \(tempo\) is taken by another program: using \d+", result.stderr)
+    assert re.search(r"port 5001 \(eu-north\) is taken by another program: using \d+", result.stderr)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_it_goes_on_with_a_live_line_until_it_is_stopped_and_leaves_no_process(number: signal.Signals) -> None:
+    with ManagedProcess("the demo", DEMO, environment={**os.environ, "PYTHONUNBUFFERED": "1"}) as demo:
+        lines = demo.wait_for_line(lambda line: re.search(r"rides/s, linked: \d", line) is not None, START_S)
+        started = psutil.Process(demo.pid).children(recursive=True)
+        os.kill(demo.pid, number)
+        demo.wait_for_line(lambda line: "all processes are stopped" in line, 20)
+        _, alive = psutil.wait_procs([psutil.Process(demo.pid)] if psutil.pid_exists(demo.pid) else [], timeout=5)
+        _, left = psutil.wait_procs(started, timeout=5)
+
+    assert re.search(r"^\s+this ride again\s+.* show [0-9a-f]{32}", "\n".join(lines), re.MULTILINE)
+    assert re.search(r"linked: (100|9\d)\.\d% of \d+, newest trace [0-9a-f]{32}", lines[-1])
+    assert len(started) >= 5, "backend, three regions with a worker each, load"
+    assert alive == []
+    assert left == []
+    assert demo.exit_code == 0

@@ -1,0 +1,76 @@
+"""Waiting is not computing, short is not sampled, and what was not sampled by the tracer leaves nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spanprofiles.clients import ProfileQuery
+from spanprofiles.linking import LinkedSpan, TracedSession
+from spanprofiles.model import label_selector
+from spanprofiles.pytest_plugin import SpanProfiles
+
+AwaitUploads = Callable[[], LinkedSpan]
+
+
+def test_a_receipt_waits_long_and_computes_next_to_nothing(
+    rideshare: TracedSession, span_profiles: SpanProfiles, await_uploads: AwaitUploads
+) -> None:
+    ride = rideshare.get("/bike").json()["ride_id"]
+    response = rideshare.get(f"/receipt/{ride}")
+    await_uploads()
+
+    (root,) = span_profiles.trace(response, lambda found: any(span.profile_id for span in found.spans)).local_roots
+
+    assert root.profile_id == root.span_id, "the ID is there all the same"
+    assert root.duration_ns > 300_000_000
+    assert span_profiles.flamegraph(root).total < root.duration_ns / 5
+
+
+def test_a_quote_is_shorter_than_a_sampling_period(
+    rideshare: TracedSession, span_profiles: SpanProfiles, await_uploads: AwaitUploads
+) -> None:
+    responses = [rideshare.get("/quote?vehicle=bike") for _ in range(10)]
+    await_uploads()
+
+    spans = [
+        span_profiles.trace(response, lambda found: any(span.profile_id for span in found.spans)).local_roots[0]
+        for response in responses
+    ]
+    sampled = [span for span in spans if not span_profiles.flamegraph(span).is_empty]
+
+    assert sorted(span.duration_ns for span in spans)[len(spans) // 2] < 10_000_000
+    assert len(sampled) < len(spans) / 2, "a sample comes every 10 ms: most quotes fall between two"
+
+
+def test_a_ride_of_an_unsampled_trace_leaves_neither_span_nor_samples(
+    rideshare: TracedSession, span_profiles: SpanProfiles, await_uploads: AwaitUploads
+) -> None:
+    response = rideshare.get("/car", sampled=False)
+    later = await_uploads()
+
+    trace_id = span_profiles.linker.evidence(response).trace_id
+    around = ProfileQuery(
+        label_selector({"service_name": later.service}),
+        later.span.start_ns // 1_000_000 - 60_000,
+        later.span.end_ns // 1_000_000 + 60_000,
+    )
+    assert response.ok
+    assert span_profiles.tempo.trace(trace_id) is None
+    assert span_profiles.pyroscope.trace_profile(around, trace_id).is_empty
+
+
+def test_a_sampled_ride_leaves_both(rideshare: TracedSession, span_profiles: SpanProfiles) -> None:
+    linked = span_profiles.linked_span(rideshare.get("/car", sampled=True))
+
+    around = span_profiles.linker.query(linked.span)
+    assert not span_profiles.pyroscope.trace_profile(around, linked.trace_id).is_empty
+
+
+def test_a_health_check_is_not_traced(
+    rideshare: TracedSession, span_profiles: SpanProfiles, await_uploads: AwaitUploads
+) -> None:
+    response = rideshare.get("/health")
+    await_uploads()
+
+    assert response.ok
+    assert span_profiles.tempo.trace(span_profiles.linker.evidence(response).trace_id) is None

@@ -1,0 +1,103 @@
+"""Another team's project: its own app, its own telemetry, the plugin installed and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+PROJECT = Path(__file__).parents[2] / "foreign_project"
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    for variable in ("BACKEND", "TEMPO_URL", "PYROSCOPE_URL", "OTLP_URL"):
+        monkeypatch.delenv(f"SPAN_PROFILES_{variable}", raising=False)
+    for source in PROJECT.glob("*.py"):
+        shutil.copy(source, pytester.path)
+    return pytester
+
+
+def test_its_test_passes_where_the_link_works(project: pytest.Pytester) -> None:
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["span profiles: embedded backend (picked by auto)"])
+
+
+def test_its_test_fails_where_a_hop_is_broken_and_says_which(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOKSHOP_WITHOUT_PROCESSOR", "1")
+
+    result = project.runpytest_subprocess("--span-profiles-timeout=2")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*NoProfileIdError: no local root span of the trace * carries pyroscope.profile.id*",
+            "*- span profiles -*",
+            "trace *",
+            "*GET /search*bookshop*",
+        ]
+    )
+
+
+def test_a_wrong_claim_prints_the_samples_that_were_there(project: pytest.Pytester) -> None:
+    claim = (project.path / "test_bookshop.py").read_text().replace('"edit_distance"', '"no_such_function"')
+    (project.path / "test_bookshop.py").write_text(claim)
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*assert 0.0 > 0.5*", "*- span profiles -*", "samples of profile ID *", "*edit_distance*"]
+    )
+
+
+def test_an_app_that_does_not_start_fails_with_its_last_words(project: pytest.Pytester) -> None:
+    (project.path / "bookshop.py").write_text("raise SystemExit('no books today')\n")
+
+    result = project.runpytest_subprocess()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["the app under test does not answer at *with exit code 1*", "*| no books today"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_an_unknown_backend_is_refused_before_any_test(project: pytest.Pytester) -> None:
+    result = project.runpytest_subprocess("--span-profiles-backend=cloud")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*there is no backend 'cloud': choose one of *embedded, external*"])
+
+
+def test_an_external_backend_that_is_not_there_is_named(project: pytest.Pytester) -> None:
+    address = "http://127.0.0.1:9"
+
+    result = project.runpytest_subprocess(
+        f"--span-profiles-tempo-url={address}", f"--span-profiles-pyroscope-url={address}"
+    )
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*external backend (picked by auto)*", f"Tempo does not answer at {address}/api/echo*"]
+    )
+
+
+def test_a_project_that_does_not_use_the_plugin_is_left_alone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_something_else(): assert 1 + 1 == 2")
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*span profiles*backend*")
+
+
+def test_the_options_are_in_the_help(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_subprocess("--help")
+
+    result.stdout.fnmatch_lines(["span profiles:", "*--span-profiles-backend=*", "*SPAN_PROFILES_BACKEND*"])
