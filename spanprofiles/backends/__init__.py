@@ -5,6 +5,7 @@ from __future__ import annotations
 from spanprofiles.backends.base import Backend, BackendError
 from spanprofiles.backends.embedded import EmbeddedBackend
 from spanprofiles.backends.external import ExternalBackend
+from spanprofiles.backends.native import NativeBackend
 from spanprofiles.backends.processes import ManagedProcess, ProcessFailedError
 from spanprofiles.backends.settings import BACKEND_NAMES, BackendSettings
 
@@ -16,5 +17,6 @@ __all__ = [
     "EmbeddedBackend",
     "ExternalBackend",
     "ManagedProcess",
+    "NativeBackend",
     "ProcessFailedError",
 ]

@@ -41,8 +41,12 @@ class EmbeddedBackend(Backend):
         command += ["--pyroscope-port", str(ports.pyroscope)]
         if data_directory is not None:
             command += ["--data-dir", str(data_directory)]
+        self._command = command
+        self.process = self._not_started()
+
+    def _not_started(self) -> ManagedProcess:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self.process = ManagedProcess("the embedded pair", command, environment=environment)
+        return ManagedProcess("the embedded pair", self._command, environment=environment)
 
     def launch(self) -> None:
         """Start the process and return at once; :meth:`start` waits for it.
@@ -72,5 +76,6 @@ class EmbeddedBackend(Backend):
         return Endpoints(tempo=announced["tempo"], pyroscope=announced["pyroscope"], otlp_http=announced["otlp-http"])
 
     def stop(self) -> None:
-        """Stop the process."""
+        """Stop the process; :meth:`start` then starts another."""
         self.process.stop()
+        self.process = self._not_started()

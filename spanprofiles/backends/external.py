@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlsplit
 
 import requests
 
@@ -11,6 +12,7 @@ from spanprofiles.model import Endpoints
 
 _TIMEOUT_S = 10.0
 _WINDOW_MS = 60_000
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class ExternalBackend(Backend):
@@ -46,19 +48,29 @@ class ExternalBackend(Backend):
 
     def _ask(self, server: str, method: str, url: str, body: object = None) -> None:
         credentials = self._endpoints.credentials
+        headers = credentials.as_headers()
         try:
-            answer = requests.request(
-                method,
-                url,
-                json=body,
-                headers=credentials.as_headers(),
-                verify=credentials.verify_tls,
-                timeout=_TIMEOUT_S,
-            )
+            with requests.Session() as session:
+                # as the clients do: no proxy before this machine, no .netrc in the place of what was given
+                session.trust_env = urlsplit(url).hostname not in _LOOPBACK
+                session.auth = (lambda request: request) if "Authorization" in headers else None
+                answer = session.request(
+                    method, url, json=body, headers=headers, verify=credentials.verify_tls, timeout=_TIMEOUT_S
+                )
         except requests.RequestException as error:
             raise BackendError(
-                f"{server} does not answer at {url}: start it, or correct its address ({error})"
+                f"{server} does not answer at {url}: start it, or correct its address ({_reason(error)})"
             ) from error
         if not answer.ok:
             hint = "look at the credentials" if answer.status_code in {401, 403} else "is this its address?"
             raise BackendError(f"{server} refused {url} with {answer.status_code}: {hint}")
+
+
+def _reason(error: BaseException) -> str:
+    """Return the operating system's words, where they are in the layers of the library around them."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error)

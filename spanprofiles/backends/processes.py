@@ -14,6 +14,7 @@ from types import TracebackType
 
 _KEPT_LINES = 200
 _SHOWN_LINES = 12
+_LAST_MOMENT_S = 1.0
 
 
 class ProcessFailedError(Exception):
@@ -45,6 +46,7 @@ class ManagedProcess:
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._news = threading.Condition()
         self._ended = False
+        self._stopped = False
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
@@ -67,7 +69,8 @@ class ManagedProcess:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ProcessFailedError(f"{self.name} cannot be started: {self.command[0]}: {error.strerror}") from error
+            missing = error.filename or self.command[0]  # the program, or the directory
+            raise ProcessFailedError(f"{self.name} cannot be started: {missing}: {error.strerror}") from error
         self._reader = threading.Thread(target=self._read, name=f"output of {self.name}", daemon=True)
         self._reader.start()
         return self
@@ -110,6 +113,9 @@ class ManagedProcess:
                 if self._ended or left <= 0:
                     break
                 self._news.wait(left)
+        if self._ended and self._process is not None:  # its output ends a moment before it does
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LAST_MOMENT_S)
         raise self.failure("ended" if self._ended else f"was not ready after {timeout_s:g} s")
 
     def failure(self, what: str) -> ProcessFailedError:
@@ -120,9 +126,13 @@ class ManagedProcess:
         return ProcessFailedError(f"{self.name} {what}{exit_note}; its last lines:\n{tail}")
 
     def stop(self, patience_s: float = 5.0) -> None:
-        """Ask it to end (SIGTERM), kill its whole group where it does not in time. Does nothing where it has ended."""
-        if self._process is None:
+        """Ask it to end (SIGTERM), and kill what is left of its group after ``patience_s``, or when it has ended.
+
+        A second call does nothing.
+        """
+        if self._process is None or self._stopped:
             return
+        self._stopped = True  # the number of the group may be another's by the next call
         if self.is_running:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from spanprofiles.backends.base import Backend, BackendError
 from spanprofiles.backends.embedded import EmbeddedBackend
 from spanprofiles.backends.external import ExternalBackend
+from spanprofiles.backends.native import NativeBackend
 from spanprofiles.model import Credentials, Endpoints
 
-BACKEND_NAMES = ("auto", "embedded", "external")
+BACKEND_NAMES = ("auto", "embedded", "external", "native")
 
+_BACKENDS: dict[str, Callable[[], Backend]] = {"embedded": EmbeddedBackend, "native": NativeBackend}
 _PREFIX = "SPAN_PROFILES_"
 
 
@@ -21,7 +24,7 @@ class BackendSettings:
     """What is known before a backend starts. Each field is also the environment variable ``SPAN_PROFILES_<FIELD>``.
 
     Attributes:
-        backend: ``auto`` takes ``external`` where a Tempo address is given, else ``embedded``.
+        backend: ``auto`` takes ``external`` where an address of Tempo or Pyroscope is given, else ``embedded``.
         tempo_url: Tempo's query address, for ``external``.
         pyroscope_url: Pyroscope's address, for ``external``.
         otlp_url: where the app under test sends OTLP/HTTP traces, for ``external``.
@@ -49,9 +52,10 @@ class BackendSettings:
         """Take the environment's settings, and over them those options that are given.
 
         Raises:
-            BackendError: the backend is unknown, or an address is no http address.
+            BackendError: the backend is unknown, an address is no http address, or the credentials cannot be sent.
         """
-        values = {one.name: environment.get(_PREFIX + one.name.upper(), one.default) for one in fields(cls)}
+        # an empty variable is one that is not set, as for OpenTelemetry's own
+        values = {one.name: environment.get(_PREFIX + one.name.upper()) or one.default for one in fields(cls)}
         values |= {name: value for name, value in (options or {}).items() if value}
         settings = cls(**{name: str(value) for name, value in values.items()})
         settings._check()
@@ -62,12 +66,16 @@ class BackendSettings:
             raise BackendError(f"there is no backend {self.backend!r}: choose one of {', '.join(BACKEND_NAMES)}")
         for name in ("tempo_url", "pyroscope_url", "otlp_url", "grafana_url"):
             url = getattr(self, name)
-            if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
+            if url and not _is_address(url):
                 raise BackendError(
                     f"{_PREFIX}{name.upper()} is {url!r}, which is no address: http://host:port is expected"
                 )
-        if self.username and self.token:
-            raise BackendError("give a user name and password, or a token, not both")
+        if self.ca_file and not Path(self.ca_file).exists():
+            raise BackendError(f"{_PREFIX}CA_FILE names {self.ca_file!r}, which is not there")
+        try:
+            _ = self.endpoints
+        except ValueError as error:
+            raise BackendError(str(error)) from error
 
     @property
     def chosen(self) -> str:
@@ -95,4 +103,14 @@ class BackendSettings:
 
     def create(self) -> Backend:
         """Return the chosen backend, not yet started."""
-        return ExternalBackend(self.endpoints) if self.chosen == "external" else EmbeddedBackend()
+        if self.chosen == "external":
+            return ExternalBackend(self.endpoints)
+        return _BACKENDS[self.chosen]()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is none
+        return False

@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from spanprofiles.backends import BackendError
-from spanprofiles.clients import ClientError
+from spanprofiles.clients import ClientError, ServerUnreachableError
 from spanprofiles.linking import LinkError
 from spanprofiles.model import IdentifierError
 
@@ -29,5 +29,7 @@ def reported() -> Iterator[None]:
         yield
     except LinkError as error:
         leave(BROKEN, str(error))
+    except ServerUnreachableError as error:
+        leave(COULD_NOT_LOOK, f"{error}; is it running there? --tempo and --pyroscope name other addresses")
     except (BackendError, ClientError, IdentifierError) as error:
         leave(COULD_NOT_LOOK, str(error))

@@ -24,10 +24,9 @@ def command(host: str, tempo_port: int, otlp_http_port: int, pyroscope_port: int
 
     Prints each address, then "ready". Ends on Ctrl-C or SIGTERM.
     """
-    from spanprofiles.embedded.server import PortTakenError, serve
+    from spanprofiles.embedded.errors import CannotServeError
+    from spanprofiles.embedded.server import serve
     from spanprofiles.embedded.settings import Settings
-    from spanprofiles.embedded.store.database import DataDirectoryError
-    from spanprofiles.embedded.store.schema import NewerFileError
 
     settings = Settings(
         host=host,
@@ -38,5 +37,6 @@ def command(host: str, tempo_port: int, otlp_http_port: int, pyroscope_port: int
     )
     try:
         serve(settings, click.echo)
-    except (PortTakenError, DataDirectoryError, NewerFileError) as error:
-        raise click.ClickException(str(error)) from error
+    except CannotServeError as error:
+        click.echo(f"spanprofiles: {error}", err=True)
+        raise SystemExit(2) from error  # cli.exits.COULD_NOT_LOOK; that module imports what a server does not need

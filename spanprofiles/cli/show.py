@@ -28,22 +28,18 @@ def command(trace_id: str, wait_s: float, count: int, as_json: bool, **options: 
         linker = Linker.of(endpoints(dict(os.environ), options), waiting=Waiting(wait_s))
         evidence = Evidence(parse_trace_id(trace_id))
         try:
-            trace = linker.trace(evidence.trace_id, lambda found: bool(_linked_candidates(found)), evidence)
+            trace = linker.trace(evidence.trace_id, lambda found: bool(found.linkable), evidence)
         except TraceNotFoundError:
             if evidence.trace is None:
                 raise
             trace = evidence.trace  # there, but without a profile ID: worth a look all the same
-        linked = [_samples(linker, span, evidence) for span in _linked_candidates(trace)]
+        linked = [_samples(linker, span, evidence) for span in trace.linkable]
     _print_json(trace, linked) if as_json else _print(trace, linked, evidence.flamegraphs, count)
     if not linked:
         leave(BROKEN, "no local root span of this trace carries pyroscope.profile.id: is the span processor added?")
     dead = [one for one in linked if one.flamegraph.is_empty]
     if dead:
         leave(BROKEN, f"no samples for the profile ID of {', '.join(one.name for one in dead)}: a dead link")
-
-
-def _linked_candidates(trace: Trace) -> list[Span]:
-    return [span for span in trace.local_roots if span.profile_id]
 
 
 def _samples(linker: Linker, span: Span, evidence: Evidence) -> LinkedSpan:

@@ -12,6 +12,7 @@ import requests
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.clients import plain_reason
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, TracedSession, Waiting
 from spanprofiles.report import duration
 
@@ -69,6 +70,7 @@ def command(
         linker.pyroscope.check_ready()
         hops = _Hops()
         evidence, linked = _follow(hops, linker, _send(hops, url, method, _pairs(headers), data))
+        others = _follow_others(hops, linker, evidence, linked)
         if function and not linked.flamegraph.total_of(function):
             hops.broken("function", f"{function} has no CPU in the span profile: {linked.flamegraph!r}")
         if function:
@@ -78,7 +80,9 @@ def command(
         if evidence.trace is not None:
             console.print(render.trace_tree(evidence.trace, evidence.flamegraphs))
             console.print()
-        console.print(render.linked_span(linked, console))
+        for one in (linked, *others):
+            console.print(render.linked_span(one, console))
+            console.print()
 
 
 def _pairs(headers: tuple[str, ...]) -> dict[str, str]:
@@ -95,7 +99,9 @@ def _send(hops: _Hops, url: str, method: str, headers: dict[str, str], data: str
     try:
         response = TracedSession().request(method, url, headers=headers, data=data)
     except requests.RequestException as error:
-        leave(COULD_NOT_LOOK, f"the app does not answer at {url}: {error}")
+        leave(COULD_NOT_LOOK, f"the app does not answer at {url}: {plain_reason(error)}")
+    except UnicodeEncodeError as error:
+        leave(COULD_NOT_LOOK, f"a header or the method has {error.object!r}, which HTTP cannot carry")
     hops.ok("request", f"{response.status_code} {response.reason}, {response.request.headers['traceparent']}")
     return response
 
@@ -116,3 +122,17 @@ def _follow(hops: _Hops, linker: Linker, response: requests.Response) -> tuple[E
     except LinkError as error:
         hops.broken(hop, str(error))
     return evidence, linked
+
+
+def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: LinkedSpan) -> list[LinkedSpan]:
+    """Follow the spans of the services further down, where the request went on to any."""
+    others = []
+    for span in evidence.trace.linkable if evidence.trace else ():
+        if span.span_id == linked.span_id:
+            continue
+        try:
+            others.append(linker.samples(span, evidence))
+        except LinkError as error:
+            hops.broken("samples", str(error))
+        hops.ok("samples", f"{duration(others[-1].cpu_ns)} of CPU of {span.name} further down")
+    return others

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -25,6 +26,8 @@ _UPLOAD_UNDER_WAY_S = 0.25
 
 # How far the app's clock may be behind this one before a span is taken for older than it is.
 _CLOCKS_AGREE_WITHIN_S = 1.0
+
+_SPAN_ID = re.compile(r"(?!0{16})[0-9a-fA-F]{16}")
 
 
 class Linker:
@@ -115,7 +118,7 @@ class Linker:
             ClientError: a server failed.
         """
         evidence = evidence or self.evidence(traced)
-        spans = self._await_spans(evidence, _with_profile_id, count)
+        spans = self._await_spans(evidence, lambda trace: list(trace.linkable), count)
         return [self.samples(span, evidence) for span in spans]
 
     def linked_span(self, traced: Traced, evidence: Evidence | None = None) -> LinkedSpan:
@@ -140,7 +143,7 @@ class Linker:
         def answering(trace: Trace) -> list[Span]:
             return [
                 span
-                for span in _with_profile_id(trace)
+                for span in trace.linkable
                 if (span.parent_id == parent_id if parent_id else trace.parent(span) is None)
             ]
 
@@ -195,10 +198,19 @@ class Linker:
 
         Raises:
             NoProfileIdError: the span carries no profile ID.
+            NoSamplesError: what it carries is no span ID, so there can be no samples of it.
             ClientError: Pyroscope failed.
         """
         if span.profile_id is None:
             raise NoProfileIdError(f"the span {span.span_id} ({span.name}) carries no pyroscope.profile.id", evidence)
+        if not _SPAN_ID.fullmatch(span.profile_id):  # asked for all the same, the server's error would hide the reason
+            if evidence is not None:
+                evidence.flamegraphs[span.profile_id] = FlameGraph()
+            raise NoSamplesError(
+                f"the profile ID {span.profile_id!r} of the span {span.span_id} ({span.name}) is not 16 hexadecimal"
+                " digits, so no samples can be found by it",
+                evidence,
+            )
         query = self.query(span)
         found = self.pyroscope.span_profile(query, [span.profile_id])
         if evidence is not None:
@@ -219,7 +231,3 @@ class Linker:
 
 def _context(traced: AnsweredRequest | TraceContext) -> TraceContext:
     return traced if isinstance(traced, TraceContext) else trace_context_of(traced)
-
-
-def _with_profile_id(trace: Trace) -> list[Span]:
-    return [span for span in trace.local_roots if span.profile_id]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from spanprofiles.model import IdentifierError, TraceContext
 
 _TRACEPARENT = "traceparent"
 _SERVER_ERROR = 500
+_ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 #: (connect, read), s; an app under test that hangs must fail the test, not hang it.
 APP_TIMEOUT_S = (5.0, 30.0)
@@ -60,7 +62,7 @@ class TracedSession(requests.Session):
         if not any(name.lower() == _TRACEPARENT for name in headers):
             headers[_TRACEPARENT] = TraceContext.new(sampled=sampled).traceparent
         options.setdefault("timeout", self.timeout_s)
-        if self.base_url and "://" not in url:
+        if self.base_url and not _ABSOLUTE.match(url):
             url = f"{self.base_url}/{url.lstrip('/')}"
         return super().request(method, url, headers=headers, **options)
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 #: Upload interval an app under test is given, s. The agent's default of 10 is what a reader would wait for.
 UPLOAD_INTERVAL_S = 1
+
+
+# what an HTTP field value may hold: visible ASCII and Latin-1, spaces and tabs inside
+_HEADER_TEXT = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,9 @@ class Credentials:
         tenant: for ``X-Scope-OrgID``, by which Tempo and Pyroscope tell tenants apart.
         headers: further headers, sent as they are.
         verify_tls: False accepts any certificate; a path names a file of trusted certificates.
+
+    Raises:
+        ValueError: two ways of identifying oneself, or a text that no header can carry.
     """
 
     username: str = ""
@@ -34,6 +42,9 @@ class Credentials:
     def __post_init__(self) -> None:
         if self.username and self.bearer_token:
             raise ValueError("give a user name and password, or a bearer token, not both")
+        for what, text in (("bearer token", self.bearer_token), ("tenant", self.tenant), *self.headers.items()):
+            if not _HEADER_TEXT.fullmatch(text):  # the message must not repeat it: it may be a secret
+                raise ValueError(f"the {what} has a line break or a character that no HTTP header can carry")
 
     def as_headers(self) -> dict[str, str]:
         """Return the headers that carry the credentials."""

@@ -98,18 +98,26 @@ class FlameGraph:
     @cached_property
     def root(self) -> Frame:
         """The call tree, under one frame called ``total``."""
-        totals: dict[tuple[str, ...], int] = defaultdict(int)
+        names, totals, own, parents = [ROOT], [self.total], [self._stacks.get((), 0)], [0]
+        below: list[dict[str, int]] = [{}]
         for path, value in self._stacks.items():
-            for depth in range(len(path) + 1):
-                totals[path[:depth]] += value
-        frames: dict[tuple[str, ...], list[Frame]] = defaultdict(list)
-        for path in sorted(totals, key=len, reverse=True):  # children before parents, however deep
-            children = tuple(sorted(frames.pop(path, []), key=lambda frame: (-frame.total, frame.name)))
-            frame = Frame(path[-1] if path else ROOT, totals[path], self._stacks.get(path, 0), children)
-            if not path:
-                return frame
-            frames[path[:-1]].append(frame)
-        return Frame(ROOT, 0, 0)
+            place = 0
+            for name in path:
+                child = below[place].setdefault(name, len(names))
+                if child == len(names):
+                    names.append(name)
+                    totals.append(0)
+                    own.append(0)
+                    parents.append(place)
+                    below.append({})
+                totals[child] += value
+                place = child
+            if path:
+                own[place] = value
+        callees: list[list[Frame]] = [[] for _ in names]
+        for place in range(len(names) - 1, 0, -1):  # children before parents, however deep
+            callees[parents[place]].append(_frame(names[place], totals[place], own[place], callees[place]))
+        return _frame(ROOT, totals[0], own[0], callees[0])
 
     def total_of(self, function: Function) -> int:
         """Return the value of the samples taken while the function was running or had called another."""
@@ -182,6 +190,10 @@ class FlameGraph:
             return "<FlameGraph: no samples>"
         top = ", ".join(f"{row.name} {row.self / self.total:.0%}" for row in self.top(5))
         return f"<FlameGraph of {self.total / 1e6:g} ms; own time: {top}>"
+
+
+def _frame(name: str, total: int, own: int, callees: list[Frame]) -> Frame:
+    return Frame(name, total, own, tuple(sorted(callees, key=lambda frame: (-frame.total, frame.name))))
 
 
 def _matches(function: Function, name: str) -> bool:

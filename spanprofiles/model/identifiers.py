@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _TRACEPARENT = re.compile(
-    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(-.*)?"
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
 )
 _SAMPLED = 0x01
 
@@ -95,7 +95,9 @@ class TraceContext:
             IdentifierError: it is not of the form ``00-<32 hex>-<16 hex>-<2 hex>``, or an ID is all zeros.
         """
         match = _TRACEPARENT.fullmatch(traceparent.strip())
-        if match is None or match["version"] == "ff":
+        # only a later version may have more fields than these four
+        longer = match is not None and match["version"] == "00" and match["more"] is not None
+        if match is None or match["version"] == "ff" or longer:
             raise IdentifierError(f"{traceparent!r} is not a traceparent: 00-<32 hex>-<16 hex>-<2 hex> is expected")
         sampled = bool(int(match["flags"], 16) & _SAMPLED)
         return cls(parse_trace_id(match["trace"]), parse_span_id(match["span"]), sampled)

@@ -34,6 +34,14 @@ class Trace:
     def _by_id(self) -> dict[str, Span]:
         return {span.span_id: span for span in self.spans}
 
+    @cached_property
+    def _by_parent(self) -> dict[str, list[Span]]:
+        found: dict[str, list[Span]] = {}
+        for span in self.spans:
+            if span.parent_id:
+                found.setdefault(span.parent_id, []).append(span)
+        return found
+
     def span(self, span_id: str) -> Span | None:
         """Return the span with that ID, or None."""
         return self._by_id.get(span_id)
@@ -45,7 +53,7 @@ class Trace:
 
     def children(self, span: Span) -> tuple[Span, ...]:
         """Return the span's direct children, in order of start."""
-        return tuple(child for child in self.spans if child.parent_id == span.span_id and child is not span)
+        return tuple(child for child in self._by_parent.get(span.span_id, ()) if child is not span)
 
     @property
     def tops(self) -> tuple[Span, ...]:
@@ -73,6 +81,11 @@ class Trace:
         return tuple(span for span in self.spans if self.is_local_root(span))
 
     @property
+    def linkable(self) -> tuple[Span, ...]:
+        """The local root spans that carry a profile ID, in order of start."""
+        return tuple(span for span in self.local_roots if span.profile_id)
+
+    @property
     def services(self) -> tuple[str, ...]:
         """The names of the services that took part, in order of their first span."""
         return tuple(dict.fromkeys(span.service for span in self.spans))
@@ -85,13 +98,15 @@ class Trace:
         return max(span.end_ns for span in self.spans) - self.spans[0].start_ns
 
     def walk(self) -> Iterator[tuple[int, Span]]:
-        """Yield (depth, span), parents before their children, siblings in order of start."""
-        pending = [(0, span) for span in reversed(self.tops)]
+        """Yield (depth, span), each span once, parents before their children, siblings in order of start."""
         seen: set[int] = set()
-        while pending:
-            depth, span = pending.pop()
-            if id(span) in seen:  # two spans that name each other as parent
-                continue
-            seen.add(id(span))
-            yield depth, span
-            pending.extend((depth + 1, child) for child in reversed(self.children(span)))
+        # the tops lead to every span but those that name each other as parent: the first of these is taken for a top
+        for top in (*self.tops, *self.spans):
+            pending = [(0, top)]
+            while pending:
+                depth, span = pending.pop()
+                if id(span) in seen:
+                    continue
+                seen.add(id(span))
+                yield depth, span
+                pending.extend((depth + 1, child) for child in reversed(self.children(span)))
