@@ -1,0 +1,84 @@
+"""Passing an order on to the neighbouring region.
+
+The request carries the trace context (OpenTelemetry's instrumentation of `requests` sees to that), so both regions'
+spans are in one trace, and each region's server span is a local root span.
+
+A rider's position means nothing in another city: the neighbour serves a forwarded order from its own pick-up point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+HOPS_HEADER = "X-Rideshare-Hops"
+"""Says how many times an order was forwarded already."""
+
+MOST_HOPS = 2
+"""An order is forwarded at most so many times: to each other region once."""
+
+CONNECT_SECONDS = 1.0
+"""How long the neighbour may take to accept a connection."""
+
+
+class NoRideError(Exception):
+    """No vehicle can be had, here or at the neighbour's; the message says why."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Where orders are forwarded to: a base URL, and the seconds it may take to answer."""
+
+    url: str
+    timeout_seconds: float
+
+
+def forward_order(neighbour: Neighbour, vehicle: str, riders: int, hops: int) -> dict[str, Any]:
+    """Order a ride at the neighbour's and give its answer.
+
+    Args:
+        neighbour: Whom to ask.
+        vehicle: The kind of vehicle, as in URLs.
+        riders: How many people ride.
+        hops: How many times the order was forwarded before.
+
+    Raises:
+        NoRideError: The neighbour has none, cannot be reached, or gives an answer that is no ride.
+    """
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # a neighbour is reached directly, never through a proxy of the environment
+            response = session.get(
+                f"{neighbour.url}/{vehicle}",
+                params={"riders": riders},
+                headers={HOPS_HEADER: str(hops + 1)},
+                timeout=(min(CONNECT_SECONDS, neighbour.timeout_seconds), neighbour.timeout_seconds),
+                allow_redirects=False,
+            )
+    except requests.Timeout as error:
+        raise NoRideError(f"the neighbouring region did not answer in {neighbour.timeout_seconds:g} s") from error
+    except requests.RequestException as error:
+        raise NoRideError("the neighbouring region cannot be reached") from error
+    return _ride_in(response)
+
+
+def _ride_in(response: requests.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError as error:
+        raise NoRideError("the neighbouring region gave an answer that is not JSON") from error
+    if response.status_code == 503:
+        raise NoRideError(f"the neighbouring region has no ride either{_reason_in(answer)}")
+    if response.status_code != 200 or not isinstance(answer, dict) or not isinstance(answer.get("ride_id"), str):
+        raise NoRideError(f"the neighbouring region gave an answer that is no ride (status {response.status_code})")
+    return answer
+
+
+def _reason_in(answer: object) -> str:
+    match answer:
+        case {"error": {"message": str(message)}}:
+            return f" ({message})"
+        case _:
+            return ""

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from rideshare.settings import Settings, SettingsError
+from rideshare.telemetry import AgentSettings, TelemetryError
+from tests.unit.rideshare.stub_servers import REPOSITORY, clean_environment
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_environment({}) == Settings()
+    assert Settings.from_environment({"RIDESHARE_REGION": " ", "RIDESHARE_SEED": ""}) == Settings()
+
+
+def test_every_variable_is_read() -> None:
+    settings = Settings.from_environment(
+        {
+            "RIDESHARE_REGION": "us-east",
+            "RIDESHARE_SEED": "42",
+            "RIDESHARE_BIND": "[::1]:8000",
+            "RIDESHARE_NEIGHBOUR_URL": "http://127.0.0.1:5001/",
+            "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS": "0.5",
+            "RIDESHARE_GATEWAY_SECONDS": "0",
+            "RIDESHARE_TELEMETRY": "agent",
+        }
+    )
+    assert (settings.region.name, settings.seed, settings.bind) == ("us-east", 42, "[::1]:8000")
+    assert (settings.neighbour_url, settings.neighbour_timeout_seconds) == ("http://127.0.0.1:5001", 0.5)
+    assert (settings.gateway_seconds, settings.linking_parts) == (0.0, frozenset({"agent"}))
+
+
+def test_neither_half_of_the_link_can_be_asked_for() -> None:
+    assert Settings.from_environment({"RIDESHARE_TELEMETRY": "none"}).linking_parts == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RIDESHARE_REGION", "mars"),
+        ("RIDESHARE_SEED", "-1"),
+        ("RIDESHARE_SEED", "one"),
+        ("RIDESHARE_BIND", "5000"),
+        ("RIDESHARE_BIND", "127.0.0.1:70000"),
+        ("RIDESHARE_NEIGHBOUR_URL", "127.0.0.1:5001"),
+        ("RIDESHARE_NEIGHBOUR_URL", "http://127.0.0.1:port"),
+        ("RIDESHARE_NEIGHBOUR_URL", "http://127.0.0.1:5001/?a=b"),
+        ("RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS", "0"),
+        ("RIDESHARE_GATEWAY_SECONDS", "-0.1"),
+        ("RIDESHARE_GATEWAY_SECONDS", "nan"),
+        ("RIDESHARE_GATEWAY_SECONDS", "inf"),
+        ("RIDESHARE_TELEMETRY", "processor,agents"),
+    ],
+)
+def test_a_bad_value_is_refused_with_the_variable_and_the_value(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as caught:
+        Settings.from_environment({name: value})
+    assert repr(value) in str(caught.value)
+
+
+def test_the_agents_variables_are_read() -> None:
+    settings = AgentSettings.from_environment(
+        {
+            "PYROSCOPE_SERVER_ADDRESS": "http://127.0.0.1:4040",
+            "PYROSCOPE_APPLICATION_NAME": "other",
+            "PYROSCOPE_UPLOAD_INTERVAL": "1",
+            "PYROSCOPE_BASIC_AUTH_USER": "reader",
+            "PYROSCOPE_BASIC_AUTH_PASSWORD": "hunter2",
+            "PYROSCOPE_TENANT_ID": "team",
+        }
+    )
+    assert settings == AgentSettings("http://127.0.0.1:4040", "other", 1, "reader", "hunter2", "team")
+    assert "hunter2" not in repr(settings)
+
+
+def test_without_variables_there_is_no_server_for_profiles() -> None:
+    assert AgentSettings.from_environment({}) == AgentSettings()
+    assert AgentSettings().server_address is None
+
+
+@pytest.mark.parametrize("value", ["0", "0.5", "-1", "soon"])
+def test_an_upload_interval_that_is_no_whole_number_of_seconds_is_refused(value: str) -> None:
+    with pytest.raises(TelemetryError, match="PYROSCOPE_UPLOAD_INTERVAL"):
+        AgentSettings.from_environment({"PYROSCOPE_UPLOAD_INTERVAL": value})
+
+
+def test_a_bad_server_address_is_refused_and_not_repeated_since_it_may_hold_a_password() -> None:
+    with pytest.raises(TelemetryError, match="PYROSCOPE_SERVER_ADDRESS") as caught:
+        AgentSettings.from_environment({"PYROSCOPE_SERVER_ADDRESS": "me:hunter2@host"})
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"RIDESHARE_REGION": "mars"}, "rideshare: RIDESHARE_REGION is 'mars'; known regions are"),
+        ({"PYROSCOPE_UPLOAD_INTERVAL": "0.5"}, "rideshare: PYROSCOPE_UPLOAD_INTERVAL is '0.5'; it must be"),
+    ],
+)
+def test_gunicorn_does_not_start_on_a_bad_value_and_one_line_says_why(variables: dict[str, str], line: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"],
+        cwd=REPOSITORY,
+        env=clean_environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert ended.stderr.startswith(line)
+    assert ended.stderr.count("\n") == 1
