@@ -1,0 +1,291 @@
+"""Locust as a process, against a small server that answers as rideshare does and notes what it was asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+import requests
+
+from loadgen.bad_requests import BAD_REQUESTS
+
+REPOSITORY = Path(__file__).parents[3]
+LOCUST = [sys.executable, "-m", "locust", "-f", "loadgen/locustfile.py"]
+RUN_SECONDS = 60.0
+USERS = 16  # the sum of the weights: one round has every kind of rider
+CAR_SECONDS = 0.5  # far more than any other answer takes
+
+
+@dataclass
+class Region:
+    """What the small server was asked: paths with their query, and the `traceparent` of each."""
+
+    name: str
+    refuses: bool = True
+    url: str = ""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def answer(self, path: str, parameters: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        for bad in BAD_REQUESTS:
+            if (bad.path, bad.parameters) == (path, parameters):
+                return (400 if self.refuses else 200), {"error": {"parameter": bad.culprit}}
+        if path == "/car":
+            Event().wait(CAR_SECONDS)  # the slowest of all
+        ride_id = path.removeprefix("/receipt/") if path.startswith("/receipt/") else "ride-1"
+        return 200, {"ride_id": ride_id, "price": {"amount": 1.0, "currency": "SEK"}, "region": self.name}
+
+
+@contextmanager
+def served(region: Region) -> Iterator[Region]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            if parts.path != "/health":
+                region.asked.append((self.path, self.headers.get("traceparent", "")))
+            status, answer = region.answer(parts.path, dict(parse_qsl(parts.query)))
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass  # a rider that was stopped in the middle of a request
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        region.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield region
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(*regions: Region, **variables: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LOADGEN_", "LOCUST_"))}
+    return {**inherited, "LOADGEN_URLS": ",".join(region.url for region in regions), **variables}
+
+
+def start(arguments: list[str], variables: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*LOCUST, *arguments],
+        cwd=REPOSITORY,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    try:
+        output, log = process.communicate(timeout=RUN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return process.returncode, output, log
+
+
+HEADLESS = ["--headless", "--users", str(USERS), "--spawn-rate", str(USERS), "--only-summary"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of one run of Locust."""
+
+    exit_code: int
+    output: str
+    log: str
+    slowest: list[dict[str, Any]]
+    asked: list[tuple[str, str]]
+
+
+def run_alone(report: Path) -> Run:
+    with served(Region("eu-north")) as north, served(Region("ap-south")) as south:
+        process = start(
+            [*HEADLESS, "--run-time", "2s"], environment(north, south, LOADGEN_REPORT=str(report), LOADGEN_SLOWEST="5")
+        )
+        exit_code, output, log = finish(process)
+        return Run(exit_code, output, log, json.loads(report.read_text())["slowest"], [*north.asked, *south.asked])
+
+
+def run_with_workers(report: Path) -> Run:
+    """Two workers, each of which asks a region of its own."""
+    with served(Region("eu-north")) as north, served(Region("us-east")) as east:
+        port = free_port()
+        workers = [
+            start(["--worker", "--master-port", str(port)], environment(region, LOADGEN_SLOWEST="1000"))
+            for region in (north, east)
+        ]
+        master = start(
+            [*HEADLESS, "--run-time", "1s", "--master", "--master-bind-port", str(port), "--expect-workers", "2"],
+            environment(north, east, LOADGEN_REPORT=str(report), LOADGEN_SLOWEST="1000"),
+        )
+        try:
+            exit_code, output, log = finish(master)
+            for worker in workers:
+                worker_exit_code, worker_output, worker_log = finish(worker)
+                assert worker_exit_code == 0, worker_log
+                assert "Slowest requests" not in worker_output
+        finally:
+            for worker in workers:
+                worker.kill()
+        return Run(exit_code, output, log, json.loads(report.read_text())["slowest"], [*north.asked, *east.asked])
+
+
+@dataclass(frozen=True)
+class Page:
+    """What Locust's page answered, and whether it did so on another address than 127.0.0.1."""
+
+    status: int
+    answers_elsewhere: bool
+    run: Run
+
+
+def run_with_page() -> Page:
+    """A run started and stopped on Locust's page, against a region that accepts bad requests."""
+    bad_paths = {bad.path + ("?" + urlencode(bad.parameters) if bad.parameters else "") for bad in BAD_REQUESTS}
+    with served(Region("eu-north", refuses=False)) as region:
+        port = free_port()
+        process = start(["--web-port", str(port)], environment(region))
+        try:
+            page = f"http://127.0.0.1:{port}"
+            status = poll(lambda: requests.get(page, timeout=5).status_code)
+            elsewhere = connects("127.0.0.2", port)
+            users = {"user_count": str(USERS), "spawn_rate": str(USERS)}
+            requests.post(f"{page}/swarm", data=users, timeout=5).raise_for_status()
+            poll(lambda: len(bad_paths & {path for path, _ in region.asked}))
+            requests.post(f"{page}/stop", timeout=5).raise_for_status()
+        finally:
+            process.terminate()
+            exit_code, output, log = finish(process)
+        return Page(status, elsewhere, Run(exit_code, output, log, [], region.asked))
+
+
+def connects(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def poll(look: Any) -> int:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            found: int = look()
+        except requests.ConnectionError:
+            found = 0
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("nothing came within 20 s")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("reports")
+    with ThreadPoolExecutor(4) as pool:
+        running: dict[str, Future[Any]] = {
+            "workers": pool.submit(run_with_workers, folder / "workers.json"),
+            "alone": pool.submit(run_alone, folder / "alone.json"),
+            "page": pool.submit(run_with_page),
+        }
+        yield {name: future.result() for name, future in running.items()}
+
+
+def trace_ids(asked: list[tuple[str, str]]) -> list[str]:
+    return [parent.split("-")[1] for _, parent in asked]
+
+
+def test_riders_of_every_kind_ride_and_all_goes_well(runs: dict[str, Any]) -> None:
+    run = runs["alone"]
+    assert run.exit_code == 0, run.log
+    paths = {urlsplit(path).path for path, _ in run.asked}
+    assert {"/bike", "/scooter", "/car", "/quote"} <= paths
+    assert any(path.startswith("/receipt/ride-1") for path in paths)
+    assert any(dict(parse_qsl(urlsplit(path).query)).get("riders") for path, _ in run.asked)
+
+
+def test_every_request_has_a_sampled_trace_of_its_own(runs: dict[str, Any]) -> None:
+    run = runs["alone"]
+    assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", parent) for _, parent in run.asked)
+    assert len(set(trace_ids(run.asked))) == len(run.asked) > 0
+
+
+def test_the_slowest_requests_are_printed_and_written_with_their_trace_ids(runs: dict[str, Any]) -> None:
+    run = runs["alone"]
+    assert len(run.slowest) == 5
+    times = [request["response_ms"] for request in run.slowest]
+    assert times == sorted(times, reverse=True)
+    assert times[0] >= CAR_SECONDS * 1000
+    for request in run.slowest:
+        assert request["trace_id"] in trace_ids(run.asked)
+        assert re.search(rf"{request['response_ms']:.1f} .*{request['trace_id']}", run.output)
+
+
+def test_a_bad_request_that_is_not_refused_is_a_failure(runs: dict[str, Any]) -> None:
+    run = runs["page"].run
+    assert run.exit_code == 1
+    assert "must get a 400, not 200" in run.output + run.log
+    assert "must get a 400" not in runs["alone"].output + runs["alone"].log
+
+
+def test_the_master_reports_the_slowest_requests_of_all_workers(runs: dict[str, Any]) -> None:
+    run = runs["workers"]
+    assert run.exit_code == 0, run.log
+    assert "Slowest requests" in run.output
+    counted_by_locust = re.search(r"Aggregated +([0-9]+)", run.output + run.log)
+    reported = {request["trace_id"] for request in run.slowest}
+    assert counted_by_locust is not None
+    assert len(reported) == len(run.slowest) == int(counted_by_locust[1])
+    assert reported <= set(trace_ids(run.asked))
+    assert len({urlsplit(request["url"]).port for request in run.slowest}) == 2
+
+
+def test_the_page_answers_on_loopback_only_and_the_report_comes_at_the_end(runs: dict[str, Any]) -> None:
+    page = runs["page"]
+    assert page.status == 200
+    assert not page.answers_elsewhere
+    assert page.run.asked
+    assert "Slowest requests" in page.run.output
+
+
+def test_a_bad_setting_ends_locust_with_one_line() -> None:
+    exit_code, _, log = finish(start(["--headless"], environment(LOADGEN_URLS="here")))
+    assert exit_code == 1
+    assert "loadgen: LOADGEN_URLS has 'here'" in log
+    assert "Traceback" not in log
