@@ -44,6 +44,15 @@ def await_servers(endpoints: Endpoints, timeout_s: float, check_running: Callabl
         _await(what, ask, deadline, timeout_s, check_running)
 
 
+def await_answer(what: str, url: str, timeout_s: float, check_running: Callable[[], None]) -> None:
+    """Return when a server answers a GET with success.
+
+    Raises:
+        BackendError: it did not in time; the message has its last answer.
+    """
+    _await(what, lambda: _answer("GET", url), time.monotonic() + timeout_s, timeout_s, check_running)
+
+
 def _await(
     what: str, ask: Callable[[], str], deadline: float, timeout_s: float, check_running: Callable[[], None]
 ) -> None:

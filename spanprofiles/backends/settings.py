@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,9 +13,8 @@ from spanprofiles.backends.external import ExternalBackend
 from spanprofiles.backends.native import NativeBackend
 from spanprofiles.model import Credentials, Endpoints
 
-BACKEND_NAMES = ("auto", "embedded", "external", "native")
+BACKEND_NAMES = ("auto", "embedded", "external", "native", "containers")
 
-_BACKENDS: dict[str, Callable[[], Backend]] = {"embedded": EmbeddedBackend, "native": NativeBackend}
 _PREFIX = "SPAN_PROFILES_"
 
 
@@ -105,7 +104,17 @@ class BackendSettings:
         """Return the chosen backend, not yet started."""
         if self.chosen == "external":
             return ExternalBackend(self.endpoints)
-        return _BACKENDS[self.chosen]()
+        if self.chosen == "containers":
+            return _containers()
+        return NativeBackend() if self.chosen == "native" else EmbeddedBackend()
+
+
+def _containers() -> Backend:
+    try:
+        from spanprofiles.backends.containers import ContainersBackend
+    except ImportError as error:
+        raise BackendError(f"the containers backend needs {error.name}: install spanprofiles[containers]") from error
+    return ContainersBackend()
 
 
 def _is_address(url: str) -> bool:

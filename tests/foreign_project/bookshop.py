@@ -49,9 +49,7 @@ def main() -> None:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     if "BOOKSHOP_WITHOUT_PROCESSOR" not in os.environ:
         provider.add_span_processor(PyroscopeSpanProcessor())
-    FlaskInstrumentor().instrument_app(  # type: ignore[no-untyped-call]  # the library has no types
-        app, tracer_provider=provider, excluded_urls="health"
-    )
+    FlaskInstrumentor().instrument_app(app, tracer_provider=provider, excluded_urls="health")
     pyroscope.configure(
         application_name=os.environ["OTEL_SERVICE_NAME"],
         server_address=os.environ["PYROSCOPE_SERVER_ADDRESS"],
