@@ -9,7 +9,7 @@ from spanprofiles.model import Endpoints
 
 
 class BackendError(Exception):
-    """A backend cannot run. The message is one line: why, and what to do."""
+    """A backend cannot run. The message says why, and what to do or the last lines of the process that failed."""
 
 
 class Backend(ABC):

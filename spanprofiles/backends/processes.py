@@ -132,13 +132,13 @@ class ManagedProcess:
         """
         if self._process is None or self._stopped:
             return
-        self._stopped = True  # the number of the group may be another's by the next call
         if self.is_running:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience_s)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)  # its group: children it left behind
+        self._stopped = True  # by the next call, the group's number may be another's
         self._process.wait()
         if self._reader is not None:
             self._reader.join(timeout=1)

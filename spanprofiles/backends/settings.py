@@ -13,8 +13,9 @@ from spanprofiles.backends.external import ExternalBackend
 from spanprofiles.backends.native import NativeBackend
 from spanprofiles.model import Credentials, Endpoints
 
-BACKEND_NAMES = ("auto", "embedded", "external", "native", "containers")
+BACKEND_NAMES = ("auto", "embedded", "compose", "containers", "native", "external")
 
+_OF_THE_ENGINE = {"compose", "containers"}
 _PREFIX = "SPAN_PROFILES_"
 
 
@@ -104,17 +105,18 @@ class BackendSettings:
         """Return the chosen backend, not yet started."""
         if self.chosen == "external":
             return ExternalBackend(self.endpoints)
-        if self.chosen == "containers":
-            return _containers()
+        if self.chosen in _OF_THE_ENGINE:
+            return _of_the_engine(self.chosen)
         return NativeBackend() if self.chosen == "native" else EmbeddedBackend()
 
 
-def _containers() -> Backend:
+def _of_the_engine(name: str) -> Backend:
     try:
+        from spanprofiles.backends.compose import ComposeBackend
         from spanprofiles.backends.containers import ContainersBackend
     except ImportError as error:
-        raise BackendError(f"the containers backend needs {error.name}: install spanprofiles[containers]") from error
-    return ContainersBackend()
+        raise BackendError(f"the {name} backend needs {error.name}: install spanprofiles[containers]") from error
+    return ComposeBackend() if name == "compose" else ContainersBackend()
 
 
 def _is_address(url: str) -> bool:

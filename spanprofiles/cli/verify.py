@@ -126,8 +126,9 @@ def _follow(hops: _Hops, linker: Linker, response: requests.Response) -> tuple[E
 
 def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: LinkedSpan) -> list[LinkedSpan]:
     """Follow the spans of the services further down, where the request went on to any."""
+    evidence.trace = linker.trace(linked.trace_id)  # once more: each service sends its spans by itself
     others = []
-    for span in evidence.trace.linkable if evidence.trace else ():
+    for span in evidence.trace.linkable:
         if span.span_id == linked.span_id:
             continue
         try:
