@@ -1,0 +1,38 @@
+"""`python -m spanprofiles.embedded`: the pair by itself."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from spanprofiles.embedded.errors import CannotServeError
+from spanprofiles.embedded.server import serve
+from spanprofiles.embedded.settings import Settings
+
+
+def _announce(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the options and serve until a signal ends it; gives the exit status."""
+    defaults = Settings()
+    parser = argparse.ArgumentParser(prog="spanprofiles.embedded", description=__doc__)
+    parser.add_argument("--host", default=defaults.host)
+    parser.add_argument("--tempo-port", type=int, default=defaults.tempo_port)
+    parser.add_argument("--otlp-http-port", type=int, default=defaults.otlp_http_port)
+    parser.add_argument("--pyroscope-port", type=int, default=defaults.pyroscope_port)
+    parser.add_argument("--data-dir", type=Path, default=None, dest="data_directory")
+    options = parser.parse_args(arguments)
+    try:
+        serve(Settings(**vars(options)), _announce)
+    except CannotServeError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

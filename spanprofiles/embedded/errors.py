@@ -1,0 +1,19 @@
+"""Why the pair cannot be started. Whoever starts it shows the message, which says what to do, and no traceback."""
+
+from __future__ import annotations
+
+
+class CannotServeError(Exception):
+    """The pair cannot be started; one of the classes below says why."""
+
+
+class PortTakenError(CannotServeError):
+    """A port that was asked for cannot be bound; the message names it and the option that changes it."""
+
+
+class DataDirectoryError(CannotServeError):
+    """The data directory cannot be used: another process has it, it cannot be written, or its file is damaged."""
+
+
+class NewerFileError(CannotServeError):
+    """The data was written by a later release of this program."""

@@ -1,0 +1,1 @@
+"""Pyroscope's API: pushes and queries over the Connect protocol, and the older HTTP endpoints."""

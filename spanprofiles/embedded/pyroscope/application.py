@@ -1,0 +1,100 @@
+"""The routes of Pyroscope's API.
+
+Source: https://grafana.com/docs/pyroscope/latest/reference-server-api/ and the recorded answers of Pyroscope 2.2.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.pyroscope.connect import unary
+from spanprofiles.embedded.pyroscope.flamegraph import difference, flamegraph, tree_bytes
+from spanprofiles.embedded.pyroscope.ingest import Ingester
+from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
+from spanprofiles.embedded.pyroscope.merging import merged_profile
+from spanprofiles.embedded.pyroscope.push import Pusher
+from spanprofiles.embedded.pyroscope.queries import Samples, Selection
+from spanprofiles.embedded.pyroscope.render import Render
+from spanprofiles.embedded.pyroscope.timeseries import TimeSeries
+from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.web import Application, text
+
+QUERIER, PUSHER = "/querier.v1.QuerierService/", "/push.v1.PusherService/"
+TREE, PPROF = 2, 4
+
+
+class Pyroscope(Application):
+    """The application on Pyroscope's port."""
+
+    def __init__(self, database: Database, body_limit: int) -> None:
+        self._database = database
+        self._body_limit = body_limit
+        self._samples = Samples()
+        pusher = Pusher(database)
+        labels = LabelQueries(database, self._samples.series)
+        series = TimeSeries(database, self._samples)
+        render = Render(database, self._samples, labels)
+        methods: dict[str, tuple[str, Callable[[Any], Any]]] = {
+            PUSHER + "Push": ("PushRequest", pusher.push),
+            QUERIER + "SelectMergeSpanProfile": ("SelectMergeSpanProfileRequest", self.span_profile),
+            QUERIER + "SelectMergeStacktraces": ("SelectMergeStacktracesRequest", self.stacktraces),
+            QUERIER + "SelectMergeProfile": ("SelectMergeProfileRequest", self.profile),
+            QUERIER + "Diff": ("DiffRequest", self.diff),
+            QUERIER + "SelectSeries": ("SelectSeriesRequest", series.select),
+            QUERIER + "SelectHeatmap": ("SelectHeatmapRequest", series.heatmap),
+            QUERIER + "ProfileTypes": ("ProfileTypesRequest", labels.profile_types),
+            QUERIER + "LabelNames": ("LabelNamesRequest", labels.names),
+            QUERIER + "LabelValues": ("LabelValuesRequest", labels.values),
+            QUERIER + "Series": ("SeriesRequest", labels.series),
+            QUERIER + "GetProfileStats": ("GetProfileStatsRequest", lambda _: message("GetProfileStatsResponse")),
+        }
+        super().__init__(
+            [
+                ("/ready", None, self.ready),
+                ("/ingest", ["POST"], Ingester(pusher, body_limit).ingest),
+                ("/pyroscope/render", ["GET", "POST"], render.render),
+                ("/pyroscope/label-values", ["GET"], render.label_values),
+                *((path, ["POST"], self._call(name, method)) for path, (name, method) in methods.items()),
+            ]
+        )
+
+    def _call(self, name: str, method: Callable[[Any], Any]) -> Callable[[Request], Response]:
+        return lambda request: unary(request, self._body_limit, name, method)
+
+    def ready(self, _: Request) -> Response:
+        """Say that the server is ready, which it is whenever it answers."""
+        return text("ready")
+
+    def _merged(self, request: Any, answer: str) -> Any:  # messages of the schema, here and below
+        """A selection as a flame graph, or as the bytes of its tree where those are asked for."""
+        tree = self._samples.tree(self._database.reader(), Selection.of(request))
+        if request.format == TREE:
+            return message(answer, tree=tree_bytes(tree, request.max_nodes))
+        return message(answer, flamegraph=flamegraph(tree, request.max_nodes))
+
+    def span_profile(self, request: Any) -> Any:
+        """`SelectMergeSpanProfile`: the flame graph of spans."""
+        return self._merged(request, "SelectMergeSpanProfileResponse")
+
+    def stacktraces(self, request: Any) -> Any:
+        """`SelectMergeStacktraces`: the flame graph of spans, of traces, or of everything."""
+        if request.format == PPROF:
+            profile = self.profile(request)
+            return message("SelectMergeStacktracesResponse", pprof=message("PprofProfile", profile=profile))
+        return self._merged(request, "SelectMergeStacktracesResponse")
+
+    def profile(self, request: Any) -> Any:
+        """`SelectMergeProfile`: the same as one pprof profile."""
+        return merged_profile(self._database.reader(), self._samples, Selection.of(request))
+
+    def diff(self, request: Any) -> Any:
+        """`Diff`: two selections side by side in one flame graph."""
+        left, right = Selection.of(request.left), Selection.of(request.right)
+        connection = self._database.reader()
+        left_tree, right_tree = self._samples.tree(connection, left), self._samples.tree(connection, right)
+        graph = difference(left_tree, right_tree, max(request.left.max_nodes, request.right.max_nodes))
+        return message("DiffResponse", flamegraph=graph)

@@ -1,0 +1,233 @@
+"""Call trees, and the forms in which Pyroscope's API gives them: flame graph levels, tree bytes, and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from spanprofiles.embedded.messages import message
+
+OTHER, TOTAL = "other", "total"
+
+
+@dataclass
+class Node:
+    """A function in its call path: what it cost itself, and with everything it called."""
+
+    name: str
+    total: int = 0
+    own: int = 0
+    children: dict[str, Node] = field(default_factory=dict)
+
+    def in_order(self) -> list[Node]:
+        """The children by name, as Pyroscope has them."""
+        if len(self.children) < 2:
+            return list(self.children.values())
+        return sorted(self.children.values(), key=lambda node: node.name.encode("utf-8", "surrogatepass"))
+
+
+def build(stacks: Iterable[tuple[tuple[str, ...], int]]) -> Node:
+    """The call tree of stacks (root first) and their values.
+
+    Its root has no name. Values that are not above zero, and stacks without a frame, are left out.
+    """
+    root = Node("")
+    for names, value in stacks:
+        if value <= 0 or not names:
+            continue
+        node = root
+        node.total += value
+        for name in names:
+            child = node.children.get(name)
+            if child is None:
+                child = node.children[name] = Node(name)
+            child.total += value
+            node = child
+        node.own += value
+    return root
+
+
+def everything_below(root: Node) -> Iterator[Node]:
+    """Every node but the root, in no order."""
+    waiting = list(root.children.values())
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(node.children.values())
+
+
+def largest(totals: list[int], count: int) -> int:
+    """The least of the `count` largest totals; 0 where there are no more than that, or no limit."""
+    if count < 1 or len(totals) <= count:
+        return 0
+    return sorted(totals, reverse=True)[count - 1]
+
+
+def least_value(root: Node, max_nodes: int) -> int:
+    """The least total a node must have so that about `max_nodes` remain; 0 keeps all."""
+    return largest([node.total for node in everything_below(root)], max_nodes) if max_nodes > 0 else 0
+
+
+def kept_children(node: Node, least: int) -> list[Node]:
+    """The children in order, those below the least value folded into one `other` at the end."""
+    if not least and OTHER not in node.children:
+        return node.in_order()
+    kept, folded = [], 0
+    for child in node.in_order():
+        if child.total >= least and child.name != OTHER:
+            kept.append(child)
+        else:
+            folded += child.total
+    return [*kept, Node(OTHER, folded, folded)] if folded else kept
+
+
+def flamegraph(root: Node, max_nodes: int = 0) -> Any:  # a message of the schema
+    """The tree as the message FlameGraph.
+
+    Each level is a list of groups of four: offset from the end of the group before, total, self, index into `names`.
+    """
+    least = least_value(root, max_nodes)
+    names = {TOTAL: 0}
+    levels: list[list[tuple[int, Node, int]]] = []
+    largest_own = 0
+    waiting: list[tuple[int, int, Node]] = [(0, 0, root)]
+    while waiting:
+        offset, depth, node = waiting.pop()
+        largest_own = max(largest_own, node.own)
+        name = 0 if node is root else names.setdefault(node.name, len(names))
+        if depth == len(levels):
+            levels.append([])
+        levels[depth].append((offset, node, name))
+        offset += node.own
+        for child in kept_children(node, least):
+            waiting.append((offset, depth + 1, child))
+            offset += child.total
+    return message(
+        "FlameGraph",
+        names=list(names),
+        levels=[message("Level", values=_values(level)) for level in levels],
+        total=root.total,
+        max_self=largest_own,
+    )
+
+
+def _values(level: list[tuple[int, Node, int]]) -> list[int]:
+    values: list[int] = []
+    end = 0
+    # The last sibling was laid out first.
+    for offset, node, name in reversed(level):
+        values += (offset - end, node.total, node.own, name)
+        end = offset + node.total
+    return values
+
+
+def varint(number: int) -> bytes:
+    """A number in protobuf's base-128 form."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def tree_bytes(root: Node, max_nodes: int = 0) -> bytes:
+    """The tree as Pyroscope serializes it: for each node its name, its own value and its number of children."""
+    if not root.children:
+        return b""
+    least = least_value(root, max_nodes)
+    out = bytearray()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        name = node.name.encode("utf-8", "replace")
+        children = kept_children(node, least)
+        out += varint(len(name)) + name + varint(node.own) + varint(len(children))
+        waiting.extend(children)
+    return bytes(out)
+
+
+@dataclass
+class Pair:
+    """A function in the call paths of two trees; a side that lacks it has zeros."""
+
+    name: str
+    left: Node
+    right: Node
+
+    def children(self) -> list[Pair]:
+        """The children of both sides by name."""
+        names = sorted({*self.left.children, *self.right.children}, key=lambda name: name.encode("utf-8", "replace"))
+        return [
+            Pair(name, self.left.children.get(name) or Node(name), self.right.children.get(name) or Node(name))
+            for name in names
+        ]
+
+    @property
+    def larger(self) -> int:
+        """The larger of the two totals."""
+        return max(self.left.total, self.right.total)
+
+
+def _pair_totals(root: Pair) -> list[int]:
+    totals, waiting = [], [root]
+    while waiting:
+        pair = waiting.pop()
+        totals.append(pair.larger)
+        waiting.extend(pair.children())
+    return totals
+
+
+def difference(left: Node, right: Node, max_nodes: int = 0) -> Any:  # a message of the schema
+    """Two trees as the message FlameGraphDiff.
+
+    Each level is a list of groups of seven: offset, total and self of the left side, the same of the right, and an
+    index into `names`.
+    """
+    root = Pair("", left, right)
+    least = largest(_pair_totals(root), max_nodes) if max_nodes > 0 else 0
+    names = {TOTAL: 0}
+    levels: list[list[tuple[int, int, Pair, int]]] = []
+    largest_own = 0
+    waiting: list[tuple[int, int, int, Pair]] = [(0, 0, 0, root)]
+    while waiting:
+        x_left, x_right, depth, pair = waiting.pop()
+        largest_own = max(largest_own, pair.left.own, pair.right.own)
+        name = 0 if pair is root else names.setdefault(pair.name, len(names))
+        if depth == len(levels):
+            levels.append([])
+        levels[depth].append((x_left, x_right, pair, name))
+        x_left, x_right = x_left + pair.left.own, x_right + pair.right.own
+        for child in _kept_pairs(pair, least):
+            waiting.append((x_left, x_right, depth + 1, child))
+            x_left, x_right = x_left + child.left.total, x_right + child.right.total
+    return message(
+        "FlameGraphDiff",
+        names=list(names),
+        levels=[message("Level", values=_pair_values(level)) for level in levels],
+        total=left.total + right.total,
+        max_self=largest_own,
+        leftTicks=left.total,
+        rightTicks=right.total,
+    )
+
+
+def _kept_pairs(pair: Pair, least: int) -> list[Pair]:
+    kept, left, right = [], 0, 0
+    for child in pair.children():
+        if child.larger >= least:
+            kept.append(child)
+        else:
+            left, right = left + child.left.total, right + child.right.total
+    return [*kept, Pair(OTHER, Node(OTHER, left, left), Node(OTHER, right, right))] if left or right else kept
+
+
+def _pair_values(level: list[tuple[int, int, Pair, int]]) -> list[int]:
+    values: list[int] = []
+    end_left = end_right = 0
+    for x_left, x_right, pair, name in reversed(level):
+        left, right = pair.left, pair.right
+        values += (x_left - end_left, left.total, left.own, x_right - end_right, right.total, right.own, name)
+        end_left, end_right = x_left + left.total, x_right + right.total
+    return values

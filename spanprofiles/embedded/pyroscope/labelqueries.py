@@ -1,0 +1,90 @@
+"""Questions about labels: names, values, series and profile types."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.pyroscope.queries import SeriesLabels, check_window, selector_of
+from spanprofiles.embedded.pyroscope.selector import Selector
+from spanprofiles.embedded.store.database import Database
+
+PLAIN_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+PROFILE_TYPE = "__profile_type__"
+
+
+class LabelQueries:
+    """Answers from the labels of the series that have profiles in a window of time."""
+
+    def __init__(self, database: Database, series: SeriesLabels) -> None:
+        self._database = database
+        self._series = series
+
+    def _labels(self, matchers: Sequence[str], window: tuple[int, int] | None) -> list[dict[str, str]]:
+        selectors = [selector_of(text) for text in matchers]
+        selector = Selector(tuple(matcher for one in selectors for matcher in one.matchers))
+        connection = self._database.reader()
+        numbers = self._series.matching(connection, selector)
+        return [
+            self._series.get(connection, number)[1]
+            for number in numbers
+            if window is None or _has_profiles(connection, number, window)
+        ]
+
+    def names(self, request: Any) -> Any:  # messages of the schema, here and below
+        """`LabelNames`: those that need no quotes."""
+        check_window(request.start, request.end)
+        found = self._labels(request.matchers, (request.start, request.end))
+        names = {name for labels in found for name in labels if PLAIN_NAME.fullmatch(name)}
+        return message("LabelNamesResponse", names=sorted(names))
+
+    def values(self, request: Any) -> Any:
+        """`LabelValues` of one label."""
+        if not request.name:
+            raise ConnectError("name is required")
+        check_window(request.start, request.end)
+        found = self._labels(request.matchers, (request.start, request.end))
+        values = {labels[request.name] for labels in found if request.name in labels}
+        return message("LabelValuesResponse", names=sorted(values))
+
+    def series(self, request: Any) -> Any:
+        """`Series`: the sets of labels, each once, of all labels or of some."""
+        check_window(request.start, request.end)
+        found = self._labels(request.matchers, (request.start, request.end))
+        wanted = set(request.label_names)
+        sets = {
+            tuple(sorted((name, value) for name, value in labels.items() if not wanted or name in wanted))
+            for labels in found
+        }
+        return message(
+            "SeriesResponse", labels_set=[message("Labels", labels=pairs(labels)) for labels in sorted(sets) if labels]
+        )
+
+    def profile_types(self, request: Any) -> Any:
+        """`ProfileTypes`: within a window, or ever."""
+        window = (request.start, request.end) if request.start or request.end else None
+        types = sorted({labels[PROFILE_TYPE] for labels in self._labels((), window)})
+        return message("ProfileTypesResponse", profile_types=[profile_type(text) for text in types])
+
+
+def _has_profiles(connection: sqlite3.Connection, series: int, window: tuple[int, int]) -> bool:
+    found = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM profiles WHERE series = ? AND time_ms BETWEEN ? AND ?)", (series, *window)
+    ).fetchone()
+    return bool(found[0])
+
+
+def pairs(labels: Iterable[tuple[str, str]]) -> list[Any]:
+    """Labels as messages."""
+    return [message("LabelPair", name=name, value=value) for name, value in labels]
+
+
+def profile_type(text: str) -> Any:  # a message of the schema
+    """A profile type as the message of that name."""
+    name, *parts = text.split(":")
+    kinds = dict(zip(("sample_type", "sample_unit", "period_type", "period_unit"), parts, strict=False))
+    return message("ProfileType", ID=text, name=name, **kinds)

@@ -1,0 +1,64 @@
+"""Labels as Pyroscope shows them in messages, and the checks it makes of a push's labels."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+
+from spanprofiles.embedded.pyroscope.connect import ConnectError
+
+COUNT_LIMIT = 30
+NAME_LIMIT = 1_024
+VALUE_LIMIT = 2_048
+NAME, SERVICE = "__name__", "service_name"
+UNKNOWN_SERVICE = "unknown_service"
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Labels as a selector would have them, sorted by name."""
+    pairs = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in sorted(labels.items()))
+    return f"{{{pairs}}}"
+
+
+def time_text(time_ns: int) -> str:
+    """A time, given in ns since the epoch, as Pyroscope's messages have it: UTC, to the millisecond."""
+    seconds, rest = divmod(time_ns, 10**9)
+    try:
+        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds} s after 1970"
+    milliseconds = f".{rest // 10**6:03d}".rstrip("0").rstrip(".")
+    return f"{moment:%Y-%m-%d %H:%M:%S}{milliseconds} +0000 UTC"
+
+
+def checked_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The labels of one pushed series, with `service_name` put in where it is missing.
+
+    Raises:
+        ConnectError: too many, one too long, one twice, or no `__name__`.
+    """
+    given = list(pairs)
+    labels = dict(given)
+    if not labels.get(SERVICE):
+        if SERVICE not in labels:
+            given.append((SERVICE, UNKNOWN_SERVICE))
+        labels[SERVICE] = UNKNOWN_SERVICE
+    shown = labels_text(labels)
+    if len(given) > COUNT_LIMIT:
+        raise ConnectError(f"profile series '{shown}' has {len(given)} label names; limit {COUNT_LIMIT}")
+    if not labels.get(NAME):
+        raise ConnectError(f"invalid labels '{shown}' with error: invalid metric name")
+    if len(labels) != len(given):
+        names = sorted(name for name, _ in given)
+        twice = next(name for name, after in itertools.pairwise(names) if name == after)
+        raise ConnectError(f"profile with labels '{shown}' has duplicate label name: '{twice}'")
+    for name, value in labels.items():
+        if not name:
+            raise ConnectError(f"invalid labels '{shown}' with error: invalid label name ''")
+        if len(name.encode()) > NAME_LIMIT:
+            raise ConnectError(f"profile with labels '{shown}' has label name too long: '{name}'")
+        if len(value.encode()) > VALUE_LIMIT:
+            raise ConnectError(f"profile with labels '{shown}' has label value too long: '{value}'")
+    return labels

@@ -1,0 +1,59 @@
+"""Taking profiles in: the push call of Pyroscope's agents."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Any
+
+from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.pyroscope import pprof
+from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.pyroscope.labels import checked_labels
+from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.store.profiles import NewProfile, ProfileBatch, ProfileInterners
+
+
+class Pusher:
+    """Takes pushes; each is committed whole before it is answered, or refused whole."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._interners = ProfileInterners()
+
+    def push(self, request: Any) -> Any:  # messages of the schema
+        """`push.v1.PusherService/Push`."""
+        if not any(series.samples for series in request.series):
+            raise ConnectError("no profiles received")
+        profiles: list[NewProfile] = []
+        for series in request.series:
+            pairs = [(label.name, label.value) for label in series.labels]
+            for sample in series.samples:
+                profiles += self.profiles_of(sample.raw_profile, pairs)
+        self.store(profiles)
+        return message("PushResponse")
+
+    @staticmethod
+    def profiles_of(raw: bytes, pairs: list[tuple[str, str]]) -> list[NewProfile]:
+        """Decode and check one pprof.
+
+        Raises:
+            ConnectError: the profile or its labels are refused.
+        """
+        now_ns = time.time_ns()
+        profile, size = pprof.decode(raw)
+        labels = checked_labels(pairs)
+        pprof.check(profile, size, labels, now_ns)
+        return pprof.split(profile, labels, now_ns)
+
+    def store(self, profiles: list[NewProfile]) -> None:
+        """Commit the profiles.
+
+        Raises:
+            ConnectError: they could not be written, and nothing is kept.
+        """
+        if profiles:
+            try:
+                self._database.write(ProfileBatch(profiles, self._interners))
+            except (sqlite3.Error, OverflowError) as error:
+                raise ConnectError(f"the profiles could not be stored: {error}", "unavailable") from error

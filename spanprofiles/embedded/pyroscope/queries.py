@@ -1,0 +1,286 @@
+"""What a query selects: which series, which time, which spans or traces; and the samples that it finds."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.pyroscope.flamegraph import Node, build
+from spanprofiles.embedded.pyroscope.selector import Selector, SelectorError, parse_selector
+from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, add_entries
+
+LONGEST_WINDOW_MS = 24 * 3600 * 1000
+TYPE_PARTS = (5, 6)
+CHUNK = 500
+CACHE_LIMIT = 50_000
+
+
+def bad_id(what: str, value: str, digits: int) -> ConnectError | None:
+    """The error for a span or trace ID that is not one; the real server's code for it is `unknown`, a 500."""
+    prefix = "rpc error: code = Unknown desc = "
+    if len(value) != digits:
+        return ConnectError(f"{prefix}invalid {what} id length: {json.dumps(value, ensure_ascii=False)}", "unknown")
+    bad = next((character for character in value if character not in "0123456789abcdefABCDEF"), None)
+    if bad is not None:
+        return ConnectError(f"{prefix}encoding/hex: invalid byte: U+{ord(bad):04X} '{bad}'", "unknown")
+    return None
+
+
+def binary_ids(what: str, values: Iterable[str], digits: int) -> tuple[bytes, ...]:
+    """Span or trace IDs in binary, each once.
+
+    Raises:
+        ConnectError: one is not an ID.
+    """
+    found: dict[bytes, None] = {}
+    for value in values:
+        error = bad_id(what, value, digits)
+        if error:
+            raise error
+        found[bytes.fromhex(value)] = None
+    return tuple(found)
+
+
+def check_window(start_ms: int, end_ms: int) -> None:
+    """See that a query has a window of time, and not too long a one.
+
+    Raises:
+        ConnectError: it has none, or one the real server refuses.
+    """
+    if start_ms == 0 or end_ms == 0:
+        raise ConnectError("missing time range in the query")
+    if start_ms > end_ms:
+        raise ConnectError("query start time is after end time")
+    if end_ms - start_ms > LONGEST_WINDOW_MS:
+        seconds = (end_ms - start_ms) // 1000
+        raise ConnectError(
+            "the query time range exceeds the limit (max_query_length, actual:"
+            f" {seconds // 3600}h{seconds % 3600 // 60}m{seconds % 60}s, limit: 1d)"
+        )
+
+
+def step_ms(step: float) -> int:
+    """A step, given in seconds, in whole ms.
+
+    Raises:
+        ConnectError: it is shorter than 1 ms, or no number.
+    """
+    if not step >= 0.001 or step > LONGEST_WINDOW_MS * 1000:
+        raise ConnectError("step must be >= 1ms" if not step >= 0.001 else "step is too long")
+    return int(step * 1000)
+
+
+def selector_of(text: str) -> Selector:
+    """Parse a label selector.
+
+    Raises:
+        ConnectError: it is not one.
+    """
+    try:
+        return parse_selector(text)
+    except SelectorError as error:
+        shown = json.dumps(text[:512], ensure_ascii=False)
+        raise ConnectError(f"parsing label selector {shown}: {error}") from error
+
+
+def check_profile_type(profile_type: str) -> None:
+    """See that a profile type has the form of one.
+
+    Raises:
+        ConnectError: it has not.
+    """
+    parts = profile_type.split(":")
+    if len(parts) not in TYPE_PARTS or (len(parts) == TYPE_PARTS[1] and parts[-1] != "delta"):
+        raise ConnectError(
+            "profile-type selection must be of the form <name>:<sample-type>:<sample-unit>:<period-type>:<period-unit>"
+            f"(:delta), got({len(parts)}): {json.dumps(profile_type[:512], ensure_ascii=False)}"
+        )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Profiles of one type, by labels and time, narrowed to spans or traces where there are any."""
+
+    profile_type: str
+    selector: Selector
+    start_ms: int
+    end_ms: int
+    span_ids: tuple[bytes, ...] = ()
+    trace_ids: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, request: Any) -> Selection:  # any of the schema's Select...Request messages
+        """Read and check a request.
+
+        Raises:
+            ConnectError: something of it is refused.
+        """
+        span_selector = getattr(request, "span_selector", ())
+        trace_selector = getattr(request, "trace_id_selector", ())
+        check_profile_type(request.profile_typeID)
+        selector = selector_of(request.label_selector)
+        check_window(request.start, request.end)
+        if span_selector and trace_selector:
+            raise ConnectError("span_selector and trace_id_selector cannot be combined")
+        return cls(
+            request.profile_typeID.removesuffix(":delta"),
+            selector,
+            request.start,
+            request.end,
+            binary_ids("span", span_selector, 16),
+            binary_ids("trace", trace_selector, 32),
+        )
+
+
+class SeriesLabels:
+    """The labels of series by number, read once and remembered: a series never changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[str, dict[str, str]]] = {}
+
+    def get(self, connection: sqlite3.Connection, number: int) -> tuple[str, dict[str, str]]:
+        """(profile type, labels) of one series."""
+        known = self._known.get(number)
+        if known is None:
+            labels, profile_type = connection.execute(
+                "SELECT labels, profile_type FROM series WHERE id = ?", (number,)
+            ).fetchone()
+            known = self._remember(number, profile_type, labels)
+        return known
+
+    def _remember(self, number: int, profile_type: str, labels: str) -> tuple[str, dict[str, str]]:
+        if len(self._known) >= CACHE_LIMIT:
+            self._known.clear()
+        found = self._known[number] = (profile_type, dict(json.loads(labels)))
+        return found
+
+    def matching(
+        self, connection: sqlite3.Connection, selector: Selector, profile_type: str | None = None
+    ) -> list[int]:
+        """The numbers of the series that match, of one profile type or of all."""
+        where, arguments = ("", ()) if profile_type is None else (" WHERE profile_type = ?", (profile_type,))
+        numbers = []
+        select = f"SELECT id, profile_type, labels FROM series{where}"  # noqa: S608  # the condition is written above
+        for number, kind, labels in connection.execute(select, arguments):
+            known = self._known.get(number) or self._remember(number, kind, labels)
+            if selector.matches(known[1]):
+                numbers.append(number)
+        return numbers
+
+
+class StackNames:
+    """The function names of stacks by number, root first, read once and remembered."""
+
+    def __init__(self) -> None:
+        self._stacks: dict[int, tuple[str, ...]] = {}
+        self._frames: dict[int, str] = {}
+
+    def names(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """The names of each stack."""
+        if len(self._stacks) + len(numbers) > CACHE_LIMIT:
+            self._stacks = {}
+            self._frames = {}
+        stacks = self._stacks
+        missing = [number for number in numbers if number not in stacks]
+        raw: dict[int, array[int]] = {}
+        for rows in rows_by_number(connection, "stacks", "frames", missing):
+            raw.update({number: array(FRAME_NUMBERS, frames) for number, frames in rows})
+        frames = self._frames
+        wanted = {frame for stack in raw.values() for frame in stack}.difference(frames)
+        for rows in rows_by_number(connection, "frames", "name", sorted(wanted)):
+            frames.update(rows)
+        stacks.update({number: tuple(frames[frame] for frame in stack) for number, stack in raw.items()})
+        return {number: stacks[number] for number in numbers}
+
+
+def rows_by_number(
+    connection: sqlite3.Connection, table: str, column: str, numbers: Sequence[int]
+) -> Iterator[list[tuple[int, Any]]]:
+    """(number, column) rows of a table, so many at a time."""
+    for first in range(0, len(numbers), CHUNK):
+        some = numbers[first : first + CHUNK]
+        marks = ", ".join("?" * len(some))
+        yield connection.execute(f"SELECT id, {column} FROM {table} WHERE id IN ({marks})", some).fetchall()  # noqa: S608  # table and column are this program's own
+
+
+class Samples:
+    """Reads samples of selections; keeps what never changes between queries."""
+
+    def __init__(self) -> None:
+        self.series = SeriesLabels()
+        self.stacks = StackNames()
+
+    def totals(self, connection: sqlite3.Connection, selection: Selection) -> dict[int, int]:
+        """The value of each stack of a selection."""
+        totals: dict[int, int] = {}
+        for entries in self._entries(connection, selection):
+            add_entries(totals, entries)
+        return totals
+
+    def _entries(self, connection: sqlite3.Connection, selection: Selection) -> Iterator[bytes]:
+        window = (selection.start_ms, selection.end_ms)
+        if selection.span_ids or selection.trace_ids:
+            column = "span_id" if selection.span_ids else "trace_id"
+            for identifier in selection.span_ids or selection.trace_ids:
+                for series, entries in connection.execute(
+                    f"SELECT series, entries FROM span_samples WHERE {column} = ? AND time_ms BETWEEN ? AND ?",  # noqa: S608  # one of two columns
+                    (identifier, *window),
+                ):
+                    profile_type, labels = self.series.get(connection, series)
+                    if profile_type == selection.profile_type and selection.selector.matches(labels):
+                        yield entries
+            return
+        for series in self.series.matching(connection, selection.selector, selection.profile_type):
+            for (entries,) in connection.execute(
+                "SELECT entries FROM profiles WHERE series = ? AND time_ms BETWEEN ? AND ?", (series, *window)
+            ):
+                yield entries
+
+    def _series_rows(
+        self, connection: sqlite3.Connection, selection: Selection, columns: str, table: str
+    ) -> Iterator[tuple[dict[str, str], tuple[Any, ...]]]:
+        for series in self.series.matching(connection, selection.selector, selection.profile_type):
+            labels = self.series.get(connection, series)[1]
+            for row in connection.execute(
+                f"SELECT {columns} FROM {table} WHERE series = ? AND time_ms BETWEEN ? AND ?",  # noqa: S608  # of this class
+                (series, selection.start_ms, selection.end_ms),
+            ):
+                yield labels, row
+
+    def profile_totals(
+        self, connection: sqlite3.Connection, selection: Selection
+    ) -> Iterator[tuple[dict[str, str], int, int]]:
+        """(labels, time in ms, total) of each profile."""
+        for labels, (time_ms, total) in self._series_rows(connection, selection, "time_ms, total", "profiles"):
+            yield labels, time_ms, total
+
+    def span_totals(
+        self, connection: sqlite3.Connection, selection: Selection
+    ) -> Iterator[tuple[dict[str, str], int, bytes, bytes, int]]:
+        """(labels, time in ms, span ID, trace ID, total) of each span in each profile; empty for a trace without ID."""
+        columns = "time_ms, span_id, trace_id, total"
+        for labels, (time_ms, span_id, trace_id, total) in self._series_rows(
+            connection, selection, columns, "span_samples"
+        ):
+            if span_id is not None:
+                yield labels, time_ms, span_id, trace_id or b"", total
+
+    def individual_totals(
+        self, connection: sqlite3.Connection, selection: Selection
+    ) -> Iterator[tuple[dict[str, str], int, bytes, bytes, int]]:
+        """The same of whole profiles, told apart by a number in place of a span ID."""
+        for labels, (number, time_ms, total) in self._series_rows(
+            connection, selection, "id, time_ms, total", "profiles"
+        ):
+            yield labels, time_ms, number.to_bytes(8, "big"), b"", total
+
+    def tree(self, connection: sqlite3.Connection, selection: Selection) -> Node:
+        """The call tree of a selection."""
+        totals = self.totals(connection, selection)
+        names = self.stacks.names(connection, list(totals))
+        return build((names[number], value) for number, value in totals.items())

@@ -1,0 +1,119 @@
+"""Label selectors, `{service_name="x", region=~"eu.*"}`: parsed by a grammar, then asked of a series' labels.
+
+Source: https://prometheus.io/docs/prometheus/latest/querying/basics/ (instant vector selectors, quoted names included).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import re2
+
+from spanprofiles.embedded.patterns import compile_pattern
+from spanprofiles.embedded.quoting import QuotingError, unquote
+
+LENGTH_LIMIT = 64 * 1024
+
+
+class SelectorError(Exception):
+    """A selector cannot be parsed; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """One comparison of a label with a value; a label that is absent equals the empty string."""
+
+    name: str
+    operator: str
+    value: str
+    pattern: Any = field(default=None, compare=False)
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether the labels of a series match."""
+        actual = labels.get(self.name, "")
+        if self.operator == "=":
+            return actual == self.value
+        if self.operator == "!=":
+            return actual != self.value
+        found = self.pattern.fullmatch(actual) is not None
+        return found if self.operator == "=~" else not found
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A conjunction of matchers; without any it matches every series."""
+
+    matchers: tuple[Matcher, ...]
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether the labels of a series match all of it."""
+        return all(matcher.matches(labels) for matcher in self.matchers)
+
+
+@functools.lru_cache(maxsize=1)
+def _parser() -> Any:  # lark is imported when a selector is first parsed: start-up time
+    from lark import Lark
+
+    grammar = Path(__file__).with_name("selector.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", propagate_positions=True)
+
+
+def _place(text: str, position: int) -> str:
+    line = text.count("\n", 0, position) + 1
+    return f"{line}:{position - text.rfind(chr(10), 0, position)}"
+
+
+def _matcher(text: str, tree: Any) -> Matcher:  # a lark tree
+    place = _place(text, tree.meta.start_pos)
+    try:
+        if tree.data == "bare":
+            return Matcher("__name__", "=", unquote(tree.children[0]))
+        label, operator, value = tree.children
+        token = label.children[0]
+        name = unquote(token) if label.data == "quoted" else str(token)
+        plain = unquote(value)
+        pattern = compile_pattern(plain) if operator in {"=~", "!~"} else None
+    except QuotingError as error:
+        raise SelectorError(f"{place}: parse error: {error}") from error
+    except re2.error as error:
+        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        raise SelectorError(f"{place}: parse error: error parsing regexp: {reason}") from error
+    return Matcher(name, str(operator), plain, pattern)
+
+
+@functools.lru_cache(maxsize=256)
+def parse_selector(text: str) -> Selector:
+    """Parse a selector.
+
+    Raises:
+        SelectorError: it is not one; the message has line and column.
+    """
+    from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+
+    if len(text) > LENGTH_LIMIT:
+        raise SelectorError(f"the selector is longer than {LENGTH_LIMIT} characters")
+    try:
+        tree = _parser().parse(text)
+    except UnexpectedToken as error:
+        if error.token.type == "$END":  # lark's name for the end of input
+            raise SelectorError("unknown position: parse error: unexpected end of input") from error
+        raise SelectorError(f'{error.line}:{error.column}: parse error: unexpected "{error.token}"') from error
+    except UnexpectedEOF as error:
+        raise SelectorError("unknown position: parse error: unexpected end of input") from error
+    except UnexpectedCharacters as error:
+        raise SelectorError(
+            f"{error.line}:{error.column}: parse error: unexpected character: '{error.char}'"
+        ) from error
+    except UnexpectedInput as error:
+        raise SelectorError(f"parse error: {error}") from error
+    matchers = []
+    for child in tree.children:
+        if hasattr(child, "data"):
+            matchers.append(_matcher(text, child))
+        else:
+            matchers.append(Matcher("__name__", "=", str(child)))
+    return Selector(tuple(matchers))

@@ -1,0 +1,177 @@
+"""Values over time: the series of profiles, and the heatmap of spans."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.pyroscope.labelqueries import pairs
+from spanprofiles.embedded.pyroscope.queries import Samples, Selection, step_ms
+from spanprofiles.embedded.store.database import Database
+
+Labels = tuple[tuple[str, str], ...]
+BUCKETS = 20
+UNKNOWN = "rpc error: code = Unknown desc = "
+INDIVIDUAL, SPAN = 1, 2
+EXEMPLARS_INDIVIDUAL, EXEMPLARS_SPAN = 2, 3
+
+
+def chosen(labels: dict[str, str], names: Iterable[str]) -> Labels:
+    """The labels of some names that a series has."""
+    return tuple((name, labels[name]) for name in sorted(set(names)) if name in labels)
+
+
+def step_of(time_ms: int, start_ms: int, step: int) -> int:
+    """The end of the step in which a time lies; steps begin at the start, and the start is a step of its own."""
+    return start_ms + max(0, -(-(time_ms - start_ms) // step)) * step
+
+
+class TimeSeries:
+    """Answers with values over time."""
+
+    def __init__(self, database: Database, samples: Samples) -> None:
+        self._database = database
+        self._samples = samples
+
+    def select(self, request: Any) -> Any:  # messages of the schema, here and below
+        """`SelectSeries`: the sum of each step and group, the largest group first."""
+        selection = Selection.of(request)
+        step = step_ms(request.step)
+        sums: dict[Labels, dict[int, int]] = {}
+        for labels, time_ms, total in self._samples.profile_totals(self._database.reader(), selection):
+            end = step_of(time_ms, selection.start_ms, step)
+            if end <= selection.end_ms:
+                points = sums.setdefault(chosen(labels, request.group_by), {})
+                points[end] = points.get(end, 0) + total
+        ordered = sorted(sums.items(), key=lambda item: (-sum(item[1].values()), item[0]))
+        limit = request.limit if request.limit > 0 else len(ordered)
+        return message(
+            "SelectSeriesResponse",
+            series=[
+                message(
+                    "Series",
+                    labels=pairs(labels),
+                    points=[message("Point", value=float(points[at]), timestamp=at) for at in sorted(points)],
+                )
+                for labels, points in ordered[:limit]
+            ],
+        )
+
+    def heatmap(self, request: Any) -> Any:
+        """`SelectHeatmap`: how many spans, or profiles, have how much, with an example of each cell."""
+        selection = Selection.of(request)
+        step = step_ms(request.step)
+        _check_heatmap(request.query_type, request.exemplar_type)
+        groups: dict[Labels, dict[tuple[int, bytes, bytes], Cell]] = {}
+        found = self._samples.span_totals if request.query_type == SPAN else self._samples.individual_totals
+        for labels, time_ms, span_id, trace_id, total in found(self._database.reader(), selection):
+            group = groups.setdefault(chosen(labels, request.group_by), {})
+            key = (time_ms, span_id, trace_id)
+            rest = {name: value for name, value in labels.items() if name not in request.group_by}
+            if key in group:
+                group[key].add(total, rest)
+            else:
+                group[key] = Cell(time_ms, span_id, trace_id, total, rest)
+        series = _heatmap_series(groups, selection, step, with_exemplars=request.exemplar_type > 1)
+        limit = request.limit if request.limit > 0 else len(series)
+        if limit < len(series):
+            series.sort(key=lambda one: -sum(count for slot in one.slots for count in slot.counts))
+        return message("SelectHeatmapResponse", series=series[:limit])
+
+
+def _check_heatmap(query_type: int, exemplar_type: int) -> None:
+    if exemplar_type == EXEMPLARS_INDIVIDUAL and query_type != INDIVIDUAL:
+        raise ConnectError(f"{UNKNOWN}individual exemplars only available for individual query type", "unknown")
+    if exemplar_type == EXEMPLARS_SPAN and query_type != SPAN:
+        raise ConnectError(f"{UNKNOWN}span exemplars only available for span query type", "unknown")
+    if query_type not in {INDIVIDUAL, SPAN}:
+        raise ConnectError(f"{UNKNOWN}valid heatmap query type must be specified", "unknown")
+
+
+@dataclass
+class Cell:
+    """What one span has in one profile; series that differ in a label lose it here."""
+
+    time_ms: int
+    span_id: bytes
+    trace_id: bytes
+    total: int
+    labels: dict[str, str]
+
+    def add(self, total: int, labels: dict[str, str]) -> None:
+        """Add what another series has of the same span."""
+        self.total += total
+        self.labels = {name: value for name, value in self.labels.items() if labels.get(name) == value}
+
+    def exemplar(self) -> Any:  # a message of the schema
+        """The span as the message Exemplar."""
+        return message(
+            "Exemplar",
+            timestamp=self.time_ms,
+            span_id=self.span_id.hex(),
+            trace_id=self.trace_id.hex(),
+            value=self.total,
+            labels=pairs(sorted(self.labels.items())),
+        )
+
+
+def _bounds(totals: list[int]) -> tuple[list[int], Callable[[int], int]]:
+    """The lower bounds of the value buckets, which are the same for every group, and how a value's is found."""
+    low, high = min(totals), max(totals)
+    size = (max(high, low + 1) - low) / BUCKETS
+    lows = [low + int(number * size) for number in range(BUCKETS)]
+    highs = [low + int((number + 1) * size) for number in range(BUCKETS)]
+
+    def bucket(value: int) -> int:
+        return next((number for number in range(BUCKETS) if lows[number] <= value < highs[number]), BUCKETS - 1)
+
+    return lows, bucket
+
+
+def _heatmap_series(
+    groups: dict[Labels, dict[tuple[int, bytes, bytes], Cell]],
+    selection: Selection,
+    step: int,
+    *,
+    with_exemplars: bool,
+) -> list[Any]:
+    totals = [cell.total for group in groups.values() for cell in group.values()]
+    if not totals:
+        return []
+    lows, bucket = _bounds(totals)
+    last = step_of(selection.end_ms, selection.start_ms, step)
+    series = []
+    for labels, group in sorted(groups.items()):
+        slots: dict[int, dict[int, list[Cell]]] = {}
+        for cell in group.values():
+            at = min(step_of(cell.time_ms, selection.start_ms, step), last)
+            slots.setdefault(at, {}).setdefault(bucket(cell.total), []).append(cell)
+        made = []
+        for at, buckets in sorted(slots.items()):
+            best = [max(cells, key=lambda cell: cell.total) for _, cells in sorted(buckets.items())]
+            made.append(
+                message(
+                    "HeatmapSlot",
+                    timestamp=at,
+                    y_min=[float(low) for low in lows],
+                    counts=[len(buckets.get(number, ())) for number in range(BUCKETS)],
+                    exemplars=[cell.exemplar() for cell in best] if with_exemplars else [],
+                )
+            )
+        series.append(message("HeatmapSeries", labels=pairs(labels), slots=made))
+    return series
+
+
+def timeline(points: dict[int, int], start_ms: int, end_ms: int, step: int) -> dict[str, Any]:
+    """Points (ms: value) as the older API's timeline: a number for each step, given in s, from a whole one on."""
+    start, end = start_ms // 1000 // step, end_ms // 1000 // step
+    samples = [0] * max(0, end - start)
+    for at, value in points.items():
+        place = math.floor(at / 1000 / step) - start
+        if 0 <= place < len(samples):
+            samples[place] += value
+    return {"startTime": start * step, "samples": samples, "durationDelta": step, "watermarks": None}

@@ -1,0 +1,134 @@
+"""The process: three ports, one loop, a bounded number of threads, and a clean end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from spanprofiles.embedded.errors import PortTakenError
+from spanprofiles.embedded.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+BACKLOG = 256
+SHUTDOWN_SECONDS = 0.5
+
+
+def _bind(host: str, port: int, option: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PortTakenError(
+            f"cannot listen on {host}:{port}: {reason}; choose another port with {option} (0 picks a free one)"
+        ) from error
+    return listener
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
+
+
+class _Dispatch:
+    """One WSGI application for several ports: the port a request came in on says which application answers."""
+
+    def __init__(self, applications: dict[str, WSGIApplication]) -> None:
+        self._applications = applications
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self._applications[environ["SERVER_PORT"]](environ, start_response)
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Run the pair until SIGTERM or SIGINT.
+
+    Args:
+        settings: where to listen and what to keep.
+        announce: called with a line for each port, then with `ready`, once all of them listen.
+
+    Raises:
+        PortTakenError: a port is taken; nothing was announced.
+        DataDirectoryError: the data directory cannot be used.
+        NewerFileError: a later release wrote the data.
+    """
+    with ExitStack() as stack:
+        listeners = []
+        for port, option in (
+            (settings.tempo_port, "--tempo-port"),
+            (settings.otlp_http_port, "--otlp-http-port"),
+            (settings.pyroscope_port, "--pyroscope-port"),
+        ):
+            listener = _bind(settings.host, port, option)
+            stack.callback(listener.close)
+            listeners.append(listener)
+        _run(settings, listeners, announce, stack)
+
+
+def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[[str], None], stack: ExitStack) -> None:
+    # Imported here so that a taken port or a wrong option is told at once.
+    from waitress.server import create_server
+
+    from spanprofiles.embedded.pyroscope.application import Pyroscope
+    from spanprofiles.embedded.store.database import Database
+    from spanprofiles.embedded.tempo.application import Tempo
+    from spanprofiles.embedded.tempo.receiver import Receiver
+
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    database = Database(settings.data_directory)
+    stack.callback(database.close)
+    applications = (
+        Tempo(database),
+        Receiver(database, settings.body_limit),
+        Pyroscope(database, settings.body_limit),
+    )
+    ports = [str(listener.getsockname()[1]) for listener in listeners]
+    server = create_server(
+        _Dispatch(dict(zip(ports, applications, strict=True))),
+        sockets=listeners,
+        threads=settings.threads,
+        max_request_body_size=settings.body_limit,
+        ident="spanprofiles",
+        clear_untrusted_proxy_headers=True,
+        cleanup_interval=10,
+        channel_timeout=60,
+    )
+    # The server stops by itself on SystemExit, but would wait 5 s for requests under way.
+    stack.callback(server.task_dispatcher.shutdown, timeout=SHUTDOWN_SECONDS)
+    with _stops_on_signals():
+        for name, listener in zip(("tempo", "otlp-http", "pyroscope"), listeners, strict=True):
+            announce(f"{name:<10} {_url(settings.host, listener)}")
+        announce("ready")
+        server.asyncore.loop(timeout=0.5, map=server.map, use_poll=True)
+
+
+class _stops_on_signals:  # noqa: N801  # reads as a statement where it is used
+    """While it is entered, SIGTERM and SIGINT end the loop; leaving it swallows their exception."""
+
+    def __enter__(self) -> None:
+        self._previous: dict[int, object] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._previous[number] = signal.signal(number, self._stop)
+
+    @staticmethod
+    def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG004  # the signature of a signal handler
+        raise SystemExit(0)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        for number in self._previous:
+            # A second signal must not interrupt the clean end.
+            signal.signal(number, signal.SIG_IGN)
+        return kind is not None and issubclass(kind, (SystemExit, KeyboardInterrupt))

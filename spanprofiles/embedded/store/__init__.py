@@ -1,0 +1,1 @@
+"""Where the pair keeps what it took: one SQLite file, one writer, a reader connection for each thread."""

@@ -1,0 +1,162 @@
+"""Profiles in and out of the store."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from spanprofiles.embedded.store.interning import Interner
+
+LARGEST_INTEGER = 2**63 - 1
+
+Frame = tuple[str, str, str, int]
+"""Function name, system name, file name, line."""
+Owner = tuple["bytes | None", "bytes | None"]
+"""The (span ID, trace ID) that samples carry; either may be missing."""
+ENTRY, FRAME_NUMBERS = "q", "i"
+NOBODY: Owner = (None, None)
+
+
+class StackTable:
+    """The frames and stacks of one pushed profile, which the profiles made of it share.
+
+    Attributes:
+        frames: each different frame, and its place.
+        stacks: places of frames, root first.
+    """
+
+    def __init__(self) -> None:
+        self.frames: dict[Frame, int] = {}
+        self.stacks: list[tuple[int, ...]] = []
+
+    def frame(self, frame: Frame) -> int:
+        """The place of a frame."""
+        return self.frames.setdefault(frame, len(self.frames))
+
+
+@dataclass
+class NewProfile:
+    """A profile of one series, as it is handed to the store.
+
+    Attributes:
+        labels: the labels of its series, those of its type among them.
+        profile_type: name:type:unit:period type:period unit.
+        time_ms: when it was taken.
+        table: where its stacks are.
+        values: value of each stack, by its place in the table.
+        parts: the same of the samples of each owner.
+    """
+
+    labels: Mapping[str, str]
+    profile_type: str
+    time_ms: int
+    table: StackTable
+    values: dict[int, int] = field(default_factory=dict)
+    parts: dict[Owner, dict[int, int]] = field(default_factory=dict)
+
+    def add(self, stack: int, value: int, owner: Owner) -> None:
+        """Add a sample."""
+        self.values[stack] = self.values.get(stack, 0) + value
+        if owner != NOBODY:
+            part = self.parts.get(owner)
+            if part is None:
+                part = self.parts[owner] = {}
+            part[stack] = part.get(stack, 0) + value
+
+
+class ProfileInterners:
+    """The numbers that the writer remembers between pushes."""
+
+    def __init__(self) -> None:
+        self.series = Interner("series", ("labels",), ("profile_type",), limit=10_000)
+        self.stacks = Interner("stacks", ("frames",))
+        self._frames = Interner("frames", ("details",), ("name",), limit=1)
+        self._known_frames: dict[Frame, int] = {}
+
+    def frame(self, connection: sqlite3.Connection, frame: Frame) -> int:
+        """The number of a frame."""
+        number = self._known_frames.get(frame)
+        if number is None:
+            details = json.dumps(frame, ensure_ascii=False)
+            number = self._frames.number(connection, (details,), (frame[0],))
+            if len(self._known_frames) >= KNOWN_FRAMES_LIMIT:
+                self._known_frames.clear()
+            self._known_frames[frame] = number
+        return number
+
+    def forget(self) -> None:
+        """Forget every number."""
+        for interner in (self.series, self._frames, self.stacks):
+            interner.forget()
+        self._known_frames.clear()
+
+
+KNOWN_FRAMES_LIMIT = 50_000
+
+
+class ProfileBatch:
+    """The profiles of one push."""
+
+    def __init__(self, profiles: Iterable[NewProfile], interners: ProfileInterners) -> None:
+        self._profiles = list(profiles)
+        self._interners = interners
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write every profile, its series and its stacks."""
+        tables: dict[int, list[int]] = {}
+        for profile in self._profiles:
+            numbers = tables.get(id(profile.table))
+            if numbers is None:
+                numbers = tables[id(profile.table)] = self._stacks(connection, profile.table)
+            self._write_profile(connection, profile, numbers)
+
+    def _write_profile(self, connection: sqlite3.Connection, profile: NewProfile, numbers: list[int]) -> None:
+        labels = json.dumps(sorted(profile.labels.items()), ensure_ascii=False, separators=(",", ":"))
+        series = self._interners.series.number(connection, (labels,), (profile.profile_type,))
+        row = connection.execute(
+            "INSERT INTO profiles (series, time_ms, total, entries) VALUES (?, ?, ?, ?)",
+            (series, profile.time_ms, _total(profile.values), _entries(profile.values, numbers)),
+        ).lastrowid
+        connection.executemany(
+            "INSERT INTO span_samples (profile, series, time_ms, span_id, trace_id, total, entries)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (row, series, profile.time_ms, *owner, _total(values), _entries(values, numbers))
+                for owner, values in profile.parts.items()
+            ],
+        )
+
+    def _stacks(self, connection: sqlite3.Connection, table: StackTable) -> list[int]:
+        """The numbers of a table's stacks."""
+        frames = [self._interners.frame(connection, frame) for frame in table.frames]
+        number = self._interners.stacks.number
+        return [
+            number(connection, (array(FRAME_NUMBERS, [frames[place] for place in stack]).tobytes(),))
+            for stack in table.stacks
+        ]
+
+    def forget(self) -> None:
+        """Drop the numbers of rows that were rolled back."""
+        self._interners.forget()
+
+
+def _total(values: Mapping[int, int]) -> int:
+    return min(sum(values.values()), LARGEST_INTEGER)
+
+
+def _entries(values: Mapping[int, int], numbers: list[int]) -> bytes:
+    entries = array(ENTRY)
+    for place, value in values.items():
+        entries.append(numbers[place])
+        entries.append(min(value, LARGEST_INTEGER))
+    return entries.tobytes()
+
+
+def add_entries(totals: dict[int, int], entries: bytes) -> None:
+    """Add a blob of (stack, value) pairs to the totals."""
+    pairs = array(ENTRY, entries)
+    for stack, value in zip(pairs[::2], pairs[1::2], strict=True):
+        totals[stack] = totals.get(stack, 0) + value

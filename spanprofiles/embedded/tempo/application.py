@@ -1,0 +1,151 @@
+"""The routes of Tempo's HTTP API.
+
+Source: https://grafana.com/docs/tempo/latest/api_docs/ and the recorded answers of Tempo 3.0.3.
+"""
+
+from __future__ import annotations
+
+import re
+
+from werkzeug.wrappers import Request, Response
+
+from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.store.search import Records
+from spanprofiles.embedded.store.traces import StoredSpan, payloads, spans_of_trace
+from spanprofiles.embedded.tempo.parameters import Search, Window
+from spanprofiles.embedded.tempo.search import run_search
+from spanprofiles.embedded.tempo.tags import INTRINSIC_SCOPE, Tags, plain_attribute, tag_attribute, value_answer
+from spanprofiles.embedded.tempo.trace_json import Payloads, trace_json, trace_message
+from spanprofiles.embedded.traceql.syntax import Attribute
+from spanprofiles.embedded.traceql.values import Static, text_of
+from spanprofiles.embedded.web import AnswerError, Application, json_answer, text
+
+PROTOBUF = "application/protobuf"
+TRACE_ID_DIGITS = 32
+
+
+def parse_trace_id(digits: str) -> bytes:
+    """A trace ID as people write it: any case, leading zeros left out or not.
+
+    Raises:
+        AnswerError: it has more than 32 digits, or something that is no hexadecimal digit.
+    """
+    bad = re.search("[^0-9a-fA-F]", digits)
+    if bad:
+        position = bad.start() + 1
+        raise AnswerError(
+            text(f"trace IDs can only contain hex characters: invalid character '{bad[0]}' at position {position}", 400)
+        )
+    if len(digits) > TRACE_ID_DIGITS:
+        raise AnswerError(text("trace IDs can't be larger than 128 bits", 400))
+    return bytes.fromhex(digits.zfill(TRACE_ID_DIGITS))
+
+
+class Tempo(Application):
+    """The application on Tempo's port."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(
+            [
+                ("/ready", None, self.ready),
+                ("/api/echo", None, self.echo),
+                ("/api/search", None, self.search),
+                ("/api/search/tags", None, self.tags_v1),
+                ("/api/v2/search/tags", None, self.tags_v2),
+                ("/api/search/tag/<path:name>/values", None, self.values_v1),
+                ("/api/v2/search/tag/<path:name>/values", None, self.values_v2),
+                ("/api/traces/<digits>", None, self.trace_v1),
+                ("/api/v2/traces/<digits>", None, self.trace_v2),
+            ]
+        )
+        self._database = database
+        self._records = Records()
+        self._tags = Tags(self._records)
+
+    def ready(self, _: Request) -> Response:
+        """Say that the server is ready, which it is whenever it answers."""
+        return text("ready\n")
+
+    def echo(self, _: Request) -> Response:
+        """Answer what Grafana asks to see whether a data source works."""
+        return text("echo\n")
+
+    def search(self, request: Request) -> Response:
+        """Traces by a TraceQL query, or by tags."""
+        search = Search.of(request.args)
+        traces = run_search(self._database.reader(), self._records, search)
+        return json_answer({"traces": traces, "metrics": {"completedJobs": 1, "totalJobs": 1}})
+
+    def _names(self, request: Request) -> dict[str, list[str]]:
+        parameters = request.args
+        window = Window.of(parameters)
+        return self._tags.names(self._database.reader(), parameters.get("scope", ""), parameters.get("q", ""), window)
+
+    def tags_v1(self, request: Request) -> Response:
+        """The names of attributes, whatever their scope."""
+        found = self._names(request)
+        names = {name for scope, names in found.items() if scope != INTRINSIC_SCOPE for name in names}
+        if request.args.get("scope") == INTRINSIC_SCOPE:
+            names = set(found[INTRINSIC_SCOPE])
+        return json_answer({"tagNames": sorted(names), "metrics": {}})
+
+    def tags_v2(self, request: Request) -> Response:
+        """The names of attributes by scope."""
+        scopes = [{"name": scope, "tags": names} for scope, names in self._names(request).items() if names]
+        return json_answer({"scopes": scopes, "metrics": {}})
+
+    def _values(self, request: Request, attribute: Attribute) -> list[Static]:
+        window = Window.of(request.args)
+        return self._tags.values(self._database.reader(), attribute, request.args.get("q", ""), window)
+
+    def values_v1(self, request: Request, name: str) -> Response:
+        """The values of an attribute, as text."""
+        found = {text_of(value) for value in self._values(request, plain_attribute(name))}
+        return json_answer({"tagValues": sorted(found), "metrics": {}})
+
+    def values_v2(self, request: Request, name: str) -> Response:
+        """The values of an attribute, with their types."""
+        found = self._values(request, tag_attribute(name))
+        return json_answer({"tagValues": [value_answer(value) for value in found], "metrics": {}})
+
+    def _trace(self, digits: str) -> tuple[list[StoredSpan], Payloads, Payloads]:
+        connection = self._database.reader()
+        spans = spans_of_trace(connection, parse_trace_id(digits))
+        return (
+            spans,
+            payloads(connection, "resources", sorted({span.resource for span in spans})),
+            payloads(connection, "scopes", sorted({span.scope for span in spans})),
+        )
+
+    def trace_v1(self, request: Request, digits: str) -> Response:
+        """A trace by its ID; 404 where it is not known."""
+        spans, resources, scopes = self._trace(digits)
+        if not spans:
+            return Response(b"", 404)
+        if _wants_protobuf(request):
+            trace = trace_message(spans, resources, scopes)
+            return Response(trace.SerializeToString(), content_type=PROTOBUF)
+        return json_answer({"batches": trace_json(spans, resources, scopes)})
+
+    def trace_v2(self, request: Request, digits: str) -> Response:
+        """A trace by its ID; an empty one where it is not known."""
+        spans, resources, scopes = self._trace(digits)
+        if _wants_protobuf(request):
+            trace = trace_message(spans, resources, scopes).SerializeToString()
+            return Response(_length_delimited(1, trace), content_type=PROTOBUF)
+        trace_answer = {"resourceSpans": trace_json(spans, resources, scopes)} if spans else {}
+        return json_answer({"trace": trace_answer, "metrics": {}})
+
+
+def _wants_protobuf(request: Request) -> bool:
+    return PROTOBUF in request.headers.get("Accept", "")
+
+
+def _length_delimited(number: int, payload: bytes) -> bytes:
+    """A protobuf field that holds a message: Tempo's `TraceByIDResponse` has the trace as its field 1."""
+    length, size = len(payload), bytearray()
+    while length > 0x7F:
+        size.append(length & 0x7F | 0x80)
+        length >>= 7
+    size.append(length)
+    return bytes([number << 3 | 2]) + bytes(size) + payload

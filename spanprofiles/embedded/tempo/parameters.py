@@ -1,0 +1,152 @@
+"""The parameters of Tempo's searches, with the real server's refusals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spanprofiles.embedded.traceql.building import DURATION_PART, NANOSECONDS
+from spanprofiles.embedded.web import AnswerError, text
+
+LARGEST_32 = 2**32 - 1
+DEFAULT_LIMIT, DEFAULT_SPANS_PER_SPANSET = 20, 3
+SECOND_NS = 10**9
+NUMBER = re.compile(r"[0-9]+")
+NO_TAGS = frozenset({"q", "tags", "minDuration", "maxDuration", "limit", "spss", "start", "end"})
+
+
+def refusal(message: str) -> AnswerError:
+    """An answer of 400 with a message in plain text."""
+    return AnswerError(text(message, 400))
+
+
+def _unsigned(name: str, written: str) -> int:
+    shown = written[:128].replace('"', "'")
+    if not NUMBER.fullmatch(written):
+        raise refusal(f'invalid {name}: strconv.ParseUint: parsing "{shown}": invalid syntax')
+    if len(written) > 10 or int(written) > LARGEST_32:
+        raise refusal(f'invalid {name}: strconv.ParseUint: parsing "{shown}": value out of range')
+    return int(written)
+
+
+def _positive(parameters: Mapping[str, str], name: str, default: int) -> int:
+    written = parameters.get(name)
+    if not written:
+        return default
+    number = _unsigned(name, written)
+    if number == 0:
+        raise refusal(f"invalid {name}: must be a positive number")
+    return number
+
+
+@dataclass(frozen=True)
+class Window:
+    """A time range in whole seconds since the epoch; zeros for none."""
+
+    start: int = 0
+    end: int = 0
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> Window:
+        """Read `start` and `end`.
+
+        Raises:
+            AnswerError: one is no number, or they are the wrong way round.
+        """
+        start, end = (_unsigned(name, written) if (written := parameters.get(name)) else 0 for name in ("start", "end"))
+        if (start or end) and start >= end:
+            shown = parameters.get("end") or "0"
+            quoted = f'"{shown}"' if parameters.get("end") else shown
+            raise refusal(f'http parameter start must be before end. received start="{start}" end={quoted}')
+        return cls(start, end)
+
+    @property
+    def bounds_ns(self) -> tuple[int | None, int | None]:
+        """The range in ns; None where it has no bounds."""
+        return (self.start * SECOND_NS, self.end * SECOND_NS) if self.start and self.end else (None, None)
+
+
+def _duration(name: str, written: str | None) -> int:
+    if not written:
+        return 0
+    parts = DURATION_PART.findall(written)
+    try:
+        if "".join(digits + unit for digits, unit in parts) != written:
+            raise ValueError
+        return round(sum(float(digits) * NANOSECONDS[unit] for digits, unit in parts))
+    except (ValueError, OverflowError) as error:
+        raise refusal(f'invalid {name}: time: invalid duration "{written[:128]}"') from error
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search asks for.
+
+    Attributes:
+        query: TraceQL; empty for the older form, which has the three attributes after it.
+        tags: attributes and the values they must have.
+        shortest_ns: the least duration of a trace; 0 for none.
+        longest_ns: the greatest duration of a trace; 0 for none.
+        limit: how many traces to give at most.
+        spans_per_spanset: how many spans of each spanset.
+        window: when.
+    """
+
+    query: str
+    tags: dict[str, str]
+    shortest_ns: int
+    longest_ns: int
+    limit: int
+    spans_per_spanset: int
+    window: Window
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, str]) -> Search:
+        """Read the parameters of `/api/search`.
+
+        Raises:
+            AnswerError: one is refused.
+        """
+        window = Window.of(parameters)
+        if parameters.get("q") and parameters.get("tags"):
+            raise refusal("invalid request: can't specify tags and q in the same query")
+        shortest = _duration("minDuration", parameters.get("minDuration"))
+        longest = _duration("maxDuration", parameters.get("maxDuration"))
+        if shortest and longest and shortest > longest:
+            raise refusal("invalid maxDuration: must be greater than minDuration")
+        spans = parameters.get("spss")
+        return cls(
+            query=parameters.get("q", ""),
+            tags=_tags_of(parameters, window),
+            shortest_ns=shortest,
+            longest_ns=longest,
+            limit=_positive(parameters, "limit", DEFAULT_LIMIT),
+            spans_per_spanset=(_unsigned("spss", spans) if spans else 0) or DEFAULT_SPANS_PER_SPANSET,
+            window=window,
+        )
+
+
+def _tags_of(parameters: Mapping[str, str], window: Window) -> dict[str, str]:
+    """The tags of the older form of search; in the oldest, each is a parameter of its own."""
+    written = parameters.get("tags", "")
+    if written or parameters.get("q") or window.start or window.end:
+        return _tags(written)
+    return {name: value for name, value in parameters.items() if name not in NO_TAGS and value}
+
+
+def _tags(written: str) -> dict[str, str]:
+    """Tags in logfmt: `key=value other="a value"`."""
+    found: dict[str, str] = {}
+    position = 0
+    pattern = re.compile(r'\s*([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)')
+    written = written.strip()
+    while position < len(written):
+        match = pattern.match(written, position)
+        if match is None:
+            raise refusal(f"invalid tags: logfmt syntax error at pos {position + 1}")
+        if match[1] in found:
+            raise refusal(f"invalid tags: tag {match[1]} has been set twice")
+        found[match[1]] = match[3] if match[2] is None else re.sub(r"\\(.)", r"\1", match[2])
+        position = match.end()
+    return found

@@ -1,0 +1,232 @@
+"""The names and values that Tempo's API offers for completing queries."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from spanprofiles.embedded.store import attributes as index
+from spanprofiles.embedded.store import tags as stored
+from spanprofiles.embedded.store.search import Records
+from spanprofiles.embedded.tempo.parameters import Window, refusal
+from spanprofiles.embedded.traceql import syntax, values
+from spanprofiles.embedded.traceql.conditions import Condition, conditions_of
+from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
+from spanprofiles.embedded.traceql.evaluation import Spanset, field_of, stage_of
+from spanprofiles.embedded.traceql.fetching import RESOURCE_COLUMNS, SPAN_COLUMNS, Fetcher, SpanView
+from spanprofiles.embedded.traceql.parser import parse, parse_attribute
+from spanprofiles.embedded.traceql.planning import SCOPES, plan_of
+from spanprofiles.embedded.traceql.records import SERVICE_NAME, TraceRecord
+from spanprofiles.embedded.traceql.syntax import Attribute, Pipeline
+from spanprofiles.embedded.traceql.values import KIND, KIND_NAMES, NIL, STATUS, STATUS_NAMES, STRING, TYPE_NAMES, Static
+
+INTRINSIC_SCOPE, NO_SCOPE = "intrinsic", "none"
+SCOPE_NAMES = {
+    index.RESOURCE: syntax.RESOURCE,
+    index.SPAN: syntax.SPAN,
+    index.EVENT: syntax.EVENT,
+    index.LINK: syntax.LINK,
+    index.INSTRUMENTATION: syntax.INSTRUMENTATION,
+}
+INTRINSIC_NAMES = (
+    "duration",
+    "event:name",
+    "event:timeSinceStart",
+    "instrumentation:name",
+    "instrumentation:version",
+    "kind",
+    "link:spanID",
+    "link:traceID",
+    "name",
+    "rootName",
+    "rootServiceName",
+    "span:duration",
+    "span:id",
+    "span:kind",
+    "span:name",
+    "span:parentID",
+    "span:status",
+    "span:statusMessage",
+    "status",
+    "statusMessage",
+    "trace:duration",
+    "trace:id",
+    "trace:rootName",
+    "trace:rootService",
+    "traceDuration",
+)
+INDEXED_VALUES = frozenset({
+    "name", "statusMessage", "event:name", "instrumentation:name", "instrumentation:version", "rootName",
+    "rootServiceName",
+})  # fmt: skip
+KINDS_OF_VALUES = {
+    index.STRING: values.STRING,
+    index.INTEGER: values.INTEGER,
+    index.FLOAT: values.FLOAT,
+    index.BOOLEAN: values.BOOLEAN,
+}
+TRACES_LIMIT = 2_000
+
+
+class Tags:
+    """Answers questions about names and values."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def names(self, connection: sqlite3.Connection, scope: str, query: str, window: Window) -> dict[str, list[str]]:
+        """The names of attributes by scope.
+
+        Args:
+            connection: where to read.
+            scope: the scope that is wanted; empty or `none` for all of them.
+            query: TraceQL that a span has to meet for its attributes to count; empty for none.
+            window: the time range of the traces read for a query.
+
+        Raises:
+            AnswerError: there is no such scope.
+        """
+        if scope not in {"", NO_SCOPE, INTRINSIC_SCOPE, "trace", *SCOPE_NAMES.values()}:
+            raise refusal(f"invalid scope: {scope}")
+        everywhere = stored.names(connection)
+        found = {SCOPE_NAMES[number]: names for number, names in everywhere.items()}
+        pipeline = _filter_of(query)
+        if pipeline is not None:
+            columns = self._columns(found)
+            found = self._names_of_spans(connection, pipeline, window)
+            for name, more in columns.items():
+                found[name] = sorted({*found.get(name, ()), *more})
+        if scope in {"", NO_SCOPE}:
+            return found | {INTRINSIC_SCOPE: list(INTRINSIC_NAMES)}
+        return {scope: list(INTRINSIC_NAMES)} if scope == INTRINSIC_SCOPE else {scope: found.get(scope, [])}
+
+    @staticmethod
+    def _columns(found: dict[str, list[str]]) -> dict[str, set[str]]:
+        """Text attributes with a column of their own, which the real server lists whatever the query."""
+        text = {name for name, kind in (SPAN_COLUMNS | RESOURCE_COLUMNS).items() if kind == STRING} | {SERVICE_NAME}
+        return {scope: text & set(found.get(scope, ())) for scope in (syntax.SPAN, syntax.RESOURCE)}
+
+    def _names_of_spans(
+        self, connection: sqlite3.Connection, pipeline: Pipeline, window: Window
+    ) -> dict[str, list[str]]:
+        found: dict[str, set[str]] = {name: set() for name in SCOPE_NAMES.values()}
+        records = (view.record for _, views in self._traces(connection, pipeline, window) for view in views)
+        for record in records:
+            found[syntax.SPAN].update(record.attributes)
+            found[syntax.RESOURCE].update(record.resource.attributes)
+            found[syntax.INSTRUMENTATION].update(record.scope.attributes)
+            for event in record.message.events:
+                found[syntax.EVENT].update(pair.key for pair in event.attributes)
+            for link in record.message.links:
+                found[syntax.LINK].update(pair.key for pair in link.attributes)
+        return {scope: sorted(names) for scope, names in found.items() if names}
+
+    def _traces(
+        self, connection: sqlite3.Connection, pipeline: Pipeline, window: Window
+    ) -> Iterator[tuple[TraceRecord, list[SpanView]]]:
+        """So many traces at most, with their spans that meet a query."""
+        conditions = conditions_of(pipeline)
+        fetcher, evaluate = Fetcher(conditions.first, every=conditions.every), stage_of(pipeline)
+        traces = self._records.candidates(connection, plan_of(pipeline), *window.bounds_ns)
+        for trace in itertools.islice(traces, TRACES_LIMIT):
+            views = fetcher.fetch(trace)
+            try:
+                spansets = evaluate([Spanset(views)]) if views else []
+            except EvaluationError:
+                continue
+            if spansets:
+                yield trace, [view for spanset in spansets for view in spanset.spans]
+
+    def values(self, connection: sqlite3.Connection, attribute: Attribute, query: str, window: Window) -> list[Static]:
+        """The values of an attribute or intrinsic, each once.
+
+        Args:
+            connection: where to read.
+            attribute: whose values.
+            query: TraceQL that a span has to meet for its value to count; empty for none.
+            window: the time range of the traces read for a query.
+        """
+        if attribute.intrinsic and attribute.name == "kind":
+            return [(KIND, code) for code in KIND_NAMES]
+        if attribute.intrinsic and attribute.name == "status":
+            return [(STATUS, code) for code in STATUS_NAMES]
+        if attribute.intrinsic and attribute.name not in INDEXED_VALUES:
+            return []
+        pipeline = _filter_of(query)
+        if pipeline is not None:
+            return self._values_of_spans(connection, pipeline, attribute, window)
+        scopes = (index.INTRINSIC,) if attribute.intrinsic else SCOPES[attribute.scope]
+        rows = stored.values(connection, attribute.name, scopes)
+        found: list[Static] = [
+            (KINDS_OF_VALUES[kind], bool(value) if kind == index.BOOLEAN else value)
+            for kind, value in rows
+            if kind in KINDS_OF_VALUES
+        ]
+        empty: Static = (STRING, "")
+        if attribute.name in {"rootName", "rootServiceName"} and attribute.intrinsic and empty not in found:
+            found += [empty] if stored.some_trace_lacks(connection, attribute.name) else []
+        return found
+
+    def _values_of_spans(
+        self, connection: sqlite3.Connection, pipeline: Pipeline, attribute: Attribute, window: Window
+    ) -> list[Static]:
+        reader, expression = Fetcher([Condition(attribute)], every=False), field_of(attribute)
+        found: dict[Static, None] = {}
+        for trace, views in self._traces(connection, pipeline, window):
+            chosen = {id(view.record) for view in views}
+            for view in reader.fetch(trace):
+                if id(view.record) in chosen:
+                    found.update(dict.fromkeys(_single(expression(view))))
+        return list(found)
+
+
+def _single(value: Static) -> Iterable[Static]:
+    kind, content = value
+    if kind in values.ELEMENT_OF:
+        return [(values.ELEMENT_OF[kind], member) for member in content]
+    return [] if kind == NIL or value == values.ABSENT else [value]
+
+
+def _filter_of(query: str) -> Pipeline | None:
+    """The query that narrows names and values; None where there is none that narrows them.
+
+    As in the real server a query that does not parse, since it is being typed, narrows nothing, nor does one with
+    attributes of no scope.
+    """
+    if not query.strip():
+        return None
+    try:
+        pipeline = parse(query)
+    except TraceQLError:
+        return None
+    attributes = [condition.attribute for condition in conditions_of(pipeline).first]
+    if not attributes or any(not one.scope and not one.intrinsic for one in attributes):
+        return None
+    plain = all(one.name != "spanStartTime" for one in attributes)
+    return pipeline if plain else None
+
+
+def tag_attribute(name: str) -> Attribute:
+    """The attribute that a path names in TraceQL's way.
+
+    Raises:
+        AnswerError: it names none.
+    """
+    try:
+        return parse_attribute(name)
+    except TraceQLError as error:
+        raise refusal(f"please provide a valid tagName: {error}") from error
+
+
+def plain_attribute(name: str) -> Attribute:
+    """The attribute that a path names in the older way: an intrinsic, or an attribute of any scope."""
+    return Attribute(name, intrinsic=True) if name in syntax.INTRINSIC_TYPES else Attribute(name)
+
+
+def value_answer(value: Static) -> dict[str, Any]:
+    """A value as the API gives it: its type, and its text where that is not empty."""
+    shown = values.text_of(value)
+    answer = {"type": TYPE_NAMES.get(value[0], "string")}
+    return answer | {"value": shown} if shown else answer

@@ -1,0 +1,44 @@
+"""Making expressions, with those that need no span worked out at once, as the real server's parser does."""
+
+from __future__ import annotations
+
+from spanprofiles.embedded.traceql import operators, values
+from spanprofiles.embedded.traceql.arithmetic import binary_value, unary_value
+from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
+from spanprofiles.embedded.traceql.syntax import Attribute, Binary, Constant, Field, Unary, references_span
+from spanprofiles.embedded.traceql.validation import check_field
+
+TRACE_ID = Attribute("trace:id", intrinsic=True)
+
+
+def _without_zeros(beside: Field, field: Field) -> Field:
+    """A trace ID that is compared loses its leading zeros, as the spans' have lost theirs."""
+    if beside == TRACE_ID and isinstance(field, Constant) and field.value[0] == values.STRING:
+        return Constant((values.STRING, field.value[1].lstrip("0")))
+    return field
+
+
+def _folded(field: Binary | Unary) -> Field:
+    if references_span(field):
+        return field
+    try:
+        check_field(field)
+        if isinstance(field, Binary):
+            assert isinstance(field.left, Constant) and isinstance(field.right, Constant)  # noqa: S101, PT018  # folded before
+            return Constant(binary_value(field.operator, field.left.value, field.right.value))
+        assert isinstance(field.operand, Constant)  # noqa: S101  # likewise
+        return Constant(unary_value(field.operator, field.operand.value))
+    except (TraceQLError, EvaluationError, AssertionError):
+        return field
+
+
+def binary_field(operator: str, left: Field, right: Field) -> Field:
+    """Two expressions and an operator, or their value where no span is needed for it."""
+    return _folded(Binary(operator, _without_zeros(right, left), _without_zeros(left, right)))
+
+
+def unary_field(operator: str, operand: Field) -> Field:
+    """An operator before an expression, or its value where no span is needed for it."""
+    if operator in {operators.EXISTS, operators.EXISTS_NOT} and isinstance(operand, Constant):
+        return Constant((values.BOOLEAN, unary_value(operator, operand.value)[1]))
+    return _folded(Unary(operator, operand))

@@ -1,0 +1,55 @@
+"""Tests of single values that the fetching of spans makes, from the conditions of a query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from spanprofiles.embedded.patterns import compile_pattern
+from spanprofiles.embedded.traceql import operators, values
+from spanprofiles.embedded.traceql.arithmetic import ORDER
+from spanprofiles.embedded.traceql.conditions import Condition
+
+Test = Callable[[Any], bool]
+
+
+def always(_: object) -> bool:
+    """Passes every value."""
+    return True
+
+
+def never(_: object) -> bool:
+    """Passes no value."""
+    return False
+
+
+def test_of(condition: Condition) -> Test:
+    """The test a condition makes of a value of its operand's type; conditions of existence pass every value."""
+    if condition.operand is None:
+        return always
+    kind, operand = condition.operand
+    operator = operators.ARRAY_OPERATION.get(condition.operator, condition.operator)
+    members = operand if kind in values.ELEMENT_OF else (operand,)
+    if operator == operators.EQUAL:
+        return members.__contains__ if len(members) > 1 else lambda value: bool(value == members[0])
+    if operator == operators.NOT_EQUAL:
+        return lambda value: value not in members
+    if operator in {operators.MATCHES, operators.MATCHES_NOT} and all(isinstance(one, str) for one in members):
+        patterns = [compile_pattern(one) for one in members]
+        wanted = operator == operators.MATCHES
+        return lambda value: any(one.fullmatch(value) is not None for one in patterns) == wanted
+    if operator in ORDER and kind in values.NUMERIC | {values.STRING}:
+        compare = ORDER[operator]
+        if kind == values.STRING:
+            encoded = operand.encode()
+            return lambda value: compare(value.encode(), encoded)
+        return lambda value: compare(value, operand)
+    return never
+
+
+def column_test(conditions: list[Condition]) -> Test:
+    """The test of a column with several conditions: one of them has to pass."""
+    tests = [test_of(condition) for condition in conditions]
+    if always in tests:
+        return always
+    return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)

@@ -1,0 +1,133 @@
+"""What the three HTTP applications of the pair share: routing, bounded bodies, errors without a traceback."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Handler = Callable[..., Response]
+logger = logging.getLogger("spanprofiles.embedded")
+
+
+class AnswerError(Exception):
+    """A request that is answered with an error, in the form of the server that is stood in for."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class BodyTooLargeError(Exception):
+    """A request body is larger than the limit once it is decompressed."""
+
+
+class BadBodyError(Exception):
+    """A request body cannot be decompressed."""
+
+
+def text(message: str, status: int = 200) -> Response:
+    """Answer with plain text."""
+    return Response(message, status, content_type="text/plain; charset=utf-8")
+
+
+def json_answer(value: object, status: int = 200) -> Response:
+    """Answer with compact JSON."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Response(body.encode("utf-8", "replace"), status, content_type="application/json")
+
+
+def bounded_gunzip(data: bytes, limit: int) -> bytes:
+    """Decompress gzip data of one or more members, never making more than `limit` bytes.
+
+    Raises:
+        BadBodyError: it is not gzip, or ends early.
+        BodyTooLargeError: it would be larger than the limit.
+    """
+    parts: list[bytes] = []
+    size = 0
+    rest = data
+    while rest:
+        inflater = zlib.decompressobj(wbits=31)
+        try:
+            part = inflater.decompress(rest, limit - size + 1)
+        except zlib.error as error:
+            raise BadBodyError(f"gzip: {error}") from error
+        size += len(part)
+        if size > limit:
+            raise BodyTooLargeError(f"the decompressed body is larger than {limit} bytes")
+        parts.append(part)
+        if not inflater.eof:
+            raise BadBodyError("gzip: unexpected EOF")
+        rest = inflater.unused_data
+    return b"".join(parts)
+
+
+def read_body(request: Request, limit: int) -> bytes:
+    """The request's body, decompressed where it says gzip.
+
+    Raises:
+        BadBodyError: an encoding that is not known, or damaged gzip.
+        BodyTooLargeError: more than `limit` bytes.
+    """
+    data = request.get_data(cache=False)
+    if len(data) > limit:
+        raise BodyTooLargeError(f"the body is larger than {limit} bytes")
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in {"", "identity"}:
+        return data
+    if encoding == "gzip":
+        return bounded_gunzip(data, limit)
+    raise BadBodyError(f'unknown content encoding "{encoding}": gzip and identity are taken')
+
+
+class Application:
+    """A WSGI application made of rules; subclasses say what an error looks like."""
+
+    def __init__(self, rules: Iterable[tuple[str, Iterable[str] | None, Handler]]) -> None:
+        self._map = Map(
+            [Rule(path, methods=methods and list(methods), endpoint=handler) for path, methods, handler in rules],
+            strict_slashes=False,
+            merge_slashes=False,
+        )
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        with Request(environ) as request:
+            response = self.answer(request)
+        return response(environ, start_response)
+
+    def answer(self, request: Request) -> Response:
+        """Route the request and turn whatever goes wrong into an answer."""
+        try:
+            handler: Handler
+            handler, arguments = self._map.bind_to_environ(request.environ).match()
+            return handler(request, **arguments)
+        except AnswerError as error:
+            return error.response
+        except MethodNotAllowed as error:
+            return Response("", 405, headers={"Allow": ", ".join(sorted(error.valid_methods or ()))})
+        except HTTPException as error:
+            return self.http_error(error)
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.path)
+            return text("internal error\n", 500)
+
+    def http_error(self, error: HTTPException) -> Response:
+        """The answer to a request that matches no rule, or that werkzeug refuses."""
+        code = error.code or 500
+        return text("404 page not found\n" if code == 404 else f"{error.name}\n", code)
+
+
+def any_of(values: Iterable[Any]) -> str:
+    """Values as a list in prose, for messages."""
+    return ", ".join(str(value) for value in values)

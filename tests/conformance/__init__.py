@@ -1,0 +1,1 @@
+"""The embedded pair, held to what real servers were recorded to answer."""

@@ -1,0 +1,79 @@
+"""Every recorded exchange with Tempo and Pyroscope, replayed on freshly started pairs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from tests.conformance.differences import MOST, known_differences
+from tests.conformance.exchanges import Exchange, in_the_present, read_recording
+from tests.conformance.meaning import meaning_of_answer
+from tests.conformance.pair import Pair, running_pair
+
+EXCHANGES = {name: read_recording(name) for name in ("tempo", "pyroscope", "pyroscope_more")}
+ALL = [exchange for exchanges in EXCHANGES.values() for exchange in exchanges]
+DIFFERENCES = known_differences()
+
+
+class Replay(NamedTuple):
+    """A pair that has taken what a recording sends, the time of that, and what it answered."""
+
+    pair: Pair
+    now_s: int
+    taken: dict[str, tuple[int, bytes]]
+
+
+def _send(pair: Pair, exchange: Exchange, now_s: int) -> tuple[int, bytes]:
+    path, body, headers = exchange.request(now_s)
+    return pair.send(exchange.port, exchange.method, path, body, headers)
+
+
+@pytest.fixture(scope="module", params=EXCHANGES)
+def replay(request: pytest.FixtureRequest) -> Iterator[Replay]:
+    now_s = int(time.time())
+    with running_pair() as pair:
+        sent = [exchange for exchange in EXCHANGES[request.param] if exchange.phase == "ingest"]
+        yield Replay(pair, now_s, {exchange.title: _send(pair, exchange, now_s) for exchange in sent})
+
+
+def _cases() -> list[object]:
+    return [
+        pytest.param(
+            exchange.recording,
+            exchange,
+            id=exchange.title,
+            marks=[pytest.mark.xfail(reason=DIFFERENCES[exchange.title])] if exchange.title in DIFFERENCES else [],
+        )
+        for exchange in ALL
+    ]
+
+
+@pytest.mark.parametrize(("replay", "exchange"), _cases(), indirect=["replay"], scope="module")
+def test_the_pair_answers_as_the_real_server_did(replay: Replay, exchange: Exchange) -> None:
+    if exchange.phase == "ingest":
+        status, _ = replay.taken[exchange.title]
+        assert status == exchange.status
+        return
+    status, body = _send(replay.pair, exchange, replay.now_s)
+    recorded = in_the_present(exchange.answer, replay.now_s)
+    assert status == exchange.status
+    actual = meaning_of_answer(status, body.decode(), counted=exchange.counted)
+    assert actual == meaning_of_answer(exchange.status, recorded, counted=exchange.counted)
+
+
+def test_no_more_than_a_few_exchanges_may_differ_and_each_exists() -> None:
+    assert len(DIFFERENCES) <= MOST
+    assert set(DIFFERENCES) <= {exchange.title for exchange in ALL}
+    assert all(len(reason) > 20 for reason in DIFFERENCES.values())
+
+
+def test_the_recordings_are_whole() -> None:
+    assert {name: len(exchanges) for name, exchanges in EXCHANGES.items()} == {
+        "tempo": 193,
+        "pyroscope": 119,
+        "pyroscope_more": 50,
+    }
+    assert len({exchange.title for exchange in ALL}) == len(ALL)

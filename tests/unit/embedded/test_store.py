@@ -1,0 +1,168 @@
+"""The store keeps what it took, whole, and is seen by others only whole."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from spanprofiles.embedded.errors import DataDirectoryError, NewerFileError
+from spanprofiles.embedded.store.database import FILE_NAME, Database
+from spanprofiles.embedded.store.interning import Interner
+from spanprofiles.embedded.store.schema import MIGRATIONS
+
+KEY = ("key", 0, 0)
+
+
+class Rows:
+    """A batch of so many attributes, which may fail at its end, or wait before it."""
+
+    def __init__(self, name: str, count: int, *, fails: bool = False) -> None:
+        self.name = name
+        self.count = count
+        self.fails = fails
+        self.forgot = False
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        connection.executemany(
+            "INSERT INTO attributes (key, scope, type, value) VALUES (?, 0, 0, ?)",
+            [(self.name, number) for number in range(self.count)],
+        )
+        if self.fails:
+            raise ValueError(self.name)
+
+    def forget(self) -> None:
+        self.forgot = True
+
+
+def rows_of(connection: sqlite3.Connection, name: str) -> int:
+    count: int = connection.execute("SELECT count(*) FROM attributes WHERE key = ?", (name,)).fetchone()[0]
+    return count
+
+
+def test_a_second_connection_sees_a_batch_only_whole(database: Database) -> None:
+    batches, size = 40, 500
+    other = sqlite3.connect(database.path)
+    seen: set[int] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            seen.add(rows_of(database.reader(), "whole"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for number in range(batches):
+        database.write(Whole(number * size, size))
+        assert rows_of(other, "whole") == (number + 1) * size
+    done.set()
+    watcher.join()
+    other.close()
+    assert {count % size for count in seen} == {0}
+
+
+class Whole(Rows):
+    """A batch of rows under one name, from some number on."""
+
+    def __init__(self, first: int, count: int) -> None:
+        super().__init__("whole", count)
+        self.first = first
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        for number in range(self.first, self.first + self.count):
+            connection.execute(
+                "INSERT INTO attributes (key, scope, type, value) VALUES (?, 0, 0, ?)", ("whole", number)
+            )
+
+
+def test_of_a_batch_that_fails_nothing_is_kept_and_its_neighbours_are(database: Database) -> None:
+    batches = [Rows(f"batch {number}", 5, fails=number % 3 == 0) for number in range(30)]
+
+    def write(batch: Rows) -> str | None:
+        try:
+            database.write(batch)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(write, batches))
+    for batch, outcome in zip(batches, outcomes, strict=True):
+        assert outcome == (batch.name if batch.fails else None)
+        assert rows_of(database.reader(), batch.name) == (0 if batch.fails else 5)
+        assert batch.forgot == batch.fails
+
+
+def test_numbers_of_rows_that_were_rolled_back_are_not_remembered(database: Database) -> None:
+    interner = Interner("attributes", ("key", "scope", "type", "value"))
+
+    class Interned(Rows):
+        def write(self, connection: sqlite3.Connection) -> None:
+            interner.number(connection, (*KEY, self.name))
+            if self.fails:
+                raise ValueError(self.name)
+
+        def forget(self) -> None:
+            interner.forget()
+
+    with pytest.raises(ValueError, match="lost"):
+        database.write(Interned("lost", 1, fails=True))
+    database.write(Interned("kept", 1))
+    database.write(Interned("lost", 1))
+    values = database.reader().execute("SELECT value FROM attributes ORDER BY id").fetchall()
+    assert values == [("kept",), ("lost",)]
+
+
+def test_what_was_written_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
+    first = Database(tmp_path)
+    first.write(Rows("kept", 3))
+    first.close()
+    second = Database(tmp_path)
+    assert rows_of(second.reader(), "kept") == 3
+    second.close()
+
+
+def test_a_temporary_directory_goes_with_the_database() -> None:
+    database = Database(None)
+    directory = database.directory
+    assert (directory / FILE_NAME).exists()
+    database.close()
+    assert not directory.exists()
+
+
+def test_a_second_process_is_refused_the_directory(database: Database) -> None:
+    with pytest.raises(DataDirectoryError, match="in use by another process"):
+        Database(database.directory)
+    database.write(Rows("still", 1))
+    assert rows_of(database.reader(), "still") == 1
+
+
+def test_a_file_of_a_later_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    later = sqlite3.connect(tmp_path / FILE_NAME)
+    later.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    later.close()
+    with pytest.raises(NewerFileError, match="use a newer program or another data directory"):
+        Database(tmp_path)
+    unchanged = sqlite3.connect(tmp_path / FILE_NAME)
+    assert unchanged.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    unchanged.close()
+
+
+def test_a_damaged_file_is_refused_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"this is no database" * 100)
+    with pytest.raises(DataDirectoryError, match=FILE_NAME):
+        Database(tmp_path)
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataDirectoryError, match="file"):
+        Database(tmp_path / "file" / "below")
+
+
+def test_readers_cannot_write(database: Database) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        database.reader().execute("DELETE FROM attributes")
