@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from spanprofiles.clients.errors import ClientError, RequestRefusedError, ServerUnreachableError, UnexpectedAnswerError
-from spanprofiles.clients.http import HttpClient
-from spanprofiles.clients.pyroscope import ProfileQuery, PyroscopeClient
+from spanprofiles.clients.http import HttpClient, plain_reason
+from spanprofiles.clients.pyroscope import ProfileQuery, ProfileSeries, PyroscopeClient, SpanExemplar
 from spanprofiles.clients.tempo import FoundSpan, FoundTrace, TempoClient
 
 __all__ = [
@@ -13,9 +13,12 @@ __all__ = [
     "FoundTrace",
     "HttpClient",
     "ProfileQuery",
+    "ProfileSeries",
     "PyroscopeClient",
     "RequestRefusedError",
     "ServerUnreachableError",
+    "SpanExemplar",
     "TempoClient",
     "UnexpectedAnswerError",
+    "plain_reason",
 ]

@@ -21,12 +21,12 @@ class RequestRefusedError(ClientError):
 
     Attributes:
         status: the HTTP status code.
-        answer: the beginning of the server's own words.
+        answer: the beginning of the server's own words, in one line.
     """
 
     def __init__(self, server: str, url: str, status: int, answer: str) -> None:
         self.status = status
-        self.answer = answer[:_EXCERPT].strip()
+        self.answer = " ".join(answer[:_EXCERPT].split())
         hint = ""
         if status in {401, 403}:
             hint = " (look at user name, password, token and tenant)"

@@ -40,6 +40,8 @@ def flamegraph(answer: Mapping[str, Any]) -> FlameGraph:
                     parent += 1
                 if parent == len(above) or position < above[parent][0]:
                     raise ValueError(f"a box of level {depth} lies under none of the level above")
+                if position + total > above[parent][1]:
+                    raise ValueError(f"a box of level {depth} is wider than the one it lies under")
                 path = (*above[parent][2], names[name])
             if own:
                 stacks.append((path, own))

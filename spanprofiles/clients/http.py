@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -12,6 +14,9 @@ from spanprofiles.model import Credentials
 
 #: Seconds to connect, and seconds between two bytes of an answer.
 DEFAULT_TIMEOUT_S = (2.0, 10.0)
+
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class HttpClient:
@@ -37,9 +42,17 @@ class HttpClient:
         self._session = requests.Session()
         credentials = credentials or Credentials()
         self._session.headers.update(credentials.as_headers())
-        self._session.verify = credentials.verify_tls
-        # a proxy or a .netrc of the environment would answer in the server's place
-        self._session.trust_env = not self.url.startswith(("http://127.0.0.1", "http://localhost"))
+        self._verify_tls = credentials.verify_tls
+        if "Authorization" in self._session.headers:  # or a .netrc would take its place
+            self._session.auth = _as_it_is
+        # a proxy of the environment would answer in the server's place
+        self._session.trust_env = urlsplit(self.url).hostname not in _LOOPBACK
+
+    def with_timeout(self, timeout_s: tuple[float, float]) -> HttpClient:
+        """Return a client that uses the same connections and waits (connect, read) so many seconds."""
+        other = copy(self)
+        other._timeout_s = timeout_s
+        return other
 
     def close(self) -> None:
         """Give the connections back."""
@@ -70,14 +83,19 @@ class HttpClient:
         """
         return self._object(self._send("POST", path, json=dict(body)))
 
+    def unexpected(self, path: str, reason: str) -> UnexpectedAnswerError:
+        """Return the error for an answer that is JSON and yet not what the API says."""
+        return UnexpectedAnswerError(self.server, self.url + path, reason)
+
     def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
         url = self.url + path
         try:
-            response = self._session.request(method, url, timeout=self._timeout_s, **arguments)
+            # given here, certificates to trust go before those of the environment
+            response = self._session.request(method, url, timeout=self._timeout_s, verify=self._verify_tls, **arguments)
         except requests.Timeout as error:
             raise ServerUnreachableError(self.server, url, "no answer in time") from error
         except requests.ConnectionError as error:
-            raise ServerUnreachableError(self.server, url, _plain(error)) from error
+            raise ServerUnreachableError(self.server, url, plain_reason(error)) from error
         except requests.RequestException as error:
             raise ServerUnreachableError(self.server, url, str(error)) from error
         if response.status_code >= 400:
@@ -95,13 +113,19 @@ class HttpClient:
         return answer
 
 
-def _plain(error: requests.ConnectionError) -> str:
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def plain_reason(error: requests.RequestException) -> str:
     """Return the operating system's words, without the layers of the library around them."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, TimeoutError):
+            return "no answer in time"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         inner = cause.__cause__ or cause.__context__
         reason = getattr(cause.args[0] if cause.args else None, "reason", None)
         cause = reason if isinstance(reason, BaseException) else inner
-    return "the connection failed"
+    return str(error) or "the connection failed"

@@ -24,7 +24,7 @@ def spans(resource_spans: list[Mapping[str, Any]]) -> Iterator[Span]:
     """Yield the spans of a list of ``ResourceSpans``.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is not such a list.
+        ValueError, KeyError, TypeError, AttributeError, IndexError: it is not such a list.
     """
     for group in resource_spans:
         resource = _attributes(group.get("resource", {}))
@@ -39,7 +39,7 @@ def _span(span: Mapping[str, Any], resource: Mapping[str, AttributeValue]) -> Sp
     return Span(
         trace_id=_identifier(span["traceId"], 16),
         span_id=_identifier(span["spanId"], 8),
-        parent_id=_identifier(span["parentSpanId"], 8) if span.get("parentSpanId") else None,
+        parent_id=_identifier_or_none(span.get("parentSpanId", ""), 8),
         name=str(span.get("name", "")),
         kind=SpanKind[_enum(span.get("kind", 0), "SPAN_KIND_", _KINDS)],
         start_ns=int(span.get("startTimeUnixNano", 0)),
@@ -53,12 +53,22 @@ def _span(span: Mapping[str, Any], resource: Mapping[str, AttributeValue]) -> Sp
 
 
 def _identifier(text: str, octets: int) -> str:
-    if len(text) == 2 * octets:  # hex: base64 of as many octets is shorter
-        return text.lower()
+    found = _identifier_or_none(text, octets)
+    if found is None:
+        raise ValueError(f"{text!r} is no ID: it is empty or all zeros")
+    return found
+
+
+def _identifier_or_none(text: str, octets: int) -> str | None:
+    """Read an ID; an empty one or one that is all zeros stands for none (``opentelemetry/proto/trace``)."""
     try:
-        return base64.b64decode(text, validate=True).hex().rjust(2 * octets, "0")
-    except binascii.Error as error:
+        # base64 of as many octets is shorter than their hex
+        decoded = bytes.fromhex(text) if len(text) == 2 * octets else base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
         raise ValueError(f"{text!r} is neither base64 nor {2 * octets} hex digits") from error
+    if len(decoded) > octets:
+        raise ValueError(f"{text!r} is an ID of {len(decoded)} octets, {octets} are expected")
+    return decoded.rjust(octets, b"\0").hex() if any(decoded) else None
 
 
 def _enum(value: str | int, prefix: str, names: list[str]) -> str:

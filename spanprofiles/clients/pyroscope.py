@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from spanprofiles.clients import flamebearer
-from spanprofiles.clients.errors import UnexpectedAnswerError
 from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
 from spanprofiles.model import CPU, Credentials, FlameGraph, IdentifierError, parse_span_id, parse_trace_id
 
@@ -40,6 +39,38 @@ class ProfileQuery:
             "start": self.start_ms,
             "end": self.end_ms,
         }
+
+
+@dataclass(frozen=True)
+class ProfileSeries:
+    """What profiles sum up to over time.
+
+    Attributes:
+        labels: the labels that were grouped by, as far as the profiles have them.
+        points: (time, value); ms since the epoch, the end of the step in which profiles are dated, and their sum.
+    """
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class SpanExemplar:
+    """One span of which a profile has samples.
+
+    Attributes:
+        span_id: 16 hex digits, the label ``span_id`` of the samples.
+        time_ms: date of the profile, ms since the epoch: the start of its upload window.
+        value: what the samples sum up to; ns for CPU.
+        labels: the labels of the series.
+        trace_id: 32 hex digits, or an empty text where the samples have no label ``trace_id``.
+    """
+
+    span_id: str
+    time_ms: int
+    value: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    trace_id: str = ""
 
 
 class PyroscopeClient:
@@ -106,8 +137,11 @@ class PyroscopeClient:
         Raises:
             ClientError: the server did not answer, or refused the window.
         """
-        answer = self._call("ProfileTypes", {"start": start_ms, "end": end_ms})
-        return [str(one["ID"]) for one in answer.get("profileTypes", [])]
+        found = self._list("ProfileTypes", {"start": start_ms, "end": end_ms}, "profileTypes")
+        try:
+            return [str(one["ID"]) for one in found]
+        except (KeyError, TypeError) as error:
+            raise self.http.unexpected(_SERVICE + "ProfileTypes", f"not profile types ({error})") from error
 
     def label_names(self, start_ms: int, end_ms: int, matchers: Sequence[str] = ()) -> list[str]:
         """Return the names of the labels that series have; names with dots are left out by the server.
@@ -115,8 +149,8 @@ class PyroscopeClient:
         Raises:
             ClientError: the server did not answer, or refused the query.
         """
-        answer = self._call("LabelNames", {"matchers": list(matchers), "start": start_ms, "end": end_ms})
-        return [str(name) for name in answer.get("names", [])]
+        body = {"matchers": list(matchers), "start": start_ms, "end": end_ms}
+        return [str(name) for name in self._list("LabelNames", body, "names")]
 
     def label_values(self, name: str, start_ms: int, end_ms: int, matchers: Sequence[str] = ()) -> list[str]:
         """Return the values of one label.
@@ -125,7 +159,7 @@ class PyroscopeClient:
             ClientError: the server did not answer, or refused the query.
         """
         body = {"name": name, "matchers": list(matchers), "start": start_ms, "end": end_ms}
-        return [str(value) for value in self._call("LabelValues", body).get("names", [])]
+        return [str(value) for value in self._list("LabelValues", body, "names")]
 
     def series(
         self, start_ms: int, end_ms: int, matchers: Sequence[str] = (), label_names: Sequence[str] = ()
@@ -136,16 +170,78 @@ class PyroscopeClient:
             ClientError: the server did not answer, or refused the query.
         """
         body = {"matchers": list(matchers), "labelNames": list(label_names), "start": start_ms, "end": end_ms}
-        answer = self._call("Series", body)
-        return [{pair["name"]: pair["value"] for pair in one.get("labels", [])} for one in answer.get("labelsSet", [])]
+        found = self._list("Series", body, "labelsSet")
+        try:
+            return [{pair["name"]: pair["value"] for pair in one.get("labels", [])} for one in found]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise self.http.unexpected(_SERVICE + "Series", f"not label sets ({error})") from error
 
-    def _call(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
-        return self.http.post_json(_SERVICE + method, body)
+    def totals(self, query: ProfileQuery, step_s: float, group_by: Sequence[str] = ()) -> list[ProfileSeries]:
+        """Return what the profiles sum up to in each step of time (``SelectSeries``); steps without any are left out.
+
+        Args:
+            query: which profiles.
+            step_s: length of a step, s.
+            group_by: labels of which each set of values gets a series of its own.
+
+        Raises:
+            ClientError: the server did not answer, or refused the query.
+        """
+        found = self._list("SelectSeries", query.body() | {"step": step_s, "groupBy": list(group_by)}, "series")
+        try:
+            return [
+                ProfileSeries(
+                    {pair["name"]: pair["value"] for pair in one.get("labels", [])},
+                    tuple((int(point["timestamp"]), float(point.get("value", 0))) for point in one.get("points", [])),
+                )
+                for one in found
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self.http.unexpected(_SERVICE + "SelectSeries", f"not series ({error})") from error
+
+    def span_exemplars(self, query: ProfileQuery, step_s: float) -> list[SpanExemplar]:
+        """Return examples of spans that have samples, without asking for their IDs (``SelectHeatmap``).
+
+        They are examples: one of each cell of the heatmap. That a span is not among them says nothing.
+
+        Raises:
+            ClientError: the server did not answer, or does not know this call.
+        """
+        kinds = {"queryType": "HEATMAP_QUERY_TYPE_SPAN", "exemplarType": "EXEMPLAR_TYPE_SPAN"}
+        found = self._list("SelectHeatmap", query.body() | {"step": step_s} | kinds, "series")
+        try:
+            return [
+                _exemplar(one)
+                for series in found
+                for slot in series.get("slots", [])
+                for one in slot.get("exemplars", [])
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self.http.unexpected(_SERVICE + "SelectHeatmap", f"not a heatmap ({error})") from error
+
+    def _list(self, method: str, body: dict[str, Any], name: str) -> list[Any]:
+        """Return the one field of an answer; a list that is empty is left out by the server."""
+        answer = self.http.post_json(_SERVICE + method, body)
+        found = answer.get(name, None if answer else [])
+        if not isinstance(found, list):
+            raise self.http.unexpected(_SERVICE + method, f"no list {name!r} in it")
+        return found
 
     def _flamegraph(self, method: str, body: dict[str, Any]) -> FlameGraph:
-        answer = self._call(method, body)
+        answer = self.http.post_json(_SERVICE + method, body)
+        if answer and "flamegraph" not in answer:  # nothing at all is how a server may say that there are no samples
+            raise self.http.unexpected(_SERVICE + method, "no flame graph in it")
         try:
             return flamebearer.flamegraph(answer.get("flamegraph") or {})
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            url = self.http.url + _SERVICE + method
-            raise UnexpectedAnswerError(_SERVER, url, f"not a flame graph ({error})") from error
+            raise self.http.unexpected(_SERVICE + method, f"not a flame graph ({error})") from error
+
+
+def _exemplar(one: Mapping[str, Any]) -> SpanExemplar:
+    return SpanExemplar(
+        span_id=parse_span_id(one["spanId"]),
+        time_ms=int(one["timestamp"]),
+        value=int(one.get("value", 0)),
+        labels={pair["name"]: pair["value"] for pair in one.get("labels", [])},
+        trace_id=str(one.get("traceId", "")).strip("0") and parse_trace_id(one["traceId"]),
+    )

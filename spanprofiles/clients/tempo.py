@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from spanprofiles.clients import otlp_json
-from spanprofiles.clients.errors import UnexpectedAnswerError
 from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
 from spanprofiles.model import Credentials, Trace, parse_span_id, parse_trace_id
 
 _SERVER = "Tempo"
+_METRICS = "metrics"
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,16 @@ class TempoClient:
         """Return the spans of a trace that have arrived so far, or None where there are none.
 
         Raises:
+            IdentifierError: the trace ID is malformed.
             ClientError: the server did not answer, or not with a trace.
         """
+        trace_id = parse_trace_id(trace_id)
         path = f"/api/v2/traces/{trace_id}"
-        answer = self.http.get_json(path)
+        answer = self._answer(path, "trace")
         try:
             found = list(otlp_json.spans((answer.get("trace") or {}).get("resourceSpans", [])))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise UnexpectedAnswerError(_SERVER, self.http.url + path, f"not a trace ({error})") from error
+            raise self.http.unexpected(path, f"not a trace ({error})") from error
         return Trace.of(trace_id, found) if found else None
 
     def search(
@@ -104,26 +108,39 @@ class TempoClient:
             spans: matching spans per trace at most.
 
         Raises:
+            ValueError: only one end of the window is given.
             ClientError: the server did not answer, or refused the query (400 with the place of the error).
         """
         parameters: dict[str, str | int] = {"q": query, "limit": limit, "spss": spans}
+        if (start_s is None) != (end_s is None):
+            raise ValueError("a window needs both ends: give start_s and end_s, or neither")
         if start_s is not None and end_s is not None:
             parameters |= {"start": start_s, "end": end_s}
-        answer = self.http.get_json("/api/search", parameters)
+        answer = self._answer("/api/search", "traces", parameters)
         try:
             return [_found_trace(one) for one in answer.get("traces", [])]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            url = self.http.url + "/api/search"
-            raise UnexpectedAnswerError(_SERVER, url, f"not a search result ({error})") from error
+            raise self.http.unexpected("/api/search", f"not a search result ({error})") from error
 
     def tag_values(self, tag: str) -> list[str]:
-        """Return the values seen of an attribute, such as ``resource.service.name``.
+        """Return the values seen of an attribute, such as ``resource.service.name``, the empty one left out.
 
         Raises:
             ClientError: the server did not answer, or refused the tag.
         """
-        answer = self.http.get_json(f"/api/v2/search/tag/{tag}/values")
-        return [str(one["value"]) for one in answer.get("tagValues", []) if "value" in one]
+        path = f"/api/v2/search/tag/{quote(tag, safe='')}/values"
+        answer = self._answer(path, "tagValues")
+        try:
+            return [str(one["value"]) for one in answer.get("tagValues", []) if "value" in one]
+        except TypeError as error:
+            raise self.http.unexpected(path, f"not tag values ({error})") from error
+
+    def _answer(self, path: str, name: str, parameters: Mapping[str, str | int] | None = None) -> dict[str, Any]:
+        """Return an answer that has this field, or only what Tempo writes where the field is empty."""
+        answer = self.http.get_json(path, parameters)
+        if answer and not {name, _METRICS} & answer.keys():
+            raise self.http.unexpected(path, f"no {name!r} in it")
+        return answer
 
 
 def _found_trace(one: Mapping[str, Any]) -> FoundTrace:
@@ -138,8 +155,12 @@ def _found_trace(one: Mapping[str, Any]) -> FoundTrace:
     )
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _found_span(one: Mapping[str, Any]) -> FoundSpan:
-    attributes = {pair["key"]: str(next(iter(pair["value"].values()), "")) for pair in one.get("attributes", [])}
+    attributes = {pair["key"]: _text(next(iter(pair["value"].values()), "")) for pair in one.get("attributes", [])}
     return FoundSpan(
         span_id=parse_span_id(one["spanID"]),
         start_ns=int(one.get("startTimeUnixNano", 0)),

@@ -1,0 +1,232 @@
+"""``spanprofiles link``: what Grafana's button "Profiles for this span" would send, and what would come."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
+from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.clients import RequestRefusedError
+from spanprofiles.clients.grafana import GrafanaClient
+from spanprofiles.linking import Linker, TraceNotFoundError, Waiting
+from spanprofiles.linking.grafana import (
+    Answer,
+    DataSource,
+    DataSources,
+    GrafanaLink,
+    GrafanaLinker,
+    SettingsError,
+    SpanProfileQuery,
+    profile_url,
+    read_data_sources,
+    trace_url,
+)
+from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Endpoints, FlameGraph, Trace, parse_span_id, parse_trace_id
+
+
+@click.command()
+@click.argument("trace_id")
+@click.option("--grafana", "grafana_url", metavar="URL", help="Take the data sources of this Grafana.")
+@click.option(
+    "--datasource",
+    "files",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(exists=True),
+    help="Take those of this provisioning file, or folder of them; may be repeated.",
+)
+@click.option("--uid", help="Of the Tempo data source, where there are several.")
+@click.option("--span", "span_id", help="Look at this span alone, with or without a profile ID.")
+@click.option("--wait", "wait_s", type=click.FloatRange(0), default=3.0, show_default=True, help="Wait so long, s.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@backend_options
+def command(
+    trace_id: str,
+    files: tuple[str, ...],
+    uid: str | None,
+    span_id: str | None,
+    wait_s: float,
+    as_json: bool,
+    **options: str | None,
+) -> None:
+    """Show what Grafana makes of the trace TRACE_ID: for each span with a profile ID, the button and its query.
+
+    The query is then sent to Pyroscope, exactly as Grafana would send it; where a Grafana is given, through it as well.
+    Ends with 1 where a button is missing, or leads to no samples.
+    """
+    with reported():
+        places = endpoints(dict(os.environ), options)
+        client = _grafana(places, files, options.get("grafana_url"))
+        try:
+            sources = read_data_sources(files) if client is None else _of_grafana(client)
+            linker = Linker.of(places, waiting=Waiting(wait_s))
+            through = GrafanaLinker.of(sources, linker, uid)
+        except SettingsError as error:
+            leave(COULD_NOT_LOOK, str(error))
+        trace = _trace(linker, parse_trace_id(trace_id), span_id)
+        links = _links(through, trace, span_id)
+        looked = [_look(link, through, client, places.grafana) for link in links]
+    url = trace_url(places.grafana, through.source, trace)
+    _print_json(trace, through.source, url, looked) if as_json else _print(trace, through.source, url, looked)
+    if not looked:
+        leave(BROKEN, f"no span of this trace carries {PROFILE_ID_ATTRIBUTE}: is the span processor added?")
+    broken = [one.link.span.name for one in looked if not one.works]
+    if broken:
+        leave(BROKEN, f"the way from Grafana to the profile is broken for {', '.join(broken)}")
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """One span: its link, what came, and where Grafana shows it."""
+
+    link: GrafanaLink
+    url: str = ""
+    answer: Answer | None = None
+    outcome: str = ""
+    embedded: bool | None = None
+    through_grafana: str = ""
+    agrees: bool = True
+
+    @property
+    def works(self) -> bool:
+        return self.answer is not None and self.answer.has_samples and self.agrees
+
+
+def _grafana(places: Endpoints, files: Sequence[str], url: str | None) -> GrafanaClient | None:
+    if url and files:
+        raise click.UsageError("give --grafana or --datasource, not both")
+    if files:
+        return None
+    if not places.grafana:
+        raise click.UsageError("say where the data sources are: --grafana URL, or --datasource FILE")
+    return GrafanaClient(places.grafana, places.credentials)
+
+
+def _of_grafana(client: GrafanaClient) -> DataSources:
+    client.health()
+    return DataSources([DataSource.of(one) for one in client.data_sources()])
+
+
+def _trace(linker: Linker, trace_id: str, span_id: str | None) -> Trace:
+    wanted = parse_span_id(span_id) if span_id else None
+    evidence = linker.evidence(trace_id)
+
+    def is_there(trace: Trace) -> bool:
+        if wanted:
+            return trace.span(wanted) is not None
+        return any(PROFILE_ID_ATTRIBUTE in span.attributes for span in trace.spans)
+
+    try:
+        return linker.trace(trace_id, is_there, evidence)
+    except TraceNotFoundError:
+        if evidence.trace is None:
+            raise
+        if wanted:
+            named = ", ".join(f"{span.span_id} ({span.name})" for span in evidence.trace.spans)
+            leave(BROKEN, f"the trace {trace_id} has no span {wanted}; its spans: {named}")
+        return evidence.trace
+
+
+def _links(through: GrafanaLinker, trace: Trace, span_id: str | None) -> list[GrafanaLink]:
+    if span_id is None:
+        return through.resolve_trace(trace)
+    span = trace.span(parse_span_id(span_id))
+    return [] if span is None else [through.resolve(span, trace)]
+
+
+def _look(link: GrafanaLink, through: GrafanaLinker, client: GrafanaClient | None, grafana: str) -> _Looked:
+    if link.query is None:
+        return _Looked(link)
+    answer = through.answer(link.query)
+    embedded = None
+    if link.embedded is not None and not answer.refusal:
+        embedded = GrafanaLinker(through.source, through.sources, through.pyroscope, Waiting(0)).answer(link.embedded)
+    comparison, agrees = _compare(client, link.query, answer) if client else ("", True)
+    return _Looked(
+        link,
+        profile_url(grafana, link.query),
+        answer,
+        through.explain(answer),
+        None if embedded is None else embedded.is_drawn_when_embedded,
+        comparison,
+        agrees,
+    )
+
+
+def _compare(client: GrafanaClient, query: SpanProfileQuery, answer: Answer) -> tuple[str, bool]:
+    try:
+        found = client.ds_query(query.target(), query.start_ms, query.end_ms)
+    except RequestRefusedError as error:
+        return f"refused with {error.status}: {error.answer}", bool(answer.refusal)
+    if found == answer.flamegraph:
+        return "the same samples", True
+    return f"other samples: {_size(found)}, not {_size(answer.flamegraph)}", False
+
+
+def _size(flamegraph: FlameGraph) -> str:
+    return f"{len(flamegraph.functions)} functions with {flamegraph.total / 1e6:.0f} ms"
+
+
+def _print(trace: Trace, source: DataSource, url: str, looked: Sequence[_Looked]) -> None:
+    click.echo(f"trace {trace.trace_id}, looked at with the data source {source.uid} ({source.name})")
+    click.echo(f"  in Explore: {url}")
+    for one in looked:
+        span, query = one.link.span, one.link.query
+        click.echo()
+        click.echo(
+            click.style(f"{span.name} in {span.service or 'a service without a name'}, span {span.span_id}", bold=True)
+        )
+        if query is None:
+            reason = one.link.no_button.value if one.link.no_button else ""
+            click.echo(f"  button    {click.style('no', fg='red')}: {reason}")
+            click.echo(f"            {one.link.explanation}")
+            continue
+        click.echo(f"  button    {click.style('yes', fg='green')}")
+        click.echo(f"  asks      {query.label_selector}, span {query.span_selector[0]!r}, {query.profile_type!r}")
+        click.echo(f"  range     {query.start_ms} to {query.end_ms} ms")
+        click.echo(f"  Explore   {one.url}")
+        for warning in one.link.warnings:
+            click.echo(f"  {click.style('warning', fg='yellow')}   {warning.text}")
+        click.echo(f"  came      {click.style(one.outcome, fg='green' if one.works else 'red')}")
+        if one.embedded is not None:
+            click.echo(f"  embedded  {'drawn' if one.embedded else 'nothing is drawn, and nothing said'}")
+        if one.through_grafana:
+            click.echo(f"  Grafana   {one.through_grafana}")
+
+
+def _print_json(trace: Trace, source: DataSource, url: str, looked: Sequence[_Looked]) -> None:
+    document = {
+        "trace_id": trace.trace_id,
+        "datasource": source.uid,
+        "explore_url": url,
+        "spans": [_as_json(one) for one in looked],
+    }
+    click.echo(json.dumps(document))
+
+
+def _as_json(one: _Looked) -> dict[str, Any]:
+    link, query, answer = one.link, one.link.query, one.answer
+    return {
+        "span_id": link.span.span_id,
+        "name": link.span.name,
+        "service": link.span.service,
+        "button": link.has_button,
+        "reason": link.no_button.name.lower() if link.no_button else None,
+        "explanation": link.explanation or None,
+        "warnings": [{"doubt": warning.doubt.name.lower(), "text": warning.text} for warning in link.warnings],
+        "query": None if query is None else {**query.target(), "from": query.start_ms, "to": query.end_ms},
+        "explore_url": one.url or None,
+        "samples": None if answer is None else answer.has_samples,
+        "refusal": (answer.refusal or None) if answer else None,
+        "outcome": one.outcome or None,
+        "cpu_ns": answer.flamegraph.total if answer else None,
+        "embedded_is_drawn": one.embedded,
+        "through_grafana": one.through_grafana or None,
+        "works": one.works,
+    }

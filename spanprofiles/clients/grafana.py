@@ -1,0 +1,151 @@
+"""Grafana's HTTP API: data sources and their queries.
+
+Written from Grafana's code and documentation (13.1) and tested against a stub that answers as those say; it was not run
+against a Grafana. Source: ``/api/health``, ``/api/datasources``, ``/api/ds/query``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from spanprofiles.clients.errors import RequestRefusedError, UnexpectedAnswerError
+from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
+from spanprofiles.model import Credentials, FlameGraph
+
+_SERVER = "Grafana"
+_QUERY = "/api/ds/query"
+_FRAME = "response"
+
+
+class GrafanaClient:
+    """Asks one Grafana.
+
+    Args:
+        url: its address, such as ``http://127.0.0.1:3000``.
+        credentials: sent with every request; a service account's token is a bearer token.
+        timeout_s: (connect, read), s.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None = None,
+        timeout_s: tuple[float, float] = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.http = HttpClient(_SERVER, url, credentials, timeout_s)
+
+    def health(self) -> str:
+        """Return Grafana's version if its database answers.
+
+        Raises:
+            ClientError: it does not.
+        """
+        answer = self.http.get_json("/api/health")
+        if answer.get("database") != "ok":
+            raise self._unexpected("/api/health", f"its database is {answer.get('database')!r}, not 'ok'")
+        return str(answer.get("version", ""))
+
+    def data_source(self, uid: str) -> dict[str, Any]:
+        """Return a data source's JSON.
+
+        Raises:
+            RequestRefusedError: there is none (404), or it may not be read (403).
+            ClientError: Grafana does not answer.
+        """
+        return self.http.get_json(f"/api/datasources/uid/{quote(uid, safe='')}")
+
+    def data_sources(self) -> list[dict[str, Any]]:
+        """Return the JSON of all data sources.
+
+        Raises:
+            RequestRefusedError: they may not be read (403): that needs the permission ``datasources:read``.
+            ClientError: Grafana does not answer.
+        """
+        path = "/api/datasources"
+        try:
+            answer = self.http.get(path).json()
+        except ValueError as error:
+            raise self._unexpected(path, "not JSON") from error
+        if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
+            raise self._unexpected(path, "not a list of data sources")
+        return answer
+
+    def check_data_source(self, uid: str) -> str:
+        """Return the message of a data source's own check if it succeeds.
+
+        Raises:
+            RequestRefusedError: the check failed; the message is the data source's.
+            ClientError: Grafana does not answer.
+        """
+        path = f"/api/datasources/uid/{quote(uid, safe='')}/health"
+        answer = self.http.get_json(path)
+        if answer.get("status") != "OK":
+            raise self._unexpected(path, f"status {answer.get('status')!r}: {answer.get('message', '')}")
+        return str(answer.get("message", ""))
+
+    def ds_query(self, target: Mapping[str, Any], start_ms: int, end_ms: int) -> FlameGraph:
+        """Send one profile query through a data source, as panels and Explore do.
+
+        Args:
+            target: the query with its ``refId`` and ``datasource``.
+            start_ms: start of the time range, ms since the epoch.
+            end_ms: end of the time range, ms since the epoch.
+
+        Returns:
+            The samples; empty where there are none.
+
+        Raises:
+            RequestRefusedError: Grafana or the server behind the data source refuses the query, with its words.
+            ClientError: Grafana does not answer, or not with a flame graph.
+        """
+        reference = str(target.get("refId", "A"))
+        body = {"from": str(start_ms), "to": str(end_ms), "queries": [{**target, "refId": reference}]}
+        answer = self.http.post_json(_QUERY, body)
+        result = (answer.get("results") or {}).get(reference)
+        if not isinstance(result, dict):
+            raise self._unexpected(_QUERY, f"there is no result {reference!r}")
+        if result.get("error"):
+            status = result.get("status", 400)
+            raise RequestRefusedError(_SERVER, self.http.url + _QUERY, int(status), str(result["error"]))
+        try:
+            frames = result.get("frames") or []
+            frame = next((one for one in frames if one["schema"].get("name") == _FRAME), None)
+            return FlameGraph() if frame is None else flamegraph(frame)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise self._unexpected(_QUERY, f"not a flame graph ({error})") from error
+
+    def _unexpected(self, path: str, reason: str) -> UnexpectedAnswerError:
+        return UnexpectedAnswerError(_SERVER, self.http.url + path, reason)
+
+
+def flamegraph(frame: Mapping[str, Any]) -> FlameGraph:
+    """Read a data frame with the fields ``level``, ``value``, ``self`` and ``label``.
+
+    Rows are the boxes of the flame graph, each before those below it; level 0 is the whole. Labels are texts, or
+    indexes into the texts of the field's ``config.type.enum``.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError, AttributeError: it is not such a frame.
+    """
+    fields = frame["schema"]["fields"]
+    columns = {field["name"]: values for field, values in zip(fields, frame["data"]["values"], strict=True)}
+    labels = _labels(next(field for field in fields if field["name"] == "label"), columns["label"]) if fields else []
+    if not fields:
+        return FlameGraph()
+    stacks: list[tuple[tuple[str, ...], int]] = []
+    path: tuple[str, ...] = ()
+    for level, own, label in zip(columns["level"], columns["self"], labels, strict=True):
+        if level > len(path) + 1 or (level == 0 and stacks):
+            raise ValueError(f"a row of level {level} follows one of level {len(path)}")
+        path = (*path[: level - 1], label) if level else ()
+        stacks.append((path, int(own)))
+    return FlameGraph(stacks)
+
+
+def _labels(field: Mapping[str, Any], values: Sequence[Any]) -> list[str]:
+    texts = (((field.get("config") or {}).get("type") or {}).get("enum") or {}).get("text")
+    if texts is None:
+        return [str(value) for value in values]
+    return [texts[value] for value in values]

@@ -1,0 +1,182 @@
+"""Sends exactly the query that Grafana would send, and says what came."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from spanprofiles.clients import ClientError, PyroscopeClient, RequestRefusedError, UnexpectedAnswerError, flamebearer
+from spanprofiles.linking.errors import LinkError, NoSamplesError
+from spanprofiles.linking.grafana.datasource import DataSource, DataSources
+from spanprofiles.linking.grafana.outcome import GrafanaLink, SpanProfileQuery
+from spanprofiles.linking.grafana.resolving import resolve, resolve_trace
+from spanprofiles.linking.linker import Linker
+from spanprofiles.linking.waiting import Waiting
+from spanprofiles.model import FlameGraph, Span, Trace
+
+# The call that Grafana's Pyroscope data source makes for a query with a span selector.
+_METHOD = "/querier.v1.QuerierService/SelectMergeSpanProfile"
+# With these it refuses a query for what it says; with others it does not look at it.
+_REFUSALS = {400, 422, 500}
+_NAMES = 8
+
+
+class NoButtonError(LinkError):
+    """Grafana shows no button "Profiles for this span".
+
+    Attributes:
+        link: what was worked out, with the reason.
+    """
+
+    def __init__(self, link: GrafanaLink) -> None:
+        self.link = link
+        super().__init__(link.explanation)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for a query.
+
+    Attributes:
+        query: what was sent.
+        flamegraph: the samples; empty where there are none, or where the query was refused.
+        refusal: the server's words where it refused the query, else empty.
+    """
+
+    query: SpanProfileQuery
+    flamegraph: FlameGraph = field(default_factory=FlameGraph)
+    refusal: str = ""
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether somebody who presses the button sees a flame graph."""
+        return not self.flamegraph.is_empty
+
+    @property
+    def is_drawn_when_embedded(self) -> bool:
+        """Whether the flame graph in the span's details is drawn: with fewer than two rows nothing is, in silence."""
+        return bool(self.flamegraph.functions)  # the first row is the whole, each function has one more
+
+
+def send(pyroscope: PyroscopeClient, query: SpanProfileQuery) -> FlameGraph:
+    """Send a query to Pyroscope as Grafana does, whatever it is, and return the samples; empty where there are none.
+
+    Raises:
+        RequestRefusedError: Pyroscope refuses it, as it would refuse Grafana's.
+        ClientError: Pyroscope does not answer, or not with a flame graph.
+    """
+    if not query.span_selector:  # it would be answered with the whole service
+        raise ValueError("a query for a span's profile has a span selector")
+    body = query.profile_query().body() | {"spanSelector": list(query.span_selector)}
+    answer = pyroscope.http.post_json(_METHOD, body)
+    try:
+        return flamebearer.flamegraph(answer.get("flamegraph") or {})
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        url = pyroscope.http.url + _METHOD
+        raise UnexpectedAnswerError(pyroscope.http.server, url, f"not a flame graph ({error})") from error
+
+
+class GrafanaLinker:
+    """Resolves spans with one Tempo data source, and follows their buttons to the backend itself.
+
+    Args:
+        source: the Tempo data source.
+        sources: all data sources of the same Grafana.
+        pyroscope: the server behind its Pyroscope data source.
+        waiting: how long to look for samples, which arrive later than spans.
+    """
+
+    def __init__(
+        self,
+        source: DataSource,
+        sources: DataSources,
+        pyroscope: PyroscopeClient,
+        waiting: Waiting | None = None,
+    ) -> None:
+        self.source = source
+        self.sources = sources
+        self.pyroscope = pyroscope
+        self.waiting = waiting or Waiting()
+
+    @classmethod
+    def of(cls, sources: DataSources, linker: Linker, uid: str | None = None) -> GrafanaLinker:
+        """Return one for a Tempo data source by its UID, or for the only or default one.
+
+        Raises:
+            SettingsError: there is no such data source.
+        """
+        return cls(sources.tempo(uid), sources, linker.pyroscope, linker.waiting)
+
+    def resolve(self, span: Span, trace: Trace) -> GrafanaLink:
+        """Work out the span's button; see :func:`spanprofiles.linking.grafana.resolve`."""
+        return resolve(self.source, self.sources, span, trace)
+
+    def resolve_trace(self, trace: Trace) -> list[GrafanaLink]:
+        """Work out the buttons of all spans of a trace that carry a profile ID."""
+        return resolve_trace(self.source, self.sources, trace)
+
+    def answer(self, query: SpanProfileQuery) -> Answer:
+        """Send a query until samples come or the deadline passes; a refusal is an answer.
+
+        Raises:
+            ClientError: Pyroscope does not answer, not with a flame graph, or not to these credentials.
+        """
+        found = FlameGraph()
+        for _ in self.waiting.looks():
+            try:
+                found = send(self.pyroscope, query)
+            except RequestRefusedError as error:
+                if error.status not in _REFUSALS:
+                    raise
+                return Answer(query, refusal=f"{error.status}: {_words(error.answer)}")
+            if not found.is_empty:
+                break
+        return Answer(query, found)
+
+    def flamegraph(self, span: Span, trace: Trace) -> FlameGraph:
+        """Press the span's button: resolve it, send exactly that query, return the samples.
+
+        Raises:
+            NoButtonError: there is no button; the message says why.
+            NoSamplesError: Pyroscope refuses the query, or has no samples for it.
+            ClientError: Pyroscope does not answer.
+        """
+        link = self.resolve(span, trace)
+        if link.query is None:
+            raise NoButtonError(link)
+        answer = self.answer(link.query)
+        if not answer.has_samples:
+            raise NoSamplesError("; ".join([self.explain(answer), *(one.text for one in link.warnings)]))
+        return answer.flamegraph
+
+    def explain(self, answer: Answer) -> str:
+        """Say in a sentence what came, and where nothing came what is there instead."""
+        query = answer.query
+        if answer.refusal:
+            return f"Pyroscope refuses the query {query.label_selector} with {answer.refusal}"
+        if answer.has_samples:
+            return f"{len(answer.flamegraph.functions)} functions with {answer.flamegraph.total / 1e6:.0f} ms of CPU"
+        asked = f"no samples for {query.label_selector} and span {query.span_selector[0]} as {query.profile_type}"
+        try:
+            types = self.pyroscope.profile_types(query.start_ms, query.end_ms)
+            everywhere = SpanProfileQuery(
+                query.datasource_uid, "{}", query.span_selector, query.profile_type, query.start_ms, query.end_ms
+            )
+            elsewhere = not send(self.pyroscope, everywhere).is_empty
+        except ClientError as error:
+            return f"{asked}; {error}"
+        if elsewhere:
+            return f"{asked}: the span has samples, under other labels than these"
+        if query.profile_type not in types:
+            named = ", ".join(types[:_NAMES]) or "none"
+            return f"{asked}: there are no profiles of that type (there are: {named})"
+        return asked
+
+
+def _words(answer: str) -> str:
+    """Return the message of an error in the Connect protocol's JSON, or the answer as it is."""
+    try:
+        message = json.loads(answer)["message"]
+    except (ValueError, KeyError, TypeError):
+        return answer
+    return str(message)

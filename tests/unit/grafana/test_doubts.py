@@ -1,0 +1,168 @@
+"""What Grafana accepts in silence though it cannot work: each is said, and its working twin is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spanprofiles.linking.grafana import Doubt, GrafanaLink
+from spanprofiles.model import CPU
+from tests.unit.grafana.builders import START_MS, a_span, custom, linked, selector, settings
+
+
+def said(link: GrafanaLink, doubt: Doubt) -> str:
+    assert link.has_button, link.explanation
+    (text,) = [warning.text for warning in link.warnings if warning.doubt is doubt]
+    return text
+
+
+def test_a_tag_with_dots_and_no_value_is_refused_by_pyroscope() -> None:
+    link = linked(settings(tags=[{"key": "service.name", "value": ""}]))
+
+    assert selector(link) == '{service.name="rides"}'
+    assert "such as service_name" in said(link, Doubt.DOTTED_LABEL)
+
+
+@pytest.mark.parametrize("label", ["service_name", '"service.name"'])
+def test_a_tag_with_a_value_that_is_a_label_is_not(label: str) -> None:
+    assert linked(settings(tags=[{"key": "service.name", "value": label}])).warnings == ()
+
+
+def test_a_dotted_label_of_a_custom_query_is_seen_too() -> None:
+    assert "host.name" in said(custom('{service_name="x", host.name=~"h.*"}'), Doubt.DOTTED_LABEL)
+
+
+@pytest.mark.parametrize("query", ['{x="${__span.tags["zone"]}"}', "{${__tags}}"])
+def test_an_empty_value_is_compared_with_nothing(query: str) -> None:
+    link = custom(query, a_span({"zone": ""}), tags=[{"key": "zone", "value": "x"}])
+
+    assert selector(link) == '{x=""}'
+    assert "the label x is compared with an empty text" in said(link, Doubt.EMPTY_VALUE)
+
+
+def test_a_value_that_is_not_empty_is_no_doubt() -> None:
+    assert custom('{x="${__span.tags["zone"]}"}', a_span({"zone": "z"})).warnings == ()
+
+
+NAMESPACE = {"service.name": "rides", "service.namespace": "shop"}
+
+
+def test_the_default_tags_ask_for_a_namespace_that_profiles_seldom_have() -> None:
+    link = linked(settings(tags=None), a_span(resource=NAMESPACE))
+
+    assert 'service_namespace="shop"' in said(link, Doubt.NAMESPACE_BY_DEFAULT)
+
+
+def test_a_namespace_that_was_configured_is_no_doubt() -> None:
+    tags = [{"key": "service.namespace", "value": "service_namespace"}]
+
+    assert linked(settings(tags=tags), a_span(resource=NAMESPACE)).warnings == ()
+
+
+def test_the_default_without_a_namespace_on_the_span_is_no_doubt() -> None:
+    assert linked(settings(tags=None)).warnings == ()
+
+
+@pytest.mark.parametrize("value", ['say "hi"', "back\\slash", "two\nlines"])
+@pytest.mark.parametrize("query", ["{${__tags}}", '{zone="${__span.tags["zone"]}"}'])
+def test_a_value_with_quotes_breaks_the_selector(query: str, value: str) -> None:
+    link = custom(query, a_span({"zone": value}), tags=[{"key": "zone"}])
+
+    assert link.doubts == (Doubt.UNESCAPED_VALUE,)
+
+
+def test_an_attribute_with_quotes_that_is_not_used_is_no_doubt() -> None:
+    assert linked(settings(), a_span({"zone": 'say "hi"'})).warnings == ()
+
+
+def test_an_attribute_on_span_and_resource_is_asked_for_twice() -> None:
+    link = linked(settings(), a_span({"service.name": "other"}))
+
+    assert selector(link) == '{service_name="rides", service_name="other"}'
+    assert "both 'rides' and 'other'" in said(link, Doubt.CONTRADICTION)
+
+
+def test_the_same_value_on_both_is_no_contradiction() -> None:
+    assert linked(settings(), a_span({"service.name": "rides"})).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("profile_type", "doubt"),
+    [
+        (None, Doubt.MISSING_PROFILE_TYPE),
+        ("", Doubt.MISSING_PROFILE_TYPE),
+        ("cpu", Doubt.MALFORMED_PROFILE_TYPE),
+        ("process_cpu:cpu", Doubt.MALFORMED_PROFILE_TYPE),
+        ("memory:inuse_space:bytes:space:bytes", Doubt.OTHER_PROFILE_TYPE),
+    ],
+)
+def test_a_wrong_profile_type_is_named(profile_type: str | None, doubt: Doubt) -> None:
+    text = said(linked(settings(profileTypeId=profile_type)), doubt)
+
+    assert "profileTypeId" in text
+    assert CPU in text
+
+
+@pytest.mark.parametrize("profile_id", ["", "abc", "not-hexadecimal!", "6605c7b08e715d6c00", 7])
+def test_a_malformed_profile_id_is_sent_as_it_is(profile_id: Any) -> None:
+    link = linked(settings(), a_span(profile_id=profile_id))
+
+    assert link.query is not None
+    assert link.query.span_selector == (str(profile_id),)
+    assert "refuses it with 500" in said(link, Doubt.MALFORMED_PROFILE_ID)
+
+
+def test_a_profile_id_in_upper_case_is_no_doubt() -> None:
+    assert linked(settings(), a_span(profile_id="6605C7B08E715D6C")).warnings == ()
+
+
+def test_a_second_variable_that_stands_for_nothing_is_sent_as_text() -> None:
+    link = custom('{x="${__span.name}", y="${__span.tags["no.such"]}"}')
+
+    assert "only the first use of $__span decides" in said(link, Doubt.LITERAL_TEXT)
+
+
+def test_a_variable_without_a_path_is_sent_as_an_object() -> None:
+    link = custom('{x="${__span}"}')
+
+    assert selector(link) == '{x="[object Object]"}'
+    assert "name one of its parts" in said(link, Doubt.OBJECT_TEXT)
+
+
+@pytest.mark.parametrize("variable", ["${__interval}", "${__span.name:regex}"])
+def test_what_only_grafana_fills_in_is_named(variable: str) -> None:
+    assert custom(f'{{x="{variable}"}}').doubts == (Doubt.NOT_WORKED_OUT,)
+
+
+def test_a_query_without_custom_query_is_not_used() -> None:
+    link = linked(settings(query='{service_name="other"}'))
+
+    assert selector(link) == '{service_name="rides"}'
+    assert "set customQuery to true" in said(link, Doubt.QUERY_IGNORED)
+
+
+def test_a_custom_query_without_a_query_falls_back_to_the_tags() -> None:
+    link = linked(settings(customQuery=True))
+
+    assert selector(link) == '{service_name="rides"}'
+    assert "the tags are used" in said(link, Doubt.CUSTOM_QUERY_MISSING)
+
+
+def test_without_any_tag_on_the_span_all_services_are_searched() -> None:
+    assert said(linked(settings(tags=[{"key": "no.such", "value": "x"}])), Doubt.NO_LABELS)
+
+
+def test_a_data_source_found_by_its_name_works_until_it_is_renamed() -> None:
+    link = linked(settings(datasourceUid="Profiles"))
+
+    assert link.query is not None
+    assert link.query.datasource_uid == "pyroscope"
+    assert "the uid 'pyroscope'" in said(link, Doubt.FOUND_BY_NAME)
+
+
+def test_a_span_of_a_day_is_too_long_for_pyroscope() -> None:
+    day_ns = 24 * 3600 * 10**9
+
+    assert said(linked(settings(), a_span(end_ns=START_MS * 10**6 + day_ns)), Doubt.WINDOW_TOO_LONG)
+    assert linked(settings(), a_span(end_ns=START_MS * 10**6 + day_ns - 120 * 10**9)).warnings == ()
