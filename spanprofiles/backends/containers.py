@@ -154,7 +154,7 @@ class GrafanaContainer(_Server):
             BackendError: it does not in time.
         """
         super().start()
-        await_answer("Grafana", f"{self.get_url()}/api/health", _START_S, self.check_running)
+        await_answer("Grafana", self.get_url(), "/api/health", _START_S, self.check_running)
         return self
 
 

@@ -51,11 +51,14 @@ class ManagedProcess:
         self._reader: threading.Thread | None = None
 
     def start(self) -> ManagedProcess:
-        """Start it.
+        """Start it, once: the handle of a running process must not be lost to another's.
 
         Raises:
             ProcessFailedError: the program cannot be started.
+            RuntimeError: it was started before.
         """
+        if self._process is not None:
+            raise RuntimeError(f"{self.name} was started before: make another ManagedProcess")
         try:
             self._process = subprocess.Popen(
                 self.command,

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
-from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.cli.options import Seconds, backend_options, endpoints
 from spanprofiles.clients import RequestRefusedError
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.linking import Linker, TraceNotFoundError, Waiting
@@ -43,7 +43,7 @@ from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Endpoints, FlameGraph, Trac
 )
 @click.option("--uid", help="Of the Tempo data source, where there are several.")
 @click.option("--span", "span_id", help="Look at this span alone, with or without a profile ID.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0), default=3.0, show_default=True, help="Wait so long, s.")
+@click.option("--wait", "wait_s", type=Seconds(0), default=3.0, show_default=True, help="Wait so long, s.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @backend_options
 def command(

@@ -10,7 +10,12 @@ _PORT = click.IntRange(0, 65535)
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind to.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to bind to. One that other machines can reach wants a --token.",
+)
 @click.option("--tempo-port", type=_PORT, default=3200, show_default=True, help="Tempo's API; 0 takes a free port.")
 @click.option("--otlp-http-port", type=_PORT, default=4318, show_default=True, help="OTLP/HTTP traces; 0 likewise.")
 @click.option("--pyroscope-port", type=_PORT, default=4040, show_default=True, help="Pyroscope's API; 0 likewise.")
@@ -19,22 +24,57 @@ _PORT = click.IntRange(0, 65535)
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the data is kept. Without it, in a temporary folder that goes with the process.",
 )
-def command(host: str, tempo_port: int, otlp_http_port: int, pyroscope_port: int, data_dir: Path | None) -> None:
+@click.option("--max-age", default="48h", show_default=True, help="For how long data is kept; 0 for ever.")
+@click.option(
+    "--max-size", default="2GiB", show_default=True, help="How large the data may get before the oldest goes; 0: any."
+)
+@click.option(
+    "--query-timeout",
+    type=click.FloatRange(0.1, 3600),
+    default=10.0,
+    show_default=True,
+    help="How many seconds a query may take.",
+)
+@click.option(
+    "--token",
+    default="",
+    envvar="SPAN_PROFILES_SERVE_TOKEN",
+    show_envvar=True,
+    help="What each request must bring, as a bearer token or basic auth's password.",
+)
+def command(
+    host: str,
+    tempo_port: int,
+    otlp_http_port: int,
+    pyroscope_port: int,
+    data_dir: Path | None,
+    max_age: str,
+    max_size: str,
+    query_timeout: float,
+    token: str,
+) -> None:
     """Serve Tempo's and Pyroscope's APIs from one process, on SQLite.
 
     Prints each address, then "ready". Ends on Ctrl-C or SIGTERM.
     """
     from spanprofiles.embedded.errors import CannotServeError
     from spanprofiles.embedded.server import serve
-    from spanprofiles.embedded.settings import Settings
+    from spanprofiles.embedded.settings import Settings, parse_age, parse_size
 
-    settings = Settings(
-        host=host,
-        tempo_port=tempo_port,
-        otlp_http_port=otlp_http_port,
-        pyroscope_port=pyroscope_port,
-        data_directory=data_dir,
-    )
+    try:
+        settings = Settings(
+            host=host,
+            tempo_port=tempo_port,
+            otlp_http_port=otlp_http_port,
+            pyroscope_port=pyroscope_port,
+            data_directory=data_dir,
+            age_seconds=parse_age(max_age),
+            size_bytes=parse_size(max_size),
+            query_seconds=query_timeout,
+            token=token,
+        )
+    except ValueError as error:  # both parsers' messages name the text that is wrong
+        raise click.UsageError(str(error)) from error
     try:
         serve(settings, click.echo)
     except CannotServeError as error:

@@ -8,14 +8,14 @@ import os
 import click
 
 from spanprofiles.cli.exits import BROKEN, leave, reported
-from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.cli.options import Seconds, backend_options, endpoints
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import FlameGraph, Span, Trace, parse_trace_id
 
 
 @click.command()
 @click.argument("trace_id")
-@click.option("--wait", "wait_s", type=click.FloatRange(0), default=3.0, show_default=True, help="Wait so long, s.")
+@click.option("--wait", "wait_s", type=Seconds(0), default=3.0, show_default=True, help="Wait so long, s.")
 @click.option("--top", "count", type=click.IntRange(1), default=10, show_default=True, help="Rows of the top table.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @backend_options

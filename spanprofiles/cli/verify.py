@@ -11,7 +11,7 @@ import click
 import requests
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
-from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.cli.options import Seconds, backend_options, endpoints
 from spanprofiles.clients import plain_reason
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, TracedSession, Waiting
 from spanprofiles.report import duration
@@ -39,10 +39,8 @@ class _Hops:
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header to send; may be repeated.")
 @click.option("--data", help="Body to send.")
 @click.option("--function", metavar="NAME", help="A function that must have CPU in the span profile.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Longest wait, s.")
-@click.option(
-    "--upload-interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Of the app's agent, s."
-)
+@click.option("--wait", "wait_s", type=Seconds(0.1), default=15.0, show_default=True, help="Longest wait, s.")
+@click.option("--upload-interval", type=Seconds(0.1), default=1.0, show_default=True, help="Of the app's agent, s.")
 @backend_options
 def command(
     url: str,

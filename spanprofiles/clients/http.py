@@ -15,8 +15,8 @@ from spanprofiles.model import Credentials
 #: Seconds to connect, and seconds between two bytes of an answer.
 DEFAULT_TIMEOUT_S = (2.0, 10.0)
 
-
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+#: Hosts to which no proxy leads.
+LOOPBACK_HOSTS = {"127.0.0.1", "::1", "localhost"}
 
 
 class HttpClient:
@@ -46,7 +46,7 @@ class HttpClient:
         if "Authorization" in self._session.headers:  # or a .netrc would take its place
             self._session.auth = _as_it_is
         # a proxy of the environment would answer in the server's place
-        self._session.trust_env = urlsplit(self.url).hostname not in _LOOPBACK
+        self._session.trust_env = urlsplit(self.url).hostname not in LOOPBACK_HOSTS
 
     def with_timeout(self, timeout_s: tuple[float, float]) -> HttpClient:
         """Return a client that uses the same connections and waits (connect, read) so many seconds."""

@@ -79,6 +79,16 @@ class TempoClient:
         """
         self.http.get("/ready")
 
+    def check_answers(self) -> None:
+        """Return if it is a Tempo that answers, by the call Grafana's data source checks its health with.
+
+        Raises:
+            ClientError: it does not answer, or is another server.
+        """
+        path = "/api/echo"
+        if self.http.get(path).text.strip() != "echo":
+            raise self.http.unexpected(path, "it should say 'echo'")
+
     def trace(self, trace_id: str) -> Trace | None:
         """Return the spans of a trace that have arrived so far, or None where there are none.
 

@@ -39,6 +39,12 @@ def no_profile_id(evidence: Evidence, count: int) -> str:
     roots = trace.local_roots if trace else ()
     carrying = [span for span in roots if span.profile_id]
     named = ", ".join(f"{span.name} ({span.span_id}, {span.service})" for span in roots) or "none"
+    if len(carrying) >= count:
+        return (
+            f"the local root span that answered the request has no pyroscope.profile.id, or is not in the trace"
+            f" {evidence.trace_id}; {', '.join(span.span_id for span in carrying)} further down has one;"
+            f" local root spans: {named}"
+        )
     if carrying:
         return (
             f"{len(carrying)} local root span(s) of the trace {evidence.trace_id} carry pyroscope.profile.id,"

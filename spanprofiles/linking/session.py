@@ -6,9 +6,11 @@ import contextlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 
+from spanprofiles.clients.http import LOOPBACK_HOSTS
 from spanprofiles.linking.errors import NotTracedError
 from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import IdentifierError, TraceContext
@@ -49,6 +51,8 @@ class TracedSession(requests.Session):
         super().__init__()
         self.base_url = base_url.rstrip("/")
         self.timeout_s = timeout_s
+        if urlsplit(self.base_url).hostname in LOOPBACK_HOSTS:
+            self.trust_env = False  # a proxy of the environment would answer in the app's place
 
     def get(self, url: str, *, sampled: bool = True, **options: Any) -> requests.Response:  # type: ignore[override]
         """Send a GET; see :meth:`request`."""

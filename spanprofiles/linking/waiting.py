@@ -21,6 +21,10 @@ class Waiting:
     first_s: float = 0.02
     longest_s: float = 0.2
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.timeout_s < float("inf"):  # false for what is not a number, too
+            raise ValueError(f"a wait of {self.timeout_s} s has no end: give a number of seconds from 0")
+
     def looks(self) -> Iterator[float]:
         """Yield the seconds waited so far, once for each look; the last look is made at the deadline."""
         start = time.monotonic()

@@ -33,7 +33,7 @@ def span_tree(trace: Trace, flamegraphs: Mapping[str, FlameGraph] | None = None)
     whole = trace.duration_ns or 1
     lines = []
     for indent, span in rows:
-        left = (span.start_ns - first) * _BAR // whole
+        left = min((span.start_ns - first) * _BAR // whole, _BAR - 1)  # however late, there is something to see
         length = max(1, round(span.duration_ns * _BAR / whole))
         bar = (" " * left + "█" * length)[:_BAR].ljust(_BAR)
         title = f"{indent}{span.name}"

@@ -1,0 +1,85 @@
+"""Sends one synthetic span and one synthetic profile, as an app and its agent would: the doctor's probe.
+
+Sources: OTLP/HTTP with JSON (``POST /v1/traces``), Pyroscope's push API as Connect JSON
+(``POST /push.v1.PusherService/Push``).
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import dataclass
+
+from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
+from spanprofiles.clients.probe_pprof import cpu_profile
+from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Credentials
+
+#: The service name under which probes are sent, so that they stand in nobody's way.
+PROBE_SERVICE = "spanprofiles-probe"
+
+#: The only function in a probe's profile.
+PROBE_FUNCTION = "spanprofiles_probe"
+
+_PUSH = "/push.v1.PusherService/Push"
+_TRACES = "/v1/traces"
+_DURATION_NS = 10_000_000
+_INTERNAL = 1
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One span, and the profile of it.
+
+    Attributes:
+        trace_id: 32 hex digits.
+        span_id: 16 hex digits; the profile ID as well.
+        time_ns: start of the span and date of the profile, ns since the epoch.
+    """
+
+    trace_id: str
+    span_id: str
+    time_ns: int
+
+    def push_profile(self, pyroscope: HttpClient) -> None:
+        """Push the profile to Pyroscope.
+
+        Raises:
+            ClientError: the server did not answer, or refused the push.
+        """
+        labels = {"span_id": self.span_id, "trace_id": self.trace_id}
+        profile = cpu_profile(PROBE_FUNCTION, _DURATION_NS, labels, self.time_ns, _DURATION_NS)
+        sample = {"ID": str(uuid.uuid4()), "rawProfile": base64.b64encode(profile).decode()}
+        series = {"__name__": "process_cpu", "service_name": PROBE_SERVICE}
+        pairs = [{"name": name, "value": value} for name, value in series.items()]
+        pyroscope.post_json(_PUSH, {"series": [{"labels": pairs, "samples": [sample]}]})
+
+    def send_span(self, otlp_http: str, credentials: Credentials | None = None) -> None:
+        """Send the span to an OTLP/HTTP receiver.
+
+        Args:
+            otlp_http: its address, without ``/v1/traces``.
+            credentials: sent with the request.
+
+        Raises:
+            ClientError: the receiver did not answer, or refused it.
+        """
+        span = {
+            "traceId": self.trace_id,
+            "spanId": self.span_id,
+            "name": "probe",
+            "kind": _INTERNAL,
+            "startTimeUnixNano": str(self.time_ns),
+            "endTimeUnixNano": str(self.time_ns + _DURATION_NS),
+            "attributes": [_text_attribute(PROFILE_ID_ATTRIBUTE, self.span_id)],
+        }
+        resource = {"attributes": [_text_attribute("service.name", PROBE_SERVICE)]}
+        body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]}
+        receiver = HttpClient("the OTLP receiver", otlp_http, credentials, DEFAULT_TIMEOUT_S)
+        try:
+            receiver.post_json(_TRACES, body)
+        finally:
+            receiver.close()
+
+
+def _text_attribute(key: str, value: str) -> dict[str, object]:
+    return {"key": key, "value": {"stringValue": value}}

@@ -1,0 +1,66 @@
+"""A flame graph as a pprof profile, for ``go tool pprof`` and every other program that reads them.
+
+Source: ``proto/profile.proto`` of github.com/google/pprof. A flame graph knows no addresses and no lines, so each
+function has one location.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+
+from spanprofiles.model import FlameGraph
+
+_VARINT, _BYTES = 0, 2
+_PERIOD_NS = 10_000_000
+
+
+class _Strings:
+    """The string table: index 0 is the empty text."""
+
+    def __init__(self) -> None:
+        self._indexes = {"": 0}
+
+    def index(self, text: str) -> int:
+        return self._indexes.setdefault(text, len(self._indexes))
+
+    def encoded(self) -> Iterable[bytes]:
+        return (_field(6, text.encode("utf-8", "replace")) for text in self._indexes)
+
+
+def pprof_profile(flamegraph: FlameGraph, *, time_ns: int = 0, duration_ns: int = 0) -> bytes:
+    """Return a CPU profile as gzip'd protobuf.
+
+    Args:
+        flamegraph: call paths with CPU time, ns.
+        time_ns: when it begins, ns since the epoch.
+        duration_ns: how long it lasts, ns of wall clock.
+    """
+    strings = _Strings()
+    cpu = _field(1, strings.index("cpu")) + _field(2, strings.index("nanoseconds"))
+    functions: dict[str, int] = {}
+    parts = [_field(1, cpu)]
+    for path, value in flamegraph.stacks.items():
+        numbers = [functions.setdefault(name, len(functions) + 1) for name in path]
+        locations = b"".join(_varint(number) for number in reversed(numbers))  # pprof has the innermost first
+        parts.append(_field(2, _field(1, locations) + _field(2, _varint(value))))
+    for name, number in functions.items():
+        parts.append(_field(4, _field(1, number) + _field(4, _field(1, number))))
+        parts.append(_field(5, _field(1, number) + _field(2, strings.index(name)) + _field(3, strings.index(name))))
+    parts += strings.encoded()
+    parts += [_field(9, time_ns), _field(10, duration_ns), _field(11, cpu), _field(12, _PERIOD_NS)]
+    return gzip.compress(b"".join(parts), mtime=0)
+
+
+def _varint(number: int) -> bytes:
+    octets = bytearray()
+    while number > 0x7F:
+        octets.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*octets, number])
+
+
+def _field(number: int, value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        return _varint(number << 3 | _VARINT) + _varint(value)
+    return _varint(number << 3 | _BYTES) + _varint(len(value)) + value

@@ -1,0 +1,143 @@
+"""Two flame graphs in one picture: what takes longer is red and marked +, what takes less is blue and marked -."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from spanprofiles.model import FlameGraph
+from spanprofiles.report.svg.flame import ROW_PX, Address, FlamePicture, Placed, flame_data, place
+from spanprofiles.report.svg.layout import FlameBox, FlameLayout, OriginOf, flame_layout, unknown_origin
+from spanprofiles.report.svg.markup import clipped, document, percent, plain, tag
+from spanprofiles.report.text import duration
+
+_WIDTH_PX = 1200
+_BOX_PX = 19
+_TEXT_FROM_PX = 28
+_STEPS = (0.005, 0.03, 0.10, 0.25)
+
+
+@dataclass(frozen=True)
+class DifferenceLayout:
+    """The boxes of both flame graphs laid over one another.
+
+    Attributes:
+        layout: the boxes; as wide as both values together, so that what is only in one of them is seen too.
+        before: of each box its value in the first flame graph.
+        after: the same in the second.
+    """
+
+    layout: FlameLayout
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    @property
+    def scale(self) -> int:
+        """The larger of the two totals: what changes are measured by."""
+        return max(self.before[0], self.after[0], 1)
+
+    def change(self, index: int) -> int:
+        """How much a box grew; negative where it shrank."""
+        return self.after[index] - self.before[index]
+
+    def step(self, index: int) -> int:
+        """How strongly a box is coloured: -4 (much less) to 4 (much more); 0 is no change worth a colour."""
+        share = self.change(index) / self.scale
+        strength = sum(abs(share) >= step for step in _STEPS)
+        return strength if share > 0 else -strength
+
+
+def difference_layout(
+    before: FlameGraph, after: FlameGraph, *, title: str = "total", origin_of: OriginOf = unknown_origin
+) -> DifferenceLayout:
+    """Lay two flame graphs over one another; compare like with like: each for one span, or as an average of spans."""
+    layout = flame_layout(before + after, title=title, origin_of=origin_of)
+    old, new = _totals(before), _totals(after)
+    paths: list[tuple[str, ...]] = []
+    for box in layout.boxes:
+        paths.append((*paths[box.parent], *box.names) if box.parent >= 0 else ())
+    return DifferenceLayout(layout, tuple(old[path] for path in paths), tuple(new[path] for path in paths))
+
+
+def _totals(flamegraph: FlameGraph) -> dict[tuple[str, ...], int]:
+    totals: dict[tuple[str, ...], int] = defaultdict(int)
+    for path, value in flamegraph.stacks.items():
+        for length in range(len(path) + 1):
+            totals[path[:length]] += value
+    return totals
+
+
+def change_text(change_ns: int) -> str:
+    """Write a change with its sign: ``+88.0 ms``."""
+    return f"{'+' if change_ns > 0 else '-' if change_ns < 0 else '±'}{duration(abs(change_ns))}"
+
+
+def box_class(step: int) -> str:
+    """Return the class that colours a box of that step."""
+    return "same" if step == 0 else f"more{step}" if step > 0 else f"less{-step}"
+
+
+def describe(box: FlameBox, before: int, after: int) -> str:
+    """Say in one line what a box stands for: function, value before and after, change."""
+    return f"{box.label}, {duration(before)} before, {duration(after)} after, {change_text(after - before)}"
+
+
+def difference_svg(
+    difference: DifferenceLayout,
+    *,
+    focus: int = 0,
+    width_px: int = _WIDTH_PX,
+    address: Address | None = None,
+    label: str = "",
+) -> FlamePicture:
+    """Draw a difference; arguments as for :func:`~spanprofiles.report.svg.flame.flame_svg`."""
+    placed, folded = place(difference.layout, focus, width_px)
+    drawn = [_draw(difference, one, width_px, address) for one in placed]
+    height = ROW_PX * (1 + max(one.box.depth for one in placed))
+    attributes: dict[str, str | int | float] = {"class": "picture flame", "width": "100%", "height": height}
+    if label:
+        attributes |= {"role": "img", "aria-label": label}
+    return FlamePicture(tag("svg", attributes, *drawn), len(placed), folded, height)
+
+
+def _draw(difference: DifferenceLayout, one: Placed, width_px: int, address: Address | None) -> str:
+    box, top = one.box, one.box.depth * ROW_PX
+    before, after = difference.before[one.index], difference.after[one.index]
+    left, width = percent(one.left), percent(one.width)
+    step = difference.step(one.index)
+    content = [
+        tag("title", {}, plain(describe(box, before, after))),
+        tag("rect", {"x": left, "y": top, "width": width, "height": _BOX_PX, "rx": 2}),
+    ]
+    if one.width * width_px >= _TEXT_FROM_PX:
+        text = f"{change_text(after - before)}  {box.label}" if step else box.label
+        content.append(clipped(left, top, width, _BOX_PX, tag("text", {"x": 5, "y": 14}, plain(text))))
+    classes = f"box {box_class(step)}" + (" chain" if len(box.names) > 1 else "")
+    if address is None:
+        return tag("g", {"class": classes}, *content)
+    return tag("a", {"class": classes, "href": address(box), "tabindex": -1, "data-box": one.index}, *content)
+
+
+def difference_data(difference: DifferenceLayout) -> dict[str, Any]:
+    """Return the boxes as plain lists, for a script that zooms and searches."""
+    data = flame_data(difference.layout)
+    for index, (box, row) in enumerate(zip(difference.layout.boxes, data["boxes"], strict=True)):
+        row[4] = box_class(difference.step(index)) + (" chain" if len(box.names) > 1 else "")
+        row += [difference.before[index], difference.after[index]]
+    return data | {"kind": "difference"}
+
+
+def difference_document(before: FlameGraph, after: FlameGraph, *, title: str) -> str:
+    """Return a difference as an SVG file."""
+    if (before + after).is_empty:
+        return document(tag("g", {}), title=title, notes=["no samples on either side"], width=_WIDTH_PX, height=0)
+    difference = difference_layout(before, after)
+    picture = difference_svg(difference)
+    notes = [
+        f"{duration(before.total)} before, {duration(after.total)} after. Red with + takes longer, blue with - takes"
+        " less. A box is as wide as both together.",
+    ]
+    if picture.folded:
+        notes.append(f"{picture.folded} boxes narrower than half a pixel are left out.")
+    return document(picture.svg, title=title, notes=notes, width=_WIDTH_PX, height=picture.height)

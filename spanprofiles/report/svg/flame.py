@@ -1,0 +1,168 @@
+"""A flame graph as SVG: one box a frame, as wide as its share, the outermost functions on top."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from spanprofiles.model import FlameGraph
+from spanprofiles.report.svg.layout import FlameBox, FlameLayout, Origin, flame_layout
+from spanprofiles.report.svg.markup import clipped, document, percent, plain, tag
+from spanprofiles.report.text import duration
+
+ROW_PX = 20
+_BOX_PX = 19
+_WIDTH_PX = 1200
+_NARROWEST_PX = 0.5
+_TEXT_FROM_PX = 28
+_STROKE_FROM_PX = 3
+_HUES = 6
+_WORDS = {Origin.OWN: "your code", Origin.LIBRARY: "library", Origin.UNKNOWN: ""}
+
+Address = Callable[[FlameBox], str]
+
+
+@dataclass(frozen=True)
+class FlamePicture:
+    """A drawn flame graph.
+
+    Attributes:
+        svg: the element.
+        drawn: boxes in it.
+        folded: boxes left out because they would be narrower than half a pixel.
+        height: px.
+    """
+
+    svg: str
+    drawn: int
+    folded: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A box with its place in the picture: left edge and width as shares of it, 0 to 1."""
+
+    index: int
+    box: FlameBox
+    left: float
+    width: float
+
+
+def place(layout: FlameLayout, focus: int, width_px: int) -> tuple[list[Placed], int]:
+    """Tell where the boxes stand when the box ``focus`` fills the width; those above it fill it too.
+
+    Returns:
+        The boxes that are at least half a pixel wide, and the number of those that are not.
+    """
+    at = layout.boxes[focus]
+    above = set(layout.lineage(focus))
+    placed, folded = [], 0
+    for index, box in enumerate(layout.boxes):
+        if index in above:
+            placed.append(Placed(index, box, 0.0, 1.0))
+        elif box.start >= at.start and box.start + box.total <= at.start + at.total and box.depth > at.depth:
+            width = box.total / at.total
+            if width * width_px < _NARROWEST_PX:
+                folded += 1
+            else:
+                placed.append(Placed(index, box, (box.start - at.start) / at.total, width))
+    return placed, folded
+
+
+def box_class(box: FlameBox) -> str:
+    """Return the classes that colour a box: whose code it is, and one of six tints by its name."""
+    if box.parent < 0:
+        return "whole"
+    tint = zlib.crc32(box.names[-1].encode()) % _HUES
+    folded = " chain" if len(box.names) > 1 else ""
+    return f"{box.origin.value} t{tint}{folded}"
+
+
+def describe(box: FlameBox, total: int) -> str:
+    """Say in one line what a box stands for: function, whose it is, total with share, own time."""
+    parts = [
+        box.label,
+        _WORDS[box.origin] if box.parent >= 0 else "",
+        f"total {duration(box.total)} ({box.total / total:.1%})",
+        f"self {duration(box.self)} ({box.self / total:.1%})",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def flame_svg(
+    layout: FlameLayout, *, focus: int = 0, width_px: int = _WIDTH_PX, address: Address | None = None, label: str = ""
+) -> FlamePicture:
+    """Draw a flame graph.
+
+    Args:
+        layout: its boxes; there must be samples.
+        focus: index of the box that fills the width.
+        width_px: how wide the picture will be about: boxes narrower than half a pixel of it are left out.
+        address: where a click on a box leads; None for no links.
+        label: what a screen reader says of the picture.
+    """
+    placed, folded = place(layout, focus, width_px)
+    total = layout.whole.total
+    drawn = [_draw(one, total, width_px, address, faded=one.box.depth < layout.boxes[focus].depth) for one in placed]
+    height = ROW_PX * (1 + max(one.box.depth for one in placed))
+    attributes: dict[str, str | int | float] = {"class": "picture flame", "width": "100%", "height": height}
+    if label:
+        attributes |= {"role": "img", "aria-label": label}
+    return FlamePicture(tag("svg", attributes, *drawn), len(placed), folded, height)
+
+
+def _draw(one: Placed, total: int, width_px: int, address: Address | None, *, faded: bool) -> str:
+    box, top = one.box, one.box.depth * ROW_PX
+    left, width = percent(one.left), percent(one.width)
+    classes = f"box {box_class(box)}"
+    if one.width * width_px < _STROKE_FROM_PX:
+        classes += " thin"
+    if faded:
+        classes += " faded"
+    content = [
+        tag("title", {}, plain(describe(box, total))),
+        tag("rect", {"x": left, "y": top, "width": width, "height": _BOX_PX, "rx": 2}),
+    ]
+    if one.width * width_px >= _TEXT_FROM_PX:
+        content.append(clipped(left, top, width, _BOX_PX, tag("text", {"x": 5, "y": 14}, plain(box.label))))
+    if address is None:
+        return tag("g", {"class": classes}, *content)
+    return tag("a", {"class": classes, "href": address(box), "tabindex": -1, "data-box": one.index}, *content)
+
+
+def flame_data(layout: FlameLayout) -> dict[str, Any]:
+    """Return the boxes as plain lists, for a script that zooms and searches: names once, boxes by their indexes."""
+    numbers: dict[str, int] = {}
+
+    def number_of(names: tuple[str, ...]) -> Iterator[int]:
+        for name in names:
+            yield numbers.setdefault(name, len(numbers))
+
+    boxes = [
+        [box.parent, box.start, box.total, box.self, box_class(box), box.key, list(number_of(box.names))]
+        for box in layout.boxes
+    ]
+    return {"kind": "profile", "names": list(numbers), "boxes": boxes}
+
+
+def flame_document(flamegraph: FlameGraph, *, title: str, layout: FlameLayout | None = None) -> str:
+    """Return a flame graph as an SVG file.
+
+    Args:
+        flamegraph: what to draw.
+        title: one line above it.
+        layout: how to draw it; None for the plain layout.
+    """
+    if flamegraph.is_empty:
+        return document(tag("g", {}), title=title, notes=["no samples"], width=_WIDTH_PX, height=0)
+    picture = flame_svg(layout or flame_layout(flamegraph))
+    notes = [
+        f"{duration(flamegraph.total)} of CPU. A box is a function; its width is the share of the CPU time spent in it"
+        " and in what it called."
+    ]
+    if picture.folded:
+        notes.append(f"{picture.folded} boxes narrower than half a pixel are left out.")
+    return document(picture.svg, title=title, notes=notes, width=_WIDTH_PX, height=picture.height)

@@ -1,0 +1,191 @@
+"""A trace as SVG: a row for each span, bars on a common time axis, and under a linked span's bar the CPU it used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from spanprofiles.model import Span, SpanStatus, Trace
+from spanprofiles.report.svg.markup import Value, clipped, document, percent, plain, tag
+from spanprofiles.report.text import duration
+
+ROW_PX = 34
+_AXIS_PX = 24
+_NAMES = 0.34  # share of the width the names take
+_INDENT_PX = 14
+_DEEPEST = 12
+_COLOURS = 8
+_TICKS = 4
+_ROOM_RIGHT = 0.72  # a bar that ends left of this has its text to the right
+_NARROWEST = 0.003
+_BAR_PX, _CPU_PX = 15, 5
+
+
+@dataclass(frozen=True)
+class SpanMark:
+    """What is known of a span's profile.
+
+    Attributes:
+        cpu_ns: CPU time in its samples, ns; None where it was not looked at, or has none.
+        dead: whether its profile ID leads to no samples.
+    """
+
+    cpu_ns: int | None = None
+    dead: bool = False
+
+
+Place = tuple[str, str]
+
+
+def place_of(span: Span) -> Place:
+    """Return what makes a colour of its own: service, and region where the resource names one."""
+    region = span.resource.get("region") or span.resource.get("cloud.region")
+    return span.service or "(no service name)", region if isinstance(region, str) else ""
+
+
+def service_colours(trace: Trace) -> dict[Place, int]:
+    """Return the number of the colour of each service and region, in order of their first span."""
+    places = dict.fromkeys(place_of(span) for span in trace.spans)
+    return {place: index % _COLOURS for index, place in enumerate(places)}
+
+
+def waterfall_svg(
+    trace: Trace,
+    marks: Mapping[str, SpanMark] | None = None,
+    *,
+    chosen: str = "",
+    address: Callable[[Span], str] | None = None,
+    label: str = "",
+) -> tuple[str, int]:
+    """Draw a trace.
+
+    Args:
+        trace: its spans.
+        marks: what is known of spans' profiles, by span ID.
+        chosen: ID of the span that is shown beside it.
+        address: where a click on a row leads; None for no links.
+        label: what a screen reader says of the picture.
+
+    Returns:
+        The element and its height, px.
+    """
+    rows = list(trace.walk())
+    colours = service_colours(trace)
+    height = _AXIS_PX + ROW_PX * len(rows)
+    attributes: dict[str, Value] = {"class": "picture waterfall", "width": "100%", "height": height}
+    if label:
+        attributes |= {"role": "group", "aria-label": label}
+    drawn = [_axis(trace, height)]
+    for index, (depth, span) in enumerate(rows):
+        mark = (marks or {}).get(span.span_id, SpanMark())
+        top = _AXIS_PX + ROW_PX * index
+        content = _row(trace, span, depth, top, mark, colours[place_of(span)])
+        row: dict[str, Value] = {"class": "row chosen" if span.span_id == chosen else "row"}
+        if address is None:
+            drawn.append(tag("g", row, *content))
+            continue
+        row |= {"href": address(span), "aria-label": describe(span, mark), "data-span": span.span_id}
+        if span.span_id == chosen:
+            row["aria-current"] = "true"
+        drawn.append(tag("a", row, *content))
+    return tag("svg", attributes, *drawn), height
+
+
+def describe(span: Span, mark: SpanMark) -> str:
+    """Say in one line what a row shows."""
+    parts = [span.name, duration(span.duration_ns), *(name for name in place_of(span) if name)]
+    if span.status is SpanStatus.ERROR:
+        parts.append("error")
+    if mark.cpu_ns is not None:
+        parts.append(f"{duration(mark.cpu_ns)} of CPU in its span profile")
+    elif mark.dead:
+        parts.append("dead link: its profile ID leads to no samples")
+    return ", ".join(parts)
+
+
+def _axis(trace: Trace, height: int) -> str:
+    whole = trace.duration_ns
+    parts = []
+    for index in range(_TICKS + 1):
+        share = index / _TICKS
+        x = percent(_NAMES + (1 - _NAMES) * share * 0.999)
+        anchor = "start" if index == 0 else "end" if index == _TICKS else "middle"
+        parts.append(tag("line", {"class": "tick", "x1": x, "x2": x, "y1": _AXIS_PX - 4, "y2": height}))
+        text = "0" if index == 0 else duration(round(whole * share))
+        parts.append(tag("text", {"class": "time", "x": x, "y": 13, "text-anchor": anchor}, plain(text)))
+    return tag("g", {"aria-hidden": "true"}, *parts)
+
+
+def _row(trace: Trace, span: Span, depth: int, top: int, mark: SpanMark, colour: int) -> list[str]:
+    indent = 10 + _INDENT_PX * min(depth, _DEEPEST)
+    failed = span.status is SpanStatus.ERROR
+    name = [tag("text", {"class": "name", "x": indent + 10, "y": 21}, plain(span.name))]
+    if failed:
+        name = [
+            tag(
+                "text",
+                {"class": "name", "x": indent + 10, "y": 21},
+                tag("tspan", {"class": "failed"}, "! "),
+                plain(span.name),
+            )
+        ]
+    swatch = tag("rect", {"class": f"service-{colour}", "x": indent, "y": 9, "width": 3, "height": ROW_PX - 18})
+    return [
+        tag("title", {}, plain(describe(span, mark))),
+        tag("rect", {"class": "lane", "x": 0, "y": top, "width": "100%", "height": ROW_PX, "rx": 4}),
+        clipped("0", top, percent(_NAMES - 0.01), ROW_PX, swatch, *name),
+        tag(
+            "svg",
+            {"x": percent(_NAMES), "y": top, "width": percent(1 - _NAMES), "height": ROW_PX},
+            *_bars(trace, span, mark, colour),
+        ),
+    ]
+
+
+def _bars(trace: Trace, span: Span, mark: SpanMark, colour: int) -> list[str]:
+    whole = trace.duration_ns or 1
+    left = min(max((span.start_ns - trace.spans[0].start_ns) / whole, 0.0), 1 - _NARROWEST)
+    width = min(max(span.duration_ns / whole, _NARROWEST), 1 - left)
+    linked = mark.cpu_ns is not None or mark.dead
+    top = 6 if linked else 9
+    parts = [
+        tag(
+            "rect",
+            {
+                "class": f"service-{colour}",
+                "x": percent(left),
+                "y": top,
+                "width": percent(width),
+                "height": _BAR_PX,
+                "rx": 2,
+            },
+        )
+    ]
+    beneath: dict[str, Value] = {"x": percent(left), "y": top + _BAR_PX + 2, "height": _CPU_PX, "rx": 2}
+    if mark.cpu_ns is not None:
+        cpu = min(mark.cpu_ns / whole, width)  # samples count in whole periods and can come to more than the wall clock
+        parts.append(tag("rect", {"class": "cpu", **beneath, "width": percent(cpu)}))
+    elif mark.dead:
+        parts.append(tag("rect", {"class": "dead", **beneath, "width": percent(width)}))
+    return [*parts, _text(span, mark, left, width, top + 12)]
+
+
+def _text(span: Span, mark: SpanMark, left: float, width: float, base: int) -> str:
+    words = [tag("tspan", {}, plain(duration(span.duration_ns)))]
+    if mark.cpu_ns is not None:
+        words.append(tag("tspan", {}, plain(f" · {duration(mark.cpu_ns)} CPU")))
+    elif mark.dead:
+        words.append(tag("tspan", {"class": "dead-text"}, " · dead link"))
+    end = left + width
+    if end <= _ROOM_RIGHT:
+        return tag("text", {"class": "aside", "x": percent(end), "dx": 6, "y": base}, *words)
+    if left >= 1 - _ROOM_RIGHT:
+        return tag("text", {"class": "aside", "x": percent(left), "dx": -6, "y": base, "text-anchor": "end"}, *words)
+    return tag("text", {"class": "aside inside", "x": percent(end), "dx": -6, "y": base, "text-anchor": "end"}, *words)
+
+
+def waterfall_document(trace: Trace, marks: Mapping[str, SpanMark] | None = None) -> str:
+    """Return a trace as an SVG file."""
+    picture, height = waterfall_svg(trace, marks)
+    notes = ["A bar is a span; the orange bar under it is the CPU time in its span profile."]
+    return document(picture, title=f"trace {trace.trace_id}", notes=notes, width=1200, height=height)

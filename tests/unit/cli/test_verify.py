@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+
+import pytest
+
+from spanprofiles.model import Endpoints
+from tests.unit.cli.conftest import Run, instrumented
+from tests.unit.conftest import Answer, Serve
+
+_FAST = ("--wait", "0.1", "--upload-interval", "0.1")
+
+
+def _hops(output: str) -> list[str]:
+    """The hops that were reached, in order: state and name."""
+    lines = [line for line in output.splitlines() if line.startswith(("ok ", "BROKEN "))]
+    return [" ".join(line[:18].split()) for line in lines]
+
+
+def test_a_linked_request_is_followed_hop_by_hop_to_its_flame_graph(
+    run: Run, embedded_pair: Endpoints, serve: Serve
+) -> None:
+    app = serve(instrumented(embedded_pair))
+    result = run("verify", f"{app.url}/bike?lat=1", "--function", "search")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert _hops(result.stdout) == ["ok request", "ok trace", "ok profile ID", "ok samples", "ok function"]
+    assert f"201 CREATED, {app.seen[0].headers['Traceparent']}" in result.stdout
+    assert "on GET /bike, its own span ID" in result.stdout
+    assert "80.0 ms of CPU in 5 functions" in result.stdout
+    assert "search has 75% of the span's CPU" in result.stdout
+    assert "▌Thread.run > Flask.wsgi_app > bike" in result.stdout
+    assert (app.seen[0].path, dict(app.seen[0].query)) == ("/bike", {"lat": "1"})
+
+
+def test_the_request_is_sent_as_told(run: Run, embedded_pair: Endpoints, serve: Serve) -> None:
+    app = serve(instrumented(embedded_pair))
+    headers = ("--header", "X-One: 1", "--header", "X-Two:a:b")
+    result = run("verify", app.url, "--method", "PUT", *headers, "--data", "é=1")
+    assert result.exit_code == 0
+    (seen,) = app.seen
+    assert (seen.method, seen.body) == ("PUT", "é=1".encode())
+    assert (seen.headers["X-One"], seen.headers["X-Two"]) == ("1", "a:b")
+
+
+def test_a_function_without_cpu_in_the_span_is_a_broken_hop(run: Run, embedded_pair: Endpoints, serve: Serve) -> None:
+    result = run("verify", serve(instrumented(embedded_pair)).url, "--function", "gc")
+    assert result.exit_code == 1
+    assert _hops(result.stdout)[-1] == "BROKEN function"
+    assert "gc has no CPU in the span profile: <FlameGraph of 80 ms" in result.stdout
+    assert result.stderr == "spanprofiles: the link is broken at: function\n"
+
+
+def test_an_app_without_instrumentation_breaks_at_the_trace(run: Run, serve: Serve) -> None:
+    result = run("verify", serve(lambda _: Answer("a ride")).url, *_FAST)
+    assert result.exit_code == 1
+    assert _hops(result.stdout) == ["ok request", "BROKEN trace"]
+    assert "the app is not instrumented" in result.stdout
+    assert result.stderr == "spanprofiles: the link is broken at: trace\n"
+
+
+def test_an_app_without_the_span_processor_breaks_at_the_profile_id(
+    run: Run, embedded_pair: Endpoints, serve: Serve
+) -> None:
+    result = run("verify", serve(instrumented(embedded_pair, profile_id=None)).url, *_FAST)
+    assert result.exit_code == 1
+    assert _hops(result.stdout) == ["ok request", "ok trace", "BROKEN profile ID"]
+    assert "pyroscope.otel.PyroscopeSpanProcessor" in result.stdout
+
+
+def test_an_app_without_the_agent_breaks_at_the_samples(run: Run, embedded_pair: Endpoints, serve: Serve) -> None:
+    result = run("verify", serve(instrumented(embedded_pair, samples=False)).url, *_FAST)
+    assert result.exit_code == 1
+    assert _hops(result.stdout) == ["ok request", "ok trace", "ok profile ID", "BROKEN samples"]
+    assert result.stderr == "spanprofiles: the link is broken at: samples\n"
+
+
+def test_an_app_that_does_not_answer_ends_with_2_and_one_line(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/bike"
+    result = run("verify", url)
+    assert result.exit_code == 2
+    assert result.stderr == f"spanprofiles: the app does not answer at {url}: Connection refused\n"
+
+
+@pytest.mark.parametrize("missing", ["Tempo", "Pyroscope"])
+def test_a_server_that_does_not_answer_ends_with_2_before_the_app_is_asked(
+    run: Run, embedded_pair: Endpoints, serve: Serve, missing: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    there = replace(embedded_pair, tempo=nobody) if missing == "Tempo" else replace(embedded_pair, pyroscope=nobody)
+    app = serve(instrumented(embedded_pair))
+    result = run("verify", app.url, servers=there)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"spanprofiles: {missing} does not answer at {nobody}/ready: Connection refused")
+    assert len(result.stderr.splitlines()) == 1
+    assert app.seen == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("verify",), "Missing argument 'URL'"),
+        (("verify", "localhost:5000"), "'localhost:5000' is no address: http://host:port/path is expected"),
+        (("verify", "http://127.0.0.1:1", "--wait", "0"), "0.0 is not in the range"),
+        (("verify", "http://127.0.0.1:1", "--header", "nothing"), "'nothing' is no header: NAME:VALUE is expected"),
+        (("verify", "http://127.0.0.1:1", "--header", ": x"), "': x' is no header"),
+        (("verify", "http://127.0.0.1:1", "--header", "X: 漢"), "has '漢', which HTTP cannot carry"),
+        (("verify", "ftp://127.0.0.1/x"), "the app does not answer at ftp://127.0.0.1/x: No connection adapters"),
+        (("verify", "http://[::1"), "the app does not answer at http://[::1: "),
+        (("show",), "Missing argument 'TRACE_ID'"),
+        (("show", "f" * 32, "--top", "0"), "0 is not in the range"),
+        (("show", "f" * 32, "--ca-file", "/nowhere"), "'/nowhere' does not exist"),
+        (("show", "f" * 32, "--username", "joe", "--token", "x"), "or a bearer token, not both"),
+        (("show", "f" * 32, "--token", "x\ny"), "the bearer token has a line break"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wrong(run: Run, arguments: tuple[str, ...], reason: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert reason in " ".join(result.stderr.split())
+    assert result.stdout == ""
+
+
+def test_an_address_that_is_none_is_told_by_the_name_of_its_variable(run: Run) -> None:
+    result = run("show", "f" * 32, servers=Endpoints("localhost:3200", "http://p"))
+    assert result.exit_code == 2
+    assert "SPAN_PROFILES_TEMPO_URL is 'localhost:3200', which is no address" in " ".join(result.stderr.split())

@@ -1,0 +1,220 @@
+"""Every recorded answer of a real Tempo, read by the client and compared with the spans that had been pushed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spanprofiles.clients import RequestRefusedError, TempoClient
+from spanprofiles.model import IdentifierError, Span, SpanKind, SpanStatus, parse_trace_id
+from tests.unit.clients.conftest import RecordedServer
+from tests.unit.clients.recordings import Exchange, PushedSpan, exchanges, pushed_spans
+
+_ALL = [one for one in exchanges("tempo") if one.phase == "query" and one.method == "GET"]
+_PUSHED = pushed_spans()
+
+_TRACES = [one for one in _ALL if one.path.startswith("/api/v2/traces/")]
+_TRACES_READ = [one for one in _TRACES if one.status == 200]
+_TRACES_REFUSED = [one for one in _TRACES if one.status >= 400]
+
+_NUMBERS = ("limit", "spss", "start", "end")
+_SEARCHES = [
+    one
+    for one in _ALL
+    if one.path.startswith("/api/search?")
+    and "q" in one.query
+    and all(one.query.get(name, "0").lstrip("-").isdigit() for name in _NUMBERS)
+]
+_SEARCHES_READ = [one for one in _SEARCHES if one.status == 200]
+_ONE_END_ONLY = [one for one in _SEARCHES if ("start" in one.query) != ("end" in one.query)]
+_SEARCHES_REFUSED = [one for one in _SEARCHES if one.status >= 400 and one not in _ONE_END_ONLY]
+
+_VALUES = [one for one in _ALL if one.path.startswith("/api/v2/search/tag/") and "q=" not in one.path]
+_VALUES_READ = [one for one in _VALUES if one.status == 200]
+_VALUES_REFUSED = [one for one in _VALUES if one.status >= 400]
+
+
+def _ids(recorded: list[Exchange]) -> list[str]:
+    return [one.name for one in recorded]
+
+
+def _as_pushed(span: Span) -> PushedSpan:
+    return PushedSpan(
+        span.trace_id,
+        span.span_id,
+        span.parent_id,
+        span.name,
+        list(SpanKind).index(span.kind),
+        span.start_ns,
+        span.end_ns,
+        list(SpanStatus).index(span.status),
+        span.status_message,
+        span.attributes,
+        span.resource,
+    )
+
+
+def test_the_recordings_have_something_of_everything() -> None:
+    assert len(_TRACES_READ) >= 10
+    assert len(_TRACES_REFUSED) == 2
+    assert len(_SEARCHES_READ) > 80
+    assert len(_SEARCHES_REFUSED) > 10
+    assert len(_ONE_END_ONLY) == 1
+    assert len(_VALUES_READ) > 10
+    assert len(_VALUES_REFUSED) == 2
+
+
+@pytest.mark.parametrize("exchange", _TRACES_READ, ids=_ids(_TRACES_READ))
+def test_a_trace_has_the_spans_that_were_pushed(
+    tempo: TempoClient, recorded_server: RecordedServer, exchange: Exchange
+) -> None:
+    recorded_server.play(exchange)
+    asked = parse_trace_id(exchange.call)
+    expected = {span.span_id: span for span in _PUSHED.values() if span.trace_id == asked}
+    trace = tempo.trace(exchange.call)
+    if not expected:
+        assert trace is None
+    else:
+        assert trace is not None
+        assert trace.trace_id == asked
+        assert {span.span_id: _as_pushed(span) for span in trace.spans} == expected
+        assert len(trace.spans) == len(expected)
+    (seen,) = recorded_server.seen
+    assert seen.path == f"/api/v2/traces/{asked}"
+
+
+def test_the_recorded_traces_have_the_local_roots_their_profile_ids_say(
+    tempo: TempoClient, recorded_server: RecordedServer
+) -> None:
+    for exchange in _TRACES_READ:
+        recorded_server.play(exchange)
+        trace = tempo.trace(exchange.call)
+        for span in trace.spans if trace else ():
+            assert trace is not None
+            assert span.profile_id == _PUSHED[span.span_id].attributes.get("pyroscope.profile.id")
+            assert not span.profile_id or trace.is_local_root(span)
+    assert sum(1 for span in _PUSHED.values() if "pyroscope.profile.id" in span.attributes) >= 3
+
+
+@pytest.mark.parametrize("exchange", _TRACES_REFUSED, ids=_ids(_TRACES_REFUSED))
+def test_what_is_no_trace_id_is_refused_before_anything_is_sent(
+    tempo: TempoClient, recorded_server: RecordedServer, exchange: Exchange
+) -> None:
+    recorded_server.play(exchange)
+    with pytest.raises(IdentifierError):
+        tempo.trace(exchange.call)
+    assert recorded_server.seen == []
+
+
+def _search(client: TempoClient, asked: dict[str, str]) -> Any:
+    numbers = {name: int(asked[name]) for name in _NUMBERS if name in asked}
+    window = {f"{name}_s": numbers[name] for name in ("start", "end") if name in numbers}
+    return client.search(asked["q"], limit=numbers.get("limit", 20), spans=numbers.get("spss", 3), **window)
+
+
+@pytest.mark.parametrize("exchange", _SEARCHES_READ, ids=_ids(_SEARCHES_READ))
+def test_a_search_finds_the_traces_and_spans_the_real_server_named(
+    tempo: TempoClient, recorded_server: RecordedServer, exchange: Exchange
+) -> None:
+    recorded_server.play(exchange)
+    found = _search(tempo, exchange.query)
+    raw = exchange.json["traces"]
+    assert [one.trace_id for one in found] == [one["traceID"].rjust(32, "0") for one in raw]
+    for trace, one in zip(found, raw, strict=True):
+        named = [span["spanID"].rjust(16, "0") for group in one.get("spanSets", []) for span in group["spans"]]
+        assert [span.span_id for span in trace.spans] == named
+        assert (trace.root_service, trace.root_name) == (one.get("rootServiceName", ""), one.get("rootTraceName", ""))
+        whole = [span for span in _PUSHED.values() if span.trace_id == trace.trace_id]
+        assert trace.start_ns == min(span.start_ns for span in whole)
+        assert trace.duration_ms == (max(span.end_ns for span in whole) - trace.start_ns) // 1_000_000
+        for span in trace.spans:
+            pushed = _PUSHED[span.span_id]
+            assert pushed.trace_id == trace.trace_id
+            assert (span.start_ns, span.duration_ns) == (pushed.start_ns, pushed.end_ns - pushed.start_ns)
+            known = {**pushed.resource, **pushed.attributes}
+            for name, text in span.attributes.items():
+                if isinstance(known.get(name), (str, int, float, bool)):
+                    assert text == _written(known[name])
+    (seen,) = recorded_server.seen
+    sent = {"limit": "20", "spss": "3"} | exchange.query
+    assert (seen.path, dict(seen.query)) == ("/api/search", sent)
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_selected_attributes_come_as_text_the_way_tempo_writes_them(
+    tempo: TempoClient, recorded_server: RecordedServer
+) -> None:
+    found = {}
+    for exchange in (one for one in _SEARCHES_READ if "select(" in one.name or "span." in one.name):
+        recorded_server.play(exchange)
+        for trace in _search(tempo, exchange.query):
+            for span in trace.spans:
+                found.update({(span.span_id, name): text for name, text in span.attributes.items()})
+    assert found["a1a1a1a1a1a1a1a1", "pyroscope.profile.id"] == "a1a1a1a1a1a1a1a1"
+    assert found["a1a1a1a1a1a1a1a2", "found"] == "true"
+    assert found["a1a1a1a1a1a1a1a2", "tried"] == "250"
+    assert found["a1a1a1a1a1a1a1a2", "km"] == "1.5"
+
+
+@pytest.mark.parametrize("exchange", _SEARCHES_REFUSED, ids=_ids(_SEARCHES_REFUSED))
+def test_a_search_the_server_refuses_says_why(
+    tempo: TempoClient, recorded_server: RecordedServer, exchange: Exchange
+) -> None:
+    recorded_server.play(exchange)
+    with pytest.raises(RequestRefusedError, match="Tempo refused") as refused:
+        _search(tempo, exchange.query)
+    assert refused.value.status == exchange.status
+    assert " ".join(exchange.answer[:300].split()) in str(refused.value)
+
+
+@pytest.mark.parametrize("exchange", _ONE_END_ONLY, ids=_ids(_ONE_END_ONLY))
+def test_a_window_with_one_end_is_refused_before_anything_is_sent(
+    tempo: TempoClient, recorded_server: RecordedServer, exchange: Exchange
+) -> None:
+    recorded_server.play(exchange)
+    with pytest.raises(ValueError, match="needs both ends"):
+        _search(tempo, exchange.query)
+    assert recorded_server.seen == []
+
+
+@pytest.mark.parametrize("exchange", _VALUES_READ, ids=_ids(_VALUES_READ))
+def test_the_values_of_a_tag_are_those_the_real_server_named(
+    tempo: TempoClient, recorded_server: RecordedServer, exchange: Exchange
+) -> None:
+    recorded_server.play(exchange)
+    tag = exchange.path.split("/")[5]
+    found = tempo.tag_values(tag)
+    assert found == [one["value"] for one in exchange.json["tagValues"] if one.get("value")]
+    name = tag.removeprefix("resource.")
+    if name != tag:
+        assert set(found) == {str(span.resource[name]) for span in _PUSHED.values() if name in span.resource}
+    (seen,) = recorded_server.seen
+    assert seen.path == f"/api/v2/search/tag/{tag}/values"
+
+
+@pytest.mark.parametrize("exchange", _VALUES_REFUSED, ids=_ids(_VALUES_REFUSED))
+def test_a_tag_the_server_refuses_is_an_error_and_no_empty_list(
+    tempo: TempoClient, recorded_server: RecordedServer, exchange: Exchange
+) -> None:
+    recorded_server.play(exchange)
+    with pytest.raises(RequestRefusedError, match="please provide a valid tagName"):
+        tempo.tag_values(exchange.path.split("/")[5].replace("%20", " "))
+
+
+def test_a_tag_with_odd_characters_reaches_the_server_as_one_tag(
+    tempo: TempoClient, recorded_server: RecordedServer
+) -> None:
+    recorded_server.play(_VALUES_READ[0])
+    tempo.tag_values('span."with/slash? and é"')
+    assert recorded_server.seen[0].path == '/api/v2/search/tag/span."with/slash? and é"/values'
+    assert recorded_server.seen[0].query == {}
+
+
+def test_the_server_says_that_it_is_ready(tempo: TempoClient, recorded_server: RecordedServer) -> None:
+    recorded_server.play(next(one for one in _ALL if one.path == "/ready"))
+    tempo.check_ready()
+    assert recorded_server.seen[0].path == "/ready"

@@ -1,0 +1,261 @@
+"""What several unit tests share: a server that answers as a test says, pprof and flame graph encoders, a real pair."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from hypothesis import settings
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request, Response
+
+from spanprofiles.backends import EmbeddedBackend
+from spanprofiles.model import Endpoints, FlameGraph
+
+# how long an example takes says more about the machine than about the code
+settings.register_profile("unit", deadline=None)
+settings.load_profile("unit")
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+#: Call paths, outermost function first, and their values; keys of any length, which a type of mappings cannot say.
+Stacks = Mapping[Any, int]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request as it reached the server."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server says to it."""
+
+    body: str | bytes = "{}"
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, value: object, status: int = 200) -> Answer:
+        return cls(json.dumps(value), status)
+
+
+Respond = Callable[[Seen], Answer]
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Say nothing: the tests look at `seen`."""
+
+
+class StubServer:
+    """A real HTTP server on a free port of 127.0.0.1, which keeps what it was asked."""
+
+    def __init__(self, respond: Respond) -> None:
+        self.seen: list[Seen] = []
+        self.respond = respond
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        seen = Seen(request.method, request.path, request.args.to_dict(), dict(request.headers), request.get_data())
+        self.seen.append(seen)
+        answer = self.respond(seen)
+        response = Response(answer.body, answer.status, dict(answer.headers), content_type=answer.content_type)
+        return response(environ, start_response)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+Serve = Callable[[Respond], StubServer]
+
+
+@pytest.fixture(scope="session")
+def idle_servers() -> Iterator[list[StubServer]]:
+    """Servers that no test uses at the moment: starting and stopping one takes longer than most tests."""
+    servers: list[StubServer] = []
+    yield servers
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def serve(idle_servers: list[StubServer]) -> Iterator[Serve]:
+    """Give a function that starts a server; all are given back after the test."""
+    servers: list[StubServer] = []
+
+    def start(respond: Respond) -> StubServer:
+        server = idle_servers.pop() if idle_servers else StubServer(respond)
+        server.respond = respond
+        server.seen = []
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.respond = lambda _: Answer("the test that started this server is over", 500)
+    idle_servers += servers
+
+
+def graph_of(stacks: Stacks) -> FlameGraph:
+    """A flame graph of call paths written as a dictionary."""
+    return FlameGraph(stacks)
+
+
+def flamebearer(stacks: Stacks) -> dict[str, Any]:
+    """Encode call paths as Pyroscope does: levels of (offset, total, self, name), numbers as text."""
+    names = ["total"]
+    levels: list[dict[str, list[str]]] = []
+    # a place of the tree: its left edge, and the call paths below it without what leads there
+    row: list[tuple[int, str, dict[tuple[str, ...], int]]] = [(0, "total", dict(stacks))]
+    while row:
+        values: list[int] = []
+        below: list[tuple[int, str, dict[tuple[str, ...], int]]] = []
+        end = 0
+        for left, name, paths in row:
+            if name not in names:
+                names.append(name)
+            own, total = paths.get((), 0), sum(paths.values())
+            values += [left - end, total, own, names.index(name)]
+            end = left + total
+            edge = left + own  # the function's own part stands first
+            callees: dict[str, dict[tuple[str, ...], int]] = {}
+            for path, value in paths.items():
+                if path:
+                    callees.setdefault(path[0], {})[path[1:]] = value
+            for callee, rest in callees.items():
+                below.append((edge, callee, rest))
+                edge += sum(rest.values())
+        levels.append({"values": [str(value) for value in values]})
+        row = below
+    answer: dict[str, Any] = {"names": names, "levels": levels}
+    if stacks:
+        answer |= {"total": str(sum(stacks.values())), "maxSelf": str(max(stacks.values()))}
+    return answer
+
+
+def _varint(value: int) -> bytes:
+    encoded = b""
+    while value > 0x7F:
+        encoded += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return encoded + bytes([value])
+
+
+def _field(number: int, value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    return _varint(number << 3 | 2) + _varint(len(value)) + value
+
+
+def pprof(samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], time_ns: int) -> bytes:
+    """Encode a CPU profile: (call path, outermost first; ns; labels) for each sample. Source: pprof's profile.proto."""
+    strings = ["", "cpu", "nanoseconds"]
+
+    def text(value: str) -> int:
+        if value not in strings:
+            strings.append(value)
+        return strings.index(value)
+
+    functions: list[str] = []
+    encoded = b""
+    for path, value, labels in samples:
+        functions += [name for name in dict.fromkeys(path) if name not in functions]
+        locations = b"".join(_varint(functions.index(name) + 1) for name in reversed(path))
+        sample = _field(1, locations) + _field(2, _varint(value))
+        for label, content in labels.items():
+            sample += _field(3, _field(1, text(label)) + _field(2, text(content)))
+        encoded += _field(2, sample)
+    for number, name in enumerate(functions, 1):
+        encoded += _field(4, _field(1, number) + _field(4, _field(1, number)))
+        encoded += _field(5, _field(1, number) + _field(2, text(name)))
+    kind = _field(1, 1) + _field(2, 2)
+    table = b"".join(_field(6, value.encode()) for value in strings)
+    return (
+        _field(1, kind)
+        + encoded
+        + table
+        + _field(9, time_ns)
+        + _field(10, 10**9)
+        + _field(11, kind)
+        + _field(12, 10**7)
+    )
+
+
+def push_samples(
+    endpoints: Endpoints, service: str, samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], time_ns: int
+) -> None:
+    """Push a CPU profile, as JSON of the Connect protocol."""
+    labels = [{"name": "__name__", "value": "process_cpu"}, {"name": "service_name", "value": service}]
+    profile = {"ID": str(uuid.uuid4()), "rawProfile": base64.b64encode(pprof(samples, time_ns)).decode()}
+    body = {"series": [{"labels": labels, "samples": [profile]}]}
+    requests.post(f"{endpoints.pyroscope}/push.v1.PusherService/Push", json=body, timeout=10).raise_for_status()
+
+
+def otlp_span(
+    trace_id: str,
+    span_id: str,
+    name: str = "GET /bike",
+    *,
+    parent_id: str = "",
+    profile_id: str | None = None,
+    kind: int = 2,
+    start_ns: int,
+    end_ns: int,
+) -> dict[str, Any]:
+    """One span in OTLP/JSON, IDs in hex."""
+    attributes = [] if profile_id is None else [{"key": "pyroscope.profile.id", "value": {"stringValue": profile_id}}]
+    return {
+        "traceId": trace_id,
+        "spanId": span_id,
+        "parentSpanId": parent_id,
+        "name": name,
+        "kind": kind,
+        "startTimeUnixNano": str(start_ns),
+        "endTimeUnixNano": str(end_ns),
+        "attributes": attributes,
+    }
+
+
+def resource_spans(service: str, *spans: Mapping[str, Any]) -> dict[str, Any]:
+    """Spans of one process in OTLP/JSON."""
+    attributes = [{"key": "service.name", "value": {"stringValue": service}}] if service else []
+    return {"resource": {"attributes": attributes}, "scopeSpans": [{"spans": list(spans)}]}
+
+
+def push_spans(endpoints: Endpoints, *groups: Mapping[str, Any]) -> None:
+    """Send OTLP/JSON traces."""
+    url = f"{endpoints.otlp_http}/v1/traces"
+    requests.post(url, json={"resourceSpans": list(groups)}, timeout=10).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def embedded_pair() -> Iterator[Endpoints]:
+    """A real pair for the tests that need both servers."""
+    with EmbeddedBackend() as endpoints:
+        yield endpoints

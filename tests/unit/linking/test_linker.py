@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from spanprofiles.clients import ClientError
+from spanprofiles.linking import Linker, LinkError, NoProfileIdError, NoSamplesError, TraceNotFoundError
+from spanprofiles.model import Credentials, Endpoints, IdentifierError, TraceContext
+from tests.unit.conftest import Answer, Serve
+from tests.unit.linking.conftest import Follow
+from tests.unit.linking.scene import ANSWERING, CALL, INNER, OURS, SERVICE, TRACE, Scene, Upload, server_span
+
+_SENT = TraceContext(TRACE, OURS)
+_SEARCH, _PRICE = ("main", "search"), ("main", "price")
+
+
+def test_a_span_that_arrives_late_is_waited_for(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30})]).add(server_span(), after_looks=4)
+    linked = follow(scene).linked_span(_SENT)
+    assert scene.trace_looks == 5
+    assert (linked.trace_id, linked.span_id, linked.profile_id) == (TRACE, ANSWERING, ANSWERING)
+    assert (linked.name, linked.service, linked.cpu_ns) == ("GET /bike", SERVICE, 30)
+
+
+def test_a_profile_id_that_arrives_after_other_spans_is_waited_for(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30})])
+    scene.add(server_span(CALL, ANSWERING, profile_id=None, kind=1)).add(server_span(), after_looks=3)
+    assert follow(scene).linked_span(_SENT).span_id == ANSWERING
+    assert scene.trace_looks == 4
+
+
+def test_samples_that_arrive_in_two_uploads_are_all_there(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_SEARCH: 20, _PRICE: 10}, after_s=0.4)])
+    linked = follow(scene.add(server_span(ended_s_ago=0.05)), upload_interval_s=0.5).linked_span(_SENT)
+    assert linked.flamegraph.stacks == {_SEARCH: 50, _PRICE: 10}
+    assert linked.waited_s > 0.5
+
+
+def test_samples_of_a_span_that_ended_long_ago_are_taken_at_the_first_look(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30})]).add(server_span(ended_s_ago=20))
+    assert follow(scene, upload_interval_s=10).linked_span(_SENT).cpu_ns == 30
+    assert scene.profile_looks == 1
+
+
+def test_samples_whose_upload_began_after_the_request_are_taken_as_soon_as_they_come(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}, after_s=0.8)]).add(server_span(ended_s_ago=0.05))
+    linked = follow(scene, timeout_s=20, upload_interval_s=15).linked_span(_SENT)
+    assert linked.cpu_ns == 30
+    assert 0.7 < linked.waited_s < 10
+
+
+def test_at_the_deadline_the_samples_there_are_taken_even_if_more_may_come(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30})]).add(server_span(ended_s_ago=0.05))
+    assert follow(scene, timeout_s=0.1, upload_interval_s=60).linked_span(_SENT).cpu_ns == 30
+
+
+def _forwarded(*, answering_after: int = 0) -> Scene:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_PRICE: 70}, INNER)])
+    scene.add(server_span(INNER, CALL, lasted_ms=50))
+    call = server_span(CALL, ANSWERING, profile_id=None, kind=3, lasted_ms=80)
+    return scene.add(server_span(lasted_ms=120), call, after_looks=answering_after)
+
+
+def test_of_a_forwarded_request_the_answering_span_is_waited_for_though_the_inner_came_first(follow: Follow) -> None:
+    scene = _forwarded(answering_after=3)
+    linked = follow(scene).linked_span(_SENT)
+    assert linked.span_id == ANSWERING
+    assert linked.flamegraph.stacks == {_SEARCH: 30}
+    assert scene.trace_looks == 4
+
+
+def test_of_a_forwarded_request_both_linked_spans_have_their_own_samples(follow: Follow) -> None:
+    linked = follow(_forwarded(answering_after=2)).linked_spans(_SENT, 2)
+    assert [(one.span_id, one.flamegraph.stacks) for one in linked] == [
+        (ANSWERING, {_SEARCH: 30}),
+        (INNER, {_PRICE: 70}),
+    ]
+
+
+def test_by_its_trace_id_alone_a_request_is_answered_by_the_span_with_none_above_it(follow: Follow) -> None:
+    assert follow(_forwarded()).linked_span(TRACE.upper()).span_id == ANSWERING
+
+
+def test_an_inner_span_is_never_taken_for_the_answering_one(follow: Follow) -> None:
+    linker = follow(_forwarded(answering_after=10_000), timeout_s=0.1)
+    with pytest.raises(NoProfileIdError) as failed:
+        linker.linked_span(_SENT)
+    message = str(failed.value)
+    assert (
+        "the local root span that answered the request has no pyroscope.profile.id, or is not in the trace" in message
+    )
+    assert f"{INNER} further down has one" in message
+
+
+def test_fewer_linked_spans_than_awaited_are_counted(follow: Follow) -> None:
+    scene = Scene().add(server_span()).add(server_span(INNER, CALL, profile_id=None, name="GET /car"), service="other")
+    with pytest.raises(NoProfileIdError) as failed:
+        follow(scene, timeout_s=0.1).linked_spans(_SENT, 2)
+    message = str(failed.value)
+    assert f"1 local root span(s) of the trace {TRACE} carry pyroscope.profile.id, 2 are awaited" in message
+    assert f"GET /bike ({ANSWERING}, {SERVICE})" in message
+    assert f"GET /car ({INNER}, other)" in message
+
+
+def test_without_the_span_processor_the_message_says_so(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30})]).add(server_span(profile_id=None))
+    with pytest.raises(NoProfileIdError) as failed:
+        follow(scene, timeout_s=0.1).linked_span(_SENT)
+    assert "no local root span of the trace" in str(failed.value)
+    assert "pyroscope.otel.PyroscopeSpanProcessor" in str(failed.value)
+    assert failed.value.evidence is not None
+    assert failed.value.evidence.trace is not None
+    assert scene.profile_looks == 0
+
+
+def test_a_profile_id_on_a_child_span_does_not_make_it_linkable(follow: Follow) -> None:
+    scene = Scene().add(server_span(profile_id=None), server_span(CALL, ANSWERING, kind=1))
+    with pytest.raises(NoProfileIdError, match="no local root span"):
+        follow(scene, timeout_s=0.1).linked_spans(_SENT)
+
+
+def test_a_trace_that_never_comes_is_reported_with_the_services_there_are(follow: Follow) -> None:
+    linker = follow(Scene(services=["ride-sharing-app", "payments"]), timeout_s=0.1)
+    with pytest.raises(TraceNotFoundError) as failed:
+        linker.linked_span(_SENT)
+    message = str(failed.value)
+    assert f"Tempo has no span of the trace {TRACE} after 0.1 s: the app is not instrumented" in message
+    assert "services Tempo has spans of: ride-sharing-app, payments" in message
+    assert failed.value.evidence is not None
+    assert failed.value.evidence.trace is None
+
+
+def test_where_tempo_knows_no_service_at_all_the_message_says_none(follow: Follow) -> None:
+    with pytest.raises(TraceNotFoundError, match="services Tempo has spans of: none"):
+        follow(Scene(), timeout_s=0.05).trace(_SENT)
+
+
+def test_where_even_the_explanation_fails_the_reason_stands_with_the_failure(follow: Follow) -> None:
+    with pytest.raises(TraceNotFoundError, match=r"Tempo has no span .*; Tempo refused .* with 500: out of order"):
+        follow(Scene(broken=("/api/v2/search",)), timeout_s=0.05).trace(_SENT)
+
+
+def test_a_trace_is_waited_for_until_it_is_as_awaited(follow: Follow) -> None:
+    scene = Scene().add(server_span()).add(server_span(INNER, CALL), service="other", after_looks=3)
+    trace = follow(scene).trace(_SENT, until=lambda found: len(found.services) == 2)
+    assert trace.services == (SERVICE, "other")
+    assert scene.trace_looks == 4
+
+
+def test_a_trace_that_does_not_become_as_awaited_is_shown_as_it_was(follow: Follow) -> None:
+    with pytest.raises(TraceNotFoundError, match=r"is not as awaited after 0\.05 s; its spans: GET /bike$"):
+        follow(Scene().add(server_span()), timeout_s=0.05).trace(_SENT, until=lambda found: len(found.spans) > 1)
+
+
+def _dead_link(follow: Follow, scene: Scene, **fields: object) -> str:
+    scene.add(server_span(**fields))  # type: ignore[arg-type]  # handed on as they came
+    with pytest.raises(NoSamplesError) as failed:
+        follow(scene, timeout_s=0.05).linked_span(_SENT)
+    assert failed.value.evidence is not None
+    return str(failed.value)
+
+
+def test_a_dead_link_names_the_span_its_profile_id_and_what_was_asked(follow: Follow) -> None:
+    message = _dead_link(follow, Scene())
+    assert (
+        f"the span {ANSWERING} (GET /bike, 100.0 ms) carries the profile ID {ANSWERING} and no sample has it" in message
+    )
+    assert f'asked {{service_name="{SERVICE}"}}, process_cpu:cpu:nanoseconds:cpu:nanoseconds' in message
+
+
+def test_samples_under_another_service_name_are_found_and_named(follow: Follow) -> None:
+    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, service="other.name")]))
+    assert f"the samples are there, but not under service_name='{SERVICE}'" in message
+    assert "(services with profiles: other.name)" in message
+
+
+def test_samples_outside_the_window_are_found_and_named(follow: Follow) -> None:
+    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, ago_s=3600)]))
+    assert "the samples are there, but outside the window asked" in message
+
+
+def test_no_profile_of_anybody_points_to_the_agent(follow: Follow) -> None:
+    assert "Pyroscope has no profile of any service in that window: no agent runs" in _dead_link(follow, Scene())
+
+
+def test_profiles_of_others_only_point_to_the_agent_of_this_service(follow: Follow) -> None:
+    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, INNER, "payments")]))
+    assert f"Pyroscope has no profile of '{SERVICE}': no agent runs there (services with profiles: payments)" in message
+
+
+def test_a_span_shorter_than_two_samples_may_have_been_missed(follow: Follow) -> None:
+    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, INNER)]), lasted_ms=19)
+    assert "shorter than two sampling periods of 10 ms" in message
+
+
+def test_a_long_span_without_samples_waited_or_was_not_labelled(follow: Follow) -> None:
+    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, INNER)]), lasted_ms=20)
+    assert f"'{SERVICE}' has profiles, but none of this span: it waited instead of computing" in message
+
+
+def test_a_profile_id_that_is_another_spans_is_noticed(follow: Follow) -> None:
+    assert "the profile ID is not the span's own ID" in _dead_link(follow, Scene(), profile_id=INNER)
+
+
+@pytest.mark.parametrize("profile_id", ["xyz", "a1a1a1a1a1a1a1a", "0" * 16, TRACE])
+def test_a_profile_id_that_no_server_takes_is_a_dead_link_and_never_asked_for(follow: Follow, profile_id: str) -> None:
+    scene = Scene()
+    message = _dead_link(follow, scene, profile_id=profile_id)
+    assert f"the profile ID '{profile_id}' of the span {ANSWERING} (GET /bike) is not 16 hexadecimal digits" in message
+    assert scene.profile_looks == 0
+
+
+def test_where_pyroscope_cannot_explain_a_dead_link_its_failure_is_noted(follow: Follow) -> None:
+    message = _dead_link(follow, Scene(broken=("/LabelValues",)))
+    assert message.endswith("with 500: out of order")
+
+
+def test_the_evidence_has_what_was_seen_on_the_way(follow: Follow) -> None:
+    scene = _forwarded()
+    linker = follow(scene)
+    evidence = linker.evidence(_SENT)
+    linked = linker.linked_spans(_SENT, 2, evidence)
+    assert evidence.trace_id == TRACE
+    assert evidence.trace is not None
+    assert len(evidence.trace.spans) == 3
+    assert evidence.flamegraphs == {one.profile_id: one.flamegraph for one in linked}
+    assert evidence.selectors == dict.fromkeys((ANSWERING, INNER), f'{{service_name="{SERVICE}"}}')
+    first_ms, last_ms = evidence.window_ms or (0, 0)
+    inner = linked[1].span
+    assert (inner.start_ns // 1_000_000 - first_ms, last_ms - inner.end_ns // 1_000_000) == (60_000, 60_000)
+    assert evidence.notes == []
+
+
+def test_one_look_for_samples_does_not_wait(follow: Follow) -> None:
+    scene = Scene().add(server_span())
+    linker = follow(scene)
+    span = linker.answering_span(_SENT)
+    assert linker.flamegraph(span).is_empty
+    assert scene.profile_looks == 1
+
+
+def test_a_span_without_profile_id_cannot_be_asked_for(follow: Follow) -> None:
+    linker = follow(Scene().add(server_span(profile_id=None)))
+    span = linker.trace(_SENT).spans[0]
+    for ask in (linker.flamegraph, linker.samples):
+        with pytest.raises(NoProfileIdError, match=rf"the span {ANSWERING} \(GET /bike\) carries no"):
+            ask(span)
+
+
+def test_a_span_of_no_named_service_is_looked_for_in_all(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30})]).add(server_span(), service="")
+    linker = follow(scene)
+    assert linker.linked_span(_SENT).cpu_ns == 30
+    assert linker.query(linker.answering_span(_SENT)).selector == "{}"
+
+
+def test_what_is_no_trace_id_is_refused_before_anything_is_asked(follow: Follow) -> None:
+    scene = Scene()
+    with pytest.raises(IdentifierError):
+        follow(scene).linked_span("xyz")
+    assert scene.trace_looks == 0
+
+
+def test_a_link_error_is_a_failed_claim_and_not_a_broken_test() -> None:
+    assert issubclass(LinkError, AssertionError)
+
+
+def test_a_linker_of_endpoints_brings_their_credentials_to_both_servers(serve: Serve) -> None:
+    stub = serve(lambda _: Answer.of({}))
+    linker = Linker.of(Endpoints(stub.url, stub.url, credentials=Credentials(tenant="team")))
+    assert linker.tempo.trace(TRACE) is None
+    assert linker.pyroscope.label_names(1, 2) == []
+    assert [seen.headers["X-Scope-Orgid"] for seen in stub.seen] == ["team", "team"]
+
+
+def test_a_server_that_fails_ends_the_waiting_at_once(follow: Follow) -> None:
+    started = time.monotonic()
+    with pytest.raises(ClientError, match=r"Tempo refused .* with 500"):
+        follow(Scene(broken=("/api/v2/traces",)), timeout_s=30).linked_span(_SENT)
+    assert time.monotonic() - started < 10

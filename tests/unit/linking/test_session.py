@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+import requests
+
+from spanprofiles.linking import NotTracedError, TracedSession, await_answer, trace_context_of
+from spanprofiles.model import TraceContext
+from tests.unit.conftest import Answer, Seen, Serve, StubServer
+
+_GIVEN = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+
+
+@pytest.fixture
+def app(serve: Serve) -> StubServer:
+    return serve(lambda seen: Answer(seen.path))
+
+
+@pytest.fixture
+def session(app: StubServer) -> Iterator[TracedSession]:
+    with TracedSession(app.url + "/") as session:
+        yield session
+
+
+def _sent(app: StubServer) -> TraceContext:
+    return TraceContext.parse(app.seen[-1].headers["Traceparent"])
+
+
+def test_each_request_starts_a_trace_of_its_own_and_asks_for_recording(app: StubServer, session: TracedSession) -> None:
+    contexts = []
+    for _ in range(3):
+        contexts.append(trace_context_of(session.get("/bike")))
+        assert contexts[-1] == _sent(app)
+    assert len({context.trace_id for context in contexts}) == 3
+    assert all(context.sampled for context in contexts)
+
+
+def test_a_request_can_ask_not_to_be_recorded(app: StubServer, session: TracedSession) -> None:
+    session.get("/bike", sampled=False)
+    assert not _sent(app).sampled
+    session.request("POST", "/bike", sampled=False)
+    assert not _sent(app).sampled
+
+
+def test_a_traceparent_of_the_callers_own_is_kept_however_it_is_spelled(
+    app: StubServer, session: TracedSession
+) -> None:
+    response = session.get("/bike", headers={"TraceParent": _GIVEN, "X-Other": "1"})
+    assert app.seen[0].headers["Traceparent"] == _GIVEN
+    assert app.seen[0].headers["X-Other"] == "1"
+    assert trace_context_of(response).traceparent == _GIVEN
+
+
+def test_the_headers_a_caller_hands_in_are_not_changed(session: TracedSession) -> None:
+    headers = {"X-Other": "1"}
+    session.get("/bike", headers=headers)
+    assert headers == {"X-Other": "1"}
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("/bike", "/bike"), ("bike", "/bike"), ("", "/"), ("/a/b?c=d", "/a/b"), ("/go?next=http://elsewhere/x", "/go")],
+)
+def test_an_address_without_a_server_is_one_of_the_base_url(
+    app: StubServer, session: TracedSession, url: str, path: str
+) -> None:
+    assert session.get(url).text == path
+    assert app.seen[0].path == path
+
+
+def test_an_address_with_a_server_of_its_own_goes_there(app: StubServer, session: TracedSession, serve: Serve) -> None:
+    other = serve(lambda _: Answer("other"))
+    assert session.get(f"{other.url}/bike").text == "other"
+    assert app.seen == []
+
+
+def test_without_a_base_url_an_address_must_be_whole() -> None:
+    with TracedSession() as session, pytest.raises(requests.exceptions.MissingSchema):
+        session.get("/bike")
+
+
+def test_every_method_carries_a_traceparent_and_its_body(app: StubServer, session: TracedSession) -> None:
+    session.post("/orders", json={"riders": 2})
+    session.put("/orders", data=b"x")
+    assert [(seen.method, seen.body) for seen in app.seen] == [("POST", b'{"riders": 2}'), ("PUT", b"x")]
+    assert all(TraceContext.parse(seen.headers["Traceparent"]) for seen in app.seen)
+
+
+def test_an_app_that_hangs_fails_the_request_and_a_call_may_give_its_own_time_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with TracedSession(url, timeout_s=(1.0, 0.1)) as session, pytest.raises(requests.ReadTimeout):
+            session.get("/bike")
+        with TracedSession(url) as session, pytest.raises(requests.ReadTimeout):
+            session.get("/bike", timeout=0.1)
+
+
+def test_a_request_without_traceparent_cannot_be_followed(app: StubServer) -> None:
+    with pytest.raises(NotTracedError, match=r"carried no traceparent header.*TracedSession"):
+        trace_context_of(requests.get(app.url, timeout=5))
+
+
+def test_a_request_with_a_broken_traceparent_cannot_be_followed(session: TracedSession) -> None:
+    with pytest.raises(NotTracedError, match="'00-xyz' is not a traceparent"):
+        trace_context_of(session.get("/", headers={"traceparent": "00-xyz"}))
+
+
+@dataclass
+class HttpxRequest:
+    """The part of an `httpx.Request` that is looked at."""
+
+    headers: Mapping[str, object]
+
+
+@dataclass
+class HttpxResponse:
+    """The part of an `httpx.Response` that is looked at."""
+
+    request: HttpxRequest
+
+
+@pytest.mark.parametrize("value", [_GIVEN, _GIVEN.encode()])
+def test_a_response_of_another_library_is_followed_just_as_well(value: object) -> None:
+    response = HttpxResponse(HttpxRequest({"traceparent": value}))
+    assert trace_context_of(response) == TraceContext.parse(_GIVEN)
+    with pytest.raises(NotTracedError):
+        trace_context_of(HttpxResponse(HttpxRequest({})))
+
+
+def test_an_app_is_awaited_until_it_answers_below_500_and_leaves_no_trace(serve: Serve) -> None:
+    answers = iter([500, 503, 404])
+
+    def starting(_: Seen) -> Answer:
+        return Answer("", next(answers))
+
+    app = serve(starting)
+    with TracedSession(app.url) as session:
+        assert await_answer(session, "/health", 10)
+    assert [seen.path for seen in app.seen] == ["/health"] * 3
+    assert not any(TraceContext.parse(seen.headers["Traceparent"]).sampled for seen in app.seen)
+
+
+def test_an_app_that_does_not_answer_in_time_is_given_up(serve: Serve) -> None:
+    app = serve(lambda _: Answer("", 503))
+    with TracedSession(app.url) as session:
+        assert not await_answer(session, "/health", 0.1)
+
+
+def test_an_app_that_has_ended_is_given_up_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with TracedSession(f"http://127.0.0.1:{port}") as session:
+        assert not await_answer(session, "/health", 600, while_true=lambda: False)
