@@ -146,9 +146,12 @@ def run_alone(report: Path) -> Run:
 
 
 def has_riders_of_every_kind(asked: list[tuple[str, str]]) -> bool:
-    paths = {urlsplit(path).path for path, _ in asked}
+    bad = {bad.path + ("?" + urlencode(bad.parameters) if bad.parameters else "") for bad in BAD_REQUESTS}
+    paths = [urlsplit(path).path for path, _ in asked if path not in bad]
+    riders_of_cars = 3  # each asks again when the answer is there
     return (
-        {"/bike", "/scooter", "/car", "/quote"} <= paths
+        {"/bike", "/scooter", "/quote"} <= set(paths)
+        and paths.count("/car") > riders_of_cars
         and any(path.startswith("/receipt/ride-1") for path in paths)
         and any(dict(parse_qsl(urlsplit(path).query)).get("riders") for path, _ in asked)
     )
