@@ -12,14 +12,14 @@ help:
 	@echo "make bench    the figures the README quotes"
 	@echo "make install  make .venv from requirements.lock (the others do it first)"
 
-# A stamp of what is installed: .venv is made anew when the lock or the package's metadata changes.
+# A stamp of what is installed. A change of the lock or the metadata is installed over what is there: `make clean` first
+# for a .venv with nothing but the lock's packages.
 install: $(VENV)/installed
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else f"Python 3.10 to 3.13 is needed, $(PYTHON) is {v[0]}.{v[1]}: name another with make PYTHON=...")'
 	@echo "installing into $(VENV) (about 20 s, once)"
-	@rm -rf $(VENV)
-	@$(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --only-binary :all: -r requirements.lock
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
 	@touch $@
