@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BACKEND ?= embedded
+# Tests wait for uploads more than they compute: more of them than processors at once.
+WORKERS ?= 4
 
 .PHONY: help install demo test lint types imports unit integration bench lock clean
 
@@ -40,10 +42,10 @@ imports: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(BIN)/pytest tests/unit tests/conformance
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/unit tests/conformance
 
 integration: install
-	$(BIN)/pytest tests/integration --span-profiles-backend=$(BACKEND)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests/integration --span-profiles-backend=$(BACKEND)
 
 bench: install
 	$(BIN)/python bench/first_flamegraph.py
