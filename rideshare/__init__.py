@@ -6,7 +6,8 @@ One process serves one region. Start one under gunicorn with
     gunicorn -c python:rideshare.gunicorn_config "rideshare.app:create_app()"
 
 and order with `curl http://127.0.0.1:5001/bike`. `rideshare.settings` lists the variables of the app,
-`rideshare.telemetry` those of traces and profiles, `rideshare.routes` what can be asked.
+`rideshare.telemetry` those of traces and profiles, `rideshare.routes` what can be asked, and `rideshare.faults` what
+can be broken on purpose.
 """
 
 from __future__ import annotations

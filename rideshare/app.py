@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from rideshare.admin import install_admin
 from rideshare.orders import open_city
 from rideshare.routes import CITY_EXTENSION, install_routes
 from rideshare.settings import Settings, SettingsError, refuse_to_start
@@ -22,6 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         except SettingsError as error:
             refuse_to_start(error)
     app = Flask("rideshare", static_folder=None)
-    app.extensions[CITY_EXTENSION] = open_city(settings)
+    app.extensions[CITY_EXTENSION] = city = open_city(settings)
     install_routes(app)
+    install_admin(app, city)
     return app

@@ -11,8 +11,17 @@ import signal
 import socket
 from typing import Any
 
+from rideshare.admin import UNTRACED_URLS
+from rideshare.faults.wiring import agent_of_the_master, break_parts
 from rideshare.settings import Settings, SettingsError, refuse_to_start
-from rideshare.telemetry import AgentSettings, TelemetryError, configure_telemetry
+from rideshare.telemetry import (
+    AgentSettings,
+    Parts,
+    TelemetryError,
+    configure_telemetry,
+    make_resource,
+    start_agent,
+)
 
 try:
     _settings = Settings.from_environment()
@@ -31,24 +40,32 @@ accesslog = None
 loglevel = "warning"
 control_socket_disable = True
 
+_resource_defaults = {
+    "service.name": "ride-sharing-app",
+    "region": _settings.region.name,
+    "host.name": socket.gethostname(),
+}
+
+
+def on_starting(server: Any) -> None:  # noqa: ARG001 - gunicorn calls it with the server
+    """Start the agent in the parent if that is the fault to show: it sees nothing there of what the worker does."""
+    start = agent_of_the_master(Parts(), _settings.faults)
+    if start is not None and _agent_settings.server_address is not None:
+        start_agent(_agent_settings, make_resource(_resource_defaults), start)
+
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn calls it with both
     """Set up telemetry in the worker, before its threads start."""
     worker.telemetry = configure_telemetry(
-        resource_defaults={
-            "service.name": "ride-sharing-app",
-            "region": _settings.region.name,
-            "host.name": socket.gethostname(),
-        },
+        resource_defaults=_resource_defaults,
         agent_settings=_agent_settings,
-        with_processor="processor" in _settings.linking_parts,
-        with_agent="agent" in _settings.linking_parts,
+        parts=break_parts(Parts(), _settings.faults),
     )
 
 
 def post_worker_init(worker: Any) -> None:
     """Trace the requests of the app, which has just been loaded."""
-    worker.telemetry.instrument(worker.wsgi)
+    worker.telemetry.instrument(worker.wsgi, untraced_urls=[UNTRACED_URLS])
 
 
 def worker_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn calls it with both

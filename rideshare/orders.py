@@ -5,12 +5,15 @@ The spans are made here and not in the domain modules, which know nothing of tra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry import trace
 
 from rideshare.drivers import Driver, build_drivers, check_driver
+from rideshare.faults.slow_code import SLOW_GATEWAY_SECONDS, confirm_with_dispatcher, drop_repeated_vehicles
+from rideshare.faults.switches import Switches
 from rideshare.fleet import SearchResult, Vehicle, build_fleet, find_nearest_vehicle
 from rideshare.forwarding import MOST_HOPS, Neighbour, NoRideError, forward_order
 from rideshare.geography import Position, great_circle_km
@@ -46,12 +49,13 @@ class Order:
 
 @dataclass(frozen=True)
 class City:
-    """A region in service: its vehicles, roads and drivers, and the rides it remembers."""
+    """A region in service: its vehicles, roads and drivers, the rides it remembers, and what is broken on purpose."""
 
     settings: Settings
     fleet: dict[VehicleKind, tuple[Vehicle, ...]]
     road_map: RoadMap
     drivers: tuple[Driver, ...]
+    switches: Switches
     rides: RideStore = field(default_factory=RideStore)
 
     @property
@@ -63,7 +67,13 @@ class City:
 def open_city(settings: Settings) -> City:
     """Draw a region's vehicles, roads and drivers; takes some tens of milliseconds."""
     region, seed = settings.region, settings.seed
-    return City(settings, build_fleet(region, seed), build_road_map(region, seed), build_drivers(region, seed))
+    return City(
+        settings,
+        build_fleet(region, seed),
+        build_road_map(region, seed),
+        build_drivers(region, seed),
+        Switches(settings.faults),
+    )
 
 
 def order_ride(city: City, order: Order) -> dict[str, Any]:
@@ -83,6 +93,9 @@ def order_ride(city: City, order: Order) -> dict[str, Any]:
             return _order_at_neighbour(city, order, f"the driver of {vehicle.identifier} may not drive")
     route = _plan(city, order)
     price = _price(city, order, route, found)
+    if city.switches.is_on("lock-contention"):
+        with _tracer.start_as_current_span("confirm_with_dispatcher"):
+            confirm_with_dispatcher()
     answer: dict[str, Any] = {
         "ride_id": make_ride_id(city.region.name),
         "vehicle": {"kind": order.kind.value, "id": vehicle.identifier},
@@ -120,7 +133,8 @@ def pay_for_ride(city: City, ride: Ride) -> Payment:
     """Wait for the payment gateway's word about a ride."""
     with _tracer.start_as_current_span("await_payment") as span:
         price = ride.answer["price"]
-        payment = await_payment(ride.ride_id, price["amount"], price["currency"], city.settings.gateway_seconds)
+        seconds = SLOW_GATEWAY_SECONDS if city.switches.is_on("slow-gateway") else city.settings.gateway_seconds
+        payment = await_payment(ride.ride_id, price["amount"], price["currency"], seconds)
         span.set_attribute("payment.reference", payment.reference)
     return payment
 
@@ -133,7 +147,10 @@ def current_trace_id() -> str | None:
 
 def _search(city: City, order: Order) -> SearchResult:
     with _tracer.start_as_current_span("find_nearest_vehicle") as span:
-        found = find_nearest_vehicle(city.fleet[order.kind], order.rider)
+        vehicles: Sequence[Vehicle] = city.fleet[order.kind]
+        if city.switches.is_on("slow-search"):
+            vehicles = drop_repeated_vehicles(vehicles)
+        found = find_nearest_vehicle(vehicles, order.rider)
         span.set_attribute("vehicle.kind", order.kind.value)
         span.set_attribute("vehicles.examined", found.examined)
         span.set_attribute("vehicles.free", found.free)

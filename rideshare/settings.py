@@ -8,7 +8,8 @@
 | `RIDESHARE_NEIGHBOUR_URL` | base URL of the region that takes over orders | none |
 | `RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS` | how long the neighbour may take to answer (0.05 to 60) | `5` |
 | `RIDESHARE_GATEWAY_SECONDS` | how long the payment gateway takes (0 to 60) | `0.4` |
-| `RIDESHARE_TELEMETRY` | parts that link spans to profiles, of `processor,agent`, or `none` | `processor,agent` |
+| `RIDESHARE_FAULTS` | what is broken on purpose: names from `rideshare.faults`, separated by commas | none |
+| `RIDESHARE_ADMIN_TOKEN` | opens `rideshare.admin` to whoever sends it (16 to 200 visible characters) | closed |
 """
 
 from __future__ import annotations
@@ -18,14 +19,12 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from rideshare.faults import FAULTS
 from rideshare.regions import REGIONS, Region
-
-LINKING_PARTS = ("processor", "agent")
-"""The two halves of a span profile: the span processor and the profiling agent."""
 
 REFUSED_TO_START = 3
 """Exit status after bad settings. Gunicorn takes this status as "do not start the worker again"."""
@@ -45,7 +44,8 @@ class Settings:
     neighbour_url: str | None = None
     neighbour_timeout_seconds: float = 5.0
     gateway_seconds: float = 0.4
-    linking_parts: frozenset[str] = frozenset(LINKING_PARTS)
+    faults: frozenset[str] = frozenset()
+    admin_token: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -67,7 +67,8 @@ class Settings:
                 given, "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS", cls.neighbour_timeout_seconds, least=0.05
             ),
             gateway_seconds=_seconds(given, "RIDESHARE_GATEWAY_SECONDS", cls.gateway_seconds, least=0.0),
-            linking_parts=_linking_parts(given.get("RIDESHARE_TELEMETRY", ",".join(LINKING_PARTS))),
+            faults=_faults(given.get("RIDESHARE_FAULTS", "")),
+            admin_token=_admin_token(given.get("RIDESHARE_ADMIN_TOKEN")),
         )
 
 
@@ -122,12 +123,16 @@ def _seconds(given: Mapping[str, str], name: str, default: float, *, least: floa
     return seconds
 
 
-def _linking_parts(value: str) -> frozenset[str]:
-    if value == "none":
-        return frozenset()
-    parts = frozenset(part.strip() for part in value.split(","))
-    if not parts <= frozenset(LINKING_PARTS):
-        raise SettingsError(
-            f"RIDESHARE_TELEMETRY is {value!r}; it must be `none` or a list of {', '.join(LINKING_PARTS)}"
-        )
-    return parts
+def _faults(value: str) -> frozenset[str]:
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    for name in names:
+        if name not in FAULTS:
+            raise SettingsError(f"RIDESHARE_FAULTS is {value!r}; {name!r} is none of {', '.join(FAULTS)}")
+    return frozenset(names)
+
+
+def _admin_token(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[!-~]{16,200}", value):
+        # A token that was nearly right is not repeated.
+        raise SettingsError("RIDESHARE_ADMIN_TOKEN must be 16 to 200 visible ASCII characters without spaces")
+    return value

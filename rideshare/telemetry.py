@@ -4,8 +4,8 @@
     ...
     telemetry.shutdown()        # sends what is left, within a bounded time
 
-Call it in the process that serves requests: a profiling agent does not survive a fork. Everything is set by the
-environment:
+Call it in the process that serves requests: a profiling agent does not survive a fork. What it is put together from is
+in `Parts`, each of which can be another. Everything else is set by the environment:
 
 | variable | meaning |
 |---|---|
@@ -28,7 +28,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 from urllib.parse import urlsplit
@@ -40,8 +40,9 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
 from pyroscope.otel import PyroscopeSpanProcessor
 
 UNTRACED_URLS = r"^https?://[^/?]+/health(\?|$)"
@@ -61,6 +62,24 @@ _logger = logging.getLogger(__name__)
 
 class TelemetryError(ValueError):
     """A variable of the environment has a value the agent cannot use; the message names the variable."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What telemetry is put together from.
+
+    Attributes:
+        exporter: Makes what sends spans.
+        sampler: Decides which traces are recorded; None for what the environment says.
+        profile_processor: Makes the span processor that puts profile IDs on spans and labels on samples; None for none.
+        start_agent: Starts the profiling agent with the arguments of `pyroscope.configure`, and tells whether it did;
+            None for no agent.
+    """
+
+    exporter: Callable[[], SpanExporter] = OTLPSpanExporter
+    sampler: Sampler | None = None
+    profile_processor: Callable[[], SpanProcessor] | None = PyroscopeSpanProcessor
+    start_agent: Callable[..., bool] | None = pyroscope.configure
 
 
 @dataclass(frozen=True)
@@ -124,9 +143,14 @@ class Telemetry:
         """Whether the profiling agent runs."""
         return self._profiled
 
-    def instrument(self, app: Flask) -> None:
-        """Make a span for each request of an app, except health checks."""
-        excluded = [UNTRACED_URLS, os.environ.get("OTEL_PYTHON_FLASK_EXCLUDED_URLS", "")]
+    def instrument(self, app: Flask, untraced_urls: Sequence[str] = ()) -> None:
+        """Make a span for each request of an app, except health checks.
+
+        Args:
+            app: The app to trace.
+            untraced_urls: Regular expressions of further addresses whose requests make no span.
+        """
+        excluded = [UNTRACED_URLS, *untraced_urls, os.environ.get("OTEL_PYTHON_FLASK_EXCLUDED_URLS", "")]
         FlaskInstrumentor.instrument_app(
             app,
             tracer_provider=self._provider,
@@ -158,8 +182,7 @@ def configure_telemetry(
     *,
     resource_defaults: Mapping[str, str] | None = None,
     agent_settings: AgentSettings | None = None,
-    with_processor: bool = True,
-    with_agent: bool = True,
+    parts: Parts | None = None,
 ) -> Telemetry:
     """Set up traces, profiles and their link for this process. Call it once, after the last fork.
 
@@ -167,27 +190,26 @@ def configure_telemetry(
         app: The app to trace. Without one, call `Telemetry.instrument` when it is there.
         resource_defaults: Resource attributes for where the environment has none, such as `service.name`.
         agent_settings: The agent's settings, read from the environment where None.
-        with_processor: False leaves out the span processor: spans carry no profile ID.
-        with_agent: False leaves out the agent: the profile IDs lead nowhere.
+        parts: What to put telemetry together from; the usual parts where None.
 
     Raises:
         TelemetryError: A variable for the agent cannot be used.
     """
     settings = AgentSettings.from_environment() if agent_settings is None else agent_settings
+    parts = Parts() if parts is None else parts
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
     logging.getLogger(OTLPSpanExporter.__module__).addFilter(_OnceInAWhile(REPEATED_AFTER_SECONDS))
-    from_environment = OTELResourceDetector().detect().attributes
-    resource = Resource.create({**(resource_defaults or {}), **from_environment})
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    resource = make_resource(resource_defaults)
+    provider = TracerProvider(sampler=parts.sampler, resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(parts.exporter()))
     profiled = False
     if settings.server_address is None:
         _logger.warning("PYROSCOPE_SERVER_ADDRESS is not set: nothing is profiled, and no span carries a profile ID")
     else:
-        if with_processor:
-            provider.add_span_processor(PyroscopeSpanProcessor())
-        if with_agent:
-            profiled = _start_agent(settings, settings.server_address, resource)
+        if parts.profile_processor is not None:
+            provider.add_span_processor(parts.profile_processor())
+        if parts.start_agent is not None:
+            profiled = start_agent(settings, resource, parts.start_agent)
     trace.set_tracer_provider(provider)
     RequestsInstrumentor().instrument(tracer_provider=provider)
     telemetry = Telemetry(provider, profiled=profiled)
@@ -196,11 +218,26 @@ def configure_telemetry(
     return telemetry
 
 
-def _start_agent(settings: AgentSettings, server_address: str, resource: Resource) -> bool:
+def make_resource(defaults: Mapping[str, str] | None = None) -> Resource:
+    """Make the resource that says who is speaking: what the environment has, and `defaults` for the rest."""
+    return Resource.create({**(defaults or {}), **OTELResourceDetector().detect().attributes})
+
+
+def start_agent(settings: AgentSettings, resource: Resource, start: Callable[..., bool] = pyroscope.configure) -> bool:
+    """Start the profiling agent in this process; `settings` must name a server.
+
+    Args:
+        settings: The agent's settings.
+        resource: Who is speaking.
+        start: Takes the arguments of `pyroscope.configure`.
+
+    Returns:
+        Whether it runs.
+    """
     attributes = resource.attributes
-    started = pyroscope.configure(
+    started = start(
         application_name=settings.application_name or str(attributes["service.name"]),
-        server_address=server_address,
+        server_address=settings.server_address,
         basic_auth_username=settings.basic_auth_user,
         basic_auth_password=settings.basic_auth_password,
         tenant_id=settings.tenant_id,

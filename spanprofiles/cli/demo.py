@@ -6,14 +6,16 @@ import json
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
 import click
 
-from spanprofiles.cli.exits import COULD_NOT_LOOK, leave, reported
+from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.clients import ClientError
 from spanprofiles.demo import DemoError, DemoPorts, DemoStack, Figures, LiveFigures
+from spanprofiles.demo.story import FAULT, OTHER_REGION, SLOW_REGION, new_admin_token, tell_slow_search
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TracedSession
 from spanprofiles.model import Endpoints
 
@@ -26,8 +28,9 @@ _QUIET_EVERY_S = 5.0
 @click.command()
 @click.option("--once", is_flag=True, help="End after the first verified link: exit 0, or else the reason.")
 @click.option("--json", "as_json", is_flag=True, help="Print the first link as JSON on standard output.")
+@click.option("--fault", type=click.Choice([FAULT]), help="Tell the story of a fault: who makes rides slow, and where?")
 @click.option("--users", type=click.IntRange(1, 200), default=4, show_default=True, help="Riders at once.")
-def command(once: bool, as_json: bool, users: int) -> None:
+def command(once: bool, as_json: bool, fault: str | None, users: int) -> None:
     """Run the demo: servers, three regions of the rideshare app and their load, on 127.0.0.1.
 
     Prints the span tree and the flame graph of the first ride as soon as the two are linked, then a live line until
@@ -38,7 +41,7 @@ def command(once: bool, as_json: bool, users: int) -> None:
         signal.signal(number, _interrupt)
     with reported():
         try:
-            _run(started, once, as_json, users)
+            _run(started, _Wishes(once, as_json, fault), users)
         except DemoError as error:
             leave(COULD_NOT_LOOK, str(error))
         except KeyboardInterrupt:
@@ -50,11 +53,21 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG00
     raise KeyboardInterrupt
 
 
-def _run(started: float, once: bool, as_json: bool, users: int) -> None:
+@dataclass(frozen=True)
+class _Wishes:
+    """What the command line asks for."""
+
+    once: bool
+    as_json: bool
+    fault: str | None
+
+
+def _run(started: float, wishes: _Wishes, users: int) -> None:
     ports, replaced = DemoPorts().freed()
     for name, (taken, free) in replaced.items():
         _say(f"port {taken} ({name.replace('_', '-')}) is taken by another program: using {free}")
-    stack = DemoStack(ports, users)
+    token = new_admin_token()
+    stack = DemoStack(ports, users, admin_token=token)
     try:
         _say("starting Tempo's and Pyroscope's stand-ins, and the regions " + ", ".join(stack.regions))
         stack.launch()
@@ -66,8 +79,10 @@ def _run(started: float, once: bool, as_json: bool, users: int) -> None:
         linker = Linker.of(endpoints)
         evidence, first = _first_ride(rideshare, linker)
         seconds = time.monotonic() - started
-        _print_json(first, seconds) if as_json else _print(first, evidence, seconds)
-        if not once:
+        _print_json(first, seconds) if wishes.as_json else _print(first, evidence, seconds)
+        if wishes.fault:
+            _tell_story(stack, linker, token, wishes.as_json)
+        if not wishes.once:
             _print_next(first, stack, endpoints)
             _live(stack, LiveFigures(linker))
     finally:
@@ -91,6 +106,21 @@ def _first_ride(rideshare: TracedSession, linker: Linker) -> tuple[Evidence, Lin
     if not linked.flamegraph.total_of(_WORK):
         raise NoSamplesError(f"the span profile has samples, but none in {_WORK}: {linked.flamegraph!r}", evidence)
     return evidence, linked
+
+
+def _tell_story(stack: DemoStack, linker: Linker, token: str, as_json: bool) -> None:
+    """Switch the fault on and find the guilty function.
+
+    Raises:
+        SystemExit: the difference of slow and fast rides does not name it.
+    """
+    from spanprofiles.cli.demo_story import print_story, story_as_json
+
+    regions = {name: stack.await_region(name) for name in (SLOW_REGION, OTHER_REGION)}
+    story = tell_slow_search(regions, linker, token, tell=_say)
+    click.echo(json.dumps(story_as_json(story))) if as_json else print_story(story)
+    if not story.is_as_told:
+        leave(BROKEN, "the difference of slow and fast rides does not name the guilty function")
 
 
 def _say(text: str) -> None:

@@ -17,6 +17,9 @@ from spanprofiles.model import Endpoints
 
 SERVICE = "ride-sharing-app"
 
+#: The environment variable of a region that opens its admin route to a token's holder.
+ADMIN_TOKEN_VARIABLE = "RIDESHARE_ADMIN_TOKEN"  # noqa: S105  # a variable's name
+
 #: Locust ends by itself after this time, should nobody end it.
 _LOAD_LASTS = "4h"
 _START_S = 30.0
@@ -77,9 +80,12 @@ class DemoStack:
         ports: where they listen.
         users: how many riders Locust simulates at once.
         backend: where telemetry goes; None for an embedded pair on ``ports``.
+        admin_token: opens the regions' admin routes to whoever has it; None leaves them shut.
     """
 
-    def __init__(self, ports: DemoPorts, users: int, backend: Backend | None = None) -> None:
+    def __init__(
+        self, ports: DemoPorts, users: int, backend: Backend | None = None, admin_token: str | None = None
+    ) -> None:
         self.ports = ports
         self.users = users
         self.regions = {
@@ -88,6 +94,7 @@ class DemoStack:
             "ap-south": Region("ap-south", ports.ap_south, "eu-north"),
         }
         self._backend = backend or EmbeddedBackend(EmbeddedPorts(ports.tempo, ports.otlp_http, ports.pyroscope))
+        self._admin = {ADMIN_TOKEN_VARIABLE: admin_token} if admin_token else {}
         self._processes: dict[str, ManagedProcess] = {}
         self._directory = _checkout()
 
@@ -186,6 +193,7 @@ class DemoStack:
             "RIDESHARE_REGION": region.name,
             "RIDESHARE_BIND": f"127.0.0.1:{region.port}",
             "RIDESHARE_NEIGHBOUR_URL": self.regions[region.neighbour].url,
+            **self._admin,
         }
 
 

@@ -30,14 +30,14 @@ def impatient(span_profiles: SpanProfiles) -> Linker:
 
 
 def test_without_the_processor_the_span_carries_no_profile_id(start_region: StartRegion, impatient: Linker) -> None:
-    response = start_region(RIDESHARE_TELEMETRY="agent").get("/scooter")
+    response = start_region(RIDESHARE_FAULTS="no-processor").get("/scooter")
 
     with pytest.raises(NoProfileIdError, match=r"the span processor .* is not added"):
         impatient.linked_span(response)
 
 
 def test_without_the_agent_the_profile_id_is_a_dead_link(start_region: StartRegion, impatient: Linker) -> None:
-    response = start_region(RIDESHARE_TELEMETRY="processor", OTEL_SERVICE_NAME="no-agent-app").get("/scooter")
+    response = start_region(RIDESHARE_FAULTS="no-agent", OTEL_SERVICE_NAME="no-agent-app").get("/scooter")
 
     with pytest.raises(NoSamplesError, match=r"no agent runs") as failure:
         impatient.linked_span(response)

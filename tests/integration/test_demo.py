@@ -65,12 +65,31 @@ def test_once_shows_the_span_tree_and_the_flame_graph() -> None:
 
 
 def test_once_fails_with_the_reason_where_the_link_is_broken() -> None:
-    result = run_once(environment={"RIDESHARE_TELEMETRY": "agent"})
+    result = run_once(environment={"RIDESHARE_FAULTS": "no-processor"})
 
     assert result.returncode == 1
     assert "no local root span" in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+def test_the_fault_of_a_slow_search_is_told_with_the_guilty_function() -> None:
+    result = run_once("--json", "--fault", "slow-search")
+
+    assert result.returncode == 0, result.stderr
+    link, story = (json.loads(line) for line in result.stdout.splitlines())
+    assert link["profile_id"] == link["span_id"]
+    assert story["region"] == "us-east"
+    assert story["guilty"] == "drop_repeated_vehicles"
+    assert story["slow"]["duration_ns"] > story["fast"]["duration_ns"]
+    assert story["slow"]["trace_id"] != story["fast"]["trace_id"]
+
+
+def test_an_unknown_fault_is_refused() -> None:
+    result = run_once("--fault", "flat-tyre")
+
+    assert result.returncode == 2
+    assert "'flat-tyre' is not 'slow-search'" in result.stderr
 
 
 def test_a_region_that_cannot_start_is_named_with_its_last_words() -> None:

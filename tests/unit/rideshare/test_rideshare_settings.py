@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from rideshare.faults import FAULTS
 from rideshare.settings import Settings, SettingsError
 from rideshare.telemetry import AgentSettings, TelemetryError
 from tests.unit.rideshare.stub_servers import REPOSITORY, clean_environment
@@ -24,16 +25,33 @@ def test_every_variable_is_read() -> None:
             "RIDESHARE_NEIGHBOUR_URL": "http://127.0.0.1:5001/",
             "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS": "0.5",
             "RIDESHARE_GATEWAY_SECONDS": "0",
-            "RIDESHARE_TELEMETRY": "agent",
+            "RIDESHARE_FAULTS": " no-agent,slow-search, ",
+            "RIDESHARE_ADMIN_TOKEN": "0123456789abcdef",
         }
     )
     assert (settings.region.name, settings.seed, settings.bind) == ("us-east", 42, "[::1]:8000")
     assert (settings.neighbour_url, settings.neighbour_timeout_seconds) == ("http://127.0.0.1:5001", 0.5)
-    assert (settings.gateway_seconds, settings.linking_parts) == (0.0, frozenset({"agent"}))
+    assert (settings.gateway_seconds, settings.faults) == (0.0, frozenset({"no-agent", "slow-search"}))
+    assert settings.admin_token == "0123456789abcdef"
+    assert "0123456789abcdef" not in repr(settings)
 
 
-def test_neither_half_of_the_link_can_be_asked_for() -> None:
-    assert Settings.from_environment({"RIDESHARE_TELEMETRY": "none"}).linking_parts == frozenset()
+@pytest.mark.parametrize("token", ["short", "with a space in it", "0123456789abcdé-", "x" * 201])
+def test_a_bad_admin_token_is_refused_and_not_repeated(token: str) -> None:
+    with pytest.raises(SettingsError, match="RIDESHARE_ADMIN_TOKEN must be 16 to 200 visible") as caught:
+        Settings.from_environment({"RIDESHARE_ADMIN_TOKEN": token})
+    assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_can_be_set(name: str) -> None:
+    assert Settings.from_environment({"RIDESHARE_FAULTS": name}).faults == {name}
+
+
+def test_an_unknown_fault_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="'no-agents' is none of no-processor, no-agent, ") as caught:
+        Settings.from_environment({"RIDESHARE_FAULTS": "slow-search,no-agents"})
+    assert [name for name in FAULTS if name not in str(caught.value)] == []
 
 
 @pytest.mark.parametrize(
@@ -51,7 +69,8 @@ def test_neither_half_of_the_link_can_be_asked_for() -> None:
         ("RIDESHARE_GATEWAY_SECONDS", "-0.1"),
         ("RIDESHARE_GATEWAY_SECONDS", "nan"),
         ("RIDESHARE_GATEWAY_SECONDS", "inf"),
-        ("RIDESHARE_TELEMETRY", "processor,agents"),
+        ("RIDESHARE_FAULTS", "no-processor,agents"),
+        ("RIDESHARE_FAULTS", "No-Agent"),
     ],
 )
 def test_a_bad_value_is_refused_with_the_variable_and_the_value(name: str, value: str) -> None:
@@ -96,6 +115,10 @@ def test_a_bad_server_address_is_refused_and_not_repeated_since_it_may_hold_a_pa
     ("variables", "line"),
     [
         ({"RIDESHARE_REGION": "mars"}, "rideshare: RIDESHARE_REGION is 'mars'; known regions are"),
+        (
+            {"RIDESHARE_FAULTS": "gremlins"},
+            "rideshare: RIDESHARE_FAULTS is 'gremlins'; 'gremlins' is none of no-processor",
+        ),
         ({"PYROSCOPE_UPLOAD_INTERVAL": "0.5"}, "rideshare: PYROSCOPE_UPLOAD_INTERVAL is '0.5'; it must be"),
     ],
 )

@@ -215,8 +215,8 @@ def outcomes() -> dict[str, Outcome]:
             "no neighbour": pool.submit(
                 one_order, {"RIDESHARE_REGION": "ap-south", "RIDESHARE_NEIGHBOUR_URL": nobody}, "/car"
             ),
-            "agent only": pool.submit(one_order, {"RIDESHARE_TELEMETRY": "agent"}),
-            "processor only": pool.submit(one_order, {"RIDESHARE_TELEMETRY": "processor"}),
+            "agent only": pool.submit(one_order, {"RIDESHARE_FAULTS": "no-processor"}),
+            "processor only": pool.submit(one_order, {"RIDESHARE_FAULTS": "no-agent"}),
             "no address": pool.submit(one_order, {"PYROSCOPE_SERVER_ADDRESS": ""}),
             "disabled": pool.submit(one_order, {"OTEL_SDK_DISABLED": "true"}),
         }
@@ -278,7 +278,8 @@ def test_without_an_answering_server_rides_go_on_the_log_is_short_and_stopping_i
 ) -> None:
     outcome = outcomes[name]
     assert (outcome.status, outcome.exit_code) == (200, 0)
-    assert outcome.seconds_to_stop < 3.0  # telemetry gives up after 1.2 s; gunicorn and a busy machine need the rest
+    # Telemetry gives up after 1.2 s. How long gunicorn takes on a busy machine shows in a region with nothing to send.
+    assert outcome.seconds_to_stop < outcomes["disabled"].seconds_to_stop + 3.0
     assert outcome.log.count("\n") <= 1
     assert "Traceback" not in outcome.log
 

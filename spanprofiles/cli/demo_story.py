@@ -1,0 +1,135 @@
+"""The story of ``spanprofiles demo --fault slow-search``, told in a terminal or as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from spanprofiles.cli import render
+from spanprofiles.demo.story import Rides, SlowSearchStory
+from spanprofiles.linking import LinkedSpan
+from spanprofiles.report import duration
+
+_CHANGES = 6
+_ROWS_OF_TOP = 4
+
+
+def print_story(story: SlowSearchStory, console: Console | None = None) -> None:
+    """Print what the story has seen: durations by region, a fast and a slow ride, what changed, and who is guilty."""
+    console = console or render.console()
+    console.print()
+    console.print(_title(f"rides get slow in {story.region}: GET {story.path}, median of {len(story.after.linked)}"))
+    console.print(_indented(_durations(story)))
+    for what, linked in (("a fast ride", story.before.typical), ("a slow ride", story.after.typical)):
+        console.print()
+        console.print(_title(f"{what}: trace {linked.trace_id}"))
+        console.print(render.linked_span(linked, console, _ROWS_OF_TOP))
+    console.print()
+    console.print(_title(f"their difference: CPU of a ride, average of {len(story.after.linked)} before and after"))
+    console.print(_indented(_changes(story)))
+    console.print()
+    console.print(_verdict(story))
+
+
+def story_as_json(story: SlowSearchStory) -> dict[str, Any]:
+    """Return what the story has seen as plain data; times are ns, of functions for one ride on average."""
+    guilty = story.guilty
+    return {
+        "region": story.region,
+        "order": story.path,
+        "rides": len(story.after.linked),
+        "fast": _ride(story.before.typical),
+        "slow": _ride(story.after.typical),
+        "regions": {
+            name: {"before_ns": before.duration_ns, "after_ns": after.duration_ns}
+            for name, (before, after) in _by_region(story).items()
+        },
+        "slowdown": round(story.slowdown, 2),
+        "guilty": guilty.name if guilty else None,
+        "changes": [
+            {
+                "function": change.name,
+                "self_before_ns": story.a_ride(change.self_before),
+                "self_after_ns": story.a_ride(change.self_after),
+            }
+            for change in story.difference.changes[:_CHANGES]
+        ],
+    }
+
+
+def _ride(linked: LinkedSpan) -> dict[str, Any]:
+    return {
+        "trace_id": linked.trace_id,
+        "span_id": linked.span_id,
+        "duration_ns": linked.span.duration_ns,
+        "cpu_ns": linked.cpu_ns,
+    }
+
+
+def _by_region(story: SlowSearchStory) -> dict[str, tuple[Rides, Rides]]:
+    return {story.region: (story.before, story.after), **story.elsewhere}
+
+
+def _title(text: str) -> Text:
+    return Text(text, style="bold")
+
+
+def _indented(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, 1), expand=False)
+
+
+def _table(*numbers: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in numbers:
+        table.add_column(title, justify="right", no_wrap=True)
+    return table
+
+
+def _durations(story: SlowSearchStory) -> RenderableType:
+    table = _table("before", "after", "times", "CPU before", "CPU after")
+    table.add_column("region")
+    for name, (before, after) in _by_region(story).items():
+        table.add_row(
+            duration(before.duration_ns),
+            duration(after.duration_ns),
+            f"{after.duration_ns / max(before.duration_ns, 1):.1f}",
+            duration(before.cpu_ns),
+            duration(after.cpu_ns),
+            Text(name),
+            style="red" if name == story.region else "",
+        )
+    return table
+
+
+def _changes(story: SlowSearchStory) -> RenderableType:
+    table = _table("self before", "self after", "change")
+    table.add_column("function", no_wrap=True, overflow="ellipsis")
+    guilty = story.guilty
+    for change in story.difference.changes[:_CHANGES]:
+        table.add_row(
+            duration(story.a_ride(change.self_before)),
+            duration(story.a_ride(change.self_after)),
+            _signed(story.a_ride(change.self_change)),
+            Text(change.name),
+            style="bold red" if guilty is not None and change.name == guilty.name else "",
+        )
+    return table
+
+
+def _verdict(story: SlowSearchStory) -> RenderableType:
+    guilty = story.guilty
+    if guilty is None:
+        return Text("guilty: no function has more CPU than before", style="bold red")
+    lines = [Text(f"guilty: {guilty.name}, {_signed(story.a_ride(guilty.self_change))} of CPU a ride", "bold green")]
+    lines.append(Text(f"rides in {story.region} take {story.slowdown:.1f} times as long, other regions allowed for"))
+    if not story.is_as_told:
+        lines.append(Text("that is not what the fault does: the machine may be too busy, so try again", "bold red"))
+    return Group(*lines)
+
+
+def _signed(value_ns: int) -> str:
+    return f"{'-' if value_ns < 0 else '+'}{duration(abs(value_ns))}"
