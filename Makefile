@@ -6,10 +6,11 @@ BACKEND ?= embedded
 # Tests wait for uploads more than they compute: more of them than processors at once.
 WORKERS ?= 4
 
-.PHONY: help install demo test lint types imports unit integration bench lock clean
+.PHONY: help install demo up down test lint types imports unit integration bench lock clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
+	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
 	@echo "make test     lint, types, import rules, unit tests, integration tests"
 	@echo "make bench    the figures the README quotes"
 	@echo "make install  make .venv from requirements.lock (the others do it first)"
@@ -28,6 +29,16 @@ $(VENV)/installed: requirements.lock pyproject.toml
 
 demo: install
 	@$(BIN)/spanprofiles demo
+
+# The same demo on real Tempo, Pyroscope and Grafana. Needs Docker with Compose 2.
+up:
+	@docker compose up --build --wait
+	@echo "Grafana  http://$$(docker compose port grafana 3000)"
+	@echo "Locust   http://$$(docker compose port loadgen 8089)"
+	@echo "a ride:  curl http://$$(docker compose port eu-north 5000)/bike"
+
+down:
+	@docker compose down --volumes --remove-orphans
 
 test: lint types imports unit integration
 

@@ -1,0 +1,179 @@
+"""docker-compose.yml and .env obey the rules, and a broken one is found out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.stack.compose_rules import RULES, Rule, faults_of
+from tests.unit.stack.reading import COMPOSE_FILE, Json, compose, raw_compose, services, settings
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_compose_file_obeys(rule: Rule) -> None:
+    assert list(rule(compose())) == []
+
+
+def _set(service: str, key: str, value: Any) -> Callable[[Json], None]:
+    return lambda stack: services(stack)[service].update({key: value})
+
+
+def _drop(service: str, key: str) -> Callable[[Json], None]:
+    def drop(stack: Json) -> None:
+        del services(stack)[service][key]
+
+    return drop
+
+
+def _environment(variable: str, value: str) -> Callable[[Json], None]:
+    return lambda stack: services(stack)["grafana"]["environment"].update({variable: value})
+
+
+def _condition(service: str, other: str, condition: str) -> Callable[[Json], None]:
+    return lambda stack: services(stack)[service]["depends_on"].update({other: {"condition": condition}})
+
+
+BROKEN: list[tuple[Callable[[Json], None], str]] = [
+    (_set("tempo", "image", "grafana/tempo:latest"), "tempo: the image 'grafana/tempo:latest' has no exact version"),
+    (_set("tempo", "image", "grafana/tempo"), "tempo: the image 'grafana/tempo' has no exact version"),
+    (_set("tempo", "image", "grafana/tempo:3.0"), "tempo: the image 'grafana/tempo:3.0' has no exact version"),
+    (_set("tempo", "ports", ["3200:3200"]), "tempo: the port '3200:3200' is not on 127.0.0.1"),
+    (_set("tempo", "ports", ["0.0.0.0:3200:3200"]), "tempo: the port '0.0.0.0:3200:3200' is not on 127.0.0.1"),
+    (_set("us-east", "ports", ["127.0.0.1:5001:5000"]), "us-east: the port 5001 is eu-north's already"),
+    (_drop("eu-north", "healthcheck"), "eu-north: the health check None is not a command that runs without a shell"),
+    (
+        _set("tempo", "healthcheck", {"test": ["CMD-SHELL", "/tempo -health"]}),
+        "tempo: the health check ['CMD-SHELL', '/tempo -health'] is not a command that runs without a shell",
+    ),
+    (
+        _set("tempo", "healthcheck", {"test": ["CMD", "sh", "-c", "/tempo -health"]}),
+        "tempo: the health check ['CMD', 'sh', '-c', '/tempo -health'] is not a command that runs without a shell",
+    ),
+    (
+        _set("tempo", "healthcheck", {"test": ["CMD", "/tempo", "-health"]}),
+        "tempo: the health check has no interval, timeout or retries",
+    ),
+    (
+        _set("pyroscope", "healthcheck", {"test": ["CMD", "/usr/bin/profilecli", "ready"]}),
+        "pyroscope: the health check does without upload",
+    ),
+    (
+        _condition("pyroscope-gives-back", "pyroscope", "service_started"),
+        "pyroscope: nothing proves that it gives back what it took",
+    ),
+    (_drop("tempo-gives-back", "depends_on"), "tempo: nothing proves that it gives back what it took"),
+    (_drop("grafana", "depends_on"), "grafana: starts without tempo"),
+    (
+        _condition("grafana", "tempo", "service_started"),
+        "grafana: waits for tempo with service_started, not service_healthy",
+    ),
+    (
+        _condition("eu-north", "tempo-gives-back", "service_healthy"),
+        "eu-north: waits for tempo-gives-back with service_healthy, not service_completed_successfully",
+    ),
+    (_drop("grafana", "deploy"), "grafana: memory has no limit"),
+    (
+        _set("tempo", "deploy", {"resources": {"limits": {"cpus": "4", "memory": "1G", "pids": 9}}}),
+        "tempo: 4 CPUs are more than a small machine has",
+    ),
+    (_drop("loadgen", "logging"), "loadgen: its log grows without end"),
+    (_drop("tempo", "restart"), "tempo: restart is None, not 'unless-stopped'"),
+    (_set("tempo-gives-back", "restart", "always"), "tempo-gives-back: restart is 'always', not 'no'"),
+    (_drop("loadgen", "user"), "loadgen: the user None is not one by number, and not root"),
+    (_set("loadgen", "user", "0:0"), "loadgen: the user '0:0' is not one by number, and not root"),
+    (_set("tempo", "cap_add", ["NET_ADMIN"]), "tempo: it keeps capabilities"),
+    (_drop("tempo", "cap_drop"), "tempo: it keeps capabilities"),
+    (_set("grafana", "security_opt", []), "grafana: it may gain privileges"),
+    (_set("grafana", "read_only", False), "grafana: its root file system can be written"),
+    (_set("loadgen", "network_mode", "host"), "loadgen: network_mode opens the container"),
+    (_set("eu-north", "privileged", True), "eu-north: privileged opens the container"),
+    (
+        _set("tempo", "volumes", ["./tempo:/etc/tempo", "tempo-data:/var/tempo"]),
+        "tempo: ./tempo of the machine is mounted at /etc/tempo for more than reading",
+    ),
+    (_set("tempo", "volumes", ["other:/var/tempo"]), "tempo: the volume other is not declared"),
+    (_set("pyroscope", "volumes", []), "pyroscope: its data, /data, is in no volume"),
+    (
+        _drop("tempo", "stop_grace_period"),
+        "tempo: it is killed after 10s, and may not have written all it holds",
+    ),
+    (_environment("GF_SECURITY_ADMIN_PASSWORD", "x"), "grafana: GF_SECURITY_ADMIN_PASSWORD looks like a secret"),
+    (_environment("GF_AUTH_ANONYMOUS_ORG_ROLE", "Admin"), "grafana: GF_AUTH_ANONYMOUS_ORG_ROLE is not Viewer"),
+    (_environment("GF_USERS_ALLOW_SIGN_UP", "true"), "grafana: GF_USERS_ALLOW_SIGN_UP is not false"),
+    (
+        _set("grafana", "image", "grafana/grafana:13.2.0"),
+        "grafana: grafana/grafana:13.2.0 may load its data sources from the internet; 13.1 does not",
+    ),
+]
+
+
+@pytest.mark.parametrize(("damage", "fault"), BROKEN, ids=[fault for _, fault in BROKEN])
+def test_a_broken_compose_file_is_found_out(damage: Callable[[Json], None], fault: str) -> None:
+    stack = compose()
+    damage(stack)
+    assert fault in faults_of(stack)
+
+
+def test_each_version_and_host_port_has_its_home_in_the_settings() -> None:
+    for name, service in services(raw_compose()).items():
+        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:\?\}", service["image"]), name
+        for port in service.get("ports", []):
+            assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_]+_PORT:\?\}:\d+", port), name
+
+
+def test_the_settings_and_the_compose_file_name_the_same_variables() -> None:
+    used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE_FILE.read_text()))
+    assert used == set(settings())
+
+
+def test_a_setting_that_is_missing_is_an_error_and_not_an_empty_text() -> None:
+    incomplete = {name: value for name, value in settings().items() if name != "TEMPO_PORT"}
+    with pytest.raises(KeyError, match="TEMPO_PORT"):
+        compose(incomplete)
+    without_a_check = re.findall(r"\$\{[A-Z_]+(?!:\?\})[^A-Z_]", COMPOSE_FILE.read_text())
+    assert without_a_check == []
+
+
+def test_other_ports_make_a_second_stack_that_shares_none_with_the_first() -> None:
+    moved = {name: str(int(value) + 10000) if name.endswith("_PORT") else value for name, value in settings().items()}
+
+    def host_ports(stack: Json) -> set[str]:
+        return {port.split(":")[1] for service in services(stack).values() for port in service.get("ports", [])}
+
+    first, second = host_ports(compose()), host_ports(compose(moved))
+    assert len(first) == len(second) == 8
+    assert not first & second
+
+
+def test_nothing_is_named_so_that_two_stacks_would_share_it() -> None:
+    stack = compose()
+    for name, service in services(stack).items():
+        assert not {"container_name", "hostname"} & service.keys(), name
+    assert all(volume is None for volume in stack["volumes"].values())
+    assert "networks" not in stack
+
+
+def test_the_regions_hand_their_orders_round() -> None:
+    found = services(compose())
+    regions = ("eu-north", "us-east", "ap-south")
+    for region, neighbour in zip(regions, (*regions[1:], regions[0]), strict=True):
+        environment = found[region]["environment"]
+        assert environment["RIDESHARE_REGION"] == region
+        assert environment["RIDESHARE_NEIGHBOUR_URL"] == f"http://{neighbour}:5000"
+        assert environment["OTEL_RESOURCE_ATTRIBUTES"] == f"region={region},host.name=rideshare-{region}"
+        assert environment["OTEL_SERVICE_NAME"] == "ride-sharing-app"
+
+
+def test_pyroscope_traces_itself_under_the_name_of_its_own_profiles() -> None:
+    environment = services(compose())["pyroscope"]["environment"]
+    assert environment["OTEL_SERVICE_NAME"] == "pyroscope"
+    assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://tempo:4318"
+
+
+def test_the_load_is_bounded_in_riders_and_time() -> None:
+    command = services(compose())["loadgen"]["command"]
+    assert any(re.fullmatch(r"--users=[1-9]\d?", argument) for argument in command)
+    assert any(re.fullmatch(r"--run-time=[1-9]\d*[smh]", argument) for argument in command)
