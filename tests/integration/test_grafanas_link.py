@@ -132,7 +132,7 @@ def test_with_a_setting_broken_there_is_no_button(
             "under other labels than these",
         ),
         (
-            lambda link: link.update(profileTypeId="memory:alloc_space:bytes:space:bytes"),
+            lambda link: link.update(profileTypeId="wall:wall:nanoseconds:wall:nanoseconds"),
             Doubt.OTHER_PROFILE_TYPE,
             "no profiles of that type",
         ),
