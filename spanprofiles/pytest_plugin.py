@@ -8,6 +8,7 @@ A suite overrides what does not suit it by a fixture of the same name:
 - ``span_profiles_upload_interval``: the agent's upload interval, s (session)
 - ``span_profiles_app``: starts the app under test as a process and gives a client of it (session)
 - ``span_profiles``: the claims (function)
+- ``span_profiles_doctor``: examines a service hop by hop (function)
 
 Options and environment variables are listed by ``pytest --help`` under "span profiles".
 """
@@ -16,13 +17,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:  # the plugin is loaded into every pytest run where the package is installed: it imports when used
     from spanprofiles.backends import BackendSettings, ManagedProcess
     from spanprofiles.clients import PyroscopeClient, TempoClient
+    from spanprofiles.doctor import Examination
     from spanprofiles.linking import Evidence, LinkedSpan, Linker, Traced, TracedSession, Waiting
     from spanprofiles.model import Endpoints, FlameGraph, Span, Trace
 
@@ -39,7 +41,7 @@ _OPTIONS = {
     "upload_interval": "the profiling agent's upload interval, s (default 1)",
 }
 _Answer = TypeVar("_Answer")
-_seen_key = pytest.StashKey["list[Evidence]"]()
+_seen_key = pytest.StashKey["list[tuple[Linker, Evidence]]"]()
 
 
 class SpanProfiles:
@@ -50,7 +52,7 @@ class SpanProfiles:
         linker: follows requests.
     """
 
-    def __init__(self, endpoints: Endpoints, linker: Linker, seen: list[Evidence]) -> None:
+    def __init__(self, endpoints: Endpoints, linker: Linker, seen: list[tuple[Linker, Evidence]]) -> None:
         self.endpoints = endpoints
         self.linker = linker
         self._seen = seen
@@ -115,7 +117,7 @@ class SpanProfiles:
 
         __tracebackhide__ = True
         evidence = self.linker.evidence(traced)
-        self._seen.append(evidence)
+        self._seen.append((self.linker, evidence))
         try:
             return ask(traced, evidence)
         except LinkError as error:
@@ -154,10 +156,22 @@ def pytest_runtest_makereport(
     report = yield
     seen = item.stash.get(_seen_key, [])
     if call.when == "call" and report.failed and seen:
-        from spanprofiles.report import failure_report
-
-        report.sections.append(("span profiles", "\n\n".join(failure_report(evidence) for evidence in seen)))
+        report.sections.append(("span profiles", "\n\n".join(_account(linker, evidence) for linker, evidence in seen)))
     return report
+
+
+def _account(linker: Linker, evidence: Evidence) -> str:
+    """Return what was seen of a request, and what the doctor says of it."""
+    from spanprofiles.clients import ClientError
+    from spanprofiles.doctor import examine_failure
+    from spanprofiles.report import failure_report
+
+    lines = [failure_report(evidence), "", "the doctor says"]
+    try:
+        lines += [f"  {line}" for line in examine_failure(linker, evidence).lines()]
+    except ClientError as error:
+        lines.append(f"  nothing: {error}")
+    return "\n".join(lines)
 
 
 @pytest.fixture(scope="session")
@@ -213,6 +227,24 @@ def span_profiles(
         span_profiles_endpoints, waiting=span_profiles_waiting, upload_interval_s=span_profiles_upload_interval
     )
     return SpanProfiles(span_profiles_endpoints, linker, request.node.stash.setdefault(_seen_key, []))
+
+
+@pytest.fixture
+def span_profiles_doctor(
+    span_profiles_endpoints: Endpoints, span_profiles_upload_interval: float
+) -> Callable[..., Examination]:
+    """Give a function that examines a service of the backend hop by hop.
+
+    ``span_profiles_doctor(service="")`` takes the arguments of :func:`spanprofiles.doctor.examine` and returns an
+    examination: ``.verdict``, ``.broken``, ``.findings``.
+    """
+    from spanprofiles.doctor import examine
+
+    def examination(service: str = "", **options: Any) -> Examination:
+        options.setdefault("upload_interval_s", span_profiles_upload_interval)
+        return examine(span_profiles_endpoints, service=service, **options)
+
+    return examination
 
 
 @pytest.fixture(scope="session")

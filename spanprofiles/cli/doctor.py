@@ -1,0 +1,180 @@
+"""``spanprofiles doctor``: which hop of the link is broken, with the evidence and what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
+from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.doctor import (
+    HARMLESS,
+    LONGEST_SINCE_S,
+    Cause,
+    Examination,
+    Explanation,
+    Finding,
+    SeveralServicesError,
+    Verdict,
+    examine,
+)
+from spanprofiles.linking.grafana import DataSources, SettingsError, read_data_sources
+from spanprofiles.model import CPU, Endpoints
+
+_SINCE = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_STYLES = {
+    Verdict.OK: "green",
+    Verdict.BROKEN: "bold red",
+    Verdict.DOUBTFUL: "yellow",
+    Verdict.NOT_CHECKED: "dim",
+}
+_SHOWN_OF_EACH = 3
+_DEFAULT_TEMPO, _DEFAULT_OTLP = "http://127.0.0.1:3200", "http://127.0.0.1:4318"
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, value: str) -> float:
+    """Read a time span such as ``90s``, ``15m`` or ``2h``; a bare number is seconds."""
+    match = _SINCE.fullmatch(value.strip())
+    if match is None:
+        raise click.BadParameter(f"{value!r} is no time span: 90s, 15m or 2h is expected", context, parameter)
+    seconds = float(match["number"]) * _SECONDS[match["unit"]]
+    if not 0 < seconds <= LONGEST_SINCE_S:
+        raise click.BadParameter(f"{value!r} is out of range: up to {LONGEST_SINCE_S / 3600:g}h", context, parameter)
+    return seconds
+
+
+@click.command()
+@click.option("--service", default="", metavar="NAME", help="service.name. [default: the only one Tempo knows]")
+@click.option("--since", "since_s", default="15m", show_default=True, callback=_seconds, help="How far back to look.")
+@click.option("--trace", "trace_id", default="", metavar="ID", help="Look at the spans of this trace alone.")
+@click.option("--profile-type", default=CPU, show_default=True, help="The type of profile to look for.")
+@click.option("--grafana", "grafana_url", metavar="URL", help="Check the data sources of this Grafana.")
+@click.option(
+    "--datasource",
+    "files",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(exists=True),
+    help="Check those of this provisioning file, or folder of them; may be repeated.",
+)
+@click.option("--uid", help="Of the Tempo data source, where there are several.")
+@click.option("--probe", is_flag=True, help="Send a synthetic span and profile first, and read them back.")
+@click.option("--otlp", "otlp_url", metavar="URL", help="OTLP/HTTP receiver, for --probe. [SPAN_PROFILES_OTLP_URL]")
+@click.option(
+    "--upload-interval", type=click.FloatRange(0.1), help="Of the app's agent, s. [default: what its uploads tell]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@backend_options
+def command(
+    service: str,
+    since_s: float,
+    trace_id: str,
+    profile_type: str,
+    files: tuple[str, ...],
+    uid: str | None,
+    probe: bool,
+    upload_interval: float | None,
+    as_json: bool,
+    **options: str | None,
+) -> None:
+    """Look at a service hop by hop, and say which hop is broken: from its spans to the samples Grafana would show.
+
+    Works on any service in any language. Ends with 0 where nothing is broken (doubts are allowed), with 1 where a hop
+    is, with 2 where it could not look.
+    """
+    if files and options.get("grafana_url"):
+        raise click.UsageError("give --grafana or --datasource, not both")
+    with reported():
+        places = _places(options)
+        try:
+            examination = examine(
+                places,
+                service=service,
+                since_s=since_s,
+                trace_id=trace_id,
+                profile_type=profile_type,
+                probe=probe,
+                sources=_sources(files),
+                tempo_uid=uid,
+                upload_interval_s=upload_interval,
+            )
+        except SeveralServicesError as error:
+            leave(COULD_NOT_LOOK, _choose(error.services))
+        except SettingsError as error:
+            leave(COULD_NOT_LOOK, str(error))
+    if as_json:
+        click.echo(json.dumps(examination.as_json()))
+    else:
+        _print(examination)
+    _leave(examination)
+
+
+def _places(options: dict[str, str | None]) -> Endpoints:
+    places = endpoints(dict(os.environ), options)
+    if not places.otlp_http and places.tempo == _DEFAULT_TEMPO:
+        return replace(places, otlp_http=_DEFAULT_OTLP)
+    return places
+
+
+def _sources(files: Sequence[str]) -> DataSources | None:
+    return read_data_sources(files) if files else None
+
+
+def _choose(services: Sequence[str]) -> str:
+    lines = "\n".join(f"  --service {name}" for name in services)
+    return f"Tempo knows several services, choose one:\n{lines}"
+
+
+def _leave(examination: Examination) -> None:
+    if not examination.could_look:
+        leave(COULD_NOT_LOOK, "a server did not answer as it should, so the rest could not be looked at")
+    if examination.broken is not None:
+        leave(BROKEN, f"the link is broken at: {examination.broken.hop}")
+
+
+def _print(examination: Examination) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from spanprofiles.cli import render
+
+    console = render.console()
+    table = Table(
+        title=f"service {examination.service}" if examination.service else None, title_justify="left", expand=True
+    )
+    table.add_column("hop", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("evidence", ratio=3, overflow="fold")
+    table.add_column("what to do", ratio=2, overflow="fold")
+    for one in examination.findings:
+        verdict = Text(one.verdict.value, style=_STYLES[one.verdict])
+        table.add_row(Text(one.hop), verdict, Text(_evidence(one)), Text(one.advice))
+    console.print(table)
+    if examination.unlinked:
+        console.print()
+        console.print(Text(f"spans without samples where Grafana looks: {len(examination.unlinked)}", style="bold"))
+    shown = _some_of_each_cause(examination.unlinked)
+    for explanation in shown:
+        span = explanation.span
+        console.print(Text(f"  {span.span_id}  {span.name}  {explanation.cause.value}: {explanation.sentence}"))
+    if len(examination.unlinked) > len(shown):
+        console.print(Text(f"  and {len(examination.unlinked) - len(shown)} more: --json lists all"))
+
+
+def _some_of_each_cause(unlinked: Sequence[Explanation]) -> list[Explanation]:
+    """Return a few of each cause, the harmless ones last."""
+    grouped: dict[Cause, list[Explanation]] = {}
+    for one in unlinked:
+        grouped.setdefault(one.cause, []).append(one)
+    causes = sorted(grouped, key=lambda cause: cause in HARMLESS)
+    return [one for cause in causes for one in grouped[cause][:_SHOWN_OF_EACH]]
+
+
+def _evidence(one: Finding) -> str:
+    return "\n".join(one.evidence)

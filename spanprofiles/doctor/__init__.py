@@ -1,0 +1,26 @@
+"""The doctor: names the hop at which the link from a service's spans to their profiles is broken.
+
+It works on any service in any language, from what Tempo and Pyroscope have of it. One module a hop
+(:mod:`spanprofiles.doctor.hops`), each a judgement over plain facts that one package gathers.
+"""
+
+from __future__ import annotations
+
+from spanprofiles.doctor.examination import Examination
+from spanprofiles.doctor.examining import HOPS, LONGEST_SINCE_S, SeveralServicesError, examine, examine_failure
+from spanprofiles.doctor.explaining import HARMLESS, Cause, Explanation
+from spanprofiles.doctor.finding import Finding, Verdict
+
+__all__ = [
+    "HARMLESS",
+    "HOPS",
+    "LONGEST_SINCE_S",
+    "Cause",
+    "Examination",
+    "Explanation",
+    "Finding",
+    "SeveralServicesError",
+    "Verdict",
+    "examine",
+    "examine_failure",
+]

@@ -1,0 +1,81 @@
+"""All that the doctor says of one service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spanprofiles.doctor.explaining import Explanation
+from spanprofiles.doctor.finding import Finding, Verdict
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The findings, in the order of the hops.
+
+    Attributes:
+        service: the service that was looked at; empty where there was none to look at.
+        findings: one for each hop; those after the first broken one were not checked.
+        unlinked: the local root spans that lead to no samples, or not to where Grafana looks, each with the cause.
+        could_look: False where a server did not answer, so that nothing is known of what comes after it.
+    """
+
+    service: str
+    findings: tuple[Finding, ...]
+    unlinked: tuple[Explanation, ...] = ()
+    could_look: bool = True
+
+    @property
+    def broken(self) -> Finding | None:
+        """The first broken hop, or None."""
+        return next((one for one in self.findings if one.verdict is Verdict.BROKEN), None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all: broken, not checked (nothing could be looked at), doubtful, ok."""
+        if self.broken is not None:
+            return Verdict.BROKEN
+        if not self.could_look:
+            return Verdict.NOT_CHECKED
+        found = {one.verdict for one in self.findings}
+        return Verdict.DOUBTFUL if Verdict.DOUBTFUL in found else Verdict.OK
+
+    def finding(self, hop: str) -> Finding:
+        """Return the finding of that hop.
+
+        Raises:
+            KeyError: there is no such hop.
+        """
+        for one in self.findings:
+            if one.hop == hop:
+                return one
+        raise KeyError(hop)
+
+    def lines(self) -> list[str]:
+        """Return what matters of it as plain text: hops that are broken or doubtful, and how many are in order."""
+        lines = [f"doctor: {self.service or 'no service'}: {self.verdict.value}"]
+        for one in self.findings:
+            if one.verdict in {Verdict.BROKEN, Verdict.DOUBTFUL}:
+                lines.append(f"  {one.verdict.value}: {one.hop}: {'; '.join(one.evidence)}")
+                if one.advice:
+                    lines.append(f"    do: {one.advice}")
+        lines += [f"  span {one.span.span_id}: {one.cause.value}: {one.sentence}" for one in self.unlinked[:_SHOWN]]
+        good = [one.hop for one in self.findings if one.verdict is Verdict.OK]
+        lines.append(f"  in order: {', '.join(good) or 'nothing'}")
+        unseen = [one for one in self.findings if one.verdict is Verdict.NOT_CHECKED and one.evidence]
+        if not self.could_look:
+            lines += [f"  not checked: {one.hop}: {'; '.join(one.evidence)}" for one in unseen]
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the examination as a JSON object."""
+        return {
+            "service": self.service or None,
+            "verdict": self.verdict.value,
+            "broken": self.broken.hop if self.broken else None,
+            "could_look": self.could_look,
+            "findings": [one.as_json() for one in self.findings],
+            "unlinked": [one.as_json() for one in self.unlinked],
+        }

@@ -1,0 +1,264 @@
+"""Examines a service hop by hop: gathers what a hop needs, judges it, and stops guessing after the first broken one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from copy import copy
+from dataclasses import replace
+from types import ModuleType
+
+from spanprofiles.clients import ClientError, PyroscopeClient, TempoClient
+from spanprofiles.clients.grafana import GrafanaClient
+from spanprofiles.doctor import gathering, hops
+from spanprofiles.doctor.examination import Examination
+from spanprofiles.doctor.explaining import explain
+from spanprofiles.doctor.facts import Facts, GrafanaFacts, ProfileFacts
+from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.gathering import Case
+from spanprofiles.linking import Evidence, Linker
+from spanprofiles.linking.grafana import DataSources
+from spanprofiles.model import CPU, Endpoints, Trace, parse_trace_id
+
+#: How far back one can look, s: Pyroscope answers no longer window than 24 h, and the doctor adds margins.
+LONGEST_SINCE_S = 20 * 3600.0
+
+_NS = 1_000_000_000
+_PATIENCE_S = (1.0, 1.0)
+_NO_TIME = "the servers answer too slowly for a quick look"
+_NEIGHBOURS = 40
+_QUICK_TRACES = 12
+_QUICK_SPANS = 20
+
+_ORDER: tuple[ModuleType, ...] = (
+    hops.servers,
+    hops.probe,
+    hops.traces,
+    hops.profiles,
+    hops.service_name,
+    hops.profile_type,
+    hops.profile_id,
+    hops.own_id,
+    hops.sample_labels,
+    hops.one_span,
+    hops.link,
+    hops.clocks,
+    hops.window,
+    hops.grafana,
+)
+
+#: The names of the hops, in the order in which they are looked at.
+HOPS: tuple[str, ...] = tuple(hop.HOP for hop in _ORDER)
+
+
+class SeveralServicesError(ValueError):
+    """Tempo knows several services and none was chosen.
+
+    Attributes:
+        services: their names.
+    """
+
+    def __init__(self, services: Sequence[str]) -> None:
+        self.services = tuple(services)
+        super().__init__(f"Tempo knows several services, choose one: {', '.join(services)}")
+
+
+def examine(
+    endpoints: Endpoints,
+    *,
+    service: str = "",
+    since_s: float = 900.0,
+    trace_id: str = "",
+    profile_type: str = CPU,
+    probe: bool = False,
+    sources: DataSources | None = None,
+    tempo_uid: str | None = None,
+    upload_interval_s: float | None = None,
+    probe_timeout_s: float = 10.0,
+) -> Examination:
+    """Look at a service and say which hop is broken.
+
+    Args:
+        endpoints: where the servers are. Where ``grafana`` is given and ``sources`` is not, that Grafana is asked for
+            its data sources; ``otlp_http`` is needed for the probe.
+        service: its name; without one, that of the trace, or the only one that Tempo knows.
+        since_s: how far back to look, s.
+        trace_id: look at the local root spans of this trace alone.
+        profile_type: the type of profile that is asked for.
+        probe: whether to send a synthetic span and profile first.
+        sources: Grafana's data sources.
+        tempo_uid: which of the Tempo data sources, where there are several.
+        upload_interval_s: the agent's upload interval, s; without it, what the dates of uploads tell, or 10.
+        probe_timeout_s: how long to wait for the probe to come back, s.
+
+    Raises:
+        SeveralServicesError: no service is named and Tempo knows several.
+        ValueError: ``since_s`` is out of range.
+        IdentifierError: the trace ID is malformed.
+    """
+    if not 0 < since_s <= LONGEST_SINCE_S:
+        raise ValueError(f"look back more than 0 s and at most {LONGEST_SINCE_S / 3600:g} h, not {since_s:g} s")
+    with ExitStack() as clients:  # each keeps connections open, of which a server has so many
+        tempo = TempoClient(endpoints.tempo, endpoints.credentials)
+        clients.callback(tempo.http.close)
+        pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials)
+        clients.callback(pyroscope.http.close)
+        client = None
+        if endpoints.grafana and sources is None:
+            client = GrafanaClient(endpoints.grafana, endpoints.credentials)
+            clients.callback(client.http.close)
+        case = Case(
+            tempo,
+            pyroscope,
+            service,
+            time.time_ns(),
+            since_s,
+            parse_trace_id(trace_id) if trace_id else "",
+            profile_type,
+            otlp_http=endpoints.otlp_http,
+            credentials=endpoints.credentials,
+            probe_timeout_s=probe_timeout_s,
+        )
+        examiner = _Examiner(case, upload_interval_s, probe=probe, sources=sources, client=client, tempo_uid=tempo_uid)
+        return examiner.run()
+
+
+def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5) -> Examination:
+    """Look at a request whose link did not come about, quickly: for the report of a failed test.
+
+    It asks the linker's servers, with short time-outs, about this trace and a few of its newest neighbours.
+
+    Args:
+        linker: what followed the request.
+        evidence: what it saw.
+        budget_s: after so many seconds nothing further is asked for.
+    """
+    tempo, pyroscope = copy(linker.tempo), copy(linker.pyroscope)
+    tempo.http = tempo.http.with_timeout(_PATIENCE_S)
+    pyroscope.http = pyroscope.http.with_timeout(_PATIENCE_S)
+    case = Case(
+        tempo,
+        pyroscope,
+        "",
+        time.time_ns(),
+        trace_id=evidence.trace_id,
+        profile_type=linker.profile_type,
+        most_traces=_QUICK_TRACES,
+        most_spans=_QUICK_SPANS,
+        deadline=time.monotonic() + budget_s,
+    )
+    try:
+        return _Examiner(case, linker.upload_interval_s).run()
+    finally:  # the connections opened for the many questions; the linker opens its own when it needs one
+        tempo.http.close()
+        pyroscope.http.close()
+
+
+class _Examiner:
+    """One examination under way."""
+
+    def __init__(
+        self,
+        case: Case,
+        upload_interval_s: float | None,
+        *,
+        probe: bool = False,
+        sources: DataSources | None = None,
+        client: GrafanaClient | None = None,
+        tempo_uid: str | None = None,
+    ) -> None:
+        self._case = case
+        self._sources = sources
+        self._client = client
+        self._tempo_uid = tempo_uid
+        self._facts = Facts(
+            case.service, case.now_ns, case.since_s, case.trace_id, case.profile_type, upload_interval_s
+        )
+        self._before: dict[ModuleType, Callable[[], Facts]] = {
+            hops.servers: self._servers,
+            hops.traces: self._traces,
+            hops.profiles: self._profiles,
+            hops.sample_labels: self._links,
+        }
+        if probe:
+            self._before[hops.probe] = self._probed
+        if sources is not None or client is not None:
+            self._before[hops.grafana] = self._grafana
+
+    def run(self) -> Examination:
+        """Look at one hop after the other."""
+        findings: list[Finding] = []
+        could_look = True
+        for hop in _ORDER:
+            if not could_look or any(one.verdict is Verdict.BROKEN for one in findings):
+                findings.append(Finding(hop.HOP, Verdict.NOT_CHECKED))
+                continue
+            gather = self._before.get(hop)
+            if gather is not None and time.monotonic() > self._case.deadline:
+                findings.append(Finding(hop.HOP, Verdict.NOT_CHECKED, (_NO_TIME,)))
+                could_look = False
+                continue
+            try:
+                self._facts = gather() if gather else self._facts
+            except ClientError as error:
+                findings.append(Finding(hop.HOP, Verdict.NOT_CHECKED, (str(error),)))
+                could_look = False
+                continue
+            findings.append(hop.judge(self._facts))
+        could_look = could_look and all(one.answers for one in self._facts.servers)
+        was_judged = findings[_ORDER.index(hops.link)].verdict is not Verdict.NOT_CHECKED
+        explained = explain(self._facts) if was_judged else []
+        return Examination(self._facts.service, tuple(findings), tuple(explained), could_look)
+
+    def _servers(self) -> Facts:
+        return replace(self._facts, servers=gathering.servers(self._case))
+
+    def _probed(self) -> Facts:
+        return replace(self._facts, probed=gathering.probe(self._case))
+
+    def _traces(self) -> Facts:
+        wanted: Trace | None = None
+        if self._case.trace_id:
+            few = min(self._case.most_traces, _NEIGHBOURS)  # they are there to compare with
+            self._case = replace(self._case, most_traces=few, most_spans=min(self._case.most_spans, _NEIGHBOURS))
+            self._case, wanted = gathering.wanted_trace(self._case)
+        elif not self._case.service:
+            self._case = replace(self._case, service=self._only_service())
+        found = gathering.traces(self._case, wanted)
+        return replace(self._facts, service=self._case.service, traces=found)
+
+    def _only_service(self) -> str:
+        known = gathering.traced_services(self._case)
+        if len(known) > 1:
+            raise SeveralServicesError(sorted(known))
+        return known[0] if known else ""
+
+    def _profiles(self) -> Facts:
+        found = gathering.profiles(self._case, self._facts.roots.carrying)
+        facts = replace(self._facts, profiles=found)
+        if facts.traces is None or found.newest_ms is None or found.own_found:
+            return facts
+        seen = gathering.exemplars(self._case) or ()
+        traces = gathering.with_profiled(self._case, facts.traces, seen)
+        return replace(facts, traces=traces, profiles=replace(found, labelled=bool(seen)))
+
+    def _links(self) -> Facts:
+        profiles = self._facts.profiles or ProfileFacts()
+        found = gathering.links(self._case, self._facts.roots.carrying, profiles)
+        if not all(one.is_linked for one in found.links):  # what was refused may explain it
+            profiles = replace(profiles, refused=gathering.refused(self._case))
+        return replace(self._facts, links=found, profiles=profiles)
+
+    def _grafana(self) -> Facts:
+        sources = self._sources
+        if sources is None and self._client is not None:
+            found = gathering.data_sources(self._client)
+            if isinstance(found, GrafanaFacts):
+                return replace(self._facts, grafana=found)
+            sources = found
+        if sources is None:
+            return self._facts
+        traces = self._facts.traces.traces if self._facts.traces else ()
+        looked = gathering.grafana(self._case, sources, self._tempo_uid, self._facts.focus, traces)
+        return replace(self._facts, grafana=looked)

@@ -1,0 +1,217 @@
+"""Why a span with a profile ID leads to no samples: each span by itself, in the light of its siblings."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from statistics import median
+from typing import Any
+
+from spanprofiles.doctor.facts import SAMPLE_PERIOD_NS, Facts, Link, LinkFacts, Place
+from spanprofiles.doctor.processes import process_of
+from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, Arrival, Uploads
+from spanprofiles.model import Span
+
+#: A span of fewer sample periods may have no sample by chance.
+FEW_PERIODS = 3
+
+# With so many samples on average, a span of the same name does not miss all of them by chance.
+_MANY_SAMPLES = 5
+_MOSTLY = 0.5
+
+# A process is dead where its siblings' spans of the same names would have led to so many linked ones, and none is.
+_EXPECTED_LINKED = 2.5
+
+
+class Cause(Enum):
+    """Why a span has no samples, or not where Grafana looks."""
+
+    TOO_SHORT = "shorter than a few sample periods"
+    WAITING = "waited instead of computing"
+    NOT_ARRIVED = "its upload has not arrived yet"
+    LOST = "no upload covers its time: lost or refused"
+    DEAD_PROCESS = "nothing of its process is linked"
+    UNEXPLAINED = "others like it have samples"
+    UNCLEAR = "nothing to compare it with"
+    FAR_AWAY = "its samples are dated where Grafana does not look"
+
+
+#: Causes that are in the nature of sampling: nothing is wrong.
+HARMLESS = frozenset({Cause.TOO_SHORT, Cause.WAITING, Cause.NOT_ARRIVED})
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one span has no samples, or not where Grafana looks.
+
+    Attributes:
+        span: the span.
+        cause: why.
+        sentence: the same with this span's figures.
+    """
+
+    span: Span
+    cause: Cause
+    sentence: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the explanation as a JSON object."""
+        return {
+            "trace_id": self.span.trace_id,
+            "span_id": self.span.span_id,
+            "profile_id": self.span.profile_id,
+            "name": self.span.name,
+            "process": process_of(self.span),
+            "duration_ns": self.span.duration_ns,
+            "cause": self.cause.name.lower(),
+            "sentence": self.sentence,
+        }
+
+
+@dataclass(frozen=True)
+class Process:
+    """What the spans of one process lead to.
+
+    Attributes:
+        name: the resource attributes that tell it from others.
+        links: its spans.
+        expected: how many linked spans one would expect, from its siblings' spans of the same names.
+        has_profiles: whether Pyroscope has profiles of it; None where no label tells processes apart.
+    """
+
+    name: str
+    links: tuple[Link, ...]
+    expected: float
+    has_profiles: bool | None
+
+    @property
+    def linked(self) -> int:
+        """How many lead to samples."""
+        return sum(one.is_linked for one in self.links)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nothing of it is linked though its siblings' spans are."""
+        if self.linked:
+            return False
+        return self.expected >= _EXPECTED_LINKED or (self.has_profiles is False and self.expected >= _MOSTLY)
+
+
+def uploads_of(facts: Facts) -> Uploads:
+    """Return the uploads, with what is known of the processes."""
+    links = facts.links or LinkFacts()
+    return Uploads(links, len({process_of(one.span) for one in links.links}), facts.upload_interval_s)
+
+
+def processes(facts: Facts) -> list[Process]:
+    """Return the processes of the spans that were looked at, by name."""
+    uploads = uploads_of(facts)
+    grouped: dict[str, list[Link]] = defaultdict(list)
+    for one in facts.links.links if facts.links else ():
+        grouped[process_of(one.span)].append(one)
+    found = []
+    for name, links in sorted(grouped.items()):
+        siblings = [one for other, theirs in grouped.items() if other != name for one in theirs if is_long(one.span)]
+        rates = _rates(siblings)
+        expected = sum(
+            rates.get(one.span.name, (0.0, 0.0))[0]
+            for one in links
+            if is_long(one.span) and uploads.arrival(one.span, facts.now_ns) is not Arrival.AWAITED
+        )
+        found.append(Process(name, tuple(links), expected, uploads.has_process(links[0].span)))
+    return found
+
+
+def explain(facts: Facts) -> list[Explanation]:
+    """Explain each span in question that leads to no samples, or to samples far from it."""
+    uploads = uploads_of(facts)
+    dead = {one.name for one in processes(facts) if one.is_dead}
+    everything = facts.links.links if facts.links else ()
+    explained = []
+    for one in facts.focus:
+        if one.place is Place.NOWHERE:
+            siblings = [
+                other
+                for other in everything
+                if other is not one and is_long(other.span) and process_of(other.span) not in dead
+            ]
+            explained.append(_explain(one.span, uploads, facts.now_ns, _rates(siblings), dead))
+        elif one.place is not Place.EMBEDDED:
+            explained.append(Explanation(one.span, Cause.FAR_AWAY, f"its samples are {_distance(one)} it"))
+    return explained
+
+
+def is_long(span: Span) -> bool:
+    """Tell whether a span that computes all the time has samples almost for sure."""
+    return span.duration_ns >= FEW_PERIODS * SAMPLE_PERIOD_NS
+
+
+def _rates(links: Sequence[Link]) -> Mapping[str, tuple[float, float]]:
+    """Return, by span name, the part that is linked and the CPU of the linked ones, ns (median)."""
+    grouped: dict[str, list[Link]] = defaultdict(list)
+    for one in links:
+        grouped[one.span.name].append(one)
+    rates = {}
+    for name, alike in grouped.items():
+        linked = [one.cpu_ns for one in alike if one.is_linked]
+        rates[name] = (len(linked) / len(alike), median(linked) if linked else 0.0)
+    return rates
+
+
+def _explain(
+    span: Span, uploads: Uploads, now_ns: int, rates: Mapping[str, tuple[float, float]], dead: set[str]
+) -> Explanation:
+    lasted = f"it lasted {span.duration_ns / 1e6:.0f} ms"
+    if process_of(span) in dead:
+        return Explanation(span, Cause.DEAD_PROCESS, f"no span of its process is linked ({process_of(span)})")
+    if not is_long(span):
+        periods = span.duration_ns / SAMPLE_PERIOD_NS
+        return Explanation(span, Cause.TOO_SHORT, f"{lasted}, {periods:.1f} sample periods of 10 ms")
+    arrival = uploads.arrival(span, now_ns)
+    rate, cpu_ns = rates.get(span.name, (None, 0.0))
+    if arrival is Arrival.AWAITED:
+        interval_s = uploads.interval_s or USUAL_INTERVAL_S
+        ago_s = (now_ns - span.end_ns) / 1e9
+        return Explanation(
+            span, Cause.NOT_ARRIVED, f"it ended {ago_s:.1f} s ago, and uploads come every {interval_s:g} s or so"
+        )
+    is_computing = rate is not None and rate >= _MOSTLY and cpu_ns >= _MANY_SAMPLES * SAMPLE_PERIOD_NS
+    around_ns = uploads.cpu_around_ns(span)
+    if is_computing and (arrival is Arrival.MISSING or not around_ns):
+        return Explanation(
+            span,
+            Cause.LOST,
+            f"no profile covers its time, though others named {span.name!r} have {cpu_ns / 1e6:.0f} ms of CPU: the"
+            " agent stopped, or its upload was lost or refused",
+        )
+    if is_computing:
+        return Explanation(
+            span,
+            Cause.UNEXPLAINED,
+            f"{lasted}, and {rate:.0%} of the others named {span.name!r} have samples, {cpu_ns / 1e6:.0f} ms of CPU"
+            " each",
+        )
+    if rate is not None:
+        few = f"{rate:.0%} of the others named {span.name!r} have any sample"
+        return Explanation(span, Cause.WAITING, f"{lasted}, and {few}")
+    if around_ns < span.duration_ns / 2:
+        return Explanation(
+            span,
+            Cause.WAITING,
+            f"{lasted}, and its process has {around_ns / 1e6:.0f} ms of CPU in the profiles of that time",
+        )
+    return Explanation(
+        span,
+        Cause.UNCLEAR,
+        f"{lasted}; it waited, or its samples carry no span ID: there is no other span named {span.name!r} to compare"
+        f" it with, and its process has {around_ns / 1e6:.0f} ms of CPU around it",
+    )
+
+
+def _distance(link: Link) -> str:
+    side = "before" if link.is_earlier else "after"
+    if link.dated_ms is None:
+        return f"{'30 to 60 s' if link.place is Place.BUTTON else 'more than 60 s'} {side}"
+    return f"{abs(link.span.start_ns / 1e6 - link.dated_ms) / 1000:.0f} s {side}"

@@ -1,0 +1,251 @@
+"""What the doctor has seen: plain data, gathered by :mod:`spanprofiles.doctor.gathering`, judged by the hops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+
+from spanprofiles.clients import ProfileSeries, SpanExemplar
+from spanprofiles.doctor.processes import ProcessLabel
+from spanprofiles.doctor.roots import Roots, roots_of
+from spanprofiles.linking.grafana import GrafanaLink
+from spanprofiles.model import CPU, Span, Trace
+
+#: Time between two samples of the usual 100 a second, ns.
+SAMPLE_PERIOD_NS = 10_000_000
+
+#: Grafana's two margins around a span, s: of the flame graph in the span's details, and of the button.
+EMBEDDED_MARGIN_S, BUTTON_MARGIN_S = 30, 60
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """One server.
+
+    Attributes:
+        name: Tempo or Pyroscope.
+        url: its address.
+        error: what went wrong, in a sentence; empty where it is ready.
+        answers: whether it gave an answer that allows to go on looking, be it "not ready".
+        clock_ahead_s: its clock less this machine's, s, or None where it does not say.
+    """
+
+    name: str
+    url: str
+    error: str = ""
+    answers: bool = True
+    clock_ahead_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ProbedServer:
+    """What became of the synthetic span, or of the synthetic profile.
+
+    Attributes:
+        server: Tempo or Pyroscope.
+        url: where it was sent; empty where no address is known.
+        sent: whether it was taken.
+        came_back: whether it could be read.
+        error: why it was not taken, or could not be read.
+        waited_s: seconds until it came back, or until nobody waited any longer.
+    """
+
+    server: str
+    url: str
+    sent: bool = False
+    came_back: bool = False
+    error: str = ""
+    waited_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class TraceFacts:
+    """Traces of the service.
+
+    Attributes:
+        services: all services that Tempo knows.
+        traces: traces with spans of the service, newest first.
+        by_samples: whether the search found none, and these were found by the trace IDs on samples.
+        profiled: whether Pyroscope has profiles of the service; None where it was not asked.
+        labelled: whether their samples carry span IDs; None where it was not asked.
+    """
+
+    services: tuple[str, ...] = ()
+    traces: tuple[Trace, ...] = ()
+    by_samples: bool = False
+    profiled: bool | None = None
+    labelled: bool | None = None
+
+
+@dataclass(frozen=True)
+class ProfileFacts:
+    """Profiles of the service.
+
+    Attributes:
+        services: all services that Pyroscope has profiles of.
+        series: the label sets of the service's profiles.
+        all_types: the profile types of all services.
+        own_found: whether samples with the profile IDs of the newest spans are under the service's name.
+        labelled: whether other span IDs are on its samples; looked for where those of the newest spans are not.
+        newest_ms: date of the newest profile of the service, ms since the epoch, or None.
+        found_under: other service names under which they are.
+        refused: how many profiles Pyroscope refused since it started, by its word for the reason; empty where it does
+            not tell.
+    """
+
+    services: tuple[str, ...] = ()
+    series: tuple[Mapping[str, str], ...] = ()
+    all_types: tuple[str, ...] = ()
+    own_found: bool = False
+    labelled: bool = False
+    newest_ms: int | None = None
+    found_under: tuple[str, ...] = ()
+    refused: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The profile types of the service."""
+        return tuple(sorted({one["__profile_type__"] for one in self.series if "__profile_type__" in one}))
+
+
+class Place(Enum):
+    """Where the samples of a span are, seen from where Grafana looks for them."""
+
+    EMBEDDED = "within 30 s of the span"
+    BUTTON = "within 60 s of the span"
+    OUTSIDE = "more than 60 s from the span"
+    NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A local root span with a profile ID, and what it leads to.
+
+    Attributes:
+        span: the span.
+        place: where its samples are.
+        cpu_ns: what they sum up to, ns.
+        dated_ms: date of the profile that has them, ms since the epoch; known only of some that lie outside.
+        is_earlier: whether they lie before the span; None where they are within 30 s, or nowhere.
+    """
+
+    span: Span
+    place: Place
+    cpu_ns: int = 0
+    dated_ms: int | None = None
+    is_earlier: bool | None = None
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether the profile ID leads to samples, be it at an odd time."""
+        return self.place is not Place.NOWHERE
+
+
+@dataclass(frozen=True)
+class LabelCheck:
+    """A linked span whose samples were looked at for labels that are not its own.
+
+    Attributes:
+        span: the span.
+        late_ns: value of samples with its ID in profiles that were begun well after it ended.
+        foreign_ns: value of samples with its ID and the name of another span.
+    """
+
+    span: Span
+    late_ns: int = 0
+    foreign_ns: int = 0
+
+
+@dataclass(frozen=True)
+class LinkFacts:
+    """What the spans' profile IDs lead to.
+
+    Attributes:
+        links: the spans, newest first.
+        exemplars: examples of spans that have samples of the service; None where the server cannot say.
+        checks: the linked spans whose labels were looked at.
+        uploads: what the profiles sum up to over time, by process where a label tells processes apart.
+        step_s: length of a step in it, s.
+        process_label: which resource attribute is which label of profiles, or None.
+    """
+
+    links: tuple[Link, ...] = ()
+    exemplars: tuple[SpanExemplar, ...] | None = None
+    checks: tuple[LabelCheck, ...] = ()
+    uploads: tuple[ProfileSeries, ...] = ()
+    step_s: float = 1.0
+    process_label: ProcessLabel | None = None
+
+
+@dataclass(frozen=True)
+class GrafanaLook:
+    """What Grafana makes of one linked span.
+
+    Attributes:
+        link: the button and its query, or why there is none.
+        outcome: what the query brought, in a sentence; empty where there is no button.
+        has_samples: whether it brought samples.
+        embedded_is_drawn: whether the flame graph in the span's details is drawn; None where it is not asked for.
+    """
+
+    link: GrafanaLink
+    outcome: str = ""
+    has_samples: bool = False
+    embedded_is_drawn: bool | None = None
+
+
+@dataclass(frozen=True)
+class GrafanaFacts:
+    """Grafana's data sources, applied to some linked spans.
+
+    Attributes:
+        source: the Tempo data source, by UID.
+        error: why its settings could not be had; empty where they could.
+        is_silent: whether Grafana did not answer at all.
+        looks: the spans.
+    """
+
+    source: str = ""
+    error: str = ""
+    is_silent: bool = False
+    looks: tuple[GrafanaLook, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All of it; what was not gathered is None.
+
+    Attributes:
+        service: the service that is looked at.
+        now_ns: when, ns since the epoch.
+        since_s: how far back, s.
+        trace_id: the trace that is looked at alone, or an empty text.
+        profile_type: which profiles.
+        upload_interval_s: the agent's, where somebody told it, s.
+    """
+
+    service: str
+    now_ns: int
+    since_s: float = 900.0
+    trace_id: str = ""
+    profile_type: str = CPU
+    upload_interval_s: float | None = None
+    servers: tuple[ServerFacts, ...] = ()
+    probed: tuple[ProbedServer, ...] | None = None
+    traces: TraceFacts | None = None
+    profiles: ProfileFacts | None = None
+    links: LinkFacts | None = None
+    grafana: GrafanaFacts | None = None
+
+    @cached_property
+    def roots(self) -> Roots:
+        """The service's local root spans in the traces that were found."""
+        return roots_of(self.traces.traces if self.traces else (), self.service)
+
+    @property
+    def focus(self) -> tuple[Link, ...]:
+        """The links that are asked about: all, or those of the one trace."""
+        links = self.links.links if self.links else ()
+        return tuple(one for one in links if self.trace_id in {"", one.span.trace_id})

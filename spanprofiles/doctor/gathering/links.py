@@ -1,0 +1,148 @@
+"""Asks for the samples of each span."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from spanprofiles.clients import ProfileQuery
+from spanprofiles.doctor.facts import (
+    BUTTON_MARGIN_S,
+    EMBEDDED_MARGIN_S,
+    LabelCheck,
+    Link,
+    LinkFacts,
+    Place,
+    ProfileFacts,
+)
+from spanprofiles.doctor.gathering.case import Case
+from spanprofiles.doctor.gathering.profiles import exemplars, valid_ids
+from spanprofiles.doctor.processes import process_label
+from spanprofiles.model import Span, label_selector
+
+_AT_ONCE = 50
+_DATED = 4
+_CHECKED = 16
+
+# A profile that was begun so long after a span's end holds no sample of it, whatever way it is dated.
+_LATE_MS = 3_000
+_LATE_FOR_MS = 1_800_000
+_ARRIVES_WITHIN_MS = 1_000
+
+
+def links(case: Case, carrying: Sequence[Span], profiles: ProfileFacts) -> LinkFacts:
+    """Ask for the samples of the newest spans.
+
+    Args:
+        case: the question.
+        carrying: the spans with a profile ID, newest first.
+        profiles: what is known of the service's profiles.
+
+    Raises:
+        ClientError: Pyroscope failed.
+    """
+    spans = _chosen(case, carrying)
+    label = process_label(spans, profiles.series)
+    # before the spans are asked for: what is seen here is there for them as well
+    uploads = case.pyroscope.totals(case.window(), case.step_s, [label.label] if label else [])
+    found = _located(case, case.each(lambda span: _near(case, span), spans))
+    names = any("span_name" in labels for labels in profiles.series)
+    return LinkFacts(
+        links=tuple(found),
+        exemplars=exemplars(case) if not any(one.is_linked for one in found) else (),
+        checks=tuple(_checks(case, found, with_names=names)),
+        uploads=tuple(uploads),
+        step_s=case.step_s,
+        process_label=label,
+    )
+
+
+def _chosen(case: Case, carrying: Sequence[Span]) -> list[Span]:
+    usable = [span for span in carrying if valid_ids([span])]
+    usable.sort(key=lambda span: span.trace_id != case.trace_id)  # stable: the newest of each stay first
+    return usable[: case.most_spans]
+
+
+def _near(case: Case, span: Span) -> Link:
+    found = case.pyroscope.span_profile(case.around(span, EMBEDDED_MARGIN_S), valid_ids([span]))
+    return Link(span, Place.NOWHERE if found.is_empty else Place.EMBEDDED, found.total)
+
+
+def _located(case: Case, found: list[Link]) -> list[Link]:
+    """Look for the samples of those that have none near by, further away."""
+    missing = [one for one in found if not one.is_linked]
+    somewhere: set[str] = set()
+    for start in range(0, len(missing), _AT_ONCE):
+        some = [one.span for one in missing[start : start + _AT_ONCE]]
+        if not case.pyroscope.span_profile(case.far_around(some), valid_ids(some)).is_empty:
+            somewhere |= {span.span_id for span in some}
+    located = {
+        one.span.span_id: one
+        for one in case.each(lambda one: _far(case, one), [one for one in missing if one.span.span_id in somewhere])
+    }
+    found = [located.get(one.span.span_id, one) for one in found]
+    away = [one for one in found if one.is_earlier is not None]
+    ends = [*away[: _DATED // 2], *away[max(_DATED // 2, len(away) - _DATED // 2) :]]
+    dated = {one.span.span_id: one for one in case.each(lambda one: _dated(case, one), ends)}
+    return [dated.get(one.span.span_id, one) for one in found]
+
+
+def _far(case: Case, link: Link) -> Link:
+    span, ids = link.span, valid_ids([link.span])
+    wide = case.far_around([span])
+    whole = case.pyroscope.span_profile(wide, ids)
+    if whole.is_empty:
+        return link
+    by_button = not case.pyroscope.span_profile(case.around(span, BUTTON_MARGIN_S), ids).is_empty
+    earlier = replace(wide, end_ms=span.start_ns // 1_000_000 - EMBEDDED_MARGIN_S * 1000)
+    is_earlier = not case.pyroscope.span_profile(earlier, ids).is_empty
+    return Link(span, Place.BUTTON if by_button else Place.OUTSIDE, whole.total, is_earlier=is_earlier)
+
+
+def _dated(case: Case, link: Link) -> Link:
+    """Find the date of the first profile that has the span's samples, to a second, by halving."""
+    ids = valid_ids([link.span])
+    wide = case.far_around([link.span])
+    low, high = wide.start_ms, wide.end_ms
+    while high - low > 1000:
+        middle = (low + high) // 2
+        if case.pyroscope.span_profile(replace(wide, end_ms=middle), ids).is_empty:
+            low = middle
+        else:
+            high = middle
+    return replace(link, dated_ms=high)
+
+
+def _checks(case: Case, found: Sequence[Link], *, with_names: bool) -> list[LabelCheck]:
+    """Look at the labels of some linked spans that ended a while ago.
+
+    Half of them are those with the most CPU for their duration: a span whose labels stayed on a thread goes on to
+    collect samples. The others are evenly chosen over time.
+    """
+    ended_before_ns = case.now_ns - (_LATE_MS + _ARRIVES_WITHIN_MS) * 1_000_000
+    usable = [one for one in found if one.place is Place.EMBEDDED and one.span.end_ns < ended_before_ns]
+    by_load = sorted(usable, key=lambda one: -one.cpu_ns / max(1, one.span.duration_ns))[: _CHECKED // 2]
+    rest = [one for one in usable if one not in by_load]
+    every = max(1, -(-len(rest) // (_CHECKED // 2)))
+    chosen = [one.span for one in (*by_load, *rest[::every])]
+    return case.each(lambda span: _check(case, span, with_names=with_names), chosen)
+
+
+def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
+    ids, end_ms = valid_ids([span]), span.end_ns // 1_000_000
+    late_query = ProfileQuery(case.selector, end_ms + _LATE_MS, end_ms + _LATE_FOR_MS, case.profile_type)
+    late_ns = case.pyroscope.span_profile(late_query, ids).total
+    if late_ns:  # samples after the span alone are those of a clock that is ahead
+        on_time = replace(case.around(span, BUTTON_MARGIN_S), end_ms=end_ms + _LATE_MS)
+        late_ns = 0 if case.pyroscope.span_profile(on_time, ids).is_empty else late_ns
+    if not with_names:
+        return LabelCheck(span, late_ns)
+    others = case.around(span, EMBEDDED_MARGIN_S, _with_another_name(case.selector, span.name))
+    return LabelCheck(span, late_ns, case.pyroscope.span_profile(others, ids).total)
+
+
+def _with_another_name(selector: str, name: str) -> str:
+    """Return the selector of samples that carry a span name, and not this one."""
+    equal = label_selector({"span_name": name})  # escapes the name
+    inner = selector.strip("{}")
+    return "{" + ", ".join([*([inner] if inner else []), 'span_name!=""', equal[1:-1].replace("=", "!=", 1)]) + "}"

@@ -1,0 +1,116 @@
+"""Looks for profiles of the service, under its own name and under others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from spanprofiles.clients import ClientError, RequestRefusedError, SpanExemplar
+from spanprofiles.clients.probe import PROBE_SERVICE
+from spanprofiles.doctor.facts import ProfileFacts
+from spanprofiles.doctor.gathering.case import Case
+from spanprofiles.model import IdentifierError, Span, label_selector, parse_span_id
+
+_NEWEST = 20
+_EVERYTHING = "{}"
+_NAMELESS = "(none)"
+_STEPS = 60
+_REFUSED = re.compile(r'^pyroscope_discarded_samples_total\{[^}]*reason="([^"]*)"[^}]*\} ([0-9.e+]+)$', re.MULTILINE)
+
+
+def profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
+    """Return what Pyroscope has of the service.
+
+    Args:
+        case: the question.
+        carrying: the spans with a profile ID, newest first.
+
+    Raises:
+        ClientError: Pyroscope failed.
+    """
+    window = case.window()
+    first, last = window.start_ms, window.end_ms
+    services = tuple(known_services(case))
+    is_known = case.service in services
+    series = tuple(case.pyroscope.series(first, last, [case.selector])) if is_known else ()
+    ids = valid_ids(carrying)[:_NEWEST]
+    own = is_known and bool(ids) and not case.pyroscope.span_profile(window, ids).is_empty
+    return ProfileFacts(
+        services=services,
+        series=series,
+        all_types=tuple(case.pyroscope.profile_types(first, last)),
+        own_found=own,
+        newest_ms=_newest_ms(case) if is_known else None,
+        found_under=() if own or not ids else _found_under(case, services, ids),
+        refused={} if own else refused(case),
+    )
+
+
+def known_services(case: Case) -> list[str]:
+    """Return the services that Pyroscope has profiles of, the probe's left out.
+
+    Raises:
+        ClientError: Pyroscope failed.
+    """
+    window = case.window()
+    found = case.pyroscope.label_values("service_name", window.start_ms, window.end_ms)
+    return [name for name in found if name != PROBE_SERVICE]
+
+
+def _newest_ms(case: Case) -> int | None:
+    totals = case.pyroscope.totals(case.window(), case.step_s)
+    return max((date_ms for one in totals for date_ms, _ in one.points), default=None)
+
+
+def _found_under(case: Case, services: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the other services whose samples carry these IDs: halves of the services are asked, then their halves."""
+    if case.pyroscope.span_profile(case.window(_EVERYTHING), ids).is_empty:
+        return ()
+    holding: list[str] = []
+    pending = [[name for name in services if name != case.service]]
+    while pending:
+        names = pending.pop()
+        if not names or case.pyroscope.span_profile(case.window(_any_of(names)), ids).is_empty:
+            continue
+        if len(names) == 1:
+            holding += names
+        else:
+            pending += [names[: len(names) // 2], names[len(names) // 2 :]]
+    return tuple(sorted(holding)) or (_NAMELESS,)
+
+
+def _any_of(services: Sequence[str]) -> str:
+    pattern = "|".join(re.escape(name) for name in services)
+    return label_selector({"service_name": pattern}).replace("=", "=~", 1)
+
+
+def exemplars(case: Case) -> tuple[SpanExemplar, ...] | None:
+    """Return examples of spans that have samples of the service; None where the server does not know the call."""
+    first, last = case.window_s
+    try:
+        return tuple(case.pyroscope.span_exemplars(case.window(), max(1.0, (last - first) / _STEPS)))
+    except RequestRefusedError:
+        return None
+
+
+def refused(case: Case) -> dict[str, int]:
+    """Return how many profiles Pyroscope refused since it started, by reason; empty where it does not tell."""
+    try:
+        text = case.pyroscope.http.get("/metrics").text
+    except ClientError:  # a hosted service shows no metrics, nor does the embedded pair
+        return {}
+    found: dict[str, int] = {}
+    for reason, count in _REFUSED.findall(text):
+        found[reason] = found.get(reason, 0) + int(float(count))
+    return {reason: count for reason, count in found.items() if count}
+
+
+def valid_ids(spans: Sequence[Span]) -> list[str]:
+    """Return the profile IDs that Pyroscope can be asked for."""
+    found = []
+    for span in spans:
+        try:
+            found.append(parse_span_id(span.profile_id or ""))
+        except IdentifierError:
+            continue
+    return found

@@ -1,0 +1,105 @@
+"""Asks both servers whether they are ready, and what time it is; sends the probe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+import requests
+
+from spanprofiles.clients import (
+    ClientError,
+    HttpClient,
+    ProfileQuery,
+    PyroscopeClient,
+    RequestRefusedError,
+    ServerUnreachableError,
+    TempoClient,
+)
+from spanprofiles.clients.probe import PROBE_SERVICE, Probe
+from spanprofiles.doctor.facts import ProbedServer, ServerFacts
+from spanprofiles.doctor.gathering.case import Case
+from spanprofiles.linking import Waiting
+from spanprofiles.model import label_selector, new_span_id, new_trace_id
+
+_NOT_FOUND = 404
+_MARGIN_MS = 60_000
+_MAY_NOT = {401, 403}
+
+
+def servers(case: Case) -> tuple[ServerFacts, ...]:
+    """Ask both."""
+    now_ms = case.now_ns // 1_000_000
+    return (
+        _server("Tempo", case.tempo.http, lambda: case.tempo.http.get("/api/echo")),
+        _server("Pyroscope", case.pyroscope.http, lambda: case.pyroscope.profile_types(now_ms - _MARGIN_MS, now_ms)),
+    )
+
+
+def _server(name: str, http: HttpClient, ask: Callable[[], object]) -> ServerFacts:
+    """Ask one; a hosted service has no ``/ready``, and answers a query."""
+    try:
+        try:
+            return ServerFacts(name, http.url, clock_ahead_s=_clock_ahead_s(http.get("/ready")))
+        except RequestRefusedError as error:
+            if error.status != _NOT_FOUND and error.status not in _MAY_NOT:
+                return ServerFacts(name, http.url, f"{name} is not ready at {http.url}: {error.status} {error.answer}")
+            ask()
+            return ServerFacts(name, http.url)
+    except RequestRefusedError as error:
+        return ServerFacts(name, http.url, str(error), answers=False)
+    except ServerUnreachableError as error:
+        return ServerFacts(name, http.url, str(error), answers=False)
+    except ClientError as error:
+        return ServerFacts(name, http.url, str(error), answers=False)
+
+
+def _clock_ahead_s(response: requests.Response) -> float | None:
+    """Return a server's clock less this machine's, s; a header tells whole seconds, rounded down."""
+    try:
+        date = parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    return date.timestamp() + 0.5 - time.time()
+
+
+def probe(case: Case) -> tuple[ProbedServer, ...]:
+    """Send one span and one profile under a name of their own, and read them back."""
+    sent = Probe(new_trace_id(), new_span_id(), case.now_ns)
+    selector = label_selector({"service_name": PROBE_SERVICE})
+    middle_ms = case.now_ns // 1_000_000
+    query = ProfileQuery(selector, middle_ms - _MARGIN_MS, middle_ms + _MARGIN_MS)
+    return (
+        _probed_trace(case.tempo, case, sent) if case.otlp_http else ProbedServer("Tempo", ""),
+        _probed_profile(case.pyroscope, case, query, sent),
+    )
+
+
+def _probed_trace(tempo: TempoClient, case: Case, sent: Probe) -> ProbedServer:
+    try:
+        sent.send_span(case.otlp_http, case.credentials)
+    except ClientError as error:
+        return ProbedServer("Tempo", case.otlp_http, error=str(error))
+    return _read_back(case, "Tempo", case.otlp_http, lambda: tempo.trace(sent.trace_id) is not None)
+
+
+def _probed_profile(pyroscope: PyroscopeClient, case: Case, query: ProfileQuery, sent: Probe) -> ProbedServer:
+    try:
+        sent.push_profile(pyroscope.http)
+    except ClientError as error:
+        return ProbedServer("Pyroscope", pyroscope.http.url, error=str(error))
+    url = pyroscope.http.url
+    return _read_back(case, "Pyroscope", url, lambda: not pyroscope.span_profile(query, [sent.span_id]).is_empty)
+
+
+def _read_back(case: Case, server: str, url: str, is_there: Callable[[], bool]) -> ProbedServer:
+    waited, last = 0.0, ""
+    for waited in Waiting(case.probe_timeout_s).looks():
+        try:
+            if is_there():
+                return ProbedServer(server, url, sent=True, came_back=True, waited_s=waited)
+            last = ""
+        except ClientError as error:
+            last = str(error)
+    return ProbedServer(server, url, sent=True, error=last, waited_s=waited)

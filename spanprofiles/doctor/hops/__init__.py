@@ -1,0 +1,37 @@
+"""The hops, one module each: a name, and a judgement over facts that somebody else has gathered."""
+
+from __future__ import annotations
+
+from spanprofiles.doctor.hops import (
+    clocks,
+    grafana,
+    link,
+    one_span,
+    own_id,
+    probe,
+    profile_id,
+    profile_type,
+    profiles,
+    sample_labels,
+    servers,
+    service_name,
+    traces,
+    window,
+)
+
+__all__ = [
+    "clocks",
+    "grafana",
+    "link",
+    "one_span",
+    "own_id",
+    "probe",
+    "profile_id",
+    "profile_type",
+    "profiles",
+    "sample_labels",
+    "servers",
+    "service_name",
+    "traces",
+    "window",
+]

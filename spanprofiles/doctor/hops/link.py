@@ -1,0 +1,114 @@
+"""Hop: the IDs on spans and the IDs on samples meet, in each process."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from spanprofiles.doctor.explaining import HARMLESS, Cause, Process, explain, is_long, processes, uploads_of
+from spanprofiles.doctor.facts import Facts, Place
+from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.uploads import Arrival
+
+HOP = "link"
+
+# Of the spans that should be linked, so many may not be before the hop is doubtful, and before it is broken.
+_DOUBTFUL_SHARE = 0.05
+_BROKEN_SHARE = 0.25
+_SEVERAL = 3
+_PROCESSES = 6
+_ENOUGH_NS = 2_000_000_000
+
+
+def judge(facts: Facts) -> Finding:
+    """Judge the share of linked spans, by process."""
+    links = facts.focus
+    linked = sum(one.is_linked for one in links)
+    explained = [one for one in explain(facts) if one.cause is not Cause.FAR_AWAY]
+    causes = Counter(one.cause for one in explained)
+    wrong = [one for one in explained if one.cause not in HARMLESS]
+    found = processes(facts)
+    dead = [one for one in found if one.is_dead and any(link in links for link in one.links)]
+    seen = {
+        "linked": linked,
+        "spans": len(links),
+        "share": round(linked / len(links), 3) if links else None,
+        "unlinked": {cause.name.lower(): count for cause, count in causes.items()},
+        "processes": {one.name: {"linked": one.linked, "spans": len(one.links)} for one in found},
+        "dead_processes": [one.name for one in dead],
+    }
+    counted = f"{linked} of {len(links)} span(s) with a profile ID have samples"
+    reasons = tuple(f"{count} without: {cause.value}" for cause, count in causes.most_common())
+    if dead:
+        evidence: tuple[str, ...] = (counted, *(_sentence(one) for one in dead))
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, _DEAD)
+    if not linked and _should_be_linked(facts):
+        evidence = (counted, _strangers(facts), *reasons)
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, _STRANGERS)
+    refused = facts.profiles.refused if facts.profiles and causes[Cause.LOST] else {}
+    evidence = (
+        counted,
+        *_by_process(found),
+        *reasons,
+        *(f"Pyroscope has refused {count} profile(s): {why}" for why, count in refused.items()),
+    )
+    certain = [one for one in wrong if one.cause is not Cause.UNCLEAR]
+    share = len(certain) / (linked + len(certain)) if certain else 0.0
+    unclear = len(wrong) / (linked + len(wrong)) if wrong else 0.0
+    if len(certain) >= _SEVERAL and share >= _BROKEN_SHARE:
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, _LOST if causes[Cause.LOST] else _UNEXPLAINED)
+    if unclear >= _DOUBTFUL_SHARE:
+        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _LOST if causes[Cause.LOST] else _UNEXPLAINED)
+    if not linked and causes[Cause.NOT_ARRIVED]:
+        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, "look again after one upload interval of the agent")
+    return Finding(HOP, Verdict.OK, evidence, seen)
+
+
+def _strangers(facts: Facts) -> str:
+    on_spans = ", ".join(one.span.profile_id or "" for one in facts.focus[:_SEVERAL])
+    exemplars = (facts.links.exemplars if facts.links else None) or ()
+    on_samples = ", ".join(sorted({one.span_id for one in exemplars})[:_SEVERAL])
+    shown = f"such as {on_samples}" if on_samples else "which this server does not list"
+    return f"the spans' IDs are such as {on_spans}, samples carry other span IDs, {shown}"
+
+
+def _by_process(found: list[Process]) -> tuple[str, ...]:
+    if not 1 < len(found) <= _PROCESSES:
+        return ()
+    return tuple(f"{one.name}: {one.linked} of {len(one.links)}" for one in found)
+
+
+def _should_be_linked(facts: Facts) -> bool:
+    """Tell whether there are so many long spans that some would be linked if IDs could meet."""
+    uploads = uploads_of(facts)
+    everything = facts.links.links if facts.links else ()
+    if any(one.place is not Place.NOWHERE for one in everything):
+        return False
+    judged = [
+        one.span
+        for one in everything
+        if is_long(one.span) and uploads.arrival(one.span, facts.now_ns) is not Arrival.AWAITED
+    ]
+    return len(judged) >= _SEVERAL and sum(span.duration_ns for span in judged) >= _ENOUGH_NS
+
+
+def _sentence(process: Process) -> str:
+    profiles = ", and Pyroscope has no profile of it" if process.has_profiles is False else ""
+    return f"{process.name}: 0 of {len(process.links)} linked, about {process.expected:.0f} expected{profiles}"
+
+
+_DEAD = (
+    "That process carries profile IDs and labels no samples: it was forked after the agent was started, or never"
+    " started one. Start the agent in each worker (gunicorn's post_fork)."
+)
+_STRANGERS = (
+    "Tracer and agent do not speak of the same spans: two copies of the span processor or of the agent's package in one"
+    " process, or profile IDs rewritten on the way."
+)
+_LOST = (
+    "Turn the agent's log on: uploads fail, or Pyroscope refuses them (over 100 labels on a sample, too old, too"
+    " large); its metric pyroscope_discarded_samples_total says why."
+)
+_UNEXPLAINED = (
+    "Look at the spans one by one: work handed to another thread or task carries no label, nor does code that releases"
+    " the interpreter lock; in asyncio a sample may carry its neighbour's ID."
+)

@@ -1,0 +1,50 @@
+"""Hop: a sample carries one span ID, of the span that ran. Of several Pyroscope keeps one, perhaps the wrong one."""
+
+from __future__ import annotations
+
+from spanprofiles.doctor.facts import Facts, LinkFacts
+from spanprofiles.doctor.finding import Finding, Verdict
+
+HOP = "one span a sample"
+
+_SHOWN = 3
+
+
+def judge(facts: Facts) -> Finding:
+    """Judge whether labels of ended or of neighbouring spans are on samples."""
+    checks = (facts.links or LinkFacts()).checks
+    late = [one for one in checks if one.late_ns]
+    foreign = [one for one in checks if one.foreign_ns]
+    refused = facts.profiles.refused if facts.profiles else {}
+    seen = {
+        "checked": len(checks),
+        "with_samples_after_their_end": [one.span.span_id for one in late],
+        "with_another_spans_name": [one.span.span_id for one in foreign],
+        "refused": dict(refused),
+    }
+    if not checks:
+        evidence: tuple[str, ...] = ("no linked span has ended long enough ago to tell",)
+        return Finding(HOP, Verdict.NOT_CHECKED, evidence, seen)
+    if late:
+        shown = ", ".join(f"{one.span.span_id} ({one.late_ns / 1e6:.0f} ms)" for one in late[:_SHOWN])
+        evidence = (
+            f"{len(late)} of {len(checks)} span(s) have samples in profiles that were begun after they ended: {shown}",
+            *(f"Pyroscope has refused {count} profile(s): {why}" for why, count in refused.items()),
+        )
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, _LEAKED)
+    if foreign:
+        names = ", ".join(sorted({one.span.name for one in foreign})[:_SHOWN])
+        evidence = (f"samples of {len(foreign)} of {len(checks)} span(s) carry another span's name: {names}",)
+        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _MIXED)
+    return Finding(HOP, Verdict.OK, (f"none of {len(checks)} span(s) has samples after its end",), seen)
+
+
+_LEAKED = (
+    "Labels stay on the thread after the span: it ends on another thread than it began on, or the span processor does"
+    " not take them off. They pile up, and with over 100 labels on a sample Pyroscope refuses the whole profile. End"
+    " spans where they began, or use a processor that takes the labels off by span."
+)
+_MIXED = (
+    "Spans renamed while they run keep the first name, which is harmless. Where the name is a neighbour's, samples"
+    " carry the labels of several spans (asyncio tasks in one thread): use a processor that follows tasks."
+)

@@ -1,0 +1,73 @@
+"""Hop: the service's local root spans carry ``pyroscope.profile.id``. Child spans carry none by design."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from spanprofiles.doctor.facts import Facts
+from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.processes import process_of
+from spanprofiles.model import Span
+
+HOP = "profile ID"
+
+_NAMES = 5
+_PROCESSORS = {
+    "python": "add pyroscope.otel.PyroscopeSpanProcessor() to the tracer provider, in each process",
+    "go": "wrap the provider: otelpyroscope.NewTracerProvider(provider) of otel-profiling-go",
+    "java": "load the extension io.pyroscope:otel into the OpenTelemetry Java agent (OTEL_JAVAAGENT_EXTENSIONS)",
+    "ruby": "add Pyroscope::Otel::SpanProcessor of the gem pyroscope-otel to the tracer provider",
+    "dotnet": "add PyroscopeSpanProcessor of the package Pyroscope.OpenTelemetry to the tracer provider",
+}
+
+
+def judge(facts: Facts) -> Finding:
+    """Judge whether the span processor is there, in each process."""
+    roots = facts.roots
+    all_of = Counter(process_of(span) for span in roots.spans)
+    carrying = Counter(process_of(span) for span in roots.carrying)
+    without = [span for span in roots.spans if not span.profile_id]
+    seen = {
+        "local_roots": len(roots.spans),
+        "carrying": len(roots.carrying),
+        "child_spans": len(roots.children),
+        "child_spans_carrying": sum(span.profile_id is not None for span in roots.children),
+        "processes": {name: {"local_roots": all_of[name], "carrying": carrying[name]} for name in sorted(all_of)},
+        "without": [span.span_id for span in without[:_NAMES]],
+    }
+    evidence: tuple[str, ...]
+    counted = f"{len(roots.carrying)} of {len(roots.spans)} local root span(s) carry a profile ID"
+    if not roots.spans:
+        return Finding(HOP, Verdict.DOUBTFUL, ("there is no local root span to look at",), seen)
+    if not without:
+        evidence = (counted, f"{len(roots.children)} child span(s) need none") if roots.children else (counted,)
+        return Finding(HOP, Verdict.OK, evidence, seen)
+    named = ", ".join(sorted({span.name for span in without})[:_NAMES])
+    evidence = (counted, f"without: {named}", f"made by {_instrumentation(without)}")
+    bare = [name for name in sorted(all_of) if not carrying[name]]
+    if bare and roots.carrying:
+        evidence = (*evidence, f"processes without any: {'; '.join(bare)}")
+    if bare:
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(without))
+    advice = (
+        "some spans of the same process carry one, some do not: a second tracer provider without the span processor, or"
+        " spans begun before it was added"
+    )
+    return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, advice)
+
+
+def _instrumentation(spans: list[Span]) -> str:
+    found: Counter[str] = Counter()
+    for span in spans:
+        parts = (
+            span.resource.get(f"telemetry.{name}")
+            for name in ("distro.name", "sdk.name", "sdk.language", "sdk.version")
+        )
+        found[" ".join(str(part) for part in parts if part) or "an SDK that does not tell its name"] += 1
+    return ", ".join(name for name, _ in found.most_common())
+
+
+def _advice(spans: list[Span]) -> str:
+    languages = dict.fromkeys(str(span.resource.get("telemetry.sdk.language", "")) for span in spans)
+    known = [_PROCESSORS[language] for language in languages if language in _PROCESSORS]
+    return "; ".join(known) or "add the span processor of Pyroscope's package for the app's language"

@@ -1,0 +1,30 @@
+"""Hop: traces and profiles have the service under the same name."""
+
+from __future__ import annotations
+
+from spanprofiles.doctor.facts import Facts, ProfileFacts
+from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.names import same_but_for_punctuation
+
+HOP = "service name"
+
+
+def judge(facts: Facts) -> Finding:
+    """Judge whether the tracer's ``service.name`` is the agent's application name."""
+    found = facts.profiles or ProfileFacts()
+    is_known = facts.service in found.services
+    others = list(found.found_under)
+    if not others and not is_known:
+        others = same_but_for_punctuation(facts.service, found.services)
+    seen = {"service.name": facts.service, "service_name": facts.service if is_known else None, "instead": others}
+    if not others:
+        evidence = (f"service.name and service_name are both {facts.service}",)
+        return Finding(HOP, Verdict.OK, evidence, seen)
+    where = "samples of its spans are" if found.found_under else "profiles are"
+    evidence = (f"the tracer's service.name is {facts.service}, and {where} under service_name={', '.join(others)}",)
+    advice = (
+        f"give the agent the application name {facts.service} (application_name, PYROSCOPE_APPLICATION_NAME), or the"
+        f" tracer the name {others[0]} (OTEL_SERVICE_NAME)"
+    )
+    verdict = Verdict.DOUBTFUL if is_known and found.own_found else Verdict.BROKEN
+    return Finding(HOP, verdict, evidence, seen, advice)

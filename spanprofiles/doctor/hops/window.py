@@ -1,0 +1,38 @@
+"""Hop: samples are dated where Grafana looks: 30 s around the span for the embedded graph, 60 s for the button."""
+
+from __future__ import annotations
+
+from spanprofiles.doctor.explaining import uploads_of
+from spanprofiles.doctor.facts import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S, Facts, Place
+from spanprofiles.doctor.finding import Finding, Verdict
+
+HOP = "window"
+
+
+def judge(facts: Facts) -> Finding:
+    """Judge whether the upload interval is short enough for Grafana."""
+    linked = [one for one in facts.focus if one.is_linked]
+    missed = [one for one in linked if one.place is not Place.EMBEDDED]
+    missed_by_button = [one for one in missed if one.place is Place.OUTSIDE]
+    interval_s = uploads_of(facts).interval_s
+    seen = {
+        "linked": len(linked),
+        "missed_by_embedded": len(missed),
+        "missed_by_button": len(missed_by_button),
+        "upload_interval_s": interval_s,
+    }
+    if not linked:
+        return Finding(HOP, Verdict.NOT_CHECKED, ("no span is linked",), seen)
+    if missed:
+        evidence = (
+            f"{len(missed)} of {len(linked)} linked span(s) have their samples in profiles dated more than"
+            f" {EMBEDDED_MARGIN_S} s before, {len(missed_by_button)} more than {BUTTON_MARGIN_S} s",
+            *((f"uploads come every {interval_s:g} s or so",) if interval_s else ()),
+        )
+        advice = (
+            f"set the agent's upload interval well under {EMBEDDED_MARGIN_S} s (upload_interval,"
+            " PYROSCOPE_UPLOAD_INTERVAL; 10 or 15 are usual): a profile is dated by the start of its upload"
+        )
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, advice)
+    every = f"; uploads come every {interval_s:g} s or so" if interval_s else ""
+    return Finding(HOP, Verdict.OK, (f"all {len(linked)} within {EMBEDDED_MARGIN_S} s of their span{every}",), seen)

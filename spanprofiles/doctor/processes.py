@@ -1,0 +1,69 @@
+"""Telling processes apart, by the resource of their spans and by the labels of their profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from spanprofiles.model import Span
+
+#: Resource attributes that tell the processes of one service apart, the most exact first.
+PROCESS_ATTRIBUTES = (
+    "service.instance.id",
+    "process.pid",
+    "k8s.pod.name",
+    "container.id",
+    "host.name",
+    "region",
+    "cloud.region",
+)
+
+# Labels that say what a profile is, not whose.
+_NOT_OF_A_PROCESS = ("__", "service_name", "span_name", "otel.", "process.runtime.", "pyroscope_spy", "jfr_event")
+
+
+@dataclass(frozen=True)
+class ProcessLabel:
+    """A label of profiles that names the same process as a resource attribute of spans.
+
+    Attributes:
+        attribute: the resource attribute, such as ``host.name``.
+        label: the label, such as ``hostname``.
+    """
+
+    attribute: str
+    label: str
+
+    def value(self, span: Span) -> str:
+        """Return what the label of the span's profiles should be."""
+        return str(span.resource.get(self.attribute, ""))
+
+
+def process_of(span: Span) -> str:
+    """Return a text that is the same for all spans of a process, as far as its resource tells."""
+    pairs = [f"{name}={span.resource[name]!s}" for name in PROCESS_ATTRIBUTES if name in span.resource]
+    return ", ".join(pairs) or "the only process its resource tells of"
+
+
+def process_label(spans: Iterable[Span], series: Sequence[Mapping[str, str]]) -> ProcessLabel | None:
+    """Find the label of profiles that tells processes apart: the one whose values most spans have in their resource."""
+    of_spans: dict[str, set[str]] = {}
+    for span in spans:
+        for attribute in PROCESS_ATTRIBUTES:
+            if attribute in span.resource:
+                of_spans.setdefault(attribute, set()).add(str(span.resource[attribute]))
+    of_profiles: dict[str, set[str]] = {}
+    for labels in series:
+        for name, value in labels.items():
+            if not name.startswith(_NOT_OF_A_PROCESS):
+                of_profiles.setdefault(name, set()).add(value)
+    found = [
+        (len(values & shared), -order, attribute, label)
+        for order, (attribute, values) in enumerate(of_spans.items())
+        for label, shared in sorted(of_profiles.items())
+        if values & shared
+    ]
+    if not found:
+        return None
+    _, _, attribute, label = max(found)
+    return ProcessLabel(attribute, label)

@@ -1,0 +1,98 @@
+"""When the agent uploaded, told from the dates of profiles: whether a span's samples can have arrived."""
+
+from __future__ import annotations
+
+from enum import Enum
+from itertools import pairwise
+
+from spanprofiles.clients import ProfileSeries
+from spanprofiles.doctor.facts import LinkFacts
+from spanprofiles.model import Span
+
+#: The upload interval of Pyroscope's agents unless told otherwise, s.
+USUAL_INTERVAL_S = 10.0
+
+_LATE_S = 2.0
+_MS_PER_S = 1000
+
+
+class Arrival(Enum):
+    """Whether the upload that would hold a span's samples is there."""
+
+    ARRIVED = "arrived"
+    AWAITED = "may still come"
+    MISSING = "should have come and has not"
+
+
+class Uploads:
+    """The uploads of a service's processes.
+
+    Args:
+        links: profiles over time, and the label that tells processes apart.
+        processes: how many processes the spans come from.
+        told_s: the upload interval as far as somebody told it, s.
+    """
+
+    def __init__(self, links: LinkFacts, processes: int, told_s: float | None = None) -> None:
+        self._label = links.process_label
+        self._step_ms = links.step_s * _MS_PER_S
+        self._all = _dates(links.uploads)
+        self._by_process: dict[str, tuple[list[int], list[tuple[int, float]]]] = {}
+        if self._label is not None:
+            for value in {one.labels.get(self._label.label, "") for one in links.uploads}:
+                mine = [one for one in links.uploads if one.labels.get(self._label.label, "") == value]
+                self._by_process[value] = (_dates(mine), [point for one in mine for point in one.points])
+        self._are_mixed = processes > max(1, len(self._by_process))  # of one process it is not known when it uploaded
+        self._points = [point for one in links.uploads for point in one.points]
+        gaps = [_least_gap(dates) for dates, _ in self._by_process.values()] or [_least_gap(self._all)]
+        known = [gap for gap in gaps if gap is not None]
+        #: The agent's upload interval as it was told, or as far as the dates tell, s; None with fewer than two uploads.
+        self.interval_s: float | None = told_s or (max(known) / _MS_PER_S if known else None)
+
+    @property
+    def last_ms(self) -> int | None:
+        """Date of the newest profile, ms since the epoch."""
+        return self._all[-1] if self._all else None
+
+    def has_process(self, span: Span) -> bool | None:
+        """Tell whether there are profiles of the span's process; None where no label tells processes apart."""
+        return None if self._label is None else self._label.value(span) in self._by_process
+
+    def arrival(self, span: Span, now_ns: int) -> Arrival:
+        """Tell whether the upload that would hold the span's samples is there."""
+        dates, _ = self._of(span)
+        interval_s = self.interval_s or USUAL_INTERVAL_S
+        if dates:
+            covered_ms = dates[-1] - self._step_ms  # dates are rounded up to a step
+            if not self._are_mixed and self.interval_s is not None:
+                covered_ms += self.interval_s * _MS_PER_S
+            if span.end_ns / 1e6 <= covered_ms:
+                return Arrival.ARRIVED
+        return Arrival.MISSING if is_overdue(span, now_ns, interval_s) else Arrival.AWAITED
+
+    def cpu_around_ns(self, span: Span) -> float:
+        """Return what the profiles of the span's process sum up to that can have begun before its end."""
+        _, points = self._of(span)
+        first_ms = span.start_ns / 1e6 - (self.interval_s or USUAL_INTERVAL_S) * _MS_PER_S
+        last_ms = span.end_ns / 1e6 + self._step_ms
+        return sum(value for date_ms, value in points if first_ms <= date_ms <= last_ms)
+
+    def _of(self, span: Span) -> tuple[list[int], list[tuple[int, float]]]:
+        if self._label is not None:
+            found = self._by_process.get(self._label.value(span))
+            if found is not None:
+                return found
+        return self._all, self._points
+
+
+def is_overdue(span: Span, now_ns: int, interval_s: float | None) -> bool:
+    """Tell whether the upload with the span's samples should have come by now; its own and the one under way."""
+    return now_ns - span.end_ns > (2 * (interval_s or USUAL_INTERVAL_S) + _LATE_S) * 1e9
+
+
+def _dates(series: tuple[ProfileSeries, ...] | list[ProfileSeries]) -> list[int]:
+    return sorted({date_ms for one in series for date_ms, _ in one.points})
+
+
+def _least_gap(dates: list[int]) -> int | None:
+    return min((after - before for before, after in pairwise(dates)), default=None)

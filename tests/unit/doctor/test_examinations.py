@@ -1,0 +1,370 @@
+"""Examinations of a real pair, into which each test puts traces and profiles that show one broken hop."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spanprofiles.backends import EmbeddedBackend
+from spanprofiles.backends.ports import free_ports
+from spanprofiles.clients import PyroscopeClient, TempoClient
+from spanprofiles.doctor import (
+    HOPS,
+    LONGEST_SINCE_S,
+    Cause,
+    Examination,
+    SeveralServicesError,
+    Verdict,
+    examine,
+    examine_failure,
+)
+from spanprofiles.linking import Evidence, Linker, Waiting
+from spanprofiles.linking.grafana import read_data_sources
+from spanprofiles.model import Endpoints, new_span_id, new_trace_id
+from tests.unit.conftest import Answer, Seen, Serve, push_samples
+from tests.unit.doctor.builders import Ride, rides, tell
+
+QUIET = {Verdict.OK, Verdict.NOT_CHECKED}
+PROVISIONED = """
+apiVersion: 1
+datasources:
+  - {name: Pyroscope, uid: pyroscope, type: grafana-pyroscope-datasource}
+  - name: Tempo
+    uid: tempo
+    type: tempo
+    jsonData:
+      tracesToProfiles:
+        datasourceUid: pyroscope
+        profileTypeId: "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
+        tags: [{key: service.name, value: service_name}, {key: host.name, value: LABEL}]
+"""
+
+
+def nobody() -> str:
+    """Return an address where nothing listens."""
+    (port,) = free_ports(1)
+    return f"http://127.0.0.1:{port}"
+
+
+def assert_silent(examination: Examination) -> None:
+    assert {one.hop: one.evidence for one in examination.findings if one.verdict not in QUIET} == {}
+    assert examination.verdict is Verdict.OK
+    assert examination.broken is None
+
+
+def assert_broken(examination: Examination, hop: str, says: str) -> None:
+    assert examination.broken is not None, examination.lines()
+    assert examination.broken.hop == hop, examination.lines()
+    assert re.search(says, " ".join([*examination.broken.evidence, examination.broken.advice]))
+    after = examination.findings[HOPS.index(hop) + 1 :]
+    assert {one.verdict for one in after} <= {Verdict.NOT_CHECKED}, "it goes on guessing"
+
+
+def test_one_process_that_works_is_silent(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "healthy", rides())
+
+    examination = examine(embedded_pair, service="healthy", probe=True)
+
+    assert_silent(examination)
+    assert examination.finding("link").seen["share"] == 1.0
+    assert examination.finding("probe").verdict is Verdict.OK
+
+
+def test_three_regions_with_host_tags_are_silent(embedded_pair: Endpoints) -> None:
+    for host in ("eu", "us", "ap"):
+        tell(embedded_pair, "regions", rides(6, host=host))
+
+    examination = examine(embedded_pair, service="regions")
+
+    assert_silent(examination)
+    processes = examination.finding("link").seen["processes"]
+    assert processes == {f"host.name={host}": {"linked": 6, "spans": 6} for host in ("ap", "eu", "us")}
+
+
+def test_spans_that_cannot_have_samples_are_explained_in_silence(embedded_pair: Endpoints) -> None:
+    waiting = [Ride("GET /receipt", 10 + index, ms=400, cpu_ms=0) for index in range(5)]
+    short = [Ride("GET /quote", 10 + index, ms=4, cpu_ms=0) for index in range(5)]
+    tell(embedded_pair, "by-design", [*rides(), *waiting, *short])
+
+    examination = examine(embedded_pair, service="by-design")
+
+    assert_silent(examination)
+    assert [one.cause for one in examination.unlinked].count(Cause.WAITING) == 5
+    assert [one.cause for one in examination.unlinked].count(Cause.TOO_SHORT) == 5
+
+
+def test_without_the_span_processor_no_local_root_carries_a_profile_id(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "no-processor", rides(profile_id=None, label=""))
+
+    examination = examine(embedded_pair, service="no-processor")
+    assert_broken(examination, "profile ID", "PyroscopeSpanProcessor")
+    assert examination.unlinked == ()
+
+
+def test_without_the_agent_there_are_no_profiles(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "no-agent", rides(), agent_name=None)
+
+    assert_broken(examine(embedded_pair, service="no-agent"), "profiles", "Pyroscope has no profile of no-agent")
+
+
+def test_an_agent_in_the_parent_process_alone_has_profiles_older_than_the_spans(embedded_pair: Endpoints) -> None:
+    push_samples(embedded_pair, "forked", [(("start",), 30_000_000, {})], time.time_ns() - 60 * 10**9)
+    tell(embedded_pair, "forked", rides(ms=400), agent_name=None)
+
+    examination = examine(embedded_pair, service="forked", upload_interval_s=1)
+
+    assert_broken(examination, "profiles", r"dated 4\d s before 12 span\(s\) whose upload is overdue.*post_fork")
+
+
+def test_one_forked_worker_without_agent_is_one_dead_process(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "half-dead", rides(host="h1"))
+    tell(embedded_pair, "half-dead", rides(host="h2"), agent_name=None)
+
+    examination = examine(embedded_pair, service="half-dead")
+
+    assert_broken(examination, "link", "host.name=h2: 0 of 12 linked")
+    assert {one.cause for one in examination.unlinked} == {Cause.DEAD_PROCESS}
+
+
+def test_another_name_in_the_agent_is_found_by_the_ids(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "named", rides(), agent_name="something-else")
+
+    assert_broken(examine(embedded_pair, service="named"), "service name", "service_name=something-else")
+
+
+def test_a_profile_type_that_is_not_there_is_named(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "typed", rides())
+    memory = "memory:alloc_space:bytes:space:bytes"
+
+    assert_broken(examine(embedded_pair, service="typed", profile_type=memory), "profile type", memory)
+
+
+def test_a_profile_id_copied_from_another_span_is_named(embedded_pair: Endpoints) -> None:
+    copied = new_span_id()
+    tell(embedded_pair, "copied", rides(profile_id=copied))
+
+    assert_broken(examine(embedded_pair, service="copied"), "own ID", f"{copied}")
+
+
+def test_an_agent_that_labels_nothing_is_named(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "unlabelled", rides(label="", ms=400))
+
+    assert_broken(examine(embedded_pair, service="unlabelled"), "sample labels", "no sample of unlabelled carries")
+
+
+def test_samples_with_ids_of_spans_that_nobody_knows_do_not_meet(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "strangers", [replace(one, label=new_span_id()) for one in rides(ms=400)])
+
+    assert_broken(examine(embedded_pair, service="strangers"), "link", "0 of 12")
+
+
+def test_labels_that_stay_on_a_thread_are_found_on_samples_after_the_span(embedded_pair: Endpoints) -> None:
+    first = rides()[-1]
+    later = [replace(one, label=first.span_id) for one in rides()[:6]]
+    tell(embedded_pair, "leaking", [*rides(), first, *later])
+
+    assert_broken(examine(embedded_pair, service="leaking"), "one span a sample", first.span_id)
+
+
+def test_an_agent_whose_uploads_stopped_is_not_taken_for_one_that_never_ran(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "stopped", [Ride(ago_s=200 + index) for index in range(12)])
+    tell(embedded_pair, "stopped", [Ride(ago_s=60 + index) for index in range(12)], agent_name=None)
+
+    examination = examine(embedded_pair, service="stopped")
+
+    assert_broken(examination, "link", "lost or refused")
+
+
+def test_a_tracer_whose_clock_is_ahead_is_named(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "ahead", rides(), profiles_later_s=-300)
+
+    assert_broken(examine(embedded_pair, service="ahead"), "clocks", "more than 30 s before")
+
+
+def test_an_upload_interval_of_a_minute_is_too_long_for_grafana(embedded_pair: Endpoints) -> None:
+    told = [Ride(ago_s=65 + 3 * index) for index in range(40)]
+    tell(embedded_pair, "slow-upload", told, upload_s=60)
+
+    examination = examine(embedded_pair, service="slow-upload")
+
+    assert_broken(examination, "window", "upload interval well under 30 s")
+    assert Cause.FAR_AWAY in {one.cause for one in examination.unlinked}
+
+
+@pytest.mark.parametrize(("label", "is_broken"), [("hostname", False), ("host.name", True)])
+def test_grafanas_settings_are_tried_on_linked_spans(
+    embedded_pair: Endpoints, tmp_path: Path, label: str, is_broken: bool
+) -> None:
+    service = f"grafana-{label}"
+    tell(embedded_pair, service, rides())
+    file = tmp_path / "datasources.yaml"
+    file.write_text(PROVISIONED.replace("LABEL", label))
+
+    examination = examine(embedded_pair, service=service, sources=read_data_sources([file]))
+
+    if is_broken:
+        assert_broken(examination, "Grafana", "400|quoted")
+    else:
+        assert_silent(examination)
+        assert examination.finding("Grafana").verdict is Verdict.OK
+
+
+def test_a_grafana_that_does_not_answer_is_named(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "without-grafana", rides(3))
+    examination = examine(replace(embedded_pair, grafana=nobody()), service="without-grafana")
+
+    assert_broken(examination, "Grafana", "does not answer")
+
+
+def test_one_trace_is_looked_at_in_the_light_of_its_neighbours(embedded_pair: Endpoints) -> None:
+    dead = Ride(ago_s=15, label="")
+    tell(embedded_pair, "one-trace", [*rides(), dead])
+
+    examination = examine(embedded_pair, trace_id=dead.trace_id)
+
+    assert examination.service == "one-trace"
+    assert examination.finding("link").verdict is Verdict.DOUBTFUL
+    assert [(one.span.span_id, one.cause) for one in examination.unlinked] == [(dead.span_id, Cause.UNEXPLAINED)]
+
+
+def test_a_trace_that_is_not_there_says_so(embedded_pair: Endpoints) -> None:
+    trace_id = new_trace_id()
+
+    assert_broken(examine(embedded_pair, trace_id=trace_id), "traces", f"no span of the trace {trace_id}")
+
+
+def test_a_service_that_is_not_there_is_compared_with_those_that_are(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "ride-hailing", rides(1))
+
+    assert_broken(examine(embedded_pair, service="ride.hailing"), "traces", "is it called ride-hailing")
+
+
+def test_a_service_whose_traces_are_not_sampled_has_profiles_without_span_ids(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "other-name", rides(2, label=""), agent_name="unsampled")
+
+    assert_broken(examine(embedded_pair, service="unsampled"), "traces", "OTEL_TRACES_SAMPLER")
+
+
+def test_an_empty_backend_says_so_and_the_only_service_is_taken_and_of_two_one_must_be_chosen() -> None:
+    with EmbeddedBackend() as pair:
+        empty = examine(pair)
+        assert_broken(empty, "traces", "nothing has reached it")
+        assert empty.service == ""
+
+        tell(pair, "alone", rides(3))
+        assert examine(pair, probe=True).service == "alone"
+        assert examine(pair).service == "alone", "the probe's own service does not count"
+
+        tell(pair, "second", rides(3))
+        with pytest.raises(SeveralServicesError, match="alone, second"):
+            examine(pair)
+
+
+def test_a_server_that_does_not_answer_could_not_be_looked_at(embedded_pair: Endpoints) -> None:
+    examination = examine(replace(embedded_pair, pyroscope=nobody()), service="healthy")
+
+    assert_broken(examination, "servers", "Pyroscope does not answer")
+    assert not examination.could_look
+
+
+def test_a_server_that_is_not_ready_is_broken(embedded_pair: Endpoints, serve: Serve) -> None:
+    starting = serve(lambda _: Answer("starting", 503))
+
+    examination = examine(replace(embedded_pair, tempo=starting.url), service="healthy")
+
+    assert_broken(examination, "servers", "not ready .* 503 starting")
+    assert examination.could_look
+
+
+def test_a_server_that_fails_half_way_could_not_be_looked_at(embedded_pair: Endpoints, serve: Serve) -> None:
+    failing = serve(lambda seen: Answer("ready") if seen.path == "/ready" else Answer("no disk", 500))
+
+    examination = examine(replace(embedded_pair, tempo=failing.url), service="healthy")
+
+    assert not examination.could_look
+    assert examination.verdict is Verdict.NOT_CHECKED
+    assert "no disk" in examination.finding("traces").evidence[0]
+
+
+def test_a_server_that_says_ready_and_refuses_pushes_is_found_by_the_probe(
+    embedded_pair: Endpoints, serve: Serve
+) -> None:
+    def respond(seen: Seen) -> Answer:
+        return Answer("ready") if seen.path == "/ready" else Answer('{"code":"unavailable"}', 500)
+
+    examination = examine(replace(embedded_pair, pyroscope=serve(respond).url), service="healthy", probe=True)
+
+    assert_broken(examination, "probe", "the profile was not taken.*lifecycler.addr")
+
+
+def test_a_hosted_server_without_ready_is_asked_a_question_instead(embedded_pair: Endpoints, serve: Serve) -> None:
+    hosted = serve(lambda seen: Answer("", 404) if seen.path == "/ready" else Answer('{"profileTypes":[]}'))
+
+    examination = examine(replace(embedded_pair, pyroscope=hosted.url), service="healthy")
+
+    assert examination.finding("servers").verdict is Verdict.OK
+
+
+def test_a_server_that_takes_pushes_and_drops_them_is_found_by_the_probe(
+    embedded_pair: Endpoints, serve: Serve
+) -> None:
+    dropping = serve(lambda seen: Answer("ready") if seen.path == "/ready" else Answer())
+
+    examination = examine(
+        replace(embedded_pair, pyroscope=dropping.url), service="healthy", probe=True, probe_timeout_s=0.3
+    )
+
+    assert_broken(examination, "probe", "Pyroscope took the profile and did not give it back")
+    assert examination.finding("probe").seen["tempo"]["came_back"], "the other server is in order"
+
+
+def test_the_longest_time_allowed_can_be_asked_for(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "long", [*rides(), Ride(ago_s=3000), Ride(ago_s=9, label="")])
+
+    examination = examine(embedded_pair, service="long", since_s=LONGEST_SINCE_S)
+
+    assert examination.could_look, examination.lines()
+    assert examination.finding("link").seen["spans"] == 14
+
+
+@pytest.mark.parametrize("since_s", [0, 24 * 3600])
+def test_a_time_that_cannot_be_asked_for_is_refused(embedded_pair: Endpoints, since_s: float) -> None:
+    with pytest.raises(ValueError, match="at most 20 h"):
+        examine(embedded_pair, service="healthy", since_s=since_s)
+
+
+def linker_of(pair: Endpoints) -> Linker:
+    return Linker(TempoClient(pair.tempo), PyroscopeClient(pair.pyroscope), waiting=Waiting(0))
+
+
+def test_a_failed_claim_gets_its_verdict_quickly(embedded_pair: Endpoints) -> None:
+    ride = Ride(ago_s=5)
+    tell(embedded_pair, "claimed", [*rides(), ride], agent_name=None)
+
+    start = time.monotonic()
+    examination = examine_failure(linker_of(embedded_pair), Evidence(ride.trace_id))
+
+    assert time.monotonic() - start < 2
+    assert_broken(examination, "profiles", "no profile of claimed")
+    assert "broken: profiles" in "\n".join(examination.lines())
+
+
+def test_a_failed_claim_does_not_wait_for_a_server_that_hangs(embedded_pair: Endpoints, serve: Serve) -> None:
+    over = threading.Event()
+
+    def hang(_: Seen) -> Answer:
+        over.wait(10)
+        return Answer()
+
+    start = time.monotonic()
+    examination = examine_failure(linker_of(replace(embedded_pair, pyroscope=serve(hang).url)), Evidence("ab" * 16))
+
+    took_s = time.monotonic() - start
+    over.set()
+    assert took_s < 2
+    assert_broken(examination, "servers", "no answer in time")

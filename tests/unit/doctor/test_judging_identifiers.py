@@ -1,0 +1,137 @@
+"""The judgements of profile IDs and of the labels on samples, on plain data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spanprofiles.clients import SpanExemplar
+from spanprofiles.doctor import Verdict
+from spanprofiles.doctor.facts import Facts, LabelCheck, Place
+from spanprofiles.doctor.hops import one_span, own_id, profile_id, sample_labels
+from spanprofiles.model import SpanKind
+from tests.unit.doctor.builders import NOW_NS, SERVICE, a_span, facts, linked, profiled, traced, unlinked, uploads
+
+EXEMPLAR = SpanExemplar("00000000000000ab", NOW_NS // 10**6, 10**7)
+
+
+def test_local_roots_with_a_profile_id_are_in_order_whatever_child_spans_carry() -> None:
+    root = a_span()
+    child = a_span("search", parent_id=root.span_id, kind=SpanKind.INTERNAL, profile_id=None, trace_id=root.trace_id)
+
+    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(root, child)))
+
+    assert found.verdict is Verdict.OK
+    assert "1 child span(s) need none" in found.evidence
+
+
+def test_without_the_span_processor_the_advice_speaks_the_apps_language() -> None:
+    go = {"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.language": "go"}
+
+    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(a_span(profile_id=None, resource=go))))
+
+    assert found.verdict is Verdict.BROKEN
+    assert "otelpyroscope.NewTracerProvider" in found.advice
+    assert "made by opentelemetry go" in found.evidence
+
+
+def test_one_process_without_the_span_processor_is_named() -> None:
+    found = profile_id.judge(
+        Facts(SERVICE, NOW_NS, traces=traced(a_span(host="h1"), a_span(host="h2", profile_id=None)))
+    )
+
+    assert found.verdict is Verdict.BROKEN
+    assert "processes without any: host.name=h2" in found.evidence
+
+
+def test_a_process_that_sets_profile_ids_now_and_then_is_in_doubt() -> None:
+    found = profile_id.judge(
+        Facts(SERVICE, NOW_NS, traces=traced(a_span(host="h1"), a_span(host="h1", profile_id=None)))
+    )
+
+    assert found.verdict is Verdict.DOUBTFUL
+
+
+def test_profile_ids_that_are_the_spans_own_are_in_order() -> None:
+    assert own_id.judge(Facts(SERVICE, NOW_NS, traces=traced(a_span(), a_span()))).verdict is Verdict.OK
+
+
+def test_a_profile_id_of_another_span_is_broken_and_says_whose_it_is() -> None:
+    owner = a_span("GET /car")
+
+    found = own_id.judge(Facts(SERVICE, NOW_NS, traces=traced(owner, a_span(profile_id=owner.span_id))))
+
+    assert found.verdict is Verdict.BROKEN
+    assert "they belong to GET /car" in found.evidence
+
+
+def test_a_profile_id_that_is_no_span_id_is_broken() -> None:
+    found = own_id.judge(Facts(SERVICE, NOW_NS, traces=traced(a_span(profile_id="tomorrow"))))
+
+    assert found.verdict is Verdict.BROKEN
+    assert found.seen["malformed"] == 1
+
+
+def test_one_linked_span_proves_that_samples_carry_span_ids() -> None:
+    assert sample_labels.judge(facts(linked(a_span()), unlinked(a_span()))).verdict is Verdict.OK
+
+
+def test_samples_that_carry_other_span_ids_carry_span_ids() -> None:
+    found = sample_labels.judge(facts(unlinked(a_span()), found={"exemplars": (EXEMPLAR,)}))
+
+    assert found.verdict is Verdict.OK
+    assert EXEMPLAR.span_id in found.evidence[0]
+
+
+def test_where_the_server_lists_no_spans_span_names_on_samples_will_do() -> None:
+    named = profiled(series=({"service_name": SERVICE, "span_name": "GET /bike"},))
+    known = facts(*(unlinked(a_span(ms=1000)) for _ in range(5)), profiles=named)
+
+    assert sample_labels.judge(known).verdict is Verdict.OK
+    assert sample_labels.judge(replace(known, profiles=profiled())).verdict is Verdict.BROKEN
+
+
+def test_an_agent_that_labels_nothing_is_broken() -> None:
+    found = sample_labels.judge(facts(*(unlinked(a_span(ms=500)) for _ in range(5)), found={"exemplars": ()}))
+
+    assert found.verdict is Verdict.BROKEN
+    assert "Stack" in found.advice
+
+
+def test_a_few_spans_that_waited_do_not_prove_it() -> None:
+    known = facts(unlinked(a_span(ms=400)), found={"exemplars": ()}, series=[uploads(cpu_ms=0.1)])
+
+    assert sample_labels.judge(known).verdict is Verdict.DOUBTFUL
+
+
+def test_spans_that_ended_moments_ago_do_not_prove_it() -> None:
+    just_now = [unlinked(a_span(ago_s=1, ms=500)) for _ in range(9)]
+    known = facts(*just_now, found={"exemplars": ()}, series=[uploads(until_s=8)])
+
+    found = sample_labels.judge(known)
+
+    assert found.verdict is Verdict.DOUBTFUL
+    assert "moments ago" in found.evidence[1]
+
+
+def test_samples_after_a_spans_end_are_leaked_labels() -> None:
+    check = LabelCheck(a_span(), late_ns=10**8)
+
+    found = one_span.judge(facts(linked(check.span), found={"checks": (check, LabelCheck(a_span()))}))
+
+    assert found.verdict is Verdict.BROKEN
+    assert check.span.span_id in found.evidence[0]
+    assert "100 labels" in found.advice
+
+
+def test_samples_with_another_spans_name_are_in_doubt() -> None:
+    found = one_span.judge(facts(linked(a_span()), found={"checks": (LabelCheck(a_span(), foreign_ns=10**7),)}))
+
+    assert found.verdict is Verdict.DOUBTFUL
+
+
+def test_samples_that_end_with_their_span_are_in_order() -> None:
+    assert one_span.judge(facts(linked(a_span()), found={"checks": (LabelCheck(a_span()),)})).verdict is Verdict.OK
+
+
+def test_without_a_span_that_ended_a_while_ago_labels_are_not_checked() -> None:
+    assert one_span.judge(facts(linked(a_span(), place=Place.EMBEDDED))).verdict is Verdict.NOT_CHECKED
