@@ -1,0 +1,27 @@
+"""A span processor that links spans to their CPU profiles wherever their work goes: threads, tasks, executors, forks.
+
+    from spanprofiles.processor import SpanProfileProcessor
+
+    tracer_provider.add_span_processor(SpanProfileProcessor())
+
+It takes the place of `pyroscope.otel.PyroscopeSpanProcessor`: same span attribute, same labels on the samples.
+`docs/processor.md` says what it gets right that the other does not, and where its limits are.
+
+This package stands on `opentelemetry-sdk` and `pyroscope-io` alone and imports nothing else of `spanprofiles`, by
+relative imports only: the folder can be copied into an app under any name.
+"""
+
+from __future__ import annotations
+
+try:
+    from .carrying import carry
+    from .following import follow_event_loop
+    from .span_processor import PROFILE_ID_ATTRIBUTE, SpanProfileProcessor
+    from .streaming import LabelledBodies
+except ImportError as _error:
+    raise ImportError(
+        "the span processor needs the packages opentelemetry-sdk and pyroscope-io, and one of them cannot be imported"
+        f" ({_error}): install them with `pip install 'spanprofiles[processor]'`"
+    ) from _error
+
+__all__ = ["PROFILE_ID_ATTRIBUTE", "LabelledBodies", "SpanProfileProcessor", "carry", "follow_event_loop"]

@@ -1,0 +1,31 @@
+"""Starting the profiling agent in each process that has spans to profile."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+
+_logger = logging.getLogger(__name__)
+
+_CONSEQUENCE = "spans of this process carry no profile ID"
+
+
+class AgentStarter:
+    """Calls a function once in each process that asks: a forked child has none of its parent's agent."""
+
+    def __init__(self, start: Callable[[], object]) -> None:
+        self._start = start
+        self._claims: dict[int, object] = {}
+
+    def start_here(self) -> None:
+        """Start the agent if nobody tried in this process yet. Nobody waits for another thread that is starting it."""
+        claim = object()
+        # One atomic step: a lock could be held by somebody else in the moment of a fork, and then for ever.
+        if self._claims.setdefault(os.getpid(), claim) is not claim:
+            return
+        try:
+            if self._start() is False:
+                _logger.error("the profiling agent did not start: %s", _CONSEQUENCE)
+        except Exception:
+            _logger.exception("the profiling agent cannot be started: %s", _CONSEQUENCE)

@@ -1,0 +1,99 @@
+"""The span processor: labels while a local root span runs, and a profile ID on the span where an agent sees them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from .agent import AgentStarter
+from .following import follow_event_loop
+from .labels import threads
+from .roots import Root
+
+PROFILE_ID_ATTRIBUTE = "pyroscope.profile.id"
+"""Tempo's and Grafana's name for the span attribute that leads to the samples; its value is the span's own ID."""
+
+_logger = logging.getLogger(__name__)
+
+
+class SpanProfileProcessor(SpanProcessor):
+    """Links each sampled local root span (one with no parent, or a remote one) to the samples of its work.
+
+    The samples get the labels `span_id`, `span_name` and `trace_id`, as from `pyroscope.otel.PyroscopeSpanProcessor`.
+    On threads they last from the span's start to its end; on an event loop they follow the task. A root inside
+    another takes the labels over and gives them back. A span gets a profile ID only where the agent took its labels.
+
+    Args:
+        start_agent: What starts the agent, a call of `pyroscope.configure`. With it the processor starts the agent in
+            whichever process first has a span to profile, forked workers included. It must not wait for a server.
+        follow_asyncio: False leaves event loops and anyio alone: right for apps without overlapping tasks.
+    """
+
+    def __init__(self, *, start_agent: Callable[[], object] | None = None, follow_asyncio: bool = True) -> None:
+        self._agent = AgentStarter(start_agent) if start_agent is not None else None
+        self._follow_asyncio = follow_asyncio
+        self._reported = False
+        self._shut_down = False
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
+        """Label the calling thread or task, and set the profile ID, if the span is a sampled local root."""
+        try:
+            parent = span.parent
+            if parent is None or parent.is_remote:
+                if not self._shut_down:
+                    self._start_root(span)
+            else:
+                # Most spans are children: what `settle` asks first is asked here without a call of ours.
+                root = threads.labels.current
+                if root is not None:
+                    root_span = root()
+                    if root_span is None or not root_span.is_recording():
+                        threads.labels.settle()
+        except Exception:  # noqa: BLE001 - see there
+            self._report()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take the labels of an ended local root off the calling thread; other threads do it at their next span."""
+        try:
+            parent = span.parent
+            if parent is None or parent.is_remote:
+                threads.labels.settle()
+        except Exception:  # noqa: BLE001 - see there
+            self._report()
+
+    def shutdown(self) -> None:
+        """Label no more spans; those that run lose their labels as they end."""
+        self._shut_down = True
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
+        """There is nothing to send: the spans are their exporter's, the samples the agent's."""
+        return True
+
+    def _start_root(self, span: Span) -> None:
+        context = span.get_span_context()
+        if context is None or not context.trace_flags & 1:  # `sampled` is no more than this, at three times the price
+            return
+        if self._follow_asyncio:
+            events = sys.modules.get("asyncio.events")  # never imported here: an app of threads does without
+            loop = events._get_running_loop() if events is not None else None
+            if loop is not None:
+                follow_event_loop(loop)
+        root = Root(span).labelled_with(span.name, context)
+        thread = threads.labels
+        if not thread.start(root):
+            if self._agent is None:
+                return
+            self._agent.start_here()
+            if not thread.start(root):
+                return
+        span.set_attribute(PROFILE_ID_ATTRIBUTE, root.span_id)
+
+    def _report(self) -> None:
+        """An error of ours must not become the app's: it is logged once, and the span goes without its profile."""
+        if not self._reported:
+            self._reported = True
+            _logger.exception("a span could not be linked to its profile; further errors of this kind are not shown")

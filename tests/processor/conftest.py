@@ -1,0 +1,68 @@
+"""Runs scenarios, the same one with all processors side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from subprocess import PIPE
+
+import pytest
+
+from tests.processor.observing import Outcome, PushServer, SpanSeen, running_push_server
+
+REPOSITORY = Path(__file__).parents[2]
+LIMIT_SECONDS = 25
+PROCESSORS = ("official", "ours")
+
+
+class ScenarioError(Exception):
+    """The scenario itself did not run to its end: no defect of a processor, and no expected failure either."""
+
+
+class Scenarios:
+    """Each scenario is run once for each processor, when it is first asked for."""
+
+    def __init__(self, server: PushServer, pool: ThreadPoolExecutor) -> None:
+        self._server = server
+        self._pool = pool
+        self._outcomes: dict[tuple[str, str], Future[Outcome]] = {}
+
+    def outcome(self, scenario: str, processor: str, among: tuple[str, ...] = PROCESSORS) -> Outcome:
+        """What a scenario came to with a processor; those of `among` run at the same time."""
+        for name in among:
+            if (scenario, name) not in self._outcomes:
+                self._outcomes[scenario, name] = self._pool.submit(self._run, scenario, name)
+        return self._outcomes[scenario, processor].result()
+
+    def _run(self, scenario: str, processor: str) -> Outcome:
+        service = f"{scenario}-{processor}"
+        command = [sys.executable, "-m", "tests.processor.scenarios", scenario, processor, self._server.url, service]
+        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True)
+        try:
+            output, errors = process.communicate(timeout=LIMIT_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            # With whatever it has started, such as gunicorn.
+            os.killpg(process.pid, signal.SIGKILL)
+            _, errors = process.communicate()
+            raise ScenarioError(f"{service} took more than {LIMIT_SECONDS} s:\n{errors}") from error
+        if process.returncode != 0:
+            raise ScenarioError(f"{service} ended with {process.returncode}:\n{errors}")
+        told = json.loads(output.splitlines()[-1])
+        return Outcome(
+            spans=tuple(SpanSeen(**span) for span in told["spans"]),
+            samples=tuple(self._server.samples(service)),
+            notes=told["notes"],
+            errors=errors,
+        )
+
+
+@pytest.fixture(scope="session")
+def scenarios() -> Iterator[Scenarios]:
+    with running_push_server() as server, ThreadPoolExecutor(2) as pool:
+        yield Scenarios(server, pool)
