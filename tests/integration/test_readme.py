@@ -19,7 +19,7 @@ from spanprofiles.backends import ManagedProcess
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PATIENCE_S = 90
+PATIENCE_S = 180
 
 needs_the_venv_of_make = pytest.mark.skipif(
     Path(sys.prefix) != ROOT / ".venv", reason="the README's commands live in .venv, which `make install` makes"
@@ -59,7 +59,12 @@ def test_every_command_of_the_readme_is_run_by_a_test() -> None:
         ".venv/bin/spanprofiles show TRACE_ID",
         "curl http://127.0.0.1:5001/scooter",
         "make test",
+        "make integration BACKEND=native",
         ".venv/bin/spanprofiles serve --tempo-port 0 --otlp-http-port 0 --pyroscope-port 0",
+        "make up",
+        "make down",
+        ".venv/bin/spanprofiles link TRACE_ID --datasource grafana/provisioning/datasources",
+        ".venv/bin/spanprofiles demo --once --fault slow-search",  # in test_demo.py
         "make bench",
     ]
 
@@ -69,7 +74,7 @@ def test_make_demo_prints_what_the_readme_shows(demo: tuple[ManagedProcess, list
     printed = "\n".join(demo[1])
 
     for line in blocks("text")[0].splitlines():
-        if line.strip() and not line.startswith(" ▌") and " ms  " not in line:
+        if line.strip() and not re.match(r" ▌| *\d+\.\d ms |GET |└|  \w+ +\d", line):
             shape = re.sub(r"[0-9a-f]{16,32}|\\?\d+(\\\.\d+)?", lambda _: r"[0-9a-f.]+", re.escape(line))
             assert re.search(shape, printed), f"the demo prints nothing like: {line}"
     for step in ("find_nearest_vehicle", "check_driver", "plan_route", "calculate_price", "great_circle_km"):
@@ -84,6 +89,9 @@ def test_the_commands_to_go_on_with_work_while_it_runs(demo: tuple[ManagedProces
     by_hand = offered["by hand"]
 
     followed, shown = run(verify), run(show)
+    trace_id, *servers = show.split()[2:]
+    link = next(one for one in commands() if " link " in one).replace("TRACE_ID", trace_id)
+    linked = run(" ".join([link, "--uid tempo", *servers]))
     url = by_hand.removeprefix("curl ").strip("'")
     answer = run(by_hand).stdout if shutil.which("curl") else requests.get(url, timeout=10).text
 
@@ -92,6 +100,8 @@ def test_the_commands_to_go_on_with_work_while_it_runs(demo: tuple[ManagedProces
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "└ span profile" in shown.stdout
     assert '"ride_id"' in answer
+    assert linked.returncode == 0, linked.stdout + linked.stderr
+    assert "service_name=" in linked.stdout
     if "is taken by another program" not in printed:
         assert commands()[1:4] == [verify, re.sub(r"[0-9a-f]{32}", "TRACE_ID", show), by_hand.replace("'", "")]
 
@@ -105,6 +115,38 @@ def test_serve_runs_until_it_is_stopped() -> None:
 
     assert [line.split()[0] for line in lines] == ["tempo", "otlp-http", "pyroscope", "ready"]
     assert process.exit_code == 0
+
+
+@needs_the_venv_of_make
+@pytest.mark.skipif(not (shutil.which("tempo") and shutil.which("pyroscope")), reason="no real servers on PATH")
+def test_the_integration_tests_run_on_another_backend() -> None:
+    (command,) = [
+        line for line in run("make --dry-run integration BACKEND=native").stdout.splitlines() if "pytest" in line
+    ]
+
+    result = run(f"{command} -k test_child_spans_carry_no_profile_id")
+
+    assert result.returncode == 0, result.stdout
+    assert "span profiles: native backend" in result.stdout
+
+
+def has_image(name: str) -> bool:
+    settings = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env").read_text(), re.MULTILINE))
+    docker = shutil.which("docker")
+    return docker is not None and run(f"docker image inspect {settings[name]}").returncode == 0
+
+
+def test_make_up_and_make_down_start_and_remove_the_stack() -> None:
+    missing = [name for name in ("TEMPO_IMAGE", "PYROSCOPE_IMAGE", "GRAFANA_IMAGE") if not has_image(name)]
+    if missing:
+        pytest.skip(f"no Docker engine, or its images are not there: {', '.join(missing)}")
+    try:
+        up = run("make up")
+        assert up.returncode == 0, up.stderr
+        assert "Grafana  http://127.0.0.1:" in up.stdout
+    finally:
+        down = run("make down")
+    assert down.returncode == 0, down.stderr
 
 
 @needs_the_venv_of_make
