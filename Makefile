@@ -53,7 +53,7 @@ imports: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/unit tests/conformance
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/unit tests/conformance tests/processor
 
 integration: install
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests/integration --span-profiles-backend=$(BACKEND)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from functools import partial
 from typing import Any
 
 from rideshare.admin import UNTRACED_URLS
 from rideshare.faults.wiring import agent_of_the_master, break_parts
+from rideshare.processors import make_processor
 from rideshare.settings import Settings, SettingsError, refuse_to_start
 from rideshare.telemetry import (
     AgentSettings,
@@ -40,6 +42,7 @@ accesslog = None
 loglevel = "warning"
 control_socket_disable = True
 
+_parts = Parts(profile_processor=partial(make_processor, _settings.processor))
 _resource_defaults = {
     "service.name": "ride-sharing-app",
     "region": _settings.region.name,
@@ -49,7 +52,7 @@ _resource_defaults = {
 
 def on_starting(server: Any) -> None:  # noqa: ARG001 - gunicorn calls it with the server
     """Start the agent in the parent if that is the fault to show: it sees nothing there of what the worker does."""
-    start = agent_of_the_master(Parts(), _settings.faults)
+    start = agent_of_the_master(_parts, _settings.faults)
     if start is not None and _agent_settings.server_address is not None:
         start_agent(_agent_settings, make_resource(_resource_defaults), start)
 
@@ -59,7 +62,7 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn call
     worker.telemetry = configure_telemetry(
         resource_defaults=_resource_defaults,
         agent_settings=_agent_settings,
-        parts=break_parts(Parts(), _settings.faults),
+        parts=break_parts(_parts, _settings.faults),
     )
 
 

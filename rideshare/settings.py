@@ -8,6 +8,7 @@
 | `RIDESHARE_NEIGHBOUR_URL` | base URL of the region that takes over orders | none |
 | `RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS` | how long the neighbour may take to answer (0.05 to 60) | `5` |
 | `RIDESHARE_GATEWAY_SECONDS` | how long the payment gateway takes (0 to 60) | `0.4` |
+| `RIDESHARE_PROCESSOR` | the span processor: `official`, or that of the package `spanprofiles` | `official` |
 | `RIDESHARE_FAULTS` | what is broken on purpose: names from `rideshare.faults`, separated by commas | none |
 | `RIDESHARE_ADMIN_TOKEN` | opens `rideshare.admin` to whoever sends it (16 to 200 visible characters) | closed |
 """
@@ -24,6 +25,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from rideshare.faults import FAULTS
+from rideshare.processors import PROCESSORS
 from rideshare.regions import REGIONS, Region
 
 REFUSED_TO_START = 3
@@ -44,6 +46,7 @@ class Settings:
     neighbour_url: str | None = None
     neighbour_timeout_seconds: float = 5.0
     gateway_seconds: float = 0.4
+    processor: str = "official"
     faults: frozenset[str] = frozenset()
     admin_token: str | None = field(default=None, repr=False)
 
@@ -67,6 +70,7 @@ class Settings:
                 given, "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS", cls.neighbour_timeout_seconds, least=0.05
             ),
             gateway_seconds=_seconds(given, "RIDESHARE_GATEWAY_SECONDS", cls.gateway_seconds, least=0.0),
+            processor=_processor(given.get("RIDESHARE_PROCESSOR", cls.processor)),
             faults=_faults(given.get("RIDESHARE_FAULTS", "")),
             admin_token=_admin_token(given.get("RIDESHARE_ADMIN_TOKEN")),
         )
@@ -95,6 +99,12 @@ def _bind(value: str) -> str:
     matched = re.fullmatch(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):(?P<port>[0-9]{1,5})", value)
     if not matched or int(matched["port"]) > 65535:
         raise SettingsError(f"RIDESHARE_BIND is {value!r}; it must be an address and a port, such as 127.0.0.1:5000")
+    return value
+
+
+def _processor(value: str) -> str:
+    if value not in PROCESSORS:
+        raise SettingsError(f"RIDESHARE_PROCESSOR is {value!r}; it must be one of {', '.join(PROCESSORS)}")
     return value
 
 

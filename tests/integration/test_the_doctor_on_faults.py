@@ -1,0 +1,92 @@
+"""The matrix: each wiring fault of the app, and the hop the doctor names for it. Without a fault it is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spanprofiles.doctor import Examination, Verdict
+from spanprofiles.linking import Linker, LinkError, TracedSession, Waiting
+from spanprofiles.linking.grafana import read_data_sources
+from spanprofiles.pytest_plugin import SpanProfiles
+from tests.integration.conftest import StartRegion
+
+PROVISIONED = Path(__file__).parents[2] / "grafana" / "provisioning" / "datasources"
+
+#: The uploads of `slow-upload` come once a minute, which is longer than this suite may take: see docs/doctor.md.
+HOP_OF_FAULT = {
+    "no-processor": "profile ID",
+    "no-agent": "profiles",
+    "agent-before-fork": "profiles",
+    "agent-under-another-name": "service name",
+    "dotted-name": "Grafana",
+    "sampler-off": "traces",
+    "unlabelled": "sample labels",
+    "pushes-refused": "profiles",
+    "clock-ahead": "clocks",
+    "leaking-processor": "one span a sample",
+}
+
+Doctor = Callable[..., Examination]
+
+
+def examine_until(doctor: Doctor, service: str, hop: str, region: TracedSession) -> Examination:
+    """Examine again and again, with new rides in between, until the hop is found broken or the time is over."""
+    for _ in Waiting(timeout_s=20.0, first_s=1.0, longest_s=1.0).looks():
+        for path in ("/scooter", "/quote?vehicle=bike", "/quote?vehicle=car", "/bike"):
+            region.get(path)
+        found = doctor(service, sources=read_data_sources([PROVISIONED]), tempo_uid="tempo")
+        if found.broken is not None and found.broken.hop == hop:
+            break
+    return found
+
+
+@pytest.mark.parametrize(("fault", "hop"), HOP_OF_FAULT.items())
+def test_the_doctor_names_the_hop_that_the_fault_breaks(
+    start_region: StartRegion, span_profiles_doctor: Doctor, fault: str, hop: str
+) -> None:
+    service = f"faulty-{fault}"
+    region = start_region(RIDESHARE_FAULTS=fault, OTEL_SERVICE_NAME=service)
+
+    found = examine_until(span_profiles_doctor, service, hop, region)
+
+    assert found.verdict is Verdict.BROKEN
+    assert found.broken is not None
+    assert found.broken.hop == hop, "\n".join(found.lines())
+    assert found.broken.advice
+
+
+@pytest.mark.parametrize("processor", ["official", "spanprofiles"])
+def test_the_doctor_finds_nothing_broken_without_a_fault(
+    start_region: StartRegion, span_profiles_doctor: Doctor, span_profiles: SpanProfiles, processor: str
+) -> None:
+    service = f"healthy-{processor}"
+    region = start_region(OTEL_SERVICE_NAME=service, RIDESHARE_PROCESSOR=processor)
+    for path in ("/scooter", "/car", "/scooter"):
+        span_profiles.linked_span(region.get(path))
+
+    found = span_profiles_doctor(service, sources=read_data_sources([PROVISIONED]), tempo_uid="tempo")
+
+    assert found.broken is None, "\n".join(found.lines())
+    assert found.finding("link").verdict is Verdict.OK
+
+
+def test_the_doctor_says_that_an_unknown_service_has_no_traces(span_profiles_doctor: Doctor) -> None:
+    found = span_profiles_doctor("nobody-runs-this")
+
+    assert found.broken is not None
+    assert found.broken.hop == "traces"
+
+
+def test_a_failed_claim_and_the_doctor_agree(
+    start_region: StartRegion, span_profiles_doctor: Doctor, span_profiles: SpanProfiles
+) -> None:
+    region = start_region(RIDESHARE_FAULTS="no-processor", OTEL_SERVICE_NAME="agreed-on")
+
+    with pytest.raises(LinkError, match="span processor"):
+        Linker(span_profiles.tempo, span_profiles.pyroscope, waiting=Waiting(2.0)).linked_span(region.get("/car"))
+    found = examine_until(span_profiles_doctor, "agreed-on", "profile ID", region)
+    assert found.broken is not None
+    assert found.broken.hop == "profile ID"
