@@ -10,8 +10,11 @@ from spanprofiles import __version__
 
 _COMMANDS = {
     "demo": "Run the demo and show the flame graph of one request.",
+    "doctor": "Say which hop of the link is broken, and what to do.",
+    "link": "Show what Grafana's button to a span's profile sends, and what comes.",
     "serve": "Serve Tempo's and Pyroscope's APIs from one process.",
     "show": "Show a trace, and the flame graphs of its linked spans.",
+    "ui": "Serve the page that shows rides, traces and flame graphs.",
     "verify": "Send a request to an app and follow it to its flame graph.",
 }
 

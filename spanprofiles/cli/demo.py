@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from types import FrameType
@@ -22,6 +23,7 @@ from spanprofiles.model import Endpoints
 _WORK = "find_nearest_vehicle"
 _ORDER = "/car?riders=2"
 _LIVE_EVERY_S = 1.0
+_PAGE_S = 5.0
 _QUIET_EVERY_S = 5.0
 
 
@@ -69,8 +71,10 @@ def _run(started: float, wishes: _Wishes, users: int) -> None:
     token = new_admin_token()
     stack = DemoStack(ports, users, admin_token=token)
     try:
-        _say("starting Tempo's and Pyroscope's stand-ins, and the regions " + ", ".join(stack.regions))
         stack.launch()
+        if not wishes.once:
+            _start_page(stack, token)
+        _say("starting Tempo's and Pyroscope's stand-ins, and the regions " + ", ".join(stack.regions))
         endpoints = stack.await_backend()
         _say(f"servers answer after {time.monotonic() - started:.1f} s")
         rideshare = stack.await_region("eu-north")
@@ -88,6 +92,23 @@ def _run(started: float, wishes: _Wishes, users: int) -> None:
     finally:
         stack.stop()
         _say("all processes are stopped")
+
+
+def _start_page(stack: DemoStack, token: str) -> None:
+    """Serve the page from a thread of this process, which ends with it, and say where."""
+    from spanprofiles.ui import DemoControls, create_app, serve
+
+    regions = {region.name: region.url for region in stack.regions.values()}
+    app = create_app(stack.endpoints, DemoControls(regions, token, stack.locust_url))
+    listening = threading.Event()
+
+    def announce(url: str) -> None:
+        _say(f"the page: {url}")
+        listening.set()
+
+    arguments = (app, "127.0.0.1", stack.ports.page, announce)
+    threading.Thread(target=serve, args=arguments, name="the page", daemon=True).start()
+    listening.wait(_PAGE_S)
 
 
 def _first_ride(rideshare: TracedSession, linker: Linker) -> tuple[Evidence, LinkedSpan]:
@@ -174,6 +195,7 @@ def _print_next(first: LinkedSpan, stack: DemoStack, endpoints: Endpoints) -> No
         ("another, hop by hop", f"{program} verify {eu_north}/bike{servers}"),
         ("one that two regions serve", f"{program} verify {ap_south}/car{servers}"),
         ("by hand", f"curl '{eu_north}/scooter'"),
+        ("look at all of it", f"http://127.0.0.1:{stack.ports.page}"),
         ("more or fewer riders", f"{stack.locust_url} (Locust's page)"),
         ("stop everything", "Ctrl-C"),
     ]

@@ -41,6 +41,7 @@ class DemoPorts:
     us_east: int = 5002
     ap_south: int = 5003
     locust: int = 8089
+    page: int = 3000
 
     def freed(self) -> tuple[DemoPorts, dict[str, tuple[int, int]]]:
         """Replace ports that are taken.
@@ -94,6 +95,12 @@ class DemoStack:
             "ap-south": Region("ap-south", ports.ap_south, "eu-north"),
         }
         self._backend = backend or EmbeddedBackend(EmbeddedPorts(ports.tempo, ports.otlp_http, ports.pyroscope))
+        #: Where telemetry goes: known before the servers answer there.
+        self.endpoints = Endpoints(
+            tempo=f"http://127.0.0.1:{ports.tempo}",
+            pyroscope=f"http://127.0.0.1:{ports.pyroscope}",
+            otlp_http=f"http://127.0.0.1:{ports.otlp_http}",
+        )
         self._admin = {ADMIN_TOKEN_VARIABLE: admin_token} if admin_token else {}
         self._processes: dict[str, ManagedProcess] = {}
         self._directory = _checkout()
@@ -112,17 +119,13 @@ class DemoStack:
             DemoError: a process cannot be started.
             BackendError: the backend cannot run.
         """
-        expected = Endpoints(
-            tempo=f"http://127.0.0.1:{self.ports.tempo}",
-            pyroscope=f"http://127.0.0.1:{self.ports.pyroscope}",
-            otlp_http=f"http://127.0.0.1:{self.ports.otlp_http}",
-        )
         if isinstance(self._backend, EmbeddedBackend):
             self._backend.launch()
         else:
-            expected = self._backend.start()
+            self.endpoints = self._backend.start()
         for region in self.regions.values():
-            self._start_process(f"region {region.name}", _gunicorn(), self._region_environment(region, expected))
+            environment = self._region_environment(region, self.endpoints)
+            self._start_process(f"region {region.name}", _gunicorn(), environment)
 
     def await_backend(self) -> Endpoints:
         """Return the backend's endpoints when it answers.

@@ -61,6 +61,8 @@ def test_every_command_of_the_readme_is_run_by_a_test() -> None:
         "make test",
         "make integration BACKEND=native",
         ".venv/bin/spanprofiles serve --tempo-port 0 --otlp-http-port 0 --pyroscope-port 0",
+        ".venv/bin/spanprofiles doctor --service ride-sharing-app",
+        ".venv/bin/spanprofiles ui --port 0",
         "make up",
         "make down",
         ".venv/bin/spanprofiles link TRACE_ID --datasource grafana/provisioning/datasources",
@@ -92,6 +94,8 @@ def test_the_commands_to_go_on_with_work_while_it_runs(demo: tuple[ManagedProces
     trace_id, *servers = show.split()[2:]
     link = next(one for one in commands() if " link " in one).replace("TRACE_ID", trace_id)
     linked = run(" ".join([link, "--uid tempo", *servers]))
+    doctor = next(one for one in commands() if " doctor " in one)
+    examined = run(" ".join([doctor, *servers]))
     url = by_hand.removeprefix("curl ").strip("'")
     answer = run(by_hand).stdout if shutil.which("curl") else requests.get(url, timeout=10).text
 
@@ -102,6 +106,7 @@ def test_the_commands_to_go_on_with_work_while_it_runs(demo: tuple[ManagedProces
     assert '"ride_id"' in answer
     assert linked.returncode == 0, linked.stdout + linked.stderr
     assert "service_name=" in linked.stdout
+    assert examined.returncode == 0, examined.stdout + examined.stderr
     if "is taken by another program" not in printed:
         assert commands()[1:4] == [verify, re.sub(r"[0-9a-f]{32}", "TRACE_ID", show), by_hand.replace("'", "")]
 
@@ -147,6 +152,18 @@ def test_make_up_and_make_down_start_and_remove_the_stack() -> None:
     finally:
         down = run("make down")
     assert down.returncode == 0, down.stderr
+
+
+@needs_the_venv_of_make
+def test_the_page_is_served_by_itself() -> None:
+    command = next(one for one in commands() if " ui " in one)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with ManagedProcess("the page", shlex.split(command), environment=environment, directory=ROOT) as process:
+        line = process.wait_for_line(lambda one: "http://" in one, PATIENCE_S)[-1]
+        page = requests.get(line.split()[-1] + "/tour", timeout=10)
+
+    assert page.ok
+    assert "span profile" in page.text
 
 
 @needs_the_venv_of_make

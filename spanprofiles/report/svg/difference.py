@@ -15,6 +15,11 @@ from spanprofiles.report.text import duration
 _WIDTH_PX = 1200
 _BOX_PX = 19
 _TEXT_FROM_PX = 28
+Sides = tuple[str, str]
+
+#: What the two sides are called.
+BEFORE_AND_AFTER: Sides = ("before", "after")
+
 _STEPS = (0.005, 0.03, 0.10, 0.25)
 
 
@@ -26,11 +31,13 @@ class DifferenceLayout:
         layout: the boxes; as wide as both values together, so that what is only in one of them is seen too.
         before: of each box its value in the first flame graph.
         after: the same in the second.
+        sides: what the two are called.
     """
 
     layout: FlameLayout
     before: tuple[int, ...]
     after: tuple[int, ...]
+    sides: Sides = BEFORE_AND_AFTER
 
     @property
     def scale(self) -> int:
@@ -49,7 +56,12 @@ class DifferenceLayout:
 
 
 def difference_layout(
-    before: FlameGraph, after: FlameGraph, *, title: str = "total", origin_of: OriginOf = unknown_origin
+    before: FlameGraph,
+    after: FlameGraph,
+    *,
+    title: str = "total",
+    origin_of: OriginOf = unknown_origin,
+    sides: Sides = BEFORE_AND_AFTER,
 ) -> DifferenceLayout:
     """Lay two flame graphs over one another; compare like with like: each for one span, or as an average of spans."""
     layout = flame_layout(before + after, title=title, origin_of=origin_of)
@@ -57,7 +69,7 @@ def difference_layout(
     paths: list[tuple[str, ...]] = []
     for box in layout.boxes:
         paths.append((*paths[box.parent], *box.names) if box.parent >= 0 else ())
-    return DifferenceLayout(layout, tuple(old[path] for path in paths), tuple(new[path] for path in paths))
+    return DifferenceLayout(layout, tuple(old[path] for path in paths), tuple(new[path] for path in paths), sides)
 
 
 def _totals(flamegraph: FlameGraph) -> dict[tuple[str, ...], int]:
@@ -78,9 +90,9 @@ def box_class(step: int) -> str:
     return "same" if step == 0 else f"more{step}" if step > 0 else f"less{-step}"
 
 
-def describe(box: FlameBox, before: int, after: int) -> str:
-    """Say in one line what a box stands for: function, value before and after, change."""
-    return f"{box.label}, {duration(before)} before, {duration(after)} after, {change_text(after - before)}"
+def describe(box: FlameBox, before: int, after: int, sides: Sides) -> str:
+    """Say in one line what a box stands for: function, value on either side, change."""
+    return f"{box.label}, {duration(before)} {sides[0]}, {duration(after)} {sides[1]}, {change_text(after - before)}"
 
 
 def difference_svg(
@@ -107,7 +119,7 @@ def _draw(difference: DifferenceLayout, one: Placed, width_px: int, address: Add
     left, width = percent(one.left), percent(one.width)
     step = difference.step(one.index)
     content = [
-        tag("title", {}, plain(describe(box, before, after))),
+        tag("title", {}, plain(describe(box, before, after, difference.sides))),
         tag("rect", {"x": left, "y": top, "width": width, "height": _BOX_PX, "rx": 2}),
     ]
     if one.width * width_px >= _TEXT_FROM_PX:
@@ -125,7 +137,7 @@ def difference_data(difference: DifferenceLayout) -> dict[str, Any]:
     for index, (box, row) in enumerate(zip(difference.layout.boxes, data["boxes"], strict=True)):
         row[4] = box_class(difference.step(index)) + (" chain" if len(box.names) > 1 else "")
         row += [difference.before[index], difference.after[index]]
-    return data | {"kind": "difference"}
+    return data | {"kind": "difference", "sides": difference.sides}
 
 
 def difference_document(before: FlameGraph, after: FlameGraph, *, title: str) -> str:

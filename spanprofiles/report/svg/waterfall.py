@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from spanprofiles.model import Span, SpanStatus, Trace
 from spanprofiles.report.svg.markup import Value, clipped, document, percent, plain, tag
 from spanprofiles.report.text import duration
 
 ROW_PX = 34
+
+#: Spans that are drawn at most; those after them in the tree are left out.
+MOST_ROWS = 1000
+
 _AXIS_PX = 24
-_NAMES = 0.34  # share of the width the names take
-_INDENT_PX = 14
+_NAMES = 0.38  # share of the width the names take
+_INDENT_PX = 11
 _DEEPEST = 12
 _COLOURS = 8
 _TICKS = 4
@@ -57,7 +62,7 @@ def waterfall_svg(
     address: Callable[[Span], str] | None = None,
     label: str = "",
 ) -> tuple[str, int]:
-    """Draw a trace.
+    """Draw a trace, of more than a thousand spans the first thousand.
 
     Args:
         trace: its spans.
@@ -69,7 +74,7 @@ def waterfall_svg(
     Returns:
         The element and its height, px.
     """
-    rows = list(trace.walk())
+    rows = list(islice(trace.walk(), MOST_ROWS))
     colours = service_colours(trace)
     height = _AXIS_PX + ROW_PX * len(rows)
     attributes: dict[str, Value] = {"class": "picture waterfall", "width": "100%", "height": height}
@@ -117,7 +122,7 @@ def _axis(trace: Trace, height: int) -> str:
 
 
 def _row(trace: Trace, span: Span, depth: int, top: int, mark: SpanMark, colour: int) -> list[str]:
-    indent = 10 + _INDENT_PX * min(depth, _DEEPEST)
+    indent = 6 + _INDENT_PX * min(depth, _DEEPEST)
     failed = span.status is SpanStatus.ERROR
     name = [tag("text", {"class": "name", "x": indent + 10, "y": 21}, plain(span.name))]
     if failed:

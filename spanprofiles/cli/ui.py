@@ -1,0 +1,53 @@
+"""``spanprofiles ui``: the page, for any backend."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from spanprofiles.cli.exits import COULD_NOT_LOOK, leave
+from spanprofiles.cli.options import backend_options, endpoints
+
+_SHORTEST_TOKEN = 16
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind to.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="0 takes a free one.")
+@click.option("--grafana", "grafana_url", metavar="URL", help="Grafana's address. [SPAN_PROFILES_GRAFANA_URL]")
+@click.option(
+    "--access-token",
+    envvar="SPAN_PROFILES_UI_TOKEN",
+    help="What a browser must show; needed for any --host that other machines reach. [SPAN_PROFILES_UI_TOKEN]",
+)
+@backend_options
+def command(host: str, port: int, access_token: str | None, **options: str | None) -> None:
+    """Serve the page: traces, their spans, and the CPU flame graph of each linked span.
+
+    Prints its address when it listens. Ends on Ctrl-C or SIGTERM.
+    """
+    from spanprofiles.ui import CannotListenError, create_app, serve
+    from spanprofiles.ui.security import is_loopback
+
+    if not is_loopback(host) and len(access_token or "") < _SHORTEST_TOKEN:
+        leave(
+            COULD_NOT_LOOK,
+            f"{host} is reachable from other machines, so the page needs a token of at least {_SHORTEST_TOKEN}"
+            " characters: set SPAN_PROFILES_UI_TOKEN, or leave out --host",
+        )
+    signal.signal(signal.SIGTERM, _interrupt)
+    app = create_app(endpoints(dict(os.environ), options), access_token=access_token or "")
+    try:
+        with suppress(KeyboardInterrupt):
+            serve(app, host, port, announce=lambda url: click.echo(f"page       {url}"))
+    except CannotListenError as error:
+        leave(COULD_NOT_LOOK, str(error))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  # the signal module's signature
+    raise KeyboardInterrupt

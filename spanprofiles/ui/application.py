@@ -1,0 +1,84 @@
+"""The page's Flask app: views, what templates may use, and what is said when something goes wrong."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException, NotFound
+
+from spanprofiles import __version__
+from spanprofiles.clients import ClientError, RequestRefusedError, ServerUnreachableError
+from spanprofiles.model import Endpoints, IdentifierError
+from spanprofiles.report.svg import STYLE
+from spanprofiles.ui import security, words
+from spanprofiles.ui.controls import DemoControls
+from spanprofiles.ui.sources import Sources, install_sources
+from spanprofiles.ui.views import compare, demo, doctor, rides, tour, traces
+
+
+def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, access_token: str = "") -> Flask:
+    """Make the page.
+
+    Args:
+        endpoints: the backend to look at.
+        controls: how to steer the demo; None where the page runs by itself.
+        access_token: what a browser must show once; needed where the page is reachable from other machines.
+    """
+    app = Flask(__name__)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.globals.update(
+        list_name="Rides" if controls else "Traces",
+        noun="ride" if controls else "request",
+        version=__version__,
+        endpoints=endpoints,
+        form_field=security.form_field,
+    )
+    with app.app_context():
+        install_sources(Sources(endpoints, controls))
+    security.protect(app, access_token)
+    for module in (rides, traces, compare, doctor, tour, demo):
+        app.register_blueprint(module.views)
+    app.add_url_rule("/pictures.css", "pictures", _pictures)
+    app.register_error_handler(ClientError, _server_failed)
+    app.register_error_handler(IdentifierError, _no_identifier)
+    app.register_error_handler(HTTPException, _refused)
+    return app
+
+
+def _pictures() -> Response:
+    return Response(STYLE, mimetype="text/css", headers={"Cache-Control": "max-age=300"})
+
+
+def _failure(status: int, **values: str) -> Response:
+    """Answer with a page, or with the part of one where a script asked for that."""
+    template = "failure_part.html" if "part" in request.args else "failure.html"
+    return Response(render_template(template, **values), status)
+
+
+def _server_failed(error: ClientError) -> Response:
+    if isinstance(error, ServerUnreachableError):
+        advice = "Is it running there? This page looks again by itself; it needs no reload when the server is back."
+        return _failure(502, title="A server does not answer", message=str(error), advice=advice, retry="yes")
+    if isinstance(error, RequestRefusedError):
+        advice = "The words after the status are the server's own."
+        return _failure(502, title="A server refused the question", message=str(error), advice=advice)
+    advice = "Is there a proxy or a login page between, or another program on that port?"
+    return _failure(502, title="A server gave an unexpected answer", message=str(error), advice=advice, retry="yes")
+
+
+def _no_identifier(error: IdentifierError) -> Response:
+    advice = "A trace ID has 32 hexadecimal digits, a span ID 16."
+    return _failure(400, title="That is no ID", message=str(error), advice=advice)
+
+
+def _refused(error: HTTPException) -> Response:
+    titles = {400: "That cannot be asked", 403: "Refused", 404: "Nothing is there", 405: "Not possible"}
+    status = error.code or 500
+    if isinstance(error, NotFound) and error.description == NotFound.description:
+        message = f"There is no page {request.path!r}: the address may be mistyped, or of another release."
+        return _failure(404, title=titles[404], message=message)
+    return _failure(
+        status,
+        title=titles.get(status, error.name),
+        message=error.description or error.name,
+    )

@@ -1,0 +1,133 @@
+"""Two sides to compare: each the span profiles of some spans, as the average of one span."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from spanprofiles.clients import ProfileQuery
+from spanprofiles.linking import Linker
+from spanprofiles.model import FlameGraph, IdentifierError, label_selector, parse_span_id
+from spanprofiles.ui.cpu import ProfiledSpan
+from spanprofiles.ui.filters import Filters
+from spanprofiles.ui.rides import ride_of
+
+#: Spans of each route on each side, at most.
+SPANS = 40
+_SEARCHED = 300
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side.
+
+    Attributes:
+        title: what it shows.
+        spans: how many spans it is the average of.
+        flamegraph: CPU time of one span, ns.
+        median_ns: median duration of those spans, ns; of several routes, the mean of their medians.
+        address: where it can be seen by itself, or empty.
+        routes: the routes it is the average of, where it is of several spans.
+    """
+
+    title: str
+    spans: int
+    flamegraph: FlameGraph
+    median_ns: int
+    address: str = ""
+    routes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Spans of one route in one stretch of time.
+
+    Attributes:
+        title: what to call it.
+        service: ``service.name``, or empty for any; likewise the next two.
+        route: ``http.route``.
+        region: the resource attribute ``region``.
+        start_s: s since the epoch.
+        end_s: s since the epoch.
+    """
+
+    title: str
+    service: str
+    route: str
+    region: str
+    start_s: int
+    end_s: int
+
+
+def compare_groups(linker: Linker, first: Group, second: Group) -> tuple[Side, Side]:
+    """Look for the spans of both groups and average their samples, route by route.
+
+    Only routes that both have are taken, each with the same weight: another mix of routes is no change of any of them.
+    Spans without samples count: they used no CPU to speak of.
+
+    Raises:
+        ClientError: a server does not answer, or refuses the search.
+    """
+    one, other = _by_route(linker, first), _by_route(linker, second)
+    averages = [
+        (route, _average(linker, one[route]), _average(linker, other[route]))
+        for route in sorted(one.keys() & other.keys())
+    ]
+    kept = [row for row in averages if not (row[1].is_empty and row[2].is_empty)]
+    routes = tuple(route for route, _, _ in kept)
+    return (
+        _side(first.title, {route: one[route] for route in routes}, [average for _, average, _ in kept]),
+        _side(second.title, {route: other[route] for route in routes}, [average for _, _, average in kept]),
+    )
+
+
+def _by_route(linker: Linker, group: Group) -> dict[str, list[ProfiledSpan]]:
+    filters = Filters(service=group.service, route=group.route, region=group.region, linked=True)
+    found = linker.tempo.search(filters.traceql(), start_s=group.start_s, end_s=group.end_s, limit=_SEARCHED, spans=4)
+    routes: dict[str, list[ProfiledSpan]] = {}
+    for ride in sorted(map(ride_of, found), key=lambda ride: -ride.start_ns):
+        inside = [span for span in ride.spans if _is_span_id(span.profile_id)]
+        routes.setdefault(ride.title, []).extend(inside)
+    return {route: spans[:SPANS] for route, spans in routes.items() if spans}
+
+
+def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
+    """Return the samples of one span on average."""
+    by_service: dict[str, list[str]] = {}
+    for span in spans:
+        by_service.setdefault(span.service, []).append(span.profile_id)
+    start_ms = min(span.start_ns for span in spans) // 1_000_000 - linker.margin_ms
+    end_ms = max(span.end_ns for span in spans) // 1_000_000 + linker.margin_ms
+    merged = FlameGraph()
+    for service, profile_ids in by_service.items():
+        selector = label_selector({"service_name": service} if service else {})
+        query = ProfileQuery(selector, start_ms, end_ms, linker.profile_type)
+        merged += linker.pyroscope.span_profile(query, profile_ids)
+    return divided(merged, len(spans))
+
+
+def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Sequence[FlameGraph]) -> Side:
+    if not routes:
+        return Side(title, 0, FlameGraph(), 0)
+    medians = [median(span.end_ns - span.start_ns for span in spans) for spans in routes.values()]
+    whole = FlameGraph([stack for average in averages for stack in average.stacks.items()])
+    return Side(
+        title,
+        sum(len(spans) for spans in routes.values()),
+        divided(whole, len(averages)),
+        round(fmean(medians)),
+        routes=tuple(routes),
+    )
+
+
+def divided(flamegraph: FlameGraph, count: int) -> FlameGraph:
+    """Divide every value, as for the average of so many spans."""
+    return FlameGraph({path: round(value / count) for path, value in flamegraph.stacks.items()})
+
+
+def _is_span_id(text: str) -> bool:
+    try:
+        return parse_span_id(text) == text.lower()
+    except IdentifierError:
+        return False

@@ -1,0 +1,143 @@
+"""How much CPU spans used: asked of Pyroscope a few at a time, remembered once it is certain."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from copy import copy
+from dataclasses import dataclass
+from enum import Enum
+from threading import Lock
+
+from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
+from spanprofiles.linking.linker import GRAFANA_MARGIN_MS
+from spanprofiles.model import IdentifierError, label_selector
+
+_REMEMBERED = 20_000
+_AT_ONCE = 4
+#: A span's samples are all there so many seconds after its end; that none come is certain after the second figure.
+_COMPLETE_AFTER_S = 5.0
+CERTAIN_AFTER_S = 20.0
+_ASK_AGAIN_AFTER_S = 1.5
+_TIMEOUT_S = (1.0, 4.0)
+
+
+class CpuState(Enum):
+    """What is known of a span's samples."""
+
+    FOUND = "found"
+    WAITING = "waiting"
+    NONE = "none"
+    NOT_ASKED = "not asked"
+
+
+@dataclass(frozen=True)
+class ProfiledSpan:
+    """A span that carries a profile ID.
+
+    Attributes:
+        profile_id: as the span carries it.
+        service: ``service.name`` of its process.
+        start_ns: ns since the epoch.
+        end_ns: ns since the epoch.
+    """
+
+    profile_id: str
+    service: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one span: CPU time in its samples, ns; 0 unless some were found."""
+
+    state: CpuState
+    cpu_ns: int = 0
+
+
+@dataclass(frozen=True)
+class _Entry:
+    known: Known
+    certain: bool
+    asked_s: float
+
+
+class CpuLedger:
+    """Remembers the CPU of spans; the oldest are forgotten. Safe to use from several threads.
+
+    Args:
+        pyroscope: whom to ask.
+    """
+
+    def __init__(self, pyroscope: PyroscopeClient) -> None:
+        self._pyroscope = copy(pyroscope)
+        self._pyroscope.http = pyroscope.http.with_timeout(_TIMEOUT_S)
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._pending: dict[str, Future[None]] = {}
+        self._lock = Lock()
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cpu of spans")
+
+    def look(self, spans: Iterable[ProfiledSpan], patience_s: float) -> dict[str, Known]:
+        """Return what is known of these spans, by profile ID; what is not is asked for, and waited for a while.
+
+        Args:
+            spans: any number of them.
+            patience_s: wait so long at most, s.
+        """
+        wanted = {span.profile_id: span for span in spans}
+        futures = [future for span in wanted.values() if (future := self._ask(span))]
+        wait(futures, timeout=patience_s)
+        with self._lock:
+            return {profile_id: self._known(profile_id) for profile_id in wanted}
+
+    def close(self) -> None:
+        """Drop the questions that wait."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _known(self, profile_id: str) -> Known:
+        entry = self._entries.get(profile_id)
+        return entry.known if entry else Known(CpuState.NOT_ASKED)
+
+    def _ask(self, span: ProfiledSpan) -> Future[None] | None:
+        with self._lock:
+            entry = self._entries.get(span.profile_id)
+            if entry and (entry.certain or time.monotonic() - entry.asked_s < _ASK_AGAIN_AFTER_S):
+                return None
+            pending = self._pending.get(span.profile_id)
+            if pending is None:
+                pending = self._pending[span.profile_id] = self._pool.submit(self._answer, span)
+            return pending
+
+    def _answer(self, span: ProfiledSpan) -> None:
+        query = ProfileQuery(
+            label_selector({"service_name": span.service} if span.service else {}),
+            span.start_ns // 1_000_000 - GRAFANA_MARGIN_MS,
+            span.end_ns // 1_000_000 + GRAFANA_MARGIN_MS,
+        )
+        entry = None
+        try:
+            cpu_ns = self._pyroscope.span_profile(query, [span.profile_id]).total
+            entry = _entry(cpu_ns, time.time() - span.end_ns / 1e9)
+        except IdentifierError:  # what the span carries is no span ID: there can be no samples of it
+            entry = _Entry(Known(CpuState.NONE), certain=True, asked_s=0.0)
+        except ClientError:
+            pass  # stays "not asked", and is asked again with the next look; the page says that Pyroscope is away
+        finally:
+            with self._lock:
+                del self._pending[span.profile_id]
+                if entry:
+                    self._entries[span.profile_id] = entry
+                    while len(self._entries) > _REMEMBERED:
+                        self._entries.popitem(last=False)
+
+
+def _entry(cpu_ns: int, age_s: float) -> _Entry:
+    now = time.monotonic()
+    if cpu_ns:
+        return _Entry(Known(CpuState.FOUND, cpu_ns), certain=age_s > _COMPLETE_AFTER_S, asked_s=now)
+    if age_s < CERTAIN_AFTER_S:
+        return _Entry(Known(CpuState.WAITING), certain=False, asked_s=now)
+    return _Entry(Known(CpuState.NONE), certain=True, asked_s=now)

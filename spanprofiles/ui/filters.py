@@ -1,0 +1,150 @@
+"""What the list of traces is narrowed to: read from the page's address, written as TraceQL and as an address again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spanprofiles.model import PROFILE_ID_ATTRIBUTE
+
+#: How far back the list looks: what the address says, and s.
+WINDOWS = {"5m": 300, "15m": 900, "1h": 3600, "6h": 6 * 3600, "24h": 24 * 3600}
+DEFAULT_WINDOW = "15m"
+SORTS = ("time", "request", "region", "duration", "cpu")
+DEFAULT_SORT = "time"
+LIMIT = 100
+
+_ENTRY = f"(kind = server || kind = consumer || span.{PROFILE_ID_ATTRIBUTE} != nil)"
+_SELECT = (
+    f" | select(span.{PROFILE_ID_ATTRIBUTE}, resource.service.name, resource.region, span.http.route,"
+    " span.http.request.method, span.http.method, kind, status)"
+)
+
+
+class FilterError(ValueError):
+    """A filter cannot be used.
+
+    Attributes:
+        name: the parameter of the address.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
+
+
+def quoted(text: str) -> str:
+    """Write a text as a TraceQL string."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is looked for.
+
+    Attributes:
+        service: ``service.name``, or empty for all; likewise the next two.
+        route: ``http.route``.
+        region: the resource attribute ``region``.
+        shortest_ms: spans at least so long, ms.
+        linked: only traces with a linked span.
+        query: TraceQL that must be true as well.
+        window: a key of :data:`WINDOWS`.
+        sort: one of :data:`SORTS`.
+        ascending: smallest first.
+    """
+
+    service: str = ""
+    route: str = ""
+    region: str = ""
+    shortest_ms: float = 0.0
+    linked: bool = False
+    query: str = ""
+    window: str = DEFAULT_WINDOW
+    sort: str = DEFAULT_SORT
+    ascending: bool = False
+
+    @classmethod
+    def read(cls, parameters: Mapping[str, str]) -> Filters:
+        """Read the parameters of an address.
+
+        Raises:
+            FilterError: one of them is none; the message says what is expected.
+        """
+        window = parameters.get("window") or DEFAULT_WINDOW
+        if window not in WINDOWS:
+            raise FilterError("window", f"there is no window {window!r}: choose one of {', '.join(WINDOWS)}")
+        sort = parameters.get("sort") or DEFAULT_SORT
+        if sort not in SORTS:
+            raise FilterError("sort", f"cannot sort by {sort!r}: choose one of {', '.join(SORTS)}")
+        return cls(
+            service=parameters.get("service", ""),
+            route=parameters.get("route", ""),
+            region=parameters.get("region", ""),
+            shortest_ms=_milliseconds(parameters.get("shortest", "")),
+            linked=parameters.get("linked", "") not in {"", "0"},
+            query=parameters.get("q", "").strip(),
+            window=window,
+            sort=sort,
+            ascending=parameters.get("order") == "ascending",
+        )
+
+    @property
+    def seconds(self) -> int:
+        """How far back the list looks, s."""
+        return WINDOWS[self.window]
+
+    @property
+    def narrow(self) -> bool:
+        """Whether anything is filtered out, apart from what is too old."""
+        return any((self.service, self.route, self.region, self.shortest_ms, self.linked, self.query))
+
+    def parameters(self, **changes: str) -> dict[str, Any]:
+        """Return the address's parameters, those that say nothing left out; an empty change removes one."""
+        given = {
+            "service": self.service,
+            "route": self.route,
+            "region": self.region,
+            "shortest": f"{self.shortest_ms:g}" if self.shortest_ms else "",
+            "linked": "1" if self.linked else "",
+            "q": self.query,
+            "window": "" if self.window == DEFAULT_WINDOW else self.window,
+            "sort": "" if self.sort == DEFAULT_SORT else self.sort,
+            "order": "ascending" if self.ascending else "",
+        }
+        return {name: value for name, value in (given | changes).items() if value}
+
+    def traceql(self) -> str:
+        """Return the search: spans at which a process is entered, with the attributes that the list shows."""
+        conditions = [_ENTRY]
+        if self.service:
+            conditions.append(f"resource.service.name = {quoted(self.service)}")
+        if self.route:
+            conditions.append(f"span.http.route = {quoted(self.route)}")
+        if self.region:
+            conditions.append(f"resource.region = {quoted(self.region)}")
+        if self.shortest_ms:
+            conditions.append(f"duration >= {round(self.shortest_ms * 1000)}us")
+        if self.linked:
+            conditions.append(f"span.{PROFILE_ID_ATTRIBUTE} != nil")
+        own = f"{{ {' && '.join(conditions)} }}"
+        if not self.query:
+            return own + _SELECT
+        if "|" in self.query.rpartition("}")[2]:  # a pipeline cannot be an operand: it stands alone
+            return self.query + _SELECT
+        return f"{own} && ({self.query}){_SELECT}"
+
+
+def _milliseconds(text: str) -> float:
+    if not text.strip():
+        return 0.0
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not math.isfinite(value) or value < 0 or value > 86_400_000:
+        raise FilterError("shortest", f"{text!r} is no duration: a number of milliseconds is expected, such as 100")
+    return value

@@ -1,0 +1,122 @@
+"""Whose code a function is: told by the file it is in.
+
+Flame graphs hold names alone. The files are in the pprof form of the service's profiles (``SelectMergeProfile``), which
+is asked for now and then and remembered. Where the server has no answer, nothing is told apart.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
+from spanprofiles.report.svg import Origin
+
+_METHOD = "/querier.v1.QuerierService/SelectMergeProfile"
+_ASK_AGAIN_AFTER_S = 15.0
+
+# Where languages keep what is not one's own: Python (packages, standard library, frozen modules), Go (module cache,
+# standard library), Node, Ruby, and the modules of a Java run time.
+_LIBRARY = re.compile(
+    r"site-packages/|dist-packages/|/lib/python3|^<frozen|/pkg/mod/|/go/src/|^runtime/|node_modules/|/gems/|^node:"
+)
+# What stands in a file's place for code that was made while the program ran.
+_NO_FILES = frozenset({"<string>", "<stdin>", "<unknown>", "<generated>"})
+
+_TAIL = re.compile(r".*(?:site-packages|dist-packages|/lib/python3[^/]*|/pkg/mod|node_modules|/gems)/")
+
+
+@dataclass(frozen=True)
+class ServiceFiles:
+    """The files of a service's functions.
+
+    Attributes:
+        files: of each function's name, the files it was seen in.
+    """
+
+    files: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def origin_of(self, name: str) -> Origin:
+        """Tell whose code a function is; unknown where its name stands in files of both kinds."""
+        files = [file for file in self.files.get(name, ()) if file not in _NO_FILES]
+        kinds = {bool(_LIBRARY.search(file)) for file in files}
+        if len(kinds) != 1:
+            return Origin.UNKNOWN
+        return Origin.LIBRARY if kinds.pop() else Origin.OWN
+
+    def place_of(self, name: str) -> str:
+        """Return the file of a function, without the folders of the machine it ran on; empty where not known."""
+        files = self.files.get(name, frozenset())
+        return _short(next(iter(files))) if len(files) == 1 else ""
+
+
+def _short(file: str) -> str:
+    if file.startswith("<"):
+        return file
+    tail = _TAIL.sub("", file)
+    return tail if tail != file else "/".join(file.split("/")[-2:])
+
+
+class Origins:
+    """Remembers the files of each service's functions. Safe to use from several threads.
+
+    Args:
+        pyroscope: whom to ask.
+    """
+
+    def __init__(self, pyroscope: PyroscopeClient) -> None:
+        self._pyroscope = pyroscope
+        self._known: dict[str, tuple[float, ServiceFiles]] = {}
+        self._lock = Lock()
+
+    def of(self, service: str, query: ProfileQuery, functions: Iterable[str]) -> ServiceFiles:
+        """Return the files of a service's functions.
+
+        Args:
+            service: its name.
+            query: where its profiles are.
+            functions: names that are about to be shown: an unknown one among them is a reason to ask again.
+        """
+        with self._lock:
+            asked_s, known = self._known.get(service, (-_ASK_AGAIN_AFTER_S, ServiceFiles()))
+        missing = any(name not in known.files for name in functions)
+        if not missing or time.monotonic() - asked_s < _ASK_AGAIN_AFTER_S:
+            return known
+        known = ServiceFiles(_merged(known.files, self._ask(query)))
+        with self._lock:
+            self._known[service] = (time.monotonic(), known)
+        return known
+
+    def remembered(self, functions: Iterable[str]) -> ServiceFiles:
+        """Return what is known of these functions in whatever service, without asking."""
+        wanted = frozenset(functions)
+        found: dict[str, frozenset[str]] = {}
+        with self._lock:
+            for _, known in self._known.values():
+                found = _merged(found, {name: known.files[name] for name in wanted & known.files.keys()})
+        return ServiceFiles(found)
+
+    def _ask(self, query: ProfileQuery) -> Mapping[str, frozenset[str]]:
+        try:
+            return _files(self._pyroscope.http.post_json(_METHOD, query.body()))
+        except (ClientError, KeyError, TypeError, ValueError, IndexError, AttributeError):
+            return {}  # the picture is whole without it
+
+
+def _merged(one: Mapping[str, frozenset[str]], other: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    return {name: one.get(name, frozenset()) | other.get(name, frozenset()) for name in one.keys() | other.keys()}
+
+
+def _files(profile: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Read the functions of a pprof profile in JSON."""
+    strings: list[str] = profile.get("stringTable", [])
+    found: dict[str, frozenset[str]] = {}
+    for function in profile.get("function", []):
+        name, file = strings[int(function.get("name", 0))], strings[int(function.get("filename", 0))]
+        if file:
+            found[name] = found.get(name, frozenset()) | {file}
+    return found

@@ -1,0 +1,174 @@
+"""The list of traces: one row a trace, made of what the search found of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from spanprofiles.clients import FoundSpan, FoundTrace, TempoClient
+from spanprofiles.model import PROFILE_ID_ATTRIBUTE
+from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
+from spanprofiles.ui.filters import LIMIT, Filters
+
+_SPANS = 12
+_ABSENT = {"", "nil"}
+_TOO_SHORT_NS = 20_000_000  # two sampling periods
+
+
+class Link(Enum):
+    """How a trace's row stands: the words are those the page shows."""
+
+    LINKED = "linked"
+    WAITING = "waiting"
+    TOO_SHORT = "no samples"
+    DEAD = "dead link"
+    NO_PROFILE_ID = "no profile ID"
+    UNKNOWN = "not asked yet"
+
+
+@dataclass(frozen=True)
+class Ride:
+    """One row.
+
+    Attributes:
+        trace_id: 32 hex digits.
+        title: method and route of the first span, or the root span's name.
+        service: its service.
+        region: its region, or empty.
+        start_ns: its start, ns since the epoch.
+        duration_ns: wall-clock duration of the longest span found, ns.
+        failed: whether a span found has the status error.
+        spans: the spans that carry a profile ID.
+        places: what to say where more than one service, or region of one, was found in it; else empty.
+    """
+
+    trace_id: str
+    title: str
+    service: str
+    region: str
+    start_ns: int
+    duration_ns: int
+    failed: bool
+    spans: tuple[ProfiledSpan, ...]
+    places: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A ride with what is known of its CPU: ``cpu_ns`` is None where nothing is."""
+
+    ride: Ride
+    link: Link
+    cpu_ns: int | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a search came to.
+
+    Attributes:
+        rows: sorted as asked.
+        complete: whether these are all; False where there were more than the list holds.
+        longest_ns: the longest duration in it, ns: what bars are measured by.
+    """
+
+    rows: tuple[Row, ...]
+    complete: bool
+    longest_ns: int
+
+
+def list_rides(tempo: TempoClient, ledger: CpuLedger, filters: Filters, patience_s: float) -> Listing:
+    """Search and sort.
+
+    Args:
+        tempo: where to search.
+        ledger: what is known of spans' CPU.
+        filters: what to look for.
+        patience_s: wait so long for CPU figures that are not known yet, s.
+
+    Raises:
+        ClientError: Tempo does not answer, or refuses the TraceQL.
+    """
+    now_s = int(time.time())
+    found = tempo.search(filters.traceql(), start_s=now_s - filters.seconds, end_s=now_s + 1, limit=LIMIT, spans=_SPANS)
+    rides = [ride_of(one) for one in found]
+    known = ledger.look([span for ride in rides for span in ride.spans], patience_s)
+    rows = [_row(ride, known) for ride in rides]
+    if filters.linked:
+        rows = [row for row in rows if row.link is Link.LINKED]
+    rows.sort(key=lambda row: _sort_key(row, filters.sort), reverse=not filters.ascending)
+    longest = max((row.ride.duration_ns for row in rows), default=0)
+    return Listing(tuple(rows), len(found) < LIMIT, longest)
+
+
+def ride_of(trace: FoundTrace) -> Ride:
+    """Make a row of a trace that was found."""
+    spans: Sequence[FoundSpan] = sorted(trace.spans, key=lambda span: (span.start_ns, -span.duration_ns))
+    first: Mapping[str, str] = spans[0].attributes if spans else {}
+    return Ride(
+        trace_id=trace.trace_id,
+        title=_title(first, trace.root_name),
+        service=_present(first, "service.name") or trace.root_service,
+        region=_present(first, "region"),
+        start_ns=spans[0].start_ns if spans else trace.start_ns,
+        duration_ns=max((span.duration_ns for span in spans), default=trace.duration_ms * 1_000_000),
+        failed=any(span.attributes.get("status") == "error" for span in spans),
+        spans=tuple(_profiled(spans)),
+        places=_places(spans),
+    )
+
+
+def _places(spans: Sequence[FoundSpan]) -> str:
+    for name, word in (("service.name", "services"), ("region", "regions")):
+        count = len({span.attributes[name] for span in spans if span.attributes.get(name, "") not in _ABSENT})
+        if count > 1:
+            return f"{count} {word}"
+    return ""
+
+
+def _present(attributes: Mapping[str, str], *names: str) -> str:
+    return next((attributes[name] for name in names if attributes.get(name, "") not in _ABSENT), "")
+
+
+def _title(attributes: Mapping[str, str], root_name: str) -> str:
+    route = _present(attributes, "http.route")
+    if not route:
+        return root_name or "(name not known)"
+    return f"{_present(attributes, 'http.request.method', 'http.method')} {route}".strip()
+
+
+def _profiled(spans: Iterable[FoundSpan]) -> Iterable[ProfiledSpan]:
+    for span in spans:
+        profile_id = _present(span.attributes, PROFILE_ID_ATTRIBUTE)
+        if profile_id:
+            service = _present(span.attributes, "service.name")
+            yield ProfiledSpan(profile_id, service, span.start_ns, span.start_ns + span.duration_ns)
+
+
+def _row(ride: Ride, known: Mapping[str, Known]) -> Row:
+    verdicts = [known[span.profile_id] for span in ride.spans]
+    if not verdicts:
+        return Row(ride, Link.NO_PROFILE_ID, None)
+    cpu_ns = sum(one.cpu_ns for one in verdicts)
+    if cpu_ns:
+        return Row(ride, Link.LINKED, cpu_ns)
+    states = {one.state for one in verdicts}
+    if CpuState.NOT_ASKED in states:
+        return Row(ride, Link.UNKNOWN, None)
+    if ride.duration_ns < _TOO_SHORT_NS:
+        return Row(ride, Link.TOO_SHORT, None)
+    return Row(ride, Link.WAITING if CpuState.WAITING in states else Link.DEAD, None)
+
+
+def _sort_key(row: Row, sort: str) -> tuple[float | str, int]:
+    ride = row.ride
+    keys: dict[str, float | str] = {
+        "time": ride.start_ns,
+        "request": ride.title,
+        "region": ride.region,
+        "duration": ride.duration_ns,
+        "cpu": -1 if row.cpu_ns is None else row.cpu_ns,
+    }
+    return keys[sort], ride.start_ns

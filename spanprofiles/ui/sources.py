@@ -1,0 +1,99 @@
+"""What the views ask: the backend, what is remembered of it, and the demo where one runs."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from threading import Lock
+
+from flask import Flask, current_app
+
+from spanprofiles.linking import Linker
+from spanprofiles.model import Endpoints
+from spanprofiles.ui.controls import DemoControls
+from spanprofiles.ui.cpu import CpuLedger
+from spanprofiles.ui.figures import RecentTraffic
+from spanprofiles.ui.origins import Origins
+
+_EXTENSION = "spanprofiles"
+_VALUES_LAST_S = 10.0
+_MOST_VALUES = 200
+_CHANGES = 20
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something was switched in the demo: a moment worth comparing what was before and after.
+
+    Attributes:
+        time_s: when, s since the epoch.
+        words: what.
+        region: where; empty for everywhere.
+    """
+
+    time_s: int
+    words: str
+    region: str
+
+
+@dataclass
+class Sources:
+    """Everything a view needs; one for an app, used by all its threads.
+
+    Attributes:
+        endpoints: the backend's addresses.
+        controls: how to steer the demo; None where the page runs by itself.
+        linker: follows spans to samples.
+        ledger: remembers the CPU of spans.
+        traffic: remembers the requests of the last minutes.
+        origins: remembers the files of functions.
+        changes: what was switched in the demo by this page, the latest at the end.
+    """
+
+    endpoints: Endpoints
+    controls: DemoControls | None = None
+    linker: Linker = field(init=False)
+    ledger: CpuLedger = field(init=False)
+    traffic: RecentTraffic = field(init=False)
+    origins: Origins = field(init=False)
+    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=_CHANGES))
+
+    def __post_init__(self) -> None:
+        self.linker = Linker.of(self.endpoints)
+        self.ledger = CpuLedger(self.linker.pyroscope)
+        self.traffic = RecentTraffic(self.linker.tempo)
+        self.origins = Origins(self.linker.pyroscope)
+        self._values: dict[str, tuple[float, list[str]]] = {}
+        self._lock = Lock()
+
+    def values(self, tag: str) -> list[str]:
+        """Return the values seen of an attribute, sorted; remembered for some seconds.
+
+        Raises:
+            ClientError: Tempo does not answer.
+        """
+        with self._lock:
+            asked_s, known = self._values.get(tag, (0.0, []))
+        if asked_s and time.monotonic() - asked_s < _VALUES_LAST_S:
+            return known
+        known = sorted(self.linker.tempo.tag_values(tag))[:_MOST_VALUES]
+        with self._lock:
+            self._values[tag] = (time.monotonic(), known)
+        return known
+
+    def close(self) -> None:
+        """Ask for nothing more: questions that wait are dropped."""
+        self.ledger.close()
+
+
+def install_sources(sources: Sources) -> None:
+    """Give the app of this context its sources."""
+    current_app.extensions[_EXTENSION] = sources
+
+
+def sources(app: Flask | None = None) -> Sources:
+    """Return the sources of an app, by default the one that answers."""
+    found = (app or current_app).extensions[_EXTENSION]
+    assert isinstance(found, Sources)  # noqa: S101  # for the type checker: nothing else is ever put there
+    return found

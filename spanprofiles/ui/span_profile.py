@@ -1,0 +1,96 @@
+"""One span and its flame graph, or the reason why there is none."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+
+from spanprofiles.linking import Evidence, Linker, LinkError, Waiting
+from spanprofiles.model import FlameGraph, Span, Trace
+from spanprofiles.report.svg import SpanMark
+from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuLedger, CpuState, ProfiledSpan
+
+_PATIENCE_S = 1.0
+
+
+class ProfileState(Enum):
+    """How a span stands to its profile."""
+
+    LINKED = "linked"
+    WAITING = "waiting"
+    DEAD = "dead link"
+    NO_PROFILE_ID = "no profile ID"
+
+
+@dataclass(frozen=True)
+class SpanProfile:
+    """A span with what its profile ID leads to.
+
+    Attributes:
+        span: the span.
+        trace: its trace.
+        state: how it stands.
+        flamegraph: its samples; empty unless linked.
+        reasons: why there is none, one sentence each.
+    """
+
+    span: Span
+    trace: Trace
+    state: ProfileState
+    flamegraph: FlameGraph
+    reasons: tuple[str, ...] = ()
+
+
+def span_profile(trace: Trace, span: Span, linker: Linker) -> SpanProfile:
+    """Look once for a span's samples.
+
+    Raises:
+        ClientError: Pyroscope does not answer.
+    """
+    if span.profile_id is None:
+        return SpanProfile(trace=trace, span=span, state=ProfileState.NO_PROFILE_ID, flamegraph=FlameGraph())
+    evidence = Evidence(span.trace_id)
+    once = Linker(
+        linker.tempo,
+        linker.pyroscope,
+        waiting=Waiting(0),
+        upload_interval_s=linker.upload_interval_s,
+        profile_type=linker.profile_type,
+        margin_ms=linker.margin_ms,
+    )
+    try:
+        flamegraph = once.flamegraph(span, evidence)
+        if not flamegraph.is_empty:
+            return SpanProfile(span, trace, ProfileState.LINKED, flamegraph)
+        if time.time() - span.end_ns / 1e9 < CERTAIN_AFTER_S:
+            return SpanProfile(span, trace, ProfileState.WAITING, flamegraph)
+        once.samples(span, evidence)
+    except LinkError as error:
+        reasons = tuple(evidence.notes) or (str(error),)
+        return SpanProfile(span, trace, ProfileState.DEAD, FlameGraph(), reasons)
+    return SpanProfile(span, trace, ProfileState.WAITING, FlameGraph())  # they arrived between the two looks
+
+
+def span_marks(trace: Trace, ledger: CpuLedger) -> dict[str, SpanMark]:
+    """Return what is known of the profiles of a trace's spans, by span ID."""
+    profiled = {
+        span.span_id: ProfiledSpan(span.profile_id, span.service, span.start_ns, span.end_ns)
+        for span in trace.spans
+        if span.profile_id
+    }
+    known = ledger.look(profiled.values(), _PATIENCE_S)
+    marks = {}
+    for span_id, span in profiled.items():
+        one = known[span.profile_id]
+        cpu_ns = one.cpu_ns if one.state is CpuState.FOUND else None
+        marks[span_id] = SpanMark(cpu_ns, dead=one.state is CpuState.NONE)
+    return marks
+
+
+def span_to_open(trace: Trace, marks: dict[str, SpanMark]) -> Span | None:
+    """Return the span to show first: the linked one with the most CPU, else one with a profile ID, else the first."""
+    linked = [span for span in trace.spans if span.span_id in marks]
+    if linked:
+        return max(linked, key=lambda span: (marks[span.span_id].cpu_ns or -1, -span.start_ns))
+    return trace.spans[0] if trace.spans else None

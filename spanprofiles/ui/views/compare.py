@@ -1,0 +1,181 @@
+"""``/compare``: two spans, a route before and after a moment, or a route in two regions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, abort, render_template, request, url_for
+from markupsafe import Markup
+
+from spanprofiles.model import FlameGraph
+from spanprofiles.report import duration
+from spanprofiles.report.svg import difference_layout, difference_svg
+from spanprofiles.report.svg.difference import BEFORE_AND_AFTER, change_text, difference_data
+from spanprofiles.ui.comparing import Group, Side, compare_groups
+from spanprofiles.ui.filters import Filters
+from spanprofiles.ui.origins import ServiceFiles
+from spanprofiles.ui.rides import Row, list_rides
+from spanprofiles.ui.sources import sources
+from spanprofiles.ui.span_profile import span_marks, span_profile, span_to_open
+from spanprofiles.ui.views.pictures import address_of_box, files_of
+from spanprofiles.ui.views.traces import find_span, find_trace
+
+views = Blueprint("compare", __name__)
+
+KINDS = {"spans": "Two requests", "moment": "Before and after a moment", "regions": "Two regions"}
+STRETCHES = {"30": "30 s", "60": "1 min", "300": "5 min", "1800": "30 min"}
+_STRETCH = "60"
+_CHANGES = 25
+_PATIENCE_S = 1.0
+_LOCAL_TIME = "%Y-%m-%dT%H:%M:%S"
+
+
+@views.get("/compare")
+def compare() -> str:
+    """Show the form of a kind of comparison, and the comparison where the address says of what."""
+    kind = request.args.get("kind", "spans")
+    if kind not in KINDS:
+        abort(400, f"there is no comparison {kind!r}: choose one of {', '.join(KINDS)}")
+    sides = {"spans": _spans, "moment": _moment, "regions": _regions}[kind]()
+    values: dict[str, object] = {
+        "kind": kind,
+        "kinds": KINDS,
+        "stretches": STRETCHES,
+        "stretch": request.args.get("stretch", _STRETCH),
+        "asked": request.args,
+        "routes": sources().values("span.http.route"),
+        "regions": sources().values("resource.region"),
+        "moment": _moment_text(request.args.get("moment", "")),
+        "sides": sides,
+        "change_text": change_text,
+        "changes": list(sources().changes)[::-1],
+    }
+    words = BEFORE_AND_AFTER if kind == "moment" else ("in the first", "in the second")
+    values["words"] = words
+    if kind == "spans":
+        values["suggestions"] = _suggestions()
+    if sides and any(side.spans for side in sides):
+        values |= _difference(*sides, words)
+    return render_template("compare.html", **values)
+
+
+def _difference(before: Side, after: Side, words: tuple[str, str]) -> dict[str, object]:
+    if before.flamegraph.is_empty and after.flamegraph.is_empty:
+        return {}
+    both = before.flamegraph + after.flamegraph
+    files = _files(both)
+    difference = difference_layout(before.flamegraph, after.flamegraph, origin_of=files.origin_of, sides=words)
+    focus = difference.layout.find(request.args.get("frame", ""))
+    parameters: dict[str, Any] = {name: value for name, value in request.args.items() if name != "frame"}
+    drawn = difference_svg(
+        difference, focus=focus, address=address_of_box(**parameters), label="Difference flame graph"
+    )
+    data = difference_data(difference)
+    data["files"] = [files.place_of(name) for name in data["names"]]
+    found = before.flamegraph.diff(after.flamegraph)
+    return {
+        "picture": Markup(drawn.svg),  # noqa: S704  # its texts are escaped there
+        "data": data,
+        "reset": url_for("compare.compare", **parameters),
+        "boxes": drawn.drawn,
+        "folded": drawn.folded,
+        "rows": [change for change in found.changes if change.self_change][:_CHANGES],
+        "guilty": found.guilty,
+        "total_change": found.total_change,
+        "largest": max((abs(change.self_change) for change in found.changes), default=0),
+    }
+
+
+def _files(flamegraph: FlameGraph) -> ServiceFiles:
+    """Return the files that are known already of the functions: comparing asks for nothing more."""
+    return sources().origins.remembered(flamegraph.functions)
+
+
+def _spans() -> tuple[Side, Side] | None:
+    first, second = request.args.get("first", "").strip(), request.args.get("second", "").strip()
+    if not first or not second:
+        return None
+    return _side_of_span(first), _side_of_span(second)
+
+
+def _side_of_span(text: str) -> Side:
+    """Return a side of ``<trace ID>`` or ``<trace ID>/<span ID>``."""
+    trace_id, _, span_id = text.partition("/")
+    trace = find_trace(trace_id)
+    span = find_span(trace, span_id) if span_id else span_to_open(trace, span_marks(trace, sources().ledger))
+    if span is None:
+        abort(404, f"the trace {trace_id} has no spans")
+    profile = span_profile(trace, span, sources().linker)
+    if not profile.flamegraph.is_empty:
+        files_of(span, profile.flamegraph, sources().linker)
+    region = span.resource.get("region")
+    where = f" in {region}" if isinstance(region, str) and region else ""
+    title = f"{span.name}{where}, {duration(span.duration_ns)}"
+    address = url_for("traces.flamegraph", trace_id=trace.trace_id, span_id=span.span_id)
+    return Side(title, 0 if profile.flamegraph.is_empty else 1, profile.flamegraph, span.duration_ns, address)
+
+
+def _group() -> Group:
+    stretch = request.args.get("stretch", _STRETCH)
+    if stretch not in STRETCHES:
+        abort(400, f"there is no stretch {stretch!r}: choose one of {', '.join(STRETCHES)} seconds")
+    now_s = int(time.time())
+    return Group(
+        title="",
+        service=request.args.get("service", ""),
+        route=request.args.get("route", ""),
+        region=request.args.get("region", ""),
+        start_s=now_s - int(stretch),
+        end_s=now_s + 1,
+    )
+
+
+def _moment() -> tuple[Side, Side] | None:
+    text = request.args.get("moment", "")
+    if not text:
+        return None
+    at = _seconds(text)
+    group, length = _group(), int(request.args.get("stretch", _STRETCH))
+    shown = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+    before = replace(group, title=f"before {shown}", start_s=at - length, end_s=at)
+    after = replace(group, title=f"after {shown}", start_s=at, end_s=at + length)
+    return compare_groups(sources().linker, before, after)
+
+
+def _seconds(text: str) -> int:
+    """Read a moment: s since the epoch, or local date and time as a browser's field writes it."""
+    try:
+        return int(text) if text.isdecimal() else int(datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError, OSError):
+        abort(400, f"{text!r} is no moment: 2026-01-31T14:05:00 is expected")
+
+
+def _moment_text(asked: str) -> str:
+    """Return the moment as the form's field shows it: the one that is asked for, or this one."""
+    moment = datetime.fromtimestamp(_seconds(asked)) if asked else datetime.now()
+    return moment.astimezone().strftime(_LOCAL_TIME)
+
+
+def _regions() -> tuple[Side, Side] | None:
+    first, second = request.args.get("first_region", ""), request.args.get("second_region", "")
+    if not first or not second:
+        return None
+    group = _group()
+    return compare_groups(
+        sources().linker, replace(group, title=first, region=first), replace(group, title=second, region=second)
+    )
+
+
+def _suggestions() -> list[tuple[str, Row, Row]]:
+    """Return of each route its fastest and its slowest linked request of late."""
+    route = request.args.get("route", "")
+    listing = list_rides(
+        sources().linker.tempo, sources().ledger, Filters(route=route, linked=True, sort="duration"), _PATIENCE_S
+    )
+    by_title: dict[str, list[Row]] = {}
+    for row in listing.rows:
+        by_title.setdefault(row.ride.title, []).append(row)
+    return [(title, rows[-1], rows[0]) for title, rows in sorted(by_title.items()) if len(rows) > 1]

@@ -1,0 +1,100 @@
+"""``/``: the list of traces with its filters, figures by route, and the demo's controls."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from markupsafe import Markup
+from werkzeug.wrappers import Response
+
+from spanprofiles.clients import RequestRefusedError
+from spanprofiles.model import parse_trace_id
+from spanprofiles.report import duration
+from spanprofiles.report.svg import Series, bar_svg, plot_svg
+from spanprofiles.ui.figures import RouteFigures
+from spanprofiles.ui.filters import LIMIT, SORTS, WINDOWS, FilterError, Filters
+from spanprofiles.ui.rides import Link, Listing, list_rides
+from spanprofiles.ui.sources import sources
+
+views = Blueprint("rides", __name__)
+
+_PATIENCE_S = 0.3
+_TITLES = {"time": "Started", "request": "Request", "region": "Region", "duration": "Duration", "cpu": "CPU"}
+
+
+@views.get("/")
+def home() -> str | tuple[str, int]:
+    """Show the list; ``part=list`` and ``part=figures`` are what a script asks for again and again."""
+    part = request.args.get("part", "")
+    if part == "figures":
+        return render_template("figures_part.html", **_figures())
+    try:
+        filters, refused = Filters.read(request.args), None
+    except FilterError as error:
+        filters, refused = Filters(), error
+    listing = None
+    if refused is None:
+        try:
+            listing = list_rides(sources().linker.tempo, sources().ledger, filters, _PATIENCE_S)
+        except RequestRefusedError as error:
+            if not filters.query or error.status >= 500:
+                raise
+            refused = FilterError("q", f"Tempo does not take this TraceQL: {error.answer}")
+    values = _list_values(filters, listing, refused)
+    if part == "list":
+        return render_template("rides_part.html", **values), 400 if refused else 200
+    values |= _choices() | _figures() | {"windows": WINDOWS, "refused": refused}
+    return render_template("rides.html", **values), 400 if refused else 200
+
+
+@views.get("/trace")
+def trace_by_id() -> Response:
+    """Lead from the field in the page's head to a trace."""
+    text = request.args.get("id", "").strip()
+    if not text:
+        abort(400, "a trace ID is needed: 32 hexadecimal digits")
+    return redirect(url_for("traces.trace", trace_id=parse_trace_id(text)), 303)
+
+
+def _list_values(filters: Filters, listing: Listing | None, refused: FilterError | None) -> dict[str, object]:
+    most_cpu = max((row.cpu_ns or 0 for row in listing.rows), default=0) if listing else 0
+    scale = max(listing.longest_ns if listing else 0, most_cpu) or 1
+    return {
+        "filters": filters,
+        "listing": listing,
+        "refused": refused,
+        "links": Link,
+        "limit": LIMIT,
+        "columns": [(name, _TITLES[name], _sort_address(filters, name)) for name in SORTS],
+        "bar": lambda value, kind: Markup(bar_svg((value or 0) / scale, kind=kind)),  # noqa: S704  # numbers alone
+        "address": url_for("rides.home", **filters.parameters()),
+    }
+
+
+def _sort_address(filters: Filters, name: str) -> str:
+    turn = filters.sort == name and not filters.ascending
+    changes = {"sort": "" if name == "time" else name, "order": "ascending" if turn else ""}
+    return url_for("rides.home", **filters.parameters(**changes))
+
+
+def _choices() -> dict[str, object]:
+    found = sources()
+    return {
+        "services": found.values("resource.service.name"),
+        "routes": found.values("span.http.route"),
+        "regions": found.values("resource.region"),
+        "controls": found.controls,
+    }
+
+
+def _figures() -> dict[str, object]:
+    figures = sources().traffic.routes()
+    return {"figures": [(one, one.title.partition(" ")[2], _plot(one)) for one in figures]}
+
+
+def _plot(one: RouteFigures) -> Markup:
+    label = (
+        f"{one.title}, last five minutes: bars are requests; the line is the median duration,"
+        f" {duration(one.median_ns)} over all, the dashed line the 95th percentile, {duration(one.slow_ns)}"
+    )
+    lines = [Series(one.slows, second=True), Series(one.medians)]
+    return Markup(plot_svg(lines, bars=one.counts, label=label))  # noqa: S704  # its texts are escaped there

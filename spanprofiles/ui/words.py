@@ -1,0 +1,61 @@
+"""How figures and times are written in the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from spanprofiles.report import duration
+
+
+def clock(time_ns: int) -> str:
+    """Write a time of day, in this machine's zone, to the tenth of a second."""
+    moment = datetime.fromtimestamp(time_ns / 1e9).astimezone()
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 100_000}"
+
+
+def machine_time(time_ns: int) -> str:
+    """Write a time as HTML's ``time`` element wants it."""
+    return datetime.fromtimestamp(time_ns / 1e9, timezone.utc).isoformat(timespec="milliseconds")
+
+
+def ago(time_ns: int) -> str:
+    """Write how long ago something was: ``3 s ago``, ``12 min ago``."""
+    seconds = max(0.0, time.time() - time_ns / 1e9)
+    if seconds < 90:
+        return f"{seconds:.0f} s ago"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min ago"
+    return f"{seconds / 3600:.0f} h ago"
+
+
+def share(value: float) -> str:
+    """Write a share (0 to 1) as a percentage."""
+    return f"{value:.1%}"
+
+
+def rate(per_second: float) -> str:
+    """Write a rate with two significant figures."""
+    return f"{per_second:.1f}" if per_second >= 1 else f"{per_second:.2f}"
+
+
+def attribute(value: Any) -> str:
+    """Write an attribute's value: texts as they are, the rest as JSON would."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "duration": duration,
+    "clock": clock,
+    "machine_time": machine_time,
+    "ago": ago,
+    "share": share,
+    "rate": rate,
+    "attribute": attribute,
+}

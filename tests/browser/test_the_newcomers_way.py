@@ -1,0 +1,204 @@
+"""The way a newcomer goes on the running demo, from the home page to the guilty function.
+
+The pictures of the README are taken on the way.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import OpenPage
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+SLOW_S = 20_000
+WORK = "find_nearest_vehicle"
+FAULT, GUILTY_REGION, GUILTY = "slow-search", "us-east", "drop_repeated_vehicles"
+FOUND_WITHIN_S = 40
+
+
+@pytest.fixture
+def home(open_page: OpenPage, demo: str) -> Page:
+    page = open_page(demo)
+    expect(page.locator(".mark.linked").first).to_be_visible(timeout=SLOW_S)
+    return page
+
+
+def linked(page: Page, route: str) -> Locator:
+    """The first linked ride of a route."""
+    row = page.locator(".list tbody tr", has=page.locator(".mark.linked")).filter(has_text=route)
+    return row.first.locator("a.whole")
+
+
+def open_controls(page: Page) -> None:
+    """Open the demo's controls, unless they are."""
+    expect(page.locator("#controls")).to_contain_text("riders at once", timeout=SLOW_S)
+    if page.locator("#controls[open]").count() == 0:
+        page.locator("#controls summary").click()
+    expect(page.locator("#riders")).to_be_visible()
+
+
+def picture(page: Page, name: str) -> None:
+    page.mouse.move(2, 2)
+    page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
+
+
+def test_from_the_home_page_to_the_function_that_used_the_cpu_of_one_ride(home: Page) -> None:
+    linked(home, "GET /car").click()
+
+    expect(home.get_by_role("heading", name=re.compile("Profiles for this span"))).to_be_visible()
+    expect(home.locator(".waterfall .cpu").first).to_be_visible()
+    home.get_by_role("link", name="Open the flame graph").click()
+    box = home.locator(".flame [data-box]", has_text=WORK).first
+    box.hover()
+    expect(home.locator(".tip")).to_contain_text(WORK)
+    expect(home.locator(".tip")).to_contain_text("your code, rideshare/fleet.py")
+    expect(home.locator(".tip")).to_contain_text(re.compile(r"self \d.*total \d"))
+    expect(home.locator(".top")).to_contain_text("rideshare/")
+
+
+def test_the_list_follows_what_happens_and_holds_still_while_it_is_pointed_at(home: Page) -> None:
+    newest = home.locator(".list tbody tr .whole").first
+    seen = newest.get_attribute("href") or ""
+
+    expect(newest).not_to_have_attribute("href", seen, timeout=SLOW_S)
+    home.locator(".list tbody tr").nth(3).hover()
+    held = newest.get_attribute("href") or ""
+    expect(home.locator(".held")).to_be_visible()
+    expect(newest).to_have_attribute("href", held)
+
+
+def test_zoom_search_keys_and_the_back_button_on_a_flame_graph(home: Page) -> None:
+    linked(home, "GET /car").click()
+    home.get_by_role("link", name="Open the flame graph").click()
+    whole = home.url
+
+    home.locator(".flame [data-box]", has_text=WORK).first.click()
+    expect(home).to_have_url(re.compile("frame=[0-9a-f]{8}"))
+    expect(home.locator(".flame .faded").first).to_be_visible()
+    zoomed = home.url
+    home.go_back()
+    expect(home).to_have_url(whole)
+    expect(home.locator(".flame .faded")).to_have_count(0)
+    home.goto(zoomed)
+    expect(home.locator(".flame .faded").first).to_be_visible()
+
+    home.get_by_label("Search functions").fill(WORK)
+    expect(home.locator(".flame-matches")).to_have_text(re.compile(r"1 function matches: \d+\.\d% of the whole"))
+    home.reload()
+    expect(home.locator(".flame .matched").first).to_be_visible()
+    home.get_by_label("Search functions").fill("no such function")
+    expect(home.locator(".flame-matches")).to_have_text("no function matches")
+
+    home.get_by_label("Search functions").fill("")
+    home.locator(".flame-box").focus()
+    home.keyboard.press("Escape")
+    expect(home).not_to_have_url(re.compile("frame="))
+    for _ in range(12):
+        home.keyboard.press("ArrowDown")
+        if "order_ride" in home.locator(".flame-says").inner_text():
+            break
+    expect(home.locator(".flame-says b")).to_have_text("order_ride")
+    expect(home.locator(".flame .chosen")).to_contain_text("order_ride")
+    home.keyboard.press("Enter")
+    expect(home).to_have_url(re.compile("frame="))
+    home.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    home.get_by_role("button", name="Copy name").click()
+    expect(home.get_by_role("button", name="Copied")).to_be_visible()
+    assert home.evaluate("navigator.clipboard.readText()") == "order_ride"
+
+
+def test_a_fault_is_switched_on_seen_and_named(home: Page, demo: str) -> None:
+    switch = home.locator(f"#fault-{FAULT}-{GUILTY_REGION}")
+    open_controls(home)
+    switch.click()
+    try:
+        expect(switch).to_have_attribute("aria-pressed", "true", timeout=SLOW_S)
+        expect(home.locator("#controls summary")).to_contain_text(f"{FAULT} is on in {GUILTY_REGION}")
+        compare = home.get_by_role("link", name="compare before and after").first.get_attribute("href") or ""
+        guilty = home.locator("[data-guilty]", has_text=f"{GUILTY} grew most")
+        deadline = time.monotonic() + FOUND_WITHIN_S
+        while guilty.count() == 0:
+            assert time.monotonic() < deadline, home.locator("main").inner_text()
+            home.goto(demo + compare)
+            home.wait_for_timeout(500)  # rides with the fault are made and uploaded meanwhile
+        picture(home, "compare-light")
+    finally:
+        home.goto(demo)
+        open_controls(home)
+        switch.click()
+        expect(switch).to_have_attribute("aria-pressed", "false", timeout=SLOW_S)
+
+
+def test_the_load_is_turned_up(home: Page) -> None:
+    open_controls(home)
+    before = int(home.locator("#riders").inner_text())
+
+    home.get_by_role("button", name="More riders").click()
+
+    expect(home.locator("#riders")).to_have_text(str(before + 2), timeout=SLOW_S)
+
+
+def test_the_tour_explains_a_span_profile_on_data_that_is_there(home: Page) -> None:
+    home.get_by_role("link", name="One-minute tour").click()
+
+    expect(home.locator(".tour > li")).to_have_count(4)
+    ids = home.locator(".equal b").all_inner_texts()
+    assert len(ids) == 2
+    assert ids[0] == ids[1]
+    expect(home.locator(".hot")).not_to_be_empty()
+
+
+def test_the_doctor_finds_every_hop_in_order(open_page: OpenPage, demo: str) -> None:
+    page = open_page(f"{demo}/doctor")
+
+    expect(page.locator(".findings")).to_be_visible()
+    broken = page.locator(".v-broken")
+    assert broken.count() == 0, broken.all_inner_texts()
+    expect(page.locator(".v-ok").first).to_be_visible()
+
+
+@pytest.mark.usefixtures("home")
+def test_pages_are_whole_without_the_script(open_page: OpenPage, demo: str) -> None:
+    page = open_page(demo, script=False)
+
+    linked(page, "GET /car").click()
+    page.get_by_role("link", name="Open the flame graph").click()
+    page.locator(".tree a", has_text=WORK).first.click()
+
+    expect(page.locator(".flame .faded").first).to_be_visible()
+    expect(page.locator(".top")).to_contain_text("rideshare/")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pictures_of_the_readme(open_page: OpenPage, demo: str, scheme: str) -> None:
+    page = open_page(f"{demo}/?linked=1&route=/car", width=1280, height=800, scheme=scheme)
+    expect(page.locator(".mark.linked").first).to_be_visible(timeout=SLOW_S)
+    address = linked(page, "GET /car").get_attribute("href") or ""
+    page.goto(demo)
+    expect(page.locator("#controls")).to_contain_text("no fault is on", timeout=SLOW_S)
+    picture(page, f"rides-{scheme}")
+    page.goto(demo + address)
+    expect(page.locator(".flame [data-box]").first).to_be_visible()
+    picture(page, f"trace-{scheme}")
+    page.get_by_role("link", name="Open the flame graph").click()
+    expect(page.locator(".flame [data-box]").first).to_be_visible()
+    picture(page, f"flamegraph-{scheme}")
+    for name in ("rides", "trace", "flamegraph"):
+        assert (IMAGES / f"{name}-{scheme}.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("address", ["/", "/compare", "/doctor", "/tour"])
+def test_a_page_has_its_landmarks_and_is_no_wider_than_its_window(open_page: OpenPage, demo: str, address: str) -> None:
+    page = open_page(demo + address, width=1600)
+    for width in (1600, 1000):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    expect(page.get_by_role("main")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)

@@ -1,0 +1,81 @@
+"""The page on a real embedded pair, and telemetry to look at in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from spanprofiles.model import Endpoints, new_span_id, new_trace_id
+from spanprofiles.ui import create_app
+from tests.unit.conftest import Stacks, otlp_span, push_samples, push_spans, resource_spans
+
+MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class StoredRide:
+    """A request that the pair has: its IDs and its service."""
+
+    trace_id: str
+    span_id: str
+    service: str
+    start_ns: int
+
+    @property
+    def address(self) -> str:
+        return f"/trace/{self.trace_id}/span/{self.span_id}"
+
+
+StoreRide = Callable[..., StoredRide]
+
+
+def attribute(key: str, value: str) -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": value}}
+
+
+@pytest.fixture
+def store_ride(embedded_pair: Endpoints) -> StoreRide:
+    """Give a function that stores one request: a server span with a child, and samples where stacks are given."""
+
+    def store(
+        service: str = "shop",
+        stacks: Stacks | None = None,
+        *,
+        name: str = "GET /bike",
+        route: str = "/bike",
+        region: str = "",
+        seconds_ago: float = 60,
+        milliseconds: int = 100,
+        with_profile_id: bool = True,
+    ) -> StoredRide:
+        trace_id, span_id = new_trace_id(), new_span_id()
+        start_ns = time.time_ns() - round(seconds_ago * 1e9)
+        end_ns = start_ns + milliseconds * MS
+        profile_id = span_id if with_profile_id else None
+        root = otlp_span(trace_id, span_id, name, profile_id=profile_id, start_ns=start_ns, end_ns=end_ns)
+        root["attributes"] += [attribute("http.route", route), attribute("http.request.method", "GET")]
+        child = otlp_span(
+            trace_id, new_span_id(), "find", parent_id=span_id, kind=1, start_ns=start_ns + MS, end_ns=end_ns - MS
+        )
+        group = resource_spans(service, root, child)
+        if region:
+            group["resource"]["attributes"].append(attribute("region", region))
+        push_spans(embedded_pair, group)
+        if stacks:
+            samples = [(path, value, {"span_id": span_id}) for path, value in stacks.items()]
+            push_samples(embedded_pair, service, samples, start_ns)
+        return StoredRide(trace_id, span_id, service, start_ns)
+
+    return store
+
+
+@pytest.fixture
+def page(embedded_pair: Endpoints) -> FlaskClient:
+    app = create_app(embedded_pair)
+    app.testing = True
+    return app.test_client()

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spanprofiles.ui import DemoControls
+from spanprofiles.ui.controls import MOST_RIDERS, ControlError
+from tests.unit.conftest import Answer, Seen, Serve
+
+TOKEN = "the admin token"
+
+
+def region(seen: Seen) -> Answer:
+    """Answer as the demo app's admin route does."""
+    if seen.headers.get("X-Rideshare-Admin") != TOKEN:
+        return Answer("{}", 403)
+    on = seen.method == "POST" and json.loads(seen.body)["on"]
+    return Answer.of({"faults": {"slow-search": on}})
+
+
+def test_faults_are_listed_by_region(serve: Serve) -> None:
+    north, south = serve(region), serve(region)
+
+    controls = DemoControls({"north": north.url, "south": south.url}, TOKEN)
+
+    assert controls.faults() == {"slow-search": {"north": False, "south": False}}
+
+
+def test_a_region_that_does_not_answer_is_left_out(serve: Serve) -> None:
+    controls = DemoControls({"north": serve(region).url, "south": "http://127.0.0.1:9"}, TOKEN)
+
+    assert controls.faults() == {"slow-search": {"north": False}}
+
+
+def test_a_fault_is_switched_in_the_region_that_was_named(serve: Serve) -> None:
+    north, south = serve(region), serve(region)
+
+    DemoControls({"north": north.url, "south": south.url}, TOKEN).set_fault("slow-search", "south", True)
+
+    assert not north.seen
+    assert [(one.method, one.path, one.json) for one in south.seen] == [
+        ("POST", "/admin/faults/slow-search", {"on": True})
+    ]
+
+
+def test_a_refused_or_unknown_fault_is_told(serve: Serve) -> None:
+    controls = DemoControls({"north": serve(region).url}, "another token")
+
+    with pytest.raises(ControlError, match="403"):
+        controls.set_fault("slow-search", "north", True)
+    with pytest.raises(ControlError, match="no region 'moon'"):
+        controls.set_fault("slow-search", "moon", True)
+
+
+def test_the_load_is_read_and_changed_through_locusts_own_routes(serve: Serve) -> None:
+    locust = serve(lambda _: Answer.of({"user_count": 4, "success": True}))
+    controls = DemoControls(locust_url=locust.url)
+
+    assert controls.riders() == 4
+    controls.set_riders(6)
+    controls.set_riders(0)
+
+    assert [(one.method, one.path, one.body.decode()) for one in locust.seen[1:]] == [
+        ("POST", "/swarm", "user_count=6&spawn_rate=6"),
+        ("GET", "/stop", ""),
+    ]
+
+
+@pytest.mark.parametrize("count", [-1, MOST_RIDERS + 1])
+def test_the_load_is_bounded(serve: Serve, count: int) -> None:
+    locust = serve(lambda _: Answer())
+
+    with pytest.raises(ControlError, match=f"0 to {MOST_RIDERS}"):
+        DemoControls(locust_url=locust.url).set_riders(count)
+
+    assert not locust.seen
+
+
+def test_without_a_load_generator_there_are_no_riders() -> None:
+    assert DemoControls().riders() is None
+    assert DemoControls(locust_url="http://127.0.0.1:9").riders() is None
+
+
+def test_the_token_is_not_in_what_is_printed_of_the_controls() -> None:
+    assert TOKEN not in repr(DemoControls(token=TOKEN))
