@@ -6,12 +6,13 @@ BACKEND ?= embedded
 # Tests wait for uploads more than they compute: more of them than processors at once.
 WORKERS ?= 4
 
-.PHONY: help install demo up down test lint types imports unit integration bench lock clean
+.PHONY: help install demo up down test lint types imports unit integration slow bench lock clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
 	@echo "make test     lint, types, import rules, unit tests, integration tests"
+	@echo "make slow     the span processors, and the page in a real browser (Chromium)"
 	@echo "make bench    the figures the README quotes"
 	@echo "make install  make .venv from requirements.lock (the others do it first)"
 
@@ -53,10 +54,15 @@ imports: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/unit tests/conformance tests/processor
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/unit tests/conformance
 
 integration: install
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests/integration --span-profiles-backend=$(BACKEND)
+
+# What takes longer: the span processors in processes of their own, and the page in a real browser.
+slow: install
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/processor
+	$(BIN)/pytest tests/browser
 
 bench: install
 	$(BIN)/python bench/first_flamegraph.py
