@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from spanprofiles.embedded.errors import CannotServeError
 from spanprofiles.embedded.server import serve
-from spanprofiles.embedded.settings import Settings
+from spanprofiles.embedded.settings import (
+    DEFAULT_AGE,
+    DEFAULT_SIZE,
+    TOKEN_VARIABLE,
+    Settings,
+    parse_age,
+    parse_size,
+)
 
 
 def _announce(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def _told(parse: Callable[[str], float]) -> Callable[[str], float]:
+    """A parser whose message argparse shows."""
+
+    def parsed(text: str) -> float:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parsed
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--otlp-http-port", type=int, default=defaults.otlp_http_port)
     parser.add_argument("--pyroscope-port", type=int, default=defaults.pyroscope_port)
     parser.add_argument("--data-dir", type=Path, default=None, dest="data_directory")
+    for option, default, parse, name in (
+        ("--max-age", DEFAULT_AGE, parse_age, "age_seconds"),
+        ("--max-size", DEFAULT_SIZE, parse_size, "size_bytes"),
+    ):
+        parser.add_argument(option, type=_told(parse), default=default, dest=name)
+    parser.add_argument("--query-timeout", type=float, default=defaults.query_seconds, dest="query_seconds")
+    parser.add_argument("--token", default=os.environ.get(TOKEN_VARIABLE, ""))
     options = parser.parse_args(arguments)
     try:
         serve(Settings(**vars(options)), _announce)

@@ -17,3 +17,7 @@ class DataDirectoryError(CannotServeError):
 
 class NewerFileError(CannotServeError):
     """The data was written by a later release of this program."""
+
+
+class UnsafeAddressError(CannotServeError):
+    """The pair would listen to other machines without asking them for a token."""

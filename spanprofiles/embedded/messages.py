@@ -21,7 +21,7 @@ ProfileType: 1 ID string =ID, 2 name string, 4 sample_type string, 5 sample_unit
 Labels: 1 labels LabelPair*
 Exemplar: 1 timestamp int64, 2 profile_id string, 3 span_id string, 4 value int64, 5 labels LabelPair*,\
  6 trace_id string
-Point: 1 value double, 2 timestamp int64
+Point: 1 value double, 2 timestamp int64, 4 exemplars Exemplar*
 Series: 1 labels LabelPair*, 2 points Point*
 HeatmapSlot: 1 timestamp int64, 2 y_min double*, 3 counts int32*, 4 exemplars Exemplar*
 HeatmapSeries: 1 labels LabelPair*, 2 slots HeatmapSlot*
@@ -50,7 +50,8 @@ PprofProfile: 1 profile Profile
 SelectMergeProfileRequest: 1 profile_typeID string =profileTypeID, 2 label_selector string, 3 start int64,\
  4 end int64, 5 max_nodes int64?, 8 trace_id_selector string*
 SelectSeriesRequest: 1 profile_typeID string =profileTypeID, 2 label_selector string, 3 start int64, 4 end int64,\
- 5 group_by string*, 6 step double, 7 aggregation TimeSeriesAggregationType?, 9 limit int64?
+ 5 group_by string*, 6 step double, 7 aggregation TimeSeriesAggregationType?, 9 limit int64?,\
+ 10 exemplar_type ExemplarType
 SelectSeriesResponse: 1 series Series*
 SelectHeatmapRequest: 1 profile_typeID string =profileTypeID, 2 label_selector string, 3 start int64, 4 end int64,\
  5 step double, 6 group_by string*, 7 query_type HeatmapQueryType, 8 exemplar_type ExemplarType, 9 limit int64?

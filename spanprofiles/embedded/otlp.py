@@ -14,8 +14,11 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from spanprofiles.embedded.web import plain_json
+
 TRACE_ID_BYTES = 16
 SPAN_ID_BYTES = 8
+NO_TRACE_ID = bytes(TRACE_ID_BYTES)
 
 
 class OtlpError(Exception):
@@ -45,7 +48,7 @@ def from_json(body: bytes) -> ExportTraceServiceRequest:
     """
     request = ExportTraceServiceRequest()
     try:
-        document = json.loads(body)
+        document = json.loads(plain_json(body))
         if not isinstance(document, dict):
             raise OtlpError("the body must be a JSON object with resourceSpans")
         _ids_to_base64(document)
@@ -59,7 +62,7 @@ def from_json(body: bytes) -> ExportTraceServiceRequest:
 
 
 def check(request: ExportTraceServiceRequest) -> None:
-    """See that every span has a trace ID and that no ID has a wrong length.
+    """See that every span has a trace ID, which is not all zeros, and that no ID has a wrong length.
 
     Raises:
         OtlpError: one has not.
@@ -67,8 +70,9 @@ def check(request: ExportTraceServiceRequest) -> None:
     for resource_spans in request.resource_spans:
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
-                if len(span.trace_id) != TRACE_ID_BYTES:
-                    raise OtlpError(f"trace ids must be 128 bit, received {len(span.trace_id) * 8} bits")
+                if len(span.trace_id) != TRACE_ID_BYTES or span.trace_id == NO_TRACE_ID:
+                    bits = len(span.trace_id.lstrip(b"\0")) and len(span.trace_id) * 8
+                    raise OtlpError(f"trace ids must be 128 bit, received {bits} bits")
                 if len(span.span_id) not in {0, SPAN_ID_BYTES}:
                     raise OtlpError(f"span ids must be 64 bit, received {len(span.span_id) * 8} bits")
                 if len(span.parent_span_id) not in {0, SPAN_ID_BYTES}:

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from spanprofiles.embedded.access import TokenGuard, check_address
 from spanprofiles.embedded.errors import PortTakenError
 from spanprofiles.embedded.settings import Settings
 
@@ -63,7 +64,9 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         PortTakenError: a port is taken; nothing was announced.
         DataDirectoryError: the data directory cannot be used.
         NewerFileError: a later release wrote the data.
+        UnsafeAddressError: other machines could reach it, and there is no token for them to bring.
     """
+    check_address(settings)
     with ExitStack() as stack:
         listeners = []
         for port, option in (
@@ -83,11 +86,13 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
 
     from spanprofiles.embedded.pyroscope.application import Pyroscope
     from spanprofiles.embedded.store.database import Database
+    from spanprofiles.embedded.store.retention import Limits
     from spanprofiles.embedded.tempo.application import Tempo
     from spanprofiles.embedded.tempo.receiver import Receiver
 
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    database = Database(settings.data_directory)
+    limits = Limits(settings.age_seconds, settings.size_bytes)
+    database = Database(settings.data_directory, limits, settings.query_seconds)
     stack.callback(database.close)
     applications = (
         Tempo(database),
@@ -95,8 +100,11 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
         Pyroscope(database, settings.body_limit),
     )
     ports = [str(listener.getsockname()[1]) for listener in listeners]
+    application: WSGIApplication = _Dispatch(dict(zip(ports, applications, strict=True)))
+    if settings.token:
+        application = TokenGuard(application, settings.token)
     server = create_server(
-        _Dispatch(dict(zip(ports, applications, strict=True))),
+        application,
         sockets=listeners,
         threads=settings.threads,
         max_request_body_size=settings.body_limit,

@@ -2,8 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ipaddress
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
+
+DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+SIZE_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+LEAST_SIZE = 32 * 2**20
+DEFAULT_AGE, DEFAULT_SIZE = "48h", "2GiB"
+TOKEN_VARIABLE = "SPAN_PROFILES_SERVE_TOKEN"  # noqa: S105  # the name of a variable, no token
+
+
+def parse_age(text: str) -> float:
+    """A duration such as `90s`, `30m`, `48h` or `7d`, in s; 0 means for ever.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])", text.strip())
+    if text.strip() == "0":
+        return 0.0
+    if match is None:
+        raise ValueError(f"{text!r} is no duration: write it like 90s, 30m, 48h or 7d; 0 means for ever")
+    return float(match[1]) * DURATION_UNITS[match[2]]
+
+
+def parse_size(text: str) -> int:
+    """A size such as `500MB` or `2GiB`, in bytes; 0 means without limit.
+
+    Raises:
+        ValueError: it is not one, or less than what an empty store needs to work in.
+    """
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,3})?) ?([a-z]*)", text.strip().lower())
+    if match is None or match[2] not in SIZE_UNITS:
+        raise ValueError(f"{text!r} is no size: write it like 500MB or 2GiB; 0 means without limit")
+    size = int(float(match[1]) * SIZE_UNITS[match[2]])
+    if 0 < size < LEAST_SIZE:
+        raise ValueError(f"{text!r} is too small a size: the least is {LEAST_SIZE // 2**20}MiB")
+    return size
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @dataclass(frozen=True)
@@ -16,6 +61,10 @@ class Settings:
         otlp_http_port: port that takes OTLP over HTTP (`POST /v1/traces`).
         pyroscope_port: port of Pyroscope's API, for pushes and queries.
         data_directory: where the data is kept; None keeps it in a temporary folder that goes when the process ends.
+        age_seconds: for how long data is kept, in s since it arrived; 0 for ever.
+        size_bytes: how large the data may become before the oldest goes; 0 for no limit.
+        query_seconds: how long one query may take.
+        token: what every request must bring, as a bearer token or as basic auth's password; empty for none.
         threads: how many requests are worked on at once.
         body_limit: the largest request body taken, in bytes, compressed or not.
     """
@@ -25,5 +74,9 @@ class Settings:
     otlp_http_port: int = 4318
     pyroscope_port: int = 4040
     data_directory: Path | None = None
+    age_seconds: float = parse_age(DEFAULT_AGE)
+    size_bytes: int = parse_size(DEFAULT_SIZE)
+    query_seconds: float = 10.0
+    token: str = field(default="", repr=False)
     threads: int = 8
     body_limit: int = 64 * 1024 * 1024

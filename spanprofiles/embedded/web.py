@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import sqlite3
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.store.connection import QueryTooLongError
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Handler = Callable[..., Response]
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+INTERRUPTED = "interrupted"
+TOO_LONG = "context deadline exceeded: the query took too long; ask for less time, or for an attribute's exact value"
 logger = logging.getLogger("spanprofiles.embedded")
 
 
@@ -44,6 +52,18 @@ def json_answer(value: object, status: int = 200) -> Response:
     """Answer with compact JSON."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Response(body.encode("utf-8", "replace"), status, content_type="application/json")
+
+
+def plain_json(body: bytes) -> str:
+    """The text of a JSON body; halves of surrogate pairs, which protobuf cannot hold, become U+FFFD as in Go.
+
+    Raises:
+        ValueError: it is not UTF-8, or not JSON where that was seen.
+    """
+    text = body.decode()
+    if SURROGATE.search(text):
+        text = re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(json.loads(text), ensure_ascii=False))
+    return text
 
 
 def bounded_gunzip(data: bytes, limit: int) -> bytes:
@@ -91,9 +111,19 @@ def read_body(request: Request, limit: int) -> bytes:
 
 
 class Application:
-    """A WSGI application made of rules; subclasses say what an error looks like."""
+    """A WSGI application made of rules; subclasses say what an error looks like.
 
-    def __init__(self, rules: Iterable[tuple[str, Iterable[str] | None, Handler]]) -> None:
+    Args:
+        rules: (path, methods, handler); None for every method.
+        around: what is entered while a request is answered.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[tuple[str, Iterable[str] | None, Handler]],
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._around = around
         self._map = Map(
             [Rule(path, methods=methods and list(methods), endpoint=handler) for path, methods, handler in rules],
             strict_slashes=False,
@@ -111,9 +141,17 @@ class Application:
         try:
             handler: Handler
             handler, arguments = self._map.bind_to_environ(request.environ).match()
-            return handler(request, **arguments)
+            with self._around():
+                return handler(request, **arguments)
         except AnswerError as error:
             return error.response
+        except QueryTooLongError:
+            return self.failure(TOO_LONG, 504)
+        except sqlite3.Error as error:
+            if str(error) == INTERRUPTED:
+                return self.failure(TOO_LONG, 504)
+            logger.warning("%s %s: the stored data could not be read: %s", request.method, request.path, error)
+            return self.failure(f"the stored data could not be read: {error}", 500)
         except MethodNotAllowed as error:
             return Response("", 405, headers={"Allow": ", ".join(sorted(error.valid_methods or ()))})
         except HTTPException as error:
@@ -121,6 +159,10 @@ class Application:
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
             return text("internal error\n", 500)
+
+    def failure(self, message: str, status: int) -> Response:
+        """The answer to a request that is well formed, but cannot be answered."""
+        return text(message, status)
 
     def http_error(self, error: HTTPException) -> Response:
         """The answer to a request that matches no rule, or that werkzeug refuses."""

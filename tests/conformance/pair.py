@@ -20,6 +20,21 @@ STOP_SECONDS = 10.0
 REQUEST_SECONDS = 20.0
 
 
+def send(
+    url: str, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, bytes]:
+    """Send a request to a server and give the status and body of its answer."""
+    parts = urlsplit(url)
+    assert parts.hostname
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=REQUEST_SECONDS)
+    try:
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
 @dataclass(frozen=True)
 class Pair:
     """A running pair: the process, and the URL of each port."""
@@ -31,15 +46,7 @@ class Pair:
         self, port: str, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
         """Send a request and give the status and body of its answer."""
-        parts = urlsplit(self.urls[port])
-        assert parts.hostname
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=REQUEST_SECONDS)
-        try:
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
+        return send(self.urls[port], method, path, body, headers)
 
 
 def _read_into(lines: queue.Queue[str | None], stream: IO[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.messages import message
-from spanprofiles.embedded.pyroscope.connect import unary
+from spanprofiles.embedded.pyroscope.connect import ConnectError, unary
 from spanprofiles.embedded.pyroscope.flamegraph import difference, flamegraph, tree_bytes
 from spanprofiles.embedded.pyroscope.ingest import Ingester
 from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
@@ -59,11 +59,16 @@ class Pyroscope(Application):
                 ("/pyroscope/render", ["GET", "POST"], render.render),
                 ("/pyroscope/label-values", ["GET"], render.label_values),
                 *((path, ["POST"], self._call(name, method)) for path, (name, method) in methods.items()),
-            ]
+            ],
+            database.reading,
         )
 
     def _call(self, name: str, method: Callable[[Any], Any]) -> Callable[[Request], Response]:
         return lambda request: unary(request, self._body_limit, name, method)
+
+    def failure(self, message: str, status: int) -> Response:
+        """The error in Connect's form."""
+        return ConnectError(message, "deadline_exceeded" if status == 504 else "internal").response()
 
     def ready(self, _: Request) -> Response:
         """Say that the server is ready, which it is whenever it answers."""

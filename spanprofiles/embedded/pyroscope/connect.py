@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.messages import MESSAGES
-from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, json_answer, read_body
+from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, json_answer, plain_json, read_body
 
 JSON, PROTOBUF = "application/json", "application/proto"
 STATUS = {
@@ -24,6 +24,8 @@ STATUS = {
     "unavailable": 503,
     "unimplemented": 501,
     "unknown": 500,
+    "internal": 500,
+    "deadline_exceeded": 504,
 }
 
 
@@ -75,7 +77,7 @@ def _decode(body: bytes, name: str, *, is_json: bool) -> Any:  # the class is kn
     try:
         if is_json:
             if body.strip():
-                json_format.Parse(body, decoded, ignore_unknown_fields=True)
+                json_format.Parse(plain_json(body), decoded, ignore_unknown_fields=True)
         else:
             decoded.ParseFromString(body)
     except DecodeError as error:

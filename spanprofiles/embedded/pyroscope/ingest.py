@@ -18,6 +18,7 @@ from spanprofiles.embedded.pyroscope.push import Pusher
 from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, read_body
 
 SERVICE_AND_LABELS = re.compile(r"([^{}]*)(?:\{(.*)\})?", re.DOTALL)
+DIGITS = re.compile(r"[0-9]{1,20}")
 MULTIPART = "multipart/form-data"
 NO_JFR = (
     "JFR profiles, which Java's agent sends, are not taken by the embedded backend: use the backend `compose`,"
@@ -74,7 +75,7 @@ def metric_name(profile: Any) -> str:  # a Profile message
 
 def _start_ns(text: str | None) -> int:
     """The start of the window: s, ms or ns since the epoch; the present where it is none of them."""
-    if not text or not text.isdigit() or len(text) > 20:
+    if not text or not DIGITS.fullmatch(text):
         return time.time_ns()
     number = int(text)
     for limit, size in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)):

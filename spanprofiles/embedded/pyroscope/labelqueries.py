@@ -9,6 +9,7 @@ from typing import Any
 
 from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.pyroscope.labels import SERVICE
 from spanprofiles.embedded.pyroscope.queries import SeriesLabels, check_window, selector_of
 from spanprofiles.embedded.pyroscope.selector import Selector
 from spanprofiles.embedded.store.database import Database
@@ -56,19 +57,38 @@ class LabelQueries:
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
         wanted = set(request.label_names)
-        sets = {
-            tuple(sorted((name, value) for name, value in labels.items() if not wanted or name in wanted))
-            for labels in found
-        }
+        named = self._data_sets_with(wanted, (request.start, request.end))
+        sets = set()
+        for labels in found:
+            # Names that need quotes are given only to who asks for them.
+            chosen = tuple(
+                sorted(
+                    (name, value)
+                    for name, value in labels.items()
+                    if (name in wanted if wanted else PLAIN_NAME.fullmatch(name))
+                )
+            )
+            if chosen or _data_set(labels) in named:
+                sets.add(chosen)
         return message(
-            "SeriesResponse", labels_set=[message("Labels", labels=pairs(labels)) for labels in sorted(sets) if labels]
+            "SeriesResponse", labels_set=[message("Labels", labels=pairs(labels)) for labels in sorted(sets)]
         )
+
+    def _data_sets_with(self, names: set[str], window: tuple[int, int]) -> set[tuple[str, str]]:
+        """The data sets that have one of these labels anywhere: of those, a series without them is an empty set."""
+        found = self._labels((), window) if names else []
+        return {_data_set(labels) for labels in found if names.intersection(labels)}
 
     def profile_types(self, request: Any) -> Any:
         """`ProfileTypes`: within a window, or ever."""
         window = (request.start, request.end) if request.start or request.end else None
         types = sorted({labels[PROFILE_TYPE] for labels in self._labels((), window)})
         return message("ProfileTypesResponse", profile_types=[profile_type(text) for text in types])
+
+
+def _data_set(labels: dict[str, str]) -> tuple[str, str]:
+    """What the real server keeps together: the profiles of one service and one type."""
+    return labels.get(SERVICE, ""), labels[PROFILE_TYPE]
 
 
 def _has_profiles(connection: sqlite3.Connection, series: int, window: tuple[int, int]) -> bool:

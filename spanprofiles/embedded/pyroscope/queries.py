@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import uuid
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spanprofiles.embedded.pyroscope.blocks import Blocks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.flamegraph import Node, build
 from spanprofiles.embedded.pyroscope.selector import Selector, SelectorError, parse_selector
-from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, add_entries
+from spanprofiles.embedded.store.connection import check_time
+from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, LARGEST_INTEGER, add_entries
 
 LONGEST_WINDOW_MS = 24 * 3600 * 1000
 TYPE_PARTS = (5, 6)
 CHUNK = 500
+UUID_BASE = 0x4000_8000_0000_0000_0000
 CACHE_LIMIT = 50_000
 
 
@@ -43,6 +47,29 @@ def binary_ids(what: str, values: Iterable[str], digits: int) -> tuple[bytes, ..
         if error:
             raise error
         found[bytes.fromhex(value)] = None
+    return tuple(found)
+
+
+def profile_uuid(number: int) -> str:
+    """The ID by which the API names a profile; the store's number is its last digits."""
+    return str(uuid.UUID(int=UUID_BASE + number))
+
+
+def profile_numbers(values: Iterable[str]) -> tuple[int, ...]:
+    """The store's numbers of profiles; -1 for one it cannot have.
+
+    Raises:
+        ConnectError: one is no ID; the real server's code for that is `unknown`, a 500.
+    """
+    found = []
+    for value in values:
+        try:
+            number = uuid.UUID(value).int - UUID_BASE
+        except ValueError as error:
+            raise ConnectError(
+                f"rpc error: code = Unknown desc = invalid UUID length: {len(value)}", "unknown"
+            ) from error
+        found.append(number if 0 < number < LARGEST_INTEGER else -1)
     return tuple(found)
 
 
@@ -104,7 +131,7 @@ def check_profile_type(profile_type: str) -> None:
 
 @dataclass(frozen=True)
 class Selection:
-    """Profiles of one type, by labels and time, narrowed to spans or traces where there are any."""
+    """Profiles of one type, by labels and time, narrowed to spans, traces or single profiles where there are any."""
 
     profile_type: str
     selector: Selector
@@ -112,6 +139,7 @@ class Selection:
     end_ms: int
     span_ids: tuple[bytes, ...] = ()
     trace_ids: tuple[bytes, ...] = ()
+    profiles: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, request: Any) -> Selection:  # any of the schema's Select...Request messages
@@ -134,6 +162,7 @@ class Selection:
             request.end,
             binary_ids("span", span_selector, 16),
             binary_ids("trace", trace_selector, 32),
+            profile_numbers(getattr(request, "profile_id_selector", ())),
         )
 
 
@@ -214,32 +243,46 @@ class Samples:
     def __init__(self) -> None:
         self.series = SeriesLabels()
         self.stacks = StackNames()
+        self._blocks = Blocks()
 
     def totals(self, connection: sqlite3.Connection, selection: Selection) -> dict[int, int]:
         """The value of each stack of a selection."""
         totals: dict[int, int] = {}
-        for entries in self._entries(connection, selection):
-            add_entries(totals, entries)
+        if selection.span_ids or selection.trace_ids:
+            for entries in self._span_entries(connection, selection):
+                check_time(connection)
+                add_entries(totals, entries)
+            return totals
+        for block in self._blocks.totals(connection, self._profiles(connection, selection)):
+            for stack, value in block.items():
+                totals[stack] = totals.get(stack, 0) + value
         return totals
 
-    def _entries(self, connection: sqlite3.Connection, selection: Selection) -> Iterator[bytes]:
-        window = (selection.start_ms, selection.end_ms)
-        if selection.span_ids or selection.trace_ids:
-            column = "span_id" if selection.span_ids else "trace_id"
-            for identifier in selection.span_ids or selection.trace_ids:
-                for series, entries in connection.execute(
-                    f"SELECT series, entries FROM span_samples WHERE {column} = ? AND time_ms BETWEEN ? AND ?",  # noqa: S608  # one of two columns
-                    (identifier, *window),
-                ):
-                    profile_type, labels = self.series.get(connection, series)
-                    if profile_type == selection.profile_type and selection.selector.matches(labels):
-                        yield entries
-            return
-        for series in self.series.matching(connection, selection.selector, selection.profile_type):
-            for (entries,) in connection.execute(
-                "SELECT entries FROM profiles WHERE series = ? AND time_ms BETWEEN ? AND ?", (series, *window)
+    def _span_entries(self, connection: sqlite3.Connection, selection: Selection) -> Iterator[bytes]:
+        """The entries of spans or traces."""
+        column = "span_id" if selection.span_ids else "trace_id"
+        only = f" AND profile IN ({', '.join(map(str, selection.profiles))})" if selection.profiles else ""
+        for identifier in selection.span_ids or selection.trace_ids:
+            for series, entries in connection.execute(
+                f"SELECT series, entries FROM span_samples WHERE {column} = ? AND time_ms BETWEEN ? AND ?{only}",  # noqa: S608  # one of two columns, and numbers
+                (identifier, selection.start_ms, selection.end_ms),
             ):
-                yield entries
+                profile_type, labels = self.series.get(connection, series)
+                if profile_type == selection.profile_type and selection.selector.matches(labels):
+                    yield entries
+
+    def _profiles(self, connection: sqlite3.Connection, selection: Selection) -> list[int]:
+        """The numbers of whole profiles, in ascending order."""
+        only = f" AND id IN ({', '.join(map(str, selection.profiles))})" if selection.profiles else ""
+        numbers: list[int] = []
+        for series in self.series.matching(connection, selection.selector, selection.profile_type):
+            check_time(connection)
+            rows = connection.execute(
+                f"SELECT id FROM profiles WHERE series = ? AND time_ms BETWEEN ? AND ?{only}",  # noqa: S608  # numbers
+                (series, selection.start_ms, selection.end_ms),
+            )
+            numbers += [number for (number,) in rows]
+        return sorted(numbers)
 
     def _series_rows(
         self, connection: sqlite3.Connection, selection: Selection, columns: str, table: str
@@ -250,6 +293,7 @@ class Samples:
                 f"SELECT {columns} FROM {table} WHERE series = ? AND time_ms BETWEEN ? AND ?",  # noqa: S608  # of this class
                 (series, selection.start_ms, selection.end_ms),
             ):
+                check_time(connection)
                 yield labels, row
 
     def profile_totals(

@@ -25,6 +25,7 @@ from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.web import json_answer
 
 RELATIVE = re.compile(r"now(?:-([0-9]{1,9})(s|m|h|d|w|M|y))?")
+DIGITS = re.compile(r"[0-9]{1,20}")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_000, "y": 31_536_000}
 LEAST_STEP, STEPS = 15, 1500
 OBJECTS = frozenset({"inuse_objects", "alloc_objects", "goroutine", "samples"})
@@ -39,7 +40,7 @@ def time_of(text: str | None, now_ms: int) -> int:
     relative = RELATIVE.fullmatch(text)
     if relative:
         return now_ms - (int(relative[1]) * SECONDS[relative[2]] * 1000 if relative[1] else 0)
-    if not text.isdigit() or len(text) > 20:
+    if not DIGITS.fullmatch(text):
         return now_ms
     number = int(text)
     if number < 10**11:
@@ -92,7 +93,7 @@ class Render:
         selection = Selection(profile_type, selector, start_ms, end_ms)
         connection = self._database.reader()
         limit = request.args.get("max-nodes") or request.args.get("maxNodes") or ""
-        graph = flamegraph(self._samples.tree(connection, selection), int(limit) if limit.isdigit() else 0)
+        graph = flamegraph(self._samples.tree(connection, selection), int(limit) if DIGITS.fullmatch(limit) else 0)
         return json_answer(
             {
                 "version": 1,

@@ -10,7 +10,7 @@ from typing import Any
 from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labelqueries import pairs
-from spanprofiles.embedded.pyroscope.queries import Samples, Selection, step_ms
+from spanprofiles.embedded.pyroscope.queries import Samples, Selection, profile_uuid, step_ms
 from spanprofiles.embedded.store.database import Database
 
 Labels = tuple[tuple[str, str], ...]
@@ -38,26 +38,40 @@ class TimeSeries:
         self._samples = samples
 
     def select(self, request: Any) -> Any:  # messages of the schema, here and below
-        """`SelectSeries`: the sum of each step and group, the largest group first."""
+        """`SelectSeries`: the sum of each step and group, the largest group first; a profile as example."""
         selection = Selection.of(request)
         step = step_ms(request.step)
         sums: dict[Labels, dict[int, int]] = {}
-        for labels, time_ms, total in self._samples.profile_totals(self._database.reader(), selection):
+        best: dict[tuple[Labels, int], Cell] = {}
+        for labels, time_ms, number, _, total in self._samples.individual_totals(self._database.reader(), selection):
             end = step_of(time_ms, selection.start_ms, step)
             if end <= selection.end_ms:
-                points = sums.setdefault(chosen(labels, request.group_by), {})
+                group = chosen(labels, request.group_by)
+                points = sums.setdefault(group, {})
                 points[end] = points.get(end, 0) + total
+                if (group, end) not in best or best[group, end].total < total:
+                    rest = {name: value for name, value in labels.items() if name not in request.group_by}
+                    best[group, end] = Cell(time_ms, number, b"", total, rest, is_profile=True)
         ordered = sorted(sums.items(), key=lambda item: (-sum(item[1].values()), item[0]))
         limit = request.limit if request.limit > 0 else len(ordered)
+        with_exemplars = request.exemplar_type == EXEMPLARS_INDIVIDUAL
         return message(
             "SelectSeriesResponse",
             series=[
                 message(
                     "Series",
-                    labels=pairs(labels),
-                    points=[message("Point", value=float(points[at]), timestamp=at) for at in sorted(points)],
+                    labels=pairs(group),
+                    points=[
+                        message(
+                            "Point",
+                            value=float(points[at]),
+                            timestamp=at,
+                            exemplars=[best[group, at].exemplar()] if with_exemplars else [],
+                        )
+                        for at in sorted(points)
+                    ],
                 )
-                for labels, points in ordered[:limit]
+                for group, points in ordered[:limit]
             ],
         )
 
@@ -75,7 +89,7 @@ class TimeSeries:
             if key in group:
                 group[key].add(total, rest)
             else:
-                group[key] = Cell(time_ms, span_id, trace_id, total, rest)
+                group[key] = Cell(time_ms, span_id, trace_id, total, rest, request.query_type == INDIVIDUAL)
         series = _heatmap_series(groups, selection, step, with_exemplars=request.exemplar_type > 1)
         limit = request.limit if request.limit > 0 else len(series)
         if limit < len(series):
@@ -94,13 +108,17 @@ def _check_heatmap(query_type: int, exemplar_type: int) -> None:
 
 @dataclass
 class Cell:
-    """What one span has in one profile; series that differ in a label lose it here."""
+    """What one span has in one profile; series that differ in a label lose it here.
+
+    Where it is a whole profile (`is_profile`), the profile's number stands in place of the span's ID.
+    """
 
     time_ms: int
     span_id: bytes
     trace_id: bytes
     total: int
     labels: dict[str, str]
+    is_profile: bool = False
 
     def add(self, total: int, labels: dict[str, str]) -> None:
         """Add what another series has of the same span."""
@@ -112,7 +130,8 @@ class Cell:
         return message(
             "Exemplar",
             timestamp=self.time_ms,
-            span_id=self.span_id.hex(),
+            profile_id=profile_uuid(int.from_bytes(self.span_id, "big")) if self.is_profile else "",
+            span_id="" if self.is_profile else self.span_id.hex(),
             trace_id=self.trace_id.hex(),
             value=self.total,
             labels=pairs(sorted(self.labels.items())),

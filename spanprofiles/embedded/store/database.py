@@ -7,23 +7,31 @@ import queue
 import sqlite3
 import tempfile
 import threading
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from spanprofiles.embedded.errors import DataDirectoryError
+from spanprofiles.embedded.store.connection import StoreConnection
+from spanprofiles.embedded.store.retention import Limits, Retention
 from spanprofiles.embedded.store.schema import migrate
 
 FILE_NAME = "spanprofiles.sqlite"
 QUEUE_LIMIT = 256
 BUSY_SECONDS = 30.0
 WRITER_CACHE_KIB, READER_CACHE_KIB = 16_384, 4_096
+QUERY_SECONDS = 10.0
+WAL_BYTES = 32 * 1024 * 1024
+INCREMENTAL = 2
 
 
 class Batch(Protocol):
     """What one request wants written: all of it, or nothing."""
 
-    def write(self, connection: sqlite3.Connection) -> None:
+    def write(self, connection: StoreConnection) -> None:
         """Write the batch in the transaction under way."""
 
     def forget(self) -> None:
@@ -35,12 +43,25 @@ class Database:
 
     Batches that wait at the same time are committed together; `write` returns only when its batch is committed.
 
+    Args:
+        directory: where the file is; None for a temporary folder that goes when the database is closed.
+        limits: how much is kept.
+        query_seconds: how long one request may read.
+        clock: the time of arrival of what is written, in s since the epoch.
+
     Raises:
         DataDirectoryError: another process has the directory, or it cannot be written.
         NewerFileError: a later release wrote the file.
     """
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        limits: Limits | None = None,
+        query_seconds: float = QUERY_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._query_seconds = query_seconds
         self._temporary = tempfile.TemporaryDirectory(prefix="spanprofiles-") if directory is None else None
         self.directory = Path(self._temporary.name) if self._temporary else Path(directory or ".")
         try:
@@ -57,12 +78,12 @@ class Database:
             ) from error
         self.path = self.directory / FILE_NAME
         self._readers = threading.local()
-        self._open: list[sqlite3.Connection] = []
+        self._open: list[StoreConnection] = []
         self._queue: queue.Queue[tuple[Batch, Future[None]] | None] = queue.Queue(QUEUE_LIMIT)
         try:
             self._writer_connection = self._connect(WRITER_CACHE_KIB)
-            self._writer_connection.execute("PRAGMA journal_mode = WAL")
-            migrate(self._writer_connection)
+            self._prepare(self._writer_connection)
+            self._retention = Retention(self._writer_connection, limits or Limits(), clock)
         except sqlite3.DatabaseError as error:
             self._lock.close()
             raise DataDirectoryError(f"{self.path} cannot be read as a database: {error}") from error
@@ -72,9 +93,25 @@ class Database:
         self._writer = threading.Thread(target=self._write_all, name="store writer", daemon=True)
         self._writer.start()
 
-    def _connect(self, cache_kib: int) -> sqlite3.Connection:
+    @staticmethod
+    def _prepare(connection: StoreConnection) -> None:
+        """Bring the file to the current schema, in a form that can give space back."""
+        connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        migrate(connection)
+        if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != INCREMENTAL:
+            connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
+            connection.execute("VACUUM")
+
+    def _connect(self, cache_kib: int) -> StoreConnection:
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            self.path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            factory=StoreConnection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -82,14 +119,36 @@ class Database:
         self._open.append(connection)
         return connection
 
-    def reader(self) -> sqlite3.Connection:
+    def reader(self) -> StoreConnection:
         """This thread's own connection, for reading only."""
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        connection: StoreConnection | None = getattr(self._readers, "connection", None)
         if connection is None:
             connection = self._connect(READER_CACHE_KIB)
             connection.execute("PRAGMA query_only = ON")
+            connection.watch_time()
             self._readers.connection = connection
+        deadline = getattr(self._readers, "deadline", None)
+        if deadline is not None and not connection.in_transaction:
+            connection.deadline = deadline
+            connection.execute("BEGIN")
         return connection
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While it is entered, this thread's `reader` sees one state of the data, and has so much time for it.
+
+        Reading then raises QueryTooLongError, or sqlite3.OperationalError("interrupted"), when the time is over.
+        """
+        self._readers.deadline = time.monotonic() + self._query_seconds
+        try:
+            yield
+        finally:
+            self._readers.deadline = None
+            connection: StoreConnection | None = getattr(self._readers, "connection", None)
+            if connection is not None:
+                connection.deadline = None
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def write(self, batch: Batch) -> None:
         """Write a batch and wait until it is committed.
@@ -111,32 +170,42 @@ class Database:
         if self._temporary:
             self._temporary.cleanup()
 
-    def _write_all(self) -> None:
-        while True:
-            waiting: list[tuple[Batch, Future[None]]] = []
-            item = self._queue.get()
+    def _next_group(self) -> tuple[list[tuple[Batch, Future[None]]], bool]:
+        """What waits to be written, and whether nothing will come after it."""
+        waiting: list[tuple[Batch, Future[None]]] = []
+        patience = self._retention.patience
+        try:
+            item = self._queue.get(timeout=patience) if patience else self._queue.get_nowait()
             while item is not None:
                 waiting.append(item)
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return waiting, False
+        return waiting, True
+
+    def _write_all(self) -> None:
+        ended = False
+        while not ended:
+            waiting, ended = self._next_group()
             if waiting:
                 self._write_group(waiting)
-            if item is None:
-                return
+            if not ended:
+                self._retention.work()
 
     def _write_group(self, waiting: list[tuple[Batch, Future[None]]]) -> None:
         connection = self._writer_connection
         written: list[Future[None]] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
+            used = self._retention.begin_group()
             for batch, done in waiting:
                 if self._write_one(connection, batch, done):
                     written.append(done)
+            self._retention.end_group(used)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  # whatever it is, the requests that wait must hear of it
             self._roll_back(connection)
+            self._retention.recall()
             for batch, done in waiting:
                 batch.forget()
                 if not done.done():
@@ -146,7 +215,7 @@ class Database:
             done.set_result(None)
 
     @staticmethod
-    def _write_one(connection: sqlite3.Connection, batch: Batch, done: Future[None]) -> bool:
+    def _write_one(connection: StoreConnection, batch: Batch, done: Future[None]) -> bool:
         connection.execute("SAVEPOINT batch")
         try:
             batch.write(connection)
@@ -162,6 +231,6 @@ class Database:
         return True
 
     @staticmethod
-    def _roll_back(connection: sqlite3.Connection) -> None:
+    def _roll_back(connection: StoreConnection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

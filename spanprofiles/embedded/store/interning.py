@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Hashable
+from collections.abc import Callable
 from typing import Any
+
+from spanprofiles.embedded.store.connection import StoreConnection
+
+
+def _as_it_is(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return values
 
 
 class Interner:
@@ -12,32 +17,70 @@ class Interner:
 
     Args:
         table: the table's name.
-        columns: the columns that make a value unique, in the order of the values given to `number`.
+        columns: the columns that make a value unique.
         more: further columns, written when the row is made.
         limit: how many numbers are remembered before the memory is emptied.
+        encode: from the values given to `number` to those of `columns`.
+        marks: whether the table has a column `seen`, in which the bucket of the latest use is written.
     """
 
-    def __init__(self, table: str, columns: tuple[str, ...], more: tuple[str, ...] = (), limit: int = 100_000) -> None:
+    def __init__(
+        self,
+        table: str,
+        columns: tuple[str, ...],
+        more: tuple[str, ...] = (),
+        limit: int = 100_000,
+        encode: Callable[[Any], tuple[Any, ...]] = _as_it_is,
+        *,
+        marks: bool = False,
+    ) -> None:
+        made = (*columns, *more, "seen") if marks else columns + more
         where = " AND ".join(f"{column} = ?" for column in columns)
-        names = ", ".join(columns + more)
-        marks = ", ".join("?" * len(columns + more))
         self._find = f"SELECT id FROM {table} WHERE {where}"  # noqa: S608  # table and columns are this program's own
-        self._make = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  # likewise
+        self._make = f"INSERT INTO {table} ({', '.join(made)}) VALUES ({', '.join('?' * len(made))})"  # noqa: S608  # likewise
+        self._mark = f"UPDATE {table} SET seen = ? WHERE id = ?"  # noqa: S608  # likewise
         self._limit = limit
-        self._numbers: dict[Hashable, int] = {}
+        self._encode = encode
+        self._marks = marks
+        self._numbers: dict[Any, int] = {}
+        self._marked: set[int] = set()
+        self._bucket = self._generation = -1
 
-    def number(self, connection: sqlite3.Connection, values: tuple[Any, ...], more: tuple[Any, ...] = ()) -> int:
+    def number(self, connection: StoreConnection, values: Any, more: tuple[Any, ...] = ()) -> int:
         """The value's number, made where there is none yet."""
-        known = self._numbers.get(values)
-        if known is not None:
-            return known
-        found = connection.execute(self._find, values).fetchone()
-        number: int = found[0] if found else connection.execute(self._make, values + more).lastrowid or 0
+        if self._bucket != connection.bucket or self._generation != connection.generation:
+            self._follow(connection)
+        number = self._numbers.get(values)
+        if number is None:
+            number = self._find_or_make(connection, values, more)
+        if self._marks and number not in self._marked:
+            connection.execute(self._mark, (self._bucket, number))
+            self._marked.add(number)
+        return number
+
+    def _find_or_make(self, connection: StoreConnection, values: Any, more: tuple[Any, ...]) -> int:
+        encoded = self._encode(values)
+        found = connection.execute(self._find, encoded).fetchone()
+        if found:
+            number: int = found[0]
+        else:
+            row = (*encoded, *more, self._bucket) if self._marks else encoded + more
+            number = connection.execute(self._make, row).lastrowid or 0
+            if self._marks:
+                self._marked.add(number)
         if len(self._numbers) >= self._limit:
-            self._numbers.clear()
+            self.forget()
         self._numbers[values] = number
         return number
+
+    def _follow(self, connection: StoreConnection) -> None:
+        """Mark anew in another bucket; forget what a sweep may have removed."""
+        if self._generation != connection.generation:
+            self._numbers.clear()
+        self._marked.clear()
+        self._bucket, self._generation = connection.bucket, connection.generation
 
     def forget(self) -> None:
         """Forget every number: some may be of rows that were rolled back."""
         self._numbers.clear()
+        self._marked.clear()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interning import Interner
 
 LARGEST_INTEGER = 2**63 - 1
@@ -67,34 +67,22 @@ class NewProfile:
             part[stack] = part.get(stack, 0) + value
 
 
+def _frame_row(frame: Frame) -> tuple[str]:
+    return (json.dumps(frame, ensure_ascii=False),)
+
+
 class ProfileInterners:
     """The numbers that the writer remembers between pushes."""
 
     def __init__(self) -> None:
-        self.series = Interner("series", ("labels",), ("profile_type",), limit=10_000)
-        self.stacks = Interner("stacks", ("frames",))
-        self._frames = Interner("frames", ("details",), ("name",), limit=1)
-        self._known_frames: dict[Frame, int] = {}
-
-    def frame(self, connection: sqlite3.Connection, frame: Frame) -> int:
-        """The number of a frame."""
-        number = self._known_frames.get(frame)
-        if number is None:
-            details = json.dumps(frame, ensure_ascii=False)
-            number = self._frames.number(connection, (details,), (frame[0],))
-            if len(self._known_frames) >= KNOWN_FRAMES_LIMIT:
-                self._known_frames.clear()
-            self._known_frames[frame] = number
-        return number
+        self.series = Interner("series", ("labels",), ("profile_type",), limit=10_000, marks=True)
+        self.stacks = Interner("stacks", ("frames",), limit=50_000, marks=True)
+        self.frames = Interner("frames", ("details",), ("name",), limit=50_000, encode=_frame_row, marks=True)
 
     def forget(self) -> None:
         """Forget every number."""
-        for interner in (self.series, self._frames, self.stacks):
+        for interner in (self.series, self.frames, self.stacks):
             interner.forget()
-        self._known_frames.clear()
-
-
-KNOWN_FRAMES_LIMIT = 50_000
 
 
 class ProfileBatch:
@@ -104,7 +92,7 @@ class ProfileBatch:
         self._profiles = list(profiles)
         self._interners = interners
 
-    def write(self, connection: sqlite3.Connection) -> None:
+    def write(self, connection: StoreConnection) -> None:
         """Write every profile, its series and its stacks."""
         tables: dict[int, list[int]] = {}
         for profile in self._profiles:
@@ -113,7 +101,7 @@ class ProfileBatch:
                 numbers = tables[id(profile.table)] = self._stacks(connection, profile.table)
             self._write_profile(connection, profile, numbers)
 
-    def _write_profile(self, connection: sqlite3.Connection, profile: NewProfile, numbers: list[int]) -> None:
+    def _write_profile(self, connection: StoreConnection, profile: NewProfile, numbers: list[int]) -> None:
         labels = json.dumps(sorted(profile.labels.items()), ensure_ascii=False, separators=(",", ":"))
         series = self._interners.series.number(connection, (labels,), (profile.profile_type,))
         row = connection.execute(
@@ -129,9 +117,10 @@ class ProfileBatch:
             ],
         )
 
-    def _stacks(self, connection: sqlite3.Connection, table: StackTable) -> list[int]:
+    def _stacks(self, connection: StoreConnection, table: StackTable) -> list[int]:
         """The numbers of a table's stacks."""
-        frames = [self._interners.frame(connection, frame) for frame in table.frames]
+        frame_number = self._interners.frames.number
+        frames = [frame_number(connection, frame, (frame[0],)) for frame in table.frames]
         number = self._interners.stacks.number
         return [
             number(connection, (array(FRAME_NUMBERS, [frames[place] for place in stack]).tobytes(),))

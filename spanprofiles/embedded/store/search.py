@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import TypeVar
 
+from spanprofiles.embedded.store.connection import check_time
 from spanprofiles.embedded.traceql.planning import Compiler, Plan
 from spanprofiles.embedded.traceql.records import ResourceRecord, ScopeRecord, SpanRecord, TraceRecord
 
@@ -47,7 +48,9 @@ class Records:
         size = next(sizes)
         try:
             while chunk := rows.fetchmany(size):
-                yield from self.traces(connection, chunk)
+                for trace in self.traces(connection, chunk):
+                    check_time(connection)
+                    yield trace
                 size = next(sizes, size)
         finally:
             rows.close()

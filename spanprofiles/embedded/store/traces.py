@@ -21,6 +21,7 @@ from spanprofiles.embedded.store.attributes import (
     Attribute,
     indexed,
 )
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interning import Interner
 
 LARGEST_INTEGER = 2**63 - 1
@@ -53,8 +54,8 @@ class SpanInterners:
 
     def __init__(self) -> None:
         self.attributes = Interner("attributes", ("key", "scope", "type", "value"))
-        self.resources = Interner("resources", ("payload", "schema_url"), limit=10_000)
-        self.scopes = Interner("scopes", ("payload", "schema_url"), limit=10_000)
+        self.resources = Interner("resources", ("payload", "schema_url"), limit=10_000, marks=True)
+        self.scopes = Interner("scopes", ("payload", "schema_url"), limit=10_000, marks=True)
 
     def forget(self) -> None:
         """Forget every number."""
@@ -100,7 +101,7 @@ class SpanBatch:
                 trace.attributes.add((ROOT_SERVICE, INTRINSIC, STRING, service))
             trace.spans.append((span.span_id, span.kind, resource, scope, span.SerializeToString()))
 
-    def write(self, connection: sqlite3.Connection) -> None:
+    def write(self, connection: StoreConnection) -> None:
         """Write every span that is not there yet, and index its trace."""
         interners = self._interners
         resources = [interners.resources.number(connection, resource) for resource in self._resources]

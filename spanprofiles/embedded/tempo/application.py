@@ -56,7 +56,8 @@ class Tempo(Application):
                 ("/api/v2/search/tag/<path:name>/values", None, self.values_v2),
                 ("/api/traces/<digits>", None, self.trace_v1),
                 ("/api/v2/traces/<digits>", None, self.trace_v2),
-            ]
+            ],
+            database.reading,
         )
         self._database = database
         self._records = Records()

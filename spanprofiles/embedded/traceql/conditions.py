@@ -30,7 +30,7 @@ from spanprofiles.embedded.traceql.values import Static
 
 START = Attribute("spanStartTime", intrinsic=True)
 STRUCTURE = Attribute("structure", intrinsic=True)
-"""Two that no query can name: the start of a span, and its place in the trace's tree."""
+"""Two that no query can name: the start of a span, and its place in the trace's tree, for an operator."""
 ALWAYS_GIVEN = tuple(Attribute(name, intrinsic=True) for name in ("trace:id", "span:id", "duration"))
 
 
@@ -84,7 +84,7 @@ def _stage(stage: Stage, found: Conditions) -> None:
         _filter_of_all(stage, found)
     elif isinstance(stage, SpansetOperation):
         if stage.operator in operators.STRUCTURAL:
-            found.first.append(Condition(STRUCTURE))
+            found.first.append(Condition(STRUCTURE, stage.operator))
         _stage(stage.left, found)
         _stage(stage.right, found)
         found.every = False
@@ -105,7 +105,7 @@ def _stage(stage: Stage, found: Conditions) -> None:
 def _filter_of_all(stage: Filter, found: Conditions) -> None:
     """`{ }` wants every span: something is asked for that every span has."""
     if isinstance(stage.expression, Constant) and stage.expression.value == values.TRUE:
-        known = any(condition.attribute.intrinsic and not condition.operator for condition in found.first)
+        known = any(one.attribute == STRUCTURE or (one.attribute.intrinsic and not one.operator) for one in found.first)
         if not known:
             found.first.append(Condition(START))
 

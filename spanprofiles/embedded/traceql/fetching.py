@@ -88,7 +88,16 @@ LINK_INTRINSICS: dict[str, Getter] = {
     "link:traceID": lambda link: (STRING, short_hex(link.trace_id)),
     "link:spanID": lambda link: (STRING, long_hex(link.span_id)),
 }
-PLACED = frozenset({"nestedSetLeft", "nestedSetRight", "nestedSetParent", "span:childCount", STRUCTURE.name})
+EVENT_NAME = Attribute("event:name", intrinsic=True)
+LEFT, RIGHT, PARENT = "nestedSetLeft", "nestedSetRight", "nestedSetParent"
+PLACES_OF_RELATION = {
+    operators.DESCENDANT: (LEFT, RIGHT),
+    operators.ANCESTOR: (LEFT, RIGHT),
+    operators.CHILD: (LEFT, PARENT),
+    operators.PARENT: (LEFT, PARENT),
+    operators.SIBLING: (PARENT,),
+}
+PLACED = frozenset({LEFT, RIGHT, PARENT, "span:childCount", STRUCTURE.name})
 
 
 @dataclass
@@ -146,7 +155,14 @@ class Fetcher:
         self._start = any(condition.attribute == START for condition in own)
         self._structure = any(condition.attribute == STRUCTURE for condition in own)
         self.placed = any(condition.attribute.name in PLACED and condition.attribute.intrinsic for condition in own)
-        own = [condition for condition in own if condition.attribute not in {START, STRUCTURE}]
+        # The places by which spans are related are there for a query whatever it compares them with.
+        relations = (condition.operator.lstrip("!&") for condition in own if condition.attribute == STRUCTURE)
+        given = {place for relation in relations for place in PLACES_OF_RELATION[relation]}
+        own = [
+            Condition(one.attribute) if one.attribute.name in given else one
+            for one in own
+            if one.attribute not in {START, STRUCTURE}
+        ]
         self._span = Level(own, SPAN_INTRINSICS, SPAN_COLUMNS, syntax.SPAN, every=every)
         resource = by_level.get(syntax.RESOURCE, [])
         services = [one for one in resource if one.attribute.name == SERVICE_NAME and _is_text(one)]
@@ -156,6 +172,8 @@ class Fetcher:
         scope = by_level.get(syntax.INSTRUMENTATION, [])
         self._scope = Level(scope, SCOPE_INTRINSICS, NO_COLUMNS, syntax.INSTRUMENTATION, every=every)
         self._event = Level(by_level.get(syntax.EVENT, []), EVENT_INTRINSICS, NO_COLUMNS, syntax.EVENT, every=every)
+        # A span without events is seen to have one without a name, by a query that takes the name as it is.
+        self._unnamed = any(one.attribute == EVENT_NAME and not one.operator for one in by_level.get(syntax.EVENT, []))
         self._link = Level(by_level.get(syntax.LINK, []), LINK_INTRINSICS, NO_COLUMNS, syntax.LINK, every=every)
         trace = by_level.get("trace", [])
         self._trace = Level(trace, TRACE_INTRINSICS, NO_COLUMNS, "trace", every=every)
@@ -189,6 +207,8 @@ class Fetcher:
             view.event, self._event, ((event, record) for event in record.message.events), lambda event: event[0]
         ):
             return None
+        if self._unnamed and not record.message.events:
+            view.event.append((EVENT_NAME, (STRING, "")))
         if self._link.wanted and not self._of_many(view.link, self._link, record.message.links, lambda link: link):
             return None
         of_span = self._span.found(record, record.attributes) if self._span.wanted else []

@@ -64,7 +64,8 @@ class Level:
                     intrinsic.setdefault(name, []).append(condition)
             elif name in columns and self._suits(condition, columns[name]):
                 if condition.operator == operators.EXISTS_NOT:
-                    self._absent_columns.append(name)
+                    # Of a column of numbers its absence is asked as of an attribute without a column.
+                    (self._absent_columns if columns[name] == STRING else self._absent).append(name)
                 else:
                     column.setdefault(name, []).append(condition)
             elif condition.operator == operators.EXISTS_NOT:
@@ -76,7 +77,12 @@ class Level:
             for name, some in intrinsic.items()
         ]
         self._own_columns = [
-            (Attribute(name, scope), column_test(some), any(not one.operator for one in some))
+            # A column of text is seen as the text `nil` where it is empty, one of numbers is not seen.
+            (
+                Attribute(name, scope),
+                column_test(some),
+                columns[name] == STRING and any(not one.operator for one in some),
+            )
             for name, some in column.items()
         ]
         names = {condition.attribute.name for condition in generic}
@@ -154,7 +160,7 @@ class Level:
         if self._absent:
             others = [name for name, values in attributes.items() if not self._in_column(name, values)]
             for name in self._absent:
-                if others and name not in others:
+                if others and name not in attributes:
                     found.append((Attribute(name, self._scope), ABSENT))
                 elif self._every:
                     return False

@@ -100,7 +100,9 @@ def _either(parts: Sequence[Plan]) -> Plan:
 
 def plan_of(pipeline: Pipeline) -> Plan:
     """What the store can be asked for a query."""
-    return _Planner(_shown_where_absent(pipeline)).stage(pipeline)
+    conditions = conditions_of(pipeline).first
+    taken = frozenset(condition.attribute.name for condition in conditions if not condition.operator)
+    return _Planner(_shown_where_absent(pipeline), taken).stage(pipeline)
 
 
 def _shown_where_absent(pipeline: Pipeline) -> frozenset[str]:
@@ -114,10 +116,16 @@ def _shown_where_absent(pipeline: Pipeline) -> frozenset[str]:
 
 
 class _Planner:
-    """Makes the plan of one query."""
+    """Makes the plan of one query.
 
-    def __init__(self, doubtful: frozenset[str]) -> None:
+    Args:
+        doubtful: attributes that the index cannot speak for.
+        taken: attributes that the query also takes as they are, whose numbers then compare whatever their type.
+    """
+
+    def __init__(self, doubtful: frozenset[str], taken: frozenset[str]) -> None:
         self._doubtful = doubtful
+        self._taken = taken
 
     def stage(self, stage: Stage) -> Plan:
         """The plan of a stage."""
@@ -157,7 +165,8 @@ class _Planner:
         if attribute.name in self._doubtful:
             return ALL
         if not attribute.intrinsic:
-            return _question(condition, attribute.name, SCOPES[attribute.scope])
+            loose = attribute.name in self._taken
+            return _question(condition, attribute.name, SCOPES[attribute.scope], loose=loose)
         if attribute.name in {"trace:id", "span:id"} and condition.operator in {operators.EQUAL, operators.IN}:
             return _identifiers(condition)
         if attribute.name in INDEXED:
@@ -197,7 +206,7 @@ def _identifiers(condition: Condition) -> Plan:
     return Direct(where, tuple(found))
 
 
-def _question(condition: Condition, key: str, scopes: tuple[int, ...]) -> Plan:
+def _question(condition: Condition, key: str, scopes: tuple[int, ...], *, loose: bool = False) -> Plan:
     where = f"key = ? AND scope IN ({', '.join(map(str, scopes))})"
     if condition.operand is None:
         return Question(where, (key,))
@@ -205,7 +214,10 @@ def _question(condition: Condition, key: str, scopes: tuple[int, ...]) -> Plan:
     element = values.ELEMENT_OF.get(kind, kind)
     if element not in TYPES:
         return ALL if condition.attribute.intrinsic else NO_TRACES
-    where += f" AND type = {TYPES[element]}"
+    if loose and element in values.NUMERIC:
+        where += f" AND type IN ({index.INTEGER}, {index.FLOAT})"
+    else:
+        where += f" AND type = {TYPES[element]}"
     members = content if kind in values.ELEMENT_OF else (content,)
     if condition.operator in {operators.EQUAL, operators.IN}:
         return Question(f"{where} AND value IN ({', '.join('?' * len(members))})", (key, *members))

@@ -75,11 +75,16 @@ class Applications:
         return json.loads(response.data)
 
 
-@pytest.fixture
-def applications(database: Database) -> Applications:
+def applications_on(database: Database) -> Applications:
+    """The applications on a store."""
     return Applications(
         Client(Tempo(database)), Client(Receiver(database, BODY_LIMIT)), Client(Pyroscope(database, BODY_LIMIT))
     )
+
+
+@pytest.fixture
+def applications(database: Database) -> Applications:
+    return applications_on(database)
 
 
 def value_of(value: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
@@ -106,7 +107,7 @@ def test_killed_under_load_it_has_all_it_acknowledged_and_no_half_batch(tmp_path
                 status, _ = pair.send(
                     "otlp-http", "POST", "/v1/traces", export_of(batch, size), {"Content-Type": "application/json"}
                 )
-            except OSError:
+            except (OSError, http.client.HTTPException):  # it was killed before its answer, or within it
                 return
             assert status == 200
             acknowledged.add(batch)

@@ -245,3 +245,14 @@ def test_a_question_that_makes_no_sense_is_refused_as_by_the_real_server(
     answer = shop.call("SelectMergeSpanProfile", body, status)
     assert answer["code"] == ("unknown" if status == 500 else "invalid_argument")
     assert answer["message"]
+
+
+def test_sums_that_are_remembered_are_those_of_what_is_there(applications: Applications) -> None:
+    for number in range(70):
+        assert pushed(applications, profile(sample("leaf", "main", value=1), t=-60 - number)) == 200
+    for _ in range(2):
+        assert tree(applications, "SelectMergeStacktraces")["main>leaf"] == (70, 70)
+    half = {"start": str((NOW_S - 94) * 1_000), "end": WINDOW["end"]}
+    assert tree(applications, "SelectMergeStacktraces", **half)["main>leaf"] == (35, 35)
+    assert pushed(applications, profile(sample("leaf", "main", value=5))) == 200
+    assert tree(applications, "SelectMergeStacktraces")["main>leaf"] == (75, 75)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from spanprofiles.embedded.errors import DataDirectoryError, NewerFileError
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.interning import Interner
 from spanprofiles.embedded.store.schema import MIGRATIONS
@@ -101,6 +102,7 @@ def test_numbers_of_rows_that_were_rolled_back_are_not_remembered(database: Data
 
     class Interned(Rows):
         def write(self, connection: sqlite3.Connection) -> None:
+            assert isinstance(connection, StoreConnection)
             interner.number(connection, (*KEY, self.name))
             if self.fails:
                 raise ValueError(self.name)

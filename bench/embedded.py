@@ -1,0 +1,340 @@
+"""What the embedded pair takes in and how quickly it answers, beside the real pair where its programs are given.
+
+The load: 20,000 spans in 4,000 traces of 5; 200 profiles of 400 samples, 20 for each trace, on stacks 23 deep. With
+`--scale` the pair then takes in more, up to 1,000,000 spans and 200,000 profiled ones, and is asked the same again.
+Real servers are started where `SPAN_PROFILES_TEMPO` and `SPAN_PROFILES_PYROSCOPE` name their programs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import http.client
+import json
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import psutil
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from spanprofiles.backends.base import Backend
+from spanprofiles.backends.embedded import EmbeddedBackend
+from spanprofiles.backends.native import NativeBackend
+from spanprofiles.embedded.messages import message
+
+TRACES_IN_GROUP, SPANS_IN_TRACE, SAMPLES_OF_TRACE, GROUPS_IN_EXPORT = 20, 5, 20, 5
+GROUPS, SCALED_GROUPS = 200, 10_000
+CONNECTIONS = 8
+QUESTIONS, MERGES = 200, 20
+IDLE_S = 1.0
+VISIBLE_S = 30.0
+# A group is made once; the numbers of its spans and traces are made of these bytes and replaced for each group.
+MARK = bytes.fromhex("fedcba98")
+CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
+NAMES = ("GET /bike", "find_nearest_vehicle", "plan_route", "price", "check_driver")
+
+ROWS: tuple[tuple[str, str, float, float, bool], ...] = (
+    ("ready after", "s", 1, 0.5, False),
+    ("resident idle", "MB", 90, 60, False),
+    ("resident after the load", "MB", 200, 120, False),
+    ("trace by ID, median", "ms", 5, 2, False),
+    ("span flame graph, median", "ms", 8, 3, False),
+    ("search by profile ID, median", "ms", 8, 3, False),
+    ("merge of everything, median", "ms", 60, 25, False),
+    ("spans/s taken in", "", 15_000, 40_000, True),
+    ("profile samples/s taken in", "", 40_000, 150_000, True),
+)
+"""What is measured: name, unit, bar, aim, and whether more is better."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running pair, and the processes that make it up."""
+
+    urls: dict[str, str]
+    processes: list[psutil.Process]
+
+    def resident_mb(self) -> float:
+        """What all processes hold in memory."""
+        resident: int = sum(process.memory_info().rss for process in self.processes)
+        return resident / 1e6
+
+
+@dataclass
+class Load:
+    """Makes groups of 20 traces and the profile of each group: the same for every run."""
+
+    start_ns: int
+    spans: bytes = b""
+    profile: bytes = b""
+    randomness: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311  # a load, no secret
+
+    def __post_init__(self) -> None:
+        self.spans = self._spans()
+        self.profile = self._profile()
+
+    @staticmethod
+    def trace_id(trace: int) -> bytes:
+        """Of a trace within its group, the group's number still to be put in."""
+        return MARK + b"\x00" * 8 + trace.to_bytes(4, "big")
+
+    @staticmethod
+    def span_id(trace: int, span: int = 0) -> bytes:
+        """The same of a span within its trace; 0 is the root, which is profiled."""
+        return MARK + trace.to_bytes(2, "big") + span.to_bytes(2, "big")
+
+    def _spans(self) -> bytes:
+        request = ExportTraceServiceRequest()
+        resource_spans = request.resource_spans.add()
+        for key, text in (("service.name", "ride"), ("region", "eu"), ("host.name", "h1"), ("sdk", "python")):
+            resource_spans.resource.attributes.add(key=key).value.string_value = text
+        scope_spans = resource_spans.scope_spans.add()
+        scope_spans.scope.name = "flask"
+        for trace in range(TRACES_IN_GROUP):
+            for number in range(SPANS_IN_TRACE):
+                span = scope_spans.spans.add(
+                    trace_id=self.trace_id(trace),
+                    span_id=self.span_id(trace, number),
+                    parent_span_id=self.span_id(trace) if number else b"",
+                    name=NAMES[number],
+                    kind=1 if number else 2,
+                    start_time_unix_nano=self.start_ns + trace * 10**6 + number,
+                    end_time_unix_nano=self.start_ns + trace * 10**6 + 10**8,
+                )
+                span.attributes.add(key="http.request.method").value.string_value = "GET"
+                span.attributes.add(key="http.response.status_code").value.int_value = 200
+                span.attributes.add(key="vehicles.examined").value.int_value = self.randomness.randrange(300)
+                if not number:
+                    span.attributes.add(key="pyroscope.profile.id").value.string_value = self.span_id(trace).hex()
+        return request.SerializeToString()
+
+    def _profile(self) -> bytes:
+        profile = message("Profile")
+        strings = {"": 0}
+
+        def number(text: str) -> int:
+            return strings.setdefault(text, len(strings))
+
+        profile.sample_type.add(type=number("cpu"), unit=number("nanoseconds"))
+        profile.period_type.CopyFrom(message("ValueType", type=number("cpu"), unit=number("nanoseconds")))
+        for place in range(1, 401):
+            profile.function.add(id=place, name=number(f"function_{place}"), filename=number("/app/app.py"))
+            profile.location.add(id=place).line.add(function_id=place, line=place)
+        stacks = [[*self.randomness.choices(range(2, 401), k=22), 1] for _ in range(300)]
+        for trace in range(TRACES_IN_GROUP):
+            labels = (
+                ("span_id", self.span_id(trace).hex()),
+                ("trace_id", self.trace_id(trace).hex()),
+                ("span_name", NAMES[0]),
+            )
+            for _ in range(SAMPLES_OF_TRACE):
+                value = 10**7 * self.randomness.randrange(1, 4)
+                sample = profile.sample.add(location_id=self.randomness.choice(stacks), value=[value])
+                for key, text in labels:
+                    sample.label.add(key=number(key), str=number(text))
+        profile.string_table.extend(strings)
+        profile.time_nanos, profile.period = self.start_ns, 10**7
+        pairs = (("__name__", "process_cpu"), ("service_name", "ride"), ("region", "eu"))
+        series = message("RawProfileSeries", labels=[message("LabelPair", name=n, value=v) for n, v in pairs])
+        series.samples.add(raw_profile=profile.SerializeToString(), ID="4b4df9c7-0d0c-4a4e-9a3f-000000000001")
+        request: bytes = message("PushRequest", series=[series]).SerializeToString()
+        return request
+
+    @staticmethod
+    def of_group(template: bytes, group: int) -> bytes:
+        """A template with the group's number in its IDs, in binary and in hexadecimal."""
+        number = (group + 1).to_bytes(4, "big")  # an ID of zeros is none
+        return template.replace(MARK, number).replace(MARK.hex().encode(), number.hex().encode())
+
+    def exports(self, groups: range) -> Iterator[bytes]:
+        """Bodies of 500 spans: protobuf messages that follow each other are merged."""
+        for first in range(groups.start, groups.stop, GROUPS_IN_EXPORT):
+            several = range(first, min(first + GROUPS_IN_EXPORT, groups.stop))
+            yield b"".join(self.of_group(self.spans, group) for group in several)
+
+    def pushes(self, groups: range) -> Iterator[bytes]:
+        """Bodies of one profile, compressed as the agents do it."""
+        return (gzip.compress(self.of_group(self.profile, group), 1) for group in groups)
+
+
+class Connection:
+    """A connection that is kept, to one of a pair's ports."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+
+    def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
+        """Send a request; anything but 200 ends the measurement."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._connection.request(method, path, body, named)
+        response = self._connection.getresponse()
+        answer = response.read()
+        if response.status != 200:
+            raise SystemExit(f"{method} {path[:100]} was answered with {response.status}: {answer[:300]!r}")
+        return answer
+
+
+def seconds_to_send(url: str, path: str, bodies: Iterator[bytes], **headers: str) -> float:
+    """Send all bodies over so many connections."""
+    # Made before the clock starts, some at a time: what makes them must not be measured, nor fill the memory.
+    seconds = 0.0
+    connections = [Connection(url) for _ in range(CONNECTIONS)]
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        while chunk := [body for _, body in zip(range(200), bodies, strict=False)]:
+            shares = [chunk[number::CONNECTIONS] for number in range(CONNECTIONS)]
+            began = time.perf_counter()
+
+            def send(connection: Connection, share: list[bytes]) -> None:
+                for body in share:
+                    connection.send("POST", path, body, **headers)
+
+            list(pool.map(send, connections, shares))
+            seconds += time.perf_counter() - began
+    return seconds
+
+
+def median_ms(ask: Callable[[int], Any], count: int) -> float:
+    """The median time of a question, asked with the numbers from 0."""
+    times = []
+    for number in range(count):
+        began = time.perf_counter()
+        ask(number)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1000
+
+
+def take_in(target: Target, load: Load, groups: range, figures: dict[str, float]) -> None:
+    """Send the spans and profiles of some groups."""
+    count = len(groups) * TRACES_IN_GROUP
+    seconds = seconds_to_send(
+        target.urls["otlp"], "/v1/traces", load.exports(groups), Content_Type="application/x-protobuf"
+    )
+    figures["spans/s taken in"] = count * SPANS_IN_TRACE / seconds
+    seconds = seconds_to_send(
+        target.urls["pyroscope"],
+        "/push.v1.PusherService/Push",
+        load.pushes(groups),
+        Content_Type="application/proto",
+        Content_Encoding="gzip",
+    )
+    figures["profile samples/s taken in"] = count * SAMPLES_OF_TRACE / seconds
+    figures["resident after the load"] = target.resident_mb()
+
+
+def ask(target: Target, load: Load, groups: int, figures: dict[str, float]) -> None:
+    """Ask for some traces and spans of the first groups, each of which must be found."""
+    tempo, pyroscope = Connection(target.urls["tempo"]), Connection(target.urls["pyroscope"])
+    start_s = load.start_ns // 10**9
+    window = {"start": (start_s - 600) * 1000, "end": (start_s + 600) * 1000}
+    selection = {"profileTypeID": CPU, "labelSelector": '{service_name="ride"}', **window}
+    chosen = random.Random(2)  # noqa: S311  # likewise
+    places = [(chosen.randrange(groups), chosen.randrange(TRACES_IN_GROUP)) for _ in range(QUESTIONS)]
+
+    def hexadecimal(template: Callable[[int], bytes], number: int) -> str:
+        group, trace = places[number]
+        return load.of_group(template(trace), group).hex()
+
+    def trace(number: int) -> None:
+        answer = tempo.send("GET", f"/api/v2/traces/{hexadecimal(load.trace_id, number)}")
+        if answer.count(b"startTimeUnixNano") != SPANS_IN_TRACE:
+            raise SystemExit(f"a trace came back with other spans than were sent: {answer[:300]!r}")
+
+    def search(number: int) -> bool:
+        query = f'{{ span.pyroscope.profile.id = "{hexadecimal(load.span_id, number)}" }}'
+        path = f"/api/search?q={quote(query)}&start={start_s - 600}&end={start_s + 600}"
+        return b"spanID" in tempo.send("GET", path)
+
+    def merged(method: str, body: dict[str, Any]) -> bytes:
+        path = f"/querier.v1.QuerierService/{method}"
+        return pyroscope.send("POST", path, json.dumps(body).encode(), Content_Type="application/json")
+
+    def graph(number: int) -> bool:
+        body = selection | {"spanSelector": [hexadecimal(load.span_id, number)]}
+        return b"function_1" in merged("SelectMergeSpanProfile", body)
+
+    deadline = time.monotonic() + VISIBLE_S
+    while not all(search(number) and graph(number) for number in range(QUESTIONS)):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not all that was sent can be found after {VISIBLE_S:g} s")
+        time.sleep(0.5)
+    figures["trace by ID, median"] = median_ms(trace, QUESTIONS)
+    figures["span flame graph, median"] = median_ms(graph, QUESTIONS)
+    figures["search by profile ID, median"] = median_ms(search, QUESTIONS)
+    figures["merge of everything, median"] = median_ms(lambda _: merged("SelectMergeStacktraces", selection), MERGES)
+
+
+def measured(backend: Backend, stages: list[int]) -> list[dict[str, float]]:
+    """The figures of one pair, after each number of groups."""
+    known = {child.pid for child in psutil.Process().children(recursive=True)}
+    began = time.perf_counter()
+    with backend as endpoints:
+        ready = time.perf_counter() - began
+        time.sleep(IDLE_S)  # what a start leaves to do is done by then
+        processes = [child for child in psutil.Process().children(recursive=True) if child.pid not in known]
+        urls = {"tempo": endpoints.tempo, "otlp": endpoints.otlp_http or "", "pyroscope": endpoints.pyroscope}
+        target = Target(urls, processes)
+        load = Load((int(time.time()) - 30) * 10**9)
+        figures = {"ready after": ready, "resident idle": target.resident_mb()}
+        done, found = 0, []
+        for stage in stages:
+            print(f"{backend.name}: {stage * TRACES_IN_GROUP * SPANS_IN_TRACE:,} spans", flush=True)
+            for first in range(done, stage, 1_000):
+                take_in(target, load, range(first, min(first + 1_000, stage)), figures)
+                if stage > 1_000:
+                    print(f"  {min(first + 1_000, stage) * 100:,} spans are in", flush=True)
+            done = stage
+            ask(target, load, stage, figures)
+            found.append(dict(figures))
+    return found
+
+
+def shown(value: float | None) -> str:
+    """A figure with as many digits as say something."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def table(columns: dict[str, dict[str, float]]) -> None:
+    """Print what was measured beside bar and aim."""
+    print(f"| | bar | aim | {' | '.join(columns)} |")
+    print("|---|---|---|" + "---|" * len(columns))
+    for name, unit, bar, aim, more in ROWS:
+        cells = []
+        for figures in columns.values():
+            value = figures.get(name)
+            missed = value is not None and ((value < bar) if more else (value > bar))
+            cells.append(f"{shown(value)}{' (misses the bar)' if missed else ''}")
+        label = f"{name} ({unit})" if unit else name
+        print(f"| {label} | {shown(bar)} | {shown(aim)} | {' | '.join(cells)} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--scale", action="store_true", help="go on to 1,000,000 spans and 200,000 profiled ones")
+    parser.add_argument(
+        "--groups", type=int, default=SCALED_GROUPS, help="how many groups of 100 spans --scale comes to"
+    )
+    options = parser.parse_args()
+    if options.groups <= GROUPS:
+        parser.error(f"--groups must be more than {GROUPS}, which are measured first")
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", flush=True)
+    columns: dict[str, dict[str, float]] = {}
+    stages = [GROUPS, options.groups] if options.scale else [GROUPS]
+    for stage, figures in zip(stages, measured(EmbeddedBackend(), stages), strict=True):
+        columns[f"embedded, {stage * 100:,} spans"] = figures
+    if os.environ.get("SPAN_PROFILES_TEMPO") and os.environ.get("SPAN_PROFILES_PYROSCOPE"):
+        columns["Tempo and Pyroscope"] = measured(NativeBackend(), [GROUPS])[0]
+    table(columns)
+
+
+if __name__ == "__main__":
+    main()

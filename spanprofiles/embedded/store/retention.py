@@ -1,0 +1,253 @@
+"""What is kept: for so long, and so much; the oldest goes first, in small steps between the writer's groups.
+
+What arrives is counted in buckets of some seconds or megabytes (the table `arrivals`). A bucket knows the first number
+that a trace, a profile or a part of one got in it, so that all that came before it is a range of numbers. Rows that
+many others share (resources, stacks) carry the bucket of their latest use.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from spanprofiles.embedded.store.connection import StoreConnection
+
+logger = logging.getLogger("spanprofiles.embedded")
+
+BUCKET_SECONDS = 10
+BUCKETS_IN_SIZE = 32
+CHECK_SECONDS = 5.0
+RETRY_SECONDS = 30.0
+BUDGET_SECONDS = 0.02
+ROOM = 0.9
+TOLERATED = 1.1
+LARGEST_BUCKET = 16 * 1024 * 1024
+TRACES_IN_STEP, ROWS_IN_STEP, PAGES_IN_STEP = 200, 2_000, 500
+SHARED_TABLES = ("resources", "scopes", "series", "stacks", "frames")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is kept.
+
+    Attributes:
+        age_seconds: for how long since it arrived; 0 for ever.
+        size_bytes: how large the data may become; 0 for no limit.
+    """
+
+    age_seconds: float = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Everything below these numbers goes."""
+
+    bucket: int
+    trace: int
+    profile: int
+    span_sample: int
+
+
+class Retention:
+    """Keeps one file within its limits; used by the writer's thread alone.
+
+    Args:
+        connection: the writer's.
+        limits: how much is kept.
+        clock: the present, in s since the epoch.
+    """
+
+    def __init__(self, connection: StoreConnection, limits: Limits, clock: Callable[[], float] = time.time) -> None:
+        self._connection = connection
+        self._limits = limits
+        self._clock = clock
+        self._sweep: Iterator[None] | None = None
+        self._next_check = 0.0
+        self._opened_s, self._grown = 0, 0
+        self.recall()
+
+    def recall(self) -> None:
+        """Read the bucket under way from the file, after a start or a rollback."""
+        self._connection.bucket, self._opened_s, self._grown = self._connection.execute(
+            "SELECT id, time_s, bytes FROM arrivals ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+
+    @property
+    def used_bytes(self) -> int:
+        """How much of the file holds data."""
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def begin_group(self) -> int:
+        """Open a bucket where one is due, within the transaction of a group; gives the bytes used before it."""
+        share = self._limits.size_bytes // BUCKETS_IN_SIZE or LARGEST_BUCKET
+        if self._clock() - self._opened_s >= BUCKET_SECONDS or self._grown >= min(share, LARGEST_BUCKET):
+            self._open_bucket()
+        return self.used_bytes
+
+    def end_group(self, used_before: int) -> None:
+        """Write down how much a group made the file grow, within its transaction."""
+        used = self.used_bytes
+        self._grown += max(0, used - used_before)
+        self._connection.execute("UPDATE arrivals SET bytes = ? WHERE id = ?", (self._grown, self._connection.bucket))
+        if 0 < self._limits.size_bytes < used:
+            self._next_check = 0.0
+
+    def _open_bucket(self) -> None:
+        # A clock that was set back must not make what is new look old.
+        self._opened_s, self._grown = max(int(self._clock()), self._opened_s), 0
+        firsts = [
+            (self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone() or (0,))[0]
+            + 1
+            for table in ("traces", "profiles", "span_samples")
+        ]
+        self._connection.bucket = (
+            self._connection.execute(
+                "INSERT INTO arrivals (time_s, trace, profile, span_sample) VALUES (?, ?, ?, ?)",
+                (self._opened_s, *firsts),
+            ).lastrowid
+            or 0
+        )
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds the writer may wait for batches before it calls `work`."""
+        return 0.0 if self._sweep else max(0.05, min(CHECK_SECONDS, self._next_check - time.monotonic()))
+
+    def work(self) -> None:
+        """Do a little of what is to be done; all of it where the data is far too large."""
+        end = time.monotonic() + BUDGET_SECONDS
+        try:
+            if self._sweep is None and time.monotonic() >= self._next_check:
+                self._next_check = time.monotonic() + CHECK_SECONDS
+                cut = self._cut()
+                self._sweep = self._swept(cut) if cut else None
+            while self._sweep is not None and (time.monotonic() < end or self._is_far_too_large()):
+                if next(self._sweep, self) is self:
+                    self._sweep = None
+        except sqlite3.Error as error:
+            logger.warning("old data could not be removed: %s", error)
+            self._sweep = None
+            self._next_check = time.monotonic() + RETRY_SECONDS
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self.recall()
+
+    def _is_far_too_large(self) -> bool:
+        return bool(self._limits.size_bytes) and self.used_bytes > self._limits.size_bytes * TOLERATED
+
+    def _cut(self) -> Cut | None:
+        """Where to cut, by age and by size; None where everything may stay."""
+        oldest_s = self._clock() - self._limits.age_seconds if self._limits.age_seconds else float("-inf")
+        excess = self.used_bytes - self._limits.size_bytes * ROOM if self._limits.size_bytes else 0
+        if excess <= self._limits.size_bytes * (1 - ROOM):
+            excess = 0
+        if excess or self._opened_s + BUCKET_SECONDS <= oldest_s:
+            with _transaction(self._connection):
+                self._open_bucket()
+        rows = self._connection.execute(
+            "SELECT id, trace, profile, span_sample, time_s, bytes FROM arrivals ORDER BY id"
+        ).fetchall()
+        chosen = rows[0]
+        freed = 0
+        for before, row in itertools.pairwise(rows):
+            if before[4] + BUCKET_SECONDS > oldest_s and freed >= excess:
+                break
+            freed += before[5]
+            chosen = row
+        return Cut(*chosen[:4]) if chosen is not rows[0] else None
+
+    def _swept(self, cut: Cut) -> Iterator[None]:
+        """Remove what is before a cut; every step is committed, and leaves nothing that refers to what is gone."""
+        connection = self._connection
+        yield from self._remove_traces(cut.trace)
+        for table, bound in (("span_samples", cut.span_sample), ("profiles", cut.profile)):
+            for low, high in self._ranges(table, bound):
+                with _transaction(connection):
+                    connection.execute(f"DELETE FROM {table} WHERE id BETWEEN ? AND ?", (low, high))  # noqa: S608  # above
+                yield
+        yield from self._remove_attributes(cut.trace)
+        for table in SHARED_TABLES:
+            for low, high in self._ranges(table):
+                with _transaction(connection):
+                    connection.execute(
+                        f"DELETE FROM {table} WHERE id BETWEEN ? AND ? AND seen < ?",  # noqa: S608  # of this module
+                        (low, high, cut.bucket),
+                    )
+                    connection.generation += 1
+                yield
+        with _transaction(connection):
+            connection.execute("DELETE FROM arrivals WHERE id < ?", (cut.bucket,))
+        yield from self._give_back()
+
+    def _ranges(self, table: str, bound: int | None = None) -> Iterator[tuple[int, int]]:
+        """Ranges of a table's numbers, below a bound where there is one."""
+        low, last = self._connection.execute(f"SELECT min(id), max(id) FROM {table}").fetchone()  # noqa: S608  # of this module
+        last = last if bound is None or last is None else min(last, bound - 1)
+        while last is not None and low <= last:
+            yield low, min(low + ROWS_IN_STEP - 1, last)
+            low += ROWS_IN_STEP
+
+    def _remove_traces(self, bound: int) -> Iterator[None]:
+        select = f"SELECT id FROM traces WHERE id < ? ORDER BY id LIMIT {TRACES_IN_STEP}"  # noqa: S608  # a number
+        while rows := self._connection.execute(select, (bound,)).fetchall():
+            with _transaction(self._connection):
+                self._connection.executemany("DELETE FROM spans WHERE trace = ?", rows)
+                self._connection.executemany("DELETE FROM traces WHERE id = ?", rows)
+            yield
+
+    def _remove_attributes(self, bound: int) -> Iterator[None]:
+        """Remove which of the traces below a bound had which attributes, and the attributes that none has."""
+        connection = self._connection
+        for low, high in self._ranges("attributes"):
+            numbers = connection.execute("SELECT id FROM attributes WHERE id BETWEEN ? AND ?", (low, high)).fetchall()
+            with _transaction(connection):
+                connection.executemany(
+                    "DELETE FROM trace_attributes WHERE attribute = ? AND trace < ?",
+                    [(number, bound) for (number,) in numbers],
+                )
+                connection.execute(
+                    "DELETE FROM attributes WHERE id BETWEEN ? AND ?"
+                    " AND NOT EXISTS (SELECT 1 FROM trace_attributes WHERE attribute = attributes.id)",
+                    (low, high),
+                )
+                connection.generation += 1
+            yield
+
+    def _give_back(self) -> Iterator[None]:
+        """Give free pages back to the file system where they are many; what is left is used for what comes."""
+        while True:
+            pages, free = (
+                self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count")
+            )
+            if free < max(PAGES_IN_STEP, pages // 4):
+                return
+            self._connection.execute(f"PRAGMA incremental_vacuum({PAGES_IN_STEP})").fetchall()
+            after: int = self._connection.execute("PRAGMA page_count").fetchone()[0]
+            if after >= pages:
+                return
+            yield
+
+
+class _transaction:  # noqa: N801  # reads as a statement where it is used
+    """A transaction, rolled back where it fails."""
+
+    def __init__(self, connection: StoreConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._connection.execute("COMMIT")
+        elif self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")

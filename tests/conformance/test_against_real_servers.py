@@ -1,0 +1,154 @@
+"""The pair beside real servers: queries nobody has seen before, on the same data, answered alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from spanprofiles.backends.native import NativeBackend
+from spanprofiles.clients.probe import PROBE_SERVICE
+from tests.conformance.exchanges import JSON_TYPE, read_recording
+from tests.conformance.meaning import meaning_of, meaning_of_answer
+from tests.conformance.pair import running_pair, send
+from tests.conformance.random_queries import ProfileQueries, TraceQL
+
+SEED = int(os.environ.get("SPAN_PROFILES_SEED", "20"))
+QUERIES = int(os.environ.get("SPAN_PROFILES_QUERIES", "300"))
+SETTLE_SECONDS = 60.0
+MISSING = [
+    name for name in ("tempo", "pyroscope") if not shutil.which(os.environ.get(f"SPAN_PROFILES_{name.upper()}") or name)
+]
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"real servers are needed: no program {' and '.join(MISSING)} on PATH"
+)
+
+
+Meaning = Callable[[int, bytes], Any]
+
+
+@dataclass(frozen=True)
+class Both:
+    """The addresses of the pair and of the real servers, which hold the same data."""
+
+    pair: dict[str, str]
+    real: dict[str, str]
+    now_s: int
+
+    def search(self, query: str) -> str:
+        """The path of a search."""
+        window = {"start": self.now_s - 3_600, "end": self.now_s + 60}
+        return f"/api/search?{urlencode({'q': query, 'limit': 100, 'spss': 100, **window})}"
+
+    def answers(self, port: str, method: str, path: str, meaning: Meaning, body: Any = None) -> tuple[Any, Any]:
+        """The meaning of the pair's and of the real server's answer."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = JSON_TYPE if data else {}
+        ours, theirs = (meaning(*send(urls[port], method, path, data, headers)) for urls in (self.pair, self.real))
+        return ours, theirs
+
+
+def _found(status: int, answer: bytes) -> Any:
+    """What a search found: the spans of each spanset, and what aggregates and groupings say of it."""
+    if status != 200:
+        return status
+    return sorted(
+        (
+            trace["traceID"],
+            sorted(
+                (
+                    sorted((span["spanID"], span["startTimeUnixNano"]) for span in spanset["spans"]),
+                    spanset["matched"],
+                    sorted(repr(meaning_of(one)) for one in spanset.get("attributes", [])),
+                )
+                for spanset in trace["spanSets"]
+            ),
+        )
+        for trace in json.loads(answer, parse_int=float)["traces"]  # JSON has one kind of number
+    )
+
+
+def _merged(status: int, answer: bytes) -> Any:
+    """The meaning of a querier's answer; a profile without samples may have a header or not."""
+    if status == 200:
+        document = json.loads(answer)
+        if "sampleType" in document and "sample" not in document:
+            return status, meaning_of({})
+    return status, meaning_of_answer(status, answer.decode())
+
+
+def _fill(urls: dict[str, str], now_s: int) -> None:
+    for recording in ("tempo", "pyroscope"):
+        for exchange in read_recording(recording):
+            if exchange.phase == "ingest":
+                path, body, headers = exchange.request(now_s)
+                status, _ = send(urls[exchange.port], exchange.method, path, body, headers)
+                assert status == exchange.status, exchange.title
+
+
+def _await_data(both: Both) -> None:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    window = {"start": both.now_s * 1000 - 3_000_000, "end": both.now_s * 1000 + 60_000}
+    selection = {
+        "profileTypeID": "process_cpu:cpu:nanoseconds:cpu:nanoseconds",
+        "labelSelector": f'{{service_name!~"{PROBE_SERVICE}|rec-notime"}}',
+        **window,
+    }
+    merge = "/querier.v1.QuerierService/SelectMergeStacktraces"
+    search = both.search("{ } | count() > 0")
+    while True:
+        pairs = (
+            both.answers("tempo", "GET", search, _found),
+            both.answers("pyroscope", "POST", merge, _merged, selection),
+        )
+        if all(ours == theirs for ours, theirs in pairs):
+            return
+        assert time.monotonic() < deadline, f"the real servers do not show all that was sent: {pairs}"
+        time.sleep(0.5)  # the real servers are asked twice a second, not without a pause
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[Both]:
+    now_s = int(time.time())
+    with running_pair() as pair, NativeBackend() as endpoints:
+        assert endpoints.otlp_http
+        real = {"tempo": endpoints.tempo, "otlp-http": endpoints.otlp_http, "pyroscope": endpoints.pyroscope}
+        _fill(pair.urls, now_s)
+        _fill(real, now_s)
+        found = Both(pair.urls, real, now_s)
+        _await_data(found)
+        yield found
+
+
+def _told(differences: list[tuple[object, Any, Any]]) -> str:
+    shown = [f"{asked}\n   pair: {ours}\n   real: {theirs}" for asked, ours, theirs in differences]
+    return f"{len(differences)} of {QUERIES} answers differ (seed {SEED}):\n" + "\n".join(shown)
+
+
+def test_random_traceql_is_answered_alike(both: Both) -> None:
+    queries = TraceQL(SEED)
+    differences: list[tuple[object, Any, Any]] = []
+    for _ in range(QUERIES):
+        query = queries.query()
+        ours, theirs = both.answers("tempo", "GET", both.search(query), _found)
+        if ours != theirs:
+            differences.append((query, ours, theirs))
+    assert not differences, _told(differences)
+
+
+def test_random_calls_of_the_querier_are_answered_alike(both: Both) -> None:
+    queries = ProfileQueries(SEED, both.now_s * 1000)
+    differences: list[tuple[object, Any, Any]] = []
+    for _ in range(QUERIES):
+        method, body = queries.call()
+        ours, theirs = both.answers("pyroscope", "POST", f"/querier.v1.QuerierService/{method}", _merged, body)
+        if ours != theirs:
+            differences.append(((method, body), ours, theirs))
+    assert not differences, _told(differences)

@@ -1,0 +1,249 @@
+"""What is old, or too much, goes; what stays is whole, and what comes again is found again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from spanprofiles.embedded.settings import parse_age, parse_size
+from spanprofiles.embedded.store import retention
+from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.store.retention import Limits
+from spanprofiles.embedded.store.schema import MIGRATIONS, REBUILT
+from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
+from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
+
+MEBIBYTE = 2**20
+PATIENCE_SECONDS = 10.0
+DANGLING = (
+    "SELECT count(*) FROM spans WHERE trace NOT IN (SELECT id FROM traces)",
+    "SELECT count(*) FROM spans WHERE resource NOT IN (SELECT id FROM resources)",
+    "SELECT count(*) FROM spans WHERE scope NOT IN (SELECT id FROM scopes)",
+    "SELECT count(*) FROM trace_attributes WHERE trace NOT IN (SELECT id FROM traces)",
+    "SELECT count(*) FROM trace_attributes WHERE attribute NOT IN (SELECT id FROM attributes)",
+    "SELECT count(*) FROM attributes WHERE id NOT IN (SELECT attribute FROM trace_attributes)",
+    "SELECT count(*) FROM profiles WHERE series NOT IN (SELECT id FROM series)",
+    "SELECT count(*) FROM span_samples WHERE profile NOT IN (SELECT id FROM profiles)",
+)
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    monkeypatch.setattr(retention, "CHECK_SECONDS", 0.01)
+    return Clock()
+
+
+@pytest.fixture
+def day(tmp_path: Path, clock: Clock) -> Iterator[tuple[Database, Applications]]:
+    """A store that keeps everything for 100 s."""
+    database = Database(tmp_path / "data", Limits(age_seconds=100), clock=clock)
+    yield database, applications_on(database)
+    database.close()
+
+
+def rows(database: Database, table: str) -> int:
+    count: int = database.reader().execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  # of this module
+    return count
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)  # between two looks
+
+
+def export(applications: Applications, digits: str, **values: str) -> None:
+    """A trace of three spans, in a service of its own."""
+    span = SpanFactory(digits)
+    spans = [span(f"{digits} {name}", values=values) for name in ("a", "b", "c")]
+    applications.export(*spans, resource={"service.name": f"service {digits}"}, scope=f"scope {digits}")
+
+
+def nothing_dangles(database: Database) -> bool:
+    with database.reading():
+        return all(database.reader().execute(select).fetchone()[0] == 0 for select in DANGLING)
+
+
+def test_what_is_too_old_goes_and_what_is_not_stays_whole(day: tuple[Database, Applications], clock: Clock) -> None:
+    database, applications = day
+    export(applications, "aa", only="the old one")
+    assert pushed(applications, profile(sample("old leaf", "main", value=3, span_id=SPAN)), region="old") == 200
+    clock.now += 60
+    export(applications, "bb", only="the recent one")
+    assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN)), region="recent") == 200
+    clock.now += 60
+    eventually(lambda: rows(database, "arrivals") == 1)
+    assert applications.search("{ }") == {"bb": ["bb a", "bb b", "bb c"]}
+    assert applications.tempo.get(f"/api/traces/{'aa' * 16}").status_code == 404
+    assert applications.search('{ span.only = "the old one" }') == {}
+    assert tree(applications, spanSelector=[SPAN]) == {"": (5, 0), "main": (5, 0), "main>leaf": (5, 5)}
+    values = applications.tempo.get("/api/v2/search/tag/span.only/values").get_json()["tagValues"]
+    assert [value["value"] for value in values] == ["the recent one"]
+    assert {table: rows(database, table) for table in ("resources", "scopes", "series", "stacks", "profiles")} == {
+        "resources": 1,
+        "scopes": 1,
+        "series": 1,
+        "stacks": 1,
+        "profiles": 1,
+    }
+    assert nothing_dangles(database)
+
+
+def test_what_is_not_too_old_stays(day: tuple[Database, Applications], clock: Clock) -> None:
+    database, applications = day
+    export(applications, "aa")
+    for _ in range(5):
+        clock.now += 19
+        export(applications, "bb")
+    assert set(applications.search("{ }")) == {"aa", "bb"}
+    assert rows(database, "arrivals") > 1
+
+
+def test_when_everything_is_too_old_everything_goes_and_the_same_can_come_again(
+    day: tuple[Database, Applications], clock: Clock
+) -> None:
+    database, applications = day
+    for _ in range(3):
+        export(applications, "aa", shared="value")
+        assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 200
+        assert applications.search('{ span.shared = "value" }') == {"aa": ["aa a", "aa b", "aa c"]}
+        assert tree(applications, spanSelector=[SPAN])["main>leaf"] == (5, 5)
+        clock.now += 200
+        eventually(lambda: not any(rows(database, table) for table in (*REBUILT, "spans", "trace_attributes")))
+        assert applications.search("{ }") == {}
+        assert tree(applications, spanSelector=[SPAN]) == {"": (0, 0)}
+
+
+def test_what_is_used_again_stays_though_it_first_came_long_ago(
+    day: tuple[Database, Applications], clock: Clock
+) -> None:
+    database, applications = day
+    for number in range(8):
+        applications.export(SpanFactory(f"{number + 1:02x}")("work", values={"shared": "value"}))
+        assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 200
+        clock.now += 40
+    eventually(lambda: rows(database, "traces") <= 3)
+    assert len(applications.search('{ span.shared = "value" && resource.service.name = "shop" }')) >= 2
+    assert tree(applications, spanSelector=[SPAN])["main>leaf"][0] in {10, 15}
+    assert nothing_dangles(database)
+
+
+def test_a_clock_that_is_set_back_makes_nothing_old(day: tuple[Database, Applications], clock: Clock) -> None:
+    database, applications = day
+    export(applications, "aa")
+    clock.now -= 10_000
+    export(applications, "bb")
+    clock.now += 10_020
+    export(applications, "cc")
+    eventually(lambda: rows(database, "arrivals") >= 2)
+    assert set(applications.search("{ }")) == {"aa", "bb", "cc"}
+
+
+def test_the_size_is_kept_to_by_removing_the_oldest(tmp_path: Path, clock: Clock) -> None:
+    limit = 2 * MEBIBYTE
+    database = Database(tmp_path, Limits(size_bytes=limit), clock=clock)
+    applications = applications_on(database)
+    largest = 0
+    for number in range(250):
+        span = SpanFactory(f"{number + 1:02x}")
+        noise = {f"noise {part}": os.urandom(500).hex() for part in range(20)}
+        applications.export(span(f"span {number}", values=noise))
+        largest = max(largest, database.path.stat().st_size)
+    eventually(lambda: nothing_dangles(database))
+    kept = sorted(int(digits, 16) for digits in applications.search("{ }", limit=1000))
+    assert kept == list(range(kept[0], 251))
+    assert 10 < len(kept) < 200
+    assert largest < 1.5 * limit
+    database.close()
+
+
+def test_space_that_is_no_longer_needed_is_given_back(tmp_path: Path, clock: Clock) -> None:
+    database = Database(tmp_path, Limits(age_seconds=100), clock=clock)
+    applications = applications_on(database)
+    for number in range(60):
+        span = SpanFactory(f"{number + 1:02x}")
+        applications.export(span("span", values={f"noise {part}": os.urandom(2_000).hex() for part in range(20)}))
+    clock.now += 300
+    # The file shrinks when what the log has is copied into it.
+    eventually(lambda: rows(database, "traces") == 0)
+    eventually(lambda: int(database.reader().execute("PRAGMA page_count").fetchone()[0]) < 700)
+    database.close()
+    assert database.path.stat().st_size < 3 * MEBIBYTE
+
+
+def _as_version_1(path: Path, source: Path) -> None:
+    """Make a file of the first version with the data of a current one."""
+    old = sqlite3.connect(path)
+    old.executescript(MIGRATIONS[0] + "PRAGMA user_version = 1;")
+    old.execute("ATTACH ? AS source", (str(source),))
+    for table in (*REBUILT, "spans", "trace_attributes"):
+        columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
+        old.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM source.{table}")  # noqa: S608  # of this program
+    old.commit()
+    old.close()
+
+
+def test_a_file_of_the_first_version_is_migrated_with_all_it_holds(tmp_path: Path) -> None:
+    current = Database(tmp_path / "current")
+    applications = applications_on(current)
+    export(applications, "aa", key="value")
+    assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 200
+    expected = (applications.search('{ span.key = "value" }'), tree(applications, spanSelector=[SPAN]))
+    current.close()
+    (tmp_path / "old").mkdir()
+    _as_version_1(tmp_path / "old" / current.path.name, current.path)
+
+    migrated = Database(tmp_path / "old", Limits(age_seconds=3_600))
+    applications = applications_on(migrated)
+    assert (applications.search('{ span.key = "value" }'), tree(applications, spanSelector=[SPAN])) == expected
+    assert migrated.reader().execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    assert migrated.reader().execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    assert nothing_dangles(migrated)
+    export(applications, "bb", key="value")
+    assert set(applications.search('{ span.key = "value" }')) == {"aa", "bb"}
+    migrated.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1_800), ("48h", 172_800), ("7d", 604_800), ("0", 0)]
+)
+def test_an_age_is_written_with_its_unit(text: str, seconds: float) -> None:
+    assert parse_age(text) == seconds
+
+
+@pytest.mark.parametrize(("text", "size"), [("500MB", 500_000_000), ("2GiB", 2**31), ("1.5 gib", 3 * 2**29), ("0", 0)])
+def test_a_size_is_written_with_its_unit(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "48", "h", "-1h", "1y", "1h30m", "nan", "1e9s"])
+def test_what_is_no_age_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(ValueError, match="write it like 90s"):
+        parse_age(text)
+
+
+@pytest.mark.parametrize("text", ["", "2 giga", "-1GB", "GB", "1TB9", "inf"])
+def test_what_is_no_size_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(ValueError, match="write it like 500MB"):
+        parse_size(text)
+
+
+def test_a_size_too_small_to_work_in_is_refused() -> None:
+    with pytest.raises(ValueError, match="the least is 32MiB"):
+        parse_size("1MB")
