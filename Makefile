@@ -69,7 +69,7 @@ bench: install
 
 # Needs the program uv. No addresses and no annotations: pins and hashes only.
 lock:
-	uv pip compile pyproject.toml --extra demo --extra containers --extra processor --group dev --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10 --output-file requirements.lock
+	uv pip compile pyproject.toml --extra demo --extra containers --extra processor --extra grpc --group dev --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10 --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

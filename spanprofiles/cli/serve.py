@@ -18,6 +18,7 @@ _PORT = click.IntRange(0, 65535)
 )
 @click.option("--tempo-port", type=_PORT, default=3200, show_default=True, help="Tempo's API; 0 takes a free port.")
 @click.option("--otlp-http-port", type=_PORT, default=4318, show_default=True, help="OTLP/HTTP traces; 0 likewise.")
+@click.option("--otlp-grpc-port", type=_PORT, help="OTLP/gRPC traces, usually 4317; needs spanprofiles[grpc].")
 @click.option("--pyroscope-port", type=_PORT, default=4040, show_default=True, help="Pyroscope's API; 0 likewise.")
 @click.option(
     "--data-dir",
@@ -46,6 +47,7 @@ def command(
     host: str,
     tempo_port: int,
     otlp_http_port: int,
+    otlp_grpc_port: int | None,
     pyroscope_port: int,
     data_dir: Path | None,
     max_age: str,
@@ -66,6 +68,7 @@ def command(
             host=host,
             tempo_port=tempo_port,
             otlp_http_port=otlp_http_port,
+            otlp_grpc_port=otlp_grpc_port,
             pyroscope_port=pyroscope_port,
             data_directory=data_dir,
             age_seconds=parse_age(max_age),

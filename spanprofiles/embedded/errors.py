@@ -21,3 +21,7 @@ class NewerFileError(CannotServeError):
 
 class UnsafeAddressError(CannotServeError):
     """The pair would listen to other machines without asking them for a token."""
+
+
+class MissingPackageError(CannotServeError):
+    """An extra was asked for whose package is not installed."""

@@ -12,13 +12,18 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from spanprofiles.embedded.access import TokenGuard, check_address
-from spanprofiles.embedded.errors import PortTakenError
+from spanprofiles.embedded.errors import MissingPackageError, PortTakenError
 from spanprofiles.embedded.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from spanprofiles.embedded.otlp_grpc import GrpcReceiver
+    from spanprofiles.embedded.tempo.receiver import Receiver
+
 BACKLOG = 256
+# Agents, exporters and browsers keep connections open; beyond the limit waitress stops answering in silence.
+CONNECTION_LIMIT = 1000
 SHUTDOWN_SECONDS = 0.5
 
 
@@ -64,6 +69,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         PortTakenError: a port is taken; nothing was announced.
         DataDirectoryError: the data directory cannot be used.
         NewerFileError: a later release wrote the data.
+        MissingPackageError: gRPC is asked for and its package is not installed.
         UnsafeAddressError: other machines could reach it, and there is no token for them to bring.
     """
     check_address(settings)
@@ -94,11 +100,11 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     limits = Limits(settings.age_seconds, settings.size_bytes)
     database = Database(settings.data_directory, limits, settings.query_seconds)
     stack.callback(database.close)
-    applications = (
-        Tempo(database),
-        Receiver(database, settings.body_limit),
-        Pyroscope(database, settings.body_limit),
-    )
+    receiver = Receiver(database, settings.body_limit)
+    applications = (Tempo(database), receiver, Pyroscope(database, settings.body_limit))
+    grpc_receiver = _grpc_receiver(settings, receiver)
+    if grpc_receiver is not None:
+        stack.callback(grpc_receiver.stop)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
     application: WSGIApplication = _Dispatch(dict(zip(ports, applications, strict=True)))
     if settings.token:
@@ -107,6 +113,7 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
         application,
         sockets=listeners,
         threads=settings.threads,
+        connection_limit=CONNECTION_LIMIT,
         max_request_body_size=settings.body_limit,
         ident="spanprofiles",
         clear_untrusted_proxy_headers=True,
@@ -118,8 +125,23 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     with _stops_on_signals():
         for name, listener in zip(("tempo", "otlp-http", "pyroscope"), listeners, strict=True):
             announce(f"{name:<10} {_url(settings.host, listener)}")
+        if grpc_receiver is not None:
+            grpc_receiver.start()
+            announce(f"{'otlp-grpc':<10} {grpc_receiver.url}")
         announce("ready")
         server.asyncore.loop(timeout=0.5, map=server.map, use_poll=True)
+
+
+def _grpc_receiver(settings: Settings, receiver: Receiver) -> GrpcReceiver | None:
+    if settings.otlp_grpc_port is None:
+        return None
+    try:
+        from spanprofiles.embedded.otlp_grpc import GrpcReceiver
+    except ImportError as error:
+        raise MissingPackageError(
+            "OTLP over gRPC needs the package grpcio: install spanprofiles[grpc], or leave out --otlp-grpc-port"
+        ) from error
+    return GrpcReceiver(settings, receiver)
 
 
 class _stops_on_signals:  # noqa: N801  # reads as a statement where it is used

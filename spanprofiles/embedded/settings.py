@@ -59,6 +59,7 @@ class Settings:
         host: address all three ports are bound to.
         tempo_port: port of Tempo's HTTP API; 0 picks a free one, here and below.
         otlp_http_port: port that takes OTLP over HTTP (`POST /v1/traces`).
+        otlp_grpc_port: port that takes OTLP over gRPC, for which ``grpcio`` is needed; None for none.
         pyroscope_port: port of Pyroscope's API, for pushes and queries.
         data_directory: where the data is kept; None keeps it in a temporary folder that goes when the process ends.
         age_seconds: for how long data is kept, in s since it arrived; 0 for ever.
@@ -73,6 +74,7 @@ class Settings:
     tempo_port: int = 3200
     otlp_http_port: int = 4318
     pyroscope_port: int = 4040
+    otlp_grpc_port: int | None = None
     data_directory: Path | None = None
     age_seconds: float = parse_age(DEFAULT_AGE)
     size_bytes: int = parse_size(DEFAULT_SIZE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded import otlp
@@ -39,14 +40,22 @@ class Receiver(Application):
             return self._refusal(kind, 413, INVALID_ARGUMENT, str(error))
         except (BadBodyError, otlp.OtlpError) as error:
             return self._refusal(kind, 400, INVALID_ARGUMENT, str(error))
-        if export.resource_spans:
-            try:
-                self._database.write(SpanBatch(export, self._interners))
-            except sqlite3.Error as error:
-                return self._refusal(kind, 503, UNAVAILABLE, f"the spans could not be stored: {error}")
+        try:
+            self.store(export)
+        except sqlite3.Error as error:
+            return self._refusal(kind, 503, UNAVAILABLE, f"the spans could not be stored: {error}")
         if kind == JSON:
             return json_answer({"partialSuccess": {}})
         return Response(b"", content_type=PROTOBUF)
+
+    def store(self, export: ExportTraceServiceRequest) -> None:
+        """Keep the spans of a checked export; return when they are committed.
+
+        Raises:
+            sqlite3.Error: they could not be stored, and none of them is.
+        """
+        if export.resource_spans:
+            self._database.write(SpanBatch(export, self._interners))
 
     @staticmethod
     def _refusal(kind: str, status: int, code: int, message: str) -> Response:

@@ -1,0 +1,89 @@
+"""The OTLP/gRPC port, as an extra: needs the package ``grpcio`` (``spanprofiles[grpc]``).
+
+Source: ``opentelemetry.proto.collector.trace.v1.TraceService``. An export is answered when its spans are committed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
+
+from spanprofiles.embedded import otlp
+from spanprofiles.embedded.access import brought_token
+from spanprofiles.embedded.errors import PortTakenError
+from spanprofiles.embedded.settings import Settings
+from spanprofiles.embedded.tempo.receiver import Receiver
+
+_STOP_S = 0.5
+
+
+class _TraceService(TraceServiceServicer):
+    def __init__(self, receiver: Receiver, token: str) -> None:
+        self._receiver = receiver
+        self._token = token.encode()
+
+    def Export(  # noqa: N802  # the method's name in the protocol
+        self, request: ExportTraceServiceRequest, context: Any
+    ) -> ExportTraceServiceResponse:
+        """Take an export; a bad one is refused whole."""
+        if self._token and not self._is_allowed(context):
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "send the token as metadata: authorization: Bearer ...")
+        try:
+            otlp.check(request)
+            self._receiver.store(request)
+        except otlp.OtlpError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except sqlite3.Error as error:
+            context.abort(grpc.StatusCode.UNAVAILABLE, f"the spans could not be stored: {error}")
+        return ExportTraceServiceResponse()
+
+    def _is_allowed(self, context: Any) -> bool:
+        metadata = dict(context.invocation_metadata())
+        brought = brought_token(str(metadata.get("authorization", "")))
+        return hmac.compare_digest(brought.encode(), self._token)
+
+
+class GrpcReceiver:
+    """Listens for OTLP over gRPC until it is stopped.
+
+    Args:
+        settings: where, and for whom.
+        receiver: keeps the spans.
+
+    Raises:
+        PortTakenError: the port cannot be had.
+    """
+
+    def __init__(self, settings: Settings, receiver: Receiver) -> None:
+        options = [("grpc.max_receive_message_length", settings.body_limit), ("grpc.so_reuseport", 0)]
+        self._server = grpc.server(ThreadPoolExecutor(settings.threads), options=options)
+        add_TraceServiceServicer_to_server(_TraceService(receiver, settings.token), self._server)  # type: ignore[no-untyped-call]  # generated without types
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        try:
+            port = self._server.add_insecure_port(f"{host}:{settings.otlp_grpc_port}")
+        except RuntimeError as error:
+            raise PortTakenError(
+                f"cannot listen on {host}:{settings.otlp_grpc_port} for gRPC; choose another port with --otlp-grpc-port"
+                " (0 picks a free one)"
+            ) from error
+        self.url = f"http://{host}:{port}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Let exports under way finish, for half a second at most."""
+        self._server.stop(_STOP_S).wait()
