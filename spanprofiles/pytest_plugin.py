@@ -16,7 +16,9 @@ Options and environment variables are listed by ``pytest --help`` under "span pr
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -38,6 +40,7 @@ _OPTIONS = {
     "pyroscope_url": "Pyroscope's address, for the external backend",
     "otlp_url": "where the app sends OTLP/HTTP traces, for the external backend",
     "timeout": f"longest wait for a trace or its samples, s (default {_TIMEOUT_S:g})",
+    "pictures": "folder in which failed claims leave their flame graphs as SVG, for the CI to keep",
     "upload_interval": "the profiling agent's upload interval, s (default 1)",
 }
 _Answer = TypeVar("_Answer")
@@ -156,7 +159,9 @@ def pytest_runtest_makereport(
     report = yield
     seen = item.stash.get(_seen_key, [])
     if call.when == "call" and report.failed and seen:
-        report.sections.append(("span profiles", "\n\n".join(_account(linker, evidence) for linker, evidence in seen)))
+        accounts = [_account(linker, evidence) for linker, evidence in seen]
+        accounts += _leave_pictures(item, [evidence for _, evidence in seen])
+        report.sections.append(("span profiles", "\n\n".join(accounts)))
     return report
 
 
@@ -172,6 +177,28 @@ def _account(linker: Linker, evidence: Evidence) -> str:
     except ClientError as error:
         lines.append(f"  nothing: {error}")
     return "\n".join(lines)
+
+
+def _leave_pictures(item: pytest.Item, seen: list[Evidence]) -> list[str]:
+    """Write the flame graphs that were seen into the folder for pictures, and return where they are."""
+    from spanprofiles.report.svg import flame_document
+
+    folder = item.config.getoption("span_profiles_pictures") or os.environ.get("SPAN_PROFILES_PICTURES")
+    if not folder:
+        return []
+    written = []
+    for evidence in seen:
+        for profile_id, flamegraph in evidence.flamegraphs.items():
+            if flamegraph.is_empty:
+                continue
+            path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', item.name)}-{profile_id}.svg"
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(flame_document(flamegraph, title=item.name), encoding="utf-8")
+            except OSError as error:
+                return [*written, f"the picture {path} cannot be written: {error.strerror}"]
+            written.append(f"flame graph: {path}")
+    return written
 
 
 @pytest.fixture(scope="session")

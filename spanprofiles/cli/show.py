@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import click
 
-from spanprofiles.cli.exits import BROKEN, leave, reported
+from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import FlameGraph, Span, Trace, parse_trace_id
@@ -17,10 +18,15 @@ from spanprofiles.model import FlameGraph, Span, Trace, parse_trace_id
 @click.argument("trace_id")
 @click.option("--wait", "wait_s", type=Seconds(0), default=3.0, show_default=True, help="Wait so long, s.")
 @click.option("--top", "count", type=click.IntRange(1), default=10, show_default=True, help="Rows of the top table.")
+@click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Write the flame graph here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @backend_options
-def command(trace_id: str, wait_s: float, count: int, as_json: bool, **options: str | None) -> None:
+def command(
+    trace_id: str, wait_s: float, count: int, picture: Path | None, as_json: bool, **options: str | None
+) -> None:
     """Show the trace TRACE_ID: its spans, and for each linked span the flame graph and the top table.
+
+    --svg writes the flame graph of the first linked span as a picture.
 
     Ends with 1 where there is no such trace, no span carries a profile ID, or a profile ID leads to no samples.
     """
@@ -34,6 +40,8 @@ def command(trace_id: str, wait_s: float, count: int, as_json: bool, **options: 
                 raise
             trace = evidence.trace  # there, but without a profile ID: worth a look all the same
         linked = [_samples(linker, span, evidence) for span in trace.linkable]
+    if picture is not None and linked:
+        _write_svg(picture, linked[0])
     _print_json(trace, linked) if as_json else _print(trace, linked, evidence.flamegraphs, count)
     if not linked:
         leave(BROKEN, "no local root span of this trace carries pyroscope.profile.id: is the span processor added?")
@@ -47,6 +55,15 @@ def _samples(linker: Linker, span: Span, evidence: Evidence) -> LinkedSpan:
         return linker.samples(span, evidence)
     except NoSamplesError:
         return LinkedSpan(span, FlameGraph())  # shown as the dead link it is
+
+
+def _write_svg(picture: Path, linked: LinkedSpan) -> None:
+    from spanprofiles.report.svg import flame_document
+
+    try:
+        picture.write_text(flame_document(linked.flamegraph, title=linked.name), encoding="utf-8")
+    except OSError as error:
+        leave(COULD_NOT_LOOK, f"the flame graph cannot be written to {picture}: {error.strerror}")
 
 
 def _print(trace: Trace, linked: list[LinkedSpan], flamegraphs: dict[str, FlameGraph], count: int) -> None:

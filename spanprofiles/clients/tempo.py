@@ -25,12 +25,14 @@ class FoundSpan:
         start_ns: start, ns since the epoch.
         duration_ns: wall-clock duration, ns.
         attributes: what the query used or selected; values as Tempo writes them, as text.
+        name: the span's name, where the query used or selected it; else empty.
     """
 
     span_id: str
     start_ns: int
     duration_ns: int
     attributes: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,4 +178,5 @@ def _found_span(one: Mapping[str, Any]) -> FoundSpan:
         start_ns=int(one.get("startTimeUnixNano", 0)),
         duration_ns=int(one.get("durationNanos", 0)),
         attributes=attributes,
+        name=str(one.get("name", "")),
     )

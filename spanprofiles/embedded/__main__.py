@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default=defaults.host)
     parser.add_argument("--tempo-port", type=int, default=defaults.tempo_port)
     parser.add_argument("--otlp-http-port", type=int, default=defaults.otlp_http_port)
+    parser.add_argument("--otlp-grpc-port", type=int, default=None)
     parser.add_argument("--pyroscope-port", type=int, default=defaults.pyroscope_port)
     parser.add_argument("--data-dir", type=Path, default=None, dest="data_directory")
     for option, default, parse, name in (

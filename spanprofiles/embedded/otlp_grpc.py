@@ -69,7 +69,7 @@ class GrpcReceiver:
     def __init__(self, settings: Settings, receiver: Receiver) -> None:
         options = [("grpc.max_receive_message_length", settings.body_limit), ("grpc.so_reuseport", 0)]
         self._server = grpc.server(ThreadPoolExecutor(settings.threads), options=options)
-        add_TraceServiceServicer_to_server(_TraceService(receiver, settings.token), self._server)  # type: ignore[no-untyped-call]  # generated without types
+        add_TraceServiceServicer_to_server(_TraceService(receiver, settings.token), self._server)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:
             port = self._server.add_insecure_port(f"{host}:{settings.otlp_grpc_port}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -16,6 +17,7 @@ from spanprofiles.ui.rides import ride_of
 #: Spans of each route on each side, at most.
 SPANS = 40
 _SEARCHED = 300
+_ARRIVED_AFTER_S = 4.0  # younger spans may lack samples only because those are on their way
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,10 @@ def compare_groups(linker: Linker, first: Group, second: Group) -> tuple[Side, S
 def _by_route(linker: Linker, group: Group) -> dict[str, list[ProfiledSpan]]:
     filters = Filters(service=group.service, route=group.route, region=group.region, linked=True)
     found = linker.tempo.search(filters.traceql(), start_s=group.start_s, end_s=group.end_s, limit=_SEARCHED, spans=4)
+    arrived_ns = time.time_ns() - round(_ARRIVED_AFTER_S * 1e9)
     routes: dict[str, list[ProfiledSpan]] = {}
     for ride in sorted(map(ride_of, found), key=lambda ride: -ride.start_ns):
-        inside = [span for span in ride.spans if _is_span_id(span.profile_id)]
+        inside = [span for span in ride.spans if _is_span_id(span.profile_id) and span.end_ns < arrived_ns]
         routes.setdefault(ride.title, []).extend(inside)
     return {route: spans[:SPANS] for route, spans in routes.items() if spans}
 

@@ -1,10 +1,11 @@
 """The way a newcomer goes on the running demo, from the home page to the guilty function.
 
-The pictures of the README are taken on the way.
+The pictures of the README are taken on the way; they are kept in docs/images where SPAN_PROFILES_TAKE_PICTURES is set.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -15,10 +16,11 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import OpenPage
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+TAKE = "SPAN_PROFILES_TAKE_PICTURES"
 SLOW_S = 20_000
 WORK = "find_nearest_vehicle"
 FAULT, GUILTY_REGION, GUILTY = "slow-search", "us-east", "drop_repeated_vehicles"
-FOUND_WITHIN_S = 40
+FOUND_WITHIN_S = 60
 
 
 @pytest.fixture
@@ -42,9 +44,15 @@ def open_controls(page: Page) -> None:
     expect(page.locator("#riders")).to_be_visible()
 
 
-def picture(page: Page, name: str) -> None:
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures go: a run that was not asked for them leaves the checkout as it is."""
+    return IMAGES if os.environ.get(TAKE) else tmp_path_factory.mktemp("pictures")
+
+
+def picture(page: Page, path: Path) -> None:
     page.mouse.move(2, 2)
-    page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
+    page.screenshot(path=path, animations="disabled")
 
 
 def test_from_the_home_page_to_the_function_that_used_the_cpu_of_one_ride(home: Page) -> None:
@@ -112,7 +120,7 @@ def test_zoom_search_keys_and_the_back_button_on_a_flame_graph(home: Page) -> No
     assert home.evaluate("navigator.clipboard.readText()") == "order_ride"
 
 
-def test_a_fault_is_switched_on_seen_and_named(home: Page, demo: str) -> None:
+def test_a_fault_is_switched_on_seen_and_named(home: Page, demo: str, pictures: Path) -> None:
     switch = home.locator(f"#fault-{FAULT}-{GUILTY_REGION}")
     open_controls(home)
     switch.click()
@@ -122,11 +130,12 @@ def test_a_fault_is_switched_on_seen_and_named(home: Page, demo: str) -> None:
         compare = home.get_by_role("link", name="compare before and after").first.get_attribute("href") or ""
         guilty = home.locator("[data-guilty]", has_text=f"{GUILTY} grew most")
         deadline = time.monotonic() + FOUND_WITHIN_S
-        while guilty.count() == 0:
+        spans = 12 if os.environ.get(TAKE) else 1  # a picture is of a steady average
+        while guilty.count() == 0 or int(home.locator(".side dd").last.inner_text()) < spans:
             assert time.monotonic() < deadline, home.locator("main").inner_text()
             home.goto(demo + compare)
             home.wait_for_timeout(500)  # rides with the fault are made and uploaded meanwhile
-        picture(home, "compare-light")
+        picture(home, pictures / "compare-light.png")
     finally:
         home.goto(demo)
         open_controls(home)
@@ -153,13 +162,12 @@ def test_the_tour_explains_a_span_profile_on_data_that_is_there(home: Page) -> N
     expect(home.locator(".hot")).not_to_be_empty()
 
 
-def test_the_doctor_finds_every_hop_in_order(open_page: OpenPage, demo: str) -> None:
+def test_the_doctors_table_follows_and_comes_to_every_hop_in_order(open_page: OpenPage, demo: str) -> None:
     page = open_page(f"{demo}/doctor")
 
-    expect(page.locator(".findings")).to_be_visible()
-    broken = page.locator(".v-broken")
-    assert broken.count() == 0, broken.all_inner_texts()
-    expect(page.locator(".v-ok").first).to_be_visible()
+    expect(page.locator(".state h3")).to_contain_text("every hop is in order", timeout=SLOW_S)
+    expect(page.locator(".findings .v-ok").first).to_be_visible()
+    expect(page.locator(".findings .v-broken")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("home")
@@ -175,21 +183,21 @@ def test_pages_are_whole_without_the_script(open_page: OpenPage, demo: str) -> N
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pictures_of_the_readme(open_page: OpenPage, demo: str, scheme: str) -> None:
+def test_the_pictures_of_the_readme(open_page: OpenPage, demo: str, pictures: Path, scheme: str) -> None:
     page = open_page(f"{demo}/?linked=1&route=/car", width=1280, height=800, scheme=scheme)
     expect(page.locator(".mark.linked").first).to_be_visible(timeout=SLOW_S)
     address = linked(page, "GET /car").get_attribute("href") or ""
     page.goto(demo)
     expect(page.locator("#controls")).to_contain_text("no fault is on", timeout=SLOW_S)
-    picture(page, f"rides-{scheme}")
+    picture(page, pictures / f"rides-{scheme}.png")
     page.goto(demo + address)
     expect(page.locator(".flame [data-box]").first).to_be_visible()
-    picture(page, f"trace-{scheme}")
+    picture(page, pictures / f"trace-{scheme}.png")
     page.get_by_role("link", name="Open the flame graph").click()
     expect(page.locator(".flame [data-box]").first).to_be_visible()
-    picture(page, f"flamegraph-{scheme}")
+    picture(page, pictures / f"flamegraph-{scheme}.png")
     for name in ("rides", "trace", "flamegraph"):
-        assert (IMAGES / f"{name}-{scheme}.png").stat().st_size > 10_000
+        assert (pictures / f"{name}-{scheme}.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("address", ["/", "/compare", "/doctor", "/tour"])

@@ -93,6 +93,9 @@ def _far(case: Case, link: Link) -> Link:
     whole = case.pyroscope.span_profile(wide, ids)
     if whole.is_empty:
         return link
+    again = _near(case, span)
+    if again.is_linked:  # the upload came between the two questions
+        return again
     by_button = not case.pyroscope.span_profile(case.around(span, BUTTON_MARGIN_S), ids).is_empty
     earlier = replace(wide, end_ms=span.start_ns // 1_000_000 - EMBEDDED_MARGIN_S * 1000)
     is_earlier = not case.pyroscope.span_profile(earlier, ids).is_empty

@@ -50,9 +50,11 @@ def test_a_wrong_claim_prints_the_samples_that_were_there(project: pytest.Pytest
     claim = (project.path / "test_bookshop.py").read_text().replace('"edit_distance"', '"no_such_function"')
     (project.path / "test_bookshop.py").write_text(claim)
 
-    result = project.runpytest_subprocess()
+    result = project.runpytest_subprocess("--span-profiles-pictures=pictures")
 
     result.assert_outcomes(failed=1)
+    (picture,) = (project.path / "pictures").glob("*.svg")
+    assert "edit_distance" in picture.read_text(encoding="utf-8")
     result.stdout.fnmatch_lines(
         ["*assert 0.0 > 0.5*", "*- span profiles -*", "samples of profile ID *", "*edit_distance*"]
     )
