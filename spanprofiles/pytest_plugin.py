@@ -186,7 +186,7 @@ def _leave_pictures(item: pytest.Item, seen: list[Evidence]) -> list[str]:
     folder = item.config.getoption("span_profiles_pictures") or os.environ.get("SPAN_PROFILES_PICTURES")
     if not folder:
         return []
-    written = []
+    written: list[str] = []
     for evidence in seen:
         for profile_id, flamegraph in evidence.flamegraphs.items():
             if flamegraph.is_empty:
