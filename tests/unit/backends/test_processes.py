@@ -24,7 +24,7 @@ def program() -> Iterator[Program]:
     made: list[ManagedProcess] = []
 
     def make(code: str) -> ManagedProcess:
-        made.append(ManagedProcess("the program", [sys.executable, "-S", "-c", code]))
+        made.append(ManagedProcess("the program", [sys.executable, "-u", "-S", "-c", code]))
         return made[-1]
 
     yield make
@@ -108,7 +108,7 @@ def test_a_folder_that_is_not_there_is_named_and_not_the_program(tmp_path: Path)
 
 def test_a_process_gets_the_environment_and_the_folder_it_is_given(tmp_path: Path) -> None:
     code = "import os; print(os.environ.get('GIVEN'), 'HOME' in os.environ, os.getcwd())"
-    command = [sys.executable, "-S", "-c", code]
+    command = [sys.executable, "-u", "-S", "-c", code]
     with ManagedProcess("the program", command, environment={"GIVEN": "1"}, directory=tmp_path) as process:
         assert process.wait_for_line(lambda _: True, 10) == [f"1 False {tmp_path}"]
 
@@ -164,7 +164,7 @@ def test_children_that_outlived_their_parent_are_stopped_with_it(program: Progra
 
 def test_nothing_but_its_own_group_is_stopped(program: Program) -> None:
     process, neighbour = program(_WAITS).start(), program(_WAITS).start()
-    with subprocess.Popen([sys.executable, "-S", "-c", _WAITS], stdout=subprocess.PIPE) as sibling:
+    with subprocess.Popen([sys.executable, "-u", "-S", "-c", _WAITS], stdout=subprocess.PIPE) as sibling:
         try:
             for one in (process, neighbour):
                 one.wait_for_line(lambda line: line == "waiting", 10)
