@@ -11,30 +11,19 @@ from typing import Any
 from urllib.parse import quote
 
 from spanprofiles.clients.errors import RequestRefusedError, UnexpectedAnswerError
-from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
-from spanprofiles.model import Credentials, FlameGraph
+from spanprofiles.clients.http import ServerClient
+from spanprofiles.model import FlameGraph
 
 _SERVER = "Grafana"
 _QUERY = "/api/ds/query"
 _FRAME = "response"
 
 
-class GrafanaClient:
-    """Asks one Grafana.
+class GrafanaClient(ServerClient):
+    """Asks one Grafana. A service account's token is a bearer token."""
 
-    Args:
-        url: its address, such as ``http://127.0.0.1:3000``.
-        credentials: sent with every request; a service account's token is a bearer token.
-        timeout_s: (connect, read), s.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        credentials: Credentials | None = None,
-        timeout_s: tuple[float, float] = DEFAULT_TIMEOUT_S,
-    ) -> None:
-        self.http = HttpClient(_SERVER, url, credentials, timeout_s)
+    server = _SERVER
+    ready_path = "/api/health"
 
     def health(self) -> str:
         """Return Grafana's version if its database answers.

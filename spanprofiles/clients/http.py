@@ -113,6 +113,37 @@ class HttpClient:
         return answer
 
 
+class ServerClient:
+    """What the clients of all servers have in common.
+
+    Args:
+        url: the server's address, such as ``http://127.0.0.1:3200``.
+        credentials: sent with every request.
+        timeout_s: (connect, read), s.
+    """
+
+    #: The server's name in messages.
+    server = ""
+    #: What it answers when it is ready.
+    ready_path = "/ready"
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None = None,
+        timeout_s: tuple[float, float] = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.http = HttpClient(self.server, url, credentials, timeout_s)
+
+    def check_ready(self) -> None:
+        """Return if the server says that it is ready (which does not mean that it takes what is pushed).
+
+        Raises:
+            ClientError: it does not.
+        """
+        self.http.get(self.ready_path)
+
+
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spanprofiles.clients import flamebearer
-from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
-from spanprofiles.model import CPU, Credentials, FlameGraph, IdentifierError, parse_span_id, parse_trace_id
+from spanprofiles.clients.http import ServerClient
+from spanprofiles.model import CPU, FlameGraph, IdentifierError, parse_span_id, parse_trace_id
 
 _SERVER = "Pyroscope"
 _SERVICE = "/querier.v1.QuerierService/"
@@ -73,30 +73,10 @@ class SpanExemplar:
     trace_id: str = ""
 
 
-class PyroscopeClient:
-    """Asks one Pyroscope.
+class PyroscopeClient(ServerClient):
+    """Asks one Pyroscope."""
 
-    Args:
-        url: its address, such as ``http://127.0.0.1:4040``.
-        credentials: sent with every request.
-        timeout_s: (connect, read), s.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        credentials: Credentials | None = None,
-        timeout_s: tuple[float, float] = DEFAULT_TIMEOUT_S,
-    ) -> None:
-        self.http = HttpClient(_SERVER, url, credentials, timeout_s)
-
-    def check_ready(self) -> None:
-        """Return if the server says that it is ready (which does not mean that it takes pushes).
-
-        Raises:
-            ClientError: it does not.
-        """
-        self.http.get("/ready")
+    server = _SERVER
 
     def span_profile(self, query: ProfileQuery, span_ids: Sequence[str]) -> FlameGraph:
         """Return the flame graph of the samples that carry one of these span IDs (``SelectMergeSpanProfile``).

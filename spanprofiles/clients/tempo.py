@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from spanprofiles.clients import otlp_json
-from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
-from spanprofiles.model import Credentials, Trace, parse_span_id, parse_trace_id
+from spanprofiles.clients.http import ServerClient
+from spanprofiles.model import Trace, parse_span_id, parse_trace_id
 
 _SERVER = "Tempo"
 _METRICS = "metrics"
@@ -56,30 +56,10 @@ class FoundTrace:
     spans: tuple[FoundSpan, ...]
 
 
-class TempoClient:
-    """Asks one Tempo.
+class TempoClient(ServerClient):
+    """Asks one Tempo."""
 
-    Args:
-        url: its address, such as ``http://127.0.0.1:3200``.
-        credentials: sent with every request.
-        timeout_s: (connect, read), s.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        credentials: Credentials | None = None,
-        timeout_s: tuple[float, float] = DEFAULT_TIMEOUT_S,
-    ) -> None:
-        self.http = HttpClient(_SERVER, url, credentials, timeout_s)
-
-    def check_ready(self) -> None:
-        """Return if the server says that it is ready.
-
-        Raises:
-            ClientError: it does not.
-        """
-        self.http.get("/ready")
+    server = _SERVER
 
     def check_answers(self) -> None:
         """Return if it is a Tempo that answers, by the call Grafana's data source checks its health with.
