@@ -12,7 +12,7 @@ help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
 	@echo "make test     lint, types, import rules, unit tests, integration tests"
-	@echo "make slow     the span processors, and the page in a real browser (Chromium)"
+	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
 	@echo "make bench    the figures the README quotes"
 	@echo "make install  make .venv from requirements.lock (the others do it first)"
 
@@ -57,11 +57,12 @@ unit: install
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/unit tests/conformance
 
 integration: install
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests/integration --span-profiles-backend=$(BACKEND)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow" tests/integration --span-profiles-backend=$(BACKEND)
 
-# What takes longer: the span processors in processes of their own, and the page in a real browser.
+# What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser.
 slow: install
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/processor
+	$(BIN)/pytest -n 2 --dist loadfile -m slow tests/integration
 	$(BIN)/pytest tests/browser
 
 bench: install

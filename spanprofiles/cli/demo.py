@@ -14,10 +14,11 @@ from typing import NoReturn
 import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
+from spanprofiles.cli.options import Seconds
 from spanprofiles.clients import ClientError
 from spanprofiles.demo import DemoError, DemoPorts, DemoStack, Figures, LiveFigures
 from spanprofiles.demo.story import FAULT, OTHER_REGION, SLOW_REGION, new_admin_token, tell_slow_search
-from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TracedSession
+from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TracedSession, Waiting
 from spanprofiles.model import Endpoints
 
 _WORK = "find_nearest_vehicle"
@@ -31,8 +32,9 @@ _QUIET_EVERY_S = 5.0
 @click.option("--once", is_flag=True, help="End after the first verified link: exit 0, or else the reason.")
 @click.option("--json", "as_json", is_flag=True, help="Print the first link as JSON on standard output.")
 @click.option("--fault", type=click.Choice([FAULT]), help="Tell the story of a fault: who makes rides slow, and where?")
+@click.option("--wait", "wait_s", type=Seconds(1), default=15.0, show_default=True, help="For the first link, s.")
 @click.option("--users", type=click.IntRange(1, 200), default=4, show_default=True, help="Riders at once.")
-def command(once: bool, as_json: bool, fault: str | None, users: int) -> None:
+def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: int) -> None:
     """Run the demo: servers, three regions of the rideshare app and their load, on 127.0.0.1.
 
     Prints the span tree and the flame graph of the first ride as soon as the two are linked, then a live line until
@@ -43,7 +45,7 @@ def command(once: bool, as_json: bool, fault: str | None, users: int) -> None:
         signal.signal(number, _interrupt)
     with reported():
         try:
-            _run(started, _Wishes(once, as_json, fault), users)
+            _run(started, _Wishes(once, as_json, fault, wait_s), users)
         except DemoError as error:
             leave(COULD_NOT_LOOK, str(error))
         except KeyboardInterrupt:
@@ -62,6 +64,7 @@ class _Wishes:
     once: bool
     as_json: bool
     fault: str | None
+    wait_s: float
 
 
 def _run(started: float, wishes: _Wishes, users: int) -> None:
@@ -80,7 +83,7 @@ def _run(started: float, wishes: _Wishes, users: int) -> None:
         rideshare = stack.await_region("eu-north")
         _say(f"region eu-north answers after {time.monotonic() - started:.1f} s; ordering the first ride")
         stack.start_load()
-        linker = Linker.of(endpoints)
+        linker = Linker.of(endpoints, waiting=Waiting(wishes.wait_s))
         evidence, first = _first_ride(rideshare, linker)
         seconds = time.monotonic() - started
         _print_json(first, seconds) if wishes.as_json else _print(first, evidence, seconds)

@@ -26,7 +26,7 @@ def test_a_ride_leads_to_the_cpu_of_its_own_route(
     assert linked.trace_id == response.json()["trace_id"]
     assert linked.profile_id == linked.span_id
     assert linked.name == f"GET {path}"
-    assert linked.flamegraph.share(view) > 0.9
+    assert linked.flamegraph.share(view) > 0.5
     assert linked.flamegraph.total_of("find_nearest_vehicle") > 0
 
 

@@ -65,7 +65,7 @@ def test_once_shows_the_span_tree_and_the_flame_graph() -> None:
 
 
 def test_once_fails_with_the_reason_where_the_link_is_broken() -> None:
-    result = run_once(environment={"RIDESHARE_FAULTS": "no-processor"})
+    result = run_once("--wait", "3", environment={"RIDESHARE_FAULTS": "no-processor"})
 
     assert result.returncode == 1
     assert "no local root span" in result.stderr
@@ -73,6 +73,7 @@ def test_once_fails_with_the_reason_where_the_link_is_broken() -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.slow
 def test_the_fault_of_a_slow_search_is_told_with_the_guilty_function() -> None:
     result = run_once("--json", "--fault", "slow-search")
 

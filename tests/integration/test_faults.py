@@ -25,6 +25,8 @@ from spanprofiles.linking import Linker, TracedSession, Waiting, await_answer
 from spanprofiles.model import Endpoints, FlameGraph, Span, SpanKind, Trace, label_selector
 from tests.integration.conftest import GUNICORN, ROOT
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "integration-tests-only"  # of regions that live for a test
 HEADERS = {"X-Rideshare-Admin": TOKEN}
 HEALTHY = "healthy"

@@ -13,6 +13,8 @@ from spanprofiles.linking.grafana import read_data_sources
 from spanprofiles.pytest_plugin import SpanProfiles
 from tests.integration.conftest import StartRegion
 
+pytestmark = pytest.mark.slow
+
 PROVISIONED = Path(__file__).parents[2] / "grafana" / "provisioning" / "datasources"
 
 #: The uploads of `slow-upload` come once a minute, which is longer than this suite may take: see docs/doctor.md.

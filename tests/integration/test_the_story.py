@@ -26,6 +26,8 @@ from spanprofiles.linking import Linker, TracedSession, Waiting
 from spanprofiles.model import Endpoints
 from tests.integration.conftest import running
 
+pytestmark = pytest.mark.slow
+
 TOKEN = new_admin_token()
 
 
