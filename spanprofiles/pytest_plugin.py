@@ -15,9 +15,11 @@ Options and environment variables are listed by ``pytest --help`` under "span pr
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,6 +36,7 @@ __all__ = ["SpanProfiles"]
 
 _TIMEOUT_S = 15.0
 _APP_START_S = 30.0
+_ACCOUNTS = 5  # of the last requests of a failed test
 _OPTIONS = {
     "backend": "auto (default), embedded, external",
     "tempo_url": "Tempo's address, for the external backend",
@@ -141,14 +144,23 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
     """Say which backend the tests will use, if any does."""
     from spanprofiles.backends import BackendError
 
-    if not any("span_profiles_endpoints" in getattr(item, "fixturenames", ()) for item in items):
+    if not any(_uses_our_backend(item) for item in items):
         return None
     try:
+        _number(config, "timeout", _TIMEOUT_S)
+        _number(config, "upload_interval", 1.0)
         settings = _settings(config)
     except BackendError as error:
         raise pytest.UsageError(str(error)) from error
     picked = " (picked by auto)" if settings.backend == "auto" else ""
     return f"span profiles: {settings.chosen} backend{picked}"
+
+
+def _uses_our_backend(item: pytest.Item) -> bool:
+    """Tell whether a test uses the plugin's own endpoints, and not a fixture that a suite put in their place."""
+    known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    fixtures = known.get("span_profiles_endpoints") or [None]
+    return getattr(getattr(fixtures[-1], "func", None), "__module__", "") == __name__
 
 
 @pytest.hookimpl(wrapper=True)
@@ -158,9 +170,12 @@ def pytest_runtest_makereport(
     """Put what was seen of the test's requests into the report of a failure."""
     report = yield
     seen = item.stash.get(_seen_key, [])
-    if call.when == "call" and report.failed and seen:
-        accounts = [_account(linker, evidence) for linker, evidence in seen]
-        accounts += _leave_pictures(item, [evidence for _, evidence in seen])
+    if call.when in {"setup", "call"} and report.failed and seen:
+        try:
+            accounts = [_account(linker, evidence) for linker, evidence in seen[-_ACCOUNTS:]]
+            accounts += _leave_pictures(item, [evidence for _, evidence in seen])
+        except Exception as error:  # noqa: BLE001  # a report that fails must not end the whole run
+            accounts = [f"what was seen cannot be told: {type(error).__name__}: {error}"]
         report.sections.append(("span profiles", "\n\n".join(accounts)))
     return report
 
@@ -308,8 +323,9 @@ def span_profiles_app(
         return session
 
     yield start
-    for process in reversed(started):
-        process.stop()
+    with ExitStack() as stack:  # one that cannot be stopped must not keep the others running
+        for process in started:
+            stack.callback(process.stop)
 
 
 def _settings(config: pytest.Config) -> BackendSettings:
@@ -322,6 +338,9 @@ def _settings(config: pytest.Config) -> BackendSettings:
 def _number(config: pytest.Config, name: str, default: float) -> float:
     text = config.getoption(f"span_profiles_{name}") or os.environ.get(f"SPAN_PROFILES_{name.upper()}")
     try:
-        return float(text) if text else default
+        number = float(text) if text else default
     except ValueError:
-        raise pytest.UsageError(f"SPAN_PROFILES_{name.upper()} is {text!r}, a number of seconds is expected") from None
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise pytest.UsageError(f"SPAN_PROFILES_{name.upper()} is {text!r}, a number of seconds is expected")
+    return number

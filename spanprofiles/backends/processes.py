@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
-_KEPT_LINES = 200
+_KEPT_LINES = 1000
 _SHOWN_LINES = 12
 _LAST_MOMENT_S = 1.0
 

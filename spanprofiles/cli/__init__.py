@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -43,3 +45,6 @@ def main() -> None:
 
     Exit codes: 0 linked, 1 a hop is broken, 2 could not look (wrong usage, a server that does not answer).
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a character shows another in its place
+            stream.reconfigure(errors="replace")

@@ -69,6 +69,8 @@ class _Wishes:
 
 def _run(started: float, wishes: _Wishes, users: int) -> None:
     ports, replaced = DemoPorts().freed()
+    if wishes.once:
+        replaced.pop("page", None)  # there is none
     for name, (taken, free) in replaced.items():
         _say(f"port {taken} ({name.replace('_', '-')}) is taken by another program: using {free}")
     token = new_admin_token()

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from spanprofiles.linking import LinkedSpan
 from spanprofiles.model import FlameGraph, Trace
-from spanprofiles.report import duration, flame_lines, icicle, span_tree, top_table
+from spanprofiles.report import duration, flame_lines, icicle, printable, span_tree, top_table
 
 _WARM = ("#d9480f", "#e8590c", "#f76707", "#fd7e14", "#ff922b", "#f08c00", "#f59f00", "#fab005", "#e67700", "#e03131")
 _WIDEST = 140
@@ -35,7 +35,7 @@ def flame(flamegraph: FlameGraph, width: int, *, colour: bool) -> RenderableType
         for box in row:
             line.append(" " * (box.left - len(line)))
             background = _WARM[zlib.crc32(box.names[-1].encode()) % len(_WARM)]
-            line.append(box.label.ljust(box.width - 1), style=f"black on {background}")
+            line.append(printable(box.label).ljust(box.width - 1), style=f"black on {background}")
             line.append("▏" if box.width > 1 else " ", style=f"black on {background}")
         lines.append(line)
     return Group(*lines)
@@ -60,7 +60,7 @@ def top(flamegraph: FlameGraph, count: int) -> RenderableType:
     table.add_column("function", no_wrap=True, overflow="ellipsis")
     for row in flamegraph.top(count):
         share = f"{row.self / flamegraph.total:.1%}"
-        table.add_row(duration(row.self), share, duration(row.total), Text(row.name))
+        table.add_row(duration(row.self), share, duration(row.total), Text(printable(row.name)))
     return table
 
 
@@ -69,8 +69,8 @@ def linked_span(linked: LinkedSpan, target: Console, count: int = 8) -> Renderab
     width = min(target.width - 2, _WIDEST)
     span = linked.span
     title = Text.assemble(
-        (span.name, "bold"),
-        f" in {span.service or 'a service without a name'}: {duration(span.duration_ns)} long,",
+        (printable(span.name), "bold"),
+        f" in {printable(span.service) or 'a service without a name'}: {duration(span.duration_ns)} long,",
         f" {duration(linked.cpu_ns)} of CPU in its span profile {linked.profile_id}",
     )
     picture = flame(linked.flamegraph, width, colour=target.color_system is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from string import hexdigits
 
 import click
 
@@ -12,6 +13,8 @@ from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import FlameGraph, Span, Trace, parse_trace_id
+
+_SHORTEST = 16  # digits: an ID of 64 bits; what is missing before them are zeros
 
 
 @click.command()
@@ -30,6 +33,9 @@ def command(
 
     Ends with 1 where there is no such trace, no span carries a profile ID, or a profile ID leads to no samples.
     """
+    if set(trace_id.strip()) <= set(hexdigits) and len(trace_id.strip()) < _SHORTEST:
+        text = f"{trace_id!r} is the beginning of a trace ID at most: 32 hexadecimal digits are expected"
+        raise click.BadParameter(text, param_hint="TRACE_ID")
     with reported():
         linker = Linker.of(endpoints(dict(os.environ), options), waiting=Waiting(wait_s))
         evidence = Evidence(parse_trace_id(trace_id))

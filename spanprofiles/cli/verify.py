@@ -9,12 +9,15 @@ from typing import NoReturn
 
 import click
 import requests
+from urllib3.exceptions import HTTPError
 
-from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
+from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, LINKED, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints
 from spanprofiles.clients import plain_reason
-from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, TracedSession, Waiting
-from spanprofiles.report import duration
+from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
+from spanprofiles.report import duration, printable
+
+_TOO_SHORT_NS = 20_000_000  # two sampling periods
 
 
 @dataclass
@@ -26,6 +29,10 @@ class _Hops:
     def ok(self, hop: str, text: str) -> None:
         """Say that the hop is there."""
         click.echo(f"{click.style('ok    ', fg='green')} {hop:<11} {text}  ({monotonic() - self.start:.1f} s)")
+
+    def note(self, hop: str, text: str) -> None:
+        """Say what is worth knowing and breaks nothing."""
+        click.echo(f"{click.style('note  ', fg='yellow')} {hop:<11} {printable(' '.join(text.split()))}")
 
     def broken(self, hop: str, text: str) -> NoReturn:
         """Say that the hop is missing, and end the program."""
@@ -100,7 +107,11 @@ def _send(hops: _Hops, url: str, method: str, headers: dict[str, str], data: str
         leave(COULD_NOT_LOOK, f"the app does not answer at {url}: {plain_reason(error)}")
     except UnicodeEncodeError as error:
         leave(COULD_NOT_LOOK, f"a header or the method has {error.object!r}, which HTTP cannot carry")
+    except (HTTPError, ValueError) as error:  # an address or a method that no library can send
+        leave(COULD_NOT_LOOK, f"the request to {url} cannot be sent: {error}")
     hops.ok("request", f"{response.status_code} {response.reason}, {response.request.headers['traceparent']}")
+    if not response.ok:
+        hops.note("request", f"the app refused it, so look at what follows with care: {response.text[:200].strip()}")
     return response
 
 
@@ -115,11 +126,22 @@ def _follow(hops: _Hops, linker: Linker, response: requests.Response) -> tuple[E
         own = "its own span ID" if span.profile_id == span.span_id else f"not its own span ID {span.span_id}"
         hops.ok(hop, f"{span.profile_id} on {span.name}, {own}")
         hop = "samples"
+        if span.duration_ns < _TOO_SHORT_NS:
+            hops.note(hop, f"the span is {duration(span.duration_ns)} long, and a sample comes every 10 ms: maybe none")
         linked = linker.samples(span, evidence)
         hops.ok(hop, f"{duration(linked.cpu_ns)} of CPU in {len(linked.flamegraph.functions)} functions")
+    except NoSamplesError as error:
+        if evidence.trace is not None and hop == "samples" and _is_short(evidence):
+            hops.note(hop, "none, and no fault: the span fell between two samples. Longer requests have some.")
+            raise SystemExit(LINKED) from error
+        hops.broken(hop, str(error))
     except LinkError as error:
         hops.broken(hop, str(error))
     return evidence, linked
+
+
+def _is_short(evidence: Evidence) -> bool:
+    return all(span.duration_ns < _TOO_SHORT_NS for span in (evidence.trace.linkable if evidence.trace else ()))
 
 
 def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: LinkedSpan) -> list[LinkedSpan]:

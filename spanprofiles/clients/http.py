@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from spanprofiles.clients.errors import RequestRefusedError, ServerUnreachableError, UnexpectedAnswerError
 from spanprofiles.model import Credentials
@@ -96,8 +97,8 @@ class HttpClient:
             raise ServerUnreachableError(self.server, url, "no answer in time") from error
         except requests.ConnectionError as error:
             raise ServerUnreachableError(self.server, url, plain_reason(error)) from error
-        except requests.RequestException as error:
-            raise ServerUnreachableError(self.server, url, str(error)) from error
+        except (requests.RequestException, HTTPError, ValueError) as error:  # an address that no library can read
+            raise ServerUnreachableError(self.server, url, str(error) or type(error).__name__) from error
         if response.status_code >= 400:
             raise RequestRefusedError(self.server, url, response.status_code, response.text)
         return response

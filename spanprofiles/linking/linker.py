@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
 from spanprofiles.linking import explaining
@@ -111,12 +112,15 @@ class Linker:
             The linked spans in order of their start.
 
         Raises:
+            ValueError: ``count`` is less than 1.
             NotTracedError: the request carried no ``traceparent``.
             TraceNotFoundError: Tempo had no span of it by the deadline.
             NoProfileIdError: fewer than ``count`` local root spans carry a profile ID.
             NoSamplesError: a profile ID leads to no samples.
             ClientError: a server failed.
         """
+        if count < 1:
+            raise ValueError(f"{count} linked spans are no claim: ask for 1 or more")
         evidence = evidence or self.evidence(traced)
         spans = self._await_spans(evidence, lambda trace: list(trace.linkable), count)
         return [self.samples(span, evidence) for span in spans]
@@ -147,7 +151,8 @@ class Linker:
                 if (span.parent_id == parent_id if parent_id else trace.parent(span) is None)
             ]
 
-        return self._await_spans(evidence or self.evidence(traced), answering, 1)[0]
+        # where a request was sent again with the same header, it is the last that was answered
+        return self._await_spans(evidence or self.evidence(traced), answering, 1)[-1]
 
     def evidence(self, traced: Traced) -> Evidence:
         """Return an empty record for what will be seen of the request.
@@ -183,10 +188,14 @@ class Linker:
         flamegraph, waited, empty_until = FlameGraph(), 0.0, 0.0
         all_uploaded_s = self.upload_interval_s + _UPLOAD_UNDER_WAY_S
         ended_long_ago = time.time() - span.end_ns / 1e9 > all_uploaded_s + _CLOCKS_AGREE_WITHIN_S
-        for waited in self.waiting.looks():
+        # samples that are there are waited for until they are complete, however short the deadline
+        longest = replace(self.waiting, timeout_s=max(self.waiting.timeout_s, all_uploaded_s + _UPLOAD_UNDER_WAY_S))
+        for waited in longest.looks():
             flamegraph = self.flamegraph(span, evidence)
             if flamegraph.is_empty:
                 empty_until = waited
+                if waited >= self.waiting.timeout_s:
+                    break
             elif ended_long_ago or empty_until > _UPLOAD_UNDER_WAY_S or waited > all_uploaded_s:
                 break
         if flamegraph.is_empty:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ import requests
 from spanprofiles.clients.http import LOOPBACK_HOSTS
 from spanprofiles.linking.errors import NotTracedError
 from spanprofiles.linking.waiting import Waiting
-from spanprofiles.model import IdentifierError, TraceContext
+from spanprofiles.model import IdentifierError, TraceContext, new_span_id
 
 _TRACEPARENT = "traceparent"
 _SERVER_ERROR = 500
@@ -54,6 +55,15 @@ class TracedSession(requests.Session):
         if urlsplit(self.base_url).hostname in LOOPBACK_HOSTS:
             self.trust_env = False  # a proxy of the environment would answer in the app's place
 
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Follow a redirect as a call of its own in the same trace: else two spans would seem to answer one call."""
+        super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # the library's, untyped
+        try:
+            context = TraceContext.parse(prepared_request.headers.get(_TRACEPARENT, ""))
+        except IdentifierError:
+            return
+        prepared_request.headers[_TRACEPARENT] = replace(context, span_id=new_span_id()).traceparent
+
     def get(self, url: str, *, sampled: bool = True, **options: Any) -> requests.Response:  # type: ignore[override]
         """Send a GET; see :meth:`request`."""
         return self.request("GET", url, sampled=sampled, **options)
@@ -77,8 +87,9 @@ def trace_context_of(response: AnsweredRequest) -> TraceContext:
     Raises:
         NotTracedError: the request carried no usable ``traceparent``, so its trace cannot be told from others.
     """
-    header = response.request.headers.get(_TRACEPARENT)
-    text = header.decode() if isinstance(header, bytes) else header
+    headers = response.request.headers
+    header = next((value for name, value in headers.items() if str(name).lower() == _TRACEPARENT), None)
+    text = header.decode("latin-1") if isinstance(header, bytes) else header
     if not text:
         raise NotTracedError(
             "the request carried no traceparent header, so its trace cannot be told from others: send it with"
@@ -102,9 +113,12 @@ def await_answer(
         while_true: give up when this is false, as when the app's process has ended.
     """
     for _ in Waiting(timeout_s, longest_s=0.05).looks():
-        with contextlib.suppress(requests.RequestException):
-            if session.get(path, sampled=False, timeout=(1.0, 5.0)).status_code < _SERVER_ERROR:
-                return True
+        with (
+            contextlib.suppress(requests.RequestException),
+            session.get(path, sampled=False, timeout=(1.0, 5.0), stream=True) as answer,  # the status is enough
+        ):
+            if answer.status_code < _SERVER_ERROR:
+                return while_true()  # somebody else's answer where the app itself has ended
         if not while_true():
             return False
     return False

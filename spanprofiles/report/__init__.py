@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from spanprofiles.report.failure import failure_report
 from spanprofiles.report.icicle import Box, icicle
-from spanprofiles.report.text import call_tree, duration, flame_lines, span_tree, top_table
+from spanprofiles.report.text import call_tree, duration, flame_lines, printable, span_tree, top_table
 
-__all__ = ["Box", "call_tree", "duration", "failure_report", "flame_lines", "icicle", "span_tree", "top_table"]
+__all__ = [
+    "Box",
+    "call_tree",
+    "duration",
+    "failure_report",
+    "flame_lines",
+    "icicle",
+    "printable",
+    "span_tree",
+    "top_table",
+]

@@ -11,6 +11,11 @@ _BAR = 20
 _NARROWEST_SHARE = 0.01
 
 
+def printable(text: str) -> str:
+    """Return text from telemetry with whatever would steer a terminal, or cannot be encoded, replaced."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def duration(value_ns: int) -> str:
     """Write a time span with a unit that suits it: ``184 us``, ``12.5 ms``, ``1.84 s``."""
     if value_ns < 1_000_000:
@@ -36,10 +41,10 @@ def span_tree(trace: Trace, flamegraphs: Mapping[str, FlameGraph] | None = None)
         left = min((span.start_ns - first) * _BAR // whole, _BAR - 1)  # however late, there is something to see
         length = max(1, round(span.duration_ns * _BAR / whole))
         bar = (" " * left + "█" * length)[:_BAR].ljust(_BAR)
-        title = f"{indent}{span.name}"
+        title = f"{indent}{printable(span.name)}"
         lines.append(f"{title:<{width}}  {duration(span.duration_ns):>8}  {bar}  {_place(trace, span)}".rstrip())
         if span.profile_id is not None:
-            lines.append(f"{indent}└ {_link(span.profile_id, flamegraphs or {})}")
+            lines.append(printable(f"{indent}└ {_link(span.profile_id, flamegraphs or {})}"))
     return lines
 
 
@@ -49,7 +54,7 @@ def _place(trace: Trace, span: Span) -> str:
     if parent is not None and parent.resource == span.resource:
         return ""
     region = span.resource.get("region")
-    return ", ".join(name for name in (span.service, region) if isinstance(name, str) and name)
+    return printable(", ".join(name for name in (span.service, region) if isinstance(name, str) and name))
 
 
 def _link(profile_id: str, known: Mapping[str, FlameGraph]) -> str:
@@ -76,7 +81,7 @@ def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE)
             continue
         names, last = fold(frame)
         title = names[-1] if len(names) == 1 else f"{names[0]} … {names[-1]}  ({len(names)} frames)"
-        lines.append(f"{share:>6.1%}  {duration(frame.total):>8}  {'  ' * depth}{title}")
+        lines.append(f"{share:>6.1%}  {duration(frame.total):>8}  {'  ' * depth}{printable(title)}")
         pending.extend((depth + 1, child) for child in reversed(last.children))
     if hidden:
         lines.append(f"        ({hidden} narrower call paths are not shown)")
@@ -90,7 +95,7 @@ def flame_lines(flamegraph: FlameGraph, width: int = 100) -> list[str]:
         line = ""
         for box in row:
             line = line.ljust(box.left) + ("▌" + box.label).ljust(box.width)
-        lines.append(line.rstrip())
+        lines.append(printable(line.rstrip()))
     return lines or ["no samples"]
 
 
@@ -100,7 +105,7 @@ def top_table(flamegraph: FlameGraph, count: int = 10) -> list[str]:
         return ["no samples"]
     lines = ["    self  self %     total  function"]
     lines += [
-        f"{duration(row.self):>8}  {row.self / flamegraph.total:>6.1%}  {duration(row.total):>8}  {row.name}"
+        f"{duration(row.self):>8}  {row.self / flamegraph.total:>6.1%}  {duration(row.total):>8}  {printable(row.name)}"
         for row in flamegraph.top(count)
     ]
     return lines

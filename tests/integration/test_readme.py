@@ -193,6 +193,13 @@ def test_the_code_in_the_readme_is_the_code_of_the_foreign_project() -> None:
         assert code == (ROOT / "tests" / "foreign_project" / name).read_text()
 
 
+def test_the_lines_that_matter_are_those_of_the_foreign_app() -> None:
+    (excerpt,) = re.findall(r"```python\n(    .*?)```", README, re.DOTALL)
+    app = (ROOT / "tests" / "foreign_project" / "bookshop.py").read_text()
+
+    assert [line for line in excerpt.splitlines() if line.strip() not in app] == []
+
+
 def test_every_option_of_the_plugin_is_in_the_readme_and_no_other() -> None:
     help_text = run(f"{sys.executable} -m pytest --help").stdout
 

@@ -50,9 +50,24 @@ def test_samples_whose_upload_began_after_the_request_are_taken_as_soon_as_they_
     assert 0.7 < linked.waited_s < 10
 
 
-def test_at_the_deadline_the_samples_there_are_taken_even_if_more_may_come(follow: Follow) -> None:
-    scene = Scene(uploads=[Upload({_SEARCH: 30})]).add(server_span(ended_s_ago=-5))
-    assert follow(scene, timeout_s=0.1, upload_interval_s=60).linked_span(_SENT).cpu_ns == 30
+def test_samples_that_are_there_are_waited_for_until_they_are_complete_however_short_the_deadline(
+    follow: Follow,
+) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_PRICE: 10}, after_s=0.3)]).add(server_span(ended_s_ago=-5))
+    linked = follow(scene, timeout_s=0.1, upload_interval_s=0.5).linked_span(_SENT)
+    assert linked.flamegraph.stacks == {_SEARCH: 30, _PRICE: 10}
+
+
+def test_without_any_samples_a_short_deadline_is_kept(follow: Follow) -> None:
+    scene = Scene().add(server_span(ended_s_ago=-5))
+    with pytest.raises(NoSamplesError):
+        follow(scene, timeout_s=0.1, upload_interval_s=60).linked_span(_SENT)
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_linked_spans_at_all_are_no_claim(follow: Follow, count: int) -> None:
+    with pytest.raises(ValueError, match="ask for 1 or more"):
+        follow(Scene()).linked_spans(_SENT, count=count)
 
 
 def _forwarded(*, answering_after: int = 0) -> Scene:

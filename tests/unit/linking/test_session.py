@@ -154,3 +154,22 @@ def test_an_app_that_has_ended_is_given_up_at_once() -> None:
         port = probe.getsockname()[1]
     with TracedSession(f"http://127.0.0.1:{port}") as session:
         assert not await_answer(session, "/health", 600, while_true=lambda: False)
+
+
+def test_each_hop_of_a_redirect_is_a_call_of_its_own_in_the_same_trace(serve: Serve) -> None:
+    def respond(seen: Seen) -> Answer:
+        return Answer("", 302, headers={"Location": "/new"}) if seen.path == "/old" else Answer("here")
+
+    app = serve(respond)
+    response = TracedSession(app.url).get("/old")
+
+    first, last = (TraceContext.parse(seen.headers["Traceparent"]) for seen in app.seen)
+    assert trace_context_of(response) == last
+    assert first.trace_id == last.trace_id
+    assert first.span_id != last.span_id
+
+
+def test_an_app_that_has_ended_is_not_ready_though_another_answers_on_its_port(serve: Serve) -> None:
+    other = serve(lambda _: Answer("I am somebody else"))
+    assert not await_answer(TracedSession(other.url), "/", 1.0, while_true=lambda: False)
+    assert await_answer(TracedSession(other.url), "/", 1.0, while_true=lambda: True)
