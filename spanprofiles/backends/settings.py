@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from spanprofiles.backends.base import Backend, BackendError
 from spanprofiles.backends.embedded import EmbeddedBackend
@@ -33,6 +33,7 @@ class BackendSettings:
         password: for basic auth.
         token: bearer token.
         tenant: ``X-Scope-OrgID``.
+        headers: further headers for both servers, as ``name=value`` with commas between them, percent-encoded.
         ca_file: file of certificates to trust instead of the system's.
     """
 
@@ -45,6 +46,7 @@ class BackendSettings:
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     tenant: str = ""
+    headers: str = field(default="", repr=False)
     ca_file: str = ""
 
     @classmethod
@@ -97,6 +99,7 @@ class BackendSettings:
                 password=self.password,
                 bearer_token=self.token,
                 tenant=self.tenant,
+                headers=_pairs(self.headers),
                 verify_tls=self.ca_file or True,
             ),
         )
@@ -117,6 +120,17 @@ def _of_the_engine(name: str) -> Backend:
     except ImportError as error:
         raise BackendError(f"the {name} backend needs {error.name}: install spanprofiles[containers]") from error
     return ComposeBackend() if name == "compose" else ContainersBackend()
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Read ``name=value,name=value``, percent-encoded, as OpenTelemetry's own variables for headers have them."""
+    pairs = {}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"{_PREFIX}HEADERS has a part that is not name=value")
+        pairs[unquote(name.strip())] = unquote(value.strip())
+    return pairs
 
 
 def _is_address(url: str) -> bool:

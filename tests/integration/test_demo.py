@@ -18,6 +18,8 @@ import pytest
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.model import parse_span_id, parse_trace_id
 
+pytestmark = pytest.mark.usefixtures("well_known_ports")
+
 DEMO = [sys.executable, "-m", "spanprofiles", "demo"]
 START_S = 60
 

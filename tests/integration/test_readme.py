@@ -17,6 +17,8 @@ import requests
 
 from spanprofiles.backends import ManagedProcess
 
+pytestmark = pytest.mark.usefixtures("well_known_ports")
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PATIENCE_S = 180
@@ -37,7 +39,7 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[tuple[ManagedProcess, list[str]]]:
+def demo(well_known_ports: None) -> Iterator[tuple[ManagedProcess, list[str]]]:
     """The demo as the README starts it, up to its first live line."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with ManagedProcess("make demo", ["make", "demo"], environment=environment, directory=ROOT) as process:

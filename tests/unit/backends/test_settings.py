@@ -112,3 +112,14 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
     settings = BackendSettings.read({"SPAN_PROFILES_USERNAME": "joe", "SPAN_PROFILES_PASSWORD": _WORD})
     assert "joe" in repr(settings)
     assert _WORD not in repr(settings)
+
+
+def test_headers_are_read_as_opentelemetry_writes_them() -> None:
+    settings = BackendSettings.read({"SPAN_PROFILES_HEADERS": "X-Team=riders, X-Note=a%2Cb%3Dc"})
+    assert settings.endpoints.credentials.headers == {"X-Team": "riders", "X-Note": "a,b=c"}
+
+
+def test_a_header_without_a_value_is_refused_without_repeating_it() -> None:
+    with pytest.raises(BackendError, match="SPAN_PROFILES_HEADERS has a part that is not name=value") as failed:
+        BackendSettings.read({"SPAN_PROFILES_HEADERS": "secret"})
+    assert "secret" not in str(failed.value)

@@ -1,0 +1,195 @@
+"""Whether each sample's stack belongs to the route of its span, over many concurrent requests to all routes.
+
+Requests of all kinds go to three regions at once, forwarded cars among them. Then the flame graph of every local root
+span is fetched by its profile ID, and every stack in it is judged: a stack belongs to its span if it runs inside the
+app's request handling and passes through no other route's view.
+
+The agent reads a thread's stack, and looks up the thread's labels later, in another of its own threads. A sample taken
+as a span begins or ends can have the stack of just before or just after it: these are the samples in no request. They
+are counted as misattributed, and shown apart from those in another route's code, which come on an overloaded machine.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+from bench.regions import (
+    BenchError,
+    Options,
+    RunningRegion,
+    Sent,
+    all_regions,
+    await_uploads,
+    backend_named,
+    circumstances,
+    command_line,
+    linker_of,
+    refused,
+    run,
+    send_all,
+    tell,
+)
+from spanprofiles.clients import ProfileQuery
+from spanprofiles.linking import Linker, TracedSession
+from spanprofiles.model import FlameGraph, Span, label_selector
+
+AT_ONCE = 12
+SAMPLE_NS = 10_000_000
+VIEWS = {
+    "/bike": "bike",
+    "/scooter": "scooter",
+    "/car": "car",
+    "/quote": "quote",
+    "/receipt/<ride_id>": "receipt",
+}
+"""The view function of each route, as frames are named."""
+
+HANDLING, DISPATCH = "wsgi_app", "dispatch_request"
+"""Flask's methods that handle a request and call its view; before Python 3.11, frames lack the class's name."""
+
+_MIX = (("/bike", 30), ("/scooter", 14), ("/car", 8), ("/quote?vehicle=bike", 26), ("receipt", 12), ("forwarded", 10))
+
+
+@dataclass
+class Verdict:
+    """What was found.
+
+    Attributes:
+        samples: samples of each route's spans.
+        foreign: samples that passed through another route's view: (route, what).
+        outside: samples taken outside of any request's handling: (route, what).
+        without: spans without any sample, by route.
+        spans: local root spans looked at, by route.
+    """
+
+    samples: Counter[str] = field(default_factory=Counter)
+    foreign: Counter[tuple[str, str]] = field(default_factory=Counter)
+    outside: Counter[tuple[str, str]] = field(default_factory=Counter)
+    without: Counter[str] = field(default_factory=Counter)
+    spans: Counter[str] = field(default_factory=Counter)
+
+    def add(self, route: str, flamegraph: FlameGraph) -> None:
+        """Judge the samples of one span."""
+        self.spans[route] += 1
+        self.without[route] += flamegraph.is_empty
+        for path, value in flamegraph.stacks.items():
+            count = round(value / SAMPLE_NS)
+            self.samples[route] += count
+            culprit = foreign_view(path, VIEWS.get(route, ""))
+            if culprit:
+                self.foreign[route, culprit] += count
+            elif not in_a_request(path):
+                self.outside[route, f"{path[0]} > ... ({len(path)} frames) > {path[-1]}"] += count
+
+
+def in_a_request(path: tuple[str, ...]) -> bool:
+    """Tell whether a call path runs through the handling of a request."""
+    return any(name.rpartition(".")[2] == HANDLING for name in path)
+
+
+def foreign_view(path: tuple[str, ...], own: str) -> str:
+    """Return the view a call path runs through that is not the route's own; else nothing."""
+    methods = [name.rpartition(".")[2] for name in path]
+    if DISPATCH not in methods[:-1]:
+        return ""  # before or after the view
+    view = path[methods.index(DISPATCH) + 1]
+    return view if view in VIEWS.values() and view != own else ""
+
+
+def targets(regions: dict[str, RunningRegion], count: int) -> list[tuple[RunningRegion, str]]:
+    """Draw requests of all kinds, the same for each run but for the receipts' IDs.
+
+    Raises:
+        BenchError: a region gives no ride to have a receipt of.
+    """
+    chance = random.Random(6)  # noqa: S311  # variety, not a secret
+    receipts = {}
+    for name, region in regions.items():
+        with TracedSession(region.url) as session:
+            answer = session.get("/bike")
+        if not answer.ok:
+            raise BenchError(f"region {name} answered {answer.status_code} to an order")
+        receipts[name] = f"/receipt/{answer.json()['ride_id']}"
+    kinds, weights = zip(*_MIX, strict=True)
+    found = []
+    for kind in chance.choices(kinds, weights, k=count):
+        name = "ap-south" if kind == "forwarded" else chance.choice(["eu-north", "us-east"])
+        path = {"receipt": receipts[name], "forwarded": "/car"}.get(kind, kind)
+        found.append((regions[name], path))
+    return found
+
+
+def judge(linker: Linker, sent: list[Sent]) -> tuple[Verdict, list[Span]]:
+    """Fetch the flame graphs of all local root spans of all requests, and judge each.
+
+    Raises:
+        LinkError: a trace is not there.
+        ClientError: a server failed.
+    """
+    verdict, spans = Verdict(), []
+    for number, one in enumerate(sent, 1):
+        count = 2 if one.region == "ap-south" else 1
+        trace = linker.trace(one.context, lambda seen, count=count: len(seen.linkable) >= count)  # type: ignore[misc] # count is bound on purpose
+        for span in trace.linkable:
+            verdict.add(str(span.attributes.get("http.route")), linker.flamegraph(span))
+            spans.append(span)
+        if number % max(1, len(sent) // 5) == 0:
+            tell(f"  {number} of {len(sent)} traces followed")
+    return verdict, spans
+
+
+def shared_samples(linker: Linker, spans: list[Span], own: int) -> int:
+    """Return how many samples are counted for more than one span: the sum of each less all asked for together."""
+    selector = label_selector({"service_name": spans[0].service})
+    start_ms = min(span.start_ns for span in spans) // 1_000_000 - linker.margin_ms
+    end_ms = max(span.end_ns for span in spans) // 1_000_000 + linker.margin_ms
+    whole = linker.pyroscope.span_profile(ProfileQuery(selector, start_ms, end_ms), [span.span_id for span in spans])
+    return own - round(whole.total / SAMPLE_NS)
+
+
+def measure(options: Options) -> None:
+    """Send, follow, judge, print.
+
+    Raises:
+        BenchError: there were no samples to judge.
+    """
+    with backend_named(options.backend) as endpoints, all_regions(endpoints, options.processor) as regions:
+        linker = linker_of(endpoints)
+        tell(f"sending {options.requests} requests to all routes, {AT_ONCE} at once")
+        sent = send_all(targets(regions, options.requests), AT_ONCE)
+        answered = [one for one in sent if one.status == 200]
+        await_uploads(linker, list(regions.values()))
+        verdict, spans = judge(linker, answered)
+        samples = sum(verdict.samples.values())
+        foreign, outside = sum(verdict.foreign.values()), sum(verdict.outside.values())
+        if not samples:
+            raise BenchError("no span has any sample")
+        twice = shared_samples(linker, spans, samples)
+    for route in sorted(verdict.spans):
+        tell(
+            f"  {route}: {verdict.spans[route]} spans, {verdict.samples[route]} samples,"
+            f" {verdict.without[route]} spans without any"
+        )
+    for (route, what), count in verdict.foreign.most_common(10):
+        tell(f"  in another route: {count} samples of {route} in {what}")
+    for (route, what), count in verdict.outside.most_common(10):
+        tell(f"  in no request: {count} samples of {route} in {what}")
+    wrong = foreign + outside
+    bound = f"{wrong / samples:.3%}" if wrong else f"below {3 / samples:.3%} with 95 % confidence"
+    tell(
+        f"attribution: {wrong} misattributed of {samples} samples ({bound}): {foreign} in another route's code,"
+        f" {outside} in no request's; {twice} counted for two spans; {len(spans)} spans of {len(answered)} requests"
+        f" ({len(refused(sent))} not answered with 200); goal 0"
+    )
+    tell(f"  on {circumstances(options)}")
+
+
+def main() -> None:
+    options = command_line(__doc__, requests_default=1200, least=20)
+    run(lambda: measure(options))
+
+
+if __name__ == "__main__":
+    main()

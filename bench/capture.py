@@ -1,0 +1,95 @@
+"""Share of spans of 10, 20, 50, 100 and 200 ms that have at least one sample, against what the sample rate predicts.
+
+The agent's sampler (py-spy, ``src/timer.rs``) looks 100 times a second on average, but not every 10 ms: the time from
+one look to the next is drawn from an exponential distribution, so that it cannot fall into step with the program. A
+span of d ms is then seen with the probability 1 - exp(-d/10): two of three spans of 10 ms, nearly all of 50 ms. The
+prediction is averaged over the lengths the spans really had, by the threads' own CPU clocks and by the wall clock. The
+second is what the agent goes by: it samples whoever holds the interpreter's lock, running or waiting for a processor.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+
+from bench.estimates import share_interval
+from bench.regions import (
+    BenchError,
+    Options,
+    RunningRegion,
+    await_uploads,
+    backend_named,
+    circumstances,
+    command_line,
+    follow,
+    linker_of,
+    one_region,
+    refused,
+    run,
+    send,
+    send_all,
+    tell,
+)
+
+LENGTHS_MS = (10, 20, 50, 100, 200)
+SAMPLE_NS = 10_000_000
+_TRIALS, _TRIAL_VEHICLES = 15, 1000
+
+
+def vehicles_a_millisecond(region: RunningRegion) -> float:
+    """Return how many vehicles a request must look at to use 1 ms of CPU, by some that look at 1,000.
+
+    Raises:
+        BenchError: they were not answered.
+    """
+    trials = [send(region, f"/search/{_TRIAL_VEHICLES}") for _ in range(_TRIALS)]
+    if refused(trials):
+        raise BenchError("the region refuses to search, so the length of its spans cannot be set")
+    return _TRIAL_VEHICLES / (statistics.median(one.cpu_ns for one in trials) / 1e6)
+
+
+def measure(options: Options) -> None:
+    """Send spans of each length in random order, one at a time, and print how many have samples.
+
+    Raises:
+        BenchError: a request was not answered.
+    """
+    with (
+        backend_named(options.backend) as endpoints,
+        one_region(endpoints, options.processor, clocked=True) as region,
+    ):
+        linker = linker_of(endpoints)
+        rate = vehicles_a_millisecond(region)
+        tell(f"{rate:.1f} vehicles are searched in 1 ms; sending {options.requests} spans of each of {LENGTHS_MS} ms")
+        lengths = [length for length in LENGTHS_MS for _ in range(options.requests)]
+        random.Random(10).shuffle(lengths)  # noqa: S311  # an order, no secret
+        sent = send_all([(region, f"/search/{max(1, round(rate * length))}") for length in lengths], 1)
+        if refused(sent):
+            raise BenchError(f"{len(refused(sent))} of {len(sent)} requests were not answered with 200")
+        await_uploads(linker, [region])
+        captured = [not follow(linker, one)[1].is_empty for one in sent]
+    for length in LENGTHS_MS:
+        those = [(one, seen) for one, seen, wanted in zip(sent, captured, lengths, strict=True) if wanted == length]
+        seen = sum(seen for _, seen in those)
+        by_cpu, by_wall = (
+            statistics.mean(1 - math.exp(-length_ns / SAMPLE_NS) for length_ns in lengths_ns)
+            for lengths_ns in ([one.cpu_ns for one, _ in those], [one.wall_ns for one, _ in those])
+        )
+        low, high = share_interval(seen, len(those))
+        real_ms = statistics.median(one.cpu_ns for one, _ in those) / 1e6
+        tell(
+            f"capture, {length} ms: {seen / len(those):.1%} of spans have a sample (95 % {low:.1%} to {high:.1%}),"
+            f" {by_wall:.1%} predicted by the wall clock and {by_cpu:.1%} by the CPU clock;"
+            f" {len(those)} spans, median {real_ms:.1f} ms of CPU"
+        )
+    tell(f"  on {circumstances(options)}")
+
+
+def main() -> None:
+    options = command_line(__doc__, requests_default=100, least=10)
+    run(lambda: measure(options))
+
+
+if __name__ == "__main__":
+    main()

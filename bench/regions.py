@@ -1,0 +1,311 @@
+"""What the benches share: backends, regions of the demo app under gunicorn, bounded load, following each request."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+import requests
+
+from bench.clocked import CPU_HEADER, WALL_HEADER
+from spanprofiles.backends import (
+    Backend,
+    BackendError,
+    EmbeddedBackend,
+    ManagedProcess,
+    NativeBackend,
+    ProcessFailedError,
+)
+from spanprofiles.backends.ports import free_ports
+from spanprofiles.clients.errors import ClientError
+from spanprofiles.linking import Linker, LinkError, TracedSession, Waiting, await_answer
+from spanprofiles.model import Endpoints, FlameGraph, Span, TraceContext
+
+ROOT = Path(__file__).parents[1]
+SERVICE = "ride-sharing-app"
+NEIGHBOURS = {"eu-north": "us-east", "us-east": "ap-south", "ap-south": "eu-north"}
+PROCESSORS = ("official", "spanprofiles")
+WAITING = Waiting(60.0)
+LARGEST_SAMPLE = 100_000
+
+_START_S = 60.0
+_REASONS = (
+    BackendError,
+    ProcessFailedError,
+    ClientError,
+    LinkError,
+    requests.RequestException,
+    psutil.Error,
+    OSError,
+)
+_OWN_PREFIXES = ("OTEL_", "PYROSCOPE_", "RIDESHARE_", "LOADGEN_")
+_CPU_CLOCK = 2  # CPUCLOCK_SCHED, <linux/posix-timers.h>
+
+
+class BenchError(Exception):
+    """Something could not be measured; the message says what, in one line."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every bench can be told: how many requests, on which backend, with which span processor."""
+
+    requests: int
+    backend: str
+    processor: str
+
+
+@dataclass(frozen=True)
+class RunningRegion:
+    """One region under gunicorn.
+
+    Attributes:
+        name: as in ``RIDESHARE_REGION``.
+        url: its address.
+        process: gunicorn.
+    """
+
+    name: str
+    url: str
+    process: ManagedProcess
+
+    @property
+    def worker_pid(self) -> int:
+        """The process that serves the requests.
+
+        Raises:
+            BenchError: there is none.
+        """
+        children = psutil.Process(self.process.pid).children()
+        if len(children) != 1:
+            raise BenchError(f"region {self.name} has {len(children)} workers instead of one")
+        pid: int = children[0].pid
+        return pid
+
+    def cpu_ns(self) -> int:
+        """CPU the worker has used in all its threads, ns, by the kernel's clock of that process (Linux)."""
+        return time.clock_gettime_ns((~self.worker_pid << 3) | _CPU_CLOCK)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request that was sent.
+
+    Attributes:
+        region: where to.
+        path: what for.
+        context: its trace.
+        status: the HTTP status; 0 where there was no answer.
+        seconds: until the answer was there, s.
+        ended_s: when the answer was there, s since the epoch.
+        cpu_ns: CPU of the thread that answered, ns; 0 where the app has no clock.
+        wall_ns: the wall-clock time of the same, ns; 0 where the app has no clock.
+    """
+
+    region: str
+    path: str
+    context: TraceContext
+    status: int
+    seconds: float
+    ended_s: float
+    cpu_ns: int = 0
+    wall_ns: int = 0
+
+
+def option_parser(description: str | None, requests_default: int) -> argparse.ArgumentParser:
+    """Return a parser of the options every bench has.
+
+    Args:
+        description: the bench's docstring, of which the first line is shown.
+        requests_default: sample size unless told otherwise.
+    """
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--requests", type=int, default=requests_default, help=f"sample size ({requests_default})")
+    parser.add_argument("--backend", choices=["embedded", "native"], default="embedded", help="default: embedded")
+    parser.add_argument("--processor", choices=PROCESSORS, default="official", help="default: official")
+    return parser
+
+
+def command_line(description: str | None, requests_default: int, least: int) -> Options:
+    """Read the options of a bench that has no others; a sample smaller than ``least`` gives no figure."""
+    parser = option_parser(description, requests_default)
+    given = parser.parse_args()
+    if not least <= given.requests <= LARGEST_SAMPLE:
+        parser.error(f"--requests must be from {least} to {LARGEST_SAMPLE}")
+    return Options(given.requests, given.backend, given.processor)
+
+
+def run(measure: Callable[[], None]) -> NoReturn:
+    """Run a bench as a command: exit code 0 with figures, whatever they are; 1 with one line where there are none."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    try:
+        measure()
+    except KeyboardInterrupt:
+        sys.exit("interrupted: nothing was measured")
+    except (BenchError, *_REASONS) as error:
+        sys.exit(f"could not measure: {' '.join(str(error).split())}")
+    sys.exit(0)
+
+
+def tell(text: str) -> None:
+    """Print a line at once: a bench shows how far it is."""
+    print(text, flush=True)
+
+
+def circumstances(options: Options) -> str:
+    """Return what a figure depends on: backend, processor, and how busy the machine is."""
+    load = os.getloadavg()[0]
+    return f"{options.backend}, processor {options.processor}, load average {load:.1f} on {os.cpu_count()} cores"
+
+
+def backend_named(name: str) -> Backend:
+    """Return a backend that runs on this machine."""
+    return NativeBackend() if name == "native" else EmbeddedBackend()
+
+
+@contextmanager
+def running_region(
+    endpoints: Endpoints,
+    name: str,
+    port: int,
+    processor: str,
+    *,
+    clocked: bool = False,
+    changes: Mapping[str, str] | None = None,
+    niceness: int = 0,
+) -> Iterator[RunningRegion]:
+    """Run one region until the block ends.
+
+    Args:
+        endpoints: where its telemetry goes.
+        name: which region.
+        port: where it listens on 127.0.0.1.
+        processor: ``RIDESHARE_PROCESSOR``.
+        clocked: whether answers say how much CPU they took (:mod:`bench.clocked`).
+        changes: further environment variables.
+        niceness: how far it stands back for other processes, 0 to 19.
+
+    Raises:
+        BenchError: it does not answer.
+    """
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(_OWN_PREFIXES)}
+    environment = {
+        **inherited,
+        **endpoints.environment(),
+        "OTEL_SERVICE_NAME": SERVICE,
+        "OTEL_RESOURCE_ATTRIBUTES": f"region={name},host.name=rideshare-{name}",
+        "RIDESHARE_REGION": name,
+        "RIDESHARE_BIND": f"127.0.0.1:{port}",
+        "RIDESHARE_PROCESSOR": processor,
+        **(changes or {}),
+    }
+    factory = "bench.clocked:create_app()" if clocked else "rideshare.app:create_app()"
+    command = ["nice", "-n", str(niceness)] if niceness else []
+    command += [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", factory]
+    with ManagedProcess(f"region {name}", command, environment=environment, directory=ROOT) as process:
+        url = f"http://127.0.0.1:{port}"
+        with TracedSession(url) as session:
+            if not await_answer(session, "/health", _START_S, lambda: process.is_running):
+                raise BenchError(str(process.failure("does not answer")))
+        yield RunningRegion(name, url, process)
+
+
+@contextmanager
+def one_region(
+    endpoints: Endpoints, processor: str, *, clocked: bool = False, changes: Mapping[str, str] | None = None
+) -> Iterator[RunningRegion]:
+    """Run the region that has every kind of vehicle, on a free port.
+
+    Raises:
+        BenchError: it does not answer.
+    """
+    (port,) = free_ports(1)
+    with running_region(endpoints, "eu-north", port, processor, clocked=clocked, changes=changes) as region:
+        yield region
+
+
+@contextmanager
+def all_regions(
+    endpoints: Endpoints, processor: str, changes: Mapping[str, str] | None = None, niceness: int = 0
+) -> Iterator[dict[str, RunningRegion]]:
+    """Run the three regions, each knowing its neighbour.
+
+    Raises:
+        BenchError: one does not answer.
+    """
+    ports = dict(zip(NEIGHBOURS, free_ports(len(NEIGHBOURS)), strict=True))
+    with ExitStack() as stack:
+        found = {}
+        for name, port in ports.items():
+            own = {"RIDESHARE_NEIGHBOUR_URL": f"http://127.0.0.1:{ports[NEIGHBOURS[name]]}", **(changes or {})}
+            started = running_region(endpoints, name, port, processor, changes=own, niceness=niceness)
+            found[name] = stack.enter_context(started)
+        yield found
+
+
+def send(region: RunningRegion, path: str, timeout_s: float = 60.0) -> Sent:
+    """Send one request with a trace of its own. No answer is a status of 0, not an error."""
+    context = TraceContext.new()
+    start = time.perf_counter()
+    cpu_ns = wall_ns = status = 0
+    try:
+        with TracedSession(region.url, (5.0, timeout_s)) as session:
+            answer = session.get(path, headers={"traceparent": context.traceparent})
+        status = answer.status_code
+        cpu_ns, wall_ns = (int(answer.headers.get(name, "0")) for name in (CPU_HEADER, WALL_HEADER))
+    except requests.RequestException:
+        pass  # status 0 says it
+    return Sent(region.name, path, context, status, time.perf_counter() - start, time.time(), cpu_ns, wall_ns)
+
+
+def send_all(targets: Sequence[tuple[RunningRegion, str]], at_once: int) -> list[Sent]:
+    """Send requests, so many at once, and tell how far it is; answers come in the order of the targets."""
+    found = []
+    with ThreadPoolExecutor(at_once) as pool:
+        for number, sent in enumerate(pool.map(lambda target: send(*target), targets), 1):
+            found.append(sent)
+            if number % max(1, len(targets) // 5) == 0:
+                tell(f"  {number} of {len(targets)} requests answered")
+    return found
+
+
+def await_uploads(linker: Linker, regions: Sequence[RunningRegion]) -> None:
+    """Wait until all that was sent to the regions so far is stored: until a later ride's samples are complete.
+
+    Raises:
+        LinkError: the later ride is not linked.
+        ClientError: a server failed.
+    """
+    for region in regions:
+        linker.linked_span(send(region, "/scooter").context)
+
+
+def follow(linker: Linker, sent: Sent) -> tuple[Span, FlameGraph]:
+    """Return the span that answered a request, and the samples it has; await its upload before.
+
+    Raises:
+        LinkError: there is no such span, or it carries no profile ID.
+        ClientError: a server failed.
+    """
+    span = linker.answering_span(sent.context)
+    return span, linker.flamegraph(span)
+
+
+def linker_of(endpoints: Endpoints) -> Linker:
+    """Return a linker that waits for as long as a busy machine may need."""
+    return Linker.of(endpoints, waiting=WAITING)
+
+
+def refused(sent: Sequence[Sent], expected: int = 200) -> list[Sent]:
+    """Return the requests that were not answered with the expected status."""
+    return [one for one in sent if one.status != expected]
