@@ -39,7 +39,7 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def demo(well_known_ports: None) -> Iterator[tuple[ManagedProcess, list[str]]]:
+def demo(well_known_ports: None) -> Iterator[tuple[ManagedProcess, list[str]]]:  # noqa: ARG001  # held meanwhile
     """The demo as the README starts it, up to its first live line."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with ManagedProcess("make demo", ["make", "demo"], environment=environment, directory=ROOT) as process:
