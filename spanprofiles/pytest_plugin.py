@@ -221,11 +221,14 @@ def span_profiles_endpoints(pytestconfig: pytest.Config) -> Iterator[Endpoints]:
     """Start the chosen backend and give its endpoints; stop it after the last test."""
     from spanprofiles.backends import BackendError
 
+    problem = ""  # told outside the handler: the way to it is of no interest
     try:
         backend = _settings(pytestconfig).create()
         endpoints = backend.start()
     except BackendError as error:
-        pytest.fail(str(error), pytrace=False)
+        problem = str(error)
+    if problem:
+        pytest.fail(problem, pytrace=False)
     try:
         yield endpoints
     finally:
@@ -314,12 +317,15 @@ def span_profiles_app(
         process = ManagedProcess("the app under test", command, environment=everything)
         started.append(process)
         session = TracedSession(f"http://127.0.0.1:{port}")
+        problem = ""  # told outside the handler: the way to it is of no interest
         try:
             process.start()
             if not await_answer(session, ready, _APP_START_S, while_true=lambda: process.is_running):
                 raise process.failure(f"does not answer at {session.base_url}{ready}")
         except ProcessFailedError as error:
-            pytest.fail(str(error), pytrace=False)
+            problem = str(error)
+        if problem:
+            pytest.fail(problem, pytrace=False)
         return session
 
     yield start

@@ -124,6 +124,8 @@ class ManagedProcess:
     def failure(self, what: str) -> ProcessFailedError:
         """Return the error that says what happened, with the last lines it printed."""
         code = self._process.poll() if self._process else None
+        if code is not None and self._reader is not None:
+            self._reader.join(_LAST_MOMENT_S)  # its last words are read a moment after it has ended
         exit_note = f" with exit code {code}" if code is not None else ""
         tail = "\n".join(f"  | {line}" for line in self.output[-_SHOWN_LINES:]) or "  | (it printed nothing)"
         return ProcessFailedError(f"{self.name} {what}{exit_note}; its last lines:\n{tail}")

@@ -68,6 +68,7 @@ def test_an_app_that_does_not_start_fails_with_its_last_words(project: pytest.Py
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["the app under test does not answer at *with exit code 1*", "*| no books today"])
     result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*During handling of the above*")
 
 
 def test_an_unknown_backend_is_refused_before_any_test(project: pytest.Pytester) -> None:
