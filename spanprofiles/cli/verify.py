@@ -17,8 +17,6 @@ from spanprofiles.clients import plain_reason
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
 from spanprofiles.report import duration, printable
 
-_TOO_SHORT_NS = 20_000_000  # two sampling periods
-
 
 @dataclass
 class _Hops:
@@ -74,7 +72,7 @@ def command(
         linker.tempo.check_ready()
         linker.pyroscope.check_ready()
         hops = _Hops()
-        evidence, linked = _follow(hops, linker, _send(hops, url, method, _pairs(headers), data))
+        evidence, linked = _follow(hops, linker, _send(hops, url, method, _pairs(headers), data), function)
         others = _follow_others(hops, linker, evidence, linked)
         if function and not linked.flamegraph.total_of(function):
             hops.broken("function", f"{function} has no CPU in the span profile: {linked.flamegraph!r}")
@@ -115,7 +113,9 @@ def _send(hops: _Hops, url: str, method: str, headers: dict[str, str], data: str
     return response
 
 
-def _follow(hops: _Hops, linker: Linker, response: requests.Response) -> tuple[Evidence, LinkedSpan]:
+def _follow(
+    hops: _Hops, linker: Linker, response: requests.Response, function: str | None
+) -> tuple[Evidence, LinkedSpan]:
     evidence = linker.evidence(response)
     hop = "trace"
     try:
@@ -126,22 +126,16 @@ def _follow(hops: _Hops, linker: Linker, response: requests.Response) -> tuple[E
         own = "its own span ID" if span.profile_id == span.span_id else f"not its own span ID {span.span_id}"
         hops.ok(hop, f"{span.profile_id} on {span.name}, {own}")
         hop = "samples"
-        if span.duration_ns < _TOO_SHORT_NS:
-            hops.note(hop, f"the span is {duration(span.duration_ns)} long, and a sample comes every 10 ms: maybe none")
         linked = linker.samples(span, evidence)
         hops.ok(hop, f"{duration(linked.cpu_ns)} of CPU in {len(linked.flamegraph.functions)} functions")
     except NoSamplesError as error:
-        if evidence.trace is not None and hop == "samples" and _is_short(evidence):
+        if evidence.fell_between_samples and not function:
             hops.note(hop, "none, and no fault: the span fell between two samples. Longer requests have some.")
             raise SystemExit(LINKED) from error
         hops.broken(hop, str(error))
     except LinkError as error:
         hops.broken(hop, str(error))
     return evidence, linked
-
-
-def _is_short(evidence: Evidence) -> bool:
-    return all(span.duration_ns < _TOO_SHORT_NS for span in (evidence.trace.linkable if evidence.trace else ()))
 
 
 def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: LinkedSpan) -> list[LinkedSpan]:

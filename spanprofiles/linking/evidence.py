@@ -18,6 +18,7 @@ class Evidence:
         selectors: the label selector each profile ID was asked for with.
         window_ms: first and last ms (since the epoch) of the last profile query.
         notes: what was looked at to explain a missing link, one sentence each.
+        fell_between_samples: whether a span without samples is merely too short for one, all else being in order.
     """
 
     trace_id: str
@@ -26,3 +27,4 @@ class Evidence:
     selectors: dict[str, str] = field(default_factory=dict)
     window_ms: tuple[int, int] | None = None
     notes: list[str] = field(default_factory=list)
+    fell_between_samples: bool = False

@@ -66,13 +66,13 @@ def no_samples(span: Span, evidence: Evidence, linker: Linker) -> str:
     if span.profile_id != span.span_id:
         evidence.notes.append("the profile ID is not the span's own ID: another span's was copied, or it was rewritten")
     try:
-        evidence.notes.append(_where_instead(span, query, linker))
+        evidence.notes.append(_where_instead(span, query, linker, evidence))
     except ClientError as error:
         evidence.notes.append(str(error))
     return _with_notes(message, evidence)
 
 
-def _where_instead(span: Span, query: ProfileQuery, linker: Linker) -> str:
+def _where_instead(span: Span, query: ProfileQuery, linker: Linker, evidence: Evidence) -> str:
     pyroscope = linker.pyroscope
     day = ProfileQuery(_EVERYTHING, query.end_ms - _HALF_A_DAY_MS, query.end_ms + _HALF_A_DAY_MS, query.profile_type)
     everywhere = ProfileQuery(_EVERYTHING, query.start_ms, query.end_ms, query.profile_type)
@@ -90,6 +90,7 @@ def _where_instead(span: Span, query: ProfileQuery, linker: Linker) -> str:
     if span.service not in services:
         return f"Pyroscope has no profile of {span.service!r}: no agent runs there (services with profiles: {named})"
     if span.duration_ns < 2 * _SAMPLING_PERIOD_MS * 1_000_000:
+        evidence.fell_between_samples = True
         return f"the span is shorter than two sampling periods of {_SAMPLING_PERIOD_MS} ms: it may have been missed"
     return (
         f"{span.service!r} has profiles, but none of this span: it waited instead of computing, or the agent"

@@ -45,6 +45,25 @@ def test_without_the_agent_the_profile_id_is_a_dead_link(start_region: StartRegi
     assert [one.is_empty for one in failure.value.evidence.flamegraphs.values()] == [True]
 
 
+def test_a_short_span_is_excused_only_where_an_agent_runs(
+    start_region: StartRegion, rideshare: TracedSession, span_profiles: SpanProfiles, impatient: Linker
+) -> None:
+    span_profiles.linked_span(rideshare.get("/scooter"))  # its service has profiles
+    quote = span_profiles.trace(rideshare.get("/quote?vehicle=bike"), lambda found: bool(found.linkable)).linkable[0]
+    unsampled = _with_profile_id(quote, new_span_id())  # whether this one has a sample is chance
+    with pytest.raises(NoSamplesError, match=r"shorter than two sampling periods") as excused:
+        impatient.samples(unsampled)
+
+    agentless = start_region(RIDESHARE_FAULTS="no-agent", OTEL_SERVICE_NAME="short-and-no-agent")
+    with pytest.raises(NoSamplesError, match=r"no agent runs") as broken:
+        impatient.linked_span(agentless.get("/quote?vehicle=bike"))
+
+    assert excused.value.evidence is not None
+    assert excused.value.evidence.fell_between_samples
+    assert broken.value.evidence is not None
+    assert not broken.value.evidence.fell_between_samples
+
+
 def test_with_another_name_in_the_agent_the_samples_are_under_that_name(
     start_region: StartRegion, impatient: Linker
 ) -> None:
