@@ -1,9 +1,10 @@
 """What span profiles cost: rides/s and CPU a ride with and without processor and agent, interleaved in one run.
 
-Two regions run side by side, the same but for that: both trace and export, one profiles and links as well. Blocks of
-rides go to the one and to the other in turn, each pair in random order, so that what else the machine does hits both
-alike. CPU is the whole worker's (agent, exporter and all), by the kernel's clock of that process, while its block
-lasts. The overhead is the median of the pairs' ratios, with its 95 % interval.
+Three regions run side by side, the same but for that: all trace and export; one has the agent as well, and one the
+agent and the processor. Blocks of rides go to each in turn, every round in random order, so that what else the machine
+does hits all alike. CPU is the whole worker's (agent, exporter and all), by the kernel's clock of that process, while
+its block lasts. The overhead is the median of the rounds' ratios, with its 95 % interval. The region with the agent
+alone shows whose it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import random
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bench.estimates import median_interval
@@ -33,9 +35,10 @@ from bench.regions import (
 
 PATHS = ("/bike", "/scooter", "/bike", "/quote?vehicle=bike")
 RIDES_A_BLOCK = 4
-WARM_UP_BLOCKS = 3
+WARM_UP_ROUNDS = 3
 GOAL = 0.02
-WITHOUT = {"RIDESHARE_FAULTS": "no-processor,no-agent"}
+WHOLE, AGENT, NEITHER = "with processor and agent", "with the agent alone", "with neither"
+FAULTS = {WHOLE: "", AGENT: "no-processor", NEITHER: "no-processor,no-agent"}
 
 
 @dataclass(frozen=True)
@@ -67,39 +70,38 @@ def added(ratios: Sequence[float]) -> str:
 
 
 def measure(options: Options, upload_interval_s: int) -> None:
-    """Send blocks in turn, and print what the one has more than the other."""
+    """Send blocks in turn, and print what those with more take more."""
     chance = random.Random(2)  # noqa: S311  # an order, no secret
-    pairs: list[tuple[Block, Block]] = []
-    interval = {"PYROSCOPE_UPLOAD_INTERVAL": str(upload_interval_s)}
-    count = math.ceil(options.requests / (2 * RIDES_A_BLOCK))
-    with (
-        backend_named(options.backend) as endpoints,
-        one_region(endpoints, options.processor, changes=interval) as profiled,
-        one_region(endpoints, options.processor, changes=WITHOUT) as plain,
-    ):
-        tell(f"sending {count} pairs of blocks of {RIDES_A_BLOCK} rides")
-        for number in range(-WARM_UP_BLOCKS, count):
-            regions = [profiled, plain]
-            chance.shuffle(regions)
-            found = {region.url: block(region) for region in regions}
+    rounds: list[dict[str, Block]] = []
+    count = math.ceil(options.requests / (len(FAULTS) * RIDES_A_BLOCK))
+    with backend_named(options.backend) as endpoints, ExitStack() as stack:
+        regions = {}
+        for name, faults in FAULTS.items():
+            changes = {"PYROSCOPE_UPLOAD_INTERVAL": str(upload_interval_s), "RIDESHARE_FAULTS": faults}
+            regions[name] = stack.enter_context(one_region(endpoints, options.processor, changes=changes))
+        tell(f"sending {count} rounds of {len(regions)} blocks of {RIDES_A_BLOCK} rides")
+        for number in range(-WARM_UP_ROUNDS, count):
+            order = list(regions)
+            chance.shuffle(order)
+            found = {name: block(regions[name]) for name in order}
             if number >= 0:
-                pairs.append((found[profiled.url], found[plain.url]))
+                rounds.append(found)
                 if (number + 1) % max(1, count // 5) == 0:
-                    tell(f"  {number + 1} of {count} pairs")
-    cpu = [one.cpu_ns / other.cpu_ns for one, other in pairs]
-    speed = [other.seconds / one.seconds for one, other in pairs]
-    with_ms, without_ms = (statistics.median(pair[place].cpu_ns for pair in pairs) / 1e6 for place in (0, 1))
-    with_rate, without_rate = (1 / statistics.median(pair[place].seconds for pair in pairs) for place in (0, 1))
-    size = f"{len(pairs)} pairs of {RIDES_A_BLOCK} rides"
-    tell(
-        f"overhead, CPU a ride: {added(cpu)}, {with_ms:.2f} ms with and {without_ms:.2f} ms without;"
-        f" {size}; goal under {GOAL:.0%}"
-    )
-    tell(
-        f"overhead, rides/s: {added(speed)}, {with_rate:.1f} with and {without_rate:.1f} without;"
-        f" {size}; goal above -{GOAL:.0%}"
-    )
-    tell(f"  upload interval {upload_interval_s} s, on {circumstances(options)}")
+                    tell(f"  {number + 1} of {count} rounds")
+    for name in FAULTS:
+        cpu_ms = statistics.median(found[name].cpu_ns for found in rounds) / 1e6
+        rate = 1 / statistics.median(found[name].seconds for found in rounds)
+        tell(f"  {name}: {cpu_ms:.2f} ms of CPU a ride, {rate:.1f} rides/s")
+    size = f"{len(rounds)} rounds of {RIDES_A_BLOCK} rides"
+    for title, more, less in (
+        ("overhead", WHOLE, NEITHER),
+        ("  of which the agent's", AGENT, NEITHER),
+        ("  of which the processor's and the labels'", WHOLE, AGENT),
+    ):
+        cpu = added([found[more].cpu_ns / found[less].cpu_ns for found in rounds])
+        speed = added([found[less].seconds / found[more].seconds for found in rounds])
+        tell(f"{title}: CPU a ride {cpu}, rides/s {speed}")
+    tell(f"  {size}; goal under {GOAL:.0%} of each; upload interval {upload_interval_s} s, on {circumstances(options)}")
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
-"""Nanoseconds that a span processor adds to the start and end of a span: the official one's and ours, in one run.
+"""Nanoseconds that a span processor adds to a span, a task's step and a whole request: the official one's and ours.
 
-The real agent runs (its uploads go to a closed port of this machine) and a tracer of the real SDK makes the spans. The
-variants take turns, so that whatever else the machine does hits them alike; a figure is the difference of each turn
-to the same turn without a processor, with its 95 % interval.
+The real agent runs (its uploads go to a closed port of this machine) and a tracer of the real SDK makes the spans; the
+requests are calls of a Flask and of a FastAPI app with OpenTelemetry's instrumentation, without a network. The variants
+take turns, so that whatever else the machine does hits them alike; a figure is the difference of each turn to the same
+turn without a processor, with its 95 % interval.
 
     python bench/processor_overhead.py --turns 200
 """
@@ -14,16 +15,20 @@ import asyncio
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any
 
 import pyroscope
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import Tracer
 from pyroscope.otel import PyroscopeSpanProcessor
 
+from bench.apps import AT_ONCE, fastapi_request, flask_request
 from spanprofiles.processor import SpanProfileProcessor
 
 SPANS_A_TURN = 200
+REQUESTS_A_TURN = 160
 WARM_UP_TURNS = 3
 VARIANTS: dict[str, Callable[[], SpanProcessor] | None] = {
     "none": None,
@@ -31,62 +36,122 @@ VARIANTS: dict[str, Callable[[], SpanProcessor] | None] = {
     "ours": SpanProfileProcessor,
 }
 
+Turn = Callable[[], float]
+"""One turn: does its work, and returns the nanoseconds each unit of it took."""
 
-def tracer_with(make: Callable[[], SpanProcessor] | None) -> Tracer:
-    provider = TracerProvider(shutdown_on_exit=False)
-    if make is not None:
-        provider.add_span_processor(make())
+
+def tracer_of(provider: TracerProvider) -> Tracer:
     return provider.get_tracer("bench")
 
 
-def roots(tracer: Tracer) -> float:
+def spans(tracer: Tracer) -> float:
     start = time.perf_counter_ns()
     for _ in range(SPANS_A_TURN):
         tracer.start_span("order").end()
     return (time.perf_counter_ns() - start) / SPANS_A_TURN
 
 
-def children(tracer: Tracer) -> float:
-    with tracer.start_as_current_span("order"):
-        return roots(tracer)
+def roots(provider: TracerProvider) -> Turn:
+    tracer = tracer_of(provider)
+    return lambda: spans(tracer)
 
 
-async def _roots_on_a_loop(tracer: Tracer) -> float:
-    return roots(tracer)
+def children(provider: TracerProvider) -> Turn:
+    tracer = tracer_of(provider)
+
+    def turn() -> float:
+        with tracer.start_as_current_span("order"):
+            return spans(tracer)
+
+    return turn
 
 
-async def _switches(tracer: Tracer) -> float:
-    with tracer.start_as_current_span("order"):
+def on_loop(work: Callable[[], Coroutine[Any, Any, float]]) -> Turn:
+    """A turn that runs a coroutine on a loop of its variant's own: once followed, a loop stays followed."""
+    loop = asyncio.new_event_loop()
+    return lambda: loop.run_until_complete(work())
+
+
+def roots_on_a_loop(provider: TracerProvider) -> Turn:
+    tracer = tracer_of(provider)
+
+    async def work() -> float:
+        return spans(tracer)
+
+    return on_loop(work)
+
+
+def steps(provider: TracerProvider) -> Turn:
+    tracer = tracer_of(provider)
+
+    async def work() -> float:
+        with tracer.start_as_current_span("order"):
+            start = time.perf_counter_ns()
+            for _ in range(SPANS_A_TURN):
+                await asyncio.sleep(0)
+            return (time.perf_counter_ns() - start) / SPANS_A_TURN
+
+    return on_loop(work)
+
+
+def flask_requests(provider: TracerProvider) -> Turn:
+    request = flask_request(provider)
+
+    def turn() -> float:
         start = time.perf_counter_ns()
-        for _ in range(SPANS_A_TURN):
-            await asyncio.sleep(0)
-        return (time.perf_counter_ns() - start) / SPANS_A_TURN
+        for _ in range(REQUESTS_A_TURN):
+            request()
+        return (time.perf_counter_ns() - start) / REQUESTS_A_TURN
+
+    return turn
 
 
-def figures(measure: Callable[[Tracer], float], turns: int) -> dict[str, list[float]]:
+def fastapi_requests(at_once: int, waits: int) -> Callable[[TracerProvider], Turn]:
+    def case(provider: TracerProvider) -> Turn:
+        request = fastapi_request(provider, waits=waits)
+
+        async def work() -> float:
+            start = time.perf_counter_ns()
+            for _ in range(REQUESTS_A_TURN // at_once):
+                await asyncio.gather(*[request() for _ in range(at_once)])
+            return (time.perf_counter_ns() - start) / REQUESTS_A_TURN
+
+        return on_loop(work)
+
+    return case
+
+
+CASES: dict[str, Callable[[TracerProvider], Turn]] = {
+    "local root span, start and end": roots,
+    "child span, start and end": children,
+    "local root span on an event loop": roots_on_a_loop,
+    "one step of a task inside a span": steps,
+    "request to a Flask app": flask_requests,
+    "request to a FastAPI app, one at a time": fastapi_requests(1, waits=1),
+    f"request to a FastAPI app, {AT_ONCE} at once that wait 3 times": fastapi_requests(AT_ONCE, waits=3),
+}
+
+
+def provider_with(make: Callable[[], SpanProcessor] | None) -> TracerProvider:
+    provider = TracerProvider(shutdown_on_exit=False)
+    if make is not None:
+        provider.add_span_processor(make())
+    return provider
+
+
+def figures(case: Callable[[TracerProvider], Turn], turns: int) -> dict[str, list[float]]:
     """The nanoseconds of each turn of each variant; who goes first changes from turn to turn."""
-    tracers = {name: tracer_with(make) for name, make in VARIANTS.items()}
+    variants = {name: case(provider_with(make)) for name, make in VARIANTS.items()}
     found: dict[str, list[float]] = {name: [] for name in VARIANTS}
     for turn in range(-WARM_UP_TURNS, turns):
         names = list(VARIANTS)
         shift = turn % len(names)
         for name in names[shift:] + names[:shift]:
-            nanoseconds = measure(tracers[name])
+            nanoseconds = variants[name]()
             if turn >= 0:
                 found[name].append(nanoseconds)
+        gc.collect(0)
     return found
-
-
-def on_loop(run: Callable[[Tracer], object]) -> Callable[[Tracer], float]:
-    """A measure that runs a coroutine on a loop of its variant's own: once followed, a loop stays followed."""
-    loops: dict[int, asyncio.AbstractEventLoop] = {}
-
-    def measure(tracer: Tracer) -> float:
-        loop = loops.setdefault(id(tracer), asyncio.new_event_loop())
-        result: float = loop.run_until_complete(run(tracer))  # type: ignore[arg-type] # a coroutine function
-        return result
-
-    return measure
 
 
 def interval(differences: list[float]) -> str:
@@ -100,30 +165,26 @@ def interval(differences: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--turns", type=int, default=200, help=f"turns of {SPANS_A_TURN} spans (default 200)")
+    parser.add_argument("--turns", type=int, default=200, help="turns of each case (default 200)")
     turns = parser.parse_args().turns
     if turns < 20:
         parser.error("--turns must be 20 or more")
     if not pyroscope.configure(application_name="bench", server_address="http://127.0.0.1:9", upload_interval=60):
         raise SystemExit("the profiling agent did not start: is another one running in this process?")
-    cases: list[tuple[str, Callable[[Tracer], float]]] = [
-        ("local root span, start and end", roots),
-        ("child span, start and end", children),
-        ("local root span on an event loop", on_loop(_roots_on_a_loop)),
-        ("one step of a task inside a span", on_loop(_switches)),
-    ]
     gc.disable()
-    print(f"added to each, median of {turns} turns of {SPANS_A_TURN}, 95 % interval")
-    for title, measure in cases:
-        found = figures(measure, turns)
+    print(f"added to each, median of {turns} turns, 95 % interval")
+    for title, case in CASES.items():
+        # In a context of its own, as a server's requests are: in this one a span of the case before may linger.
+        found = Context().run(figures, case, turns)
         gc.collect()
         base = found["none"]
-        added = {name: [a - b for a, b in zip(found[name], base, strict=True)] for name in ("official", "ours")}
+        middle = statistics.median(base)
+        print(f"{title} (without a processor {middle:.0f} ns)")
+        for name in ("official", "ours"):
+            print(f"  {name:8} {interval([a - b for a, b in zip(found[name], base, strict=True)])}")
         ours_more = [a - b for a, b in zip(found["ours"], found["official"], strict=True)]
-        print(f"{title} (without a processor {statistics.median(base):.0f} ns)")
-        print(f"  official {interval(added['official'])}")
-        print(f"  ours     {interval(added['ours'])}")
-        print(f"  ours - official {interval(ours_more)}")
+        share = statistics.median(ours_more) / statistics.median(found["official"])
+        print(f"  ours - official {interval(ours_more)}, {share:+.2%} of the whole")
     pyroscope.shutdown()
 
 

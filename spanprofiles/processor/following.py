@@ -14,7 +14,8 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from .carrying import carry
-from .labels import thread_labels
+from .labels import thread_labels, threads
+from .roots import root_stack
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -23,32 +24,43 @@ if TYPE_CHECKING:
 MARK = "follows_span_profiles"
 
 
-class _Step:
+class _Step(functools.partial[object]):
     """A loop's callback, such as one step of a task, that runs with the labels of its context's root.
 
-    Seen from outside it is the callback: asyncio's debug messages name the task, not this.
+    Seen from outside it is the callback: asyncio's debug messages name the task, not this. A partial, and not a class
+    with `__call__`, as calling it costs a third: there is one for each step.
     """
 
-    __slots__ = ("__wrapped__",)
-
-    def __init__(self, callback: Callable[..., object]) -> None:
-        self.__wrapped__ = callback
-
-    def __call__(self, *arguments: Any) -> object:
-        thread = thread_labels()
-        before = thread.current
-        thread.show_innermost()
-        try:
-            return self.__wrapped__(*arguments)
-        finally:
-            if thread.current is not before or before is not None:
-                thread.show_live(before)
+    __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
+        return getattr(self.args[0], name)
 
     def __repr__(self) -> str:
-        return repr(self.__wrapped__)
+        return repr(self.args[0])
+
+
+def _run_step(callback: Callable[..., object], *arguments: Any) -> object:
+    thread = threads.labels
+    before = thread.current
+    roots = root_stack.get()
+    if roots:
+        # What `show_innermost` does, for the common case, without its calls.
+        root = roots[-1]
+        span = root()
+        if span is None or not span.is_recording():
+            thread.show_innermost()
+        elif root is not before:
+            thread.show(root)
+    elif before is not None:
+        thread.show(None)
+    try:
+        return callback(*arguments)
+    finally:
+        if before is not None:
+            thread.show_live(before)
+        elif thread.current is not None:
+            thread.show(None)
 
 
 def follow_event_loop(loop: AbstractEventLoop | None = None) -> bool:
@@ -85,7 +97,8 @@ def follow_event_loop(loop: AbstractEventLoop | None = None) -> bool:
         _replace(loop, name, _scheduling_now(getattr(loop, name)))
     for name in ("call_later", "call_at"):
         _replace(loop, name, _scheduling_later(getattr(loop, name)))
-    _replace(loop, "create_task", _keeping_labels(loop.create_task))
+    if sys.version_info >= (3, 12):
+        _replace(loop, "create_task", _keeping_labels(loop.create_task))
     _replace(loop, "run_in_executor", _carrying_executor(loop.run_in_executor))
     _follow_anyio()
     return True
@@ -99,7 +112,7 @@ def _follow_waiting(loop: AbstractEventLoop) -> None:
     for handle in tuple(getattr(loop, "_ready", ())):
         callback = getattr(handle, "_callback", None)
         if callback is not None:  # as it is in a cancelled one
-            handle._callback = _Step(callback)
+            handle._callback = _Step(_run_step, callback)
 
 
 def _replace(owner: object, name: str, function: Callable[..., Any]) -> None:
@@ -110,7 +123,8 @@ def _replace(owner: object, name: str, function: Callable[..., Any]) -> None:
 def _scheduling_now(schedule: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(schedule)
     def scheduled(callback: Callable[..., object], *arguments: Any, context: Context | None = None) -> Any:
-        return schedule(_Step(callback), *arguments, context=context)
+        # The arguments go into the step: passed on from call to call they would cost more.
+        return schedule(_Step(_run_step, callback, *arguments), context=context)
 
     return scheduled
 
@@ -119,7 +133,7 @@ def _scheduling_later(schedule: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(schedule)
     def scheduled(time: float, callback: Callable[..., object], *arguments: Any, context: Context | None = None) -> Any:
         # asyncio's own call_later calls call_at.
-        step = callback if isinstance(callback, _Step) else _Step(callback)
+        step = callback if isinstance(callback, _Step) else _Step(_run_step, callback)
         return schedule(time, step, *arguments, context=context)
 
     return scheduled

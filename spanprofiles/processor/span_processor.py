@@ -19,6 +19,9 @@ PROFILE_ID_ATTRIBUTE = "pyroscope.profile.id"
 
 _logger = logging.getLogger(__name__)
 
+_IS_REMOTE = 2
+"""The place of `is_remote` in a span context, which is a tuple: each span asks twice, and the property is a call."""
+
 
 class SpanProfileProcessor(SpanProcessor):
     """Links each sampled local root span (one with no parent, or a remote one) to the samples of its work.
@@ -43,7 +46,7 @@ class SpanProfileProcessor(SpanProcessor):
         """Label the calling thread or task, and set the profile ID, if the span is a sampled local root."""
         try:
             parent = span.parent
-            if parent is None or parent.is_remote:
+            if parent is None or parent[_IS_REMOTE]:
                 if not self._shut_down:
                     self._start_root(span)
             else:
@@ -60,7 +63,7 @@ class SpanProfileProcessor(SpanProcessor):
         """Take the labels of an ended local root off the calling thread; other threads do it at their next span."""
         try:
             parent = span.parent
-            if parent is None or parent.is_remote:
+            if parent is None or parent[_IS_REMOTE]:
                 threads.labels.settle()
         except Exception:  # noqa: BLE001 - see there
             self._report()
