@@ -3,8 +3,11 @@
 Three regions run side by side, the same but for that: all trace and export; one has the agent as well, and one the
 agent and the processor. Blocks of rides go to each in turn, every round in random order, so that what else the machine
 does hits all alike. CPU is the whole worker's (agent, exporter and all), by the kernel's clock of that process, while
-its block lasts. The overhead is the median of the rounds' ratios, with its 95 % interval. The region with the agent
-alone shows whose it is.
+its block lasts. The region with the agent alone shows whose the overhead is.
+
+Two processes of the same program differ by a few per cent for as long as they live (where their memory lies, how their
+hashes fall). So the regions are started again and again: each start gives one ratio, the median of its rounds', and the
+overhead is the median of those, with its 95 % interval.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from bench.regions import (
     send,
     tell,
 )
+from spanprofiles.model import Endpoints
 
 PATHS = ("/bike", "/scooter", "/bike", "/quote?vehicle=bike")
 RIDES_A_BLOCK = 4
@@ -47,6 +51,10 @@ class Block:
 
     seconds: float
     cpu_ns: float
+
+
+Start = list[dict[str, Block]]
+"""The rounds of one start: what each region took."""
 
 
 def block(region: RunningRegion) -> Block:
@@ -69,39 +77,56 @@ def added(ratios: Sequence[float]) -> str:
     return f"{middle - 1:+.1%} (95 % {low - 1:+.1%} to {high - 1:+.1%})"
 
 
-def measure(options: Options, upload_interval_s: int) -> None:
-    """Send blocks in turn, and print what those with more take more."""
-    chance = random.Random(2)  # noqa: S311  # an order, no secret
-    rounds: list[dict[str, Block]] = []
-    count = math.ceil(options.requests / (len(FAULTS) * RIDES_A_BLOCK))
-    with backend_named(options.backend) as endpoints, ExitStack() as stack:
+def one_start(
+    endpoints: Endpoints, options: Options, upload_interval_s: int, rounds: int, chance: random.Random
+) -> Start:
+    """Start the regions, and send each the same number of blocks.
+
+    Raises:
+        BenchError: a region does not answer, or a ride was not answered.
+    """
+    with ExitStack() as stack:
         regions = {}
         for name, faults in FAULTS.items():
             changes = {"PYROSCOPE_UPLOAD_INTERVAL": str(upload_interval_s), "RIDESHARE_FAULTS": faults}
             regions[name] = stack.enter_context(one_region(endpoints, options.processor, changes=changes))
-        tell(f"sending {count} rounds of {len(regions)} blocks of {RIDES_A_BLOCK} rides")
-        for number in range(-WARM_UP_ROUNDS, count):
+        found = []
+        for number in range(-WARM_UP_ROUNDS, rounds):
             order = list(regions)
             chance.shuffle(order)
-            found = {name: block(regions[name]) for name in order}
+            blocks = {name: block(regions[name]) for name in order}
             if number >= 0:
-                rounds.append(found)
-                if (number + 1) % max(1, count // 5) == 0:
-                    tell(f"  {number + 1} of {count} rounds")
+                found.append(blocks)
+    return found
+
+
+def measure(options: Options, upload_interval_s: int, starts: int) -> None:
+    """Send blocks in turn, and print what those with more take more."""
+    chance = random.Random(2)  # noqa: S311  # an order, no secret
+    rounds = math.ceil(options.requests / (len(FAULTS) * RIDES_A_BLOCK * starts))
+    tell(f"{starts} starts of three regions, {rounds} rounds of {RIDES_A_BLOCK} rides to each")
+    found: list[Start] = []
+    with backend_named(options.backend) as endpoints:
+        for number in range(1, starts + 1):
+            found.append(one_start(endpoints, options, upload_interval_s, rounds, chance))
+            tell(f"  {number} of {starts} starts")
+    everything = [blocks for start in found for blocks in start]
     for name in FAULTS:
-        cpu_ms = statistics.median(found[name].cpu_ns for found in rounds) / 1e6
-        rate = 1 / statistics.median(found[name].seconds for found in rounds)
+        cpu_ms = statistics.median(blocks[name].cpu_ns for blocks in everything) / 1e6
+        rate = 1 / statistics.median(blocks[name].seconds for blocks in everything)
         tell(f"  {name}: {cpu_ms:.2f} ms of CPU a ride, {rate:.1f} rides/s")
-    size = f"{len(rounds)} rounds of {RIDES_A_BLOCK} rides"
     for title, more, less in (
         ("overhead", WHOLE, NEITHER),
         ("  of which the agent's", AGENT, NEITHER),
         ("  of which the processor's and the labels'", WHOLE, AGENT),
     ):
-        cpu = added([found[more].cpu_ns / found[less].cpu_ns for found in rounds])
-        speed = added([found[less].seconds / found[more].seconds for found in rounds])
-        tell(f"{title}: CPU a ride {cpu}, rides/s {speed}")
-    tell(f"  {size}; goal under {GOAL:.0%} of each; upload interval {upload_interval_s} s, on {circumstances(options)}")
+        cpu = [statistics.median(blocks[more].cpu_ns / blocks[less].cpu_ns for blocks in start) for start in found]
+        speed = [statistics.median(blocks[less].seconds / blocks[more].seconds for blocks in start) for start in found]
+        tell(f"{title}: CPU a ride {added(cpu)}, rides/s {added(speed)}")
+    tell(
+        f"  {starts} starts, {len(everything) * RIDES_A_BLOCK} rides each; goal under {GOAL:.0%} of both;"
+        f" upload interval {upload_interval_s} s, on {circumstances(options)}"
+    )
 
 
 def main() -> None:
@@ -109,11 +134,14 @@ def main() -> None:
     parser.add_argument(
         "--upload-interval", type=int, default=10, help="seconds between uploads (default 10, the agent's own)"
     )
+    parser.add_argument("--starts", type=int, default=12, help="how often the regions are started (default 12)")
     given = parser.parse_args()
-    if not (80 <= given.requests <= LARGEST_SAMPLE and 1 <= given.upload_interval <= 60):
-        parser.error(f"--requests must be from 80 to {LARGEST_SAMPLE}, --upload-interval from 1 to 60")
+    if not (80 <= given.requests <= LARGEST_SAMPLE and 1 <= given.upload_interval <= 60 and 6 <= given.starts <= 100):
+        parser.error(
+            f"--requests must be from 80 to {LARGEST_SAMPLE}, --upload-interval from 1 to 60, --starts from 6 to 100"
+        )
     options = Options(given.requests, given.backend, given.processor)
-    run(lambda: measure(options, given.upload_interval))
+    run(lambda: measure(options, given.upload_interval, given.starts))
 
 
 if __name__ == "__main__":

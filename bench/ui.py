@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import gzip
 import random
 import shutil
 import statistics
@@ -22,7 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from spanprofiles.backends import EmbeddedBackend, ManagedProcess
 from spanprofiles.model import Endpoints, FlameGraph, new_span_id, new_trace_id
-from spanprofiles.report.pprof import pprof_profile
+from spanprofiles.model.pprof import pprof_profile
 
 FRAMES, TRACES = 5_000, 10_000
 PAINT_BAR_MS, ZOOM_BAR_MS = 1000, 200
@@ -75,7 +74,7 @@ def push_spans(endpoints: Endpoints, spans: list[dict[str, object]]) -> None:
 
 def push_profile(endpoints: Endpoints, flamegraph: FlameGraph, span_id: str, time_ns: int) -> None:
     """Push a flame graph as a profile of which all samples carry the span's ID."""
-    profile = labelled(pprof_profile(flamegraph, time_ns=time_ns, duration_ns=10**9), span_id)
+    profile = pprof_profile(flamegraph, time_ns=time_ns, duration_ns=10**9, labels={"span_id": span_id})
     labels = [{"name": "__name__", "value": "process_cpu"}, {"name": "service_name", "value": "bench"}]
     sample = {"ID": str(uuid.uuid4()), "rawProfile": base64.b64encode(profile).decode()}
     body = {"series": [{"labels": labels, "samples": [sample]}]}
@@ -83,56 +82,6 @@ def push_profile(endpoints: Endpoints, flamegraph: FlameGraph, span_id: str, tim
     answer = requests.post(url, json=body, timeout=60)
     if not answer.ok:
         raise SystemExit(f"the profile was refused: {answer.text[:300]}")
-
-
-def labelled(profile: bytes, span_id: str) -> bytes:
-    """Return a gzip'd pprof profile with the label ``span_id`` on every sample."""
-    plain = gzip.decompress(profile)
-    parts = list(_fields(plain))
-    strings = [value for number, value in parts if number == 6 and isinstance(value, bytes)]
-    label = _field(1, len(strings)) + _field(2, len(strings) + 1)
-    encoded = b""
-    for number, value in parts:
-        encoded += _field(number, value + _field(3, label) if number == 2 and isinstance(value, bytes) else value)
-    return encoded + _field(6, b"span_id") + _field(6, span_id.encode())
-
-
-def _varint(number: int) -> bytes:
-    octets = bytearray()
-    while number > 0x7F:
-        octets.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*octets, number])
-
-
-def _field(number: int, value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    place = 0
-
-    def varint() -> int:
-        nonlocal place
-        value = shift = 0
-        while True:
-            octet = message[place]
-            place += 1
-            value |= (octet & 0x7F) << shift
-            shift += 7
-            if octet < 0x80:
-                return value
-
-    while place < len(message):
-        tag = varint()
-        if tag & 7 == 0:
-            yield tag >> 3, varint()
-        else:
-            length = varint()
-            yield tag >> 3, message[place : place + length]
-            place += length
 
 
 @contextmanager

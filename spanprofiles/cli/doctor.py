@@ -11,7 +11,7 @@ from dataclasses import replace
 import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
-from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.cli.options import Seconds, backend_options, data_source_options, endpoints, one_place
 from spanprofiles.doctor import (
     HARMLESS,
     LONGEST_SINCE_S,
@@ -54,21 +54,10 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str) -> 
 @click.option("--since", "since_s", default="15m", show_default=True, callback=_seconds, help="How far back to look.")
 @click.option("--trace", "trace_id", default="", metavar="ID", help="Look at the spans of this trace alone.")
 @click.option("--profile-type", default=CPU, show_default=True, help="The type of profile to look for.")
-@click.option("--grafana", "grafana_url", metavar="URL", help="Check the data sources of this Grafana.")
-@click.option(
-    "--datasource",
-    "files",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(exists=True),
-    help="Check those of this provisioning file, or folder of them; may be repeated.",
-)
-@click.option("--uid", help="Of the Tempo data source, where there are several.")
+@data_source_options
 @click.option("--probe", is_flag=True, help="Send a synthetic span and profile first, and read them back.")
 @click.option("--otlp", "otlp_url", metavar="URL", help="OTLP/HTTP receiver, for --probe. [SPAN_PROFILES_OTLP_URL]")
-@click.option(
-    "--upload-interval", type=click.FloatRange(0.1), help="Of the app's agent, s. [default: what its uploads tell]"
-)
+@click.option("--upload-interval", type=Seconds(0.1), help="Of the app's agent, s. [default: what its uploads tell]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @backend_options
 def command(
@@ -88,8 +77,7 @@ def command(
     Works on any service in any language. Ends with 0 where nothing is broken (doubts are allowed), with 1 where a hop
     is, with 2 where it could not look.
     """
-    if files and options.get("grafana_url"):
-        raise click.UsageError("give --grafana or --datasource, not both")
+    one_place(files, options.get("grafana_url"))
     with reported():
         places = _places(options)
         try:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
-from spanprofiles.cli.options import Seconds, backend_options, endpoints
+from spanprofiles.cli.options import Seconds, backend_options, data_source_options, endpoints, one_place
 from spanprofiles.clients import RequestRefusedError
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.linking import Linker, TraceNotFoundError, Waiting
@@ -32,16 +32,7 @@ from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Endpoints, FlameGraph, Trac
 
 @click.command()
 @click.argument("trace_id")
-@click.option("--grafana", "grafana_url", metavar="URL", help="Take the data sources of this Grafana.")
-@click.option(
-    "--datasource",
-    "files",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(exists=True),
-    help="Take those of this provisioning file, or folder of them; may be repeated.",
-)
-@click.option("--uid", help="Of the Tempo data source, where there are several.")
+@data_source_options
 @click.option("--span", "span_id", help="Look at this span alone, with or without a profile ID.")
 @click.option("--wait", "wait_s", type=Seconds(0), default=3.0, show_default=True, help="Wait so long, s.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -99,8 +90,7 @@ class _Looked:
 
 
 def _grafana(places: Endpoints, files: Sequence[str], url: str | None) -> GrafanaClient | None:
-    if url and files:
-        raise click.UsageError("give --grafana or --datasource, not both")
+    one_place(files, url)
     if files:
         return None
     if not places.grafana:

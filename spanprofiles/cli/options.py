@@ -1,9 +1,9 @@
-"""The options by which a command finds a backend, and the colours of what it prints."""
+"""The options by which a command finds a backend, and the data sources of a Grafana."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -36,6 +36,37 @@ _OPTIONS = [
     click.option("--tenant", help="Tenant, sent as X-Scope-OrgID. [SPAN_PROFILES_TENANT]"),
     click.option("--ca-file", type=click.Path(exists=True), help="Certificates to trust. [SPAN_PROFILES_CA_FILE]"),
 ]
+
+
+_DATA_SOURCE_OPTIONS = [
+    click.option("--grafana", "grafana_url", metavar="URL", help="Take the data sources of this Grafana."),
+    click.option(
+        "--datasource",
+        "files",
+        metavar="FILE",
+        multiple=True,
+        type=click.Path(exists=True),
+        help="Take those of this provisioning file, or folder of them; may be repeated.",
+    ),
+    click.option("--uid", help="Of the Tempo data source, where there are several."),
+]
+
+
+def data_source_options(command: _Command) -> _Command:
+    """Add the options; the command gets ``files`` and ``uid``, and ``grafana_url`` is for :func:`endpoints`."""
+    for option in reversed(_DATA_SOURCE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def one_place(files: Sequence[str], grafana_url: str | None) -> None:
+    """Let data sources be of files or of a Grafana, not of both.
+
+    Raises:
+        click.UsageError: both were given.
+    """
+    if files and grafana_url:
+        raise click.UsageError("give --grafana or --datasource, not both")
 
 
 def backend_options(command: _Command) -> _Command:

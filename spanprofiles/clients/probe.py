@@ -11,8 +11,8 @@ import uuid
 from dataclasses import dataclass
 
 from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
-from spanprofiles.clients.probe_pprof import cpu_profile
-from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Credentials
+from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Credentials, FlameGraph
+from spanprofiles.model.pprof import pprof_profile
 
 #: The service name under which probes are sent, so that they stand in nobody's way.
 PROBE_SERVICE = "spanprofiles-probe"
@@ -47,7 +47,8 @@ class Probe:
             ClientError: the server did not answer, or refused the push.
         """
         labels = {"span_id": self.span_id, "trace_id": self.trace_id}
-        profile = cpu_profile(PROBE_FUNCTION, _DURATION_NS, labels, self.time_ns, _DURATION_NS)
+        work = FlameGraph([((PROBE_FUNCTION,), _DURATION_NS)])
+        profile = pprof_profile(work, time_ns=self.time_ns, duration_ns=_DURATION_NS, labels=labels)
         sample = {"ID": str(uuid.uuid4()), "rawProfile": base64.b64encode(profile).decode()}
         series = {"__name__": "process_cpu", "service_name": PROBE_SERVICE}
         pairs = [{"name": name, "value": value} for name, value in series.items()]

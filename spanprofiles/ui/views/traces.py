@@ -6,9 +6,9 @@ from flask import Blueprint, Response, abort, render_template, request, url_for
 from markupsafe import Markup
 
 from spanprofiles.model import Span, Trace, parse_span_id
+from spanprofiles.model.pprof import pprof_profile
 from spanprofiles.report import duration
 from spanprofiles.report.folded import folded_text
-from spanprofiles.report.pprof import pprof_profile
 from spanprofiles.report.svg import flame_document, service_colours, waterfall_svg
 from spanprofiles.report.svg.waterfall import MOST_ROWS
 from spanprofiles.ui.diagnosis import diagnose

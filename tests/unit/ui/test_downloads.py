@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient
 from spanprofiles.model import Endpoints, label_selector
+from spanprofiles.model.pprof import pprof_profile
 from spanprofiles.report.folded import folded_text
-from spanprofiles.report.pprof import pprof_profile
 from tests.unit.conftest import graph_of
 from tests.unit.ui.conftest import MS, StoreRide
 

@@ -7,9 +7,9 @@ function has one location.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from spanprofiles.model import FlameGraph
+from .flamegraph import FlameGraph
 
 _VARINT, _BYTES = 0, 2
 _PERIOD_NS = 10_000_000
@@ -28,22 +28,29 @@ class _Strings:
         return (_field(6, text.encode("utf-8", "replace")) for text in self._indexes)
 
 
-def pprof_profile(flamegraph: FlameGraph, *, time_ns: int = 0, duration_ns: int = 0) -> bytes:
+def pprof_profile(
+    flamegraph: FlameGraph, *, time_ns: int = 0, duration_ns: int = 0, labels: Mapping[str, str] | None = None
+) -> bytes:
     """Return a CPU profile as gzip'd protobuf.
 
     Args:
         flamegraph: call paths with CPU time, ns.
         time_ns: when it begins, ns since the epoch.
         duration_ns: how long it lasts, ns of wall clock.
+        labels: what each of its samples is labelled with, such as ``span_id``.
     """
     strings = _Strings()
     cpu = _field(1, strings.index("cpu")) + _field(2, strings.index("nanoseconds"))
+    own = b"".join(
+        _field(3, _field(1, strings.index(name)) + _field(2, strings.index(value)))
+        for name, value in (labels or {}).items()
+    )
     functions: dict[str, int] = {}
     parts = [_field(1, cpu)]
     for path, value in flamegraph.stacks.items():
         numbers = [functions.setdefault(name, len(functions) + 1) for name in path]
         locations = b"".join(_varint(number) for number in reversed(numbers))  # pprof has the innermost first
-        parts.append(_field(2, _field(1, locations) + _field(2, _varint(value))))
+        parts.append(_field(2, _field(1, locations) + _field(2, _varint(value)) + own))
     for name, number in functions.items():
         parts.append(_field(4, _field(1, number) + _field(4, _field(1, number))))
         parts.append(_field(5, _field(1, number) + _field(2, strings.index(name)) + _field(3, strings.index(name))))
