@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +12,12 @@ from spanprofiles.doctor import Examination, Verdict
 from spanprofiles.linking import Linker, LinkError, TracedSession, Waiting
 from spanprofiles.linking.grafana import read_data_sources
 from spanprofiles.pytest_plugin import SpanProfiles
-from tests.integration.conftest import StartRegion
+from tests.integration.conftest import ROOT, SERVICE, StartRegion
 
 pytestmark = pytest.mark.slow
 
-PROVISIONED = Path(__file__).parents[2] / "grafana" / "provisioning" / "datasources"
+PROVISIONED = ROOT / "grafana" / "provisioning" / "datasources"
+BOOKSHOP = ROOT / "tests" / "foreign_project" / "bookshop.py"
 
 #: What `slow-upload` does shows after its second upload: it uploads once a minute.
 LONGEST_S = {"slow-upload": 150.0}
@@ -79,6 +80,35 @@ def test_the_doctor_finds_nothing_broken_without_a_fault(
         span_profiles.linked_span(region.get(path))
 
     found = span_profiles_doctor(service, sources=read_data_sources([PROVISIONED]), tempo_uid="tempo")
+
+    assert found.broken is None, "\n".join(found.lines())
+    assert found.finding("link").verdict is Verdict.OK
+
+
+def test_the_doctor_finds_nothing_broken_where_rides_pass_from_region_to_region(
+    regions: dict[str, TracedSession], span_profiles_doctor: Doctor, span_profiles: SpanProfiles
+) -> None:
+    for _ in range(2):
+        span_profiles.linked_spans(regions["ap-south"].get("/car"), count=2)
+    span_profiles.linked_span(regions["us-east"].get("/car"))
+
+    found = span_profiles_doctor(SERVICE, sources=read_data_sources([PROVISIONED]), tempo_uid="tempo")
+
+    assert found.broken is None, "\n".join(found.lines())
+    assert found.finding("link").verdict is Verdict.OK
+
+
+def test_the_doctor_finds_nothing_broken_in_somebody_elses_app(
+    span_profiles_app: Callable[..., TracedSession], span_profiles_doctor: Doctor, span_profiles: SpanProfiles
+) -> None:
+    command = [sys.executable, str(BOOKSHOP), "{port}"]
+    shop = span_profiles_app(command, ready="/health", environment={"OTEL_SERVICE_NAME": "healthy-bookshop"})
+    for title in ("White Whale", "Lost Ship"):
+        span_profiles.linked_span(shop.get("/search", params={"title": title}))
+
+    found = span_profiles_doctor(
+        "healthy-bookshop", sources=read_data_sources([PROVISIONED]), tempo_uid="tempo-custom-query"
+    )
 
     assert found.broken is None, "\n".join(found.lines())
     assert found.finding("link").verdict is Verdict.OK
