@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
+from spanprofiles.backends.lifeline import lifeline
+
 _KEPT_LINES = 1000
 _SHOWN_LINES = 12
 _LAST_MOMENT_S = 1.0
@@ -23,6 +25,8 @@ class ProcessFailedError(Exception):
 
 class ManagedProcess:
     """One child process in a process group of its own, so that Ctrl-C reaches it only through :meth:`stop`.
+
+    It does not outlive this program: one that is killed before it could stop its processes has them ended for it.
 
     Args:
         name: what to call it in messages.
@@ -74,6 +78,7 @@ class ManagedProcess:
         except OSError as error:
             missing = error.filename or self.command[0]  # the program, or the directory
             raise ProcessFailedError(f"{self.name} cannot be started: {missing}: {error.strerror}") from error
+        lifeline.tie(self._process.pid)
         self._reader = threading.Thread(target=self._read, name=f"output of {self.name}", daemon=True)
         self._reader.start()
         return self
@@ -145,6 +150,7 @@ class ManagedProcess:
             os.killpg(self._process.pid, signal.SIGKILL)  # its group: children it left behind
         self._stopped = True  # by the next call, the group's number may be another's
         self._process.wait()
+        lifeline.let_go(self._process.pid)
         if self._reader is not None:
             self._reader.join(timeout=1)
         if self._process.stdout is not None and not (self._reader and self._reader.is_alive()):

@@ -1,0 +1,87 @@
+"""Makes sure that no process outlives the program that started it, however that program ends.
+
+A program that is killed stops nothing, and neither does pytest on SIGTERM. So a small process, :mod:`.watcher`, stands
+by while there is anything to stop: it holds one end of a pipe, and when the other is gone it ends what is left. (The
+kernel's parent-death signal is no help: it is bound to the thread that started the process.)
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+_WATCHER = Path(__file__).with_name("watcher.py")
+_GOODBYE_S = 10.0
+
+
+class Lifeline:
+    """The pipe of this process to its watcher, which is there while groups are tied to it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._groups: set[int] = set()
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
+
+    def tie(self, group: int) -> None:
+        """Have a process group ended when this process is gone. Without a watcher, which cannot start, it is not."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._owner != os.getpid():  # a forked child: its parent's groups and watcher are not its own
+                self._groups, self._watcher, self._owner = set(), None, os.getpid()
+            if self._watcher is None:
+                self._watcher = _started()
+            self._groups.add(group)
+            self._say(f"+{group}\n")
+
+    def let_go(self, group: int) -> None:
+        """Say that a group has been stopped: its number may soon be another's. The last one lets the watcher go too."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._owner != os.getpid() or group not in self._groups:
+                return
+            self._groups.discard(group)
+            self._say(f"-{group}\n")
+            if not self._groups:
+                self._close()
+
+    def close(self) -> None:
+        """Let the watcher end what is left, and go."""
+        with self._lock:
+            if self._owner == os.getpid():
+                self._groups.clear()
+                self._close()
+
+    def _say(self, line: str) -> None:
+        if self._watcher is not None and self._watcher.stdin is not None:
+            self._watcher.stdin.write(line.encode())
+
+    def _close(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is None or watcher.stdin is None:
+            return
+        with contextlib.suppress(OSError):
+            watcher.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            watcher.wait(_GOODBYE_S)
+
+
+def _started() -> subprocess.Popen[bytes]:
+    # Isolated and without site-packages: it starts in milliseconds, and nothing of the app's environment reaches it.
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_WATCHER)],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+lifeline = Lifeline()
+"""This process's."""
+
+atexit.register(lifeline.close)

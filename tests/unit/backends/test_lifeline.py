@@ -1,0 +1,131 @@
+"""What a program started ends with it, also when it is killed; what it stopped itself is nobody's any more."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from spanprofiles.backends.watcher import began, end, left_over
+from spanprofiles.linking import Waiting
+
+_STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+_WAITS = "import signal; print('waiting', flush=True); signal.pause()"
+
+#: Starts a process, and prints its number; then whatever the test asks for.
+_PROGRAM = """
+import sys, signal
+from spanprofiles.backends import ManagedProcess
+process = ManagedProcess("the server", [sys.executable, "-S", "-u", "-c", sys.argv[1]]).start()
+process.wait_for_line(lambda line: line == "waiting", 20)
+print(process.pid, flush=True)
+{rest}
+"""
+
+Run = Callable[..., "tuple[subprocess.Popen[str], int]"]
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Give a function that runs the program, and returns it with the number of the process it started."""
+    with ExitStack() as stack:
+
+        def start(rest: str, server: str = _WAITS) -> tuple[subprocess.Popen[str], int]:
+            command = [sys.executable, "-c", _PROGRAM.format(rest=rest), server]
+            program = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            stack.callback(program.kill)
+            assert program.stdout is not None
+            return program, int(program.stdout.readline())
+
+        yield start
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def is_gone_within(pid: int, seconds: float) -> bool:
+    return any(not is_running(pid) for _ in Waiting(seconds).looks())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_ends_with_the_program_that_started_it_and_was_killed(run: Run, number: signal.Signals) -> None:
+    program, pid = run("signal.pause()")
+    assert is_running(pid)
+
+    program.send_signal(number)
+
+    assert is_gone_within(pid, 10)
+
+
+def test_a_stubborn_process_is_killed(run: Run) -> None:
+    program, pid = run("signal.pause()", server=_STUBBORN + _WAITS)
+
+    program.kill()
+
+    assert is_gone_within(pid, 10)
+
+
+def test_a_process_that_was_never_stopped_ends_with_its_program(run: Run) -> None:
+    program, pid = run("")
+
+    assert program.wait(20) == 0
+
+    assert is_gone_within(pid, 5)
+
+
+def test_a_process_goes_on_while_its_program_does(run: Run) -> None:
+    program, pid = run("signal.pause()")
+
+    assert not is_gone_within(pid, 0.5)
+    assert program.poll() is None
+
+
+def test_no_watcher_is_left_when_everything_was_stopped(run: Run) -> None:
+    program, pid = run("process.stop(); print('stopped', flush=True); signal.pause()")
+    assert program.stdout is not None
+
+    assert program.stdout.readline() == "stopped\n"
+
+    assert not is_running(pid)
+    assert psutil.Process(program.pid).children() == []
+
+
+def test_a_group_that_was_let_go_is_not_left_over() -> None:
+    groups = left_over(["+1000001\n", "+1000002\n", "-1000001\n"])
+    assert groups == {1000002: ""}
+
+
+def test_a_group_whose_number_is_anothers_by_now_is_left_alone() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", _WAITS], stdout=subprocess.PIPE, start_new_session=True
+    ) as other:
+        try:
+            assert other.stdout is not None
+            other.stdout.readline()
+            start = began(other.pid)
+            assert start.isdigit() == Path("/proc/self/stat").exists()
+
+            end({other.pid: "1"} if start else {})
+            assert other.poll() is None
+
+            end({other.pid: start})
+            assert other.wait(10) == -signal.SIGTERM
+        finally:
+            other.kill()
+
+
+def test_a_number_without_a_process_began_never() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", ""], start_new_session=True) as ended:
+        ended.wait()
+    assert began(ended.pid) == ""
+    end({ended.pid: ""})  # and there is nothing to end
