@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-DEMO = [sys.executable, "-m", "tests.browser.running_demo"]
+DEMO = [sys.executable, "-m", "spanprofiles", "demo", "--users", "3"]
 UI = [sys.executable, "-c", "from spanprofiles.cli.ui import command; command()"]
 START_S = 30
 
@@ -81,9 +82,13 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 @pytest.fixture(scope="session")
 def demo() -> Iterator[str]:
-    """The address of the page of a running demo."""
-    with ManagedProcess("the demo", DEMO, directory=ROOT) as process:
-        yield process.wait_for_line(lambda line: line.startswith("page "), START_S)[-1].split()[1]
+    """The address of the page of a running demo, from when its first ride is linked."""
+    with ManagedProcess(
+        "the demo", DEMO, environment={**os.environ, "PYTHONUNBUFFERED": "1"}, directory=ROOT
+    ) as process:
+        lines = process.wait_for_line(lambda line: "rides/s, linked" in line, START_S)
+        (announced,) = [line for line in lines if line.startswith("the page: ")]
+        yield announced.split()[-1]
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from spanprofiles.clients import (
     ProfileQuery,
     PyroscopeClient,
     RequestRefusedError,
-    ServerUnreachableError,
     TempoClient,
 )
 from spanprofiles.clients.probe import PROBE_SERVICE, Probe
@@ -32,27 +31,32 @@ def servers(case: Case) -> tuple[ServerFacts, ...]:
     """Ask both."""
     now_ms = case.now_ns // 1_000_000
     return (
-        _server("Tempo", case.tempo.http, lambda: case.tempo.http.get("/api/echo")),
+        _server("Tempo", case.tempo.http, case.tempo.check_answers),
         _server("Pyroscope", case.pyroscope.http, lambda: case.pyroscope.profile_types(now_ms - _MARGIN_MS, now_ms)),
     )
 
 
 def _server(name: str, http: HttpClient, ask: Callable[[], object]) -> ServerFacts:
-    """Ask one; a hosted service has no ``/ready``, and answers a query."""
+    """Ask one: whether it is ready, where it says so (a hosted service does not), and something only it can answer."""
+    ready, ahead_s = False, None
     try:
-        try:
-            return ServerFacts(name, http.url, clock_ahead_s=_clock_ahead_s(http.get("/ready")))
-        except RequestRefusedError as error:
-            if error.status != _NOT_FOUND and error.status not in _MAY_NOT:
-                return ServerFacts(name, http.url, f"{name} is not ready at {http.url}: {error.status} {error.answer}")
-            ask()
-            return ServerFacts(name, http.url)
+        ahead_s = _clock_ahead_s(http.get("/ready"))
+        ready = True
     except RequestRefusedError as error:
-        return ServerFacts(name, http.url, str(error), answers=False)
-    except ServerUnreachableError as error:
-        return ServerFacts(name, http.url, str(error), answers=False)
+        if error.status != _NOT_FOUND and error.status not in _MAY_NOT:
+            return ServerFacts(name, http.url, f"{name} is not ready at {http.url}: {error.status} {error.answer}")
     except ClientError as error:
         return ServerFacts(name, http.url, str(error), answers=False)
+    try:
+        ask()
+    except ClientError as error:
+        if not ready:
+            return ServerFacts(name, http.url, str(error), answers=False)
+        if isinstance(error, RequestRefusedError) and error.status == _NOT_FOUND:
+            problem = f"what is ready at {http.url} is no {name}: it answers 404 to what every {name} knows"
+            return ServerFacts(name, http.url, problem, answers=False)
+        # it is ready and fails: the hop that needs the answer will say so
+    return ServerFacts(name, http.url, clock_ahead_s=ahead_s)
 
 
 def _clock_ahead_s(response: requests.Response) -> float | None:

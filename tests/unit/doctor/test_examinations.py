@@ -291,6 +291,16 @@ def test_a_server_that_fails_half_way_could_not_be_looked_at(embedded_pair: Endp
     assert "no disk" in examination.finding("traces").evidence[0]
 
 
+def test_addresses_that_were_swapped_are_told(embedded_pair: Endpoints) -> None:
+    swapped = replace(embedded_pair, tempo=embedded_pair.pyroscope, pyroscope=embedded_pair.tempo)
+
+    examination = examine(swapped, service="shop")
+
+    assert_broken(examination, "servers", "is no Tempo")
+    assert any("is no Pyroscope" in line for line in examination.finding("servers").evidence)
+    assert not examination.could_look
+
+
 def test_a_server_that_says_ready_and_refuses_pushes_is_found_by_the_probe(
     embedded_pair: Endpoints, serve: Serve
 ) -> None:
