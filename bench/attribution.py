@@ -15,22 +15,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bench.regions import (
-    BenchError,
-    Options,
-    RunningRegion,
-    Sent,
-    all_regions,
-    await_uploads,
-    backend_named,
-    circumstances,
-    command_line,
-    linker_of,
-    refused,
-    run,
-    send_all,
-    tell,
-)
+from bench.command import BenchError, Options, backend_named, circumstances, command_line, run, tell
+from bench.regions import RunningRegion, Sent, all_regions, await_uploads, linker_of, refused, send_all
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker, TracedSession
 from spanprofiles.model import FlameGraph, Span, label_selector

@@ -13,24 +13,9 @@ import math
 import random
 import statistics
 
+from bench.command import BenchError, Options, backend_named, circumstances, command_line, run, tell
 from bench.estimates import share_interval
-from bench.regions import (
-    BenchError,
-    Options,
-    RunningRegion,
-    await_uploads,
-    backend_named,
-    circumstances,
-    command_line,
-    follow,
-    linker_of,
-    one_region,
-    refused,
-    run,
-    send,
-    send_all,
-    tell,
-)
+from bench.regions import RunningRegion, await_uploads, follow, linker_of, one_region, refused, send, send_all
 
 LENGTHS_MS = (10, 20, 50, 100, 200)
 SAMPLE_NS = 10_000_000

@@ -15,23 +15,9 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
+from bench.command import BenchError, Options, backend_named, circumstances, command_line, run, tell
 from bench.estimates import counted_ratio_reach, ratio_interval
-from bench.regions import (
-    BenchError,
-    Options,
-    RunningRegion,
-    Sent,
-    await_uploads,
-    backend_named,
-    circumstances,
-    command_line,
-    follow,
-    linker_of,
-    one_region,
-    run,
-    send_all,
-    tell,
-)
+from bench.regions import RunningRegion, Sent, await_uploads, follow, linker_of, one_region, send_all
 from spanprofiles.linking import Linker
 
 ROUTES = ("/bike", "/scooter", "/bike", "/car")

@@ -13,20 +13,9 @@ import time
 from collections.abc import Sequence
 from threading import Event
 
+from bench.command import BenchError, Options, backend_named, circumstances, command_line, run, tell
 from bench.estimates import percentile
-from bench.regions import (
-    BenchError,
-    Options,
-    RunningRegion,
-    backend_named,
-    circumstances,
-    command_line,
-    linker_of,
-    one_region,
-    run,
-    send,
-    tell,
-)
+from bench.regions import RunningRegion, linker_of, one_region, send
 from spanprofiles.linking import Linker, Waiting
 from spanprofiles.model.endpoints import UPLOAD_INTERVAL_S
 

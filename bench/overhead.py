@@ -20,21 +20,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from bench.command import LARGEST_SAMPLE, BenchError, Options, backend_named, circumstances, option_parser, run, tell
 from bench.estimates import median_interval
-from bench.regions import (
-    LARGEST_SAMPLE,
-    BenchError,
-    Options,
-    RunningRegion,
-    backend_named,
-    circumstances,
-    one_region,
-    option_parser,
-    refused,
-    run,
-    send,
-    tell,
-)
+from bench.regions import RunningRegion, one_region, refused, send
 from spanprofiles.model import Endpoints
 
 PATHS = ("/bike", "/scooter", "/bike", "/quote?vehicle=bike")

@@ -1,68 +1,34 @@
-"""What the benches share: backends, regions of the demo app under gunicorn, bounded load, following each request."""
+"""What the benches measure: regions of the demo app under gunicorn, bounded load, and each request followed."""
 
 from __future__ import annotations
 
-import argparse
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import psutil
 import requests
 
 from bench.clocked import CPU_HEADER, WALL_HEADER
-from spanprofiles.backends import (
-    Backend,
-    BackendError,
-    EmbeddedBackend,
-    ManagedProcess,
-    NativeBackend,
-    ProcessFailedError,
-)
+from bench.command import BenchError, tell
+from spanprofiles.backends import ManagedProcess
 from spanprofiles.backends.ports import free_ports
-from spanprofiles.clients.errors import ClientError
-from spanprofiles.linking import Linker, LinkError, TracedSession, Waiting, await_answer
+from spanprofiles.linking import Linker, TracedSession, Waiting, await_answer
 from spanprofiles.model import Endpoints, FlameGraph, Span, TraceContext
 
 ROOT = Path(__file__).parents[1]
 SERVICE = "ride-sharing-app"
 NEIGHBOURS = {"eu-north": "us-east", "us-east": "ap-south", "ap-south": "eu-north"}
-PROCESSORS = ("official", "spanprofiles")
 WAITING = Waiting(60.0)
-LARGEST_SAMPLE = 100_000
 
 _START_S = 60.0
-_REASONS = (
-    BackendError,
-    ProcessFailedError,
-    ClientError,
-    LinkError,
-    requests.RequestException,
-    psutil.Error,
-    OSError,
-)
 _OWN_PREFIXES = ("OTEL_", "PYROSCOPE_", "RIDESHARE_", "LOADGEN_")
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED, <linux/posix-timers.h>
-
-
-class BenchError(Exception):
-    """Something could not be measured; the message says what, in one line."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What every bench can be told: how many requests, on which backend, with which span processor."""
-
-    requests: int
-    backend: str
-    processor: str
 
 
 @dataclass(frozen=True)
@@ -120,57 +86,6 @@ class Sent:
     ended_s: float
     cpu_ns: int = 0
     wall_ns: int = 0
-
-
-def option_parser(description: str | None, requests_default: int) -> argparse.ArgumentParser:
-    """Return a parser of the options every bench has.
-
-    Args:
-        description: the bench's docstring, of which the first line is shown.
-        requests_default: sample size unless told otherwise.
-    """
-    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
-    parser.add_argument("--requests", type=int, default=requests_default, help=f"sample size ({requests_default})")
-    parser.add_argument("--backend", choices=["embedded", "native"], default="embedded", help="default: embedded")
-    parser.add_argument("--processor", choices=PROCESSORS, default="official", help="default: official")
-    return parser
-
-
-def command_line(description: str | None, requests_default: int, least: int) -> Options:
-    """Read the options of a bench that has no others; a sample smaller than ``least`` gives no figure."""
-    parser = option_parser(description, requests_default)
-    given = parser.parse_args()
-    if not least <= given.requests <= LARGEST_SAMPLE:
-        parser.error(f"--requests must be from {least} to {LARGEST_SAMPLE}")
-    return Options(given.requests, given.backend, given.processor)
-
-
-def run(measure: Callable[[], None]) -> NoReturn:
-    """Run a bench as a command: exit code 0 with figures, whatever they are; 1 with one line where there are none."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
-    try:
-        measure()
-    except KeyboardInterrupt:
-        sys.exit("interrupted: nothing was measured")
-    except (BenchError, *_REASONS) as error:
-        sys.exit(f"could not measure: {' '.join(str(error).split())}")
-    sys.exit(0)
-
-
-def tell(text: str) -> None:
-    """Print a line at once: a bench shows how far it is."""
-    print(text, flush=True)
-
-
-def circumstances(options: Options) -> str:
-    """Return what a figure depends on: backend, processor, and how busy the machine is."""
-    load = os.getloadavg()[0]
-    return f"{options.backend}, processor {options.processor}, load average {load:.1f} on {os.cpu_count()} cores"
-
-
-def backend_named(name: str) -> Backend:
-    """Return a backend that runs on this machine."""
-    return NativeBackend() if name == "native" else EmbeddedBackend()
 
 
 @contextmanager

@@ -17,20 +17,9 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Event
 
+from bench.command import BenchError, Options, circumstances, command_line, run, tell
 from bench.estimates import median_interval
-from bench.regions import (
-    BenchError,
-    Options,
-    RunningRegion,
-    Sent,
-    circumstances,
-    command_line,
-    one_region,
-    refused,
-    run,
-    send,
-    tell,
-)
+from bench.regions import RunningRegion, Sent, one_region, refused, send
 from bench.servers import Server, two_servers
 from spanprofiles.clients.errors import ClientError
 from spanprofiles.linking import Linker, LinkError, Waiting

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from bench.regions import ROOT, BenchError
+from bench.command import BenchError
+from bench.regions import ROOT
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.backends.servers import LOOPBACK, pyroscope_on_loopback, tempo_on_loopback

@@ -20,18 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.attribution import SAMPLE_NS, VIEWS, foreign_view
-from bench.regions import (
-    ROOT,
-    BenchError,
-    Options,
-    all_regions,
-    backend_named,
-    circumstances,
-    linker_of,
-    option_parser,
-    run,
-    tell,
-)
+from bench.command import BenchError, Options, backend_named, circumstances, option_parser, run, tell
+from bench.regions import ROOT, all_regions, linker_of
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.linking import LinkedSpan, Linker, LinkError, Waiting
 from spanprofiles.model import FlameGraph, Span, SpanKind, Trace
