@@ -13,8 +13,10 @@ help:
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
 	@echo "make test     lint, types, import rules, unit tests, integration tests"
 	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
-	@echo "make bench    the figures the README quotes"
+	@echo "make bench    seconds from nothing to the first flame graph; docs/figures.md has the other figures' commands"
 	@echo "make install  make .venv from requirements.lock (the others do it first)"
+	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
+	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
 
 # A stamp of what is installed. A change of the lock or the metadata is installed over what is there: `make clean` first
 # for a .venv with nothing but the lock's packages.

@@ -151,11 +151,15 @@ class LabelCheck:
         span: the span.
         late_ns: value of samples with its ID in profiles that were begun well after it ended.
         foreign_ns: value of samples with its ID and the name of another span.
+        own_ns: value of samples with its ID and its own name; looked for where there are foreign ones.
+        neighbours: which of the foreign names spans have that ran at the same time.
     """
 
     span: Span
     late_ns: int = 0
     foreign_ns: int = 0
+    own_ns: int = 0
+    neighbours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

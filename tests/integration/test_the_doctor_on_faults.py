@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from spanprofiles.backends import ManagedProcess
 from spanprofiles.doctor import Examination, Verdict
 from spanprofiles.linking import Linker, LinkError, TracedSession, Waiting
 from spanprofiles.linking.grafana import read_data_sources
@@ -21,6 +23,9 @@ BOOKSHOP = ROOT / "tests" / "foreign_project" / "bookshop.py"
 
 #: What `slow-upload` does shows after its second upload: it uploads once a minute.
 LONGEST_S = {"slow-upload": 150.0}
+
+KITCHEN = [sys.executable, "-m", "tests.integration.kitchen"]
+HOP = "one span a sample"
 
 HOP_OF_FAULT = {
     "no-processor": "profile ID",
@@ -131,3 +136,26 @@ def test_a_failed_claim_and_the_doctor_agree(
     found = examine_until(span_profiles_doctor, "agreed-on", "profile ID", region)
     assert found.broken is not None
     assert found.broken.hop == "profile ID"
+
+
+def cook(environment: dict[str, str], service: str, processor: str) -> None:
+    everything = {**os.environ, **environment, "OTEL_SERVICE_NAME": service}
+    with ManagedProcess("the kitchen", [*KITCHEN, processor], environment=everything, directory=ROOT) as kitchen:
+        assert any(not kitchen.is_running for _ in Waiting(30).looks())
+        assert kitchen.exit_code == 0, kitchen.output
+
+
+def test_tasks_that_share_a_threads_labels_are_found_and_those_with_their_own_are_not(
+    span_profiles_environment: dict[str, str], span_profiles_doctor: Doctor
+) -> None:
+    cook(span_profiles_environment, "mixed-kitchen", "official")
+    cook(span_profiles_environment, "tidy-kitchen", "spanprofiles")
+
+    for _ in Waiting(20.0, first_s=1.0, longest_s=1.0).looks():  # what ended moments ago is not judged
+        mixed, tidy = (span_profiles_doctor(f"{name}-kitchen").finding(HOP) for name in ("mixed", "tidy"))
+        if Verdict.NOT_CHECKED not in (mixed.verdict, tidy.verdict):
+            break
+
+    assert mixed.verdict is Verdict.BROKEN, mixed
+    assert {"boil", "fry"} <= set(mixed.evidence[0].replace(",", "").split()), mixed
+    assert tidy.verdict is Verdict.OK, tidy

@@ -23,6 +23,7 @@ from spanprofiles.model import Span, label_selector
 _AT_ONCE = 50
 _DATED = 4
 _CHECKED = 16
+_NEIGHBOURS = 6
 
 # A profile that was begun so long after a span's end holds no sample of it, whatever way it is dated.
 _LATE_MS = 3_000
@@ -128,7 +129,9 @@ def _checks(case: Case, found: Sequence[Link], *, with_names: bool) -> list[Labe
     rest = [one for one in usable if one not in by_load]
     every = max(1, -(-len(rest) // (_CHECKED // 2)))
     chosen = [one.span for one in (*by_load, *rest[::every])]
-    return case.each(lambda span: _check(case, span, with_names=with_names), chosen)
+    checks = case.each(lambda span: _check(case, span, with_names=with_names), chosen)
+    spans = [one.span for one in found]
+    return case.each(lambda one: _with_neighbours(case, one, spans), checks)
 
 
 def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
@@ -144,8 +147,27 @@ def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
     return LabelCheck(span, late_ns, case.pyroscope.span_profile(others, ids).total)
 
 
+def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> LabelCheck:
+    """Tell whose names its foreign samples carry, and whether others carry its own."""
+    if not check.foreign_ns:
+        return check
+    span, ids = check.span, valid_ids([check.span])
+    beside = {one.name for one in spans if one.start_ns < span.end_ns and span.start_ns < one.end_ns} - {span.name}
+
+    def carrying(name: str) -> int:
+        selector = _and(case.selector, label_selector({"span_name": name})[1:-1])
+        return case.pyroscope.span_profile(case.around(span, EMBEDDED_MARGIN_S, selector), ids).total
+
+    names = tuple(name for name in sorted(beside)[:_NEIGHBOURS] if carrying(name))
+    return replace(check, own_ns=carrying(span.name), neighbours=names)
+
+
 def _with_another_name(selector: str, name: str) -> str:
     """Return the selector of samples that carry a span name, and not this one."""
     equal = label_selector({"span_name": name})  # escapes the name
+    return _and(selector, 'span_name!=""', equal[1:-1].replace("=", "!=", 1))
+
+
+def _and(selector: str, *matchers: str) -> str:
     inner = selector.strip("{}")
-    return "{" + ", ".join([*([inner] if inner else []), 'span_name!=""', equal[1:-1].replace("=", "!=", 1)]) + "}"
+    return "{" + ", ".join([*([inner] if inner else []), *matchers]) + "}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.facts import Facts, LinkFacts
+from collections.abc import Sequence
+
+from spanprofiles.doctor.facts import Facts, LabelCheck, LinkFacts
 from spanprofiles.doctor.finding import Finding, Verdict
 
 HOP = "one span a sample"
@@ -15,11 +17,13 @@ def judge(facts: Facts) -> Finding:
     checks = (facts.links or LinkFacts()).checks
     late = [one for one in checks if one.late_ns]
     foreign = [one for one in checks if one.foreign_ns]
+    mixed = _mixed(checks)
     refused = facts.profiles.refused if facts.profiles else {}
     seen = {
         "checked": len(checks),
         "with_samples_after_their_end": [one.span.span_id for one in late],
         "with_another_spans_name": [one.span.span_id for one in foreign],
+        "mixed": mixed,
         "refused": dict(refused),
     }
     if not checks:
@@ -32,6 +36,12 @@ def judge(facts: Facts) -> Finding:
             *(f"Pyroscope has refused {count} profile(s): {why}" for why, count in refused.items()),
         )
         return Finding(HOP, Verdict.BROKEN, evidence, seen, _LEAKED)
+    if mixed:
+        pairs = "; ".join(f"{other} on {one}" for one, other in mixed[:_SHOWN])
+        evidence = (
+            f"samples of {len(foreign)} of {len(checks)} span(s) carry the name of a span that ran beside: {pairs}",
+        )
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, _SHARED)
     if foreign:
         names = ", ".join(sorted({one.span.name for one in foreign})[:_SHOWN])
         evidence = (f"samples of {len(foreign)} of {len(checks)} span(s) carry another span's name: {names}",)
@@ -39,12 +49,27 @@ def judge(facts: Facts) -> Finding:
     return Finding(HOP, Verdict.OK, (f"none of {len(checks)} span(s) has samples after its end",), seen)
 
 
+def _mixed(checks: Sequence[LabelCheck]) -> list[tuple[str, str]]:
+    """Return the pairs of a name and a neighbour's that is on its samples.
+
+    A span that was renamed has its first name on all of its samples, which may be what another is called. So a name
+    counts only where some of its samples carry it: those of its spans that were alone for a while.
+    """
+    own = {one.span.name for one in checks if one.own_ns or not one.foreign_ns}
+    return sorted({(one.span.name, name) for one in checks if one.span.name in own for name in one.neighbours})
+
+
 _LEAKED = (
     "Labels stay on the thread after the span: it ends on another thread than it began on, or the span processor does"
     " not take them off. They pile up, and with over 100 labels on a sample Pyroscope refuses the whole profile. End"
     " spans where they began, or use a processor that takes the labels off by span."
 )
+_SHARED = (
+    "Samples carry the labels of several spans at once, and Pyroscope keeps one of them: asyncio tasks that share a"
+    " thread. Use a processor that follows tasks, such as spanprofiles.processor.SpanProfileProcessor."
+)
 _MIXED = (
-    "Spans renamed while they run keep the first name, which is harmless. Where the name is a neighbour's, samples"
-    " carry the labels of several spans (asyncio tasks in one thread): use a processor that follows tasks."
+    "Spans renamed while they run keep the first name on their samples, which is harmless. Where the name is a"
+    " neighbour's, samples carry the labels of several spans (asyncio tasks in one thread): use a processor that"
+    " follows tasks."
 )

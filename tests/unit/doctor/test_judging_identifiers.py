@@ -129,6 +129,24 @@ def test_samples_with_another_spans_name_are_in_doubt() -> None:
     assert found.verdict is Verdict.DOUBTFUL
 
 
+def test_samples_with_the_name_of_a_span_beside_theirs_are_mixed() -> None:
+    check = LabelCheck(a_span(name="boil"), foreign_ns=10**7, own_ns=10**7, neighbours=("fry",))
+
+    found = one_span.judge(facts(linked(a_span()), found={"checks": (check,)}))
+
+    assert found.verdict is Verdict.BROKEN
+    assert "fry on boil" in found.evidence[0]
+    assert "asyncio" in found.advice
+
+
+def test_a_span_that_is_never_on_samples_by_its_own_name_may_have_been_renamed() -> None:
+    check = LabelCheck(a_span(name="GET /bike"), foreign_ns=10**7, neighbours=("GET",))
+
+    found = one_span.judge(facts(linked(a_span()), found={"checks": (check,)}))
+
+    assert found.verdict is Verdict.DOUBTFUL
+
+
 def test_samples_that_end_with_their_span_are_in_order() -> None:
     assert one_span.judge(facts(linked(a_span()), found={"checks": (LabelCheck(a_span()),)})).verdict is Verdict.OK
 

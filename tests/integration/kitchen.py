@@ -1,0 +1,60 @@
+"""Two dishes at once on one stove: an asyncio program whose tasks take turns on one thread.
+
+Run: python kitchen.py PROCESSOR, which is official or spanprofiles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+
+import pyroscope
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Tracer
+from pyroscope.otel import PyroscopeSpanProcessor
+
+from spanprofiles.processor import SpanProfileProcessor
+
+PROCESSORS = {"official": PyroscopeSpanProcessor, "spanprofiles": SpanProfileProcessor}
+MEALS, TURNS, TURN_S = 4, (60, 30), 0.005
+
+
+def stir() -> None:
+    end = time.perf_counter() + TURN_S
+    while time.perf_counter() < end:
+        sum(range(1000))
+
+
+async def cook(tracer: Tracer, dish: str, turns: int) -> None:
+    with tracer.start_as_current_span(dish):
+        for _ in range(turns):
+            stir()
+            await asyncio.sleep(0)
+
+
+async def cook_all(tracer: Tracer) -> None:
+    for meal in range(MEALS):
+        turns_to_boil, turns_to_fry = TURNS if meal % 2 else TURNS[::-1]
+        await asyncio.gather(cook(tracer, "boil", turns_to_boil), cook(tracer, "fry", turns_to_fry))
+
+
+def main() -> None:
+    provider = TracerProvider()
+    provider.add_span_processor(PROCESSORS[sys.argv[1]]())
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    pyroscope.configure(
+        application_name=os.environ["OTEL_SERVICE_NAME"],
+        server_address=os.environ["PYROSCOPE_SERVER_ADDRESS"],
+        upload_interval=int(os.environ["PYROSCOPE_UPLOAD_INTERVAL"]),
+    )
+    asyncio.run(cook_all(provider.get_tracer("kitchen")))
+    pyroscope.shutdown()
+    provider.shutdown()
+
+
+if __name__ == "__main__":
+    main()
