@@ -15,13 +15,13 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bench.command import BenchError, Options, backend_named, circumstances, command_line, run, tell
+from bench.command import LARGEST_SAMPLE, BenchError, Options, backend_named, circumstances, option_parser, run, tell
 from bench.regions import RunningRegion, Sent, all_regions, await_uploads, linker_of, refused, send_all
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker, TracedSession
 from spanprofiles.model import FlameGraph, Span, label_selector
 
-AT_ONCE = 12
+AT_ONCE, MOST_AT_ONCE = 12, 24
 SAMPLE_NS = 10_000_000
 VIEWS = {
     "/bike": "bike",
@@ -135,7 +135,7 @@ def shared_samples(linker: Linker, spans: list[Span], own: int) -> int:
     return own - round(whole.total / SAMPLE_NS)
 
 
-def measure(options: Options) -> None:
+def measure(options: Options, at_once: int) -> None:
     """Send, follow, judge, print.
 
     Raises:
@@ -143,8 +143,8 @@ def measure(options: Options) -> None:
     """
     with backend_named(options.backend) as endpoints, all_regions(endpoints, options.processor) as regions:
         linker = linker_of(endpoints)
-        tell(f"sending {options.requests} requests to all routes, {AT_ONCE} at once")
-        sent = send_all(targets(regions, options.requests), AT_ONCE)
+        tell(f"sending {options.requests} requests to all routes, {at_once} at once")
+        sent = send_all(targets(regions, options.requests), at_once)
         answered = [one for one in sent if one.status == 200]
         await_uploads(linker, list(regions.values()))
         verdict, spans = judge(linker, answered)
@@ -173,8 +173,12 @@ def measure(options: Options) -> None:
 
 
 def main() -> None:
-    options = command_line(__doc__, requests_default=1200, least=20)
-    run(lambda: measure(options))
+    parser = option_parser(__doc__, requests_default=1200)
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, help=f"requests at the same time ({AT_ONCE})")
+    given = parser.parse_args()
+    if not (20 <= given.requests <= LARGEST_SAMPLE and 1 <= given.at_once <= MOST_AT_ONCE):
+        parser.error(f"--requests must be from 20 to {LARGEST_SAMPLE}, --at-once from 1 to {MOST_AT_ONCE}")
+    run(lambda: measure(Options(given.requests, given.backend, given.processor), given.at_once))
 
 
 if __name__ == "__main__":
