@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from bench.command import LARGEST_SAMPLE, BenchError, Options, backend_named, circumstances, option_parser, run, tell
-from bench.regions import RunningRegion, Sent, all_regions, await_uploads, linker_of, refused, send_all
+from bench.regions import WAITING, RunningRegion, Sent, all_regions, await_uploads, refused, send_all
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker, TracedSession
 from spanprofiles.model import FlameGraph, Span, label_selector
@@ -135,14 +135,15 @@ def shared_samples(linker: Linker, spans: list[Span], own: int) -> int:
     return own - round(whole.total / SAMPLE_NS)
 
 
-def measure(options: Options, at_once: int) -> None:
+def measure(options: Options, at_once: int, upload_interval_s: int) -> None:
     """Send, follow, judge, print.
 
     Raises:
         BenchError: there were no samples to judge.
     """
-    with backend_named(options.backend) as endpoints, all_regions(endpoints, options.processor) as regions:
-        linker = linker_of(endpoints)
+    interval = {"PYROSCOPE_UPLOAD_INTERVAL": str(upload_interval_s)}
+    with backend_named(options.backend) as endpoints, all_regions(endpoints, options.processor, interval) as regions:
+        linker = Linker.of(endpoints, waiting=WAITING, upload_interval_s=upload_interval_s)
         tell(f"sending {options.requests} requests to all routes, {at_once} at once")
         sent = send_all(targets(regions, options.requests), at_once)
         answered = [one for one in sent if one.status == 200]
@@ -169,16 +170,20 @@ def measure(options: Options, at_once: int) -> None:
         f" {outside} in no request's; {twice} counted for two spans; {len(spans)} spans of {len(answered)} requests"
         f" ({len(refused(sent))} not answered with 200); goal 0"
     )
-    tell(f"  on {circumstances(options)}")
+    tell(f"  upload interval {upload_interval_s} s, on {circumstances(options)}")
 
 
 def main() -> None:
     parser = option_parser(__doc__, requests_default=1200)
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help=f"requests at the same time ({AT_ONCE})")
+    parser.add_argument("--upload-interval", type=int, default=1, help="seconds between uploads (1)")
     given = parser.parse_args()
     if not (20 <= given.requests <= LARGEST_SAMPLE and 1 <= given.at_once <= MOST_AT_ONCE):
         parser.error(f"--requests must be from 20 to {LARGEST_SAMPLE}, --at-once from 1 to {MOST_AT_ONCE}")
-    run(lambda: measure(Options(given.requests, given.backend, given.processor), given.at_once))
+    if not 1 <= given.upload_interval <= 15:
+        parser.error("--upload-interval must be from 1 to 15")
+    options = Options(given.requests, given.backend, given.processor)
+    run(lambda: measure(options, given.at_once, given.upload_interval))
 
 
 if __name__ == "__main__":
