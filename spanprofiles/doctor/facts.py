@@ -30,6 +30,7 @@ class ServerFacts:
         error: what went wrong, in a sentence; empty where it is ready.
         answers: whether it gave an answer that allows to go on looking, be it "not ready".
         clock_ahead_s: its clock less this machine's, s, or None where it does not say.
+        is_another: whether it is ready and knows nothing of what such a server answers.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ServerFacts:
     error: str = ""
     answers: bool = True
     clock_ahead_s: float | None = None
+    is_another: bool = False
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def _server(name: str, http: HttpClient, ask: Callable[[], object]) -> ServerFac
             return ServerFacts(name, http.url, str(error), answers=False)
         if isinstance(error, RequestRefusedError) and error.status == _NOT_FOUND:
             problem = f"what is ready at {http.url} is no {name}: it answers 404 to what every {name} knows"
-            return ServerFacts(name, http.url, problem, answers=False)
+            return ServerFacts(name, http.url, problem, answers=False, is_another=True)
         # it is ready and fails: the hop that needs the answer will say so
     return ServerFacts(name, http.url, clock_ahead_s=ahead_s)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.facts import Facts
+from collections.abc import Sequence
+
+from spanprofiles.doctor.facts import Facts, ServerFacts
 from spanprofiles.doctor.finding import Finding, Verdict
 
 HOP = "servers"
@@ -15,10 +17,13 @@ def judge(facts: Facts) -> Finding:
     if not wrong:
         evidence = tuple(f"{one.name} is ready at {one.url}" for one in facts.servers)
         return Finding(HOP, Verdict.OK, evidence, seen)
-    silent = [one for one in wrong if not one.answers]
-    advice = (
-        "start it, or give its address (--tempo, --pyroscope), user, token and tenant"
-        if silent
-        else "wait until it is ready; if it stays so, read its log"
-    )
-    return Finding(HOP, Verdict.BROKEN, tuple(one.error for one in wrong), seen, advice)
+    return Finding(HOP, Verdict.BROKEN, tuple(one.error for one in wrong), seen, _advice(wrong))
+
+
+def _advice(wrong: Sequence[ServerFacts]) -> str:
+    if all(one.is_another for one in wrong):
+        which = ": the two may be swapped" if len(wrong) > 1 else ""
+        return f"give the server's own address (--tempo, --pyroscope){which}"
+    if any(not one.answers for one in wrong):
+        return "start it, or give its address (--tempo, --pyroscope), user, token and tenant"
+    return "wait until it is ready; if it stays so, read its log"

@@ -298,6 +298,7 @@ def test_addresses_that_were_swapped_are_told(embedded_pair: Endpoints) -> None:
 
     assert_broken(examination, "servers", "is no Tempo")
     assert any("is no Pyroscope" in line for line in examination.finding("servers").evidence)
+    assert "swapped" in examination.finding("servers").advice
     assert not examination.could_look
 
 
