@@ -18,7 +18,7 @@ from random import Random
 from rideshare.geography import Position, great_circle_km, moved
 from rideshare.regions import Region, VehicleKind
 
-FLEET_SIZES: dict[VehicleKind, int] = {VehicleKind.BIKE: 1150, VehicleKind.SCOOTER: 2350, VehicleKind.CAR: 3950}
+FLEET_SIZES: dict[VehicleKind, int] = {VehicleKind.BIKE: 1500, VehicleKind.SCOOTER: 3050, VehicleKind.CAR: 4700}
 """How many vehicles of a kind a region has. The CPU time of an order is proportional to this number."""
 
 FIXES_PER_VEHICLE = 40

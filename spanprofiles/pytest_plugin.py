@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -108,6 +108,28 @@ class SpanProfiles:
         """
         __tracebackhide__ = True
         return self._asked(traced, lambda one, evidence: self.linker.trace(one, until, evidence))
+
+    def merged(self, traced: Iterable[Traced]) -> FlameGraph:
+        """Wait for the spans that answered several requests, and for their samples merged into one flame graph.
+
+        For requests that compute too shortly for a claim about one of them.
+
+        Args:
+            traced: answered requests, trace contexts or trace IDs; at least one.
+
+        Raises:
+            LinkError: a hop is missing; none of them has a sample, for one.
+        """
+        from spanprofiles.linking import NoSamplesError
+
+        __tracebackhide__ = True
+        spans = [self._asked(one, self.linker.answering_span) for one in traced]
+        try:
+            return self.linker.merged_samples(spans)
+        except NoSamplesError as error:
+            if error.evidence is not None:
+                self._seen.append((self.linker, error.evidence))
+            raise error.with_traceback(None) from None
 
     def flamegraph(self, span: Span) -> FlameGraph:
         """Ask once, without waiting, for the samples of a span that carries a profile ID.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import reduce
+from operator import add
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
 from spanprofiles.linking import explaining
@@ -185,22 +187,33 @@ class Linker:
             ClientError: Pyroscope failed.
         """
         evidence = evidence or Evidence(span.trace_id)
-        flamegraph, waited, empty_until = FlameGraph(), 0.0, 0.0
+        flamegraph, waited_s = self._await_all(lambda: self.flamegraph(span, evidence), span.end_ns, one_process=True)
+        if flamegraph.is_empty:
+            raise NoSamplesError(explaining.no_samples(span, evidence, self), evidence)
+        return LinkedSpan(span, flamegraph, waited_s)
+
+    def _await_all(
+        self, look: Callable[[], FlameGraph], ended_ns: int, *, one_process: bool
+    ) -> tuple[FlameGraph, float]:
+        """Look until there are samples and all have arrived, or the deadline passes.
+
+        Returns:
+            What was seen last, and after how many seconds of waiting.
+        """
+        found, empty_until = FlameGraph(), 0.0
         all_uploaded_s = self.upload_interval_s + _UPLOAD_UNDER_WAY_S
-        ended_long_ago = time.time() - span.end_ns / 1e9 > all_uploaded_s + _CLOCKS_AGREE_WITHIN_S
+        ended_long_ago = time.time() - ended_ns / 1e9 > all_uploaded_s + _CLOCKS_AGREE_WITHIN_S
         # samples that are there are waited for until they are complete, however short the deadline
         longest = replace(self.waiting, timeout_s=max(self.waiting.timeout_s, all_uploaded_s + _UPLOAD_UNDER_WAY_S))
         for waited in longest.looks():
-            flamegraph = self.flamegraph(span, evidence)
-            if flamegraph.is_empty:
+            found = look()
+            if found.is_empty:
                 empty_until = waited
                 if waited >= self.waiting.timeout_s:
                     break
-            elif ended_long_ago or empty_until > _UPLOAD_UNDER_WAY_S or waited > all_uploaded_s:
+            elif ended_long_ago or waited > all_uploaded_s or (one_process and empty_until > _UPLOAD_UNDER_WAY_S):
                 break
-        if flamegraph.is_empty:
-            raise NoSamplesError(explaining.no_samples(span, evidence, self), evidence)
-        return LinkedSpan(span, flamegraph, waited)
+        return found, waited
 
     def flamegraph(self, span: Span, evidence: Evidence | None = None) -> FlameGraph:
         """Ask once for the samples of a span by its profile ID, in its service, around its time; empty where none are.
@@ -210,23 +223,59 @@ class Linker:
             NoSamplesError: what it carries is no span ID, so there can be no samples of it.
             ClientError: Pyroscope failed.
         """
-        if span.profile_id is None:
-            raise NoProfileIdError(f"the span {span.span_id} ({span.name}) carries no pyroscope.profile.id", evidence)
-        if not _SPAN_ID.fullmatch(span.profile_id):  # asked for all the same, the server's error would hide the reason
-            if evidence is not None:
-                evidence.flamegraphs[span.profile_id] = FlameGraph()
-            raise NoSamplesError(
-                f"the profile ID {span.profile_id!r} of the span {span.span_id} ({span.name}) is not 16 hexadecimal"
-                " digits, so no samples can be found by it",
-                evidence,
-            )
+        profile_id = _profile_id_to_ask_with(span, evidence)
         query = self.query(span)
-        found = self.pyroscope.span_profile(query, [span.profile_id])
+        found = self.pyroscope.span_profile(query, [profile_id])
         if evidence is not None:
-            evidence.selectors[span.profile_id] = query.selector
+            evidence.selectors[profile_id] = query.selector
             evidence.window_ms = (query.start_ms, query.end_ms)
-            evidence.flamegraphs[span.profile_id] = found
+            evidence.flamegraphs[profile_id] = found
         return found
+
+    def merged_samples(self, spans: Iterable[Span]) -> FlameGraph:
+        """Wait for the samples of several spans, merged, and until all of them have arrived.
+
+        For spans that are too short to have samples each: one that computes for 10 ms is missed one time in three, a
+        hundred of them together have a hundred samples.
+
+        Args:
+            spans: spans that carry a profile ID, within a day.
+
+        Raises:
+            ValueError: there are no spans.
+            NoProfileIdError: one of them carries no profile ID.
+            NoSamplesError: none of them had a sample by the deadline; the message explains it of the longest.
+            ClientError: Pyroscope failed.
+        """
+        spans = list(spans)
+        if not spans:
+            raise ValueError("no spans, so there is nothing to merge")
+        asked = [(query, [_profile_id_to_ask_with(span) for span in some]) for query, some in self._by_service(spans)]
+
+        def look() -> FlameGraph:
+            return reduce(add, (self.pyroscope.span_profile(query, profile_ids) for query, profile_ids in asked))
+
+        # processes upload each in its own time: the first samples to come are not the last
+        found, _ = self._await_all(look, max(span.end_ns for span in spans), one_process=False)
+        if found.is_empty:
+            longest = max(spans, key=lambda span: span.duration_ns)
+            evidence = Evidence(longest.trace_id, self.tempo.trace(longest.trace_id))
+            self.flamegraph(longest, evidence)
+            reason = explaining.no_samples(longest, evidence, self)
+            raise NoSamplesError(f"none of {len(spans)} spans has samples; of the longest: {reason}", evidence)
+        return found
+
+    def _by_service(self, spans: list[Span]) -> list[tuple[ProfileQuery, list[Span]]]:
+        """Return the spans of each service, and the query for its profiles around all of them."""
+        services: dict[str, list[Span]] = {}
+        for span in spans:
+            services.setdefault(span.service, []).append(span)
+        queries = []
+        for some in services.values():
+            around = [self.query(span) for span in some]
+            start_ms, end_ms = min(one.start_ms for one in around), max(one.end_ms for one in around)
+            queries.append((replace(around[0], start_ms=start_ms, end_ms=end_ms), some))
+        return queries
 
     def query(self, span: Span) -> ProfileQuery:
         """Return the query for the profiles of a span's service around the span's time."""
@@ -236,6 +285,20 @@ class Linker:
             span.end_ns // 1_000_000 + self.margin_ms,
             self.profile_type,
         )
+
+
+def _profile_id_to_ask_with(span: Span, evidence: Evidence | None = None) -> str:
+    if span.profile_id is None:
+        raise NoProfileIdError(f"the span {span.span_id} ({span.name}) carries no pyroscope.profile.id", evidence)
+    if not _SPAN_ID.fullmatch(span.profile_id):  # asked for all the same, the server's error would hide the reason
+        if evidence is not None:
+            evidence.flamegraphs[span.profile_id] = FlameGraph()
+        raise NoSamplesError(
+            f"the profile ID {span.profile_id!r} of the span {span.span_id} ({span.name}) is not 16 hexadecimal"
+            " digits, so no samples can be found by it",
+            evidence,
+        )
+    return span.profile_id
 
 
 def _context(traced: AnsweredRequest | TraceContext) -> TraceContext:

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from spanprofiles.clients import ProfileQuery
-from spanprofiles.linking import LinkedSpan, TracedSession
-from spanprofiles.model import label_selector
+from spanprofiles.linking import TracedSession
+from spanprofiles.model import FlameGraph, Span, label_selector
 from spanprofiles.pytest_plugin import SpanProfiles
 
 VIEWS = {"/bike": "bike", "/scooter": "scooter", "/car": "car"}
@@ -35,33 +35,47 @@ def rides(rideshare: TracedSession) -> Iterator[list[Ride]]:
 
 
 @pytest.fixture
-def linked_rides(rides: list[Ride], span_profiles: SpanProfiles) -> list[tuple[str, LinkedSpan]]:
-    return [(path, span_profiles.linked_span(response)) for path, response in rides]
+def spans(rides: list[Ride], span_profiles: SpanProfiles) -> list[Span]:
+    """The spans that answered the rides, in the rides' order."""
+    return [span_profiles.linker.answering_span(response) for _, response in rides]
 
 
-def test_every_ride_has_samples_of_its_own_route_only(linked_rides: list[tuple[str, LinkedSpan]]) -> None:
-    for path, linked in linked_rides:
-        assert linked.name == f"GET {path}"
-        seen = linked.flamegraph.functions & set(VIEWS.values())
-        assert seen == {VIEWS[path]}, f"{linked.trace_id}: {linked.flamegraph!r}"
+@pytest.fixture
+def flamegraphs(rides: list[Ride], spans: list[Span], span_profiles: SpanProfiles) -> list[FlameGraph]:
+    """The span profiles of the rides, when all samples have arrived; that of a short ride may be empty."""
+    span_profiles.merged(response for _, response in rides)
+    return [span_profiles.flamegraph(span) for span in spans]
 
 
-def test_every_ride_has_a_profile_id_of_its_own(linked_rides: list[tuple[str, LinkedSpan]]) -> None:
-    identifiers = [linked.profile_id for _, linked in linked_rides]
+def test_every_ride_has_samples_of_its_own_route_only(rides: list[Ride], flamegraphs: list[FlameGraph]) -> None:
+    for (path, response), flamegraph in zip(rides, flamegraphs, strict=True):
+        seen = flamegraph.functions & set(VIEWS.values())
+        assert seen <= {VIEWS[path]}, f"{response.json()['trace_id']}: {flamegraph!r}"
 
-    assert len(set(identifiers)) == len(identifiers) == ROUNDS * len(VIEWS)
+
+def test_few_rides_are_missed_by_the_sampler(rides: list[Ride], flamegraphs: list[FlameGraph]) -> None:
+    missed = [path for (path, _), flamegraph in zip(rides, flamegraphs, strict=True) if flamegraph.is_empty]
+
+    # the sampler looks every 10 ms on average, at random: a bike's 50 ms are missed once in 150 times, and more often
+    # where it gets no processor for a while
+    assert len(missed) <= len(rides) / 8, missed
+
+
+def test_every_ride_has_a_profile_id_of_its_own(rides: list[Ride], spans: list[Span]) -> None:
+    assert [span.name for span in spans] == [f"GET {path}" for path, _ in rides]
+    assert all(span.profile_id == span.span_id for span in spans)
+    assert len({span.profile_id for span in spans}) == ROUNDS * len(VIEWS)
 
 
 def test_the_rides_together_have_no_more_cpu_than_the_service(
-    linked_rides: list[tuple[str, LinkedSpan]], span_profiles: SpanProfiles
+    rides: list[Ride], spans: list[Span], flamegraphs: list[FlameGraph], span_profiles: SpanProfiles
 ) -> None:
-    spans = [linked for _, linked in linked_rides]
     selector = label_selector({"service_name": spans[0].service, "region": "eu-north"})
-    first, last = min(one.span.start_ns for one in spans), time.time_ns()
+    first, last = min(one.start_ns for one in spans), time.time_ns()
     query = ProfileQuery(selector, first // 1_000_000 - 60_000, last // 1_000_000)
 
     whole = span_profiles.pyroscope.merged_profile(query)
 
-    assert 0 < sum(one.cpu_ns for one in spans) <= whole.total
-    together = span_profiles.pyroscope.span_profile(query, [one.profile_id for one in spans])
-    assert together.total == sum(one.cpu_ns for one in spans), "no sample belongs to two spans"
+    each = sum(one.total for one in flamegraphs)
+    assert 0 < each <= whole.total
+    assert span_profiles.merged(response for _, response in rides).total == each, "no sample belongs to two spans"

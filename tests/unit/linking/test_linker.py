@@ -70,6 +70,42 @@ def test_no_linked_spans_at_all_are_no_claim(follow: Follow, count: int) -> None
         follow(Scene()).linked_spans(_SENT, count=count)
 
 
+def test_spans_of_which_some_have_no_samples_are_merged_in_one_question_for_each_service(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_SEARCH: 10, _PRICE: 5}, INNER, service="other")])
+    scene.add(server_span(), server_span(CALL)).add(server_span(INNER, CALL), service="other")
+    linker = follow(scene)
+    spans = linker.trace(_SENT, lambda trace: len(trace.spans) == 3).spans
+    assert linker.merged_samples(spans).stacks == {_SEARCH: 40, _PRICE: 5}
+    assert scene.profile_looks == 2
+
+
+def test_merged_samples_are_waited_for_until_every_process_has_uploaded(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}, after_s=0.4), Upload({_PRICE: 10}, CALL, after_s=0.7)])
+    linker = follow(scene.add(server_span(ended_s_ago=-5), server_span(CALL, ended_s_ago=-5)), upload_interval_s=0.6)
+    spans = linker.trace(_SENT, lambda trace: len(trace.spans) == 2).spans
+    assert linker.merged_samples(iter(spans)).stacks == {_SEARCH: 30, _PRICE: 10}
+
+
+def test_spans_none_of_which_has_samples_are_explained_by_the_longest(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}, INNER)]).add(server_span(lasted_ms=4), server_span(CALL, lasted_ms=15))
+    linker = follow(scene, timeout_s=0.1)
+    with pytest.raises(
+        NoSamplesError, match=rf"none of 2 spans has samples; of the longest: the span {CALL}.*"
+    ) as failed:
+        linker.merged_samples(linker.trace(_SENT, lambda trace: len(trace.spans) == 2).spans)
+    assert failed.value.evidence is not None
+    assert failed.value.evidence.fell_between_samples
+    assert failed.value.evidence.trace is not None
+
+
+def test_spans_without_a_profile_id_and_no_spans_at_all_cannot_be_merged(follow: Follow) -> None:
+    linker = follow(Scene().add(server_span(), server_span(CALL, profile_id=None)))
+    with pytest.raises(NoProfileIdError, match=rf"{CALL} .* carries no pyroscope.profile.id"):
+        linker.merged_samples(linker.trace(_SENT, lambda trace: len(trace.spans) == 2).spans)
+    with pytest.raises(ValueError, match="nothing to merge"):
+        linker.merged_samples([])
+
+
 def _forwarded(*, answering_after: int = 0) -> Scene:
     scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_PRICE: 70}, INNER)])
     scene.add(server_span(INNER, CALL, lasted_ms=50))

@@ -62,7 +62,7 @@ def test_a_ride_is_a_server_span_with_the_steps_as_its_children(
         "calculate_price",
     ]
     assert all(child.parent_span_id == root.span_id for child in children)
-    assert attributes(children[0])["vehicles.examined"] == 3950
+    assert attributes(children[0])["vehicles.examined"] == 4700
 
 
 def test_only_the_local_root_span_has_a_profile_id_and_it_is_its_own(
