@@ -41,8 +41,11 @@ def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: 
     Ctrl-C, which leaves no process behind.
     """
     started = time.monotonic()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    # A shell script starts its background jobs with SIGINT ignored, and whoever sends one all the same means it; nohup
+    # has SIGHUP ignored, and means that.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     with reported():
         try:
             _run(started, _Wishes(once, as_json, fault, wait_s), users)

@@ -40,7 +40,8 @@ def command(host: str, port: int, access_token: str | None, **options: str | Non
             f"{host} is reachable from other machines, so the page needs a token of at least {_SHORTEST_TOKEN}"
             " characters: set SPAN_PROFILES_UI_TOKEN, or leave out --host",
         )
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a script's background jobs have SIGINT ignored
+        signal.signal(number, _interrupt)
     app = create_app(endpoints(dict(os.environ), options), access_token=access_token or "")
     try:
         with suppress(KeyboardInterrupt):
