@@ -10,13 +10,16 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 _WATCHER = Path(__file__).with_name("watcher.py")
 _GOODBYE_S = 10.0
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Lifeline:
@@ -26,38 +29,51 @@ class Lifeline:
         self._lock = threading.Lock()
         self._groups: set[int] = set()
         self._watcher: subprocess.Popen[bytes] | None = None
-        self._owner = os.getpid()
 
     def tie(self, group: int) -> None:
         """Have a process group ended when this process is gone. Without a watcher, which cannot start, it is not."""
         with self._lock, contextlib.suppress(OSError):
-            if self._owner != os.getpid():  # a forked child: its parent's groups and watcher are not its own
-                self._groups, self._watcher, self._owner = set(), None, os.getpid()
+            self._groups.add(group)
+            if self._watcher is not None and self._watcher.poll() is not None:  # somebody killed it
+                self._close()
             if self._watcher is None:
                 self._watcher = _started()
-            self._groups.add(group)
-            self._say(f"+{group}\n")
+                self._say(self._groups)
+            else:
+                self._say({group})
 
     def let_go(self, group: int) -> None:
         """Say that a group has been stopped: its number may soon be another's. The last one lets the watcher go too."""
-        with self._lock, contextlib.suppress(OSError):
-            if self._owner != os.getpid() or group not in self._groups:
+        with self._lock:
+            if group not in self._groups:
                 return
             self._groups.discard(group)
-            self._say(f"-{group}\n")
+            with contextlib.suppress(OSError):
+                self._say({group}, "-")
             if not self._groups:
                 self._close()
 
     def close(self) -> None:
         """Let the watcher end what is left, and go."""
-        with self._lock:
-            if self._owner == os.getpid():
-                self._groups.clear()
-                self._close()
+        with self._lock, _undisturbed():
+            self._groups.clear()
+            self._close()
 
-    def _say(self, line: str) -> None:
+    def forget(self) -> None:
+        """Be a new one, in a forked child: its parent's groups and watcher are not its own.
+
+        The child's copy of the pipe is closed. While it is open, the watcher cannot see the parent's end.
+        """
+        watcher = self._watcher
+        self.__init__()  # type: ignore[misc]  # the lock may be held by a thread that is not in the child
+        if watcher is not None:
+            if watcher.stdin is not None:
+                watcher.stdin.close()
+            watcher.returncode = 0  # not this process's child, so there is nothing to wait for
+
+    def _say(self, groups: set[int], what: str = "+") -> None:
         if self._watcher is not None and self._watcher.stdin is not None:
-            self._watcher.stdin.write(line.encode())
+            self._watcher.stdin.write("".join(f"{what}{group}\n" for group in groups).encode())
 
     def _close(self) -> None:
         watcher, self._watcher = self._watcher, None
@@ -67,6 +83,20 @@ class Lifeline:
             watcher.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             watcher.wait(_GOODBYE_S)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Have signals ignored that would end a wait with a traceback; another thread than the main one gets none."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _started() -> subprocess.Popen[bytes]:
@@ -85,3 +115,4 @@ lifeline = Lifeline()
 """This process's."""
 
 atexit.register(lifeline.close)
+os.register_at_fork(after_in_child=lifeline.forget)

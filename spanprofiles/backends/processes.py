@@ -78,7 +78,11 @@ class ManagedProcess:
         except OSError as error:
             missing = error.filename or self.command[0]  # the program, or the directory
             raise ProcessFailedError(f"{self.name} cannot be started: {missing}: {error.strerror}") from error
-        lifeline.tie(self._process.pid)
+        try:
+            lifeline.tie(self._process.pid)
+        except BaseException:  # an interruption, while nobody has hold of it yet
+            self.stop()
+            raise
         self._reader = threading.Thread(target=self._read, name=f"output of {self.name}", daemon=True)
         self._reader.start()
         return self
@@ -131,7 +135,7 @@ class ManagedProcess:
         code = self._process.poll() if self._process else None
         if code is not None and self._reader is not None:
             self._reader.join(_LAST_MOMENT_S)  # its last words are read a moment after it has ended
-        exit_note = f" with exit code {code}" if code is not None else ""
+        exit_note = f"{'' if what == 'ended' else ': it ended'} with exit code {code}" if code is not None else ""
         tail = "\n".join(f"  | {line}" for line in self.output[-_SHOWN_LINES:]) or "  | (it printed nothing)"
         return ProcessFailedError(f"{self.name} {what}{exit_note}; its last lines:\n{tail}")
 

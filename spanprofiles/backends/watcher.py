@@ -18,7 +18,8 @@ PATIENCE_S = 3.0
 """How long a group has between SIGTERM and SIGKILL, s."""
 
 _LOOK_S = 0.05
-_START_TIME = 19  # of what follows the name in /proc/PID/stat, proc(5)
+_STATE, _GROUP, _START_TIME = 0, 2, 19  # of what follows the name in /proc/PID/stat, proc(5)
+_ENDED = "ZX"
 
 
 def left_over(lines: Iterable[str]) -> dict[int, str]:
@@ -43,16 +44,29 @@ def end(groups: dict[int, str]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while remaining and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
-        remaining = [group for group in remaining if _signalled(group, 0)]
+        alive = _alive()
+        remaining = [group for group in remaining if (_signalled(group, 0) if alive is None else group in alive)]
     for group in remaining:
         _signalled(group, signal.SIGKILL)
 
 
 def began(group: int) -> str:
     """Return when the leader of a group began, as Linux counts it; nothing where there is none, or no Linux."""
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{group}/stat").read_text(errors="replace").rpartition(")")[2].split()[_START_TIME]
-    return ""
+    return _stat(Path(f"/proc/{group}"))[_START_TIME]
+
+
+def _alive() -> set[int] | None:
+    """Return the groups with a process that runs, be its parent waiting for it or not; None where that is unknown."""
+    seen = [_stat(process) for process in Path("/proc").glob("[0-9]*")]
+    return {int(one[_GROUP]) for one in seen if one[_STATE] and one[_STATE] not in _ENDED} if seen else None
+
+
+def _stat(process: Path) -> list[str]:
+    """Return the fields after the name, empty ones where there is no such process, or no Linux."""
+    try:
+        return (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return [""] * (_START_TIME + 1)
 
 
 def _signalled(group: int, number: int) -> bool:
@@ -63,4 +77,6 @@ def _signalled(group: int, number: int) -> bool:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # it ends by its pipe, or not in time
+        signal.signal(number, signal.SIG_IGN)
     end(left_over(sys.stdin))

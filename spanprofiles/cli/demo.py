@@ -41,9 +41,9 @@ def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: 
     Ctrl-C, which leaves no process behind.
     """
     started = time.monotonic()
-    # A shell script starts its background jobs with SIGINT ignored, and whoever sends one all the same means it; nohup
-    # has SIGHUP ignored, and means that.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # A shell script starts its background jobs with SIGINT ignored. A demo is to end all the same: by Ctrl-C with the
+    # script, or by a signal of its own. Under nohup it is to survive.
+    for number in _ENDING:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     with reported():
@@ -56,7 +56,12 @@ def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: 
                 leave(COULD_NOT_LOOK, "interrupted before the first ride was linked")
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  # the signal module's signature
+    for one in _ENDING:  # what was started is being stopped, which takes a second or two: asking again is no help
+        signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

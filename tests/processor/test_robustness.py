@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,40 @@ def test_a_loop_is_followed_once() -> None:
         return [follow_event_loop(), follow_event_loop(asyncio.get_running_loop())]
 
     assert asyncio.run(main()) == [True, False]
+
+
+def _breaks(number: int) -> None:
+    raise ValueError(number)
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["call_soon", "call_later"])
+def test_asyncios_messages_name_the_apps_function_and_its_line(later: bool) -> None:
+    handled: list[str] = []
+
+    async def main() -> str:
+        follow_event_loop()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: handled.append(context["message"]))
+        handle = loop.call_later(0.001, _breaks, 5) if later else loop.call_soon(_breaks, 5)
+        described = repr(handle)
+        await asyncio.sleep(0.01)
+        return described
+
+    described = asyncio.run(main())
+    place = rf"_breaks\(5\).* at .*test_robustness\.py:{_breaks.__code__.co_firstlineno}"
+    assert re.search(place, described), described
+    assert [bool(re.search(place, message)) for message in handled] == [True], handled
+
+
+def test_in_debug_mode_a_coroutine_function_is_still_refused_as_a_callback() -> None:
+    async def never() -> None: ...
+
+    async def main() -> None:
+        follow_event_loop()
+        asyncio.get_running_loop().call_soon(never)
+
+    with pytest.raises(TypeError, match="coroutines cannot be used"):
+        asyncio.run(main(), debug=True)
 
 
 def test_without_a_loop_there_is_none_to_follow() -> None:

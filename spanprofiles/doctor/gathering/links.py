@@ -131,7 +131,9 @@ def _checks(case: Case, found: Sequence[Link], *, with_names: bool) -> list[Labe
     chosen = [one.span for one in (*by_load, *rest[::every])]
     checks = case.each(lambda span: _check(case, span, with_names=with_names), chosen)
     spans = [one.span for one in found]
-    return case.each(lambda one: _with_neighbours(case, one, spans), checks)
+    foreign = [one for one in checks if one.foreign_ns]
+    told = {one.span.span_id: one for one in case.each(lambda one: _with_neighbours(case, one, spans), foreign)}
+    return [told.get(one.span.span_id, one) for one in checks]
 
 
 def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
@@ -149,8 +151,6 @@ def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
 
 def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> LabelCheck:
     """Tell whose names its foreign samples carry, and whether others carry its own."""
-    if not check.foreign_ns:
-        return check
     span, ids = check.span, valid_ids([check.span])
     beside = {one.name for one in spans if one.start_ns < span.end_ns and span.start_ns < one.end_ns} - {span.name}
 

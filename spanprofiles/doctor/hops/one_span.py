@@ -52,11 +52,10 @@ def judge(facts: Facts) -> Finding:
 def _mixed(checks: Sequence[LabelCheck]) -> list[tuple[str, str]]:
     """Return the pairs of a name and a neighbour's that is on its samples.
 
-    A span that was renamed has its first name on all of its samples, which may be what another is called. So a name
-    counts only where some of its samples carry it: those of its spans that were alone for a while.
+    A span that was renamed has its first name on all of its samples, which may be what another is called. So only a
+    span counts that has samples with its own name as well: those of the moments when it was alone.
     """
-    own = {one.span.name for one in checks if one.own_ns or not one.foreign_ns}
-    return sorted({(one.span.name, name) for one in checks if one.span.name in own for name in one.neighbours})
+    return sorted({(one.span.name, name) for one in checks if one.own_ns for name in one.neighbours})
 
 
 _LEAKED = (
@@ -66,7 +65,8 @@ _LEAKED = (
 )
 _SHARED = (
     "Samples carry the labels of several spans at once, and Pyroscope keeps one of them: asyncio tasks that share a"
-    " thread. Use a processor that follows tasks, such as spanprofiles.processor.SpanProfileProcessor."
+    " thread, or a local root span inside another. Use a processor that follows tasks and nests, such as"
+    " spanprofiles.processor.SpanProfileProcessor."
 )
 _MIXED = (
     "Spans renamed while they run keep the first name on their samples, which is harmless. Where the name is a"

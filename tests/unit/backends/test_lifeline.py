@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from spanprofiles.backends.watcher import began, end, left_over
+from spanprofiles.backends.watcher import PATIENCE_S, began, end, left_over
 from spanprofiles.linking import Waiting
 
 _STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -38,7 +39,9 @@ def run() -> Iterator[Run]:
 
         def start(rest: str, server: str = _WAITS) -> tuple[subprocess.Popen[str], int]:
             command = [sys.executable, "-c", _PROGRAM.format(rest=rest), server]
-            program = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            program = stack.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
             stack.callback(program.kill)
             assert program.stdout is not None
             return program, int(program.stdout.readline())
@@ -77,10 +80,54 @@ def test_a_stubborn_process_is_killed(run: Run) -> None:
 
 def test_a_process_that_was_never_stopped_ends_with_its_program(run: Run) -> None:
     program, pid = run("")
+    began_s = time.monotonic()
 
     assert program.wait(20) == 0
 
     assert is_gone_within(pid, 5)
+    assert time.monotonic() - began_s < PATIENCE_S, "nobody waits for one that has ended"
+
+
+def test_a_forked_child_neither_holds_the_pipe_nor_ends_its_parents_processes(run: Run) -> None:
+    """As a pool of workers does, which is still there when the program that made it is killed."""
+    program, pid = run("import os, time; os.fork() or (time.sleep(1), sys.exit()); signal.pause()")
+
+    assert not is_gone_within(pid, 1.5), "the child's end is not the program's"
+    program, pid = run("import os, time; os.fork() or (time.sleep(20), sys.exit()); signal.pause()")
+    program.kill()
+
+    assert is_gone_within(pid, 5)
+
+
+def test_with_a_forked_child_the_last_stop_waits_for_nothing(run: Run) -> None:
+    program, _ = run(
+        "import os, time; os.fork() or (time.sleep(20), sys.exit()); began = time.monotonic(); process.stop();"
+        " print(time.monotonic() - began, flush=True); signal.pause()"
+    )
+    assert program.stdout is not None
+
+    assert float(program.stdout.readline()) < 5
+
+
+def test_a_watcher_that_was_killed_is_replaced_by_the_next_start(run: Run) -> None:
+    program, pid = run(
+        "print('again', flush=True); sys.stdin.readline();"
+        " other = ManagedProcess('another', process.command).start(); print(other.pid, flush=True); signal.pause()"
+    )
+    assert program.stdout is not None
+    assert program.stdin is not None
+    program.stdout.readline()
+    (watcher,) = (one for one in psutil.Process(program.pid).children() if "watcher.py" in " ".join(one.cmdline()))
+    watcher.terminate()  # which it does not heed
+    watcher.kill()
+
+    program.stdin.write("\n")
+    program.stdin.flush()
+    other = int(program.stdout.readline())
+    program.kill()
+
+    assert is_gone_within(pid, 5)
+    assert is_gone_within(other, 5)
 
 
 def test_a_process_goes_on_while_its_program_does(run: Run) -> None:
@@ -128,4 +175,3 @@ def test_a_number_without_a_process_began_never() -> None:
     with subprocess.Popen([sys.executable, "-S", "-c", ""], start_new_session=True) as ended:
         ended.wait()
     assert began(ended.pid) == ""
-    end({ended.pid: ""})  # and there is nothing to end

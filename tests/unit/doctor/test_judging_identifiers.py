@@ -147,6 +147,16 @@ def test_a_span_that_is_never_on_samples_by_its_own_name_may_have_been_renamed()
     assert found.verdict is Verdict.DOUBTFUL
 
 
+def test_a_span_renamed_now_and_then_to_another_routes_name_is_not_mixed_with_it() -> None:
+    as_it_began = LabelCheck(a_span(name="POST /pay"))
+    renamed = LabelCheck(a_span(name="POST /pay/by-hand"), foreign_ns=10**7, neighbours=("POST /pay",))
+    never_renamed = LabelCheck(a_span(name="POST /pay/by-hand"))
+
+    found = one_span.judge(facts(linked(a_span()), found={"checks": (as_it_began, renamed, never_renamed)}))
+
+    assert found.verdict is Verdict.DOUBTFUL
+
+
 def test_samples_that_end_with_their_span_are_in_order() -> None:
     assert one_span.judge(facts(linked(a_span()), found={"checks": (LabelCheck(a_span()),)})).verdict is Verdict.OK
 
