@@ -119,17 +119,28 @@ class SpanProfiles:
 
         Raises:
             LinkError: a hop is missing; none of them has a sample, for one.
+            TypeError: this is one request, and not several.
+            ValueError: there are none.
         """
         from spanprofiles.linking import NoSamplesError
 
         __tracebackhide__ = True
+        if isinstance(traced, str) or hasattr(traced, "request"):
+            raise TypeError("merged takes several requests: merged([response, another]); linked_span is for one")
+        before = len(self._seen)
         spans = [self._asked(one, self.linker.answering_span) for one in traced]
+        if not spans:
+            raise ValueError("there are no requests, so there is nothing to merge")
+        _, longest = max((span.duration_ns, place) for place, span in enumerate(spans))
+        evidence = self._seen[before + longest][1]
+        self._seen[before:] = [(self.linker, evidence)]  # one report for all of them
         try:
-            return self.linker.merged_samples(spans)
+            flamegraph = self.linker.merged_samples(spans)
         except NoSamplesError as error:
-            if error.evidence is not None:
-                self._seen.append((self.linker, error.evidence))
+            self._seen[before:] = [(self.linker, error.evidence or evidence)]
             raise error.with_traceback(None) from None
+        evidence.merged = (len(spans), flamegraph)
+        return flamegraph
 
     def flamegraph(self, span: Span) -> FlameGraph:
         """Ask once, without waiting, for the samples of a span that carries a profile ID.
@@ -225,7 +236,8 @@ def _leave_pictures(item: pytest.Item, seen: list[Evidence]) -> list[str]:
         return []
     written: list[str] = []
     for evidence in seen:
-        for profile_id, flamegraph in evidence.flamegraphs.items():
+        merged = {"merged": evidence.merged[1]} if evidence.merged else {}
+        for profile_id, flamegraph in (evidence.flamegraphs | merged).items():
             if flamegraph.is_empty:
                 continue
             path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', item.name)}-{profile_id}.svg"

@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
@@ -16,10 +18,12 @@ import click
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds
 from spanprofiles.clients import ClientError
-from spanprofiles.demo import DemoError, DemoPorts, DemoStack, Figures, LiveFigures
+from spanprofiles.demo import DemoError, DemoPorts, DemoStack, Figures, LiveFigures, one_at_a_time
+from spanprofiles.demo.stack import SERVICE
 from spanprofiles.demo.story import FAULT, OTHER_REGION, SLOW_REGION, new_admin_token, tell_slow_search
-from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TracedSession, Waiting
+from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
 from spanprofiles.model import Endpoints
+from spanprofiles.report import failure_report
 
 _WORK = "find_nearest_vehicle"
 _ORDER = "/car?riders=2"
@@ -76,6 +80,12 @@ class _Wishes:
 
 
 def _run(started: float, wishes: _Wishes, users: int) -> None:
+    with ExitStack() as starting:
+        starting.enter_context(one_at_a_time(_say))
+        _run_stack(started, wishes, users, starting.close)
+
+
+def _run_stack(started: float, wishes: _Wishes, users: int, all_listen: Callable[[], None]) -> None:
     ports, replaced = DemoPorts().freed()
     if wishes.once:
         replaced.pop("page", None)  # there is none
@@ -94,13 +104,20 @@ def _run(started: float, wishes: _Wishes, users: int) -> None:
         _say(f"region eu-north answers after {time.monotonic() - started:.1f} s; ordering the first ride")
         stack.start_load()
         linker = Linker.of(endpoints, waiting=Waiting(wishes.wait_s))
-        evidence, first = _first_ride(rideshare, linker)
+        try:
+            evidence, first = _first_ride(rideshare, linker)
+        except LinkError as error:
+            if wishes.once or wishes.as_json or wishes.fault or error.evidence is None:
+                raise
+            all_listen()
+            _go_on_without_a_link(error, error.evidence, stack, linker, endpoints)
+        all_listen()
         seconds = time.monotonic() - started
         _print_json(first, seconds) if wishes.as_json else _print(first, evidence, seconds)
         if wishes.fault:
             _tell_story(stack, linker, token, wishes.as_json)
         if not wishes.once:
-            _print_next(first, stack, endpoints)
+            _print_next(first.trace_id, stack, endpoints)
             _live(stack, LiveFigures(linker))
     finally:
         stack.stop()
@@ -140,6 +157,19 @@ def _first_ride(rideshare: TracedSession, linker: Linker) -> tuple[Evidence, Lin
     if not linked.flamegraph.total_of(_WORK):
         raise NoSamplesError(f"the span profile has samples, but none in {_WORK}: {linked.flamegraph!r}", evidence)
     return evidence, linked
+
+
+def _go_on_without_a_link(
+    error: LinkError, evidence: Evidence, stack: DemoStack, linker: Linker, endpoints: Endpoints
+) -> NoReturn:
+    """Show what there was instead of a link, and go on until interrupted: there is something to look for."""
+    click.echo(f"\n{failure_report(evidence)}\n")
+    click.echo(click.style(f"not linked: {error}", fg="red", bold=True))
+    _print_next(evidence.trace_id, stack, endpoints, broken=True)
+    try:
+        _live(stack, LiveFigures(linker))
+    except KeyboardInterrupt:
+        leave(BROKEN, "the first ride was not linked")
 
 
 def _tell_story(stack: DemoStack, linker: Linker, token: str, as_json: bool) -> None:
@@ -195,7 +225,7 @@ def _print_json(first: LinkedSpan, seconds: float) -> None:
     )
 
 
-def _print_next(first: LinkedSpan, stack: DemoStack, endpoints: Endpoints) -> None:
+def _print_next(trace_id: str, stack: DemoStack, endpoints: Endpoints, *, broken: bool = False) -> None:
     from spanprofiles.cli import render
 
     program = render.program()
@@ -204,7 +234,8 @@ def _print_next(first: LinkedSpan, stack: DemoStack, endpoints: Endpoints) -> No
         servers = f" --tempo {endpoints.tempo} --pyroscope {endpoints.pyroscope}"
     eu_north, ap_south = stack.regions["eu-north"].url, stack.regions["ap-south"].url
     rows = [
-        ("this ride again", f"{program} show {first.trace_id}{servers}"),
+        *([("which hop is broken", f"{program} doctor --service {SERVICE}{servers}")] if broken else []),
+        ("this ride again", f"{program} show {trace_id}{servers}"),
         ("another, hop by hop", f"{program} verify {eu_north}/bike{servers}"),
         ("one that two regions serve", f"{program} verify {ap_south}/car{servers}"),
         ("by hand", f"curl '{eu_north}/scooter'"),
@@ -219,7 +250,7 @@ def _print_next(first: LinkedSpan, stack: DemoStack, endpoints: Endpoints) -> No
     _say("")
 
 
-def _live(stack: DemoStack, live: LiveFigures) -> None:
+def _live(stack: DemoStack, live: LiveFigures) -> NoReturn:
     """Show the live line until interrupted: rewritten in a terminal, a line now and then elsewhere."""
     in_terminal = sys.stderr.isatty()
     while True:

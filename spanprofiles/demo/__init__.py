@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from spanprofiles.demo.figures import Figures, LiveFigures
 from spanprofiles.demo.stack import DemoError, DemoPorts, DemoStack, Region
+from spanprofiles.demo.starting import one_at_a_time
 
-__all__ = ["DemoError", "DemoPorts", "DemoStack", "Figures", "LiveFigures", "Region"]
+__all__ = ["DemoError", "DemoPorts", "DemoStack", "Figures", "LiveFigures", "Region", "one_at_a_time"]

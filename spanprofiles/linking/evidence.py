@@ -18,6 +18,7 @@ class Evidence:
         selectors: the label selector each profile ID was asked for with.
         window_ms: first and last ms (since the epoch) of the last profile query.
         notes: what was looked at to explain a missing link, one sentence each.
+        merged: how many requests' samples were merged, this one's among them, and those samples.
         fell_between_samples: whether a span without samples is merely too short for one, all else being in order.
     """
 
@@ -27,4 +28,5 @@ class Evidence:
     selectors: dict[str, str] = field(default_factory=dict)
     window_ms: tuple[int, int] | None = None
     notes: list[str] = field(default_factory=list)
+    merged: tuple[int, FlameGraph] | None = None
     fell_between_samples: bool = False

@@ -21,7 +21,8 @@ def no_trace(evidence: Evidence, linker: Linker) -> str:
     """Say that Tempo has no span of the trace, and which services it does know."""
     message = (
         f"Tempo has no span of the trace {evidence.trace_id} after {linker.waiting.timeout_s:g} s:"
-        " the app is not instrumented, did not sample this request, or exports to another server"
+        " the app is not instrumented, leaves this route out (OTEL_PYTHON_EXCLUDED_URLS, excluded_urls), did not sample"
+        " this request, or exports to another server"
     )
     try:
         services = linker.tempo.tag_values("resource.service.name")
@@ -86,7 +87,10 @@ def _where_instead(span: Span, query: ProfileQuery, linker: Linker, evidence: Ev
     if not pyroscope.span_profile(day, [span.profile_id or ""]).is_empty:
         return "the samples are there, but outside the window asked: margin too short, or clocks apart"
     if not services:
-        return "Pyroscope has no profile of any service in that window: no agent runs, or its uploads fail"
+        return (
+            "Pyroscope has no profile of any service in that window: no agent runs, its uploads fail, or it has not"
+            " uploaded yet"
+        )
     if span.service not in services:
         return f"Pyroscope has no profile of {span.service!r}: no agent runs there (services with profiles: {named})"
     if span.duration_ns < 2 * _SAMPLING_PERIOD_MS * 1_000_000:

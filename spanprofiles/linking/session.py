@@ -86,14 +86,20 @@ def trace_context_of(response: AnsweredRequest) -> TraceContext:
 
     Raises:
         NotTracedError: the request carried no usable ``traceparent``, so its trace cannot be told from others.
+        TypeError: this is no response.
     """
+    if not hasattr(response, "request"):
+        raise TypeError(
+            f"a {type(response).__name__} is no answered request: give a response of requests or httpx, a trace context"
+            " or a trace ID"
+        )
     headers = response.request.headers
     header = next((value for name, value in headers.items() if str(name).lower() == _TRACEPARENT), None)
     text = header.decode("latin-1") if isinstance(header, bytes) else header
     if not text:
         raise NotTracedError(
-            "the request carried no traceparent header, so its trace cannot be told from others: send it with"
-            " spanprofiles.linking.TracedSession (the fixture's session()), or set the header"
+            "the request carried no traceparent header, so its trace cannot be told from others: send it with the"
+            " session that span_profiles_app gave, with one from span_profiles.session(url), or set the header"
         )
     try:
         return TraceContext.parse(text)

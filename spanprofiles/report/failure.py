@@ -22,6 +22,10 @@ def failure_report(evidence: Evidence) -> str:
         lines += _indented(call_tree(flamegraph))
         if not flamegraph.is_empty:
             lines += ["", *_indented(top_table(flamegraph))]
+    if evidence.merged is not None:
+        count, flamegraph = evidence.merged
+        lines += ["", f"samples of {count} requests, merged; the longest of them is above"]
+        lines += [*_indented(call_tree(flamegraph)), "", *_indented(top_table(flamegraph))]
     lines += [f"note: {note}" for note in evidence.notes]
     return "\n".join(lines)
 

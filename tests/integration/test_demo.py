@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -77,6 +78,36 @@ def test_once_fails_with_the_reason_where_the_link_is_broken() -> None:
 
 
 @pytest.mark.slow
+def test_with_a_broken_hop_it_goes_on_for_the_doctor_to_be_asked() -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "RIDESHARE_FAULTS": "no-agent"}
+    with ManagedProcess("the demo", [*DEMO, "--wait", "3"], environment=environment) as demo:
+        lines = demo.wait_for_line(lambda line: re.search(r"rides/s, linked: 0\.0%", line) is not None, START_S)
+        printed = "\n".join(lines)
+        (doctor,) = re.findall(r"which hop is broken +\S+ (.*)", printed)
+        examined = subprocess.run(
+            [*DEMO[:-1], *doctor.split()], capture_output=True, text=True, timeout=START_S, check=False
+        )
+        os.kill(demo.pid, signal.SIGINT)
+        demo.wait_for_line(lambda line: "all processes are stopped" in line, 20)
+        psutil.wait_procs([psutil.Process(demo.pid)] if psutil.pid_exists(demo.pid) else [], timeout=5)
+
+    assert re.search(r"not linked: .* carries the profile ID .* and no sample has it", printed)
+    assert examined.returncode == 1, examined.stdout + examined.stderr
+    assert "the link is broken at: profiles" in examined.stderr
+    assert demo.exit_code == 1
+
+
+@pytest.mark.slow
+def test_two_that_start_at_the_same_moment_have_ports_and_rides_of_their_own() -> None:
+    commands = [[*DEMO, "--once", "--json"]] * 2
+    demos = [subprocess.Popen(one, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for one in commands]
+    told = [demo.communicate(timeout=START_S) for demo in demos]
+
+    assert [demo.returncode for demo in demos] == [0, 0], told
+    assert len({json.loads(out)["trace_id"] for out, _ in told}) == 2
+
+
+@pytest.mark.slow
 def test_the_fault_of_a_slow_search_is_told_with_the_guilty_function() -> None:
     result = run_once("--json", "--fault", "slow-search")
 
@@ -113,11 +144,24 @@ def test_a_busy_port_is_named_and_a_free_one_used() -> None:
     assert re.search(r"port 5001 \(eu-north\) is taken by another program: using \d+", result.stderr)
 
 
+def test_asked_to_end_again_and_again_it_ends_once() -> None:
+    with ManagedProcess("the demo", DEMO, environment={**os.environ, "PYTHONUNBUFFERED": "1"}) as demo:
+        demo.wait_for_line(lambda line: "servers answer" in line, START_S)
+        while demo.is_running:
+            os.kill(demo.pid, signal.SIGINT)
+            time.sleep(0.1)
+        printed = "\n".join(demo.output)
+
+    assert "all processes are stopped" in printed
+    assert "Traceback" not in printed
+    assert demo.exit_code == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_it_goes_on_with_a_live_line_until_it_is_stopped_and_leaves_no_process(number: signal.Signals) -> None:
     command = [*AS_A_BACKGROUND_JOB, *DEMO]
     with ManagedProcess("the demo", command, environment={**os.environ, "PYTHONUNBUFFERED": "1"}) as demo:
-        lines = demo.wait_for_line(lambda line: re.search(r"rides/s, linked: \d", line) is not None, START_S)
+        lines = demo.wait_for_line(lambda line: re.search(r"rides/s, linked: .*of ([5-9]|\d\d)", line) is not None, START_S)
         started = psutil.Process(demo.pid).children(recursive=True)
         os.kill(demo.pid, number)
         demo.wait_for_line(lambda line: "all processes are stopped" in line, 20)
@@ -127,8 +171,8 @@ def test_it_goes_on_with_a_live_line_until_it_is_stopped_and_leaves_no_process(n
     assert re.search(r"^\s+this ride again\s+.* show [0-9a-f]{32}", "\n".join(lines), re.MULTILINE)
     live = re.search(r"linked: (\d+\.\d)% of \d+, newest trace [0-9a-f]{32}", lines[-1])
     assert live is not None
-    assert float(live[1]) > 70, "of the first ten or so a short one may have been missed by the sampler"
-    assert len(started) >= 5, "backend, three regions with a worker each, load"
+    assert float(live[1]) > 70, "of the first five or more a short one may have been missed by the sampler"
+    assert len(started) >= 9, "backend, three regions with a worker each, load, and a watcher"
     assert alive == []
     assert left == []
     assert demo.exit_code == 0

@@ -1,0 +1,40 @@
+"""Demos start one at a time: of two that look for free ports at the same moment, both would find the same."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def one_at_a_time(tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Wait until no other demo of this user is starting, and let others wait meanwhile.
+
+    Where the file for it cannot be opened, nobody waits.
+
+    Args:
+        tell: is told that there is another.
+    """
+    path = Path(tempfile.gettempdir()) / f"spanprofiles-demo-{os.getuid()}.lock"
+    try:
+        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        yield
+        return
+    try:
+        _lock(file, tell)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, tell: Callable[[str], None]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        tell("another demo is starting: waiting for it, so as not to take its ports")
+        fcntl.flock(file, fcntl.LOCK_EX)
