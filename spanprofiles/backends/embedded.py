@@ -73,7 +73,12 @@ class EmbeddedBackend(Backend):
             self.stop()
             raise BackendError(str(error)) from error
         announced = dict(line.split(maxsplit=1) for line in lines if "://" in line)
-        return Endpoints(tempo=announced["tempo"], pyroscope=announced["pyroscope"], otlp_http=announced["otlp-http"])
+        return Endpoints(
+            tempo=announced["tempo"],
+            pyroscope=announced["pyroscope"],
+            otlp_http=announced["otlp-http"],
+            queryable_after_s=0.0,  # it answers a push when the samples are stored
+        )
 
     def stop(self) -> None:
         """Stop the process; :meth:`start` then starts another."""

@@ -17,6 +17,7 @@ from spanprofiles.linking.linked_span import LinkedSpan
 from spanprofiles.linking.session import AnsweredRequest, trace_context_of
 from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import CPU, Endpoints, FlameGraph, Span, Trace, TraceContext, label_selector, parse_trace_id
+from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
 
 Traced = AnsweredRequest | TraceContext | str
 """What names a trace: an answered request, a trace context, or a trace ID."""
@@ -24,7 +25,7 @@ Traced = AnsweredRequest | TraceContext | str
 #: What Grafana's button "Profiles for this span" adds on either side of the span, ms.
 GRAFANA_MARGIN_MS = 60_000
 
-# An upload that was under way when the request ended cannot hold its last samples. It has landed by then.
+# An upload that was under way when the request ended cannot hold its last samples. The server has it by then, s.
 _UPLOAD_UNDER_WAY_S = 0.25
 
 # How far the app's clock may be behind this one before a span is taken for older than it is.
@@ -43,6 +44,7 @@ class Linker:
         upload_interval_s: the agent's upload interval, s. A span that straddles two uploads is complete only after the
             second.
         profile_type: which profiles.
+        queryable_after_s: how long after a push was answered its samples may not be found yet, s.
         margin_ms: how much earlier and later than the span profiles are looked for, ms. A profile is dated by the start
             of its upload window, so this must be longer than the upload interval.
     """
@@ -55,6 +57,7 @@ class Linker:
         waiting: Waiting | None = None,
         upload_interval_s: float = 1.0,
         profile_type: str = CPU,
+        queryable_after_s: float = QUERYABLE_AFTER_S,
         margin_ms: int = GRAFANA_MARGIN_MS,
     ) -> None:
         self.tempo = tempo
@@ -62,6 +65,7 @@ class Linker:
         self.waiting = waiting or Waiting()
         self.upload_interval_s = upload_interval_s
         self.profile_type = profile_type
+        self.queryable_after_s = queryable_after_s
         self.margin_ms = margin_ms
 
     @classmethod
@@ -72,6 +76,7 @@ class Linker:
             PyroscopeClient(endpoints.pyroscope, endpoints.credentials),
             waiting=waiting,
             upload_interval_s=upload_interval_s,
+            queryable_after_s=endpoints.queryable_after_s,
         )
 
     def trace(
@@ -201,17 +206,18 @@ class Linker:
             What was seen last, and after how many seconds of waiting.
         """
         found, empty_until = FlameGraph(), 0.0
-        all_uploaded_s = self.upload_interval_s + _UPLOAD_UNDER_WAY_S
+        under_way_s = _UPLOAD_UNDER_WAY_S + self.queryable_after_s
+        all_uploaded_s = self.upload_interval_s + under_way_s
         ended_long_ago = time.time() - ended_ns / 1e9 > all_uploaded_s + _CLOCKS_AGREE_WITHIN_S
         # samples that are there are waited for until they are complete, however short the deadline
-        longest = replace(self.waiting, timeout_s=max(self.waiting.timeout_s, all_uploaded_s + _UPLOAD_UNDER_WAY_S))
+        longest = replace(self.waiting, timeout_s=max(self.waiting.timeout_s, all_uploaded_s + under_way_s))
         for waited in longest.looks():
             found = look()
             if found.is_empty:
                 empty_until = waited
                 if waited >= self.waiting.timeout_s:
                     break
-            elif ended_long_ago or waited > all_uploaded_s or (one_process and empty_until > _UPLOAD_UNDER_WAY_S):
+            elif ended_long_ago or waited > all_uploaded_s or (one_process and empty_until > under_way_s):
                 break
         return found, waited
 

@@ -98,8 +98,8 @@ def trace_context_of(response: AnsweredRequest) -> TraceContext:
     text = header.decode("latin-1") if isinstance(header, bytes) else header
     if not text:
         raise NotTracedError(
-            "the request carried no traceparent header, so its trace cannot be told from others: send it with the"
-            " session that span_profiles_app gave, with one from span_profiles.session(url), or set the header"
+            "the request carried no traceparent header, so its trace cannot be told from others: send it with a"
+            " TracedSession, as span_profiles_app and span_profiles.session(url) give, or set the header"
         )
     try:
         return TraceContext.parse(text)

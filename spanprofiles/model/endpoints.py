@@ -11,6 +11,9 @@ from urllib.parse import quote
 #: Upload interval an app under test is given, s. The agent's default of 10 is what a reader would wait for.
 UPLOAD_INTERVAL_S = 1
 
+#: How long Pyroscope may take to find samples that it has accepted, s: 0.5 at most was measured of 2.2.1.
+QUERYABLE_AFTER_S = 0.5
+
 
 # what an HTTP field value may hold: visible ASCII and Latin-1, spaces and tabs inside
 _HEADER_TEXT = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
@@ -69,6 +72,7 @@ class Endpoints:
         otlp_http: where OTLP/HTTP traces go, without ``/v1/traces``; empty where nothing is sent from here.
         grafana: Grafana's address, or empty.
         credentials: for all of them.
+        queryable_after_s: how long after a push was answered its samples may not be found yet, s.
     """
 
     tempo: str
@@ -76,6 +80,7 @@ class Endpoints:
     otlp_http: str = ""
     grafana: str = ""
     credentials: Credentials = field(default_factory=Credentials)
+    queryable_after_s: float = QUERYABLE_AFTER_S
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make an app send its telemetry here, quickly.

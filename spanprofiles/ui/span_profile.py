@@ -57,6 +57,7 @@ def span_profile(trace: Trace, span: Span, linker: Linker) -> SpanProfile:
         waiting=Waiting(0),
         upload_interval_s=linker.upload_interval_s,
         profile_type=linker.profile_type,
+        queryable_after_s=linker.queryable_after_s,
         margin_ms=linker.margin_ms,
     )
     try:

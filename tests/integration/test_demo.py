@@ -161,7 +161,9 @@ def test_asked_to_end_again_and_again_it_ends_once() -> None:
 def test_it_goes_on_with_a_live_line_until_it_is_stopped_and_leaves_no_process(number: signal.Signals) -> None:
     command = [*AS_A_BACKGROUND_JOB, *DEMO]
     with ManagedProcess("the demo", command, environment={**os.environ, "PYTHONUNBUFFERED": "1"}) as demo:
-        lines = demo.wait_for_line(lambda line: re.search(r"rides/s, linked: .*of ([5-9]|\d\d)", line) is not None, START_S)
+        lines = demo.wait_for_line(
+            lambda line: re.search(r"rides/s, linked: .*of ([5-9]|\d\d)", line) is not None, START_S
+        )
         started = psutil.Process(demo.pid).children(recursive=True)
         os.kill(demo.pid, number)
         demo.wait_for_line(lambda line: "all processes are stopped" in line, 20)

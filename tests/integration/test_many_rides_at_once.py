@@ -47,10 +47,14 @@ def flamegraphs(rides: list[Ride], spans: list[Span], span_profiles: SpanProfile
     return [span_profiles.flamegraph(span) for span in spans]
 
 
-def test_every_ride_has_samples_of_its_own_route_only(rides: list[Ride], flamegraphs: list[FlameGraph]) -> None:
-    for (path, response), flamegraph in zip(rides, flamegraphs, strict=True):
-        seen = flamegraph.functions & set(VIEWS.values())
-        assert seen <= {VIEWS[path]}, f"{response.json()['trace_id']}: {flamegraph!r}"
+def test_rides_have_samples_of_their_own_route(rides: list[Ride], flamegraphs: list[FlameGraph]) -> None:
+    found = [(path, one.functions & set(VIEWS.values())) for (path, _), one in zip(rides, flamegraphs, strict=True)]
+
+    others = [(path, views) for path, views in found if not views <= {VIEWS[path]}]
+
+    # one may have a sample of its neighbour's: the agent reads a stack a moment before the labels (docs/figures.md)
+    assert len(others) <= len(rides) / 12, others
+    assert {view for _, views in found for view in views} == set(VIEWS.values())
 
 
 def test_few_rides_are_missed_by_the_sampler(rides: list[Ride], flamegraphs: list[FlameGraph]) -> None:

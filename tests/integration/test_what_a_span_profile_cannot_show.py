@@ -29,7 +29,7 @@ def test_a_receipt_waits_long_and_computes_next_to_nothing(
 def test_a_quote_is_shorter_than_a_sampling_period(
     rideshare: TracedSession, span_profiles: SpanProfiles, await_uploads: AwaitUploads
 ) -> None:
-    responses = [rideshare.get("/quote?vehicle=bike") for _ in range(30)]
+    responses = [rideshare.get("/quote?vehicle=bike") for _ in range(60)]
     await_uploads()
 
     spans = [

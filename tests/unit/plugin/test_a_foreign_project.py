@@ -60,6 +60,32 @@ def test_a_wrong_claim_prints_the_samples_that_were_there(project: pytest.Pytest
     )
 
 
+MERGED = """
+def test_together(shop, span_profiles):
+    searches = [shop.get("/search?title=wite+wale") for _ in range(2)]
+    assert span_profiles.merged(searches).share("edit_distance") > 0.5
+    assert span_profiles.merged(searches).share("no_such_function") > 0.5
+
+def test_alone(shop, span_profiles):
+    span_profiles.merged(shop.get("/search?title=wite+wale"))
+
+def test_none(span_profiles):
+    span_profiles.merged([])
+"""
+
+
+def test_a_wrong_claim_about_several_requests_prints_their_samples_merged(project: pytest.Pytester) -> None:
+    (project.path / "test_bookshop.py").write_text(MERGED)
+
+    result = project.runpytest_subprocess("--span-profiles-pictures=pictures")
+
+    result.assert_outcomes(failed=3)
+    assert "edit_distance" in (project.path / "pictures" / "test_together-merged.svg").read_text(encoding="utf-8")
+    result.stdout.fnmatch_lines(["*assert 0.0 > 0.5*", "samples of 2 requests, merged; *", "*edit_distance*"])
+    result.stdout.fnmatch_lines(["*TypeError: merged takes several requests: merged(*; linked_span is for one"])
+    result.stdout.fnmatch_lines(["*ValueError: there are no requests, so there is nothing to merge"])
+
+
 def test_an_app_that_does_not_start_fails_with_its_last_words(project: pytest.Pytester) -> None:
     (project.path / "bookshop.py").write_text("raise SystemExit('no books today')\n")
 
