@@ -50,7 +50,9 @@ def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def ratio_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
-    """Return the ratio of two sums and its 95 % interval, from pairs of which each is a part of both (delta method).
+    """Return the ratio of two sums and its 95 % interval, from pairs of which each is a part of both.
+
+    By the delta method, with Student's quantile: pairs may be few.
 
     Raises:
         ValueError: there are fewer than 2 pairs, or the second parts sum up to nothing.
@@ -61,8 +63,14 @@ def ratio_interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, 
         raise ValueError("a ratio needs two pairs, and something to divide by")
     ratio = above / below
     residual = sum((one - ratio * other) ** 2 for one, other in pairs) / (count - 1)
-    reach = _Z95 * math.sqrt(residual * count) / below
+    reach = _student95(count - 1) * math.sqrt(residual * count) / below
     return ratio, ratio - reach, ratio + reach
+
+
+def _student95(freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's t, by the first terms of its expansion in 1/freedom (to 2 % from 4)."""
+    z = _Z95
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def counted_ratio_reach(one: int, other: int) -> float:

@@ -2,26 +2,26 @@
 
 Three regions run side by side, the same but for that: all trace and export; one has the agent as well, and one the
 agent and the processor. Blocks of rides go to each in turn, every round in random order, so that what else the machine
-does hits all alike. CPU is the whole worker's (agent, exporter and all), by the kernel's clock of that process, while
-its block lasts. The region with the agent alone shows whose the overhead is.
+does hits all alike. CPU is the whole worker's (agent, uploads, exporter and all), by the kernel's clock of that
+process: while its blocks last, and over the whole stretch, the two thirds of it included in which the others have
+theirs and it waits. The region with the agent alone shows whose the overhead is.
 
 Two processes of the same program differ by a few per cent for as long as they live (where their memory lies, how their
-hashes fall). So the regions are started again and again: each start gives one ratio, the median of its rounds', and the
-overhead is the median of those, with its 95 % interval.
+hashes fall). So the regions are started again and again. The overhead is the ratio of the sums over all starts, since
+an upload comes once in many blocks and a median would leave it out; its 95 % interval is that of the starts.
 """
 
 from __future__ import annotations
 
 import math
 import random
-import statistics
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bench.command import LARGEST_SAMPLE, BenchError, Options, backend_named, circumstances, option_parser, run, tell
-from bench.estimates import median_interval
+from bench.estimates import ratio_interval
 from bench.regions import RunningRegion, one_region, refused, send
 from spanprofiles.model import Endpoints
 
@@ -34,19 +34,25 @@ FAULTS = {WHOLE: "", AGENT: "no-processor", NEITHER: "no-processor,no-agent"}
 
 
 @dataclass(frozen=True)
-class Block:
-    """Some rides, one after the other: seconds and CPU a ride."""
+class Took:
+    """What one region took in one start, for all its rides.
+
+    Attributes:
+        seconds: of its blocks.
+        cpu_ns: of its worker, in its blocks.
+        whole_cpu_ns: of its worker, from the first block of any region to the last.
+    """
 
     seconds: float
-    cpu_ns: float
+    cpu_ns: int
+    whole_cpu_ns: int
 
 
-Start = list[dict[str, Block]]
-"""The rounds of one start: what each region took."""
+Start = dict[str, Took]
 
 
-def block(region: RunningRegion) -> Block:
-    """Send a block of rides and measure it.
+def block(region: RunningRegion) -> tuple[float, int]:
+    """Send a block of rides and return the seconds and the CPU, in ns.
 
     Raises:
         BenchError: a ride was not answered.
@@ -56,13 +62,7 @@ def block(region: RunningRegion) -> Block:
     seconds, cpu_ns = time.perf_counter() - start, region.cpu_ns() - cpu_ns
     if refused(sent):
         raise BenchError(f"{refused(sent)[0].path} was answered with {refused(sent)[0].status}")
-    return Block(seconds / RIDES_A_BLOCK, cpu_ns / RIDES_A_BLOCK)
-
-
-def added(ratios: Sequence[float]) -> str:
-    """Return the median of the ratios less one, with its 95 % interval."""
-    middle, low, high = median_interval(ratios)
-    return f"{middle - 1:+.1%} (95 % {low - 1:+.1%} to {high - 1:+.1%})"
+    return seconds, cpu_ns
 
 
 def one_start(
@@ -78,14 +78,30 @@ def one_start(
         for name, faults in FAULTS.items():
             changes = {"PYROSCOPE_UPLOAD_INTERVAL": str(upload_interval_s), "RIDESHARE_FAULTS": faults}
             regions[name] = stack.enter_context(one_region(endpoints, options.processor, changes=changes))
-        found = []
+        blocks: dict[str, list[tuple[float, int]]] = {name: [] for name in regions}
         for number in range(-WARM_UP_ROUNDS, rounds):
+            if number == 0:
+                before_ns = {name: region.cpu_ns() for name, region in regions.items()}
             order = list(regions)
             chance.shuffle(order)
-            blocks = {name: block(regions[name]) for name in order}
-            if number >= 0:
-                found.append(blocks)
-    return found
+            for name in order:
+                took = block(regions[name])
+                if number >= 0:
+                    blocks[name].append(took)
+        return {
+            name: Took(
+                sum(seconds for seconds, _ in blocks[name]),
+                sum(cpu_ns for _, cpu_ns in blocks[name]),
+                region.cpu_ns() - before_ns[name],
+            )
+            for name, region in regions.items()
+        }
+
+
+def added(pairs: Sequence[tuple[float, float]]) -> str:
+    """Return by how much the first sum is more than the second, with its 95 % interval."""
+    ratio, low, high = ratio_interval(pairs)
+    return f"{ratio - 1:+.1%} (95 % {low - 1:+.1%} to {high - 1:+.1%})"
 
 
 def measure(options: Options, upload_interval_s: int, starts: int) -> None:
@@ -98,21 +114,28 @@ def measure(options: Options, upload_interval_s: int, starts: int) -> None:
         for number in range(1, starts + 1):
             found.append(one_start(endpoints, options, upload_interval_s, rounds, chance))
             tell(f"  {number} of {starts} starts")
-    everything = [blocks for start in found for blocks in start]
+    rides = rounds * RIDES_A_BLOCK * starts
     for name in FAULTS:
-        cpu_ms = statistics.median(blocks[name].cpu_ns for blocks in everything) / 1e6
-        rate = 1 / statistics.median(blocks[name].seconds for blocks in everything)
-        tell(f"  {name}: {cpu_ms:.2f} ms of CPU a ride, {rate:.1f} rides/s")
+        cpu_ms, whole_ms, seconds = (
+            sum(one[name].cpu_ns for one in found) / 1e6,
+            sum(one[name].whole_cpu_ns for one in found) / 1e6,
+            sum(one[name].seconds for one in found),
+        )
+        tell(
+            f"  {name}: {cpu_ms / rides:.2f} ms of CPU a ride, {whole_ms / rides:.2f} ms with what it takes while it"
+            f" waits; {rides / seconds:.1f} rides/s"
+        )
     for title, more, less in (
         ("overhead", WHOLE, NEITHER),
         ("  of which the agent's", AGENT, NEITHER),
         ("  of which the processor's and the labels'", WHOLE, AGENT),
     ):
-        cpu = [statistics.median(blocks[more].cpu_ns / blocks[less].cpu_ns for blocks in start) for start in found]
-        speed = [statistics.median(blocks[less].seconds / blocks[more].seconds for blocks in start) for start in found]
-        tell(f"{title}: CPU a ride {added(cpu)}, rides/s {added(speed)}")
+        cpu = added([(one[more].cpu_ns, one[less].cpu_ns) for one in found])
+        whole = added([(one[more].whole_cpu_ns, one[less].whole_cpu_ns) for one in found])
+        speed = added([(one[less].seconds, one[more].seconds) for one in found])
+        tell(f"{title}: CPU a ride {cpu}, with waiting {whole}; rides/s {speed}")
     tell(
-        f"  {starts} starts, {len(everything) * RIDES_A_BLOCK} rides each; goal under {GOAL:.0%} of both;"
+        f"  {starts} starts, {rides} rides each; goal under {GOAL:.0%} of both;"
         f" upload interval {upload_interval_s} s, on {circumstances(options)}"
     )
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from bench.estimates import counted_ratio_reach, median_interval, percentile, ratio_interval, share_interval
+from bench.estimates import _student95, counted_ratio_reach, median_interval, percentile, ratio_interval, share_interval
 
 
 def binomial_cumulative(successes: int, trials: int, chance: float) -> float:
@@ -81,3 +81,8 @@ def test_counts_of_chance_events_are_known_to_two_over_the_root() -> None:
 def test_the_ratio_of_no_events_has_no_bounds() -> None:
     with pytest.raises(ValueError, match="no bounds"):
         counted_ratio_reach(0, 5)
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(4, 2.776), (11, 2.201), (100, 1.984)])
+def test_the_interval_of_few_is_wider_as_students_table_has_it(freedom: int, quantile: float) -> None:
+    assert _student95(freedom) == pytest.approx(quantile, rel=0.02)
