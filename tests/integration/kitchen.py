@@ -20,7 +20,8 @@ from pyroscope.otel import PyroscopeSpanProcessor
 from spanprofiles.processor import SpanProfileProcessor
 
 PROCESSORS = {"official": PyroscopeSpanProcessor, "spanprofiles": SpanProfileProcessor}
-MEALS, TURNS, TURN_S = 4, (60, 30), 0.005
+#: Which of two labels a sample keeps is as good as chance, for each pair of spans anew: so there are many.
+MEALS, TURNS, TURN_S = 12, 40, 0.005
 
 
 def stir() -> None:
@@ -29,17 +30,23 @@ def stir() -> None:
         sum(range(1000))
 
 
-async def cook(tracer: Tracer, dish: str, turns: int) -> None:
+async def cook(tracer: Tracer, dish: str, half_done: asyncio.Event) -> None:
     with tracer.start_as_current_span(dish):
-        for _ in range(turns):
+        for turn in range(TURNS):
+            if turn == TURNS // 2:
+                half_done.set()
             stir()
             await asyncio.sleep(0)
 
 
 async def cook_all(tracer: Tracer) -> None:
+    """Cook two dishes a meal: the first is alone, then both take turns, then the second is alone."""
     for meal in range(MEALS):
-        turns_to_boil, turns_to_fry = TURNS if meal % 2 else TURNS[::-1]
-        await asyncio.gather(cook(tracer, "boil", turns_to_boil), cook(tracer, "fry", turns_to_fry))
+        first, second = ("boil", "fry") if meal % 2 else ("fry", "boil")
+        half_done = asyncio.Event()
+        started = asyncio.create_task(cook(tracer, first, half_done))
+        await half_done.wait()
+        await asyncio.gather(started, cook(tracer, second, asyncio.Event()))
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from spanprofiles.backends import ManagedProcess
+from spanprofiles.linking import Waiting
 from spanprofiles.model import parse_span_id, parse_trace_id
 
 pytestmark = pytest.mark.usefixtures("well_known_ports")
@@ -89,7 +90,7 @@ def test_with_a_broken_hop_it_goes_on_for_the_doctor_to_be_asked() -> None:
         )
         os.kill(demo.pid, signal.SIGINT)
         demo.wait_for_line(lambda line: "all processes are stopped" in line, 20)
-        psutil.wait_procs([psutil.Process(demo.pid)] if psutil.pid_exists(demo.pid) else [], timeout=5)
+        assert any(not demo.is_running for _ in Waiting(5).looks())
 
     assert re.search(r"not linked: .* carries the profile ID .* and no sample has it", printed)
     assert examined.returncode == 1, examined.stdout + examined.stderr
@@ -161,20 +162,17 @@ def test_asked_to_end_again_and_again_it_ends_once() -> None:
 def test_it_goes_on_with_a_live_line_until_it_is_stopped_and_leaves_no_process(number: signal.Signals) -> None:
     command = [*AS_A_BACKGROUND_JOB, *DEMO]
     with ManagedProcess("the demo", command, environment={**os.environ, "PYTHONUNBUFFERED": "1"}) as demo:
-        lines = demo.wait_for_line(
-            lambda line: re.search(r"rides/s, linked: .*of ([5-9]|\d\d)", line) is not None, START_S
-        )
+        lines = demo.wait_for_line(lambda line: re.search(r"rides/s, linked: .*of \d\d", line) is not None, START_S)
         started = psutil.Process(demo.pid).children(recursive=True)
         os.kill(demo.pid, number)
         demo.wait_for_line(lambda line: "all processes are stopped" in line, 20)
-        _, alive = psutil.wait_procs([psutil.Process(demo.pid)] if psutil.pid_exists(demo.pid) else [], timeout=5)
+        assert any(not demo.is_running for _ in Waiting(5).looks())
         _, left = psutil.wait_procs(started, timeout=5)
 
     assert re.search(r"^\s+this ride again\s+.* show [0-9a-f]{32}", "\n".join(lines), re.MULTILINE)
     live = re.search(r"linked: (\d+\.\d)% of \d+, newest trace [0-9a-f]{32}", lines[-1])
     assert live is not None
-    assert float(live[1]) > 70, "of the first five or more a short one may have been missed by the sampler"
+    assert float(live[1]) > 70, "of the first ten or more a short one may have been missed by the sampler"
     assert len(started) >= 9, "backend, three regions with a worker each, load, and a watcher"
-    assert alive == []
     assert left == []
     assert demo.exit_code == 0
