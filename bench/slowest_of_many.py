@@ -165,32 +165,31 @@ def measure(options: Options, users: int, seconds: int) -> None:
     """Load, follow the slowest, and print.
 
     Raises:
-        BenchError: Locust reported no ride.
-        LinkError: the slowest ride does not lead to its flame graph.
+        BenchError: Locust reported no ride, or none of them leads to a flame graph.
     """
     with backend_named(options.backend) as endpoints, all_regions(endpoints, options.processor) as regions:
         tell(f"{users} users for {seconds} s on {len(regions)} regions")
         slowest = load([region.url for region in regions.values()], users, seconds)
         linker = linker_of(endpoints)
-        first, *others = slowest[: options.requests]
-        followed = follow(linker, first)
-        linker.waiting = Waiting(_ALL_UPLOADED_S)  # what is not there now does not come
-        found = [followed]
-        for other in others:
+        chosen, found = slowest[: options.requests], []
+        for number, ride in enumerate(chosen, 1):
             try:
-                found.append(follow(linker, other))
+                found.append(follow(linker, ride))
             except LinkError as error:
-                tell(f"  not linked: {' '.join(str(error).split())[:200]}")
+                tell(f"  the slowest ride but {number - 1} is not linked: {' '.join(str(error).split())[:200]}")
+            linker.waiting = Waiting(_ALL_UPLOADED_S)  # what is not there after the first wait does not come
+    if not found:
+        raise BenchError(f"none of the {len(chosen)} slowest rides leads to a flame graph")
+    followed = found[0]
+    first = followed.request
     top = ", ".join(f"{row.name} {row.self / followed.flamegraph.total:.0%}" for row in followed.flamegraph.top(3))
     tell(
-        f"slowest of {users} users: {first.name} after {first.response_ms / 1000:.2f} s, trace {first.trace_id} of"
-        f" {len(followed.trace.spans)} spans, {followed.answering.duration_ns / 1e9:.2f} s in its span and"
+        f"slowest linked of {users} users: {first.name} after {first.response_ms / 1000:.2f} s, trace {first.trace_id}"
+        f" of {len(followed.trace.spans)} spans, {followed.answering.duration_ns / 1e9:.2f} s in its span and"
         f" {followed.flamegraph.total / 1e9:.2f} s of CPU in its flame graph ({top})"
     )
     samples, foreign = sum(one.samples for one in found), sum(one.foreign_samples for one in found)
-    tell(
-        f"slowest of many: {len(found)} of the {1 + len(others)} slowest rides lead to their own flame graph; goal all"
-    )
+    tell(f"slowest of many: {len(found)} of the {len(chosen)} slowest rides lead to their own flame graph; goal all")
     tell(
         f"slowest of many: {foreign} of their {samples} samples run through another view ({foreign / samples:.2%});"
         " goal 0"
