@@ -53,7 +53,7 @@ def main() -> None:
     pyroscope.configure(
         application_name=os.environ["OTEL_SERVICE_NAME"],
         server_address=os.environ["PYROSCOPE_SERVER_ADDRESS"],
-        upload_interval=int(os.environ["PYROSCOPE_UPLOAD_INTERVAL"]),
+        upload_interval=int(os.environ.get("PYROSCOPE_UPLOAD_INTERVAL", "10")),
     )
     serve(app, host="127.0.0.1", port=int(sys.argv[1]), threads=4)
 
