@@ -382,5 +382,8 @@ def _number(config: pytest.Config, name: str, default: float) -> float:
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
-        raise pytest.UsageError(f"SPAN_PROFILES_{name.upper()} is {text!r}, a number of seconds is expected")
+        option = f"--span-profiles-{name.replace('_', '-')}"
+        raise pytest.UsageError(
+            f"{option} (SPAN_PROFILES_{name.upper()}) is {text!r}: a number of seconds above 0 is expected"
+        )
     return number

@@ -68,9 +68,10 @@ class BackendSettings:
             raise BackendError(f"there is no backend {self.backend!r}: choose one of {', '.join(BACKEND_NAMES)}")
         for name in ("tempo_url", "pyroscope_url", "otlp_url", "grafana_url"):
             url = getattr(self, name)
-            if url and not _is_address(url):
+            if url and not is_address(url):
                 raise BackendError(
-                    f"{_PREFIX}{name.upper()} is {url!r}, which is no address: http://host:port is expected"
+                    f"{_PREFIX}{name.upper()}, or its option, is {url!r}, which is no address: http://host:port is"
+                    " expected"
                 )
         if self.ca_file and not Path(self.ca_file).exists():
             raise BackendError(f"{_PREFIX}CA_FILE names {self.ca_file!r}, which is not there")
@@ -133,7 +134,8 @@ def _pairs(text: str) -> dict[str, str]:
     return pairs
 
 
-def _is_address(url: str) -> bool:
+def is_address(url: str) -> bool:
+    """Tell whether a text is an address that HTTP can be spoken with."""
     try:
         parts = urlsplit(url)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from io import TextIOWrapper
@@ -9,6 +10,8 @@ from io import TextIOWrapper
 import click
 
 from spanprofiles import __version__
+
+INTERRUPTED = 128 + signal.SIGINT
 
 _COMMANDS = {
     "demo": "Run the demo and show the flame graph of one request.",
@@ -33,6 +36,13 @@ class _Commands(click.Group):
         command: click.Command = import_module(f"spanprofiles.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("spanprofiles: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
         with formatter.section("Commands"):  # from the table: the help needs none of the modules
             formatter.write_dl(sorted(_COMMANDS.items()))
@@ -43,7 +53,8 @@ class _Commands(click.Group):
 def main() -> None:
     """Prove that a trace's span leads to its own CPU flame graph.
 
-    Exit codes: 0 linked, 1 a hop is broken, 2 could not look (wrong usage, a server that does not answer).
+    Exit codes: 0 nothing is broken, 1 a hop is broken, 2 could not look (wrong usage, a server that does not answer),
+    130 interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a character shows another in its place

@@ -45,7 +45,7 @@ def trace_tree(trace: Trace, flamegraphs: dict[str, FlameGraph]) -> RenderableTy
     """Draw the spans of a trace; linked spans stand out."""
     lines = []
     for line in span_tree(trace, flamegraphs):
-        style = "red" if "DEAD LINK" in line else "green" if "└ span profile" in line else ""
+        style = "red" if "DEAD LINK" in line else "green" if "└ span profile" in line and " of CPU" in line else ""
         lines.append(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
     return Group(*lines)
 

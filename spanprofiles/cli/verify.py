@@ -11,6 +11,7 @@ import click
 import requests
 from urllib3.exceptions import HTTPError
 
+from spanprofiles.backends.settings import is_address
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, LINKED, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints
 from spanprofiles.clients import plain_reason
@@ -61,7 +62,7 @@ def command(
 
     Works on any app in any language. Ends with 1 at the first hop that is broken, with 2 where it could not look.
     """
-    if "://" not in url:
+    if not is_address(url):
         raise click.BadParameter(f"{url!r} is no address: http://host:port/path is expected", param_hint="URL")
     from spanprofiles.cli import render
 

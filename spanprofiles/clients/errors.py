@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-_EXCERPT = 300
+import re
+
+_EXCERPT, _TITLE = 300, 80
+_HTML_PAGE = re.compile(r"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+_HTML_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 class ClientError(Exception):
@@ -27,6 +31,9 @@ class RequestRefusedError(ClientError):
     def __init__(self, server: str, url: str, status: int, answer: str) -> None:
         self.status = status
         self.answer = " ".join(answer[:_EXCERPT].split())
+        title = _HTML_TITLE.search(answer)
+        if title is not None and _HTML_PAGE.match(answer):  # a proxy's, a login, or another program altogether
+            self.answer = f"a page in HTML, titled {' '.join(title[1].split())[:_TITLE]!r}"
         hint = ""
         if status in {401, 403}:
             hint = " (look at user name, password, token and tenant)"

@@ -8,6 +8,7 @@ from spanprofiles.model import FlameGraph, Frame, Span, Trace
 from spanprofiles.report.icicle import fold, icicle
 
 _BAR = 20
+_SHORT_NS = 20_000_000  # two sampling periods
 _NARROWEST_SHARE = 0.01
 
 
@@ -44,7 +45,7 @@ def span_tree(trace: Trace, flamegraphs: Mapping[str, FlameGraph] | None = None)
         title = f"{indent}{printable(span.name)}"
         lines.append(f"{title:<{width}}  {duration(span.duration_ns):>8}  {bar}  {_place(trace, span)}".rstrip())
         if span.profile_id is not None:
-            lines.append(printable(f"{indent}└ {_link(span.profile_id, flamegraphs or {})}"))
+            lines.append(printable(f"{indent}└ {_link(span, span.profile_id, flamegraphs or {})}"))
     return lines
 
 
@@ -57,10 +58,12 @@ def _place(trace: Trace, span: Span) -> str:
     return printable(", ".join(name for name in (span.service, region) if isinstance(name, str) and name))
 
 
-def _link(profile_id: str, known: Mapping[str, FlameGraph]) -> str:
+def _link(span: Span, profile_id: str, known: Mapping[str, FlameGraph]) -> str:
     found = known.get(profile_id)
     if found is None:
         return f"span profile {profile_id}"
+    if found.is_empty and span.duration_ns < _SHORT_NS:
+        return f"span profile {profile_id}: no samples, as is usual of a span so short"
     if found.is_empty:
         return f"span profile {profile_id}: no samples, a DEAD LINK"
     return f"span profile {profile_id}: {duration(found.total)} of CPU"

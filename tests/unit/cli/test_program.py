@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -51,6 +52,19 @@ def test_every_command_has_a_help_that_names_its_options(command: str, option: s
     assert result.exit_code == 0
     assert f" {command} [OPTIONS]" in result.stdout
     assert ("--tempo-port" if command == "serve" else "--pyroscope") in result.stdout
+
+
+def test_interrupted_while_it_waits_it_says_so_and_ends_with_130() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "spanprofiles", "show", "f" * 32, "--tempo", address, "--pyroscope", address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+            connection, _ = silent.accept()
+            with connection:
+                program.send_signal(signal.SIGINT)
+                out, err = program.communicate(timeout=10)
+    assert program.returncode == 130
+    assert (out, err) == ("", "spanprofiles: interrupted\n")
 
 
 def test_the_version_is_the_packages() -> None:

@@ -132,6 +132,15 @@ def test_a_page_of_html_instead_of_an_error_is_told_in_one_line(run: Run, serve:
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_titled_page_of_html_is_told_by_its_title(run: Run, serve: Serve) -> None:
+    page = "<!DOCTYPE html>\n<html><head><style>body {}</style><title>\n Log in </title></head></html>"
+    login = serve(lambda _: Answer(page, 404, "text/html"))
+    result = run("show", "f" * 32, servers=Endpoints(login.url, login.url))
+    assert result.exit_code == 2
+    assert "with 404: a page in HTML, titled 'Log in'" in result.stderr
+    assert "style" not in result.stderr
+
+
 def test_credentials_of_options_and_of_the_environment_reach_the_servers(
     run: Run, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
