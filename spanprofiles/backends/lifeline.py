@@ -10,16 +10,15 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
+
+from spanprofiles.backends.interruptions import ignored
 
 _WATCHER = Path(__file__).with_name("watcher.py")
 _GOODBYE_S = 10.0
-_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Lifeline:
@@ -55,7 +54,7 @@ class Lifeline:
 
     def close(self) -> None:
         """Let the watcher end what is left, and go."""
-        with self._lock, _undisturbed():
+        with self._lock, ignored():
             self._groups.clear()
             self._close()
 
@@ -83,20 +82,6 @@ class Lifeline:
             watcher.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             watcher.wait(_GOODBYE_S)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Have signals ignored that would end a wait with a traceback; another thread than the main one gets none."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _started() -> subprocess.Popen[bytes]:

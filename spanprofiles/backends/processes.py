@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
+from spanprofiles.backends.interruptions import deferred
 from spanprofiles.backends.lifeline import lifeline
 
 _KEPT_LINES = 1000
@@ -64,22 +65,22 @@ class ManagedProcess:
         if self._process is not None:
             raise RuntimeError(f"{self.name} was started before: make another ManagedProcess")
         try:
-            self._process = subprocess.Popen(
-                self.command,
-                env=self._environment,
-                cwd=self._directory,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
+            with deferred():  # in between, there would be a process that nobody knows of
+                self._process = subprocess.Popen(
+                    self.command,
+                    env=self._environment,
+                    cwd=self._directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                )
+                lifeline.tie(self._process.pid)
         except OSError as error:
             missing = error.filename or self.command[0]  # the program, or the directory
             raise ProcessFailedError(f"{self.name} cannot be started: {missing}: {error.strerror}") from error
-        try:
-            lifeline.tie(self._process.pid)
         except BaseException:  # an interruption, while nobody has hold of it yet
             self.stop()
             raise

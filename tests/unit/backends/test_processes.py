@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,6 +175,31 @@ def test_nothing_but_its_own_group_is_stopped(program: Program) -> None:
             assert os.getpgid(neighbour.pid) == neighbour.pid != os.getpgid(0)
         finally:
             sibling.kill()
+
+
+def test_interrupted_while_it_is_being_started_it_is_not_left_behind(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    class Interrupted(subprocess.Popen[str]):
+        """Is interrupted as soon as there is a process, before anybody has hold of it."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self.pid)
+            if len(started) == 1:
+                signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(subprocess, "Popen", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            program("import time; time.sleep(60)").start()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert _is_gone_soon(started[0])
 
 
 def test_a_second_start_is_refused_and_the_first_process_goes_on(program: Program) -> None:

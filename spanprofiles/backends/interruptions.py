@@ -1,0 +1,51 @@
+"""Signals that ask a program to end, kept away from a few lines that they must not tear apart."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def ignored() -> Iterator[None]:
+    """Have them ignored. Another thread than the main one gets none anyway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _NUMBERS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Have them wait until the end of the block. A mask would do, were it not inherited by processes started in it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's signature
+        came.append(number)
+
+    before = {}
+    for number in _NUMBERS:
+        handler = signal.getsignal(number)
+        # one that is ignored stays so, and one that C code handles (None) could not be given back to it
+        if handler is not None and handler is not signal.SIG_IGN:
+            before[number] = signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
