@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
@@ -42,9 +42,9 @@ def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: 
     """Run the demo: servers, three regions of the rideshare app and their load, on 127.0.0.1.
 
     Prints the span tree and the flame graph of the first ride as soon as the two are linked, then a live line until
-    Ctrl-C, which leaves no process behind.
+    Ctrl-C, which leaves no process behind. Where they are not linked it says what there was instead and goes on too,
+    for the doctor and the page to be asked, and ends with 1. With --once, --json or --fault it ends there.
     """
-    started = time.monotonic()
     # A shell script starts its background jobs with SIGINT ignored. A demo is to end all the same: by Ctrl-C with the
     # script, or by a signal of its own. Under nohup it is to survive.
     for number in _ENDING:
@@ -52,20 +52,15 @@ def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: 
             signal.signal(number, _interrupt)
     with reported():
         try:
-            _run(started, _Wishes(once, as_json, fault, wait_s), users)
+            _run(_Wishes(once, as_json, fault, wait_s), users)
         except DemoError as error:
             leave(COULD_NOT_LOOK, str(error))
-        except KeyboardInterrupt:
-            if once:
-                leave(COULD_NOT_LOOK, "interrupted before the first ride was linked")
 
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  # the signal module's signature
-    for one in _ENDING:  # what was started is being stopped, which takes a second or two: asking again is no help
-        signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -79,13 +74,19 @@ class _Wishes:
     wait_s: float
 
 
-def _run(started: float, wishes: _Wishes, users: int) -> None:
+def _run(wishes: _Wishes, users: int) -> None:
     with ExitStack() as starting:
         starting.enter_context(one_at_a_time(_say))
-        _run_stack(started, wishes, users, starting.close)
+        _run_stack(wishes, users, starting.close)
 
 
-def _run_stack(started: float, wishes: _Wishes, users: int, all_listen: Callable[[], None]) -> None:
+def _run_stack(wishes: _Wishes, users: int, let_others_start: Callable[[], None]) -> None:
+    """Run the demo.
+
+    Raises:
+        KeyboardInterrupt: before what was asked for has been shown. Later, it is how the demo ends.
+    """
+    started = time.monotonic()
     ports, replaced = DemoPorts().freed()
     if wishes.once:
         replaced.pop("page", None)  # there is none
@@ -109,17 +110,24 @@ def _run_stack(started: float, wishes: _Wishes, users: int, all_listen: Callable
         except LinkError as error:
             if wishes.once or wishes.as_json or wishes.fault or error.evidence is None:
                 raise
-            all_listen()
+            stack.await_all()
+            let_others_start()
             _go_on_without_a_link(error, error.evidence, stack, linker, endpoints)
-        all_listen()
         seconds = time.monotonic() - started
         _print_json(first, seconds) if wishes.as_json else _print(first, evidence, seconds)
+        if wishes.once and not wishes.fault:
+            return
+        stack.await_all()
+        let_others_start()
         if wishes.fault:
             _tell_story(stack, linker, token, wishes.as_json)
         if not wishes.once:
-            _print_next(first.trace_id, stack, endpoints)
-            _live(stack, LiveFigures(linker))
+            with suppress(KeyboardInterrupt):
+                _print_next(first.trace_id, stack, endpoints)
+                _live(stack, LiveFigures(linker))
     finally:
+        for number in _ENDING:  # it takes a second or two, and asking again is no help
+            signal.signal(number, signal.SIG_IGN)
         stack.stop()
         _say("all processes are stopped")
 
@@ -198,7 +206,7 @@ def _print(first: LinkedSpan, evidence: Evidence, seconds: float) -> None:
     console.print()
     console.print(f"trace {first.trace_id}", style="bold")
     if evidence.trace is not None:
-        console.print(render.trace_tree(evidence.trace, evidence.flamegraphs))
+        console.print(render.trace_tree(evidence.trace, evidence))
     console.print()
     console.print(render.linked_span(first, console))
     console.print()

@@ -23,6 +23,7 @@ ADMIN_TOKEN_VARIABLE = "RIDESHARE_ADMIN_TOKEN"  # noqa: S105  # a variable's nam
 #: Locust ends by itself after this time, should nobody end it.
 _LOAD_LASTS = "4h"
 _START_S = 30.0
+_LOAD = "the load generator"
 _STOP_S = 3.0
 
 
@@ -158,7 +159,19 @@ class DemoStack:
         command += ["--users", str(self.users), "--spawn-rate", str(self.users), "--run-time", _LOAD_LASTS]
         command += ["--loglevel", "WARNING", "--skip-log-setup"]
         urls = ",".join(region.url for region in self.regions.values())
-        self._start_process("the load generator", command, {**os.environ, "LOADGEN_URLS": urls})
+        self._start_process(_LOAD, command, {**os.environ, "LOADGEN_URLS": urls})
+
+    def await_all(self) -> None:
+        """Return when all that was started answers, and so has its port.
+
+        Raises:
+            DemoError: one has ended, or does not answer in time.
+        """
+        for name in self.regions:
+            self.await_region(name)
+        load = self._processes[_LOAD]
+        if not await_answer(TracedSession(self.locust_url), "/", _START_S, while_true=lambda: load.is_running):
+            raise DemoError(str(load.failure("does not answer")))
 
     def check_running(self) -> None:
         """Return if every process still runs.

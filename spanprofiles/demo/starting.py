@@ -6,15 +6,21 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from spanprofiles.linking import Waiting
+
+#: How long a demo waits for another one to have started, s.
+LONGEST_S = 60.0
 
 
 @contextmanager
 def one_at_a_time(tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Wait until no other demo of this user is starting, and let others wait meanwhile.
 
-    Where the file for it cannot be opened, nobody waits.
+    Where the file for it cannot be opened nobody waits, and nobody waits longer than :data:`LONGEST_S`: the other may
+    have been suspended.
 
     Args:
         tell: is told that there is another.
@@ -37,4 +43,8 @@ def _lock(file: int, tell: Callable[[str], None]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         tell("another demo is starting: waiting for it, so as not to take its ports")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        for _ in Waiting(LONGEST_S).looks():
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+        tell(f"it is still starting after {LONGEST_S:g} s: going on without waiting")
