@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from spanprofiles.linking import LinkedSpan
+from spanprofiles.linking import Evidence, LinkedSpan
 from spanprofiles.model import FlameGraph, Trace
 from spanprofiles.report import duration, flame_lines, icicle, printable, span_tree, top_table
 
@@ -41,10 +41,10 @@ def flame(flamegraph: FlameGraph, width: int, *, colour: bool) -> RenderableType
     return Group(*lines)
 
 
-def trace_tree(trace: Trace, flamegraphs: dict[str, FlameGraph]) -> RenderableType:
+def trace_tree(trace: Trace, evidence: Evidence) -> RenderableType:
     """Draw the spans of a trace; linked spans stand out."""
     lines = []
-    for line in span_tree(trace, flamegraphs):
+    for line in span_tree(trace, evidence.flamegraphs, evidence.fell_between_samples):
         style = "red" if "DEAD LINK" in line else "green" if "└ span profile" in line and " of CPU" in line else ""
         lines.append(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
     return Group(*lines)

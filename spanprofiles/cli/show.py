@@ -31,7 +31,8 @@ def command(
 
     --svg writes the flame graph of the first linked span as a picture.
 
-    Ends with 1 where there is no such trace, no span carries a profile ID, or a profile ID leads to no samples.
+    Ends with 1 where there is no such trace, no span carries a profile ID, or a profile ID leads to no samples, unless
+    its span merely fell between two.
     """
     if set(trace_id.strip()) <= set(hexdigits) and len(trace_id.strip()) < _SHORTEST:
         text = f"{trace_id!r} is the beginning of a trace ID at most: 32 hexadecimal digits are expected"
@@ -48,10 +49,11 @@ def command(
         linked = [_samples(linker, span, evidence) for span in trace.linkable]
     if picture is not None and linked:
         _write_svg(picture, linked[0])
-    _print_json(trace, linked) if as_json else _print(trace, linked, evidence.flamegraphs, count)
+    _print_json(trace, linked) if as_json else _print(trace, linked, evidence, count)
     if not linked:
         leave(BROKEN, "no local root span of this trace carries pyroscope.profile.id: is the span processor added?")
-    dead = [one for one in linked if one.flamegraph.is_empty]
+    empty = [one for one in linked if one.flamegraph.is_empty]
+    dead = [one for one in empty if one.profile_id not in evidence.fell_between_samples]
     if dead:
         leave(BROKEN, f"no samples for the profile ID of {', '.join(one.name for one in dead)}: a dead link")
 
@@ -72,12 +74,12 @@ def _write_svg(picture: Path, linked: LinkedSpan) -> None:
         leave(COULD_NOT_LOOK, f"the flame graph cannot be written to {picture}: {error.strerror}")
 
 
-def _print(trace: Trace, linked: list[LinkedSpan], flamegraphs: dict[str, FlameGraph], count: int) -> None:
+def _print(trace: Trace, linked: list[LinkedSpan], evidence: Evidence, count: int) -> None:
     from spanprofiles.cli import render
 
     console = render.console()
     console.print(f"trace {trace.trace_id}", style="bold")
-    console.print(render.trace_tree(trace, flamegraphs))
+    console.print(render.trace_tree(trace, evidence))
     for one in linked:
         console.print()
         console.print(render.linked_span(one, console, count))

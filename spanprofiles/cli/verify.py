@@ -82,7 +82,7 @@ def command(
         console = render.console()
         console.print()
         if evidence.trace is not None:
-            console.print(render.trace_tree(evidence.trace, evidence.flamegraphs))
+            console.print(render.trace_tree(evidence.trace, evidence))
             console.print()
         for one in (linked, *others):
             console.print(render.linked_span(one, console))
@@ -149,6 +149,9 @@ def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: Link
         try:
             others.append(linker.samples(span, evidence))
         except LinkError as error:
+            if span.profile_id in evidence.fell_between_samples:
+                hops.note("samples", f"none of {span.name} further down, and no fault: it fell between two samples.")
+                continue
             hops.broken("samples", str(error))
         hops.ok("samples", f"{duration(others[-1].cpu_ns)} of CPU of {span.name} further down")
     return others

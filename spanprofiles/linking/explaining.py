@@ -94,7 +94,7 @@ def _where_instead(span: Span, query: ProfileQuery, linker: Linker, evidence: Ev
     if span.service not in services:
         return f"Pyroscope has no profile of {span.service!r}: no agent runs there (services with profiles: {named})"
     if span.duration_ns < 2 * _SAMPLING_PERIOD_MS * 1_000_000:
-        evidence.fell_between_samples = True
+        evidence.fell_between_samples.add(span.profile_id or "")
         return f"the span is shorter than two sampling periods of {_SAMPLING_PERIOD_MS} ms: it may have been missed"
     return (
         f"{span.service!r} has profiles, but none of this span: it waited instead of computing, or the agent"

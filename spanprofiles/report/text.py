@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from spanprofiles.model import FlameGraph, Frame, Span, Trace
 from spanprofiles.report.icicle import fold, icicle
 
 _BAR = 20
-_SHORT_NS = 20_000_000  # two sampling periods
 _NARROWEST_SHARE = 0.01
 
 
@@ -26,12 +25,15 @@ def duration(value_ns: int) -> str:
     return f"{value_ns / 1e9:.2f} s"
 
 
-def span_tree(trace: Trace, flamegraphs: Mapping[str, FlameGraph] | None = None) -> list[str]:
+def span_tree(
+    trace: Trace, flamegraphs: Mapping[str, FlameGraph] | None = None, missed: Collection[str] = ()
+) -> list[str]:
     """Return a line for each span (name, duration, bar, service), and one more for each profile ID.
 
     Args:
         trace: the spans.
         flamegraphs: what is known of profile IDs; an ID that is absent was not looked at.
+        missed: profile IDs without samples of spans that are merely too short for one.
     """
     rows = [("  " * depth, span) for depth, span in trace.walk()]
     width = max((len(indent + span.name) for indent, span in rows), default=0)
@@ -45,7 +47,7 @@ def span_tree(trace: Trace, flamegraphs: Mapping[str, FlameGraph] | None = None)
         title = f"{indent}{printable(span.name)}"
         lines.append(f"{title:<{width}}  {duration(span.duration_ns):>8}  {bar}  {_place(trace, span)}".rstrip())
         if span.profile_id is not None:
-            lines.append(printable(f"{indent}└ {_link(span, span.profile_id, flamegraphs or {})}"))
+            lines.append(printable(f"{indent}└ {_link(span.profile_id, flamegraphs or {}, missed)}"))
     return lines
 
 
@@ -58,11 +60,11 @@ def _place(trace: Trace, span: Span) -> str:
     return printable(", ".join(name for name in (span.service, region) if isinstance(name, str) and name))
 
 
-def _link(span: Span, profile_id: str, known: Mapping[str, FlameGraph]) -> str:
+def _link(profile_id: str, known: Mapping[str, FlameGraph], missed: Collection[str]) -> str:
     found = known.get(profile_id)
     if found is None:
         return f"span profile {profile_id}"
-    if found.is_empty and span.duration_ns < _SHORT_NS:
+    if found.is_empty and profile_id in missed:
         return f"span profile {profile_id}: no samples, as is usual of a span so short"
     if found.is_empty:
         return f"span profile {profile_id}: no samples, a DEAD LINK"

@@ -49,7 +49,13 @@ class Ride:
 
 
 def leave_telemetry(
-    endpoints: Endpoints, context: TraceContext | None = None, *, profile_id: str | None = "", samples: bool = True
+    endpoints: Endpoints,
+    context: TraceContext | None = None,
+    *,
+    profile_id: str | None = "",
+    samples: bool = True,
+    lasted_ms: int = 100,
+    service: str = SERVICE,
 ) -> Ride:
     """Send what an app would: two spans, and 60 + 20 ms of samples of the first. Returns when both servers have it.
 
@@ -63,17 +69,23 @@ def leave_telemetry(
         ride.span_id,
         parent_id=context.span_id if context else "",
         profile_id=ride.span_id if profile_id == "" else profile_id,
-        start_ns=end_ns - 100_000_000,
+        start_ns=end_ns - lasted_ms * 1_000_000,
         end_ns=end_ns,
     )
     child = otlp_span(
-        trace_id, ride.child_id, "search", parent_id=ride.span_id, kind=1, start_ns=end_ns - 90_000_000, end_ns=end_ns
+        trace_id,
+        ride.child_id,
+        "search",
+        parent_id=ride.span_id,
+        kind=1,
+        start_ns=end_ns - lasted_ms * 900_000,
+        end_ns=end_ns,
     )
-    push_spans(endpoints, resource_spans(SERVICE, span, child))
+    push_spans(endpoints, resource_spans(service, span, child))
     if samples:
         labels = {"span_id": ride.span_id, "trace_id": trace_id}
         taken = [(SEARCH, 60_000_000, labels), (PRICE, 20_000_000, labels), (("Thread.run", "gc"), 10_000_000, {})]
-        push_samples(endpoints, SERVICE, taken, end_ns)
+        push_samples(endpoints, service, taken, end_ns)
     return ride
 
 

@@ -57,7 +57,11 @@ def test_every_command_has_a_help_that_names_its_options(command: str, option: s
 def test_interrupted_while_it_waits_it_says_so_and_ends_with_130() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        command = [sys.executable, "-m", "spanprofiles", "show", "f" * 32, "--tempo", address, "--pyroscope", address]
+        # where a script runs the tests in the background, SIGINT is ignored
+        code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        code += "from spanprofiles.cli import main; main()"
+        command = [sys.executable, "-c", code, "show", "f" * 32, "--tempo", address, "--pyroscope", address]
+        silent.settimeout(20)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
             connection, _ = silent.accept()
             with connection:

@@ -70,6 +70,24 @@ def test_a_dead_link_is_shown_as_one_and_ends_with_1(run: Run, embedded_pair: En
     assert result.stderr == "spanprofiles: no samples for the profile ID of GET /bike: a dead link\n"
 
 
+def test_a_span_that_merely_fell_between_two_samples_is_nothing_to_fail_for(run: Run, embedded_pair: Endpoints) -> None:
+    others = leave_telemetry(embedded_pair)  # the service has profiles, so the agent runs
+    ride = leave_telemetry(embedded_pair, samples=False, lasted_ms=5)
+    result = run("show", ride.trace_id, "--wait", "0")
+    assert result.exit_code == 0, result.stderr
+    assert f"└ span profile {ride.span_id}: no samples, as is usual of a span so short" in result.stdout
+    assert others.span_id not in result.stdout
+
+
+def test_a_short_span_of_a_service_without_any_profile_is_a_dead_link_all_the_same(
+    run: Run, embedded_pair: Endpoints
+) -> None:
+    ride = leave_telemetry(embedded_pair, samples=False, lasted_ms=5, service="without-agent")
+    result = run("show", ride.trace_id, "--wait", "0")
+    assert result.exit_code == 1
+    assert f"└ span profile {ride.span_id}: no samples, a DEAD LINK" in result.stdout
+
+
 def test_a_dead_link_as_json_has_no_stacks_and_ends_with_1(run: Run, embedded_pair: Endpoints) -> None:
     result = run("show", leave_telemetry(embedded_pair, samples=False).trace_id, "--wait", "0", "--json")
     assert result.exit_code == 1

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from spanprofiles.model import Endpoints
-from tests.unit.cli.conftest import Run, instrumented
-from tests.unit.conftest import Answer, Serve
+from spanprofiles.model import Endpoints, TraceContext
+from tests.unit.cli.conftest import Run, instrumented, leave_telemetry
+from tests.unit.conftest import Answer, Seen, Serve
 
 _FAST = ("--wait", "0.1", "--upload-interval", "0.1")
 
@@ -74,6 +74,25 @@ def test_an_app_without_the_agent_breaks_at_the_samples(run: Run, embedded_pair:
     assert result.exit_code == 1
     assert _hops(result.stdout) == ["ok request", "ok trace", "ok profile ID", "BROKEN samples"]
     assert result.stderr == "spanprofiles: the link is broken at: samples\n"
+
+
+@pytest.mark.parametrize(("lasted_ms", "exit_code"), [(5, 0), (100, 1)])
+def test_further_down_a_span_without_samples_is_excused_where_it_is_too_short_for_one(
+    run: Run, embedded_pair: Endpoints, serve: Serve, lasted_ms: int, exit_code: int
+) -> None:
+    def forwards(seen: Seen) -> Answer:
+        context = TraceContext.parse(seen.headers["Traceparent"])
+        ride = leave_telemetry(embedded_pair, context)
+        call = replace(context, span_id=ride.child_id)
+        leave_telemetry(embedded_pair, call, samples=False, lasted_ms=lasted_ms, service="further down")
+        return Answer("a ride", 201)
+
+    leave_telemetry(embedded_pair, service="further down")  # its agent runs
+    result = run("verify", serve(forwards).url, *_FAST)
+    assert result.exit_code == exit_code, result.output
+    excused = "none of GET /bike further down, and no fault: it fell between two samples" in result.stdout
+    assert excused == (exit_code == 0)
+    assert ("the link is broken at: samples" in result.stderr) == (exit_code == 1)
 
 
 def test_an_app_that_does_not_answer_ends_with_2_and_one_line(run: Run) -> None:
