@@ -127,18 +127,22 @@ class SpanProfiles:
         __tracebackhide__ = True
         if isinstance(traced, str) or hasattr(traced, "request"):
             raise TypeError("merged takes several requests: merged([response, another]); linked_span is for one")
-        before = len(self._seen)
-        spans = [self._asked(one, self.linker.answering_span) for one in traced]
-        if not spans:
+        spans, longest, evidence = [], -1, None
+        for one in traced:  # as they come: a request may be sent, and claimed of, only when it is its turn
+            span = self._asked(one, self.linker.answering_span)
+            _, seen = self._seen.pop()  # one report for all of them, of the longest
+            spans.append(span)
+            if span.duration_ns > longest:
+                longest, evidence = span.duration_ns, seen
+        if evidence is None:
             raise ValueError("there are no requests, so there is nothing to merge")
-        _, longest = max((span.duration_ns, place) for place, span in enumerate(spans))
-        evidence = self._seen[before + longest][1]
-        self._seen[before:] = [(self.linker, evidence)]  # one report for all of them
         try:
             flamegraph = self.linker.merged_samples(spans)
         except NoSamplesError as error:
-            self._seen[before:] = [(self.linker, error.evidence or evidence)]
+            evidence = error.evidence or evidence
             raise error.with_traceback(None) from None
+        finally:
+            self._seen.append((self.linker, evidence))
         evidence.merged = (len(spans), flamegraph)
         return flamegraph
 
@@ -236,7 +240,7 @@ def _leave_pictures(item: pytest.Item, seen: list[Evidence]) -> list[str]:
         return []
     written: list[str] = []
     for evidence in seen:
-        merged = {"merged": evidence.merged[1]} if evidence.merged else {}
+        merged = {f"merged-{evidence.trace_id}": evidence.merged[1]} if evidence.merged else {}
         for profile_id, flamegraph in (evidence.flamegraphs | merged).items():
             if flamegraph.is_empty:
                 continue
@@ -247,7 +251,7 @@ def _leave_pictures(item: pytest.Item, seen: list[Evidence]) -> list[str]:
             except OSError as error:
                 return [*written, f"the picture {path} cannot be written: {error.strerror}"]
             written.append(f"flame graph: {path}")
-    return written
+    return list(dict.fromkeys(written))  # what was asked for twice is there once
 
 
 @pytest.fixture(scope="session")

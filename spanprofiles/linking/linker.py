@@ -11,7 +11,7 @@ from operator import add
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
 from spanprofiles.linking import explaining
-from spanprofiles.linking.errors import NoProfileIdError, NoSamplesError, TraceNotFoundError
+from spanprofiles.linking.errors import LinkError, NoProfileIdError, NoSamplesError, TraceNotFoundError
 from spanprofiles.linking.evidence import Evidence
 from spanprofiles.linking.linked_span import LinkedSpan
 from spanprofiles.linking.session import AnsweredRequest, trace_context_of
@@ -184,7 +184,9 @@ class Linker:
         """Wait for the samples of a span that carries a profile ID, and until all of them have arrived.
 
         A span that straddles two uploads has its samples in both. They are complete when they came with an upload that
-        began after the request had ended, or when an upload interval has passed since then.
+        began after the request had ended, or when an upload interval has passed since then, and with it the time that
+        an upload takes (0.25 s) and that the server may need to find its samples (``queryable_after_s``). Samples that
+        are there are waited for until they are complete, also where :attr:`waiting` would end sooner.
 
         Raises:
             NoProfileIdError: the span carries no profile ID.
@@ -250,13 +252,14 @@ class Linker:
         Raises:
             ValueError: there are no spans.
             NoProfileIdError: one of them carries no profile ID.
-            NoSamplesError: none of them had a sample by the deadline; the message explains it of the longest.
+            NoSamplesError: none of them had a sample by the deadline, which the message explains of the longest; or a
+                profile ID is no span ID.
             ClientError: Pyroscope failed.
         """
         spans = list(spans)
         if not spans:
             raise ValueError("no spans, so there is nothing to merge")
-        asked = [(query, [_profile_id_to_ask_with(span) for span in some]) for query, some in self._by_service(spans)]
+        asked = [(query, [self._profile_id_to_merge(span) for span in some]) for query, some in self._by_service(spans)]
 
         def look() -> FlameGraph:
             return reduce(add, (self.pyroscope.span_profile(query, profile_ids) for query, profile_ids in asked))
@@ -270,6 +273,12 @@ class Linker:
             reason = explaining.no_samples(longest, evidence, self)
             raise NoSamplesError(f"none of {len(spans)} spans has samples; of the longest: {reason}", evidence)
         return found
+
+    def _profile_id_to_merge(self, span: Span) -> str:
+        try:
+            return _profile_id_to_ask_with(span)
+        except LinkError:  # once more, for a report that shows which of them it is
+            return _profile_id_to_ask_with(span, Evidence(span.trace_id, self.tempo.trace(span.trace_id)))
 
     def _by_service(self, spans: list[Span]) -> list[tuple[ProfileQuery, list[Span]]]:
         """Return the spans of each service, and the query for its profiles around all of them."""

@@ -108,6 +108,15 @@ def test_spans_none_of_which_has_samples_are_explained_by_the_longest(follow: Fo
     assert failed.value.evidence.trace is not None
 
 
+def test_of_several_spans_the_one_whose_profile_id_is_none_is_shown(follow: Follow) -> None:
+    linker = follow(Scene().add(server_span(lasted_ms=900), server_span(CALL, profile_id="xyz")))
+    with pytest.raises(NoSamplesError, match=rf"'xyz' of the span {CALL} .* is not 16 hexadecimal") as failed:
+        linker.merged_samples(linker.trace(_SENT, lambda trace: len(trace.spans) == 2).spans)
+    assert failed.value.evidence is not None
+    assert failed.value.evidence.trace is not None
+    assert list(failed.value.evidence.flamegraphs) == ["xyz"]
+
+
 def test_spans_without_a_profile_id_and_no_spans_at_all_cannot_be_merged(follow: Follow) -> None:
     linker = follow(Scene().add(server_span(), server_span(CALL, profile_id=None)))
     with pytest.raises(NoProfileIdError, match=rf"{CALL} .* carries no pyroscope.profile.id"):

@@ -66,6 +66,10 @@ def test_together(shop, span_profiles):
     assert span_profiles.merged(searches).share("edit_distance") > 0.5
     assert span_profiles.merged(searches).share("no_such_function") > 0.5
 
+def test_one_after_another(shop, span_profiles):
+    linked = (span_profiles.linked_span(shop.get("/search?title=wite+wale")) for _ in range(2))
+    assert span_profiles.merged(one.trace_id for one in linked).share("no_such_function") > 0.5
+
 def test_alone(shop, span_profiles):
     span_profiles.merged(shop.get("/search?title=wite+wale"))
 
@@ -79,8 +83,11 @@ def test_a_wrong_claim_about_several_requests_prints_their_samples_merged(projec
 
     result = project.runpytest_subprocess("--span-profiles-pictures=pictures")
 
-    result.assert_outcomes(failed=3)
-    assert "edit_distance" in (project.path / "pictures" / "test_together-merged.svg").read_text(encoding="utf-8")
+    result.assert_outcomes(failed=4)
+    (picture,) = (project.path / "pictures").glob("test_together-merged-*.svg")
+    assert "edit_distance" in picture.read_text(encoding="utf-8")
+    (picture,) = (project.path / "pictures").glob("test_one_after_another-merged-*.svg")
+    assert "edit_distance" in picture.read_text(encoding="utf-8")
     result.stdout.fnmatch_lines(["*assert 0.0 > 0.5*", "samples of 2 requests, merged; *", "*edit_distance*"])
     result.stdout.fnmatch_lines(["*TypeError: merged takes several requests: merged(*; linked_span is for one"])
     result.stdout.fnmatch_lines(["*ValueError: there are no requests, so there is nothing to merge"])
