@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from spanprofiles.backends.embedded import EmbeddedBackend
 from spanprofiles.backends.external import ExternalBackend
 from spanprofiles.backends.native import NativeBackend
 from spanprofiles.model import Credentials, Endpoints
+from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
 
 BACKEND_NAMES = ("auto", "embedded", "compose", "containers", "native", "external")
 
@@ -35,6 +37,8 @@ class BackendSettings:
         tenant: ``X-Scope-OrgID``.
         headers: further headers for both servers, as ``name=value`` with commas between them, percent-encoded.
         ca_file: file of certificates to trust instead of the system's.
+        queryable_after: how long after a push was answered its samples may not be found yet, s; a server far away may
+            need more than the half second that was measured of Pyroscope.
     """
 
     backend: str = "auto"
@@ -48,6 +52,7 @@ class BackendSettings:
     tenant: str = ""
     headers: str = field(default="", repr=False)
     ca_file: str = ""
+    queryable_after: str = f"{QUERYABLE_AFTER_S:g}"
 
     @classmethod
     def read(cls, environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> BackendSettings:
@@ -75,6 +80,10 @@ class BackendSettings:
                 )
         if self.ca_file and not Path(self.ca_file).exists():
             raise BackendError(f"{_PREFIX}CA_FILE names {self.ca_file!r}, which is not there")
+        if not _is_number_of_seconds(self.queryable_after):
+            raise BackendError(
+                f"{_PREFIX}QUERYABLE_AFTER is {self.queryable_after!r}: a number of seconds from 0 is expected"
+            )
         try:
             _ = self.endpoints
         except ValueError as error:
@@ -103,6 +112,7 @@ class BackendSettings:
                 headers=_pairs(self.headers),
                 verify_tls=self.ca_file or True,
             ),
+            queryable_after_s=float(self.queryable_after),
         )
 
     def create(self) -> Backend:
@@ -132,6 +142,13 @@ def _pairs(text: str) -> dict[str, str]:
             raise ValueError(f"{_PREFIX}HEADERS has a part that is not name=value")
         pairs[unquote(name.strip())] = unquote(value.strip())
     return pairs
+
+
+def _is_number_of_seconds(text: str) -> bool:
+    try:
+        return 0 <= float(text) < math.inf
+    except ValueError:
+        return False
 
 
 def is_address(url: str) -> bool:
