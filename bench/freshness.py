@@ -20,7 +20,7 @@ from spanprofiles.linking import Linker, Waiting
 from spanprofiles.model.endpoints import UPLOAD_INTERVAL_S
 
 PATHS = ("/scooter", "/car")
-"""Long enough to have samples: of bikes, one in a hundred and twenty has none to wait for."""
+"""Long enough to have samples: of bikes, one in 150 has none to wait for."""
 
 LOOK_EVERY_S = 0.02
 

@@ -7,8 +7,9 @@ process: while its blocks last, and over the whole stretch, the two thirds of it
 theirs and it waits. The region with the agent alone shows whose the overhead is.
 
 Two processes of the same program differ by a few per cent for as long as they live (where their memory lies, how their
-hashes fall). So the regions are started again and again. The overhead is the ratio of the sums over all starts, since
-an upload comes once in many blocks and a median would leave it out; its 95 % interval is that of the starts.
+hashes fall). So the regions are started again and again, in random order. The overhead is the ratio of the sums over
+all starts, since an upload comes once in many blocks and a median would leave it out; its 95 % interval is that of the
+starts.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def one_start(
     """
     with ExitStack() as stack:
         regions = {}
-        for name, faults in FAULTS.items():
+        for name, faults in chance.sample(sorted(FAULTS.items()), len(FAULTS)):
             changes = {"PYROSCOPE_UPLOAD_INTERVAL": str(upload_interval_s), "RIDESHARE_FAULTS": faults}
             regions[name] = stack.enter_context(one_region(endpoints, options.processor, changes=changes))
         blocks: dict[str, list[tuple[float, int]]] = {name: [] for name in regions}

@@ -176,7 +176,7 @@ def measure(options: Options, users: int, seconds: int) -> None:
             try:
                 found.append(follow(linker, ride))
             except LinkError as error:
-                tell(f"  the slowest ride but {number - 1} is not linked: {' '.join(str(error).split())[:200]}")
+                tell(f"  number {number} of the slowest is not linked: {' '.join(str(error).split())[:200]}")
             linker.waiting = Waiting(_ALL_UPLOADED_S)  # what is not there after the first wait does not come
     if not found:
         raise BenchError(f"none of the {len(chosen)} slowest rides leads to a flame graph")
