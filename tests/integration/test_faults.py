@@ -45,6 +45,8 @@ FAULTS = (
 )
 VIEWS = {"/car": "car", "/scooter": "scooter"}
 RIDES = 3
+#: Which of the labels a sample keeps is as good as chance, and threads are several: few rides may go well.
+RIDES_THAT_LEAK = 12
 AT_ONCE = 4
 
 
@@ -134,7 +136,7 @@ def running(environment: Mapping[str, str], name: str, **changes: str) -> Iterat
 
 
 def observe(environment: Mapping[str, str], name: str) -> Observed:
-    count = 2 * RIDES if name == "leaking-processor" else RIDES
+    count = RIDES_THAT_LEAK if name == "leaking-processor" else RIDES
     faults = "" if name == HEALTHY else name
     with running(environment, name, RIDESHARE_FAULTS=faults) as (session, pid):
         paths = [list(VIEWS)[number % len(VIEWS)] for number in range(count)]
@@ -265,7 +267,7 @@ def test_with_the_clock_ahead_the_samples_are_minutes_before_the_span(look_at: L
 
 def test_a_processor_that_leaks_gives_rides_the_samples_of_other_rides(look_at: LookAt) -> None:
     seen = look_at("leaking-processor")
-    assert seen.carrying == 2 * RIDES
+    assert seen.carrying == RIDES_THAT_LEAK
     assert seen.right.count(False) > 1
     assert seen.whole().total_of("find_nearest_vehicle") > 0
 
