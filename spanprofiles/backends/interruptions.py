@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def ignored() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _NUMBERS}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTIONS}
     try:
         yield
     finally:
@@ -37,7 +37,7 @@ def deferred() -> Iterator[None]:
         came.append(number)
 
     before = {}
-    for number in _NUMBERS:
+    for number in INTERRUPTIONS:
         handler = signal.getsignal(number)
         # one that is ignored stays so, and one that C code handles (None) could not be given back to it
         if handler is not None and handler is not signal.SIG_IGN:

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from types import FrameType
 from typing import NoReturn
 
 import click
 
+from spanprofiles.backends.interruptions import INTERRUPTIONS
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds
 from spanprofiles.clients import ClientError
@@ -47,21 +47,14 @@ def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: 
     """
     # A shell script starts its background jobs with SIGINT ignored. A demo is to end all the same: by Ctrl-C with the
     # script, or by a signal of its own. Under nohup it is to survive.
-    for number in _ENDING:
+    for number in INTERRUPTIONS:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+            signal.signal(number, signal.default_int_handler)
     with reported():
         try:
             _run(_Wishes(once, as_json, fault, wait_s), users)
         except DemoError as error:
             leave(COULD_NOT_LOOK, str(error))
-
-
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  # the signal module's signature
-    raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)
@@ -126,7 +119,7 @@ def _run_stack(wishes: _Wishes, users: int, let_others_start: Callable[[], None]
                 _print_next(first.trace_id, stack, endpoints)
                 _live(stack, LiveFigures(linker))
     finally:
-        for number in _ENDING:  # it takes a second or two, and asking again is no help
+        for number in INTERRUPTIONS:  # it takes a second or two, and asking again is no help
             signal.signal(number, signal.SIG_IGN)
         stack.stop()
         _say("all processes are stopped")
@@ -205,8 +198,7 @@ def _print(first: LinkedSpan, evidence: Evidence, seconds: float) -> None:
     console = render.console()
     console.print()
     console.print(f"trace {first.trace_id}", style="bold")
-    if evidence.trace is not None:
-        console.print(render.trace_tree(evidence.trace, evidence))
+    console.print(render.trace_tree(evidence))
     console.print()
     console.print(render.linked_span(first, console))
     console.print()

@@ -41,8 +41,9 @@ def flame(flamegraph: FlameGraph, width: int, *, colour: bool) -> RenderableType
     return Group(*lines)
 
 
-def trace_tree(trace: Trace, evidence: Evidence) -> RenderableType:
-    """Draw the spans of a trace; linked spans stand out."""
+def trace_tree(evidence: Evidence) -> RenderableType:
+    """Draw the spans of a trace that was found; linked spans stand out."""
+    trace = evidence.trace or Trace.of(evidence.trace_id, [])
     lines = []
     for line in span_tree(trace, evidence.flamegraphs, evidence.fell_between_samples):
         style = "red" if "DEAD LINK" in line else "green" if "└ span profile" in line and " of CPU" in line else ""

@@ -52,8 +52,7 @@ def command(
     _print_json(trace, linked) if as_json else _print(trace, linked, evidence, count)
     if not linked:
         leave(BROKEN, "no local root span of this trace carries pyroscope.profile.id: is the span processor added?")
-    empty = [one for one in linked if one.flamegraph.is_empty]
-    dead = [one for one in empty if one.profile_id not in evidence.fell_between_samples]
+    dead = [one for one in linked if one.flamegraph.is_empty and one.profile_id not in evidence.fell_between_samples]
     if dead:
         leave(BROKEN, f"no samples for the profile ID of {', '.join(one.name for one in dead)}: a dead link")
 
@@ -79,7 +78,7 @@ def _print(trace: Trace, linked: list[LinkedSpan], evidence: Evidence, count: in
 
     console = render.console()
     console.print(f"trace {trace.trace_id}", style="bold")
-    console.print(render.trace_tree(trace, evidence))
+    console.print(render.trace_tree(evidence))
     for one in linked:
         console.print()
         console.print(render.linked_span(one, console, count))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from types import FrameType
-from typing import NoReturn
 
 import click
 
@@ -41,14 +39,10 @@ def command(host: str, port: int, access_token: str | None, **options: str | Non
             " characters: set SPAN_PROFILES_UI_TOKEN, or leave out --host",
         )
     for number in (signal.SIGINT, signal.SIGTERM):  # a script's background jobs have SIGINT ignored
-        signal.signal(number, _interrupt)
+        signal.signal(number, signal.default_int_handler)
     app = create_app(endpoints(dict(os.environ), options), access_token=access_token or "")
     try:
         with suppress(KeyboardInterrupt):
             serve(app, host, port, announce=lambda url: click.echo(f"page       {url}"))
     except CannotListenError as error:
         leave(COULD_NOT_LOOK, str(error))
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  # the signal module's signature
-    raise KeyboardInterrupt

@@ -81,9 +81,8 @@ def command(
             hops.ok("function", f"{function} has {linked.flamegraph.share(function):.0%} of the span's CPU")
         console = render.console()
         console.print()
-        if evidence.trace is not None:
-            console.print(render.trace_tree(evidence.trace, evidence))
-            console.print()
+        console.print(render.trace_tree(evidence))
+        console.print()
         for one in (linked, *others):
             console.print(render.linked_span(one, console))
             console.print()
