@@ -120,6 +120,7 @@ def test_a_watcher_that_was_killed_is_replaced_by_the_next_start(run: Run) -> No
     (watcher,) = (one for one in psutil.Process(program.pid).children() if "watcher.py" in " ".join(one.cmdline()))
     watcher.terminate()  # which it does not heed
     watcher.kill()
+    assert is_gone_within(watcher.pid, 5), "a signal that is sent has not yet ended anything"
 
     program.stdin.write("\n")
     program.stdin.flush()
