@@ -5,7 +5,7 @@ from __future__ import annotations
 from spanprofiles.embedded.traceql import operators, values
 from spanprofiles.embedded.traceql.arithmetic import binary_value, unary_value
 from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
-from spanprofiles.embedded.traceql.syntax import Attribute, Binary, Constant, Field, Unary, references_span
+from spanprofiles.embedded.traceql.syntax import Attribute, Binary, Constant, Field, Unary
 from spanprofiles.embedded.traceql.validation import check_field
 
 TRACE_ID = Attribute("trace:id", intrinsic=True)
@@ -19,17 +19,18 @@ def _without_zeros(beside: Field, field: Field) -> Field:
 
 
 def _folded(field: Binary | Unary) -> Field:
-    if references_span(field):
-        return field
+    # Only constants: what else needs no span could not be worked out before. Looking deeper at each step of a long
+    # chain would take the square of its length.
     try:
-        check_field(field)
-        if isinstance(field, Binary):
-            assert isinstance(field.left, Constant) and isinstance(field.right, Constant)  # noqa: S101, PT018  # folded before
+        if isinstance(field, Unary) and isinstance(field.operand, Constant):
+            check_field(field)
+            return Constant(unary_value(field.operator, field.operand.value))
+        if isinstance(field, Binary) and isinstance(field.left, Constant) and isinstance(field.right, Constant):
+            check_field(field)
             return Constant(binary_value(field.operator, field.left.value, field.right.value))
-        assert isinstance(field.operand, Constant)  # noqa: S101  # likewise
-        return Constant(unary_value(field.operator, field.operand.value))
-    except (TraceQLError, EvaluationError, AssertionError):
+    except (TraceQLError, EvaluationError):
         return field
+    return field
 
 
 def binary_field(operator: str, left: Field, right: Field) -> Field:
