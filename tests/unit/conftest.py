@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.model import Endpoints, FlameGraph
 
-# how long an example takes says more about the machine than about the code
-settings.register_profile("unit", deadline=None)
+# how long an example takes, or is drawn for, says more about the machine than about the code
+settings.register_profile("unit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")
 
 if TYPE_CHECKING:
