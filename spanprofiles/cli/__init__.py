@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -11,7 +12,7 @@ import click
 
 from spanprofiles import __version__
 
-INTERRUPTED = 128 + signal.SIGINT
+INTERRUPTED, UNREAD = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 _COMMANDS = {
     "demo": "Run the demo and show the flame graph of one request.",
@@ -42,6 +43,9 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("spanprofiles: interrupted", err=True)
             ctx.exit(INTERRUPTED)
+        except BrokenPipeError:  # as in `... | head`: nothing is known to be broken, and nobody reads a word about it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the interpreter's last flush goes
+            ctx.exit(UNREAD)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
         with formatter.section("Commands"):  # from the table: the help needs none of the modules
@@ -54,7 +58,7 @@ def main() -> None:
     """Prove that a trace's span leads to its own CPU flame graph.
 
     Exit codes: 0 nothing is broken, 1 a hop is broken, 2 could not look (wrong usage, a server that does not answer),
-    130 interrupted.
+    130 interrupted, 141 nobody reads what it prints.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a character shows another in its place

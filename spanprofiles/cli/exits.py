@@ -13,7 +13,7 @@ from spanprofiles.clients import ClientError, ServerUnreachableError
 from spanprofiles.linking import LinkError
 from spanprofiles.model import IdentifierError
 
-LINKED, BROKEN, COULD_NOT_LOOK = 0, 1, 2  # and INTERRUPTED, which is in the package: the help needs no more
+LINKED, BROKEN, COULD_NOT_LOOK = 0, 1, 2  # and INTERRUPTED and UNREAD, in the package: the help needs no more
 
 
 def leave(code: int, message: str) -> NoReturn:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 import sys
 import zlib
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -20,9 +23,16 @@ _WARM = ("#d9480f", "#e8590c", "#f76707", "#fd7e14", "#ff922b", "#f08c00", "#f59
 _WIDEST = 140
 
 
+class _Console(Console):
+    """Leaves it to the command line what an unread output means: the library's own answer is an exit with 1."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def console() -> Console:
     """Return the console of standard output; a pipe gets 120 columns."""
-    return Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=False)
+    return _Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=False)
 
 
 def flame(flamegraph: FlameGraph, width: int, *, colour: bool) -> RenderableType:

@@ -98,6 +98,26 @@ def test_the_exit_codes_of_a_process_are_0_1_and_2(embedded_pair: Endpoints) -> 
     assert len(unreachable.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["drawn", "JSON"])
+def test_output_that_nobody_reads_is_no_broken_hop(embedded_pair: Endpoints, form: list[str]) -> None:
+    servers = {"SPAN_PROFILES_TEMPO_URL": embedded_pair.tempo, "SPAN_PROFILES_PYROSCOPE_URL": embedded_pair.pyroscope}
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "spanprofiles", "show", leave_telemetry(embedded_pair).trace_id, *form],
+            env={**os.environ, **servers},
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (result.returncode, result.stderr) == (141, "")
+
+
 def test_serve_announces_its_addresses_and_ends_with_0_when_told_to(tmp_path: Path) -> None:
     ports = [
         "--tempo-port",
