@@ -45,7 +45,7 @@ def server_span(
 
 @dataclass(frozen=True)
 class Upload:
-    """Samples of one span, which arrive ``after_s`` seconds after Pyroscope was first asked for any."""
+    """Samples of one span, which arrive ``after_s`` seconds after the scene was set."""
 
     stacks: Stacks
     profile_id: str = ANSWERING
@@ -71,7 +71,7 @@ class Scene:
     broken: tuple[str, ...] = ()
     trace_looks: int = 0
     profile_looks: int = 0
-    _first_s: float | None = None
+    _began_s: float = field(default_factory=time.monotonic)  # before the linker's own clock, which is never ahead of it
 
     def add(self, *spans: Mapping[str, Any], service: str = SERVICE, after_looks: int = 0) -> Scene:
         self.spans.append((after_looks, resource_spans(service, *spans)))
@@ -102,8 +102,7 @@ class Scene:
         return Answer.of({"flamegraph": flamebearer(stacks)})
 
     def _arrived(self, asked: Mapping[str, Any]) -> list[Upload]:
-        self._first_s = self._first_s or time.monotonic()
-        past_s = time.monotonic() - self._first_s
+        past_s = time.monotonic() - self._began_s
         now_ms = time.time() * 1000
         return [
             one

@@ -47,14 +47,14 @@ def test_samples_whose_upload_began_after_the_request_are_taken_as_soon_as_they_
     scene = Scene(uploads=[Upload({_SEARCH: 30}, after_s=0.8)]).add(server_span(ended_s_ago=-5))
     linked = follow(scene, timeout_s=20, upload_interval_s=15).linked_span(_SENT)
     assert linked.cpu_ns == 30
-    assert 0.7 < linked.waited_s < 10
+    assert linked.waited_s < 10
 
 
-@pytest.mark.parametrize(("queryable_after_s", "whole"), [(0.5, True), (0.0, False)])
+@pytest.mark.parametrize(("queryable_after_s", "second_s", "whole"), [(0.5, 0.9, True), (0.0, 10, False)])
 def test_where_samples_are_found_late_the_first_to_be_found_may_have_been_sent_before_the_request_ended(
-    follow: Follow, queryable_after_s: float, whole: bool
+    follow: Follow, queryable_after_s: float, second_s: float, whole: bool
 ) -> None:
-    scene = Scene(uploads=[Upload({_SEARCH: 60}, after_s=0.4), Upload({_SEARCH: 110}, after_s=0.9)])
+    scene = Scene(uploads=[Upload({_SEARCH: 60}, after_s=0.4), Upload({_SEARCH: 110}, after_s=second_s)])
     scene.add(server_span(ended_s_ago=-5))
     linker = follow(scene, upload_interval_s=0.5, queryable_after_s=queryable_after_s)
     assert linker.linked_span(_SENT).cpu_ns == (170 if whole else 60)
