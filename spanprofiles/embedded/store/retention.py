@@ -230,7 +230,8 @@ class Retention:
             )
             if free < max(PAGES_IN_STEP, pages // 4):
                 return
-            self._connection.execute(f"PRAGMA incremental_vacuum({PAGES_IN_STEP})").fetchall()
+            # A page is given back in each step of the statement, and some versions of Python stop after the first.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({PAGES_IN_STEP})")
             after: int = self._connection.execute("PRAGMA page_count").fetchone()[0]
             if after >= pages:
                 return
