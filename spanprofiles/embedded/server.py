@@ -122,6 +122,8 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     )
     # The server stops by itself on SystemExit, but would wait 5 s for requests under way.
     stack.callback(server.task_dispatcher.shutdown, timeout=SHUTDOWN_SECONDS)
+    # That it does not wait longer for them is meant, and no news.
+    stack.callback(logging.getLogger("waitress").setLevel, logging.ERROR)
     with _stops_on_signals():
         for name, listener in zip(("tempo", "otlp-http", "pyroscope"), listeners, strict=True):
             announce(f"{name:<10} {_url(settings.host, listener)}")

@@ -51,6 +51,7 @@ def serve(app: Flask, host: str = "127.0.0.1", port: int = 3000, announce: Calla
     try:
         server.asyncore.loop(timeout=0.5, map=channels, use_poll=True)
     finally:
+        logging.getLogger("waitress").setLevel(logging.ERROR)  # that it does not wait longer is meant, and no news
         server.task_dispatcher.shutdown(timeout=_STOP_S)
         server.close()
         sources(app).close()
