@@ -1,4 +1,4 @@
-"""Malformed requests, made from well-formed ones by chance: the same seed makes the same requests."""
+"""Malformed requests, made from well-formed ones by chance, from a seed and the time of day."""
 
 from __future__ import annotations
 
@@ -90,7 +90,6 @@ class Hostility:
         self._traceql = TraceQL(seed)
         self._profiles = ProfileQueries(seed, NOW_S * 1000)
         self._made = 0
-        self._seed = seed
         sample = {"stack": ["leaf", "main"], "values": [5], "labels": {"span_id": "a1" * 8, "span_name": "x"}}
         self._profile = {"t": -5, "types": [["cpu", "nanoseconds"]], "samples": [sample, sample]}
 
@@ -143,7 +142,7 @@ class Hostility:
         return body, headers
 
     def _spans(self) -> tuple[str, dict[str, Any]]:
-        trace = f"{self._seed:08x}{self._made:024x}"
+        trace = self._random.randbytes(16).hex()  # so far from each other that no turned bit makes one of another
         span = {
             "traceId": trace,
             "spanId": f"{self._made:016x}",

@@ -111,7 +111,7 @@ def test_both_ends_of_the_window_count(shop: Applications) -> None:
     "change",
     [
         {"t": -7_200},
-        {"t": 1_200},
+        {"t": 12_000},
         {"types": []},
         {"types": [["cpu", "nanoseconds"], ["cpu", "count"]]},
         {"types": [["c-pu", "nanoseconds"]]},
