@@ -84,11 +84,12 @@ class Database:
             self._writer_connection = self._connect(WRITER_CACHE_KIB)
             self._prepare(self._writer_connection)
             self._retention = Retention(self._writer_connection, limits or Limits(), clock)
-        except sqlite3.DatabaseError as error:
+        except Exception as error:
+            for connection in self._open:
+                connection.close()
             self._lock.close()
-            raise DataDirectoryError(f"{self.path} cannot be read as a database: {error}") from error
-        except Exception:
-            self._lock.close()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise DataDirectoryError(f"{self.path} cannot be read as a database: {error}") from error
             raise
         self._writer = threading.Thread(target=self._write_all, name="store writer", daemon=True)
         self._writer.start()
@@ -113,10 +114,10 @@ class Database:
             cached_statements=256,
             factory=StoreConnection,
         )
+        self._open.append(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{cache_kib}")
-        self._open.append(connection)
         return connection
 
     def reader(self) -> StoreConnection:
