@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 _HOST = "127.0.0.1"
+_GIVEN_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")  # ip(7): to sockets that ask for any port
+_LOWEST, _USUALLY_GIVEN_OUT = 20_000, 49_152  # above most services' own ports; RFC 6335, where there is no Linux
+_TRIES = 1_000
 
 
 def is_free(port: int) -> bool:
@@ -19,12 +26,37 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return that many different free ports."""
-    probes = [socket.socket() for _ in range(count)]
+    """Return that many different free ports.
+
+    Chosen by chance from below those that the kernel gives out by itself: what is free now is still free when a server
+    has started, whatever else the machine connects to meanwhile.
+
+    Raises:
+        OSError: there are none.
+    """
+    with ExitStack() as probes:
+        ports: list[int] = []
+        candidates = _candidates()
+        while len(ports) < count:
+            port = next(candidates)
+            probe = probes.enter_context(socket.socket())
+            try:
+                probe.bind((_HOST, port))
+            except OSError:
+                if port == 0:
+                    raise
+                continue
+            ports.append(probe.getsockname()[1])
+        return ports
+
+
+def _candidates() -> Iterator[int]:
+    """Ports below those given out, then the kernel's own choice for ever."""
     try:
-        for probe in probes:
-            probe.bind((_HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+        first = int(_GIVEN_OUT.read_text(encoding="ascii").split()[0])
+    except OSError:
+        first = _USUALLY_GIVEN_OUT
+    below = range(_LOWEST, first)
+    yield from random.SystemRandom().sample(below, min(len(below), _TRIES))
+    while True:
+        yield 0

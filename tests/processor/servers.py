@@ -165,9 +165,10 @@ def flask_streaming(setup: Setup) -> None:
 
 def gunicorn_preload(setup: Setup) -> None:
     """The app, its telemetry and its agent are set up in gunicorn's parent process, and two workers are forked off."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    from spanprofiles.backends.ports import free_ports
+
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
     command = [sys.executable, "-m", "gunicorn", "--preload", "--bind", address, "--workers", "2", "--threads", "2"]
     command += ["--log-level", "warning", "--no-control-socket", "--keep-alive", "1", "tests.processor.preloaded:app"]
     environment = {"PROCESSOR": setup.processor, "PUSH_URL": setup.push_url, "SERVICE": setup.service}

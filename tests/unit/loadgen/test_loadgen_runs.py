@@ -23,6 +23,7 @@ import pytest
 import requests
 
 from loadgen.bad_requests import BAD_REQUESTS
+from spanprofiles.backends.ports import free_ports
 
 REPOSITORY = Path(__file__).parents[3]
 LOCUST = [sys.executable, "-m", "locust", "-f", "loadgen/locustfile.py"]
@@ -85,10 +86,8 @@ def served(region: Region) -> Iterator[Region]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    (port,) = free_ports(1)
+    return port
 
 
 def environment(*regions: Region, **variables: str) -> dict[str, str]:

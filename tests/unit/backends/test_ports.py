@@ -1,0 +1,53 @@
+"""Ports for servers that are about to start: free, and nobody else's until then."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from spanprofiles.backends import ports
+
+
+@pytest.fixture
+def given_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the kernel says of the ports that it gives out by itself."""
+    path = tmp_path / "ip_local_port_range"
+    monkeypatch.setattr(ports, "_GIVEN_OUT", path)
+    return path
+
+
+def test_free_ports_are_different_and_can_be_listened_on() -> None:
+    found = ports.free_ports(8)
+
+    assert len(set(found)) == 8
+    assert all(ports.is_free(port) for port in found)
+
+
+def test_none_of_them_is_one_that_the_kernel_gives_out(given_out: Path) -> None:
+    given_out.write_text("25000\t60999\n")
+
+    assert all(20_000 <= port < 25_000 for port in ports.free_ports(8))
+
+
+def test_one_that_is_taken_is_not_free_and_the_kernels_own_choice_remains(
+    given_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        monkeypatch.setattr(ports, "_LOWEST", taken)
+        given_out.write_text(f"{taken + 1}\t60999\n")
+
+        assert not ports.is_free(taken)
+        (other,) = ports.free_ports(1)
+
+    assert other != taken
+
+
+@pytest.mark.parametrize("said", ["1024\t65535\n", None], ids=["all of them", "nothing"])
+def test_there_are_free_ports_whatever_the_kernel_gives_out(given_out: Path, said: str | None) -> None:
+    if said:
+        given_out.write_text(said)
+
+    assert len(set(ports.free_ports(3))) == 3
