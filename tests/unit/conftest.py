@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -93,6 +94,14 @@ class StubServer:
 
 
 Serve = Callable[[Respond], StubServer]
+
+
+@pytest.fixture(scope="session")
+def dead_url() -> Iterator[str]:
+    """An address where nothing listens, and nothing can while the tests last: its port is bound."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @pytest.fixture(scope="session")

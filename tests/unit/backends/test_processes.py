@@ -127,9 +127,10 @@ def test_before_the_start_and_after_the_end_a_process_does_not_run(program: Prog
 
 def test_a_process_is_asked_to_end_and_may_finish_what_it_does(program: Program) -> None:
     process = program(
-        "import signal, sys\n"
+        "import signal, sys, time\n"
         "def end(*_): print('finished', flush=True); sys.exit(0)\n"
-        "signal.signal(signal.SIGTERM, end); print('ready', flush=True); signal.pause()"
+        "signal.signal(signal.SIGTERM, end); print('ready', flush=True)\n"
+        "while True: time.sleep(0.1)"
     ).start()
     process.wait_for_line(lambda line: line == "ready", 10)
     process.stop()

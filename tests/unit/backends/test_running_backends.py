@@ -54,13 +54,11 @@ def test_a_server_that_refuses_is_named_with_a_hint(serve: Serve, status: int, h
     assert str(failed.value).endswith(hint)
 
 
-def test_a_server_that_does_not_answer_is_named_in_one_line_with_the_cause() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+def test_a_server_that_does_not_answer_is_named_in_one_line_with_the_cause(dead_url: str) -> None:
     with pytest.raises(BackendError) as failed:
-        ExternalBackend(Endpoints(url, url)).start()
+        ExternalBackend(Endpoints(dead_url, dead_url)).start()
     assert str(failed.value) == (
-        f"Tempo does not answer at {url}/api/echo: Connection refused; start it, or correct its address"
+        f"Tempo does not answer at {dead_url}/api/echo: Connection refused; start it, or correct its address"
     )
 
 

@@ -82,7 +82,7 @@ def test_what_the_program_does_not_know_ends_with_2_and_the_usage(arguments: lis
     assert result.stderr.startswith("Usage: ")
 
 
-def test_the_exit_codes_of_a_process_are_0_1_and_2(embedded_pair: Endpoints) -> None:
+def test_the_exit_codes_of_a_process_are_0_1_and_2(embedded_pair: Endpoints, dead_url: str) -> None:
     servers = {"SPAN_PROFILES_TEMPO_URL": embedded_pair.tempo, "SPAN_PROFILES_PYROSCOPE_URL": embedded_pair.pyroscope}
     linked = _program("show", leave_telemetry(embedded_pair).trace_id, "--json", **servers)
     assert (linked.returncode, linked.stderr) == (0, "")
@@ -90,11 +90,9 @@ def test_the_exit_codes_of_a_process_are_0_1_and_2(embedded_pair: Endpoints) -> 
     absent = _program("show", "f" * 32, "--wait", "0", **servers)
     assert (absent.returncode, absent.stdout) == (1, "")
     assert absent.stderr.startswith("spanprofiles: Tempo has no span of the trace ")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    unreachable = _program("show", "f" * 32, SPAN_PROFILES_TEMPO_URL=nobody, SPAN_PROFILES_PYROSCOPE_URL=nobody)
+    unreachable = _program("show", "f" * 32, SPAN_PROFILES_TEMPO_URL=dead_url, SPAN_PROFILES_PYROSCOPE_URL=dead_url)
     assert (unreachable.returncode, unreachable.stdout) == (2, "")
-    assert unreachable.stderr.startswith(f"spanprofiles: Tempo does not answer at {nobody}/")
+    assert unreachable.stderr.startswith(f"spanprofiles: Tempo does not answer at {dead_url}/")
     assert len(unreachable.stderr.splitlines()) == 1
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import socket
 
 import pytest
 
@@ -11,11 +10,9 @@ from tests.unit.conftest import Answer, Serve
 
 
 @pytest.fixture
-def nobody() -> Endpoints:
+def nobody(dead_url: str) -> Endpoints:
     """Addresses where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    return Endpoints(url, url)
+    return Endpoints(dead_url, dead_url)
 
 
 def test_a_linked_trace_is_shown_with_its_spans_its_flame_graph_and_its_top_table(

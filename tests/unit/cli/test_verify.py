@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 from dataclasses import replace
 
 import pytest
@@ -95,9 +94,8 @@ def test_further_down_a_span_without_samples_is_excused_where_it_is_too_short_fo
     assert ("the link is broken at: samples" in result.stderr) == (exit_code == 1)
 
 
-def test_an_app_that_does_not_answer_ends_with_2_and_one_line(run: Run) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}/bike"
+def test_an_app_that_does_not_answer_ends_with_2_and_one_line(run: Run, dead_url: str) -> None:
+    url = f"{dead_url}/bike"
     result = run("verify", url)
     assert result.exit_code == 2
     assert result.stderr == f"spanprofiles: the app does not answer at {url}: Connection refused\n"
@@ -105,15 +103,13 @@ def test_an_app_that_does_not_answer_ends_with_2_and_one_line(run: Run) -> None:
 
 @pytest.mark.parametrize("missing", ["Tempo", "Pyroscope"])
 def test_a_server_that_does_not_answer_ends_with_2_before_the_app_is_asked(
-    run: Run, embedded_pair: Endpoints, serve: Serve, missing: str
+    run: Run, embedded_pair: Endpoints, serve: Serve, dead_url: str, missing: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    there = replace(embedded_pair, tempo=nobody) if missing == "Tempo" else replace(embedded_pair, pyroscope=nobody)
+    there = replace(embedded_pair, tempo=dead_url) if missing == "Tempo" else replace(embedded_pair, pyroscope=dead_url)
     app = serve(instrumented(embedded_pair))
     result = run("verify", app.url, servers=there)
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"spanprofiles: {missing} does not answer at {nobody}/ready: Connection refused")
+    assert result.stderr.startswith(f"spanprofiles: {missing} does not answer at {dead_url}/ready: Connection refused")
     assert len(result.stderr.splitlines()) == 1
     assert app.seen == []
 

@@ -62,13 +62,6 @@ _all_questions = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def dead_url() -> str:
-    """An address where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
-
-
 @contextlib.contextmanager
 def _raw_server(greeting: bytes) -> Iterator[str]:
     """A server that takes connections, says this much, and then nothing more for as long as it runs."""

@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from spanprofiles.backends import EmbeddedBackend
-from spanprofiles.backends.ports import free_ports
 from spanprofiles.cli import main
 from spanprofiles.doctor import HOPS
 from spanprofiles.model import Endpoints
@@ -85,10 +84,8 @@ def test_an_empty_backend_ends_with_1_and_says_that_nothing_arrived() -> None:
     assert "Tempo has no span of any service" in " ".join(result.stdout.split())
 
 
-def test_a_server_that_does_not_answer_ends_with_2(embedded_pair: Endpoints) -> None:
-    (port,) = free_ports(1)
-
-    result = doctor(embedded_pair, "--service", "x", "--pyroscope", f"http://127.0.0.1:{port}")
+def test_a_server_that_does_not_answer_ends_with_2(embedded_pair: Endpoints, dead_url: str) -> None:
+    result = doctor(embedded_pair, "--service", "x", "--pyroscope", dead_url)
 
     assert result.exit_code == 2
     assert "Connection refused" in " ".join(result.stdout.split())

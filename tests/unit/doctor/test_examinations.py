@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from spanprofiles.backends import EmbeddedBackend
-from spanprofiles.backends.ports import free_ports
 from spanprofiles.clients import PyroscopeClient, TempoClient
 from spanprofiles.doctor import (
     HOPS,
@@ -22,6 +21,7 @@ from spanprofiles.doctor import (
     Verdict,
     examine,
     examine_failure,
+    examining,
 )
 from spanprofiles.linking import Evidence, Linker, Waiting
 from spanprofiles.linking.grafana import read_data_sources
@@ -43,12 +43,6 @@ datasources:
         profileTypeId: "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
         tags: [{key: service.name, value: service_name}, {key: host.name, value: LABEL}]
 """
-
-
-def nobody() -> str:
-    """Return an address where nothing listens."""
-    (port,) = free_ports(1)
-    return f"http://127.0.0.1:{port}"
 
 
 def assert_silent(examination: Examination) -> None:
@@ -214,9 +208,9 @@ def test_grafanas_settings_are_tried_on_linked_spans(
         assert examination.finding("Grafana").verdict is Verdict.OK
 
 
-def test_a_grafana_that_does_not_answer_is_named(embedded_pair: Endpoints) -> None:
+def test_a_grafana_that_does_not_answer_is_named(embedded_pair: Endpoints, dead_url: str) -> None:
     tell(embedded_pair, "without-grafana", rides(3))
-    examination = examine(replace(embedded_pair, grafana=nobody()), service="without-grafana")
+    examination = examine(replace(embedded_pair, grafana=dead_url), service="without-grafana")
 
     assert_broken(examination, "Grafana", "does not answer")
 
@@ -265,8 +259,8 @@ def test_an_empty_backend_says_so_and_the_only_service_is_taken_and_of_two_one_m
             examine(pair)
 
 
-def test_a_server_that_does_not_answer_could_not_be_looked_at(embedded_pair: Endpoints) -> None:
-    examination = examine(replace(embedded_pair, pyroscope=nobody()), service="healthy")
+def test_a_server_that_does_not_answer_could_not_be_looked_at(embedded_pair: Endpoints, dead_url: str) -> None:
+    examination = examine(replace(embedded_pair, pyroscope=dead_url), service="healthy")
 
     assert_broken(examination, "servers", "Pyroscope does not answer")
     assert not examination.could_look
@@ -353,7 +347,8 @@ def linker_of(pair: Endpoints) -> Linker:
     return Linker(TempoClient(pair.tempo), PyroscopeClient(pair.pyroscope), waiting=Waiting(0))
 
 
-def test_a_failed_claim_gets_its_verdict(embedded_pair: Endpoints) -> None:
+def test_a_failed_claim_gets_its_verdict(embedded_pair: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examining, "_PATIENCE_S", (30.0, 30.0))  # what is claimed is the verdict
     ride = Ride(ago_s=5)
     tell(embedded_pair, "claimed", [*rides(), ride], agent_name=None)
 

@@ -243,8 +243,8 @@ def test_an_order_that_no_region_can_serve_goes_round_at_most_twice() -> None:
     assert "was forwarded 2 times already" in response.json["error"]["message"]
 
 
-def test_an_unreachable_neighbour_is_a_503_that_says_so() -> None:
-    response = south_with_neighbour(f"http://127.0.0.1:{free_port()}").get("/car")
+def test_an_unreachable_neighbour_is_a_503_that_says_so(dead_url: str) -> None:
+    response = south_with_neighbour(dead_url).get("/car")
     assert response.status_code == 503
     assert response.json is not None
     assert response.json["error"]["message"].endswith("and the neighbouring region cannot be reached")

@@ -16,7 +16,6 @@ from rideshare.telemetry import Telemetry
 from tests.unit.rideshare.stub_servers import (
     RegionProcess,
     TelemetryStub,
-    free_port,
     running_region,
     running_stub,
     telemetry_environment,
@@ -171,11 +170,9 @@ class Outcome:
         return self.spans[0]
 
 
-def one_order(
-    environment: dict[str, str], path: str = "/bike", *, hang: bool = False, no_server: bool = False
-) -> Outcome:
+def one_order(environment: dict[str, str], path: str = "/bike", *, hang: bool = False, dead_url: str = "") -> Outcome:
     with running_stub() as stub:
-        url = f"http://127.0.0.1:{free_port()}" if no_server else stub.url
+        url = dead_url or stub.url
         if hang:
             stub.hang.set()
         trace_id = token_hex(16)
@@ -197,9 +194,8 @@ def one_order(
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> dict[str, Outcome]:
+def outcomes(dead_url: str) -> dict[str, Outcome]:
     """One order in regions that are wired differently, several at a time."""
-    nobody = f"http://127.0.0.1:{free_port()}"
     named = {
         "OTEL_SERVICE_NAME": "my-rides",
         "OTEL_RESOURCE_ATTRIBUTES": "region=moon,host.name=crater",
@@ -210,10 +206,10 @@ def outcomes() -> dict[str, Outcome]:
     with ThreadPoolExecutor(8) as pool:
         running = {
             "hung": pool.submit(one_order, {}, hang=True),
-            "no server": pool.submit(one_order, {}, no_server=True),
+            "no server": pool.submit(one_order, {}, dead_url=dead_url),
             "named": pool.submit(one_order, named, "/scooter"),
             "no neighbour": pool.submit(
-                one_order, {"RIDESHARE_REGION": "ap-south", "RIDESHARE_NEIGHBOUR_URL": nobody}, "/car"
+                one_order, {"RIDESHARE_REGION": "ap-south", "RIDESHARE_NEIGHBOUR_URL": dead_url}, "/car"
             ),
             "agent only": pool.submit(one_order, {"RIDESHARE_FAULTS": "no-processor"}),
             "processor only": pool.submit(one_order, {"RIDESHARE_FAULTS": "no-agent"}),
