@@ -15,8 +15,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 
 from tests.processor.observing import SpanSeen
 
-ENOUGH = 144
-"""Units of work that give enough samples to claim something of."""
+ENOUGH = 300
+"""Milliseconds of CPU that give enough samples to claim something of: 30 on average."""
 
 
 class Spans(SpanProcessor):

@@ -1,42 +1,45 @@
-"""Work that is counted, in functions whose names say in samples for whom it was done."""
+"""Work for so many milliseconds of CPU, in functions whose names say in samples for whom it was done."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
-ROUNDS_A_UNIT = 40_000
-"""A unit is one to four milliseconds of pure Python, depending on the machine."""
+ROUNDS = 5_000
+"""Between two looks at the clock: a fraction of a millisecond."""
 
 
-def _count(units: int) -> int:
-    total = 0
-    for number in range(units * ROUNDS_A_UNIT):
-        total += number & 7
+def _count(milliseconds: int) -> int:
+    # By the thread's own clock: the number of samples must not depend on how fast the machine is.
+    total, end = 0, time.thread_time() + milliseconds / 1000
+    while time.thread_time() < end:
+        for number in range(ROUNDS):
+            total += number & 7
     return total
 
 
-def work_of_red(units: int) -> int:
-    return _count(units)
+def work_of_red(milliseconds: int) -> int:
+    return _count(milliseconds)
 
 
-def work_of_blue(units: int) -> int:
-    return _count(units)
+def work_of_blue(milliseconds: int) -> int:
+    return _count(milliseconds)
 
 
-def work_of_green(units: int) -> int:
-    return _count(units)
+def work_of_green(milliseconds: int) -> int:
+    return _count(milliseconds)
 
 
-def work_of_nobody(units: int) -> int:
-    return _count(units)
+def work_of_nobody(milliseconds: int) -> int:
+    return _count(milliseconds)
 
 
-def work_of_gold(units: int) -> int:
-    return _count(units)
+def work_of_gold(milliseconds: int) -> int:
+    return _count(milliseconds)
 
 
-def work_of_white(units: int) -> int:
-    return _count(units)
+def work_of_white(milliseconds: int) -> int:
+    return _count(milliseconds)
 
 
 WORK: dict[str, Callable[[int], int]] = {
