@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import socket
+import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +15,8 @@ _HOST = "127.0.0.1"
 _GIVEN_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")  # ip(7): to sockets that ask for any port
 _LOWEST, _USUALLY_GIVEN_OUT = 20_000, 49_152  # above most services' own ports; RFC 6335, where there is no Linux
 _TRIES = 1_000
+_MOST_CLAIMS = 200
+_claims: deque[socket.socket] = deque()
 
 
 def is_free(port: int) -> bool:
@@ -28,8 +33,8 @@ def is_free(port: int) -> bool:
 def free_ports(count: int) -> list[int]:
     """Return that many different free ports.
 
-    Chosen by chance from below those that the kernel gives out by itself: what is free now is still free when a server
-    has started, whatever else the machine connects to meanwhile.
+    Chosen by chance from below those that the kernel gives out by itself, and on Linux claimed from other callers of
+    this function until this process ends: what is free now is still free when a server has started.
 
     Raises:
         OSError: there are none.
@@ -46,8 +51,26 @@ def free_ports(count: int) -> list[int]:
                 if port == 0:
                     raise
                 continue
-            ports.append(probe.getsockname()[1])
+            if _claimed(probe.getsockname()[1]):
+                ports.append(probe.getsockname()[1])
         return ports
+
+
+def _claimed(port: int) -> bool:
+    """Claim a port from the other processes that look for one, by a name that the kernel forgets with its holder."""
+    if not sys.platform.startswith("linux"):
+        return True
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0spanprofiles-port-{port}")  # unix(7), abstract: no file, and nothing to clean up
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    atexit.register(claim.close)
+    while len(_claims) > _MOST_CLAIMS:  # by now their servers have started
+        _claims.popleft().close()
+    return True
 
 
 def _candidates() -> Iterator[int]:

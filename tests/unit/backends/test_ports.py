@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,23 @@ def test_none_of_them_is_one_that_the_kernel_gives_out(given_out: Path) -> None:
     given_out.write_text("25000\t60999\n")
 
     assert all(20_000 <= port < 25_000 for port in ports.free_ports(8))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="claims are Linux's abstract sockets")
+def test_what_another_process_was_told_of_is_nobody_elses_while_it_runs(given_out: Path) -> None:
+    given_out.write_text("20004\t60999\n")  # four ports, and then the kernel's own choice
+    code = (
+        "import pathlib, sys; from spanprofiles.backends import ports; ports._GIVEN_OUT = pathlib.Path(sys.argv[1])\n"
+        "print(*ports.free_ports(4), flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(given_out)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        told = set(map(int, other.stdout.readline().split()))
+
+        assert told.isdisjoint(ports.free_ports(4))
+
+    assert other.returncode == 0
 
 
 def test_one_that_is_taken_is_not_free_and_the_kernels_own_choice_remains(
