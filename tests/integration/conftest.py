@@ -56,6 +56,7 @@ def regions(span_profiles_environment: dict[str, str]) -> Iterator[dict[str, Tra
                     span_profiles_environment,
                     name,
                     port,
+                    RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS="30",
                     RIDESHARE_NEIGHBOUR_URL=f"http://127.0.0.1:{ports[NEIGHBOURS[name]]}",
                 )
             )
@@ -96,4 +97,4 @@ def start_region(span_profiles_environment: dict[str, str]) -> Iterator[StartReg
 @pytest.fixture
 def await_uploads(span_profiles: SpanProfiles, rideshare: TracedSession) -> Callable[[], LinkedSpan]:
     """Wait until all the region did so far has been uploaded: until a later ride's samples are there."""
-    return lambda: span_profiles.linked_span(rideshare.get("/scooter"))
+    return lambda: span_profiles.linked_span(rideshare.get("/car"))

@@ -84,7 +84,7 @@ def test_a_child_spans_id_leads_to_nothing(rideshare: TracedSession, span_profil
 
 
 def test_the_samples_are_found_by_region_and_host_too(rideshare: TracedSession, span_profiles: SpanProfiles) -> None:
-    linked = span_profiles.linked_span(rideshare.get("/scooter"))
+    linked = span_profiles.linked_span(rideshare.get("/car"))
 
     here = _samples(span_profiles, linked.span, region="eu-north", hostname="rideshare-eu-north")
     elsewhere = _samples(span_profiles, linked.span, region="us-east")
@@ -94,14 +94,14 @@ def test_the_samples_are_found_by_region_and_host_too(rideshare: TracedSession, 
 
 
 def test_the_trace_as_a_whole_leads_to_the_same_samples(rideshare: TracedSession, span_profiles: SpanProfiles) -> None:
-    linked = span_profiles.linked_span(rideshare.get("/scooter"))
+    linked = span_profiles.linked_span(rideshare.get("/car"))
     query = span_profiles.linker.query(linked.span)
 
     assert span_profiles.pyroscope.trace_profile(query, linked.trace_id) == linked.flamegraph
 
 
 def test_the_ride_is_found_by_search_with_its_profile_id(rideshare: TracedSession, span_profiles: SpanProfiles) -> None:
-    linked = span_profiles.linked_span(rideshare.get("/scooter"))
+    linked = span_profiles.linked_span(rideshare.get("/car"))
     query = f'{{ span.pyroscope.profile.id = "{linked.profile_id}" }} | select(span.pyroscope.profile.id)'
 
     for _ in span_profiles.linker.waiting.looks():  # on a real Tempo, search lags behind the trace by a second or so

@@ -29,15 +29,21 @@ def impatient(span_profiles: SpanProfiles) -> Linker:
     return Linker(span_profiles.tempo, span_profiles.pyroscope, waiting=SHORT)
 
 
-def test_without_the_processor_the_span_carries_no_profile_id(start_region: StartRegion, impatient: Linker) -> None:
-    response = start_region(RIDESHARE_FAULTS="no-processor").get("/scooter")
+def test_without_the_processor_the_span_carries_no_profile_id(
+    start_region: StartRegion, span_profiles: SpanProfiles, impatient: Linker
+) -> None:
+    response = start_region(RIDESHARE_FAULTS="no-processor").get("/car")
+    span_profiles.trace(response)
 
     with pytest.raises(NoProfileIdError, match=r"the span processor .* is not added"):
         impatient.linked_span(response)
 
 
-def test_without_the_agent_the_profile_id_is_a_dead_link(start_region: StartRegion, impatient: Linker) -> None:
-    response = start_region(RIDESHARE_FAULTS="no-agent", OTEL_SERVICE_NAME="no-agent-app").get("/scooter")
+def test_without_the_agent_the_profile_id_is_a_dead_link(
+    start_region: StartRegion, span_profiles: SpanProfiles, impatient: Linker
+) -> None:
+    response = start_region(RIDESHARE_FAULTS="no-agent", OTEL_SERVICE_NAME="no-agent-app").get("/car")
+    span_profiles.trace(response)
 
     with pytest.raises(NoSamplesError, match=r"no agent runs") as failure:
         impatient.linked_span(response)
@@ -48,15 +54,18 @@ def test_without_the_agent_the_profile_id_is_a_dead_link(start_region: StartRegi
 def test_a_short_span_is_excused_only_where_an_agent_runs(
     start_region: StartRegion, rideshare: TracedSession, span_profiles: SpanProfiles, impatient: Linker
 ) -> None:
-    span_profiles.linked_span(rideshare.get("/scooter"))  # its service has profiles
+    span_profiles.linked_span(rideshare.get("/car"))  # its service has profiles
     quote = span_profiles.trace(rideshare.get("/quote?vehicle=bike"), lambda found: bool(found.linkable)).linkable[0]
-    unsampled = _with_profile_id(quote, new_span_id())  # whether this one has a sample is chance
+    quick = replace(quote, end_ns=quote.start_ns + 1_000_000)  # however long this one took
+    unsampled = _with_profile_id(quick, new_span_id())  # whether it has a sample is chance
     with pytest.raises(NoSamplesError, match=r"shorter than two sampling periods") as excused:
         impatient.samples(unsampled)
 
     agentless = start_region(RIDESHARE_FAULTS="no-agent", OTEL_SERVICE_NAME="short-and-no-agent")
+    unprofiled = agentless.get("/quote?vehicle=bike")
+    span_profiles.trace(unprofiled)
     with pytest.raises(NoSamplesError, match=r"no agent runs") as broken:
-        impatient.linked_span(agentless.get("/quote?vehicle=bike"))
+        impatient.linked_span(unprofiled)
 
     assert excused.value.evidence is not None
     assert excused.value.evidence.fell_between_samples
@@ -65,18 +74,19 @@ def test_a_short_span_is_excused_only_where_an_agent_runs(
 
 
 def test_with_another_name_in_the_agent_the_samples_are_under_that_name(
-    start_region: StartRegion, impatient: Linker
+    start_region: StartRegion, span_profiles: SpanProfiles
 ) -> None:
-    response = start_region(PYROSCOPE_APPLICATION_NAME="another-app").get("/scooter")
+    response = start_region(PYROSCOPE_APPLICATION_NAME="another-app").get("/car")
+    linker = Linker(span_profiles.tempo, span_profiles.pyroscope, waiting=Waiting(timeout_s=10.0))
 
     with pytest.raises(NoSamplesError, match=r"not under service_name='ride-sharing-app'.*another-app"):
-        impatient.linked_span(response)
+        linker.linked_span(response)
 
 
 def test_an_unknown_span_id_leads_to_no_samples(
     rideshare: TracedSession, span_profiles: SpanProfiles, impatient: Linker
 ) -> None:
-    span = span_profiles.linked_span(rideshare.get("/scooter")).span
+    span = span_profiles.linked_span(rideshare.get("/car")).span
 
     with pytest.raises(NoSamplesError, match=r"has profiles, but none of this span"):
         impatient.samples(_with_profile_id(span, new_span_id()))
@@ -85,7 +95,7 @@ def test_an_unknown_span_id_leads_to_no_samples(
 def test_in_a_window_of_the_past_the_samples_are_not_found(
     rideshare: TracedSession, span_profiles: SpanProfiles, impatient: Linker
 ) -> None:
-    linked = span_profiles.linked_span(rideshare.get("/scooter"))
+    linked = span_profiles.linked_span(rideshare.get("/car"))
 
     with pytest.raises(NoSamplesError, match=r"outside the window asked"):
         impatient.samples(_an_hour_earlier(linked.span))

@@ -67,7 +67,7 @@ def test_a_ride_is_linked_through_the_proxy(hosted: Endpoints) -> None:
     (port,) = free_ports(1)
 
     with running(endpoints.environment(), "eu-north", port) as rideshare:
-        linked = Linker.of(endpoints).linked_span(rideshare.get("/scooter"))
+        linked = Linker.of(endpoints).linked_span(rideshare.get("/car"))
 
     assert linked.profile_id == linked.span_id
     assert linked.flamegraph.total_of("find_nearest_vehicle") > 0

@@ -37,7 +37,7 @@ Change = Callable[[dict[str, Any]], None]
 
 @pytest.fixture
 def ride(rideshare: TracedSession, span_profiles: SpanProfiles) -> Ride:
-    linked = span_profiles.linked_span(rideshare.get("/scooter"))
+    linked = span_profiles.linked_span(rideshare.get("/car"))
     return linked, span_profiles.trace(linked.trace_id)
 
 

@@ -129,7 +129,7 @@ def test_serve_announces_its_addresses_and_ends_with_0_when_told_to(tmp_path: Pa
     ]
     with ManagedProcess("the pair", [sys.executable, "-m", "spanprofiles", "serve", *ports]) as process:
         lines = process.wait_for_line(lambda line: line == "ready", 20)
-        process.stop()
+        process.stop(30)
         assert process.exit_code == 0
     assert [line.split()[0] for line in lines] == ["tempo", "otlp-http", "pyroscope", "ready"]
     assert all(line.split()[1].startswith("http://127.0.0.1:") for line in lines[:-1])

@@ -135,7 +135,8 @@ class Run:
 def run_alone(report: Path) -> Run:
     with served(Region("eu-north")) as north, served(Region("ap-south")) as south:
         process = start(
-            [*HEADLESS, "--run-time", "120s"], environment(north, south, LOADGEN_REPORT=str(report), LOADGEN_SLOWEST="5")
+            [*HEADLESS, "--run-time", "120s"],
+            environment(north, south, LOADGEN_REPORT=str(report), LOADGEN_SLOWEST="5"),
         )
         try:
             poll(lambda: has_riders_of_every_kind([*north.asked, *south.asked]))

@@ -33,7 +33,7 @@ def test_its_test_fails_where_a_hop_is_broken_and_says_which(
 ) -> None:
     monkeypatch.setenv("BOOKSHOP_WITHOUT_PROCESSOR", "1")
 
-    result = project.runpytest_subprocess("--span-profiles-timeout=2")
+    result = project.runpytest_subprocess("--span-profiles-timeout=6")
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(

@@ -44,7 +44,7 @@ def telemetry_stub() -> Iterator[TelemetryStub]:
 def two_regions(telemetry_stub: TelemetryStub) -> Iterator[tuple[RegionProcess, RegionProcess]]:
     """`ap-south`, whose neighbour is `eu-north`, and `eu-north`, as processes with telemetry."""
     port = free_port()
-    common = telemetry_environment(telemetry_stub.url)
+    common = telemetry_environment(telemetry_stub.url) | {"RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS": "30"}
     with (
         running_region({**common, "RIDESHARE_REGION": "eu-north", "RIDESHARE_GATEWAY_SECONDS": "0.3"}, port) as north,
         running_region(

@@ -22,7 +22,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spanprofiles.backends.ports import free_ports
 
 REPOSITORY = Path(__file__).parents[3]
-DEADLINE_SECONDS = 15.0
+DEADLINE_SECONDS = 60.0
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def wait_for(look: Callable[[], T | None], what: str) -> T:
         found = look()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"no {what} within {DEADLINE_SECONDS:g} s")
 
 

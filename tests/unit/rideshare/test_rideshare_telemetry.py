@@ -78,10 +78,15 @@ def test_a_rides_samples_arrive_with_its_span_id_and_the_functions_that_did_the_
     two_regions: TwoRegions, telemetry_stub: TelemetryStub
 ) -> None:
     _, north = two_regions
-    root, *_ = trace_of(north, telemetry_stub, "/scooter")
-    push = wait_for(lambda: telemetry_stub.pushes(root.span_id.hex()), "samples of the span")[0]
+    root, *_ = trace_of(north, telemetry_stub, "/car")
     expected = ("ride-sharing-app", "find_nearest_vehicle", "eu-north", socket.gethostname(), root.trace_id.hex())
-    assert [word for word in expected if word.encode() not in push] == []
+    # The upload may fall into the span's first milliseconds.
+    wait_for(
+        lambda: any(
+            all(word.encode() in push for word in expected) for push in telemetry_stub.pushes(root.span_id.hex())
+        ),
+        f"samples of the span with {expected}",
+    )
 
 
 def test_a_span_that_is_not_sampled_leaves_neither_span_nor_samples(
@@ -90,7 +95,7 @@ def test_a_span_that_is_not_sampled_leaves_neither_span_nor_samples(
     _, north = two_regions
     trace_id = token_hex(16)
     assert north.get("/bike", traceparent=f"00-{trace_id}-{token_hex(8)}-00").status_code == 200
-    later, *_ = trace_of(north, telemetry_stub, "/bike")
+    later, *_ = trace_of(north, telemetry_stub, "/car")
     wait_for(lambda: telemetry_stub.pushes(later.span_id.hex()), "samples of a later span")
     assert telemetry_stub.spans(trace_id) == []
     assert telemetry_stub.pushes(trace_id) == []
@@ -211,7 +216,7 @@ def outcomes(dead_url: str) -> dict[str, Outcome]:
             "no neighbour": pool.submit(
                 one_order, {"RIDESHARE_REGION": "ap-south", "RIDESHARE_NEIGHBOUR_URL": dead_url}, "/car"
             ),
-            "agent only": pool.submit(one_order, {"RIDESHARE_FAULTS": "no-processor"}),
+            "agent only": pool.submit(one_order, {"RIDESHARE_FAULTS": "no-processor"}, "/car"),
             "processor only": pool.submit(one_order, {"RIDESHARE_FAULTS": "no-agent"}),
             "no address": pool.submit(one_order, {"PYROSCOPE_SERVER_ADDRESS": ""}),
             "disabled": pool.submit(one_order, {"OTEL_SDK_DISABLED": "true"}),
@@ -275,7 +280,7 @@ def test_without_an_answering_server_rides_go_on_the_log_is_short_and_stopping_i
     outcome = outcomes[name]
     assert (outcome.status, outcome.exit_code) == (200, 0)
     # Telemetry gives up after 1.2 s. How long gunicorn takes on a busy machine shows in a region with nothing to send.
-    assert outcome.seconds_to_stop < outcomes["disabled"].seconds_to_stop + 3.0
+    assert outcome.seconds_to_stop < outcomes["disabled"].seconds_to_stop + 10.0
     assert outcome.log.count("\n") <= 1
     assert "Traceback" not in outcome.log
 

@@ -11,7 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
-from spanprofiles.ui import create_app
+from spanprofiles.ui import create_app, diagnosis
+from spanprofiles.ui.views import rides
 from tests.unit.conftest import Stacks, otlp_span, push_samples, push_spans, resource_spans
 
 MS = 1_000_000
@@ -36,6 +37,13 @@ StoreRide = Callable[..., StoredRide]
 
 def attribute(key: str, value: str) -> dict[str, Any]:
     return {"key": key, "value": {"stringValue": value}}
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the page take its time: these tests are about what it says, not about how soon."""
+    monkeypatch.setattr(diagnosis, "_BUDGET_S", 30.0)
+    monkeypatch.setattr(rides, "_PATIENCE_S", 30.0)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ def test_the_command_prints_its_address_when_it_listens_and_ends_cleanly(embedde
     with ManagedProcess("the page", [*UI, *options], directory=ROOT) as process:
         lines = process.wait_for_line(lambda line: line.startswith("page "), 20)
         assert requests.get(lines[-1].split()[1], timeout=10).status_code == 200
+        process.stop(30)
 
     assert process.exit_code == 0
     assert not any("Traceback" in line for line in process.output)
