@@ -46,7 +46,7 @@ FAULTS = (
 VIEWS = {"/car": "car", "/scooter": "scooter"}
 RIDES = 3
 #: Which of the labels a sample keeps is as good as chance, and threads are several: few rides may go well.
-RIDES_THAT_LEAK = 12
+RIDES_THAT_LEAK = 16
 AT_ONCE = 4
 
 
