@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
+import os
 import random
 import socket
 import sys
@@ -16,7 +16,7 @@ _GIVEN_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")  # ip(7): to sockets
 _LOWEST, _USUALLY_GIVEN_OUT = 20_000, 49_152  # above most services' own ports; RFC 6335, where there is no Linux
 _TRIES = 1_000
 _MOST_CLAIMS = 200
-_claims: deque[socket.socket] = deque()
+_claims: deque[int] = deque()  # file descriptors
 
 
 def is_free(port: int) -> bool:
@@ -66,10 +66,9 @@ def _claimed(port: int) -> bool:
     except OSError:
         claim.close()
         return False
-    _claims.append(claim)
-    atexit.register(claim.close)
-    while len(_claims) > _MOST_CLAIMS:  # by now their servers have started
-        _claims.popleft().close()
+    _claims.append(claim.detach())
+    if len(_claims) > _MOST_CLAIMS:  # by now the first one's server has started
+        os.close(_claims.popleft())
     return True
 
 
