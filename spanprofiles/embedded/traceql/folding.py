@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from spanprofiles.embedded.traceql import operators, values
 from spanprofiles.embedded.traceql.arithmetic import binary_value, unary_value
 from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
@@ -21,15 +23,13 @@ def _without_zeros(beside: Field, field: Field) -> Field:
 def _folded(field: Binary | Unary) -> Field:
     # Only constants: what else needs no span could not be worked out before. Looking deeper at each step of a long
     # chain would take the square of its length.
-    try:
+    with suppress(TraceQLError, EvaluationError):
         if isinstance(field, Unary) and isinstance(field.operand, Constant):
             check_field(field)
             return Constant(unary_value(field.operator, field.operand.value))
         if isinstance(field, Binary) and isinstance(field.left, Constant) and isinstance(field.right, Constant):
             check_field(field)
             return Constant(binary_value(field.operator, field.left.value, field.right.value))
-    except (TraceQLError, EvaluationError):
-        return field
     return field
 
 
