@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from spanprofiles.backends import watcher
 from spanprofiles.backends.lifeline import _GOODBYE_S
 from spanprofiles.backends.watcher import began, end, left_over
 from spanprofiles.linking import Waiting
@@ -153,37 +152,40 @@ def test_a_group_that_was_let_go_is_not_left_over() -> None:
     assert groups == {1000002: ""}
 
 
-def test_a_group_whose_number_is_anothers_by_now_is_left_alone() -> None:
+@pytest.fixture
+def group() -> Iterator[subprocess.Popen[bytes]]:
+    """The leader of a process group of its own, which waits."""
     with subprocess.Popen(
         [sys.executable, "-S", "-c", _WAITS], stdout=subprocess.PIPE, start_new_session=True
-    ) as other:
+    ) as leader:
         try:
-            assert other.stdout is not None
-            other.stdout.readline()
-            start = began(other.pid)
-            assert start.isdigit() == Path("/proc/self/stat").exists()
-
-            end({other.pid: "1"} if start else {})
-            assert other.poll() is None
-
-            end({other.pid: start})
-            assert other.wait(10) == -signal.SIGTERM
+            assert leader.stdout is not None
+            leader.stdout.readline()
+            yield leader
         finally:
-            other.kill()
+            leader.kill()
 
 
-def test_nobody_waits_for_a_group_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher, "PATIENCE_S", 60.0)
-    with subprocess.Popen(
-        [sys.executable, "-S", "-c", _WAITS], stdout=subprocess.PIPE, start_new_session=True
-    ) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        began_s = time.monotonic()
+def test_a_group_whose_number_is_anothers_by_now_is_left_alone(group: subprocess.Popen[bytes]) -> None:
+    start = began(group.pid)
+    assert start.isdigit() == Path("/proc/self/stat").exists()
 
-        watcher.end({other.pid: began(other.pid)})  # whose end nobody has asked for yet
+    end({group.pid: "1"} if start else {})
+    assert group.poll() is None
 
-        assert time.monotonic() - began_s < 30
+    end({group.pid: start})
+    assert group.wait(10) == -signal.SIGTERM
+
+
+def test_nobody_waits_for_a_group_that_has_ended(
+    group: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanprofiles.backends.watcher.PATIENCE_S", 60.0)
+    began_s = time.monotonic()
+
+    end({group.pid: began(group.pid)})  # whose end nobody has asked for yet
+
+    assert time.monotonic() - began_s < 30
 
 
 def test_a_number_without_a_process_began_never() -> None:

@@ -155,10 +155,8 @@ def test_an_app_that_does_not_answer_in_time_is_given_up(serve: Serve) -> None:
         assert not await_answer(session, "/health", 0.1)
 
 
-def test_an_app_that_has_ended_is_given_up_at_once() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with TracedSession(f"http://127.0.0.1:{port}") as session:
+def test_an_app_that_has_ended_is_given_up_at_once(dead_url: str) -> None:
+    with TracedSession(dead_url) as session:
         assert not await_answer(session, "/health", 600, while_true=lambda: False)
 
 

@@ -86,11 +86,6 @@ def served(region: Region) -> Iterator[Region]:
             thread.join()
 
 
-def free_port() -> int:
-    (port,) = free_ports(1)
-    return port
-
-
 def environment(*regions: Region, **variables: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LOADGEN_", "LOCUST_"))}
     return {**inherited, "LOADGEN_URLS": ",".join(region.url for region in regions), **variables}
@@ -161,7 +156,7 @@ def has_riders_of_every_kind(asked: list[tuple[str, str]]) -> bool:
 def run_with_workers(report: Path) -> Run:
     """Two workers, each of which asks a region of its own."""
     with served(Region("eu-north")) as north, served(Region("us-east")) as east:
-        port = free_port()
+        (port,) = free_ports(1)
         workers = [
             start(["--worker", "--master-port", str(port)], environment(region, LOADGEN_SLOWEST="1000"))
             for region in (north, east)
@@ -195,7 +190,7 @@ def run_with_page() -> Page:
     """A run started and stopped on Locust's page, against a region that accepts bad requests."""
     bad_paths = {bad.path + ("?" + urlencode(bad.parameters) if bad.parameters else "") for bad in BAD_REQUESTS}
     with served(Region("eu-north", refuses=False)) as region:
-        port = free_port()
+        (port,) = free_ports(1)
         process = start(["--web-port", str(port)], environment(region))
         try:
             page = f"http://127.0.0.1:{port}"

@@ -9,10 +9,10 @@ from flask.testing import FlaskClient
 from rideshare.app import create_app
 from rideshare.regions import REGIONS
 from rideshare.settings import Settings
+from spanprofiles.backends.ports import free_ports
 from tests.unit.rideshare.stub_servers import (
     RegionProcess,
     TelemetryStub,
-    free_port,
     running_region,
     running_stub,
     telemetry_environment,
@@ -43,7 +43,7 @@ def telemetry_stub() -> Iterator[TelemetryStub]:
 @pytest.fixture(scope="session")
 def two_regions(telemetry_stub: TelemetryStub) -> Iterator[tuple[RegionProcess, RegionProcess]]:
     """`ap-south`, whose neighbour is `eu-north`, and `eu-north`, as processes with telemetry."""
-    port = free_port()
+    (port,) = free_ports(1)
     common = telemetry_environment(telemetry_stub.url) | {"RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS": "30"}
     with (
         running_region({**common, "RIDESHARE_REGION": "eu-north", "RIDESHARE_GATEWAY_SECONDS": "0.3"}, port) as north,

@@ -38,11 +38,6 @@ def wait_for(look: Callable[[], T | None], what: str) -> T:
     raise AssertionError(f"no {what} within {DEADLINE_SECONDS:g} s")
 
 
-def free_port() -> int:
-    (port,) = free_ports(1)
-    return port
-
-
 class TelemetryStub:
     """What a run sent: spans with their resource attributes, and profile pushes as raw bytes."""
 
@@ -155,7 +150,7 @@ def telemetry_environment(url: str) -> dict[str, str]:
 
 @contextmanager
 def running_region(environment: Mapping[str, str], port: int | None = None) -> Iterator[RegionProcess]:
-    port = port or free_port()
+    port = port or free_ports(1)[0]
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"],
         cwd=REPOSITORY,

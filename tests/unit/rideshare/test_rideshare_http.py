@@ -13,7 +13,7 @@ from rideshare.forwarding import HOPS_HEADER, Neighbour, NoRideError, forward_or
 from rideshare.regions import REGIONS
 from rideshare.routes import CITY_EXTENSION
 from rideshare.settings import Settings
-from tests.unit.rideshare.stub_servers import free_port
+from spanprofiles.backends.ports import free_ports
 
 
 @pytest.mark.parametrize("path", ["/bike", "/scooter", "/car"])
@@ -218,7 +218,7 @@ def test_a_forwarded_ride_says_who_serves_it_and_who_was_asked_and_both_know_it(
 
 
 def test_an_order_that_no_region_can_serve_goes_round_at_most_twice() -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     settings = Settings(region=REGIONS["ap-south"], neighbour_url=f"http://127.0.0.1:{port}")
     app = create_app(settings)
     hops: list[str] = []
