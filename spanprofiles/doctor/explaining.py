@@ -9,16 +9,12 @@ from enum import Enum
 from statistics import median
 from typing import Any
 
-from spanprofiles.doctor.facts import SAMPLE_PERIOD_NS, Facts, Link, LinkFacts, Place
+from spanprofiles.doctor.facts import Facts, Link, LinkFacts, Place
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, Arrival, Uploads
 from spanprofiles.model import Span
+from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS, is_too_short
 
-#: A span of fewer sample periods may have no sample by chance.
-FEW_PERIODS = 3
-
-# With so many samples on average, a span of the same name does not miss all of them by chance.
-_MANY_SAMPLES = 5
 _MOSTLY = 0.5
 
 # A process is dead where its siblings' spans of the same names would have led to so many linked ones, and none is.
@@ -145,7 +141,7 @@ def explain(facts: Facts) -> list[Explanation]:
 
 def is_long(span: Span) -> bool:
     """Tell whether a span that computes all the time has samples almost for sure."""
-    return span.duration_ns >= FEW_PERIODS * SAMPLE_PERIOD_NS
+    return not is_too_short(span.duration_ns)
 
 
 def _rates(links: Sequence[Link]) -> Mapping[str, tuple[float, float]]:
@@ -177,7 +173,7 @@ def _explain(
         return Explanation(
             span, Cause.NOT_ARRIVED, f"it ended {ago_s:.1f} s ago, and uploads come every {interval_s:g} s or so"
         )
-    is_computing = rate is not None and rate >= _MOSTLY and cpu_ns >= _MANY_SAMPLES * SAMPLE_PERIOD_NS
+    is_computing = rate is not None and rate >= _MOSTLY and cpu_ns >= MANY_PERIODS * SAMPLE_PERIOD_NS
     around_ns = uploads.cpu_around_ns(span)
     if is_computing and (arrival is Arrival.MISSING or not around_ns):
         return Explanation(

@@ -13,12 +13,6 @@ from spanprofiles.doctor.roots import Roots, roots_of
 from spanprofiles.linking.grafana import GrafanaLink
 from spanprofiles.model import CPU, Span, Trace
 
-#: Time between two samples of the usual 100 a second, ns.
-SAMPLE_PERIOD_NS = 10_000_000
-
-#: Grafana's two margins around a span, s: of the flame graph in the span's details, and of the button.
-EMBEDDED_MARGIN_S, BUTTON_MARGIN_S = 30, 60
-
 
 @dataclass(frozen=True)
 class ServerFacts:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from spanprofiles.clients import ClientError, ProfileQuery
 from spanprofiles.model import Span
+from spanprofiles.model.sampling import FEW_PERIODS, is_too_short
 
 if TYPE_CHECKING:
     from spanprofiles.linking.evidence import Evidence
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 _EVERYTHING = "{}"
 _HALF_A_DAY_MS = 12 * 3600 * 1000  # a query may span 24 h at most
-_SAMPLING_PERIOD_MS = 10
 _NAMES = 8
 
 
@@ -93,9 +93,9 @@ def _where_instead(span: Span, query: ProfileQuery, linker: Linker, evidence: Ev
         )
     if span.service not in services:
         return f"Pyroscope has no profile of {span.service!r}: no agent runs there (services with profiles: {named})"
-    if span.duration_ns < 2 * _SAMPLING_PERIOD_MS * 1_000_000:
+    if is_too_short(span.duration_ns):
         evidence.fell_between_samples.add(span.profile_id or "")
-        return f"the span is shorter than two sampling periods of {_SAMPLING_PERIOD_MS} ms: it may have been missed"
+        return f"the span is shorter than {FEW_PERIODS} sample periods of 10 ms: it may have been missed"
     return (
         f"{span.service!r} has profiles, but none of this span: it waited instead of computing, or the agent"
         " labels no samples"

@@ -18,12 +18,10 @@ from spanprofiles.linking.session import AnsweredRequest, trace_context_of
 from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import CPU, Endpoints, FlameGraph, Span, Trace, TraceContext, label_selector, parse_trace_id
 from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
+from spanprofiles.model.margins import BUTTON_MARGIN_MS
 
 Traced = AnsweredRequest | TraceContext | str
 """What names a trace: an answered request, a trace context, or a trace ID."""
-
-#: What Grafana's button "Profiles for this span" adds on either side of the span, ms.
-GRAFANA_MARGIN_MS = 60_000
 
 # An upload that was under way when the request ended cannot hold its last samples. The server has it by then, s.
 _UPLOAD_UNDER_WAY_S = 0.25
@@ -58,7 +56,7 @@ class Linker:
         upload_interval_s: float = 1.0,
         profile_type: str = CPU,
         queryable_after_s: float = QUERYABLE_AFTER_S,
-        margin_ms: int = GRAFANA_MARGIN_MS,
+        margin_ms: int = BUTTON_MARGIN_MS,
     ) -> None:
         self.tempo = tempo
         self.pyroscope = pyroscope

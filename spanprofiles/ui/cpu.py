@@ -12,8 +12,8 @@ from enum import Enum
 from threading import Lock
 
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
-from spanprofiles.linking.linker import GRAFANA_MARGIN_MS
 from spanprofiles.model import IdentifierError, label_selector
+from spanprofiles.model.margins import BUTTON_MARGIN_MS
 
 _REMEMBERED = 20_000
 _AT_ONCE = 4
@@ -114,8 +114,8 @@ class CpuLedger:
     def _answer(self, span: ProfiledSpan) -> None:
         query = ProfileQuery(
             label_selector({"service_name": span.service} if span.service else {}),
-            span.start_ns // 1_000_000 - GRAFANA_MARGIN_MS,
-            span.end_ns // 1_000_000 + GRAFANA_MARGIN_MS,
+            span.start_ns // 1_000_000 - BUTTON_MARGIN_MS,
+            span.end_ns // 1_000_000 + BUTTON_MARGIN_MS,
         )
         entry = None
         try:

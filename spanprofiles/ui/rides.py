@@ -9,12 +9,12 @@ from enum import Enum
 
 from spanprofiles.clients import FoundSpan, FoundTrace, TempoClient
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
+from spanprofiles.model.sampling import is_too_short
 from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
 from spanprofiles.ui.filters import LIMIT, Filters
 
 _SPANS = 12
 _ABSENT = {"", "nil"}
-_TOO_SHORT_NS = 20_000_000  # two sampling periods
 
 
 class Link(Enum):
@@ -157,7 +157,7 @@ def _row(ride: Ride, known: Mapping[str, Known]) -> Row:
     states = {one.state for one in verdicts}
     if CpuState.NOT_ASKED in states:
         return Row(ride, Link.UNKNOWN, None)
-    if ride.duration_ns < _TOO_SHORT_NS:
+    if is_too_short(ride.duration_ns):
         return Row(ride, Link.TOO_SHORT, None)
     return Row(ride, Link.WAITING if CpuState.WAITING in states else Link.DEAD, None)
 

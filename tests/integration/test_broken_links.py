@@ -58,7 +58,7 @@ def test_a_short_span_is_excused_only_where_an_agent_runs(
     quote = span_profiles.trace(rideshare.get("/quote?vehicle=bike"), lambda found: bool(found.linkable)).linkable[0]
     quick = replace(quote, end_ns=quote.start_ns + 1_000_000)  # however long this one took
     unsampled = _with_profile_id(quick, new_span_id())  # whether it has a sample is chance
-    with pytest.raises(NoSamplesError, match=r"shorter than two sampling periods") as excused:
+    with pytest.raises(NoSamplesError, match=r"shorter than 3 sample periods") as excused:
         impatient.samples(unsampled)
 
     agentless = start_region(RIDESHARE_FAULTS="no-agent", OTEL_SERVICE_NAME="short-and-no-agent")

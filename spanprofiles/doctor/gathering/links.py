@@ -7,8 +7,6 @@ from dataclasses import replace
 
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.doctor.facts import (
-    BUTTON_MARGIN_S,
-    EMBEDDED_MARGIN_S,
     LabelCheck,
     Link,
     LinkFacts,
@@ -19,6 +17,7 @@ from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.gathering.profiles import exemplars, valid_ids
 from spanprofiles.doctor.processes import process_label
 from spanprofiles.model import Span, label_selector
+from spanprofiles.model.margins import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S
 
 _AT_ONCE = 50
 _DATED = 4

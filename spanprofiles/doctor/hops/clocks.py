@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from spanprofiles.doctor.explaining import uploads_of
-from spanprofiles.doctor.facts import EMBEDDED_MARGIN_S, Facts, Link
+from spanprofiles.doctor.facts import Facts, Link
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.model.margins import EMBEDDED_MARGIN_S
 
 HOP = "clocks"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from spanprofiles.doctor.explaining import uploads_of
-from spanprofiles.doctor.facts import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S, Facts, Place
+from spanprofiles.doctor.facts import Facts, Place
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.model.margins import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S
 
 HOP = "window"
 

@@ -17,22 +17,12 @@ from spanprofiles.linking.grafana.datasource import (
     TraceToProfiles,
 )
 from spanprofiles.linking.grafana.explore import profile_url, trace_url
-from spanprofiles.linking.grafana.outcome import (
-    BUTTON_MARGIN_MS,
-    EMBEDDED_MARGIN_MS,
-    Doubt,
-    GrafanaLink,
-    LinkWarning,
-    NoButton,
-    SpanProfileQuery,
-)
+from spanprofiles.linking.grafana.outcome import Doubt, GrafanaLink, LinkWarning, NoButton, SpanProfileQuery
 from spanprofiles.linking.grafana.provisioning import read_data_sources
 from spanprofiles.linking.grafana.resolving import resolve, resolve_trace
 from spanprofiles.linking.grafana.sending import Answer, GrafanaLinker, NoButtonError, send
 
 __all__ = [
-    "BUTTON_MARGIN_MS",
-    "EMBEDDED_MARGIN_MS",
     "PYROSCOPE_TYPE",
     "TEMPO_TYPE",
     "Answer",

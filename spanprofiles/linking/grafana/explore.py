@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 from spanprofiles.linking.grafana.datasource import DataSource
-from spanprofiles.linking.grafana.outcome import BUTTON_MARGIN_MS, SpanProfileQuery
+from spanprofiles.linking.grafana.outcome import SpanProfileQuery
 from spanprofiles.model import Trace
+from spanprofiles.model.margins import BUTTON_MARGIN_MS
 
 
 def trace_url(grafana: str, source: DataSource, trace: Trace) -> str:

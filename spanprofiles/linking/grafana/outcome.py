@@ -10,12 +10,6 @@ from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking.grafana.datasource import PYROSCOPE_TYPE, DataSource
 from spanprofiles.model import Span
 
-#: What the button "Profiles for this span" adds on either side of the span, ms.
-BUTTON_MARGIN_MS = 60_000
-
-#: What the flame graph embedded in the span's details adds, ms.
-EMBEDDED_MARGIN_MS = 30_000
-
 
 class NoButton(Enum):
     """Why a span has no button "Profiles for this span": one member for each rule."""

@@ -10,15 +10,10 @@ from collections.abc import Iterator
 
 from spanprofiles.linking.grafana import doubting, selecting
 from spanprofiles.linking.grafana.datasource import PYROSCOPE_TYPE, TEMPO_TYPE, DataSource, DataSources, TraceToProfiles
-from spanprofiles.linking.grafana.outcome import (
-    BUTTON_MARGIN_MS,
-    EMBEDDED_MARGIN_MS,
-    GrafanaLink,
-    NoButton,
-    SpanProfileQuery,
-)
+from spanprofiles.linking.grafana.outcome import GrafanaLink, NoButton, SpanProfileQuery
 from spanprofiles.linking.grafana.variables import BUILT_IN, Scope, Use, attribute_text, replace, scope_of, uses
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Span, Trace
+from spanprofiles.model.margins import BUTTON_MARGIN_MS, EMBEDDED_MARGIN_MS
 
 _TAGS_ONLY = "{${__tags}}"
 _PROFILE_ID = f'${{__span.tags["{PROFILE_ID_ATTRIBUTE}"]}}'

@@ -259,13 +259,13 @@ def test_profiles_of_others_only_point_to_the_agent_of_this_service(follow: Foll
     assert f"Pyroscope has no profile of '{SERVICE}': no agent runs there (services with profiles: payments)" in message
 
 
-def test_a_span_shorter_than_two_samples_may_have_been_missed(follow: Follow) -> None:
-    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, INNER)]), lasted_ms=19)
-    assert "shorter than two sampling periods of 10 ms" in message
+def test_a_span_shorter_than_three_sample_periods_may_have_been_missed(follow: Follow) -> None:
+    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, INNER)]), lasted_ms=29)
+    assert "shorter than 3 sample periods of 10 ms" in message
 
 
 def test_a_long_span_without_samples_waited_or_was_not_labelled(follow: Follow) -> None:
-    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, INNER)]), lasted_ms=20)
+    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, INNER)]), lasted_ms=30)
     assert f"'{SERVICE}' has profiles, but none of this span: it waited instead of computing" in message
 
 

@@ -1,0 +1,18 @@
+"""How agents sample, and when a span may have no sample: one rule for all who explain an empty flame graph."""
+
+from __future__ import annotations
+
+#: Time between two samples of the usual 100 a second, ns.
+SAMPLE_PERIOD_NS = 10_000_000
+
+#: Work of fewer sample periods may have no sample by chance. The moments are random, 100 a second on average: three
+#: periods of CPU are missed one time in twenty.
+FEW_PERIODS = 3
+
+#: Work of so many periods has samples: it is missed less than once in a hundred times.
+MANY_PERIODS = 5
+
+
+def is_too_short(work_ns: int) -> bool:
+    """Tell whether work of that length, ns, may have no sample by chance, even where it computes all the time."""
+    return work_ns < FEW_PERIODS * SAMPLE_PERIOD_NS
