@@ -97,14 +97,16 @@ class DemoControls:
         try:
             with requests.Session() as session:
                 session.trust_env = False  # Locust is on this machine: no proxy lies between
-                if count:
-                    form = {"user_count": str(count), "spawn_rate": str(count)}
-                    response = session.post(f"{self.locust_url}/swarm", data=form, timeout=_TIMEOUT_S)
-                else:
-                    response = session.get(f"{self.locust_url}/stop", timeout=_TIMEOUT_S)
+                form = {"user_count": str(count), "spawn_rate": str(count)} if count else {}
+                path = "/swarm" if count else "/stop"
+                response = session.post(f"{self.locust_url}{path}", data=form, timeout=_TIMEOUT_S)
                 response.raise_for_status()
-        except requests.RequestException as error:
+                answer = response.json()
+        except requests.RequestException as error:  # no answer, a refusal, or an answer that is no JSON
             raise ControlError(f"Locust did not change the load: {error}") from error
+        if not (isinstance(answer, dict) and answer.get("success")):
+            reason = answer.get("message", "") if isinstance(answer, dict) else answer
+            raise ControlError(f"Locust did not change the load: {reason}")
 
     def _region_faults(self, region: str) -> dict[str, bool]:
         try:

@@ -63,8 +63,19 @@ def test_the_load_is_read_and_changed_through_locusts_own_routes(serve: Serve) -
 
     assert [(one.method, one.path, one.body.decode()) for one in locust.seen[1:]] == [
         ("POST", "/swarm", "user_count=6&spawn_rate=6"),
-        ("GET", "/stop", ""),
+        ("POST", "/stop", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer("no", 405), Answer("<html>"), Answer.of({"success": False, "message": "No runner"})]
+)
+def test_a_load_that_locust_does_not_change_is_told(serve: Serve, answer: Answer) -> None:
+    locust = serve(lambda _: answer)
+
+    for count in (0, 3):
+        with pytest.raises(ControlError, match="Locust did not change the load"):
+            DemoControls(locust_url=locust.url).set_riders(count)
 
 
 @pytest.mark.parametrize("count", [-1, MOST_RIDERS + 1])
