@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from spanprofiles.model import AttributeValue, Span, SpanKind, SpanStatus
+from spanprofiles.model import AttributeValue, Span, SpanEvent, SpanKind, SpanStatus
 
 _HAS_IS_REMOTE = 0x100
 _IS_REMOTE = 0x200
@@ -49,7 +49,12 @@ def _span(span: Mapping[str, Any], resource: Mapping[str, AttributeValue]) -> Sp
         status=SpanStatus[_enum(status.get("code", 0), "STATUS_CODE_", _STATUSES)],
         status_message=str(status.get("message", "")),
         parent_is_remote=bool(flags & _IS_REMOTE) if flags & _HAS_IS_REMOTE else None,
+        events=tuple(_event(event) for event in span.get("events", [])),
     )
+
+
+def _event(event: Mapping[str, Any]) -> SpanEvent:
+    return SpanEvent(str(event.get("name", "")), int(event.get("timeUnixNano", 0)), _attributes(event))
 
 
 def _identifier(text: str, octets: int) -> str:

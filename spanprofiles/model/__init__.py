@@ -14,7 +14,7 @@ from spanprofiles.model.identifiers import (
     parse_trace_id,
 )
 from spanprofiles.model.selector import CPU, label_selector
-from spanprofiles.model.span import PROFILE_ID_ATTRIBUTE, AttributeValue, Span, SpanKind, SpanStatus
+from spanprofiles.model.span import PROFILE_ID_ATTRIBUTE, AttributeValue, Span, SpanEvent, SpanKind, SpanStatus
 from spanprofiles.model.trace import Trace
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "FunctionTotals",
     "IdentifierError",
     "Span",
+    "SpanEvent",
     "SpanKind",
     "SpanStatus",
     "Trace",

@@ -36,6 +36,21 @@ class SpanStatus(Enum):
 
 
 @dataclass(frozen=True)
+class SpanEvent:
+    """Something that happened at one moment of a span, such as an exception.
+
+    Attributes:
+        name: what happened; ``exception`` for one that was recorded.
+        time_ns: when, ns since the epoch.
+        attributes: what is said of it.
+    """
+
+    name: str
+    time_ns: int
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Span:
     """A finished span.
 
@@ -52,6 +67,7 @@ class Span:
         status: the status code.
         status_message: what went wrong, where the status is an error.
         parent_is_remote: what the exporter said of the parent (OTLP ``flags``), or None where it said nothing.
+        events: what happened during it, in the order it was recorded.
     """
 
     trace_id: str
@@ -66,6 +82,7 @@ class Span:
     status: SpanStatus = SpanStatus.UNSET
     status_message: str = ""
     parent_is_remote: bool | None = None
+    events: tuple[SpanEvent, ...] = ()
 
     @property
     def duration_ns(self) -> int:

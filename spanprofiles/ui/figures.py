@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from spanprofiles.clients import TempoClient
+from spanprofiles.model.percentiles import percentile
 from spanprofiles.ui.filters import Filters
 from spanprofiles.ui.rides import Ride, ride_of
 
@@ -119,11 +119,3 @@ def _figures(title: str, rides: Sequence[Ride], now_s: float, first: int, steps:
         medians=tuple(percentile(one, 0.5) if one else None for one in durations),
         slows=tuple(percentile(one, 0.95) if one else None for one in durations),
     )
-
-
-def percentile(values: Sequence[int], share: float) -> int:
-    """Return the smallest value that at least this share (0 to 1) of the values do not exceed; 0 of none."""
-    if not values:
-        return 0
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -31,6 +31,11 @@ def ago(time_ns: int) -> str:
     return f"{seconds / 3600:.0f} h ago"
 
 
+def offset(distance_ns: int) -> str:
+    """Write how much later a moment is than another, with its sign: ``+12.5 ms``."""
+    return f"{'-' if distance_ns < 0 else '+'}{duration(abs(distance_ns))}"
+
+
 def share(value: float) -> str:
     """Write a share (0 to 1) as a percentage."""
     return f"{value:.1%}"
@@ -50,12 +55,19 @@ def attribute(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def without(attributes: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return attributes without those of these names."""
+    return {name: value for name, value in attributes.items() if name not in names}
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "duration": duration,
     "clock": clock,
     "machine_time": machine_time,
     "ago": ago,
+    "offset": offset,
     "share": share,
     "rate": rate,
     "attribute": attribute,
+    "without": without,
 }

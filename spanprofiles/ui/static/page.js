@@ -358,13 +358,41 @@ class Flame {
 async function copyText(text, button) {
   const before = button.dataset.words || button.textContent;
   button.dataset.words = before;
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } catch {
-    button.textContent = "Not allowed here";
-  }
+  button.textContent = (await copied(text)) ? "Copied" : "Not allowed here";
   setTimeout(() => { button.textContent = before; }, 1500);
+}
+
+async function copied(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
+  // Pages that came over plain HTTP from another machine have no clipboard, but can copy what is selected.
+  const field = document.createElement("textarea"), focused = document.activeElement;
+  field.value = text;
+  field.className = "unseen";
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  focused?.focus({ preventScroll: true });
+  return done;
+}
+
+// An ID is copied by a click on it, or on the button after it.
+function offerCopy(code) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy the ${code.dataset.copy}`);
+  button.setAttribute("aria-live", "polite");
+  code.title = `Click to copy the ${code.dataset.copy}`;
+  code.after(button);
+  const copy = () => {
+    button.removeAttribute("aria-label"); // so that "Copied" is said
+    copyText(code.textContent, button);
+    setTimeout(() => button.setAttribute("aria-label", `Copy the ${code.dataset.copy}`), 1500);
+  };
+  button.addEventListener("click", copy);
+  code.addEventListener("click", () => { if (getSelection().isCollapsed) copy(); });
 }
 
 function submitOnChange(form) {
@@ -376,6 +404,7 @@ function submitOnChange(form) {
 
 for (const part of document.querySelectorAll("[data-live]")) follow(part);
 for (const panel of document.querySelectorAll("[data-flame]")) panel.flame = new Flame(panel);
+for (const code of document.querySelectorAll("[data-copy]")) offerCopy(code);
 for (const form of document.querySelectorAll("[data-filters]")) submitOnChange(form);
 for (const mark of document.querySelectorAll("[data-again]")) setTimeout(() => lookAgain(mark), Number(mark.dataset.again));
 window.addEventListener("pageshow", (event) => {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from markupsafe import Markup
 
-from spanprofiles.model import Span, Trace, parse_span_id
+from spanprofiles.model import Span, SpanStatus, Trace, parse_span_id
 from spanprofiles.model.pprof import pprof_profile
 from spanprofiles.report import duration
 from spanprofiles.report.folded import folded_text
@@ -20,6 +20,8 @@ from spanprofiles.ui.views.pictures import address_of_box, files_of, layout_of, 
 views = Blueprint("traces", __name__)
 
 _TOP_ROWS = 100
+_EVENTS = 100
+_HTTP_STATUS = ("http.response.status_code", "http.status_code")
 
 
 def find_trace(trace_id: str) -> Trace:
@@ -93,6 +95,9 @@ def trace(trace_id: str) -> str:
         left_out=max(0, len(found.spans) - MOST_ROWS),
         local_root=found.is_local_root(chosen),
         linked_above=_linked_above(found, chosen),
+        failed=chosen.status is SpanStatus.ERROR,
+        http_status=next((chosen.attributes[name] for name in _HTTP_STATUS if chosen.attributes.get(name)), ""),
+        most_events=_EVENTS,
         **values,
     )
 

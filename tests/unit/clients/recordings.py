@@ -171,6 +171,7 @@ class PushedSpan:
     status_message: str
     attributes: Mapping[str, Any] = field(hash=False)
     resource: Mapping[str, Any] = field(hash=False)
+    events: tuple[tuple[str, int, Mapping[str, Any]], ...] = field(default=(), hash=False)
 
 
 def pushed_spans() -> dict[str, PushedSpan]:
@@ -195,6 +196,10 @@ def pushed_spans() -> dict[str, PushedSpan]:
                     status.get("message", ""),
                     attributes(span),
                     resource,
+                    tuple(
+                        (event["name"], int(event["timeUnixNano"]), attributes(event))
+                        for event in span.get("events", [])
+                    ),
                 )
     return found
 

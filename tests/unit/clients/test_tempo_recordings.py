@@ -52,6 +52,7 @@ def _as_pushed(span: Span) -> PushedSpan:
         span.status_message,
         span.attributes,
         span.resource,
+        tuple((event.name, event.time_ns, event.attributes) for event in span.events),
     )
 
 
@@ -63,6 +64,7 @@ def test_the_recordings_have_something_of_everything() -> None:
     assert len(_ONE_END_ONLY) == 1
     assert len(_VALUES_READ) > 10
     assert len(_VALUES_REFUSED) == 2
+    assert any(span.events for span in _PUSHED.values())
 
 
 @pytest.mark.parametrize("exchange", _TRACES_READ, ids=_ids(_TRACES_READ))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,9 @@ def store_ride(embedded_pair: Endpoints) -> StoreRide:
         seconds_ago: float = 60,
         milliseconds: int = 100,
         with_profile_id: bool = True,
+        failed: str = "",
+        events: Sequence[Mapping[str, Any]] = (),
+        attributes: Mapping[str, str] | None = None,
     ) -> StoredRide:
         trace_id, span_id = new_trace_id(), new_span_id()
         start_ns = time.time_ns() - round(seconds_ago * 1e9)
@@ -67,6 +70,10 @@ def store_ride(embedded_pair: Endpoints) -> StoreRide:
         profile_id = span_id if with_profile_id else None
         root = otlp_span(trace_id, span_id, name, profile_id=profile_id, start_ns=start_ns, end_ns=end_ns)
         root["attributes"] += [attribute("http.route", route), attribute("http.request.method", "GET")]
+        root["attributes"] += [attribute(key, value) for key, value in (attributes or {}).items()]
+        root["events"] = [{"timeUnixNano": str(start_ns + MS), **event} for event in events]
+        if failed:
+            root["status"] = {"code": 2, "message": failed}
         child = otlp_span(
             trace_id, new_span_id(), "find", parent_id=span_id, kind=1, start_ns=start_ns + MS, end_ns=end_ns - MS
         )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from spanprofiles.report.svg import Origin
-from spanprofiles.ui.figures import SPAN_S, STEP_S, percentile, summarize
+from spanprofiles.ui.figures import SPAN_S, STEP_S, summarize
 from spanprofiles.ui.origins import ServiceFiles
 from spanprofiles.ui.rides import Ride
 
@@ -36,15 +36,6 @@ def test_the_busiest_routes_are_shown_in_order_of_their_names() -> None:
     rides = [ride(9, 1, f"GET /{name}") for name in "hgfedcba"] + [ride(9, 1, "GET /h"), ride(9, 1, "GET /g")]
 
     assert [one.title for one in summarize(rides, NOW_S)] == [f"GET /{name}" for name in "abcdgh"]
-
-
-@pytest.mark.parametrize(("share", "expected"), [(0.0, 1), (0.5, 5), (0.95, 10), (1.0, 10)])
-def test_a_percentile_is_a_value_that_occurred(share: float, expected: int) -> None:
-    assert percentile(list(range(10, 0, -1)), share) == expected
-
-
-def test_the_percentile_of_nothing_is_zero() -> None:
-    assert percentile([], 0.5) == 0
 
 
 @pytest.mark.parametrize(
