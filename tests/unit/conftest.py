@@ -183,7 +183,10 @@ def _field(number: int, value: int | bytes) -> bytes:
 
 
 def pprof(samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], time_ns: int) -> bytes:
-    """Encode a CPU profile: (call path, outermost first; ns; labels) for each sample. Source: pprof's profile.proto."""
+    """Encode a CPU profile: (call path, outermost first; ns; labels) for each sample. Source: pprof's profile.proto.
+
+    A frame is a function's name, or ``name|file|line`` where the profile says where it is.
+    """
     strings = ["", "cpu", "nanoseconds"]
 
     def text(value: str) -> int:
@@ -191,18 +194,25 @@ def pprof(samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], tim
             strings.append(value)
         return strings.index(value)
 
-    functions: list[str] = []
+    functions: dict[tuple[str, str], int] = {}
+    locations: dict[tuple[int, int], int] = {}
+
+    def location(frame: str) -> int:
+        name, _, place = frame.partition("|")
+        file, _, line = place.partition("|")
+        function = functions.setdefault((name, file), len(functions) + 1)
+        return locations.setdefault((function, int(line or 0)), len(locations) + 1)
+
     encoded = b""
     for path, value, labels in samples:
-        functions += [name for name in dict.fromkeys(path) if name not in functions]
-        locations = b"".join(_varint(functions.index(name) + 1) for name in reversed(path))
-        sample = _field(1, locations) + _field(2, _varint(value))
+        sample = _field(1, b"".join(_varint(location(frame)) for frame in reversed(path))) + _field(2, _varint(value))
         for label, content in labels.items():
             sample += _field(3, _field(1, text(label)) + _field(2, text(content)))
         encoded += _field(2, sample)
-    for number, name in enumerate(functions, 1):
-        encoded += _field(4, _field(1, number) + _field(4, _field(1, number)))
-        encoded += _field(5, _field(1, number) + _field(2, text(name)))
+    for (function, line), number in locations.items():
+        encoded += _field(4, _field(1, number) + _field(4, _field(1, function) + _field(2, line)))
+    for (name, file), number in functions.items():
+        encoded += _field(5, _field(1, number) + _field(2, text(name)) + _field(4, text(file)))
     kind = _field(1, 1) + _field(2, 2)
     table = b"".join(_field(6, value.encode()) for value in strings)
     return (

@@ -55,9 +55,7 @@ def test_a_failed_span_says_so_with_its_message_and_another_says_its_status(
     assert "<h3>Events</h3>" not in other
 
 
-def test_the_attributes_of_the_span_stand_before_those_of_its_process(
-    page: FlaskClient, store_ride: StoreRide
-) -> None:
+def test_the_attributes_of_the_span_stand_before_those_of_its_process(page: FlaskClient, store_ride: StoreRide) -> None:
     ride = store_ride(a_service(), STACKS, region="north", attributes={"zone": "last of the span's"})
 
     text = page.get(f"/trace/{ride.trace_id}?span={ride.span_id}").text
