@@ -17,6 +17,9 @@ from spanprofiles.model.pprof import pprof_profile
 #: The service name under which probes are sent, so that they stand in nobody's way.
 PROBE_SERVICE = "spanprofiles-probe"
 
+#: The service names under which nobody's requests come: the probe's, and that of the demo's health checks.
+CHECKING_SERVICES = frozenset({PROBE_SERVICE, "health-check"})
+
 #: The only function in a probe's profile.
 PROBE_FUNCTION = "spanprofiles_probe"
 

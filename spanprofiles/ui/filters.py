@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 
 #: How far back the list looks: what the address says, and s.
@@ -122,6 +123,8 @@ class Filters:
         conditions = [_ENTRY]
         if self.service:
             conditions.append(f"resource.service.name = {quoted(self.service)}")
+        else:
+            conditions += [f"resource.service.name != {quoted(name)}" for name in sorted(CHECKING_SERVICES)]
         if self.route:
             conditions.append(f"span.http.route = {quoted(self.route)}")
         if self.region:

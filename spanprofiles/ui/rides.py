@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from spanprofiles.clients import FoundSpan, FoundTrace, TempoClient
+from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 from spanprofiles.model.sampling import is_too_short
 from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
@@ -15,6 +16,7 @@ from spanprofiles.ui.filters import LIMIT, Filters
 
 _SPANS = 12
 _ABSENT = {"", "nil"}
+_SEARCHED = 3 * LIMIT  # many of them may be too short for the list
 
 
 class Link(Enum):
@@ -54,6 +56,11 @@ class Ride:
     spans: tuple[ProfiledSpan, ...]
     places: str
 
+    @property
+    def is_too_short(self) -> bool:
+        """Whether every span that carries a profile ID may have no sample by chance."""
+        return bool(self.spans) and all(is_too_short(span.end_ns - span.start_ns) for span in self.spans)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -70,11 +77,13 @@ class Listing:
 
     Attributes:
         rows: sorted as asked.
+        short: those that were too short to be sampled, likewise; none of them is in ``rows``.
         complete: whether these are all; False where there were more than the list holds.
         longest_ns: the longest duration in it, ns: what bars are measured by.
     """
 
     rows: tuple[Row, ...]
+    short: tuple[Row, ...]
     complete: bool
     longest_ns: int
 
@@ -92,15 +101,29 @@ def list_rides(tempo: TempoClient, ledger: CpuLedger, filters: Filters, patience
         ClientError: Tempo does not answer, or refuses the TraceQL.
     """
     now_s = int(time.time())
-    found = tempo.search(filters.traceql(), start_s=now_s - filters.seconds, end_s=now_s + 1, limit=LIMIT, spans=_SPANS)
-    rides = [ride_of(one) for one in found]
+    limit = LIMIT if filters.linked else _SEARCHED
+    found = tempo.search(filters.traceql(), start_s=now_s - filters.seconds, end_s=now_s + 1, limit=limit, spans=_SPANS)
+    rides = [ride for ride in map(ride_of, found) if filters.service or ride.service not in CHECKING_SERVICES]
+    rides.sort(key=lambda ride: (ride.is_too_short, -ride.start_ns))  # what may be left out is asked for last
     known = ledger.look([span for ride in rides for span in ride.spans], patience_s)
     rows = [_row(ride, known) for ride in rides]
     if filters.linked:
         rows = [row for row in rows if row.link is Link.LINKED]
-    rows.sort(key=lambda row: _sort_key(row, filters.sort), reverse=not filters.ascending)
-    longest = max((row.ride.duration_ns for row in rows), default=0)
-    return Listing(tuple(rows), len(found) < LIMIT, longest)
+    shown = [row for row in rows if row.link is not Link.TOO_SHORT]
+    short = [row for row in rows if row.link is Link.TOO_SHORT]
+    newest = _newest(shown, filters)
+    return Listing(
+        newest,
+        _newest(short, filters),
+        complete=len(found) < limit and len(shown) <= LIMIT and len(short) <= LIMIT,
+        longest_ns=max((row.ride.duration_ns for row in newest), default=0),
+    )
+
+
+def _newest(rows: Iterable[Row], filters: Filters) -> tuple[Row, ...]:
+    """Return the newest rows, as many as the list holds, sorted as asked."""
+    newest = sorted(rows, key=lambda row: -row.ride.start_ns)[:LIMIT]
+    return tuple(sorted(newest, key=lambda row: _sort_key(row, filters.sort), reverse=not filters.ascending))
 
 
 def ride_of(trace: FoundTrace) -> Ride:
@@ -155,10 +178,10 @@ def _row(ride: Ride, known: Mapping[str, Known]) -> Row:
     if cpu_ns:
         return Row(ride, Link.LINKED, cpu_ns)
     states = {one.state for one in verdicts}
+    if ride.is_too_short:
+        return Row(ride, Link.TOO_SHORT, None)
     if CpuState.NOT_ASKED in states:
         return Row(ride, Link.UNKNOWN, None)
-    if is_too_short(ride.duration_ns):
-        return Row(ride, Link.TOO_SHORT, None)
     return Row(ride, Link.WAITING if CpuState.WAITING in states else Link.DEAD, None)
 
 

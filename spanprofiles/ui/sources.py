@@ -9,6 +9,7 @@ from threading import Lock
 
 from flask import Flask, current_app
 
+from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.linking import Linker
 from spanprofiles.model import Endpoints
 from spanprofiles.ui.controls import DemoControls
@@ -81,6 +82,14 @@ class Sources:
         with self._lock:
             self._values[tag] = (time.monotonic(), known)
         return known
+
+    def services(self) -> list[str]:
+        """Return the services to choose from, sorted: those of probes and health checks are left out.
+
+        Raises:
+            ClientError: Tempo does not answer.
+        """
+        return [name for name in self.values("resource.service.name") if name not in CHECKING_SERVICES]
 
     def close(self) -> None:
         """Ask for nothing more: questions that wait are dropped."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from spanprofiles.clients import ClientError, RequestRefusedError, SpanExemplar
-from spanprofiles.clients.probe import PROBE_SERVICE
+from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.doctor.facts import ProfileFacts
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.model import IdentifierError, Span, label_selector, parse_span_id
@@ -47,14 +47,14 @@ def profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
 
 
 def known_services(case: Case) -> list[str]:
-    """Return the services that Pyroscope has profiles of, the probe's left out.
+    """Return the services that Pyroscope has profiles of, those of probes and health checks left out.
 
     Raises:
         ClientError: Pyroscope failed.
     """
     window = case.window()
     found = case.pyroscope.label_values("service_name", window.start_ms, window.end_ms)
-    return [name for name in found if name != PROBE_SERVICE]
+    return [name for name in found if name not in CHECKING_SERVICES]
 
 
 def _newest_ms(case: Case) -> int | None:

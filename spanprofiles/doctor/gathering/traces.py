@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spanprofiles.clients import ClientError, RequestRefusedError, SpanExemplar
-from spanprofiles.clients.probe import PROBE_SERVICE
+from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.doctor.facts import TraceFacts
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.gathering.profiles import exemplars, known_services
@@ -51,12 +51,12 @@ def traces(case: Case, wanted: Trace | None = None) -> TraceFacts:
 
 
 def traced_services(case: Case) -> list[str]:
-    """Return the services that Tempo knows, the probe's left out.
+    """Return the services that Tempo knows, those of probes and health checks left out.
 
     Raises:
         ClientError: Tempo failed.
     """
-    return [name for name in case.tempo.tag_values("resource.service.name") if name != PROBE_SERVICE]
+    return [name for name in case.tempo.tag_values("resource.service.name") if name not in CHECKING_SERVICES]
 
 
 def with_profiled(case: Case, found: TraceFacts, seen: Sequence[SpanExemplar]) -> TraceFacts:

@@ -7,7 +7,6 @@ from threading import Lock
 
 from flask import Blueprint, render_template, request
 
-from spanprofiles.clients.probe import PROBE_SERVICE
 from spanprofiles.doctor import Examination, Verdict, examine
 from spanprofiles.ui.sources import sources
 
@@ -24,7 +23,7 @@ _known: dict[tuple[str, str], tuple[float, Examination]] = {}
 @views.get("/doctor")
 def doctor() -> str:
     """Show the findings for one service; ``part=findings`` is what a script asks for again and again."""
-    services = [name for name in sources().values("resource.service.name") if name != PROBE_SERVICE]
+    services = sources().services()
     asked = request.args.get("service", "")
     service = asked or (services[0] if services else "")
     values = {

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from spanprofiles.clients import RequestRefusedError
 from spanprofiles.model import parse_trace_id
+from spanprofiles.model.sampling import FEW_PERIODS, SAMPLE_PERIOD_NS
 from spanprofiles.report import duration
 from spanprofiles.report.svg import Series, bar_svg, plot_svg
 from spanprofiles.ui.figures import RouteFigures
@@ -64,6 +65,8 @@ def _list_values(filters: Filters, listing: Listing | None, refused: FilterError
         "refused": refused,
         "links": Link,
         "limit": LIMIT,
+        "few_periods": FEW_PERIODS,
+        "shortest_sampled": FEW_PERIODS * SAMPLE_PERIOD_NS,
         "columns": [(name, _TITLES[name], _sort_address(filters, name)) for name in SORTS],
         "bar": lambda value, kind: Markup(bar_svg((value or 0) / scale, kind=kind)),  # noqa: S704  # numbers alone
         "address": url_for("rides.home", **filters.parameters()),
@@ -79,7 +82,7 @@ def _sort_address(filters: Filters, name: str) -> str:
 def _choices() -> dict[str, object]:
     found = sources()
     return {
-        "services": found.values("resource.service.name"),
+        "services": found.services(),
         "routes": found.values("span.http.route"),
         "regions": found.values("resource.region"),
         "controls": found.controls,
