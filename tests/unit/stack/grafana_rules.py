@@ -22,11 +22,30 @@ SPAN_ATTRIBUTES = {"resource.service.name", "resource.region", "span.http.route"
 SPAN_COLUMNS = {"traceIdHidden", "traceService", "traceName", "spanID", "time", "name", "kind", "duration"} | {
     attribute.partition(".")[2] for attribute in SPAN_ATTRIBUTES
 }
+# What the columns are called before anything renames them; those that are not here go by their own name.
+DISPLAY_NAMES = {
+    "traceService": "Trace Service",
+    "traceName": "Trace Name",
+    "spanID": "Span ID",
+    "time": "Start time",
+    "name": "Name",
+    "duration": "Duration",
+}
 CORE_PANELS = {"flamegraph", "table", "text", "timeseries", "traces"}
+# The last version of the classic schema; older ones are migrated each time they are opened.
+SCHEMA_VERSION = 42
 
 _VARIABLE = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)")
 _ATTRIBUTE = re.compile(r"\b(?:resource|span)(?:\.\w+)+")
 _LABEL = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
+_GROUPED = re.compile(r"\|\s*\w+\(.*\)\s*by\s*\(([^)]+)\)")
+# What the Tempo data source takes for a trace ID; the empty text as well, which its server side then refuses.
+_TRACE_ID = re.compile(r"[0-9A-Fa-f]*")
+
+
+def the_schema_is_the_current_one(dashboard: Json) -> Iterator[str]:
+    if dashboard["schemaVersion"] != SCHEMA_VERSION:
+        yield f"the schema is {dashboard['schemaVersion']}, not {SCHEMA_VERSION}"
 
 
 def panels_are_of_grafanas_own_kinds(dashboard: Json) -> Iterator[str]:
@@ -56,6 +75,9 @@ def profiles_are_asked_for_by_what_they_have(dashboard: Json) -> Iterator[str]:
                 yield f"{label} is no label of the app's profiles"
         if target.get("spanSelector") == []:
             yield "an empty span selector shows the whole service"
+        for span in target.get("spanSelector", []):
+            if "$" in span:
+                yield f"the span selector {span} is sent as it stands: Grafana puts no variables into it"
 
 
 def spans_are_asked_for_by_what_they_have(dashboard: Json) -> Iterator[str]:
@@ -68,14 +90,36 @@ def spans_are_asked_for_by_what_they_have(dashboard: Json) -> Iterator[str]:
 
 
 def columns_are_those_of_the_table(dashboard: Json) -> Iterator[str]:
+    display_names = {DISPLAY_NAMES.get(column, column) for column in SPAN_COLUMNS}
     for panel in dashboard["panels"]:
         named = [rule["matcher"]["options"] for rule in panel.get("fieldConfig", {}).get("overrides", [])]
         for transformation in panel.get("transformations", []):
-            named += [*transformation["options"]["excludeByName"], *transformation["options"]["indexByName"]]
+            named += transformation["options"].get("excludeByName", [])
+            for column in transformation["options"].get("indexByName", []):
+                if column not in display_names:
+                    yield f"panel {panel['id']} orders {column}, which goes by another name where columns are ordered"
         named += re.findall(r"\$\{__data\.fields\.(\w+)\}", _text(panel))
         for column in named:
             if column not in SPAN_COLUMNS:
                 yield f"panel {panel['id']} has no column {column}"
+
+
+def legends_name_what_differs(dashboard: Json) -> Iterator[str]:
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            grouped = _GROUPED.search(target.get("query", ""))
+            wanted = f'${{__field.labels["{grouped[1].strip()}"]}}' if grouped else None
+            if wanted and panel["fieldConfig"]["defaults"].get("displayName") != wanted:
+                yield f"panel {panel['id']} shows all labels as its legend: its displayName is not {wanted}"
+
+
+def a_trace_that_is_not_chosen_is_no_error(dashboard: Json) -> Iterator[str]:
+    defaults = {variable["name"]: variable["current"]["value"] for variable in dashboard["templating"]["list"]}
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []) if panel["type"] == "traces" else []:
+            asked = _VARIABLE.sub(lambda found: defaults.get(found[1] or found[2], ""), target["query"])
+            if _TRACE_ID.fullmatch(asked.strip()):
+                yield f"panel {panel['id']} asks for the trace {asked!r} where none is chosen, and shows an error"
 
 
 def variables_are_defined(dashboard: Json) -> Iterator[str]:
@@ -89,11 +133,14 @@ def variables_are_defined(dashboard: Json) -> Iterator[str]:
 Rule = Callable[[Json], Iterator[str]]
 
 RULES: tuple[Rule, ...] = (
+    the_schema_is_the_current_one,
     panels_are_of_grafanas_own_kinds,
     queries_go_to_data_sources_that_are_provisioned,
     profiles_are_asked_for_by_what_they_have,
     spans_are_asked_for_by_what_they_have,
     columns_are_those_of_the_table,
+    legends_name_what_differs,
+    a_trace_that_is_not_chosen_is_no_error,
     variables_are_defined,
 )
 
@@ -106,6 +153,19 @@ def faults_of(dashboard: Json) -> list[str]:
 def links_of(dashboard: Json) -> list[str]:
     """Give the addresses that panels and their fields link to, readable."""
     return [unquote(url) for url in re.findall(r"'url': '([^']+)'", str(dashboard["panels"]))]
+
+
+def links_of_column(dashboard: Json, column: str) -> list[str]:
+    """Give the addresses that a column's cells link to, readable, in their order."""
+    return [
+        unquote(link["url"])
+        for panel in dashboard["panels"]
+        for rule in panel["fieldConfig"]["overrides"]
+        if rule["matcher"]["options"] == column
+        for prop in rule["properties"]
+        if prop["id"] == "links"
+        for link in prop["value"]
+    ]
 
 
 def _targets(dashboard: Json, source: Json) -> Iterator[Json]:

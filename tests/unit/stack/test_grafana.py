@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from spanprofiles.linking.grafana import PYROSCOPE_TYPE, DataSource, read_data_sources
-from tests.unit.stack.grafana_rules import CPU, RULES, Rule, faults_of, links_of
+from tests.unit.stack.grafana_rules import CPU, PYROSCOPE, RULES, TEMPO, Rule, faults_of, links_of, links_of_column
 from tests.unit.stack.reading import DATA_SOURCES, ROOT, Json, compose, dashboards, read_yaml, services
 
 NAMES = ("fleet", "regions", "ride", "rides")
@@ -38,44 +38,87 @@ def _target(dashboard: Json, kind: str) -> Json:
     return target
 
 
+def _override(dashboard: Json, panel: int, rule: int) -> Json:
+    found: Json = dashboard["panels"][panel]["fieldConfig"]["overrides"][rule]
+    return found
+
+
 @pytest.mark.parametrize(
-    ("damage", "fault"),
+    ("name", "damage", "fault"),
     [
+        ("ride", lambda it: it.update(schemaVersion=41), "the schema is 41, not 42"),
         (
+            "ride",
             lambda it: it["panels"][0].update(type="grafana-piechart-panel"),
             "panel 1 is a grafana-piechart-panel, which may be a plugin to download",
         ),
-        (lambda it: it["panels"][1].update(id=1), "two panels have the same id"),
+        ("ride", lambda it: it["panels"][1].update(id=1), "two panels have the same id"),
         (
-            lambda it: it["panels"][0].update(datasource={"type": "tempo", "uid": "P214B5B846CF3925F"}),
-            "panel 1 asks {'type': 'tempo', 'uid': 'P214B5B846CF3925F'}, which nobody provisions",
+            "ride",
+            lambda it: it["panels"][1].update(datasource={"type": "tempo", "uid": "P214B5B846CF3925F"}),
+            "panel 2 asks {'type': 'tempo', 'uid': 'P214B5B846CF3925F'}, which nobody provisions",
         ),
-        (lambda it: it["panels"][0].pop("datasource"), "panel 1 asks None, which nobody provisions"),
+        ("ride", lambda it: it["panels"][1].pop("datasource"), "panel 2 asks None, which nobody provisions"),
         (
+            "fleet",
             lambda it: _target(it, "flamegraph").update(profileTypeId="memory:alloc_space:bytes:space:bytes"),
             "memory:alloc_space:bytes:space:bytes is no type of profile that the app sends",
         ),
         (
+            "fleet",
             lambda it: _target(it, "flamegraph").update(labelSelector='{service.name="x", host_name="y"}'),
             "host_name is no label of the app's profiles",
         ),
         (
+            "fleet",
             lambda it: _target(it, "flamegraph").update(spanSelector=[]),
             "an empty span selector shows the whole service",
         ),
         (
+            "fleet",
+            lambda it: _target(it, "flamegraph").update(spanSelector=["${span}"]),
+            "the span selector ${span} is sent as it stands: Grafana puts no variables into it",
+        ),
+        (
+            "fleet",
+            lambda it: _target(it, "flamegraph").update(spanSelector=["$route"]),
+            "the span selector $route is sent as it stands: Grafana puts no variables into it",
+        ),
+        (
+            "ride",
             lambda it: _target(it, "traces").update(query="{ resource.service.namespace != nil }"),
             "resource.service.namespace is no attribute of the app's spans",
         ),
-        (lambda it: it["templating"].update(list=[]), "the variable span is not defined"),
+        ("ride", lambda it: it["templating"].update(list=[]), "the variable trace is not defined"),
         (
-            lambda it: it["panels"][2]["fieldConfig"]["overrides"][0]["matcher"].update(options="Trace ID"),
+            "ride",
+            lambda it: it["templating"]["list"][0]["current"].update(value=""),
+            "panel 2 asks for the trace '' where none is chosen, and shows an error",
+        ),
+        (
+            "ride",
+            lambda it: it["templating"]["list"][0]["current"].update(value=" 0af7651916cd43dd8448eb211c80319c"),
+            "panel 2 asks for the trace ' 0af7651916cd43dd8448eb211c80319c' where none is chosen, and shows an error",
+        ),
+        (
+            "ride",
+            lambda it: _override(it, 2, 0)["matcher"].update(options="Trace ID"),
             "panel 3 has no column Trace ID",
+        ),
+        (
+            "rides",
+            lambda it: it["panels"][3]["transformations"][0]["options"]["indexByName"].update(spanID=0),
+            "panel 4 orders spanID, which goes by another name where columns are ordered",
+        ),
+        (
+            "rides",
+            lambda it: it["panels"][2]["fieldConfig"]["defaults"].pop("displayName"),
+            'panel 3 shows all labels as its legend: its displayName is not ${__field.labels["span.http.route"]}',
         ),
     ],
 )
-def test_a_broken_dashboard_is_found_out(damage: Callable[[Json], None], fault: str) -> None:
-    dashboard = dashboards()["ride"]
+def test_a_broken_dashboard_is_found_out(name: str, damage: Callable[[Json], None], fault: str) -> None:
+    dashboard = dashboards()[name]
     damage(dashboard)
     assert fault in faults_of(dashboard)
 
@@ -87,20 +130,73 @@ def test_links_lead_to_dashboards_that_exist_or_to_explore() -> None:
         assert link.startswith(("/d/ride?var-trace=", "/explore?schemaVersion=1&orgId=1&panes={")), link
 
 
-def test_a_ride_links_to_its_trace_beside_the_profile_of_its_own_span() -> None:
-    link = next(link for link in links_of(dashboards()["rides"]) if link.startswith("/explore"))
-    panes = json.loads(link.partition("panes=")[2])
+@pytest.mark.parametrize("column", ["spanID", "traceIdHidden"])
+def test_a_ride_leads_first_to_explore_with_its_trace_beside_the_flame_graph_of_its_own_span(column: str) -> None:
+    address, _, state = links_of_column(dashboards()["rides"], column)[0].partition("panes=")
+    panes = json.loads(state)
+
+    assert address == "/explore?schemaVersion=1&orgId=1&"
+    assert list(panes) == ["trace", "profile"]
     assert panes["trace"]["queries"][0]["query"] == "${__data.fields.traceIdHidden}"
+    assert panes["trace"]["panelsState"] == {"trace": {"spanId": "${__data.fields.spanID}"}}
     profile = panes["profile"]["queries"][0]
     assert profile["spanSelector"] == ["${__data.fields.spanID}"]
     assert (profile["queryType"], profile["profileTypeId"]) == ("profile", CPU)
 
 
-def test_one_ride_shows_its_trace_and_the_flame_graph_of_one_span() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_what_explore_is_asked_goes_to_data_sources_that_are_provisioned(name: str) -> None:
+    for link in links_of(dashboards()[name]):
+        panes = json.loads(link.partition("panes=")[2]) if link.startswith("/explore") else {}
+        for pane in panes.values():
+            (query,) = pane["queries"]
+            assert query["datasource"] in (TEMPO, PYROSCOPE)
+            assert pane["datasource"] == query["datasource"]["uid"]
+            assert pane["range"] == {"from": "${__from}", "to": "${__to}"}
+
+
+def test_one_ride_shows_its_trace_alone_whose_spans_have_their_own_flame_graphs() -> None:
     ride = dashboards()["ride"]
-    assert {variable["name"] for variable in ride["templating"]["list"]} == {"trace", "span"}
+    assert [variable["name"] for variable in ride["templating"]["list"]] == ["trace"]
+    assert [panel["type"] for panel in ride["panels"]] == ["text", "traces", "table"]
     assert _target(ride, "traces")["query"] == "${trace}"
-    assert _target(ride, "flamegraph")["spanSelector"] == ["${span}"]
+
+
+def test_the_frames_of_the_node_graph_stay_out_of_the_traces_panel() -> None:
+    (panel,) = (panel for panel in dashboards()["ride"]["panels"] if panel["type"] == "traces")
+    assert panel["transformations"] == [{"id": "filterByRefId", "options": {"include": panel["targets"][0]["refId"]}}]
+
+
+def test_without_a_trace_a_hint_says_what_to_do() -> None:
+    ride = dashboards()["ride"]
+    assert ride["panels"][0]["options"]["content"].startswith("**No ride is chosen?** Paste a trace ID above")
+    assert "paste a trace ID here" in ride["templating"]["list"][0]["current"]["value"]
+
+
+def test_a_variable_starts_with_the_same_value_wherever_it_is_written() -> None:
+    for dashboard in dashboards().values():
+        for variable in dashboard["templating"]["list"]:
+            chosen = [option["value"] for option in variable["options"] if option["selected"]]
+            assert chosen == [variable["current"]["value"]]
+            assert variable["type"] != "textbox" or variable["query"] == variable["current"]["value"]
+
+
+def test_panels_lie_beside_and_below_one_another_and_not_over() -> None:
+    for name, dashboard in dashboards().items():
+        taken: set[tuple[int, int]] = set()
+        for panel in dashboard["panels"]:
+            place = panel["gridPos"]
+            cells = {
+                (place["x"] + column, place["y"] + row) for column in range(place["w"]) for row in range(place["h"])
+            }
+            assert max(column for column, _ in cells) < 24, f"{name}: panel {panel['id']}"
+            assert not cells & taken, f"{name}: panel {panel['id']}"
+            taken |= cells
+
+
+def test_the_home_page_says_which_of_two_buttons_is_dead() -> None:
+    content = dashboards()["rides"]["panels"][0]["options"]["content"]
+    assert "**Open in Profiles Drilldown**, does nothing unless that app is installed" in content
 
 
 def test_the_home_page_is_the_dashboard_of_the_rides() -> None:
@@ -125,6 +221,12 @@ def test_the_data_sources_reach_the_servers_of_the_stack() -> None:
     }
     assert all(source["editable"] is False for source in sources.values())
     assert [uid for uid, source in sources.items() if source.get("isDefault")] == ["tempo"]
+
+
+@pytest.mark.parametrize("uid", ["tempo", "tempo-custom-query"])
+def test_a_trace_is_shown_as_a_graph_of_nodes_too(uid: str) -> None:
+    sources = {source["uid"]: source for source in read_yaml(DATA_SOURCES)["datasources"]}
+    assert sources[uid]["jsonData"]["nodeGraph"] == {"enabled": True}
 
 
 def test_tempo_links_to_profiles_by_tags_and_without_a_custom_query() -> None:
