@@ -11,7 +11,8 @@ from threading import Lock
 from spanprofiles.clients import TempoClient
 from spanprofiles.model.percentiles import percentile
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.rides import Ride, ride_of
+from spanprofiles.ui.peers import Peers
+from spanprofiles.ui.rides import SPANS, Ride, ride_of
 
 #: The plots show so many s, in steps of so many s.
 SPAN_S = 300
@@ -51,10 +52,12 @@ class RecentTraffic:
 
     Args:
         tempo: whom to ask.
+        peers: learns what was found.
     """
 
-    def __init__(self, tempo: TempoClient) -> None:
+    def __init__(self, tempo: TempoClient, peers: Peers) -> None:
         self._tempo = tempo
+        self._peers = peers
         self._rides: OrderedDict[str, Ride] = OrderedDict()
         self._looked_s = 0.0
         self._lock = Lock()
@@ -76,11 +79,12 @@ class RecentTraffic:
         since_s = now_s - SPAN_S if first else self._looked_s - _OVERLAP_S
         limit = _FIRST_LIMIT if first else _NEXT_LIMIT
         found = self._tempo.search(
-            Filters().traceql(), start_s=int(since_s), end_s=int(now_s) + 1, limit=limit, spans=1
+            Filters().traceql(), start_s=int(since_s), end_s=int(now_s) + 1, limit=limit, spans=SPANS
         )
         self._looked_s = now_s
-        for trace in found:
-            self._rides[trace.trace_id] = ride_of(trace)
+        rides = [ride_of(trace) for trace in found]
+        self._rides.update((ride.trace_id, ride) for ride in rides)
+        self._peers.learn(rides)
         oldest_ns = (now_s - SPAN_S - STEP_S) * 1e9
         for trace_id in [one.trace_id for one in self._rides.values() if one.start_ns < oldest_ns]:
             del self._rides[trace_id]

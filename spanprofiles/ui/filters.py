@@ -18,10 +18,17 @@ SORTS = ("time", "request", "region", "duration", "cpu")
 DEFAULT_SORT = "time"
 LIMIT = 100
 
+#: What the list can be narrowed to by the outcome: what the address says, and what the page does.
+STATUSES = {"error": "error", "ok": "no error", "4xx": "HTTP 4xx", "5xx": "HTTP 5xx"}
+#: The attributes that hold an HTTP answer's status code, the later name first.
+HTTP_STATUS_ATTRIBUTES = ("http.response.status_code", "http.status_code")
+
 _ENTRY = f"(kind = server || kind = consumer || span.{PROFILE_ID_ATTRIBUTE} != nil)"
 _SELECT = (
     f" | select(span.{PROFILE_ID_ATTRIBUTE}, resource.service.name, resource.region, span.http.route,"
-    " span.http.request.method, span.http.method, kind, status)"
+    " span.http.request.method, span.http.method, kind, status"
+    + "".join(f", span.{name}" for name in HTTP_STATUS_ATTRIBUTES)
+    + ")"
 )
 
 
@@ -52,6 +59,7 @@ class Filters:
         region: the resource attribute ``region``.
         shortest_ms: spans at least so long, ms.
         linked: only traces with a linked span.
+        status: a key of :data:`STATUSES`, or empty for all.
         query: TraceQL that must be true as well.
         window: a key of :data:`WINDOWS`.
         sort: one of :data:`SORTS`.
@@ -63,6 +71,7 @@ class Filters:
     region: str = ""
     shortest_ms: float = 0.0
     linked: bool = False
+    status: str = ""
     query: str = ""
     window: str = DEFAULT_WINDOW
     sort: str = DEFAULT_SORT
@@ -81,12 +90,16 @@ class Filters:
         sort = parameters.get("sort") or DEFAULT_SORT
         if sort not in SORTS:
             raise FilterError("sort", f"cannot sort by {sort!r}: choose one of {', '.join(SORTS)}")
+        status = parameters.get("status", "")
+        if status and status not in STATUSES:
+            raise FilterError("status", f"there is no status {status!r}: choose one of {', '.join(STATUSES)}")
         return cls(
             service=parameters.get("service", ""),
             route=parameters.get("route", ""),
             region=parameters.get("region", ""),
             shortest_ms=_milliseconds(parameters.get("shortest", "")),
             linked=parameters.get("linked", "") not in {"", "0"},
+            status=status,
             query=parameters.get("q", "").strip(),
             window=window,
             sort=sort,
@@ -101,7 +114,12 @@ class Filters:
     @property
     def narrow(self) -> bool:
         """Whether anything is filtered out, apart from what is too old."""
-        return any((self.service, self.route, self.region, self.shortest_ms, self.linked, self.query))
+        return any((self.service, self.route, self.selective))
+
+    @property
+    def selective(self) -> bool:
+        """Whether some requests of a route are preferred to others: what is found is then no fair sample of it."""
+        return any((self.region, self.shortest_ms, self.linked, self.status, self.query))
 
     def parameters(self, **changes: str) -> dict[str, Any]:
         """Return the address's parameters, those that say nothing left out; an empty change removes one."""
@@ -111,6 +129,7 @@ class Filters:
             "region": self.region,
             "shortest": f"{self.shortest_ms:g}" if self.shortest_ms else "",
             "linked": "1" if self.linked else "",
+            "status": self.status,
             "q": self.query,
             "window": "" if self.window == DEFAULT_WINDOW else self.window,
             "sort": "" if self.sort == DEFAULT_SORT else self.sort,
@@ -134,11 +153,22 @@ class Filters:
         if self.linked:
             conditions.append(f"span.{PROFILE_ID_ATTRIBUTE} != nil")
         own = f"{{ {' && '.join(conditions)} }}"
+        if self.status:
+            # beside the spans that have this status stay the others of their traces: a row shows the whole request
+            own += f" && {{ {' && '.join([*conditions, _with_status(self.status)])} }}"
         if not self.query:
             return own + _SELECT
         if "|" in self.query.rpartition("}")[2]:  # a pipeline cannot be an operand: it stands alone
             return self.query + _SELECT
         return f"{own} && ({self.query}){_SELECT}"
+
+
+def _with_status(status: str) -> str:
+    if status in {"error", "ok"}:
+        return "status = error" if status == "error" else "status != error"
+    lowest = int(status[0]) * 100
+    of_class = [f"(span.{name} >= {lowest} && span.{name} < {lowest + 100})" for name in HTTP_STATUS_ATTRIBUTES]
+    return f"({' || '.join(of_class)})"
 
 
 def _milliseconds(text: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from spanprofiles.clients import FoundSpan, FoundTrace, TempoClient
@@ -12,9 +12,11 @@ from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 from spanprofiles.model.sampling import is_too_short
 from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
-from spanprofiles.ui.filters import LIMIT, Filters
+from spanprofiles.ui.filters import HTTP_STATUS_ATTRIBUTES, LIMIT, Filters
+from spanprofiles.ui.peers import Kind, Peers, Standing
 
-_SPANS = 12
+#: Spans of each trace that are looked at, at most.
+SPANS = 12
 _ABSENT = {"", "nil"}
 _SEARCHED = 3 * LIMIT  # many of them may be too short for the list
 
@@ -44,6 +46,7 @@ class Ride:
         failed: whether a span found has the status error.
         spans: the spans that carry a profile ID.
         places: what to say where more than one service, or region of one, was found in it; else empty.
+        http_status: the status code of its first span's HTTP answer, or empty.
     """
 
     trace_id: str
@@ -55,6 +58,12 @@ class Ride:
     failed: bool
     spans: tuple[ProfiledSpan, ...]
     places: str
+    http_status: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is held against: requests of the same service and name."""
+        return self.service, self.title
 
     @property
     def is_too_short(self) -> bool:
@@ -64,11 +73,12 @@ class Ride:
 
 @dataclass(frozen=True)
 class Row:
-    """A ride with what is known of its CPU: ``cpu_ns`` is None where nothing is."""
+    """A ride with what is known of its CPU (``cpu_ns`` is None where nothing is), and of others of its kind."""
 
     ride: Ride
     link: Link
     cpu_ns: int | None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +97,15 @@ class Listing:
     complete: bool
     longest_ns: int
 
+    @property
+    def tells_standing(self) -> bool:
+        """Whether of some row it is known how slow it is among its kind."""
+        return any(row.standing for row in self.rows)
 
-def list_rides(tempo: TempoClient, ledger: CpuLedger, filters: Filters, patience_s: float) -> Listing:
+
+def list_rides(
+    tempo: TempoClient, ledger: CpuLedger, filters: Filters, patience_s: float, peers: Peers | None = None
+) -> Listing:
     """Search and sort.
 
     Args:
@@ -96,17 +113,22 @@ def list_rides(tempo: TempoClient, ledger: CpuLedger, filters: Filters, patience
         ledger: what is known of spans' CPU.
         filters: what to look for.
         patience_s: wait so long for CPU figures that are not known yet, s.
+        peers: what rows are held against; learns what was found.
 
     Raises:
         ClientError: Tempo does not answer, or refuses the TraceQL.
     """
     now_s = int(time.time())
     limit = LIMIT if filters.linked else _SEARCHED
-    found = tempo.search(filters.traceql(), start_s=now_s - filters.seconds, end_s=now_s + 1, limit=limit, spans=_SPANS)
-    rides = [ride for ride in map(ride_of, found) if filters.service or ride.service not in CHECKING_SERVICES]
+    found = tempo.search(filters.traceql(), start_s=now_s - filters.seconds, end_s=now_s + 1, limit=limit, spans=SPANS)
+    rides = [ride for ride in map(ride_of, found) if suits(ride, filters)]
+    if peers is not None and not filters.selective:
+        peers.learn(rides)
     rides.sort(key=lambda ride: (ride.is_too_short, -ride.start_ns))  # what may be left out is asked for last
     known = ledger.look([span for ride in rides for span in ride.spans], patience_s)
     rows = [_row(ride, known) for ride in rides]
+    if peers is not None:
+        rows = [replace(row, standing=peers.standing(row.ride.kind, row.ride.duration_ns)) for row in rows]
     if filters.linked:
         rows = [row for row in rows if row.link is Link.LINKED]
     shown = [row for row in rows if row.link is not Link.TOO_SHORT]
@@ -126,6 +148,13 @@ def _newest(rows: Iterable[Row], filters: Filters) -> tuple[Row, ...]:
     return tuple(sorted(newest, key=lambda row: _sort_key(row, filters.sort), reverse=not filters.ascending))
 
 
+def suits(ride: Ride, filters: Filters) -> bool:
+    """Tell whether a ride that was found is meant: none of a check, and without error only where no span failed."""
+    if not filters.service and ride.service in CHECKING_SERVICES:
+        return False
+    return filters.status != "ok" or not ride.failed
+
+
 def ride_of(trace: FoundTrace) -> Ride:
     """Make a row of a trace that was found."""
     spans: Sequence[FoundSpan] = sorted(trace.spans, key=lambda span: (span.start_ns, -span.duration_ns))
@@ -140,6 +169,7 @@ def ride_of(trace: FoundTrace) -> Ride:
         failed=any(span.attributes.get("status") == "error" for span in spans),
         spans=tuple(_profiled(spans)),
         places=_places(spans),
+        http_status=_present(first, *HTTP_STATUS_ATTRIBUTES),
     )
 
 
@@ -159,7 +189,12 @@ def _title(attributes: Mapping[str, str], root_name: str) -> str:
     route = _present(attributes, "http.route")
     if not route:
         return root_name or "(name not known)"
-    return f"{_present(attributes, 'http.request.method', 'http.method')} {route}".strip()
+    return title_of(route, _present(attributes, "http.request.method", "http.method"))
+
+
+def title_of(route: str, method: str) -> str:
+    """Return what requests of a route are called, as span names of HTTP servers are: ``GET /bike``."""
+    return f"{method} {route}".strip()
 
 
 def _profiled(spans: Iterable[FoundSpan]) -> Iterable[ProfiledSpan]:

@@ -16,6 +16,7 @@ from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.cpu import CpuLedger
 from spanprofiles.ui.figures import RecentTraffic
 from spanprofiles.ui.origins import Origins
+from spanprofiles.ui.peers import Peers
 
 _EXTENSION = "spanprofiles"
 _VALUES_LAST_S = 10.0
@@ -47,6 +48,7 @@ class Sources:
         controls: how to steer the demo; None where the page runs by itself.
         linker: follows spans to samples.
         ledger: remembers the CPU of spans.
+        peers: remembers how long requests of each kind took.
         traffic: remembers the requests of the last minutes.
         origins: remembers the files of functions.
         changes: what was switched in the demo by this page, the latest at the end.
@@ -56,6 +58,7 @@ class Sources:
     controls: DemoControls | None = None
     linker: Linker = field(init=False)
     ledger: CpuLedger = field(init=False)
+    peers: Peers = field(init=False)
     traffic: RecentTraffic = field(init=False)
     origins: Origins = field(init=False)
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=_CHANGES))
@@ -63,7 +66,8 @@ class Sources:
     def __post_init__(self) -> None:
         self.linker = Linker.of(self.endpoints)
         self.ledger = CpuLedger(self.linker.pyroscope)
-        self.traffic = RecentTraffic(self.linker.tempo)
+        self.peers = Peers()
+        self.traffic = RecentTraffic(self.linker.tempo, self.peers)
         self.origins = Origins(self.linker.pyroscope)
         self._values: dict[str, tuple[float, list[str]]] = {}
         self._lock = Lock()

@@ -56,6 +56,7 @@ function follow(part) {
       if (next) next.open = opened.open;
     }
     part.replaceChildren(...found.body.childNodes);
+    part.dispatchEvent(new Event("replaced", { bubbles: true }));
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from markupsafe import Markup
+from werkzeug.wrappers import Response
 
 from spanprofiles.model import FlameGraph
 from spanprofiles.report import duration
@@ -34,8 +35,10 @@ _LOCAL_TIME = "%Y-%m-%dT%H:%M:%S"
 
 
 @views.get("/compare")
-def compare() -> str:
+def compare() -> str | Response:
     """Show the form of a kind of comparison, and the comparison where the address says of what."""
+    if request.args.getlist("pick"):
+        return _picked(request.args.getlist("pick"))
     kind = request.args.get("kind", "spans")
     if kind not in KINDS:
         abort(400, f"there is no comparison {kind!r}: choose one of {', '.join(KINDS)}")
@@ -92,6 +95,14 @@ def _difference(before: Side, after: Side, words: tuple[str, str]) -> dict[str, 
 def _files(flamegraph: FlameGraph) -> ServiceFiles:
     """Return the files that are known already of the functions: comparing asks for nothing more."""
     return sources().origins.remembered(flamegraph.functions)
+
+
+def _picked(trace_ids: list[str]) -> Response:
+    """Lead from rows that were picked in the list to their comparison, the faster one first."""
+    if len(trace_ids) != 2:
+        abort(400, f"two requests can be compared, and {len(trace_ids)} were picked: go back and tick two rows")
+    faster, slower = sorted(map(find_trace, trace_ids), key=lambda trace: trace.duration_ns)
+    return redirect(url_for("compare.compare", kind="spans", first=faster.trace_id, second=slower.trace_id), 303)
 
 
 def _spans() -> tuple[Side, Side] | None:

@@ -12,7 +12,7 @@ from spanprofiles.model.sampling import FEW_PERIODS, SAMPLE_PERIOD_NS
 from spanprofiles.report import duration
 from spanprofiles.report.svg import Series, bar_svg, plot_svg
 from spanprofiles.ui.figures import RouteFigures
-from spanprofiles.ui.filters import LIMIT, SORTS, WINDOWS, FilterError, Filters
+from spanprofiles.ui.filters import LIMIT, SORTS, STATUSES, WINDOWS, FilterError, Filters
 from spanprofiles.ui.rides import Link, Listing, list_rides
 from spanprofiles.ui.sources import sources
 
@@ -35,7 +35,7 @@ def home() -> str | tuple[str, int]:
     listing = None
     if refused is None:
         try:
-            listing = list_rides(sources().linker.tempo, sources().ledger, filters, _PATIENCE_S)
+            listing = list_rides(sources().linker.tempo, sources().ledger, filters, _PATIENCE_S, sources().peers)
         except RequestRefusedError as error:
             if not filters.query or error.status >= 500:
                 raise
@@ -43,7 +43,7 @@ def home() -> str | tuple[str, int]:
     values = _list_values(filters, listing, refused)
     if part == "list":
         return render_template("rides_part.html", **values), 400 if refused else 200
-    values |= _choices() | _figures() | {"windows": WINDOWS, "refused": refused}
+    values |= _choices() | _figures() | {"windows": WINDOWS, "statuses": STATUSES, "refused": refused}
     return render_template("rides.html", **values), 400 if refused else 200
 
 

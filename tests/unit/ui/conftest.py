@@ -63,6 +63,9 @@ def store_ride(embedded_pair: Endpoints) -> StoreRide:
         failed: str = "",
         events: Sequence[Mapping[str, Any]] = (),
         attributes: Mapping[str, str] | None = None,
+        http_status: int = 0,
+        http_status_attribute: str = "http.response.status_code",
+        forwarded_and_failed: bool = False,
     ) -> StoredRide:
         trace_id, span_id = new_trace_id(), new_span_id()
         start_ns = time.time_ns() - round(seconds_ago * 1e9)
@@ -71,6 +74,8 @@ def store_ride(embedded_pair: Endpoints) -> StoreRide:
         root = otlp_span(trace_id, span_id, name, profile_id=profile_id, start_ns=start_ns, end_ns=end_ns)
         root["attributes"] += [attribute("http.route", route), attribute("http.request.method", "GET")]
         root["attributes"] += [attribute(key, value) for key, value in (attributes or {}).items()]
+        if http_status:
+            root["attributes"].append({"key": http_status_attribute, "value": {"intValue": str(http_status)}})
         root["events"] = [{"timeUnixNano": str(start_ns + MS), **event} for event in events]
         if failed:
             root["status"] = {"code": 2, "message": failed}
@@ -78,6 +83,11 @@ def store_ride(embedded_pair: Endpoints) -> StoreRide:
             trace_id, new_span_id(), "find", parent_id=span_id, kind=1, start_ns=start_ns + MS, end_ns=end_ns - MS
         )
         group = resource_spans(service, root, child)
+        if forwarded_and_failed:
+            far = otlp_span(
+                trace_id, new_span_id(), "POST /pay", parent_id=child["spanId"], start_ns=start_ns, end_ns=end_ns
+            )
+            group["scopeSpans"][0]["spans"].append({**far, "status": {"code": 2}})
         if region:
             group["resource"]["attributes"].append(attribute("region", region))
         push_spans(embedded_pair, group)

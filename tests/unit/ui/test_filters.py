@@ -12,6 +12,7 @@ EVERYTHING = {
     "region": "north",
     "shortest": "12.5",
     "linked": "1",
+    "status": "5xx",
     "q": "{ duration > 1ms }",
     "window": "1h",
     "sort": "cpu",
@@ -30,7 +31,14 @@ def test_filters_that_say_nothing_leave_the_address_empty() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("shortest", "soon"), ("shortest", "-1"), ("shortest", "nan"), ("window", "2 weeks"), ("sort", "colour")],
+    [
+        ("shortest", "soon"),
+        ("shortest", "-1"),
+        ("shortest", "nan"),
+        ("window", "2 weeks"),
+        ("sort", "colour"),
+        ("status", "teapot"),
+    ],
 )
 def test_a_filter_that_is_none_names_the_parameter_and_what_is_expected(name: str, value: str) -> None:
     with pytest.raises(FilterError, match=r"expected|choose one of") as raised:

@@ -1,0 +1,86 @@
+"""How slow a request is among its kind: those of the same service and name that the page has seen."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from spanprofiles.model.percentiles import share_below
+
+if TYPE_CHECKING:
+    from spanprofiles.ui.rides import Ride
+
+_REMEMBERED = 20_000
+#: Of fewer requests nothing is said: one of them more or less would change it by more than five percent.
+FEWEST = 20
+
+Kind = tuple[str, str]
+"""Service and name, such as ``("rideshare", "GET /bike")``."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How slow one request is among its kind.
+
+    Attributes:
+        faster: share of its kind that took less time, 0 to 1; less than 1 where it is one of them.
+        count: how many of its kind are known.
+        since_ns: when the oldest of them began, ns since the epoch.
+    """
+
+    faster: float
+    count: int
+    since_ns: int
+
+    @property
+    def percentile(self) -> int:
+        """The percentile it is at, 0 to 99."""
+        return min(int(self.faster * 100), 99)
+
+
+class Peers:
+    """Remembers how long the requests of each kind took; the oldest known are forgotten. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[Kind, int, int]] = OrderedDict()
+        self._durations: dict[Kind, list[int]] = {}
+        self._starts: dict[Kind, list[int]] = {}
+        self._lock = Lock()
+
+    def learn(self, rides: Iterable[Ride]) -> None:
+        """Remember requests; one that is known already counts as it is now: a trace may have grown since.
+
+        Args:
+            rides: a fair sample of their kinds, such as the newest of all; not the slowest ones.
+        """
+        with self._lock:
+            for one in rides:
+                self._forget(one.trace_id)
+                kind = (one.service, one.title)
+                self._known[one.trace_id] = (kind, one.duration_ns, one.start_ns)
+                insort(self._durations.setdefault(kind, []), one.duration_ns)
+                insort(self._starts.setdefault(kind, []), one.start_ns)
+            while len(self._known) > _REMEMBERED:
+                self._forget(next(iter(self._known)))
+
+    def standing(self, kind: Kind, duration_ns: int) -> Standing | None:
+        """Return how slow a request is among its kind; None where too few are known."""
+        with self._lock:
+            durations = self._durations.get(kind, [])
+            if len(durations) < FEWEST:
+                return None
+            return Standing(share_below(durations, duration_ns), len(durations), self._starts[kind][0])
+
+    def _forget(self, trace_id: str) -> None:
+        known = self._known.pop(trace_id, None)
+        if known is None:
+            return
+        kind, duration_ns, start_ns = known
+        for ordered, value in ((self._durations[kind], duration_ns), (self._starts[kind], start_ns)):
+            del ordered[bisect_left(ordered, value)]
+        if not self._durations[kind]:
+            del self._durations[kind], self._starts[kind]

@@ -1,0 +1,73 @@
+// Rows that are picked in the list to be compared: they stay picked while the list follows, and on the next list.
+"use strict";
+
+class Picks {
+  constructor(form) {
+    this.form = form;
+    this.chips = form.querySelector("[data-chips]");
+    this.hint = form.querySelector("[data-hint]");
+    this.button = form.querySelector("button.first");
+    this.picked = new Map(this.remembered());
+    form.classList.add("lively");
+    document.addEventListener("change", (event) => {
+      if (event.target.matches('[form="picked"]')) this.turn(event.target);
+    });
+    document.addEventListener("replaced", () => this.mark());
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.compare(); });
+    this.show();
+  }
+
+  remembered() {
+    try {
+      return JSON.parse(sessionStorage.getItem("picked")) || [];
+    } catch {
+      return [];
+    }
+  }
+
+  turn(box) {
+    if (!box.checked) this.picked.delete(box.value);
+    else {
+      if (this.picked.size > 1) this.picked.delete(this.picked.keys().next().value); // the third takes the first's place
+      this.picked.set(box.value, box.dataset.title);
+    }
+    this.show();
+  }
+
+  mark() {
+    for (const box of document.querySelectorAll('[form="picked"]')) box.checked = this.picked.has(box.value);
+  }
+
+  show() {
+    this.mark();
+    try {
+      sessionStorage.setItem("picked", JSON.stringify([...this.picked]));
+    } catch { /* storage may be forbidden: then they are forgotten with the page */ }
+    this.form.hidden = !this.picked.size;
+    this.hint.textContent = this.picked.size < 2 ? "Tick a second row to compare it with" : "Compare";
+    this.button.disabled = this.picked.size < 2;
+    this.chips.replaceChildren(...[...this.picked].map(([id, title]) => this.chip(id, title)));
+  }
+
+  chip(id, title) {
+    const item = document.createElement("li"), button = document.createElement("button");
+    button.type = "button";
+    button.className = "chip";
+    button.textContent = title;
+    button.setAttribute("aria-label", `${title}: do not compare it`);
+    button.addEventListener("click", () => { this.picked.delete(id); this.show(); });
+    item.append(button);
+    return item;
+  }
+
+  compare() {
+    const address = new URL(this.form.action);
+    address.searchParams.set("kind", "spans");
+    for (const id of this.picked.keys()) address.searchParams.append("pick", id);
+    this.picked.clear();
+    this.show();
+    location.assign(address);
+  }
+}
+
+for (const form of document.querySelectorAll("[data-picked]")) new Picks(form);

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from spanprofiles.ui import peers as module
+from spanprofiles.ui.peers import FEWEST, Peers
+from spanprofiles.ui.rides import Ride
+from tests.unit.ui.conftest import MS, StoreRide
+from tests.unit.ui.test_pages import a_service
+
+KIND = ("shop", "GET /bike")
+
+
+def ride(number: int, milliseconds: int, title: str = "GET /bike", service: str = "shop") -> Ride:
+    return Ride(f"{number:032x}", title, service, "", number * 10**9, milliseconds * MS, False, (), "")
+
+
+def test_a_request_stands_among_those_of_its_service_and_name_alone() -> None:
+    peers = Peers()
+    peers.learn(ride(number, number) for number in range(1, 101))
+    peers.learn(ride(1000 + number, 9000, title="GET /car") for number in range(100))
+    peers.learn(ride(2000 + number, 9000, service="other") for number in range(100))
+
+    standing = peers.standing(KIND, 91 * MS)
+
+    assert standing is not None
+    assert (standing.percentile, standing.count, standing.since_ns) == (90, 100, 10**9)
+
+
+def test_the_slowest_of_all_is_at_the_99th_percentile_and_never_above_it() -> None:
+    peers = Peers()
+    peers.learn(ride(number, number) for number in range(1, 1001))
+
+    for milliseconds in (1000, 10_000):
+        standing = peers.standing(KIND, milliseconds * MS)
+        assert standing is not None
+        assert standing.percentile == 99
+
+
+def test_of_too_few_of_a_kind_nothing_is_said() -> None:
+    peers = Peers()
+    peers.learn(ride(number, number) for number in range(1, FEWEST))
+    assert peers.standing(KIND, 5 * MS) is None
+    assert peers.standing(("shop", "GET /moon"), 5 * MS) is None
+
+    peers.learn([ride(FEWEST, FEWEST)])
+    assert peers.standing(KIND, 5 * MS) is not None
+
+
+def test_a_request_that_is_seen_again_counts_once_with_its_latest_duration() -> None:
+    peers = Peers()
+    for _ in range(3):
+        peers.learn(ride(number, number) for number in range(1, 41))
+    peers.learn([ride(1, 500)])
+
+    standing = peers.standing(KIND, 500 * MS)
+
+    assert standing is not None
+    assert standing.count == 40
+    assert standing.faster == 39 / 40
+
+
+def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 50)
+    peers = Peers()
+
+    peers.learn(ride(number, number) for number in range(1, 201))
+
+    standing = peers.standing(KIND, 176 * MS)
+    assert standing is not None
+    assert (standing.count, standing.percentile, standing.since_ns) == (50, 50, 151 * 10**9)
+
+
+def test_a_row_says_how_slow_its_request_is_among_its_kind(page: FlaskClient, store_ride: StoreRide) -> None:
+    service = a_service()
+    for number in range(FEWEST):
+        store_ride(service, milliseconds=10 + number)
+    slow = store_ride(service, milliseconds=900)
+
+    text = page.get(f"/?service={service}").text
+
+    row = re.search(rf"<tr>(?:(?!</tr>).)*{slow.trace_id}.*?</tr>", text, re.DOTALL)
+    assert row is not None
+    assert f"Slower than 95 % of the {FEWEST + 1} requests GET /bike of {service}" in row[0]
+    assert ">p95</span>" in row[0]
+
+
+def test_a_filter_that_prefers_slow_requests_makes_none_of_them_look_usual(
+    page: FlaskClient, store_ride: StoreRide
+) -> None:
+    service = a_service()
+    for number in range(FEWEST):
+        store_ride(service, milliseconds=500 + number)
+
+    text = page.get(f"/?service={service}&shortest=400").text
+
+    assert "GET /bike" in text
+    assert "Slower than" not in text
