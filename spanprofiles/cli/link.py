@@ -27,7 +27,15 @@ from spanprofiles.linking.grafana import (
     read_data_sources,
     trace_url,
 )
-from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Endpoints, FlameGraph, Trace, parse_span_id, parse_trace_id
+from spanprofiles.model import (
+    PROFILE_ID_ATTRIBUTE,
+    Endpoints,
+    FlameGraph,
+    Trace,
+    languages,
+    parse_span_id,
+    parse_trace_id,
+)
 
 
 @click.command()
@@ -66,7 +74,10 @@ def command(
     url = trace_url(places.grafana, through.source, trace)
     _print_json(trace, through.source, url, looked) if as_json else _print(trace, through.source, url, looked)
     if not looked:
-        leave(BROKEN, f"no span of this trace carries {PROFILE_ID_ATTRIBUTE}: is the span processor added?")
+        leave(
+            BROKEN,
+            f"no span of this trace carries {PROFILE_ID_ATTRIBUTE}: {languages.missing_processor(trace.local_roots)}",
+        )
     broken = [one.link.span.name for one in looked if not one.works]
     if broken:
         leave(BROKEN, f"the way from Grafana to the profile is broken for {', '.join(broken)}")

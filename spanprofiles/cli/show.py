@@ -12,7 +12,7 @@ import click
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
-from spanprofiles.model import FlameGraph, Span, Trace, parse_trace_id
+from spanprofiles.model import FlameGraph, Span, Trace, languages, parse_trace_id
 
 _SHORTEST = 16  # digits: an ID of 64 bits; what is missing before them are zeros
 
@@ -51,7 +51,8 @@ def command(
         _write_svg(picture, linked[0])
     _print_json(trace, linked) if as_json else _print(trace, linked, evidence, count)
     if not linked:
-        leave(BROKEN, "no local root span of this trace carries pyroscope.profile.id: is the span processor added?")
+        missing = languages.missing_processor(trace.local_roots)
+        leave(BROKEN, f"no local root span of this trace carries pyroscope.profile.id: {missing}")
     dead = [one for one in linked if one.flamegraph.is_empty and one.profile_id not in evidence.fell_between_samples]
     if dead:
         leave(BROKEN, f"no samples for the profile ID of {', '.join(one.name for one in dead)}: a dead link")

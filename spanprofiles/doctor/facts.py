@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -11,7 +11,9 @@ from spanprofiles.clients import ProfileSeries, SpanExemplar
 from spanprofiles.doctor.processes import ProcessLabel
 from spanprofiles.doctor.roots import Roots, roots_of
 from spanprofiles.linking.grafana import GrafanaLink
-from spanprofiles.model import CPU, Span, Trace
+from spanprofiles.model import CPU, Span, Trace, languages, profilers
+from spanprofiles.model.languages import Language
+from spanprofiles.model.profilers import Profiler
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class ProfileFacts:
 
     Attributes:
         services: all services that Pyroscope has profiles of.
-        series: the label sets of the service's profiles.
+        series: the label sets of the service's profiles, without names that need quotes.
+        signs: the labels of them that tell of the profiler (:data:`spanprofiles.model.profilers.TELLING_LABELS`).
         all_types: the profile types of all services.
         own_found: whether samples with the profile IDs of the newest spans are under the service's name.
         labelled: whether other span IDs are on its samples; looked for where those of the newest spans are not.
@@ -93,6 +96,7 @@ class ProfileFacts:
 
     services: tuple[str, ...] = ()
     series: tuple[Mapping[str, str], ...] = ()
+    signs: tuple[Mapping[str, str], ...] = ()
     all_types: tuple[str, ...] = ()
     own_found: bool = False
     labelled: bool = False
@@ -104,6 +108,16 @@ class ProfileFacts:
     def types(self) -> tuple[str, ...]:
         """The profile types of the service."""
         return tuple(sorted({one["__profile_type__"] for one in self.series if "__profile_type__" in one}))
+
+    @property
+    def cannot_link(self) -> tuple[Profiler, ...]:
+        """The profilers that took the profiles, where none of them can label samples by span; else none."""
+        return profilers.cannot_link(self.signs or self.series)
+
+    @property
+    def foreign_labels(self) -> Mapping[str, str]:
+        """Labels that another tracer put on samples, each with whose it is."""
+        return profilers.foreign_labels((*self.series, *self.signs))
 
 
 class Place(Enum):
@@ -243,6 +257,17 @@ class Facts:
     def roots(self) -> Roots:
         """The service's local root spans in the traces that were found."""
         return roots_of(self.traces.traces if self.traces else (), self.service)
+
+    @cached_property
+    def languages(self) -> tuple[Language, ...]:
+        """The languages that the service's spans tell of, else its profiles; none where neither does."""
+        found = languages.of_spans((*self.roots.spans, *self.roots.unsure))
+        known = self.profiles or ProfileFacts()
+        return found or profilers.languages_of(known.signs or known.series)
+
+    def advice(self, of: Callable[[Language], str]) -> str:
+        """Return one piece of advice for the service's language or languages, as a sentence without a full stop."""
+        return languages.advice(self.languages, of)
 
     @property
     def focus(self) -> tuple[Link, ...]:

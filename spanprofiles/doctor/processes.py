@@ -19,7 +19,16 @@ PROCESS_ATTRIBUTES = (
 )
 
 # Labels that say what a profile is, not whose.
-_NOT_OF_A_PROCESS = ("__", "service_name", "span_name", "otel.", "process.runtime.", "pyroscope_spy", "jfr_event")
+_NOT_OF_A_PROCESS = (
+    "__",
+    "service_name",
+    "span_name",
+    "otel.",
+    "process.runtime.",
+    "pyroscope_spy",
+    "spy_name",
+    "jfr_event",
+)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spanprofiles.clients import ClientError, ProfileQuery
-from spanprofiles.model import Span
+from spanprofiles.model import Span, languages
 from spanprofiles.model.sampling import FEW_PERIODS, is_too_short
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def no_trace(evidence: Evidence, linker: Linker) -> str:
     """Say that Tempo has no span of the trace, and which services it does know."""
     message = (
         f"Tempo has no span of the trace {evidence.trace_id} after {linker.waiting.timeout_s:g} s:"
-        " the app is not instrumented, leaves this route out (OTEL_PYTHON_EXCLUDED_URLS, excluded_urls), did not sample"
-        " this request, or exports to another server"
+        " the app is not instrumented, leaves this route out (in Python by OTEL_PYTHON_EXCLUDED_URLS or excluded_urls),"
+        " did not sample this request, or exports to another server"
     )
     try:
         services = linker.tempo.tag_values("resource.service.name")
@@ -51,9 +51,10 @@ def no_profile_id(evidence: Evidence, count: int) -> str:
             f"{len(carrying)} local root span(s) of the trace {evidence.trace_id} carry pyroscope.profile.id,"
             f" {count} are awaited; local root spans: {named}"
         )
+    missing = languages.missing_processor(roots)
     return (
-        f"no local root span of the trace {evidence.trace_id} carries pyroscope.profile.id: the span processor"
-        f" (pyroscope.otel.PyroscopeSpanProcessor) is not added to the tracer provider; local root spans: {named}"
+        f"no local root span of the trace {evidence.trace_id} carries pyroscope.profile.id: {missing};"
+        f" local root spans: {named}"
     )
 
 

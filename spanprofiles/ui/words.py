@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from spanprofiles.model import Span, languages
 from spanprofiles.report import duration
 
 
@@ -60,6 +61,11 @@ def without(attributes: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if name not in names}
 
 
+def missing_processor(span: Span) -> str:
+    """Say why a local root span carries no profile ID."""
+    return languages.missing_processor([span])
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "duration": duration,
     "clock": clock,
@@ -70,4 +76,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rate": rate,
     "attribute": attribute,
     "without": without,
+    "missing_processor": missing_processor,
 }

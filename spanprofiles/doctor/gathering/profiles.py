@@ -10,6 +10,7 @@ from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.doctor.facts import ProfileFacts
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.model import IdentifierError, Span, label_selector, parse_span_id
+from spanprofiles.model.profilers import TELLING_LABELS
 
 _NEWEST = 20
 _EVERYTHING = "{}"
@@ -33,11 +34,13 @@ def profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
     services = tuple(known_services(case))
     is_known = case.service in services
     series = tuple(case.pyroscope.series(first, last, [case.selector])) if is_known else ()
+    signs = tuple(case.pyroscope.series(first, last, [case.selector], TELLING_LABELS)) if is_known else ()
     ids = valid_ids(carrying)[:_NEWEST]
     own = is_known and bool(ids) and not case.pyroscope.span_profile(window, ids).is_empty
     return ProfileFacts(
         services=services,
         series=series,
+        signs=signs,
         all_types=tuple(case.pyroscope.profile_types(first, last)),
         own_found=own,
         newest_ms=_newest_ms(case) if is_known else None,

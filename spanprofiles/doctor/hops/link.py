@@ -8,6 +8,7 @@ from spanprofiles.doctor.explaining import HARMLESS, Cause, Process, explain, is
 from spanprofiles.doctor.facts import Facts, Place
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.uploads import Arrival
+from spanprofiles.model.languages import Language
 
 HOP = "link"
 
@@ -40,7 +41,7 @@ def judge(facts: Facts) -> Finding:
     reasons = tuple(f"{count} without: {cause.value}" for cause, count in causes.most_common())
     if dead:
         evidence: tuple[str, ...] = (counted, *(_sentence(one) for one in dead))
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _DEAD)
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, facts.advice(_dead))
     if not linked and _should_be_linked(facts):
         evidence = (counted, _strangers(facts), *reasons)
         return Finding(HOP, Verdict.BROKEN, evidence, seen, _STRANGERS)
@@ -51,13 +52,16 @@ def judge(facts: Facts) -> Finding:
         *reasons,
         *(f"Pyroscope has refused {count} profile(s): {why}" for why, count in refused.items()),
     )
+    advice = _LOST if causes[Cause.LOST] else facts.advice(_unexplained)
     certain = [one for one in wrong if one.cause is not Cause.UNCLEAR]
     share = len(certain) / (linked + len(certain)) if certain else 0.0
     unclear = len(wrong) / (linked + len(wrong)) if wrong else 0.0
     if len(certain) >= _SEVERAL and share >= _BROKEN_SHARE:
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _LOST if causes[Cause.LOST] else _UNEXPLAINED)
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, advice)
     if unclear >= _DOUBTFUL_SHARE:
-        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _LOST if causes[Cause.LOST] else _UNEXPLAINED)
+        return Finding(
+            HOP, Verdict.DOUBTFUL, evidence, seen, _LOST if causes[Cause.LOST] else facts.advice(_unexplained)
+        )
     if not linked and causes[Cause.NOT_ARRIVED]:
         return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, "look again after one upload interval of the agent")
     return Finding(HOP, Verdict.OK, evidence, seen)
@@ -96,19 +100,19 @@ def _sentence(process: Process) -> str:
     return f"{process.name}: 0 of {len(process.links)} linked, about {process.expected:.0f} expected{profiles}"
 
 
-_DEAD = (
-    "That process carries profile IDs and labels no samples: it was forked after the agent was started, or never"
-    " started one. Start the agent in each worker (gunicorn's post_fork)."
-)
 _STRANGERS = (
-    "Tracer and agent do not speak of the same spans: two copies of the span processor or of the agent's package in one"
-    " process, or profile IDs rewritten on the way."
+    "Tracer and agent do not speak of the same spans: another tracer's SDK labels the samples, two copies of the span"
+    " processor or of the agent's package run in one process, or profile IDs are rewritten on the way."
 )
 _LOST = (
     "Turn the agent's log on: uploads fail, or Pyroscope refuses them (over 100 labels on a sample, too old, too"
     " large); its metric pyroscope_discarded_samples_total says why."
 )
-_UNEXPLAINED = (
-    "Look at the spans one by one: work handed to another thread or task carries no label, nor does code that releases"
-    " the interpreter lock; in asyncio a sample may carry its neighbour's ID."
-)
+
+
+def _dead(language: Language) -> str:
+    return f"that process carries profile IDs and labels no samples: {language.fork_advice}"
+
+
+def _unexplained(language: Language) -> str:
+    return f"look at the spans one by one: {language.unlabelled}"

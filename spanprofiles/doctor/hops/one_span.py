@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from spanprofiles.doctor.facts import Facts, LabelCheck, LinkFacts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.model.languages import Language
 
 HOP = "one span a sample"
 
@@ -41,11 +42,11 @@ def judge(facts: Facts) -> Finding:
         evidence = (
             f"samples of {len(foreign)} of {len(checks)} span(s) carry the name of a span that ran beside: {pairs}",
         )
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _SHARED)
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, facts.advice(_shared))
     if foreign:
         names = ", ".join(sorted({one.span.name for one in foreign})[:_SHOWN])
         evidence = (f"samples of {len(foreign)} of {len(checks)} span(s) carry another span's name: {names}",)
-        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _MIXED)
+        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, facts.advice(_mixed_up))
     return Finding(HOP, Verdict.OK, (f"none of {len(checks)} span(s) has samples after its end",), seen)
 
 
@@ -63,13 +64,20 @@ _LEAKED = (
     " not take them off. They pile up, and with over 100 labels on a sample Pyroscope refuses the whole profile. End"
     " spans where they began, or use a processor that takes the labels off by span."
 )
-_SHARED = (
-    "Samples carry the labels of several spans at once, and Pyroscope keeps one of them: asyncio tasks that share a"
-    " thread, or a local root span inside another. Use a processor that follows tasks and nests, such as"
-    " spanprofiles.processor.SpanProfileProcessor."
-)
-_MIXED = (
-    "Spans renamed while they run keep the first name on their samples, which is harmless. Where the name is a"
-    " neighbour's, samples carry the labels of several spans (asyncio tasks in one thread): use a processor that"
-    " follows tasks."
-)
+
+
+def _shared(language: Language) -> str:
+    tasks = f"{language.tasks} that share a thread, or " if language.tasks else ""
+    such_as = f", such as {language.follower}" if language.follower else ""
+    return (
+        f"Samples carry the labels of several spans at once, and Pyroscope keeps one of them: {tasks}a local root span"
+        f" inside another. Use a processor that keeps them apart{such_as}."
+    )
+
+
+def _mixed_up(language: Language) -> str:
+    tasks = f" ({language.tasks} in one thread): use a processor that follows tasks" if language.tasks else ""
+    return (
+        "Spans renamed while they run keep the first name on their samples, which is harmless. Where the name is a"
+        f" neighbour's, samples carry the labels of several spans{tasks}."
+    )

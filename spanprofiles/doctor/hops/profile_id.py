@@ -7,18 +7,11 @@ from collections import Counter
 from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.processes import process_of
-from spanprofiles.model import Span
+from spanprofiles.model import Span, languages
 
 HOP = "profile ID"
 
 _NAMES = 5
-_PROCESSORS = {
-    "python": "add pyroscope.otel.PyroscopeSpanProcessor() to the tracer provider, in each process",
-    "go": "wrap the provider: otelpyroscope.NewTracerProvider(provider) of otel-profiling-go",
-    "java": "load the extension io.pyroscope:otel into the OpenTelemetry Java agent (OTEL_JAVAAGENT_EXTENSIONS)",
-    "ruby": "add Pyroscope::Otel::SpanProcessor of the gem pyroscope-otel to the tracer provider",
-    "dotnet": "add PyroscopeSpanProcessor of the package Pyroscope.OpenTelemetry to the tracer provider",
-}
 
 
 def judge(facts: Facts) -> Finding:
@@ -48,7 +41,7 @@ def judge(facts: Facts) -> Finding:
     if bare and roots.carrying:
         evidence = (*evidence, f"processes without any: {'; '.join(bare)}")
     if bare:
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(without))
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(facts, without))
     advice = (
         "some spans of the same process carry one, some do not: a second tracer provider without the span processor, or"
         " spans begun before it was added"
@@ -67,7 +60,16 @@ def _instrumentation(spans: list[Span]) -> str:
     return ", ".join(name for name, _ in found.most_common())
 
 
-def _advice(spans: list[Span]) -> str:
-    languages = dict.fromkeys(str(span.resource.get("telemetry.sdk.language", "")) for span in spans)
-    known = [_PROCESSORS[language] for language in languages if language in _PROCESSORS]
-    return "; ".join(known) or "add the span processor of Pyroscope's package for the app's language"
+def _advice(facts: Facts, spans: list[Span]) -> str:
+    outside = [span for span in spans if languages.is_traced_from_outside(span.resource)]
+    if len(outside) == len(spans):
+        return (
+            "a tracer outside of the process makes these spans, and takes no span processor: instrument the process"
+            f" with OpenTelemetry's SDK of its language, then {_processors(facts, spans)}"
+        )
+    return _processors(facts, spans)
+
+
+def _processors(facts: Facts, spans: list[Span]) -> str:
+    found = languages.of_spans(spans) or facts.languages
+    return languages.advice(found, lambda one: one.processor_advice)

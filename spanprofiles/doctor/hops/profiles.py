@@ -25,6 +25,7 @@ def judge(facts: Facts) -> Finding:
         "newest_ms": found.newest_ms,
         "refused": dict(found.refused),
     }
+    start = facts.advice(lambda one: one.start_advice)
     overdue = _overdue(facts, found)
     if overdue:
         newest_s = (min(span.start_ns for span in overdue) / 1e6 - (found.newest_ms or 0)) / 1000
@@ -33,7 +34,7 @@ def judge(facts: Facts) -> Finding:
             " whose upload is overdue: where they run, no agent uploads",
             *_refused(found),
         )
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _NO_AGENT)
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, start)
     if facts.service in found.services:
         return Finding(HOP, Verdict.OK, (f"{len(found.series)} series of profiles of {facts.service}",), seen)
     others = list(found.found_under) or same_but_for_punctuation(facts.service, found.services)
@@ -42,11 +43,11 @@ def judge(facts: Facts) -> Finding:
     refused = _refused(found)
     if not found.services:
         evidence = ("Pyroscope has no profile of any service in that time", *refused)
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, f"{_NO_AGENT} --probe tests whether Pyroscope takes any.")
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, f"{start}; --probe tests whether Pyroscope takes any")
     alike = nearest(facts.service, found.services)
     known = ", ".join([*alike, *(one for one in found.services if one not in alike)][:_NAMES])
     evidence = (f"Pyroscope has no profile of {facts.service}", f"services it has profiles of: {known}", *refused)
-    return Finding(HOP, Verdict.BROKEN, evidence, seen, _NO_AGENT)
+    return Finding(HOP, Verdict.BROKEN, evidence, seen, start)
 
 
 def _refused(found: ProfileFacts) -> tuple[str, ...]:
@@ -67,10 +68,3 @@ def _overdue(facts: Facts, found: ProfileFacts) -> list[Span]:
         if span.start_ns / 1e6 > covered_ms and is_overdue(span, facts.now_ns, facts.upload_interval_s)
     ]
     return spans if sum(span.duration_ns for span in spans) >= _ENOUGH_NS else []
-
-
-_NO_AGENT = (
-    "Start the profiling agent in the process that serves the requests (after the fork: gunicorn's post_fork), point it"
-    " at this Pyroscope (PYROSCOPE_SERVER_ADDRESS, tenant, credentials), and give it one upload interval of time; an"
-    " agent drops failed uploads silently, so turn its log on."
-)

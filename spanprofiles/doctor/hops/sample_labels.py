@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spanprofiles.doctor import agents
 from spanprofiles.doctor.explaining import is_long, uploads_of
 from spanprofiles.doctor.facts import Facts, LinkFacts
 from spanprofiles.doctor.finding import Finding, Verdict
@@ -41,23 +42,16 @@ def judge(facts: Facts) -> Finding:
         return Finding(HOP, Verdict.OK, evidence, seen)
     none = f"no sample of {facts.service} carries a span ID"
     amounts = f"its profiles hold {cpu_ns / 1e9:.2f} s of CPU, the {len(judged)} span(s) looked at last"
-    evidence = (none, f"{amounts} {spent_ns / 1e9:.2f} s")
+    evidence = (none, f"{amounts} {spent_ns / 1e9:.2f} s", *agents.evidence(facts))
+    if agents.cannot_link(facts):
+        return Finding(HOP, Verdict.BROKEN, (none, *agents.evidence(facts)), seen, agents.advice(facts))
     if not arrived:
         evidence = (none, "the spans ended moments ago: their upload may still come")
         return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, "look again after one upload interval of the agent")
     if uploads.last_ms is not None and uploads.last_ms < min(span.start_ns for span in arrived) / 1e6:
         evidence = (*evidence, "its newest profile is older than the spans: the agent does not run where they do")
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _FORK)
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, facts.advice(lambda one: one.fork_advice))
     if spent_ns >= _ENOUGH_NS or (judged and cpu_ns >= max(_FEW_SAMPLES_NS, spent_ns / 2)):
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, f"{_IMPLEMENTATION} {_FORK}")
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, agents.advice(facts))
     advice = "send requests that compute for 50 ms and more: short and waiting spans may have no sample at all"
     return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, advice)
-
-
-_IMPLEMENTATION = (
-    "Use an agent that labels samples by span: in Python pyroscope-io's default PySpy (cpu_implementation=Stack labels"
-    " nothing) with pyroscope-otel; in Java itimer or cpu, not wall; in Go with labels not turned off."
-)
-_FORK = (
-    "Start the agent in the worker, after the fork: a forked process has none, and its spans carry IDs all the same."
-)

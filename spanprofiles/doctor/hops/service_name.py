@@ -23,8 +23,8 @@ def judge(facts: Facts) -> Finding:
     where = "samples of its spans are" if found.found_under else "profiles are"
     evidence = (f"the tracer's service.name is {facts.service}, and {where} under service_name={', '.join(others)}",)
     advice = (
-        f"give the agent the application name {facts.service} (application_name, PYROSCOPE_APPLICATION_NAME), or the"
-        f" tracer the name {others[0]} (OTEL_SERVICE_NAME)"
+        f"give the agent the name {facts.service} ({facts.advice(lambda one: one.application_name)}), or the tracer the"
+        f" name {others[0]} (OTEL_SERVICE_NAME)"
     )
     verdict = Verdict.DOUBTFUL if is_known and found.own_found else Verdict.BROKEN
     return Finding(HOP, verdict, evidence, seen, advice)

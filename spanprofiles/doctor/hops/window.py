@@ -31,8 +31,9 @@ def judge(facts: Facts) -> Finding:
             *((f"uploads come every {interval_s:g} s or so",) if interval_s else ()),
         )
         advice = (
-            f"set the agent's upload interval well under {EMBEDDED_MARGIN_S} s (upload_interval,"
-            " PYROSCOPE_UPLOAD_INTERVAL; 10 or 15 are usual): a profile is dated by the start of its upload"
+            f"set the agent's upload interval well under {EMBEDDED_MARGIN_S} s"
+            f" ({facts.advice(lambda one: one.upload_interval)}; 10 or 15 s are usual): a profile is dated by the start"
+            " of its upload"
         )
         return Finding(HOP, Verdict.BROKEN, evidence, seen, advice)
     every = f"; uploads come every {interval_s:g} s or so" if interval_s else ""

@@ -1,0 +1,69 @@
+"""What the profilers that are seen can and cannot do: evidence and advice for samples without span IDs."""
+
+from __future__ import annotations
+
+from spanprofiles.doctor.facts import Facts, ProfileFacts
+from spanprofiles.model import profilers
+from spanprofiles.model.languages import Language
+
+_SHOWN = 4
+
+
+def evidence(facts: Facts) -> tuple[str, ...]:
+    """Return what the labels of profiles say of why samples carry no span IDs, one sentence each."""
+    found = facts.profiles or ProfileFacts()
+    return (*_cannot(found), *_strange(facts, found), *_foreign(found), *_by_event(found))
+
+
+def cannot_link(facts: Facts) -> bool:
+    """Tell whether the service's samples cannot carry span IDs, whatever its spans do."""
+    return bool((facts.profiles or ProfileFacts()).cannot_link)
+
+
+def advice(facts: Facts) -> str:
+    """Return what to do so that samples carry span IDs."""
+    found = facts.profiles or ProfileFacts()
+    if found.cannot_link:
+        return facts.advice(_own_agent)
+    if found.foreign_labels:
+        return facts.advice(lambda one: f"{one.processor_advice}; Pyroscope finds spans by the label span_id alone")
+    return facts.advice(_labelled)
+
+
+def _labelled(language: Language) -> str:
+    if not language.has_processor:
+        return language.no_processor
+    return f"{language.labels}; {language.fork_advice}" if language.after_fork else language.labels
+
+
+def _own_agent(language: Language) -> str:
+    if not language.has_processor:
+        return language.no_processor
+    return f"profile with the agent made for {language.name}: {language.start_agent}; {language.add_processor}"
+
+
+def _cannot(found: ProfileFacts) -> tuple[str, ...]:
+    return tuple(f"the profiles are taken by {one.name}: {one.cannot_link}" for one in found.cannot_link)
+
+
+def _strange(facts: Facts, found: ProfileFacts) -> tuple[str, ...]:
+    of_profiles = profilers.languages_of(found.signs or found.series)
+    if not of_profiles or not facts.languages or set(of_profiles) & set(facts.languages):
+        return ()
+    one, other = (", ".join(each.name for each in some) for some in (of_profiles, facts.languages))
+    return (f"the profiles are of {one}, the spans of {other}: two programs under one service name",)
+
+
+def _foreign(found: ProfileFacts) -> tuple[str, ...]:
+    owners: dict[str, list[str]] = {}
+    for name, owner in found.foreign_labels.items():
+        owners.setdefault(owner, []).append(repr(name))
+    return tuple(
+        f"samples carry labels of {owner}, which Pyroscope does not look at: {', '.join(sorted(names)[:_SHOWN])}"
+        for owner, names in owners.items()
+    )
+
+
+def _by_event(found: ProfileFacts) -> tuple[str, ...]:
+    events = profilers.events_of(found.signs or found.series)
+    return (f"the Java profiler samples by the event {', '.join(events)}",) if events == ("wall",) else ()
