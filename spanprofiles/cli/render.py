@@ -18,6 +18,7 @@ from rich.text import Text
 from spanprofiles.linking import Evidence, LinkedSpan
 from spanprofiles.model import FlameGraph, Trace
 from spanprofiles.report import duration, flame_lines, icicle, printable, span_tree, top_table
+from spanprofiles.report.excess import cpu_excess
 
 _WARM = ("#d9480f", "#e8590c", "#f76707", "#fd7e14", "#ff922b", "#f08c00", "#f59f00", "#fab005", "#e67700", "#e03131")
 _WIDEST = 140
@@ -85,7 +86,10 @@ def linked_span(linked: LinkedSpan, target: Console, count: int = 8) -> Renderab
         f" {duration(linked.cpu_ns)} of CPU in its span profile {linked.profile_id}",
     )
     picture = flame(linked.flamegraph, width, colour=target.color_system is not None)
-    return Group(title, "", _indented(picture), "", _indented(top(linked.flamegraph, count)))
+    excess = cpu_excess(span, linked.cpu_ns)
+    return Group(
+        title, *([excess] if excess else []), "", _indented(picture), "", _indented(top(linked.flamegraph, count))
+    )
 
 
 def _indented(part: RenderableType) -> Padding:

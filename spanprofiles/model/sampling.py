@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 #: Time between two samples of the usual 100 a second, ns.
 SAMPLE_PERIOD_NS = 10_000_000
 
@@ -16,3 +18,12 @@ MANY_PERIODS = 5
 def is_too_short(work_ns: int) -> bool:
     """Tell whether work of that length, ns, may have no sample by chance, even where it computes all the time."""
     return work_ns < FEW_PERIODS * SAMPLE_PERIOD_NS
+
+
+def most_by_chance(work_ns: int) -> int:
+    """Return the most CPU, ns, that a thread which computes for so long is found to use, 39 times in 40.
+
+    Samples come at random moments, and each counts for a whole period.
+    """
+    expected = work_ns / SAMPLE_PERIOD_NS
+    return round((expected + 2 * math.sqrt(expected) + 1) * SAMPLE_PERIOD_NS)

@@ -19,6 +19,11 @@ SPANS = 40
 _SEARCHED = 300
 _ARRIVED_AFTER_S = 4.0  # younger spans may lack samples only because those are on their way
 
+_MEAN_AND_MEDIAN = (
+    "More CPU than the duration: the CPU is an average, which a few long requests raise, and the duration a median."
+    " Threads that work for one request side by side are added up too."
+)
+
 
 @dataclass(frozen=True)
 class Side:
@@ -31,6 +36,7 @@ class Side:
         median_ns: median duration of those spans, ns; of several routes, the mean of their medians.
         address: where it can be seen by itself, or empty.
         routes: the routes it is the average of, where it is of several spans.
+        excess: why it has more CPU than it lasted, or empty.
     """
 
     title: str
@@ -39,6 +45,7 @@ class Side:
     median_ns: int
     address: str = ""
     routes: tuple[str, ...] = ()
+    excess: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,12 +122,14 @@ def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Se
         return Side(title, 0, FlameGraph(), 0)
     medians = [median(span.end_ns - span.start_ns for span in spans) for spans in routes.values()]
     whole = FlameGraph([stack for average in averages for stack in average.stacks.items()])
+    average, typical_ns = divided(whole, len(averages)), round(fmean(medians))
     return Side(
         title,
         sum(len(spans) for spans in routes.values()),
-        divided(whole, len(averages)),
-        round(fmean(medians)),
+        average,
+        typical_ns,
         routes=tuple(routes),
+        excess=_MEAN_AND_MEDIAN if average.total > typical_ns else "",
     )
 
 

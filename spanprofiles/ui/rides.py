@@ -73,12 +73,21 @@ class Ride:
 
 @dataclass(frozen=True)
 class Row:
-    """A ride with what is known of its CPU (``cpu_ns`` is None where nothing is), and of others of its kind."""
+    """A ride with what is known of it and of others of its kind.
+
+    Attributes:
+        ride: the ride.
+        link: how it stands to its samples.
+        cpu_ns: CPU time in its span profiles, ns; None where nothing is known.
+        standing: how slow it is among its kind; None where too few are known.
+        excess: what to say of CPU that is more than its duration; else empty.
+    """
 
     ride: Ride
     link: Link
     cpu_ns: int | None
     standing: Standing | None = None
+    excess: str = ""
 
 
 @dataclass(frozen=True)
@@ -211,13 +220,21 @@ def _row(ride: Ride, known: Mapping[str, Known]) -> Row:
         return Row(ride, Link.NO_PROFILE_ID, None)
     cpu_ns = sum(one.cpu_ns for one in verdicts)
     if cpu_ns:
-        return Row(ride, Link.LINKED, cpu_ns)
+        return Row(ride, Link.LINKED, cpu_ns, excess=_excess(ride, known, cpu_ns))
     states = {one.state for one in verdicts}
     if ride.is_too_short:
         return Row(ride, Link.TOO_SHORT, None)
     if CpuState.NOT_ASKED in states:
         return Row(ride, Link.UNKNOWN, None)
     return Row(ride, Link.WAITING if CpuState.WAITING in states else Link.DEAD, None)
+
+
+def _excess(ride: Ride, known: Mapping[str, Known], cpu_ns: int) -> str:
+    if cpu_ns <= ride.duration_ns:
+        return ""
+    if any(known[span.profile_id].cpu_ns > span.end_ns - span.start_ns for span in ride.spans):
+        return "More CPU than it lasted: open it to see why"
+    return f"The CPU of {len(ride.spans)} spans is added up: together more than the longest of them lasted"
 
 
 def _sort_key(row: Row, sort: str) -> tuple[float | str, int]:

@@ -102,7 +102,8 @@ def describe(span: Span, mark: SpanMark) -> str:
     if span.status is SpanStatus.ERROR:
         parts.append("error")
     if mark.cpu_ns is not None:
-        parts.append(f"{duration(mark.cpu_ns)} of CPU in its span profile")
+        more = ", more than it lasted" if mark.cpu_ns > span.duration_ns else ""
+        parts.append(f"{duration(mark.cpu_ns)} of CPU in its span profile{more}")
     elif mark.dead:
         parts.append("dead link: its profile ID leads to no samples")
     return ", ".join(parts)
@@ -168,11 +169,25 @@ def _bars(trace: Trace, span: Span, mark: SpanMark, colour: int) -> list[str]:
     ]
     beneath: dict[str, Value] = {"x": percent(left), "y": top + _BAR_PX + 2, "height": _CPU_PX, "rx": 2}
     if mark.cpu_ns is not None:
-        cpu = min(mark.cpu_ns / whole, width)  # samples count in whole periods and can come to more than the wall clock
+        cpu = min(mark.cpu_ns / whole, 1 - left)  # it can be more than the span lasted, and more than there is room for
         parts.append(tag("rect", {"class": "cpu", **beneath, "width": percent(cpu)}))
+        if mark.cpu_ns > span.duration_ns:
+            parts += _excess(left + width, left + cpu, top + _BAR_PX + 2, cut=cpu < mark.cpu_ns / whole)
     elif mark.dead:
         parts.append(tag("rect", {"class": "dead", **beneath, "width": percent(width)}))
     return [*parts, _text(span, mark, left, width, top + 12)]
+
+
+def _excess(start: float, end: float, top: int, *, cut: bool) -> list[str]:
+    """Mark the part of a CPU bar that is beyond its span's duration, with an arrow where it goes on out of sight."""
+    parts = []
+    if end > start:
+        place: dict[str, Value] = {"x": percent(start), "y": top, "width": percent(end - start), "height": _CPU_PX}
+        parts.append(tag("rect", {"class": "excess", **place, "rx": 2}))
+    if cut:
+        arrow = tag("path", {"class": "excess-arrow", "d": f"M-9 {top - 2}l8 {_CPU_PX / 2 + 2}l-8 {_CPU_PX / 2 + 2}z"})
+        parts.append(tag("svg", {"x": "100%", "y": 0, "overflow": "visible"}, arrow))
+    return parts
 
 
 def _text(span: Span, mark: SpanMark, left: float, width: float, base: int) -> str:

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from spanprofiles.model import FlameGraph
 from spanprofiles.report import duration
+from spanprofiles.report.excess import cpu_excess
 from spanprofiles.report.svg import difference_layout, difference_svg
 from spanprofiles.report.svg.difference import BEFORE_AND_AFTER, change_text, difference_data
 from spanprofiles.ui.comparing import Group, Side, compare_groups
@@ -126,7 +127,9 @@ def _side_of_span(text: str) -> Side:
     where = f" in {region}" if isinstance(region, str) and region else ""
     title = f"{span.name}{where}, {duration(span.duration_ns)}"
     address = url_for("traces.flamegraph", trace_id=trace.trace_id, span_id=span.span_id)
-    return Side(title, 0 if profile.flamegraph.is_empty else 1, profile.flamegraph, span.duration_ns, address)
+    count = 0 if profile.flamegraph.is_empty else 1
+    excess = cpu_excess(span, profile.flamegraph.total)
+    return Side(title, count, profile.flamegraph, span.duration_ns, address, excess=excess)
 
 
 def _group() -> Group:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from markupsafe import Markup
 
 from spanprofiles.model import Span, SpanStatus, Trace, parse_span_id
 from spanprofiles.model.pprof import pprof_profile
 from spanprofiles.report import duration
+from spanprofiles.report.excess import cpu_excess
 from spanprofiles.report.folded import folded_text
-from spanprofiles.report.svg import flame_document, service_colours, waterfall_svg
+from spanprofiles.report.svg import SpanMark, flame_document, service_colours, waterfall_svg
 from spanprofiles.report.svg.waterfall import MOST_ROWS
 from spanprofiles.ui.diagnosis import diagnose
 from spanprofiles.ui.grafana import grafana_address
@@ -64,6 +67,7 @@ def profile_values(profile: SpanProfile, **parameters: str) -> dict[str, object]
         label = f"Flame graph of {span.name}: {duration(profile.flamegraph.total)} of CPU"
         values["picture"] = picture_of(layout, files, label, address_of_box(**parameters))
         values["layout"] = layout
+        values["excess"] = cpu_excess(span, profile.flamegraph.total)
         values["files"] = files
         values["top"] = profile.flamegraph.top(_TOP_ROWS)
         values["functions"] = len(profile.flamegraph.functions)
@@ -90,7 +94,7 @@ def trace(trace_id: str) -> str:
         "trace.html",
         trace=found,
         waterfall=Markup(svg),  # noqa: S704  # its texts are escaped there
-        marks=marks,
+        any_excess=any(_is_excessive(span, marks) for span in found.spans),
         colours=service_colours(found),
         left_out=max(0, len(found.spans) - MOST_ROWS),
         local_root=found.is_local_root(chosen),
@@ -135,6 +139,11 @@ def download(trace_id: str, span_id: str, name: str) -> Response:
         kind = "application/octet-stream"
     headers = {"Content-Disposition": f'attachment; filename="{span.span_id}.{name}"'}
     return Response(body, mimetype=None, content_type=kind, headers=headers)
+
+
+def _is_excessive(span: Span, marks: Mapping[str, SpanMark]) -> bool:
+    mark = marks.get(span.span_id)
+    return mark is not None and (mark.cpu_ns or 0) > span.duration_ns
 
 
 def _linked_above(trace: Trace, span: Span) -> Span | None:

@@ -247,3 +247,17 @@ def test_a_waterfall_of_very_many_spans_draws_the_first_thousand() -> None:
 
     assert svg.count('class="row"') == 1000
     assert height < 40_000
+
+
+def test_cpu_beyond_a_spans_duration_goes_on_past_its_bar_as_far_as_there_is_room() -> None:
+    whole = Span("1" * 32, "1" * 16, None, "whole", SpanKind.SERVER, 0, 100)
+    early = Span("1" * 32, "2" * 16, "1" * 16, "early", SpanKind.SERVER, 0, 20)
+
+    fitting, _ = waterfall_svg(Trace.of("1" * 32, [whole, early]), {early.span_id: SpanMark(cpu_ns=60)})
+    cut, _ = waterfall_svg(Trace.of("1" * 32, [whole, early]), {early.span_id: SpanMark(cpu_ns=160)})
+
+    assert '<rect class="cpu" x="0%" y="23" height="5" rx="2" width="60%"/>' in fitting
+    assert '<rect class="excess" x="20%" y="23" width="40%" height="5" rx="2"/>' in fitting
+    assert "excess-arrow" not in fitting
+    assert 'width="100%"' in cut
+    assert "excess-arrow" in cut
