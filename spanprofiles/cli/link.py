@@ -187,18 +187,23 @@ def _print(trace: Trace, source: DataSource, url: str, looked: Sequence[_Looked]
             reason = one.link.no_button.value if one.link.no_button else ""
             click.echo(f"  button    {click.style('no', fg='red')}: {reason}")
             click.echo(f"            {one.link.explanation}")
+            _print_warnings(one.link)
             continue
         click.echo(f"  button    {click.style('yes', fg='green')}")
         click.echo(f"  asks      {query.label_selector}, span {query.span_selector[0]!r}, {query.profile_type!r}")
         click.echo(f"  range     {query.start_ms} to {query.end_ms} ms")
         click.echo(f"  Explore   {one.url}")
-        for warning in one.link.warnings:
-            click.echo(f"  {click.style('warning', fg='yellow')}   {warning.text}")
+        _print_warnings(one.link)
         click.echo(f"  came      {click.style(one.outcome, fg='green' if one.works else 'red')}")
         if one.embedded is not None:
             click.echo(f"  embedded  {'drawn' if one.embedded else 'nothing is drawn, and nothing said'}")
         if one.through_grafana:
             click.echo(f"  Grafana   {one.through_grafana}")
+
+
+def _print_warnings(link: GrafanaLink) -> None:
+    for warning in link.warnings:
+        click.echo(f"  {click.style('warning', fg='yellow')}   {warning.text}")
 
 
 def _print_json(trace: Trace, source: DataSource, url: str, looked: Sequence[_Looked]) -> None:

@@ -12,15 +12,13 @@ from spanprofiles.linking.grafana.datasource import (
     TEMPO_TYPE,
     DataSource,
     DataSources,
-    SettingsError,
-    Tag,
-    TraceToProfiles,
 )
 from spanprofiles.linking.grafana.explore import profile_url, trace_url
 from spanprofiles.linking.grafana.outcome import Doubt, GrafanaLink, LinkWarning, NoButton, SpanProfileQuery
 from spanprofiles.linking.grafana.provisioning import read_data_sources
 from spanprofiles.linking.grafana.resolving import resolve, resolve_trace
 from spanprofiles.linking.grafana.sending import Answer, GrafanaLinker, NoButtonError, send
+from spanprofiles.linking.grafana.settings import SettingsError, Tag, TraceToProfiles
 
 __all__ = [
     "PYROSCOPE_TYPE",

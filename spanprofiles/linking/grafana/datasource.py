@@ -8,63 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from spanprofiles.linking.grafana import javascript
+from spanprofiles.linking.grafana.settings import DEFAULT_DATASOURCE, KeyPath, SettingsError, TraceToProfiles, read
 
 #: The type of a data source that asks Tempo.
 TEMPO_TYPE = "tempo"
 
 #: The only type of data source that the button "Profiles for this span" accepts.
 PYROSCOPE_TYPE = "grafana-pyroscope-datasource"
-
-KeyPath = tuple[str | int, ...]
-"""Where a value stands in a JSON or YAML document: keys and list indexes from the top."""
-
-_SETTINGS: KeyPath = ("jsonData", "tracesToProfiles")
-
-
-class SettingsError(ValueError):
-    """A data source's settings are not of the form Grafana expects.
-
-    Attributes:
-        path: where the wrong value stands, or empty where the whole document is wrong.
-    """
-
-    def __init__(self, message: str, path: KeyPath = ()) -> None:
-        self.path = path
-        super().__init__(message)
-
-
-@dataclass(frozen=True)
-class Tag:
-    """Which attribute becomes which label.
-
-    Attributes:
-        key: the attribute's name, matched exactly.
-        label: the label's name: the setting's ``value``, or ``key`` as it is where that is absent or empty.
-    """
-
-    key: str
-    label: str
-
-
-@dataclass(frozen=True)
-class TraceToProfiles:
-    """The settings "Trace to profiles" of a Tempo data source (``jsonData.tracesToProfiles``).
-
-    Attributes:
-        datasource_uid: the data source that is asked for profiles.
-        profile_type: ``name:type:unit:period type:period unit``, or empty.
-        custom_query: whether ``query`` replaces the label selector made of tags.
-        query: the custom label selector, with variables.
-        tags: the configured tags; empty means Grafana's default.
-    """
-
-    datasource_uid: str = ""
-    profile_type: str = ""
-    custom_query: bool = False
-    query: str = ""
-    tags: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +32,8 @@ class DataSource:
         is_default: whether Grafana takes it where none is named.
         traces_to_profiles: the settings of the link to profiles, or None where there are none.
         notes: what was noticed while the settings were read, one sentence each.
+        organization: whose it is, by ID or name: data sources of one cannot be seen by another.
+        number: the ID that Grafana's API gives it, as text; empty where it is not known.
     """
 
     uid: str
@@ -86,28 +42,29 @@ class DataSource:
     is_default: bool = False
     traces_to_profiles: TraceToProfiles | None = None
     notes: tuple[str, ...] = ()
+    organization: str = "1"
+    number: str = ""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> DataSource:
         """Read a data source's JSON.
 
         Raises:
-            SettingsError: a value has the wrong type, or name or type is missing; ``path`` says which.
+            SettingsError: a value has a type that Grafana refuses, or the name is missing; ``path`` says which.
         """
-        name = _text(settings, ("name",), required=True)
-        data = _mapping(settings.get("jsonData"), ("jsonData",))
-        traces = data.get("tracesToProfiles")
+        name = _text(settings, "name", required=True)
+        organization = _text(settings, "orgName") or _text(settings, "orgId")
+        traces_to_profiles, notes = read(_mapping(settings.get("jsonData"), ("jsonData",)))
         return cls(
-            uid=_text(settings, ("uid",)) or generated_uid(name),
+            uid=_text(settings, "uid") or generated_uid(name),
             name=name,
-            type=_text(settings, ("type",), required=True),
-            is_default=bool(settings.get("isDefault")),
-            traces_to_profiles=None if traces is None else _traces_to_profiles(_mapping(traces, _SETTINGS)),
+            type=_text(settings, "type"),
+            is_default=settings.get("isDefault") is True,
+            traces_to_profiles=traces_to_profiles,
+            notes=(*_misplaced(settings), *notes),
+            organization="1" if organization in {"", "0"} else organization,
+            number=_text(settings, "id"),
         )
-
-    def with_notes(self, notes: Sequence[str]) -> DataSource:
-        """Return the same data source with notes added."""
-        return replace(self, notes=(*self.notes, *notes))
 
 
 class DataSources:
@@ -119,22 +76,32 @@ class DataSources:
         Raises:
             SettingsError: two have the same UID.
         """
-        self._by_uid: dict[str, DataSource] = {}
+        self._by_uid: dict[tuple[str, str], DataSource] = {}
         for source in sources:
-            if source.uid in self._by_uid:
-                other = self._by_uid[source.uid]
+            other = self._by_uid.setdefault((source.organization, source.uid), source)
+            if other is not source:
                 raise SettingsError(
                     f"the data sources {other.name!r} and {source.name!r} have the same uid {source.uid!r}"
                 )
-            self._by_uid[source.uid] = source
 
     def __iter__(self) -> Iterator[DataSource]:
         return iter(self._by_uid.values())
 
-    def find(self, reference: str) -> DataSource | None:
-        """Return the data source with that UID or else with that name, as Grafana looks it up, or None."""
-        by_name = (source for source in self if source.name == reference)
-        return self._by_uid.get(reference) or next(by_name, None)
+    def find(self, reference: str, organization: str | None = None) -> DataSource | None:
+        """Return what a reference leads to, as Grafana looks it up: by UID, by name, by number; None if to nothing.
+
+        Args:
+            reference: what names the data source; ``default`` is the default one, whatever else has that name.
+            organization: whose data sources are looked at; by default all.
+        """
+        seen = [source for source in self if organization in (None, source.organization)]
+        if reference == DEFAULT_DATASOURCE:
+            return next((source for source in seen if source.is_default), None)
+        for names in ("uid", "name", "number"):
+            found = next((source for source in seen if getattr(source, names) == reference), None)
+            if found is not None:
+                return found
+        return None
 
     def tempo(self, uid: str | None = None) -> DataSource:
         """Return the Tempo data source with that UID; without one, the only or the default one.
@@ -143,9 +110,9 @@ class DataSources:
             SettingsError: there is none, or several and none is the default.
         """
         tempos = [source for source in self if source.type == TEMPO_TYPE]
-        named = ", ".join(f"{source.uid} ({source.type})" for source in self) or "none"
+        named = ", ".join(f"{source.uid} ({source.type or 'without a type'})" for source in self) or "none"
         if uid is not None:
-            found = self._by_uid.get(uid)
+            found = next((source for source in self if source.uid == uid), None)
             if found is None:
                 raise SettingsError(f"there is no data source with the uid {uid!r}; there are: {named}")
             if found.type != TEMPO_TYPE:
@@ -154,7 +121,7 @@ class DataSources:
         if not tempos:
             raise SettingsError(f"there is no data source of type {TEMPO_TYPE!r}; there are: {named}")
         chosen = tempos if len(tempos) == 1 else [source for source in tempos if source.is_default]
-        if not chosen:
+        if len(chosen) != 1:
             uids = ", ".join(source.uid for source in tempos)
             raise SettingsError(f"there are several Tempo data sources, choose one by its uid: {uids}")
         return chosen[0]
@@ -165,24 +132,13 @@ def generated_uid(name: str) -> str:
     return "P" + hashlib.sha256(name.encode()).hexdigest()[:16].upper()
 
 
-def _traces_to_profiles(settings: Mapping[str, Any]) -> TraceToProfiles:
-    path = (*_SETTINGS, "tags")
-    tags = settings.get("tags")
-    if tags is not None and not isinstance(tags, list):
-        raise SettingsError("a list of {key, value} is expected", path)
-    return TraceToProfiles(
-        datasource_uid=_text(settings, (*_SETTINGS, "datasourceUid")),
-        profile_type=_text(settings, (*_SETTINGS, "profileTypeId")),
-        custom_query=bool(settings.get("customQuery")),  # any text counts, "false" too: JavaScript decides
-        query=_text(settings, (*_SETTINGS, "query")),
-        tags=tuple(_tag(one, (*path, index)) for index, one in enumerate(tags or [])),
-    )
-
-
-def _tag(tag: object, path: KeyPath) -> Tag:
-    settings = _mapping(tag, path)
-    key = _text(settings, (*path, "key"), required=True)
-    return Tag(key, _text(settings, (*path, "value")) or key)
+def _misplaced(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Say of settings that stand where Grafana does not look for them."""
+    if "tracesToProfiles" in settings:
+        yield "tracesToProfiles stands beside jsonData, where Grafana does not read it: move it into jsonData"
+    for name in settings:
+        if isinstance(name, str) and name != "jsonData" and name.casefold().replace("_", "") == "jsondata":
+            yield f"{name} is not read by Grafana: the name is jsonData"
 
 
 def _mapping(value: object, path: KeyPath) -> Mapping[str, Any]:
@@ -193,12 +149,12 @@ def _mapping(value: object, path: KeyPath) -> Mapping[str, Any]:
     return value
 
 
-def _text(settings: Mapping[str, Any], path: KeyPath, *, required: bool = False) -> str:
-    value = settings.get(str(path[-1]))
-    if value is None or value == "":
-        if required:
-            raise SettingsError("it is missing or empty", path)
-        return ""
-    if not isinstance(value, str):
-        raise SettingsError(f"a text is expected, not {value!r}", path)
-    return value
+def _text(settings: Mapping[str, Any], name: str, *, required: bool = False) -> str:
+    """Return a text; a number stands for its digits, as it does in a provisioning file."""
+    value = settings.get(name)
+    if isinstance(value, (Mapping, list)):
+        raise SettingsError(f"a text is expected, not {value!r}", (name,))
+    written = "" if value is None else javascript.text(value)
+    if required and not written:
+        raise SettingsError("it is missing or empty", (name,))
+    return written

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from spanprofiles.linking.grafana import selecting
-from spanprofiles.linking.grafana.datasource import DataSource, TraceToProfiles
+from spanprofiles.linking.grafana.datasource import DataSource
 from spanprofiles.linking.grafana.outcome import Doubt, LinkWarning, SpanProfileQuery
 from spanprofiles.linking.grafana.selecting import Label
+from spanprofiles.linking.grafana.settings import DEFAULT_DATASOURCE, TraceToProfiles
 from spanprofiles.linking.grafana.variables import BUILT_IN, Use
 from spanprofiles.model import CPU
 
@@ -32,21 +33,38 @@ def doubts(
     """
     settings = source.traces_to_profiles or TraceToProfiles()
     custom = settings.query if settings.custom_query else ""
-    yield from (LinkWarning(Doubt.SETTINGS, note) for note in source.notes)
+    yield from of_notes(source)
     yield from _of_settings(settings, target)
     yield from _of_profile(query)
     yield from _of_variables(used)
-    sent = compared if not custom or any(one.name == "__tags" for one in used) else []
+    sent = compared
+    if not custom or any(one.name == "__tags" for one in used):
+        yield from _of_keyless(settings)
+    else:
+        sent = []
     yield from _of_tags(settings, sent)
     yield from _of_selector(query.label_selector, sent, used)
 
 
+def of_notes(source: DataSource) -> Iterator[LinkWarning]:
+    """Yield what was noticed while the data source's settings were read."""
+    return (LinkWarning(Doubt.SETTINGS, note) for note in source.notes)
+
+
 def _of_settings(settings: TraceToProfiles, target: DataSource) -> Iterator[LinkWarning]:
-    if settings.datasource_uid != target.uid:
+    if settings.datasource_uid == DEFAULT_DATASOURCE:
         yield LinkWarning(
             Doubt.FOUND_BY_NAME,
-            f"datasourceUid is {settings.datasource_uid!r}, the data source's name: the link works, and breaks when"
-            f" somebody renames it; set it to the uid {target.uid!r}",
+            "the default data source is asked for profiles: the link works, and breaks when another one becomes that;"
+            f" set datasourceUid to the uid {target.uid!r}",
+        )
+    elif settings.datasource_uid != target.uid:
+        by_name = settings.datasource_uid == target.name
+        kind, cause = ("name", "somebody renames it") if by_name else ("number", "it is made anew")
+        yield LinkWarning(
+            Doubt.FOUND_BY_NAME,
+            f"datasourceUid is {settings.datasource_uid!r}, the data source's {kind}: the link works, and breaks when"
+            f" {cause}; set it to the uid {target.uid!r}",
         )
     if settings.query and not settings.custom_query:
         yield LinkWarning(
@@ -113,8 +131,16 @@ def _of_variables(used: Sequence[Use]) -> Iterator[LinkWarning]:
             yield _unescaped(one.text, one.value)
 
 
+def _of_keyless(settings: TraceToProfiles) -> Iterator[LinkWarning]:
+    for written in settings.keyless:
+        yield LinkWarning(
+            Doubt.TAG_WITHOUT_KEY,
+            f"the tag {written} has no key that is a text, so it compares nothing: write it as {{key, value}}",
+        )
+
+
 def _of_tags(settings: TraceToProfiles, compared: Sequence[Label]) -> Iterator[LinkWarning]:
-    by_default = [one for one in compared if one.key == "service.namespace" and not settings.tags]
+    by_default = [one for one in compared if one.key == "service.namespace" and not settings.has_tags]
     if by_default:
         yield LinkWarning(
             Doubt.NAMESPACE_BY_DEFAULT,

@@ -18,6 +18,7 @@ class NoButton(Enum):
     NOT_CONFIGURED = "the Tempo data source has no settings for Trace to profiles"
     NO_DATASOURCE = "the settings name no data source for profiles"
     UNKNOWN_DATASOURCE = "the data source for profiles does not exist"
+    TRACE_VIEW_FAILS = "the settings stop Grafana's trace view with an error"
     WRONG_TYPE = "the data source for profiles is not a Pyroscope data source"
     NO_PROFILE_ID = "the span has no attribute pyroscope.profile.id"
     UNRESOLVED_VARIABLE = "a variable of the query stands for nothing"
@@ -31,6 +32,7 @@ class Doubt(Enum):
     MALFORMED_PROFILE_TYPE = "the profile type has the wrong form"
     OTHER_PROFILE_TYPE = "the profile type is not CPU time"
     MALFORMED_PROFILE_ID = "the profile ID is not 16 hexadecimal digits"
+    TAG_WITHOUT_KEY = "a tag has no key and compares nothing"
     DOTTED_LABEL = "a label name is not quoted and must be"
     UNESCAPED_VALUE = "a value breaks the selector"
     EMPTY_VALUE = "a label is compared with an empty text"
@@ -107,7 +109,7 @@ class GrafanaLink:
         embedded: what the flame graph embedded in the span's details asks, or None where it does not ask.
         no_button: why there is no button, or None where there is one.
         explanation: the same for this span, with what to change; empty where there is a button.
-        warnings: doubts about a link that is there.
+        warnings: doubts about a link that is there, or about settings that give none.
     """
 
     span: Span

@@ -1,20 +1,24 @@
 """Grafana's provisioning files of data sources, read as Grafana reads them: YAML with environment variables.
 
-Source: Grafana's documentation of provisioning. ``$NAME`` and ``${NAME}`` stand for environment variables, ``$$`` for
-one dollar; so the variables of a custom query must be written with two, ``'{$${__tags}}'``.
+Source: Grafana's documentation of provisioning, and the code that reads the files (13.1). ``$NAME`` and ``${NAME}``
+stand for environment variables, ``$$`` for one dollar; so the variables of a custom query must be written with two,
+``'{$${__tags}}'``. A file without ``apiVersion: 1`` is read in its oldest form, ``json_data`` and ``is_default``.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from spanprofiles.linking.grafana.datasource import DataSource, DataSources, KeyPath, SettingsError
+from spanprofiles.linking.grafana.datasource import DataSource, DataSources, generated_uid
+from spanprofiles.linking.grafana.document import Document, DoubleKeyError
+from spanprofiles.linking.grafana.settings import KeyPath, SettingsError
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
 _EXPANDED = re.compile(
@@ -28,6 +32,13 @@ _LIMIT = 1024 * 1024
 # what the link does not depend on; secrets among it
 _LEFT_OUT = {"secureJsonData", "password", "basicAuthPassword"}
 _DEEPEST = 30
+
+# what Grafana reads as a text, however it is written: ``uid: 7`` is the text 7
+_TEXTS = ("uid", "name", "type", "orgId", "orgName")
+# the texts that Go takes for true and false
+_TRUE, _FALSE = {"1", "t", "T", "TRUE", "true", "True"}, {"0", "f", "F", "FALSE", "false", "False"}
+# the names of a file without apiVersion, and what they became
+_OLD = {"json_data": "jsonData", "is_default": "isDefault", "org_id": "orgId", "org_name": "orgName"}
 
 
 def read_data_sources(
@@ -44,12 +55,10 @@ def read_data_sources(
         SettingsError: a file cannot be read or is not of that form; the message names file, line and key.
     """
     known = os.environ if environment is None else environment
-    found: list[DataSource] = []
-    for path in _files(paths):
-        found += _File(path, known).data_sources()
+    found = [source for path in _files(paths) for source in _File(path, known).data_sources()]
     if not found:
         raise SettingsError(f"there is no data source in {', '.join(map(str, paths))}")
-    return DataSources(found)
+    return DataSources(_updated(found))
 
 
 def expand(text: str, environment: Mapping[str, str]) -> tuple[str, list[str]]:
@@ -76,6 +85,30 @@ def expand(text: str, environment: Mapping[str, str]) -> tuple[str, list[str]]:
     return _EXPANDED.sub(fill, text), unset
 
 
+def _updated(sources: Iterable[DataSource]) -> list[DataSource]:
+    """Let an entry with a name that was there change that data source: Grafana goes by the name.
+
+    Raises:
+        SettingsError: two are the default of one organization.
+    """
+    by_name: dict[tuple[str, str], DataSource] = {}
+    for source in sources:
+        key = (source.organization, source.name)
+        if key in by_name:
+            note = f"the data source {source.name!r} is given more than once, and the last entry counts"
+            uid = by_name[key].uid if source.uid == generated_uid(source.name) else source.uid
+            by_name[key] = replace(source, uid=uid, notes=(*source.notes, note))
+        else:
+            by_name[key] = source
+    for organization in {source.organization for source in by_name.values()}:
+        defaults = [
+            source.uid for source in by_name.values() if source.is_default and source.organization == organization
+        ]
+        if len(defaults) > 1:
+            raise SettingsError(f"{', '.join(defaults)} are all the default data source: Grafana refuses more than one")
+    return list(by_name.values())
+
+
 def _files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     files: list[Path] = []
     for path in map(Path, paths):
@@ -96,14 +129,12 @@ class _File:
         self.path = path
         self._environment = environment
         self._notes: list[str] = []
-        text = _content(path)
         try:
-            loader = yaml.SafeLoader(text)
-            try:
-                self._root = loader.get_single_node()
-                self._data = loader.construct_document(self._root) if self._root is not None else None
-            finally:
-                loader.dispose()
+            self._document = Document(_content(path))
+        except DoubleKeyError as error:
+            raise SettingsError(f"{path}:{error.line}: {error}") from error
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error}") from error
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = f"{mark.line + 1}: " if mark else " "
@@ -116,28 +147,90 @@ class _File:
 
         What Grafana's API answers (a list, or a mapping with a type) has been expanded by Grafana already.
         """
-        data = self._data
+        data = self._document.value
         if data is None:
             return []
         if isinstance(data, list):
-            return [self._data_source(one, (index,), expand_it=False) for index, one in enumerate(data)]
+            return [self._answered(one, (index,)) for index, one in enumerate(data)]
         if isinstance(data, dict) and "type" in data:
-            return [self._data_source(data, (), expand_it=False)]
+            return [self._answered(data, ())]
+        if (
+            isinstance(data, dict)
+            and data.get("datasources") is None
+            and {"datasources", "deleteDatasources"} & set(data)
+        ):
+            return []
         if not isinstance(data, dict) or not isinstance(data.get("datasources"), list):
             here: KeyPath = ("datasources",) if isinstance(data, dict) and "datasources" in data else ()
             raise self._wrong(here, "a list of data sources under the key 'datasources' is expected")
-        return [self._data_source(one, ("datasources", index)) for index, one in enumerate(data["datasources"])]
+        has_version = self._version() > 0
+        return [
+            self._provisioned(one, ("datasources", index), has_version=has_version)
+            for index, one in enumerate(data["datasources"])
+        ]
 
-    def _data_source(self, entry: object, path: KeyPath, *, expand_it: bool = True) -> DataSource:
+    def _version(self) -> float:
+        """Return ``apiVersion``, 0 where there is none."""
+        version = self._document.value.get("apiVersion")
+        if version is None:
+            return 0
+        if isinstance(version, bool) or not isinstance(version, (int, float)):
+            raise self._wrong(("apiVersion",), f"a number is expected, not {version!r}: write apiVersion: 1")
+        return version
+
+    def _answered(self, entry: object, path: KeyPath) -> DataSource:
+        """Read a data source as Grafana's API gives it."""
+        return self._data_source(self._entry(entry, path), path)
+
+    def _provisioned(self, entry: object, path: KeyPath, *, has_version: bool) -> DataSource:
+        """Read an entry of a provisioning file."""
+        raw = self._entry(entry, path)
+        self._notes = []
+        if self._document.is_first_of_many:
+            self._notes.append(f"{self.path}: what follows the first --- is not read by Grafana")
+        is_old = (
+            not has_version and not {"jsonData", "uid", "isDefault"} & raw.keys() and bool(_OLD.keys() & raw.keys())
+        )
+        written = {name: name for name in _TEXTS} | ({new: old for old, new in _OLD.items()} if is_old else {})
+        if is_old:
+            raw = {_OLD.get(name, name): value for name, value in raw.items()}
+        elif not has_version:
+            self._notes.append(
+                f"{self.path}: without apiVersion: 1 Grafana reads the file in its oldest form, and neither uid nor"
+                " jsonData: add it"
+            )
+        for name in _TEXTS:
+            raw[name] = self._written((*path, written[name]))
+        expanded = raw if is_old else self._expanded(raw, path)
+        expanded["isDefault"] = self._is_default((*path, written.get("isDefault", "isDefault")))
+        return self._data_source(expanded, path)
+
+    def _written(self, path: KeyPath) -> str | None:
+        try:
+            return self._document.written(path)
+        except SettingsError as error:
+            raise self._wrong(path, str(error)) from error
+
+    def _is_default(self, path: KeyPath) -> bool:
+        """Read what Grafana reads with Go's ParseBool, which does not know ``yes``."""
+        written = self._written(path)
+        text = "" if written is None else str(self._expanded(written, path))
+        if written is not None and text not in _TRUE | _FALSE:
+            raise self._wrong(path, f"true or false is expected, not {text!r}")
+        return text in _TRUE
+
+    def _entry(self, entry: object, path: KeyPath) -> dict[str, Any]:
         if not isinstance(entry, dict):
             raise self._wrong(path, f"keys and values are expected, not {entry!r}")
         self._notes = []
-        kept = {key: value for key, value in entry.items() if key not in _LEFT_OUT}
-        expanded = self._expanded(kept, path) if expand_it else kept
+        return {key: value for key, value in entry.items() if key not in _LEFT_OUT}
+
+    def _data_source(self, settings: Mapping[str, Any], path: KeyPath) -> DataSource:
         try:
-            return DataSource.of(expanded).with_notes(self._notes)
+            source = DataSource.of(settings)
         except SettingsError as error:
             raise self._wrong((*path, *error.path), str(error)) from error
+        return replace(source, notes=(*self._notes, *source.notes))
 
     def _expanded(self, value: Any, path: KeyPath) -> Any:
         if len(path) > _DEEPEST:
@@ -164,23 +257,7 @@ class _File:
 
     def _place(self, path: KeyPath) -> str:
         key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
-        return f"{self.path}:{self._line(path)}" + (f": {key}" if key else "")
-
-    def _line(self, path: KeyPath) -> int:
-        """Return the line of the value at that path, or of the innermost part of the path that is there."""
-        node, line = self._root, self._root.start_mark.line if self._root is not None else 0
-        for step in path:
-            if isinstance(node, yaml.MappingNode):
-                pairs = [(key, value) for key, value in node.value if getattr(key, "value", None) == str(step)]
-                if not pairs:
-                    break
-                line, node = pairs[-1][0].start_mark.line, pairs[-1][1]
-            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-                node = node.value[step]
-                line = node.start_mark.line
-            else:
-                break
-        return line + 1
+        return f"{self.path}:{self._document.line(path)}" + (f": {key}" if key else "")
 
 
 def _matters(path: KeyPath) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spanprofiles.linking.grafana import doubting, selecting
-from spanprofiles.linking.grafana.datasource import PYROSCOPE_TYPE, TEMPO_TYPE, DataSource, DataSources, TraceToProfiles
+from spanprofiles.linking.grafana.datasource import PYROSCOPE_TYPE, TEMPO_TYPE, DataSource, DataSources
 from spanprofiles.linking.grafana.outcome import GrafanaLink, NoButton, SpanProfileQuery
+from spanprofiles.linking.grafana.settings import DEFAULT_DATASOURCE, TraceToProfiles
 from spanprofiles.linking.grafana.variables import BUILT_IN, Scope, Use, attribute_text, replace, scope_of, uses
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Span, Trace
 from spanprofiles.model.margins import BUTTON_MARGIN_MS, EMBEDDED_MARGIN_MS
@@ -38,11 +39,12 @@ def resolve(source: DataSource, sources: DataSources, span: Span, trace: Trace) 
         trace: the trace it belongs to.
     """
     try:
-        settings, target = _settings(source, sources)
+        settings, target = _settings(source, sources, span)
         profile_id = _profile_id(span)
     except _NoButtonFound as missing:
-        return GrafanaLink(span, source, no_button=missing.reason, explanation=missing.explanation)
-    compared = selecting.labels(span, settings.tags or selecting.DEFAULT_TAGS)
+        notes = () if missing.reason is NoButton.NO_PROFILE_ID else tuple(doubting.of_notes(source))
+        return GrafanaLink(span, source, no_button=missing.reason, explanation=missing.explanation, warnings=notes)
+    compared = selecting.labels(span, settings.compared_tags)
     scope = scope_of(span, trace, selecting.joined(compared))
     selector = settings.query if settings.custom_query and settings.query else _TAGS_ONLY
     embedded = _query(target, span, EMBEDDED_MARGIN_MS, replace(selector, scope), profile_id, settings.profile_type)
@@ -68,7 +70,7 @@ def resolve_trace(source: DataSource, sources: DataSources, trace: Trace) -> lis
     return [resolve(source, sources, span, trace) for span in trace.spans if PROFILE_ID_ATTRIBUTE in span.attributes]
 
 
-def _settings(source: DataSource, sources: DataSources) -> tuple[TraceToProfiles, DataSource]:
+def _settings(source: DataSource, sources: DataSources, span: Span) -> tuple[TraceToProfiles, DataSource]:
     settings = source.traces_to_profiles
     if source.type != TEMPO_TYPE:
         raise _NoButtonFound(
@@ -89,13 +91,20 @@ def _settings(source: DataSource, sources: DataSources) -> tuple[TraceToProfiles
             f"jsonData.tracesToProfiles.datasourceUid of the data source {source.uid!r} is missing or empty: set it to"
             " the uid of the Pyroscope data source",
         )
-    target = sources.find(wanted)
-    usable = ", ".join(repr(one.uid) for one in sources if one.type == PYROSCOPE_TYPE) or "none"
+    target = sources.find(wanted, source.organization)
+    usable = ", ".join(_pyroscopes(sources, source)) or "none"
     if target is None:
         raise _NoButtonFound(
             NoButton.UNKNOWN_DATASOURCE,
             f"jsonData.tracesToProfiles.datasourceUid of the data source {source.uid!r} is {wanted!r}, and no data"
-            f" source has that uid: set it to that of a Pyroscope data source (there are: {usable})",
+            f" source {_has(wanted)}: set it to that of a Pyroscope data source (there are: {usable})",
+        )
+    failing = selecting.fails_at(span, settings)
+    if failing is not None:
+        raise _NoButtonFound(
+            NoButton.TRACE_VIEW_FAILS,
+            f"the tags of the data source {source.uid!r} stop Grafana's trace view with an error, as soon as it looks"
+            f" for {failing!r}: jsonData.tracesToProfiles.tags must be a list of {{key, value}}, without null in it",
         )
     if target.type != PYROSCOPE_TYPE:
         raise _NoButtonFound(
@@ -104,6 +113,16 @@ def _settings(source: DataSource, sources: DataSources) -> tuple[TraceToProfiles
             f" its type, or name another in datasourceUid (there are: {usable})",
         )
     return settings, target
+
+
+def _has(wanted: str) -> str:
+    return "is the default one" if wanted == DEFAULT_DATASOURCE else "has that uid"
+
+
+def _pyroscopes(sources: DataSources, source: DataSource) -> list[str]:
+    """Return the UIDs that would do."""
+    beside = (one for one in sources if one.organization == source.organization)
+    return [repr(one.uid) for one in beside if one.type == PYROSCOPE_TYPE]
 
 
 def _profile_id(span: Span) -> str:

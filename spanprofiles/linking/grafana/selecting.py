@@ -6,12 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spanprofiles.linking.grafana.datasource import Tag
+from spanprofiles.linking.grafana.settings import Tag, TraceToProfiles
 from spanprofiles.linking.grafana.variables import attribute_text, microseconds
 from spanprofiles.model import Span
-
-#: What Grafana takes where no tags are configured.
-DEFAULT_TAGS = (Tag("service.name", "service_name"), Tag("service.namespace", "service_namespace"))
 
 _LABEL = re.compile(r'[a-zA-Z_][a-zA-Z0-9_]*|"(?:[^"\\]|\\.)*"')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -44,14 +41,26 @@ def labels(span: Span, tags: Sequence[Tag]) -> list[Label]:
     An attribute that is on both gives two.
     """
     by_key = {tag.key: tag.label for tag in reversed(tags)}  # the first of two tags with one key counts
+    return [Label(key, by_key[key], value) for key, value in _attributes(span) if key in by_key]
+
+
+def fails_at(span: Span, settings: TraceToProfiles) -> str | None:
+    """Return the first attribute at which the search for its tag fails, or None where it never does."""
+    known = {tag.key for tag in settings.tags}
+    if not settings.tags_end_early:
+        return None
+    return next((key for key, _ in _attributes(span) if key not in known), None)
+
+
+def _attributes(span: Span) -> list[tuple[str, str]]:
     attributes = [(key, attribute_text(value)) for key, value in (*span.resource.items(), *span.attributes.items())]
-    attributes += [
+    return [
+        *attributes,
         ("spanId", span.span_id),
         ("traceId", span.trace_id),
         ("name", span.name),
         ("duration", microseconds(span.duration_ns)),
     ]
-    return [Label(key, by_key[key], value) for key, value in attributes if key in by_key]
 
 
 def joined(compared: Sequence[Label]) -> str:

@@ -209,6 +209,20 @@ def test_grafanas_settings_are_tried_on_linked_spans(
         assert examination.finding("Grafana").verdict is Verdict.OK
 
 
+def test_tags_that_are_texts_are_doubtful_and_not_broken(embedded_pair: Endpoints, tmp_path: Path) -> None:
+    tell(embedded_pair, "grafana-texts", rides())
+    file = tmp_path / "datasources.yaml"
+    file.write_text(re.sub(r"tags: .*", "tags: [job, instance, pod, namespace]", PROVISIONED))
+
+    examination = examine(embedded_pair, service="grafana-texts", sources=read_data_sources([file]))
+
+    assert examination.broken is None
+    grafana = examination.finding("Grafana")
+    assert grafana.verdict is Verdict.DOUBTFUL
+    assert "asked with {}" in grafana.evidence[0]
+    assert "the tag 'job' has no key" in grafana.advice
+
+
 def test_a_grafana_that_does_not_answer_is_named(embedded_pair: Endpoints, dead_url: str) -> None:
     tell(embedded_pair, "without-grafana", rides(3))
     examination = examine(replace(embedded_pair, grafana=dead_url), service="without-grafana")

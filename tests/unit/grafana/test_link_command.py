@@ -115,6 +115,40 @@ def test_a_grafana_that_gives_other_samples_is_broken(stored: Stored, serve: Ser
     assert "Grafana   other samples: 1 functions with 7 ms, not 2 functions with 140 ms" in result.output
 
 
+@pytest.mark.parametrize("tags", [["job", "instance", "pod", "namespace"], ["service.name"], [{"value": "pod"}]])
+def test_tags_as_the_documentation_once_had_them_leave_a_button_that_searches_everything(
+    stored: Stored, tmp_path: Path, tags: list[object]
+) -> None:
+    old = provision(tmp_path / "old.yaml", tempo(settings(tags=tags)))
+
+    result = link(stored, "--datasource", old, "--span", stored.linked.span_id)
+
+    assert result.exit_code == 0, result.output
+    assert "button    yes" in result.output
+    assert f"asks      {{}}, span {stored.linked.span_id!r}" in result.output
+    assert "warning   the tag" in result.output
+    assert "warning   the selector is {}" in result.output
+    assert "came      2 functions with 140 ms of CPU" in result.output
+
+
+def test_tags_that_stop_the_trace_view_are_a_broken_link_and_no_error_of_ours(stored: Stored, tmp_path: Path) -> None:
+    text = provision(tmp_path / "text.yaml", tempo(settings(tags="service.name")))
+
+    result = link(stored, "--datasource", text, "--span", stored.linked.span_id)
+
+    assert result.exit_code == 1
+    assert "button    no: the settings stop Grafana's trace view with an error" in result.output
+
+
+def test_a_leftover_is_named_where_there_is_no_button(stored: Stored, tmp_path: Path) -> None:
+    source = {**tempo(), "jsonData": {"tracesToProfilesV2": settings()}}
+
+    result = link(stored, "--datasource", provision(tmp_path / "v2.yaml", source), "--span", stored.linked.span_id)
+
+    assert result.exit_code == 1
+    assert "warning   jsonData.tracesToProfilesV2 is not read by Grafana" in result.output
+
+
 def test_of_several_tempo_sources_one_is_chosen_by_its_uid(stored: Stored, tmp_path: Path) -> None:
     second = tempo(settings(customQuery=True, query='{region="x"}'), uid="second", name="Second")
     both = provision(tmp_path / "both.yaml", tempo(settings()), second)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.linking.grafana import DataSources, Doubt, SettingsError, Tag, read_data_sources, resolve
+from spanprofiles.linking.grafana import DataSources, Doubt, NoButton, SettingsError, Tag, read_data_sources, resolve
 from spanprofiles.linking.grafana.datasource import generated_uid
 from spanprofiles.linking.grafana.provisioning import expand
 from spanprofiles.model import CPU, Trace
@@ -147,16 +147,43 @@ def test_without_a_uid_grafana_makes_one_of_the_name(path: Path) -> None:
         ("datasources:\n  - tempo\n", "{path}:2: datasources[0]: keys and values are expected, not 'tempo'"),
         ("datasources:\n  - uid: a\n    type: tempo\n", "{path}:2: datasources[0].name: it is missing or empty"),
         (
-            FILE.replace("uid: tempo", "uid: 7"),
-            "{path}:5: datasources[1].uid: a text is expected, not 7",
+            FILE.replace("uid: tempo", "uid: [tempo]"),
+            "{path}:5: datasources[1].uid: a text is expected, not a list",
         ),
         (
-            FILE.replace("          - {key: service.name, value: service_name}", "          - service.name"),
-            "{path}:14: datasources[1].jsonData.tracesToProfiles.tags[0]: keys and values are expected",
+            FILE.replace("type: tempo", "type: {tempo: 1}"),
+            "{path}:6: datasources[1].type: a text is expected, not keys and values",
         ),
         (
-            FILE.replace("          - key: host.name", "          - value: hostname"),
-            "{path}:15: datasources[1].jsonData.tracesToProfiles.tags[1].key: it is missing or empty",
+            "apiVersion: 1\ndatasources: [{name: A, type: tempo, jsonData: [tracesToProfiles]}]",
+            "{path}:2: datasources[0].jsonData: keys and values are expected, not ['tracesToProfiles']",
+        ),
+        (
+            FILE.replace("type: tempo", "type: tempo\n    isDefault: yes"),
+            "{path}:7: datasources[1].isDefault: true or false is expected, not 'yes'",
+        ),
+        (
+            FILE.replace("type: tempo", "type: tempo\n    isDefault: $NOBODY_SET_IT"),
+            "{path}:7: datasources[1].isDefault: true or false is expected, not ''",
+        ),
+        (FILE.replace("apiVersion: 1", "apiVersion: one"), "{path}:1: apiVersion: a number is expected, not 'one'"),
+        (
+            FILE.replace("    uid: tempo", "    uid: tempo\n    uid: tempo2"),
+            "{path}:6: the key 'uid' is given twice, first in line 5: Grafana refuses the file",
+        ),
+        (
+            FILE.replace("        customQuery: true", "        customQuery: true\n        customQuery: false"),
+            "{path}:12: the key 'customQuery' is given twice, first in line 11",
+        ),
+        (
+            "apiVersion: 1\ndatasources: [{name: A, type: a, isDefault: true}, {name: B, type: b, isDefault: true}]",
+            "P559AEAD08264D579, PDF7E70E5021544F4 are all the default data source: Grafana refuses more than one",
+        ),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a]\n"
+            "c: &c [*b, *b, *b, *b, *b, *b, *b]\n"
+            "d: &d [*c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d]\ndatasources: [*e, *e, *e, *e]",
+            "{path}: it stands for more than 100000 values",
         ),
         (
             FILE.replace("$PROFILES_UID", "$__file{/etc/uid}"),
@@ -220,3 +247,139 @@ class TestChoice:
     def test_without_a_tempo_source_that_is_said(self, path: Path) -> None:
         with pytest.raises(SettingsError, match="no data source of type 'tempo'"):
             read(path, "datasources: [{name: C, uid: c, type: loki}]").tempo()
+
+
+class TestLeniency:
+    """Where Grafana takes what is not quite right, so does this; and it is said where that surprises."""
+
+    def notes(self, sources: DataSources) -> str:
+        return " | ".join(note for source in sources for note in source.notes)
+
+    @pytest.mark.parametrize("written", ["7", "0x10", "1.50", "true", "2026-11-26", "1:30", "yes", '"7"'])
+    def test_a_uid_is_a_text_as_it_is_written(self, path: Path, written: str) -> None:
+        assert read(path, FILE.replace("uid: tempo", f"uid: {written}")).tempo().uid == written.strip('"')
+
+    @pytest.mark.parametrize("written", ["null", "~", "", '""'])
+    def test_a_uid_that_is_none_is_made_of_the_name(self, path: Path, written: str) -> None:
+        assert read(path, FILE.replace("uid: tempo", f"uid: {written}")).tempo().uid == generated_uid("Traces")
+
+    @pytest.mark.parametrize(
+        ("written", "counts"),
+        [("yes", True), ("no", True), ("off", True), ('"false"', True), ("true", True), ("false", False), ("0", False)],
+    )
+    def test_only_true_and_false_are_no_texts(self, path: Path, written: str, counts: bool) -> None:
+        sources = read(path, FILE.replace("customQuery: true", f"customQuery: {written}"))
+
+        traces = sources.tempo().traces_to_profiles
+        assert traces is not None
+        assert traces.custom_query is counts
+        assert ("which counts as" in self.notes(sources)) is (written not in {"true", "false"})
+
+    @pytest.mark.parametrize(
+        ("written", "is_default"), [("true", True), ('"true"', True), ("1", True), ("$ON", True), ("false", False)]
+    )
+    def test_what_go_takes_for_true_makes_the_default(self, path: Path, written: str, is_default: bool) -> None:
+        text = FILE.replace("type: tempo", f"type: tempo\n    isDefault: {written}")
+
+        assert read(path, text, {**KNOWN, "ON": "T"}).tempo().is_default is is_default
+
+    def test_a_quoted_false_does_not_make_the_default(self, path: Path) -> None:
+        assert not read(path, FILE.replace("type: tempo", 'type: tempo\n    isDefault: "false"')).tempo().is_default
+
+    def test_what_is_merged_from_an_anchor_counts(self, path: Path) -> None:
+        merged = "apiVersion: 1\nx: &x {uid: anchored, type: tempo}\ndatasources:\n  - <<: *x\n    name: A\n"
+
+        (source,) = read(path, merged)
+
+        assert (source.uid, source.type) == ("anchored", "tempo")
+
+    def test_what_is_given_beside_a_merge_wins_and_is_not_given_twice(self, path: Path) -> None:
+        merged = "apiVersion: 1\nx: &x {uid: other, type: tempo}\ndatasources: [{<<: *x, name: A, uid: own}]\n"
+
+        assert read(path, merged).tempo().uid == "own"
+
+    def test_only_the_first_document_of_a_file_is_read(self, path: Path) -> None:
+        sources = read(path, f"---\n{FILE}---\ndatasources: [{{name: B, type: loki}}]\n")
+
+        assert [source.name for source in sources] == ["Profiles", "Traces"]
+        assert "what follows the first ---" in self.notes(sources)
+
+    def test_a_file_that_only_deletes_provisions_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "delete.yaml").write_text("apiVersion: 1\ndeleteDatasources: [{name: Old, orgId: 1}]\n")
+        (tmp_path / "empty.yaml").write_text("apiVersion: 1\ndatasources:\n")
+        (tmp_path / "sources.yaml").write_text(FILE)
+
+        assert [source.name for source in read_data_sources([tmp_path], KNOWN)] == ["Profiles", "Traces"]
+
+    def test_an_entry_with_a_name_that_was_there_changes_that_data_source(self, path: Path) -> None:
+        again = "  - {name: Traces, type: tempo, jsonData: {tracesToProfiles: {datasourceUid: other}}}\n"
+
+        sources = read(path, FILE + again)
+
+        assert [source.uid for source in sources] == ["pyroscope", "tempo"]
+        traces = sources.tempo().traces_to_profiles
+        assert traces is not None
+        assert traces.datasource_uid == "other"
+        assert "'Traces' is given more than once, and the last entry counts" in self.notes(sources)
+
+    def test_organizations_have_data_sources_of_their_own(self, path: Path) -> None:
+        two = "apiVersion: 1\ndatasources:\n" + "".join(
+            f"  - {{orgId: {org}, name: {name}, uid: {name}, type: {kind}, isDefault: {default},"
+            " jsonData: {tracesToProfiles: {datasourceUid: P}}}\n"
+            for org in (1, 2)
+            for name, kind, default in (("T", "tempo", "true"), ("P", f"of-{org}", "false"))
+        )
+        sources = read(path, two)
+
+        with pytest.raises(SettingsError, match="several Tempo data sources"):
+            sources.tempo()
+        first = sources.tempo("T")
+        found = sources.find("P", first.organization)
+        assert found is not None
+        assert (first.organization, found.type) == ("1", "of-1")
+
+    def test_an_entry_without_a_type_is_no_tempo_and_no_error(self, path: Path) -> None:
+        assert read(path, FILE + "  - {name: Half}\n").tempo().uid == "tempo"
+        with pytest.raises(
+            SettingsError, match=r"there is no data source of type 'tempo'; there are: t \(without a type"
+        ):
+            read(path, "apiVersion: 1\ndatasources: [{name: T, uid: t}]").tempo()
+
+    def test_a_file_without_a_version_is_read_by_its_oldest_names(self, path: Path) -> None:
+        entry = "{name: Old, type: tempo, is_default: true, json_data: {tracesToProfiles: {query: $X}}}"
+
+        source = read(path, f"datasources: [{entry}]").tempo()
+
+        assert (source.uid, source.is_default, source.notes) == (generated_uid("Old"), True, ())
+        assert source.traces_to_profiles is not None
+        assert source.traces_to_profiles.query == "$X", "the oldest form knows no variables of the environment"
+
+    def test_without_a_version_the_names_of_today_count_here_and_a_warning_says_that_grafana_ignores_them(
+        self, path: Path
+    ) -> None:
+        source = read(path, FILE.replace("apiVersion: 1\n", "")).tempo()
+
+        assert source.uid == "tempo"
+        assert source.traces_to_profiles is not None
+        assert any("without apiVersion: 1 Grafana reads the file in its oldest form" in note for note in source.notes)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "note"),
+        [
+            ("jsonData:", "jsondata:", "jsondata is not read by Grafana: the name is jsonData"),
+            ("jsonData:", "json_data:", "json_data is not read by Grafana: the name is jsonData"),
+            ("    jsonData:\n      traces", "    traces", "tracesToProfiles stands beside jsonData"),
+            ("tracesToProfiles:", "tracesToProfilesV2:", "jsonData.tracesToProfilesV2 is not read by Grafana"),
+            ("tracesToProfiles:", "traceToProfiles:", "jsonData.traceToProfiles is not read by Grafana"),
+        ],
+    )
+    def test_a_name_that_grafana_does_not_read_gives_no_button_and_is_said(
+        self, path: Path, old: str, new: str, note: str
+    ) -> None:
+        sources = read(path, FILE.replace(old, new))
+        span = a_span()
+
+        link = resolve(sources.tempo(), sources, span, Trace.of(span.trace_id, [span]))
+
+        assert link.no_button is NoButton.NOT_CONFIGURED
+        assert [warning.text for warning in link.warnings if note in warning.text]
