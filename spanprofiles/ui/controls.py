@@ -13,6 +13,7 @@ import requests
 
 from spanprofiles.clients import ClientError, HttpClient
 from spanprofiles.model import Credentials
+from spanprofiles.ui.links import Load
 
 #: Riders at once, at most: the load is bounded here, whatever a form says.
 MOST_RIDERS = 50
@@ -73,16 +74,22 @@ class DemoControls:
         except ClientError as error:
             raise ControlError(str(error)) from error
 
-    def riders(self) -> int | None:
-        """Return how many riders there are at once, or None where Locust does not answer."""
+    def load(self) -> Load | None:
+        """Return what the load generator does, or None where Locust does not answer."""
         if not self.locust_url:
             return None
         try:
             with closing(HttpClient("Locust", self.locust_url, timeout_s=_TIMEOUT_S)) as client:
                 answer = client.get_json("/stats/requests")
-            return int(answer.get("user_count", 0))
-        except (ClientError, TypeError, ValueError):
+            total = (answer.get("stats") or [{}])[-1]
+            return Load(int(answer.get("user_count", 0)), int(total.get("num_requests", 0)))
+        except (ClientError, TypeError, ValueError, AttributeError):
             return None
+
+    def riders(self) -> int | None:
+        """Return how many riders there are at once, or None where Locust does not answer."""
+        load = self.load()
+        return load.riders if load else None
 
     def set_riders(self, count: int) -> None:
         """Let so many riders order at once; 0 stops the load.

@@ -12,9 +12,11 @@ from flask import Flask, current_app
 from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.linking import Linker
 from spanprofiles.model import Endpoints
+from spanprofiles.model.endpoints import UPLOAD_INTERVAL_S
 from spanprofiles.ui.controls import DemoControls
-from spanprofiles.ui.cpu import CpuLedger
+from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuLedger
 from spanprofiles.ui.figures import RecentTraffic
+from spanprofiles.ui.links import LinkWatch
 from spanprofiles.ui.origins import Origins
 from spanprofiles.ui.peers import Peers
 
@@ -22,6 +24,7 @@ _EXTENSION = "spanprofiles"
 _VALUES_LAST_S = 10.0
 _MOST_VALUES = 200
 _CHANGES = 20
+_DEMO_UPLOADS_WITHIN_S = UPLOAD_INTERVAL_S + 0.7
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Sources:
         peers: remembers how long requests of each kind took.
         traffic: remembers the requests of the last minutes.
         origins: remembers the files of functions.
+        watch: looks whether requests of late lead to samples.
         changes: what was switched in the demo by this page, the latest at the end.
     """
 
@@ -61,6 +65,7 @@ class Sources:
     peers: Peers = field(init=False)
     traffic: RecentTraffic = field(init=False)
     origins: Origins = field(init=False)
+    watch: LinkWatch = field(init=False)
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=_CHANGES))
 
     def __post_init__(self) -> None:
@@ -69,6 +74,14 @@ class Sources:
         self.peers = Peers()
         self.traffic = RecentTraffic(self.linker.tempo, self.peers)
         self.origins = Origins(self.linker.pyroscope)
+        controls = self.controls
+        self.watch = LinkWatch(
+            self.linker,
+            self.ledger,
+            CERTAIN_AFTER_S if controls is None else _DEMO_UPLOADS_WITHIN_S,
+            controls.regions if controls else (),
+            controls.load if controls else lambda: None,
+        )
         self._values: dict[str, tuple[float, list[str]]] = {}
         self._lock = Lock()
 
@@ -98,6 +111,7 @@ class Sources:
     def close(self) -> None:
         """Ask for nothing more: questions that wait are dropped."""
         self.ledger.close()
+        self.watch.close()
 
 
 def install_sources(sources: Sources) -> None:

@@ -49,7 +49,7 @@ function follow(part) {
     }
     part.classList.remove("stale");
     tellAway(part, "");
-    if (held()) return;
+    if (held() || part.innerHTML === found.body.innerHTML) return;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
     for (const opened of part.querySelectorAll("details[id]")) {
       const next = found.getElementById(opened.id);

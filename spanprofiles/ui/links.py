@@ -1,0 +1,317 @@
+"""Whether the requests of late lead to samples: what every page says at its top where they do not.
+
+A request without samples proves nothing: it may have waited. So some of the newest are looked at together, and where
+none of them is linked the doctor is asked about them before anything is said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from copy import copy
+from dataclasses import dataclass
+from enum import Enum
+from threading import Lock
+
+from spanprofiles.clients import ClientError, FoundTrace
+from spanprofiles.linking import Linker
+from spanprofiles.model import PROFILE_ID_ATTRIBUTE
+from spanprofiles.model.sampling import FEW_PERIODS, SAMPLE_PERIOD_NS
+from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
+from spanprofiles.ui.diagnosis import Diagnosis, diagnose
+from spanprofiles.ui.filters import Filters
+
+_WINDOW_S = 60
+_TRACES, _SPANS = 100, 6
+_ABSENT = {"", "nil"}
+#: So many of the newest are looked at; with fewer than the second figure nothing is said.
+_NEWEST, _FEWEST = 5, 3
+#: A region is silent that has sent nothing for so long, s, while the others have sent so many.
+_SILENT_AFTER_S, _OTHERS = 10.0, 25
+#: After so many requests of the load there must be a trace.
+_TRACED_AFTER = 12
+_LOOK_AGAIN_AFTER_S = 1.0
+_ASK_AGAIN_AFTER_S, _ASK_AGAIN_SOON_AFTER_S = 10.0, 1.5
+_NAMES = 3
+_TIMEOUT_S = (0.5, 1.5)
+
+
+class Break(Enum):
+    """In which way requests lead nowhere."""
+
+    NO_SAMPLES = "no samples"
+    NO_PROFILE_ID = "no profile ID"
+    NO_TRACES = "no traces"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A service, and its region where it has one; else empty."""
+
+    service: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A span with which a request entered a service, long enough to be sampled.
+
+    Attributes:
+        place: the service that it entered.
+        trace_id: its trace.
+        route: tells it from other kinds of requests; may be empty.
+        profiled: what to look for, or None where it carries no profile ID.
+        start_ns: ns since the epoch, as is the next.
+        end_ns: its end.
+    """
+
+    place: Place
+    trace_id: str
+    span_id: str
+    route: str
+    profiled: ProfiledSpan | None
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class DeadLinks:
+    """The newest requests of a place, none of which leads to samples.
+
+    Attributes:
+        place: where; of silent regions the service may be empty.
+        kind: in which way.
+        count: how many requests were looked at; of a silent place, for how many seconds it has been so.
+        cause: the doctor's, in a few words; empty where it has none.
+    """
+
+    place: Place
+    kind: Break
+    count: int
+    cause: str = ""
+
+
+def entries_of(found: Iterable[FoundTrace]) -> list[Entry]:
+    """Return the spans of search results that are long enough to be sampled, the newest first."""
+    entries = []
+    for trace in found:
+        for span in trace.spans:
+            text = {name: value for name, value in span.attributes.items() if value not in _ABSENT}
+            end_ns = span.start_ns + span.duration_ns
+            place = Place(text.get("service.name", ""), text.get("region", ""))
+            profile_id = text.get(PROFILE_ID_ATTRIBUTE, "")
+            profiled = ProfiledSpan(profile_id, place.service, span.start_ns, end_ns) if profile_id else None
+            route = text.get("http.route", "")
+            entries.append(Entry(place, trace.trace_id, span.span_id, route, profiled, span.start_ns, end_ns))
+    return sorted(entries, key=lambda one: -one.end_ns)
+
+
+def suspects(
+    entries: Sequence[Entry], known: Mapping[str, Known], now_ns: int, settled_after_s: float, *, all_profiled: bool
+) -> list[tuple[Break, Sequence[Entry]]]:
+    """Return the places of whose newest requests none is linked, with those requests.
+
+    Args:
+        entries: the newest first.
+        known: what is known of their samples, by profile ID.
+        now_ns: ns since the epoch.
+        settled_after_s: samples have arrived so long after a span's end, s.
+        all_profiled: whether every service is meant to be profiled. Where not, services without any profile ID are
+            suspects only if there is no profile ID anywhere.
+    """
+    nobody = not any(one.profiled for one in entries)
+    settled = [one for one in entries if _is_settled(one, known, now_ns, settled_after_s)]
+    found: list[tuple[Break, Sequence[Entry]]] = []
+    for theirs in _grouped(settled):
+        newest = theirs[:_NEWEST]
+        if len(newest) < _FEWEST:
+            continue
+        if not any(one.profiled for one in newest):
+            if all_profiled or nobody:
+                found.append((Break.NO_PROFILE_ID, newest))
+        elif not any(known[one.profiled.profile_id].cpu_ns for one in newest if one.profiled):
+            found.append((Break.NO_SAMPLES, newest))
+    return found
+
+
+def _grouped(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Return the requests of each place; those of places with few of them are put together by service."""
+    places: dict[Place, list[Entry]] = {}
+    for one in entries:
+        places.setdefault(one.place, []).append(one)
+    rare: dict[str, list[Entry]] = {}
+    for one in entries:
+        if len(places[one.place]) < _FEWEST:
+            rare.setdefault(one.place.service, []).append(one)
+    return [theirs for theirs in places.values() if len(theirs) >= _FEWEST] + list(rare.values())
+
+
+def _is_settled(entry: Entry, known: Mapping[str, Known], now_ns: int, settled_after_s: float) -> bool:
+    if entry.profiled is None:
+        return True
+    state = known[entry.profiled.profile_id].state
+    if state is CpuState.WAITING:
+        return now_ns - entry.end_ns > settled_after_s * 1e9
+    return state is not CpuState.NOT_ASKED
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load generator does: requests at once, and requests since its start."""
+
+    riders: int
+    requests: int
+
+
+def silent_regions(entries: Sequence[Entry], regions: Collection[str], now_ns: int) -> list[tuple[str, int]]:
+    """Return the regions from which no request came while many came from others, and for how long, s at most.
+
+    Args:
+        entries: those of the last minute.
+        regions: the regions from which requests should come.
+        now_ns: ns since the epoch.
+    """
+    silent = []
+    for region in regions:
+        last_ns = max((one.start_ns for one in entries if one.place.region == region), default=0)
+        silent_s = min((now_ns - last_ns) / 1e9, _WINDOW_S)
+        others = sum(one.place.region != region and one.start_ns > last_ns for one in entries)
+        if silent_s > _SILENT_AFTER_S and others >= _OTHERS:
+            silent.append((region, round(silent_s)))
+    return silent
+
+
+class LinkWatch:
+    """Looks at the newest requests at each call, and asks the doctor about suspects. Safe for several threads.
+
+    Args:
+        linker: of the backend.
+        ledger: what is known of spans' CPU.
+        settled_after_s: samples have arrived so long after a span's end, s.
+        regions: from where requests should come without end; empty where that is not known.
+        load: tells what makes these requests; None where nothing is known of it.
+    """
+
+    def __init__(
+        self,
+        linker: Linker,
+        ledger: CpuLedger,
+        settled_after_s: float,
+        regions: Collection[str] = (),
+        load: Callable[[], Load | None] = lambda: None,
+    ) -> None:
+        self._linker = linker
+        self._tempo = copy(linker.tempo)
+        self._tempo.http = linker.tempo.http.with_timeout(_TIMEOUT_S)
+        self._ledger = ledger
+        self._settled_after_s = settled_after_s
+        self._regions = tuple(regions)
+        self._load = load
+        self._known: tuple[DeadLinks, ...] = ()
+        self._looked_s = 0.0
+        self._lock = Lock()
+        self._asked: dict[tuple[Break, Place], _Question] = {}
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="dead links")
+
+    def look(self, patience_s: float) -> tuple[DeadLinks, ...]:
+        """Return the places whose requests lead nowhere; of a server that does not answer others tell.
+
+        Args:
+            patience_s: wait so long at most for what is not known yet, s.
+        """
+        if not self._lock.acquire(timeout=patience_s):
+            return self._known
+        try:
+            if time.monotonic() - self._looked_s > _LOOK_AGAIN_AFTER_S:
+                self._known = self._look(patience_s)
+                self._looked_s = time.monotonic()
+            return self._known
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _look(self, patience_s: float) -> tuple[DeadLinks, ...]:
+        deadline = time.monotonic() + patience_s
+        now_s = int(time.time())
+        query = Filters(shortest_ms=FEW_PERIODS * SAMPLE_PERIOD_NS / 1e6).traceql()
+        try:
+            found = self._tempo.search(query, start_s=now_s - _WINDOW_S, end_s=now_s + 1, limit=_TRACES, spans=_SPANS)
+        except ClientError:
+            return ()
+        entries = entries_of(found)
+        newest = [one for place in {one.place for one in entries} for one in _newest_of(entries, place)]
+        known = self._ledger.look([one.profiled for one in newest if one.profiled], patience_s)
+        now_ns = time.time_ns()
+        newest.sort(key=lambda one: -one.end_ns)
+        doubtful = suspects(newest, known, now_ns, self._settled_after_s, all_profiled=bool(self._regions))
+        told = [self._judged(kind, spans, deadline) for kind, spans in doubtful]
+        silent = [
+            DeadLinks(Place("", region), Break.NO_TRACES, seconds) for region, seconds in self._silent(entries, now_ns)
+        ]
+        return tuple([one for one in told if one is not None] + silent)
+
+    def _silent(self, entries: Sequence[Entry], now_ns: int) -> list[tuple[str, int]]:
+        last_ns = max((one.start_ns for one in entries), default=0)
+        silent_s = min((now_ns - last_ns) / 1e9, _WINDOW_S)
+        if not self._regions or silent_s < _SILENT_AFTER_S:
+            return silent_regions(entries, self._regions, now_ns)
+        load = self._load()
+        is_loud = load is not None and load.riders > 0 and load.requests >= _TRACED_AFTER
+        return [(region, round(silent_s)) for region in self._regions] if is_loud else []
+
+    def _judged(self, kind: Break, spans: Sequence[Entry], deadline: float) -> DeadLinks | None:
+        """Return what to say of a suspect: nothing where its requests waited, or while the doctor is looking."""
+        places = {one.place for one in spans}
+        place = spans[0].place if len(places) == 1 else Place(spans[0].place.service, "")
+        key = (kind, place)
+        asked = self._asked.get(key)
+        if asked is None or asked.is_old:
+            asked = self._asked[key] = _Question(self._pool.submit(_ask, self._linker, spans))
+        answer = asked.answer(max(0.0, deadline - time.monotonic()))
+        if answer is None:
+            return None
+        return None if answer.harmless else DeadLinks(place, kind, len(spans), answer.cause)
+
+
+class _Question:
+    """What the doctor was asked about a suspect, and when."""
+
+    def __init__(self, future: Future[Diagnosis]) -> None:
+        self._future = future
+        self._asked_s = time.monotonic()
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the doctor has answered, and so long ago that it should be asked again."""
+        answer = self.answer(0)
+        again_s = _ASK_AGAIN_SOON_AFTER_S if answer and answer.harmless else _ASK_AGAIN_AFTER_S
+        return answer is not None and time.monotonic() - self._asked_s > again_s
+
+    def answer(self, patience_s: float) -> Diagnosis | None:
+        """Return what the doctor says, or None while it looks."""
+        wait([self._future], patience_s)
+        return self._future.result() if self._future.done() and not self._future.cancelled() else None
+
+
+def _newest_of(entries: Sequence[Entry], place: Place) -> list[Entry]:
+    return [one for one in entries if one.place == place][: 4 * _NEWEST]  # some are too fresh to be judged
+
+
+def _ask(linker: Linker, spans: Sequence[Entry]) -> Diagnosis:
+    """Ask the doctor about a few requests of different kinds: whether something is wrong with one of them."""
+    said = []
+    for one in list({entry.route: entry for entry in spans}.values())[:_NAMES]:
+        try:
+            trace = linker.tempo.trace(one.trace_id)
+        except ClientError:
+            continue
+        span = trace.span(one.span_id) if trace else None
+        diagnosis = diagnose(span, linker) if span else None
+        said.append(diagnosis or Diagnosis("", ""))
+        if not said[-1].harmless:
+            return said[-1]
+    return said[0] if said else Diagnosis("", "")

@@ -1,0 +1,35 @@
+"""``/alarm``: what every page says at its top where links are dead, with the way to the doctor."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from markupsafe import Markup
+
+from spanprofiles.ui.links import Break, DeadLinks
+from spanprofiles.ui.sources import sources
+
+views = Blueprint("alarm", __name__)
+
+_PATIENCE_S = 0.5
+_LINES = 3
+
+
+@views.get("/alarm")
+def alarm() -> str:
+    """Show the alarm, or nothing: what a script asks for again and again."""
+    return str(alarm_part())
+
+
+def alarm_part() -> Markup:
+    """Return the alarm as a part of a page; empty where there is nothing to say."""
+    groups = _grouped(sources().watch.look(_PATIENCE_S))
+    text = render_template("alarm.html", groups=groups[:_LINES], more=len(groups) - _LINES, breaks=Break)
+    return Markup(text)  # noqa: S704  # the template has escaped what is in it
+
+
+def _grouped(found: tuple[DeadLinks, ...]) -> list[list[DeadLinks]]:
+    """Put regions together of which the same is to be said."""
+    groups: dict[tuple[str, Break, str], list[DeadLinks]] = {}
+    for one in sorted(found, key=lambda one: (one.kind.value, one.place.service, one.place.region, one.cause)):
+        groups.setdefault((one.place.service, one.kind, one.cause), []).append(one)
+    return list(groups.values())
