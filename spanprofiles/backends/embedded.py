@@ -78,6 +78,7 @@ class EmbeddedBackend(Backend):
             pyroscope=announced["pyroscope"],
             otlp_http=announced["otlp-http"],
             queryable_after_s=0.0,  # it answers a push when the samples are stored
+            searchable_after_s=0.0,
         )
 
     def stop(self) -> None:

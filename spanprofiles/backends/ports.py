@@ -30,30 +30,52 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_ports(count: int) -> list[int]:
-    """Return that many different free ports.
+def free_ports(count: int, host: str = _HOST) -> list[int]:
+    """Return that many different ports that are free at every address of a host.
 
     Chosen by chance from below those that the kernel gives out by itself, and on Linux claimed from other callers of
     this function until this process ends: what is free now is still free when a server has started.
 
     Raises:
-        OSError: there are none.
+        OSError: there are none, or the host is none of this machine's.
     """
+    families = _families(host)
     with ExitStack() as probes:
         ports: list[int] = []
         candidates = _candidates()
         while len(ports) < count:
             port = next(candidates)
-            probe = probes.enter_context(socket.socket())
             try:
-                probe.bind((_HOST, port))
+                for family, address in families:
+                    probe = probes.enter_context(socket.socket(family))
+                    probe.bind((address, port))
+                    port = probe.getsockname()[1]
             except OSError:
                 if port == 0:
                     raise
                 continue
-            if _claimed(probe.getsockname()[1]):
-                ports.append(probe.getsockname()[1])
+            if _claimed(port):
+                ports.append(port)
         return ports
+
+
+def _families(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    """Return the addresses of a host that this machine has, each with its family: localhost may have two."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys((one[0], str(one[4][0])) for one in found))
+    usable: list[tuple[socket.AddressFamily, str]] = []
+    error = None
+    for family, address in addresses:
+        try:
+            with socket.socket(family) as probe:
+                probe.bind((address, 0))
+        except OSError as refused:  # of localhost, ::1 where IPv6 is switched off
+            error = refused
+        else:
+            usable.append((family, address))
+    if error is not None and not usable:
+        raise error
+    return usable
 
 
 def _claimed(port: int) -> bool:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from spanprofiles.backends.interruptions import deferred
@@ -34,6 +35,7 @@ class ManagedProcess:
         command: program and arguments.
         environment: the whole environment of the process.
         directory: its working directory; None for this process's own.
+        log: file that all its output is written to, line by line; None keeps the last lines only.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class ManagedProcess:
         *,
         environment: Mapping[str, str] | None = None,
         directory: str | os.PathLike[str] | None = None,
+        log: Path | None = None,
     ) -> None:
         self.name = name
         self.command = list(command)
         self._environment = dict(os.environ if environment is None else environment)
         self._directory = directory
+        self._log = log
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._news = threading.Condition()
         self._ended = False
@@ -102,6 +106,16 @@ class ManagedProcess:
     def exit_code(self) -> int | None:
         """How it ended, or None while it runs."""
         return self._process.poll() if self._process else None
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait until it has ended and its output is read, and return the exit code; None where the time is over."""
+        if self._process is None:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
+            if self._reader is not None:
+                self._reader.join(_LAST_MOMENT_S)  # its last words are read a moment after it has ended
+        return self._process.poll()
 
     @property
     def output(self) -> list[str]:
@@ -172,10 +186,18 @@ class ManagedProcess:
     def _read(self) -> None:
         assert self._process is not None  # noqa: S101  # the thread starts after the process
         assert self._process.stdout is not None  # noqa: S101  # a pipe was asked for
-        for line in self._process.stdout:
-            with self._news:
-                self._lines.append(line.rstrip("\n"))
-                self._news.notify_all()
+        with contextlib.ExitStack() as open_files:
+            log = None
+            if self._log is not None:
+                with contextlib.suppress(OSError):  # without a log, its output must be read all the same
+                    log = open_files.enter_context(self._log.open("w", encoding="utf-8", errors="replace", buffering=1))
+            for line in self._process.stdout:
+                if log is not None:
+                    with contextlib.suppress(OSError):
+                        log.write(line)
+                with self._news:
+                    self._lines.append(line.rstrip("\n"))
+                    self._news.notify_all()
         with self._news:
             self._ended = True
             self._news.notify_all()

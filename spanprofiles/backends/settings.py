@@ -18,6 +18,7 @@ from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
 BACKEND_NAMES = ("auto", "embedded", "compose", "containers", "native", "external")
 
 _OF_THE_ENGINE = {"compose", "containers"}
+_SEARCHABLE_AFTER_S = 35.0  # of a Tempo with its default settings: 30 s were measured
 _PREFIX = "SPAN_PROFILES_"
 
 
@@ -39,6 +40,8 @@ class BackendSettings:
         ca_file: file of certificates to trust instead of the system's.
         queryable_after: how long after a push was answered its samples may not be found yet, s; a server far away may
             need more than the half second that was measured of Pyroscope.
+        searchable_after: how long after a trace was taken Tempo's search may not find it yet, s; by its default
+            settings it leaves the last half minute out.
     """
 
     backend: str = "auto"
@@ -53,6 +56,7 @@ class BackendSettings:
     headers: str = field(default="", repr=False)
     ca_file: str = ""
     queryable_after: str = f"{QUERYABLE_AFTER_S:g}"
+    searchable_after: str = f"{_SEARCHABLE_AFTER_S:g}"
 
     @classmethod
     def read(cls, environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> BackendSettings:
@@ -80,10 +84,10 @@ class BackendSettings:
                 )
         if self.ca_file and not Path(self.ca_file).exists():
             raise BackendError(f"{_PREFIX}CA_FILE names {self.ca_file!r}, which is not there")
-        if not _is_number_of_seconds(self.queryable_after):
-            raise BackendError(
-                f"{_PREFIX}QUERYABLE_AFTER is {self.queryable_after!r}: a number of seconds from 0 is expected"
-            )
+        for name in ("queryable_after", "searchable_after"):
+            text = getattr(self, name)
+            if not _is_number_of_seconds(text):
+                raise BackendError(f"{_PREFIX}{name.upper()} is {text!r}: a number of seconds from 0 is expected")
         try:
             _ = self.endpoints
         except ValueError as error:
@@ -113,6 +117,7 @@ class BackendSettings:
                 verify_tls=self.ca_file or True,
             ),
             queryable_after_s=float(self.queryable_after),
+            searchable_after_s=float(self.searchable_after),
         )
 
     def create(self) -> Backend:

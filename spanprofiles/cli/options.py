@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
@@ -87,10 +88,5 @@ def endpoints(environment: dict[str, str], options: dict[str, str | None]) -> En
     except BackendError as error:
         raise click.UsageError(str(error)) from error
     given = settings.endpoints
-    return Endpoints(
-        tempo=given.tempo or "http://127.0.0.1:3200",
-        pyroscope=given.pyroscope or "http://127.0.0.1:4040",
-        otlp_http=given.otlp_http,
-        grafana=given.grafana,
-        credentials=given.credentials,
-    )
+    tempo, pyroscope = given.tempo or "http://127.0.0.1:3200", given.pyroscope or "http://127.0.0.1:4040"
+    return replace(given, tempo=tempo, pyroscope=pyroscope)  # whatever else was given stays

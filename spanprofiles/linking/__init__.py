@@ -16,6 +16,7 @@ from spanprofiles.linking.errors import (
 from spanprofiles.linking.evidence import Evidence
 from spanprofiles.linking.linked_span import LinkedSpan
 from spanprofiles.linking.linker import Linker, Traced
+from spanprofiles.linking.search import SearchedSpan, search_span
 from spanprofiles.linking.session import TracedSession, await_answer, trace_context_of
 from spanprofiles.linking.waiting import Waiting
 
@@ -27,10 +28,12 @@ __all__ = [
     "NoProfileIdError",
     "NoSamplesError",
     "NotTracedError",
+    "SearchedSpan",
     "TraceNotFoundError",
     "Traced",
     "TracedSession",
     "Waiting",
     "await_answer",
+    "search_span",
     "trace_context_of",
 ]

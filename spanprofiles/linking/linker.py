@@ -20,8 +20,8 @@ from spanprofiles.model import CPU, Endpoints, FlameGraph, Span, Trace, TraceCon
 from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
 from spanprofiles.model.margins import BUTTON_MARGIN_MS
 
-Traced = AnsweredRequest | TraceContext | str
-"""What names a trace: an answered request, a trace context, or a trace ID."""
+Traced = AnsweredRequest | TraceContext | Span | str
+"""What names a trace: an answered request, a trace context, one of its spans, or a trace ID."""
 
 # An upload that was under way when the request ended cannot hold its last samples. The server has it by then, s.
 _UPLOAD_UNDER_WAY_S = 0.25
@@ -142,11 +142,14 @@ class Linker:
     def answering_span(self, traced: Traced, evidence: Evidence | None = None) -> Span:
         """Wait for the local root span that answered the request, with its profile ID: not one further down.
 
-        Where a trace ID is all that is known, that is the local root span with none of the trace above it.
+        Where a trace ID is all that is known, that is the local root span with none of the trace above it. A span
+        stands for itself.
 
         Raises:
             NotTracedError, TraceNotFoundError, NoProfileIdError, ClientError: as :meth:`linked_spans`.
         """
+        if isinstance(traced, Span):
+            return self._with_profile_id(traced, evidence or self.evidence(traced))
         parent_id = None if isinstance(traced, str) else _context(traced).span_id
 
         def answering(trace: Trace) -> list[Span]:
@@ -159,6 +162,12 @@ class Linker:
         # where a request was sent again with the same header, it is the last that was answered
         return self._await_spans(evidence or self.evidence(traced), answering, 1)[-1]
 
+    def _with_profile_id(self, span: Span, evidence: Evidence) -> Span:
+        evidence.trace = self.tempo.trace(span.trace_id)
+        if not span.profile_id:
+            raise NoProfileIdError(explaining.no_profile_id_on(span, evidence), evidence)
+        return span
+
     def evidence(self, traced: Traced) -> Evidence:
         """Return an empty record for what will be seen of the request.
 
@@ -166,6 +175,8 @@ class Linker:
             NotTracedError: the request carried no ``traceparent``.
             IdentifierError: the text is no trace ID.
         """
+        if isinstance(traced, Span):
+            return Evidence(traced.trace_id)
         return Evidence(parse_trace_id(traced) if isinstance(traced, str) else _context(traced).trace_id)
 
     def _await_spans(self, evidence: Evidence, wanted: Callable[[Trace], list[Span]], count: int) -> list[Span]:

@@ -14,6 +14,9 @@ UPLOAD_INTERVAL_S = 1
 #: How long Pyroscope may take to find samples that it has accepted, s: 0.5 at most was measured of 2.2.1.
 QUERYABLE_AFTER_S = 0.5
 
+#: How long Tempo's search may take to find a span that it has accepted, s: 1 was measured of a Tempo tuned as here.
+SEARCHABLE_AFTER_S = 5.0
+
 
 # what an HTTP field value may hold: visible ASCII and Latin-1, spaces and tabs inside
 _HEADER_TEXT = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
@@ -73,6 +76,7 @@ class Endpoints:
         grafana: Grafana's address, or empty.
         credentials: for all of them.
         queryable_after_s: how long after a push was answered its samples may not be found yet, s.
+        searchable_after_s: how long after a trace was taken a search may not find it yet, s.
     """
 
     tempo: str
@@ -81,6 +85,7 @@ class Endpoints:
     grafana: str = ""
     credentials: Credentials = field(default_factory=Credentials)
     queryable_after_s: float = QUERYABLE_AFTER_S
+    searchable_after_s: float = SEARCHABLE_AFTER_S
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make an app send its telemetry here, quickly.

@@ -27,6 +27,21 @@ def test_free_ports_are_different_and_can_be_listened_on() -> None:
     assert all(ports.is_free(port) for port in found)
 
 
+def test_a_port_of_localhost_is_free_at_each_of_its_addresses() -> None:
+    families = {(one[0], one[4][0]) for one in socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)}
+
+    (port,) = ports.free_ports(1, "localhost")
+
+    for family, address in families:
+        with socket.socket(family) as server:
+            server.bind((address, port))
+
+
+def test_a_host_that_is_none_of_this_machines_has_none() -> None:
+    with pytest.raises(OSError, match="assign requested address"):
+        ports.free_ports(1, "192.0.2.1")  # RFC 5737: for documentation
+
+
 def test_none_of_them_is_one_that_the_kernel_gives_out(given_out: Path) -> None:
     given_out.write_text("25000\t60999\n")
 

@@ -58,6 +58,28 @@ def test_only_the_last_lines_are_kept(program: Program) -> None:
     assert len(process.output) == 1000
 
 
+def test_all_of_it_is_in_the_log_where_one_is_asked_for(tmp_path: Path) -> None:
+    log = tmp_path / "the.log"
+    code = "for number in range(1800): print(number)"
+    with ManagedProcess("the program", [sys.executable, "-S", "-c", code], log=log) as process:
+        assert process.wait(60) == 0
+    assert log.read_text() == "".join(f"{number}\n" for number in range(1800))
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_reading(tmp_path: Path) -> None:
+    command = [sys.executable, "-S", "-c", "print('one')"]
+    with ManagedProcess("the program", command, log=tmp_path / "nope" / "the.log") as process:
+        assert process.wait(60) == 0
+    assert process.output == ["one"]
+
+
+def test_waiting_for_the_end_of_what_goes_on_ends_with_nothing(program: Program) -> None:
+    process = program(_WAITS)
+    assert process.wait(0.1) is None
+    process.start()
+    assert process.wait(0.1) is None
+
+
 def test_a_line_that_came_before_it_was_waited_for_is_found(program: Program) -> None:
     process = program(_WAITS).start()
     for _ in range(2):

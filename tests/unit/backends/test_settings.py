@@ -41,13 +41,14 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         "SPAN_PROFILES_TENANT": "team",
         "SPAN_PROFILES_CA_FILE": str(ca_file),
         "SPAN_PROFILES_QUERYABLE_AFTER": "2.5",
+        "SPAN_PROFILES_SEARCHABLE_AFTER": "40",
         "SPAN_PROFILES_UNKNOWN": "x",
         "TEMPO_URL": "not ours",
     }
     endpoints = BackendSettings.read(environment).endpoints
     assert (endpoints.tempo, endpoints.pyroscope) == ("https://tempo.example/base", "https://pyroscope.example")
     assert (endpoints.otlp_http, endpoints.grafana) == ("https://otlp.example", "https://grafana.example")
-    assert endpoints.queryable_after_s == 2.5
+    assert (endpoints.queryable_after_s, endpoints.searchable_after_s) == (2.5, 40)
     credentials = endpoints.credentials
     assert (credentials.username, credentials.password, credentials.tenant) == ("joe", _WORD, "team")
     assert credentials.verify_tls == str(ca_file)
@@ -94,11 +95,12 @@ def test_what_is_an_address_is_taken(url: str) -> None:
     assert BackendSettings.read({}, {"tempo_url": url}).tempo_url == url
 
 
+@pytest.mark.parametrize("name", ["SPAN_PROFILES_QUERYABLE_AFTER", "SPAN_PROFILES_SEARCHABLE_AFTER"])
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
-def test_what_is_no_number_of_seconds_is_refused_by_the_name_of_its_variable(text: str) -> None:
+def test_what_is_no_number_of_seconds_is_refused_by_the_name_of_its_variable(name: str, text: str) -> None:
     with pytest.raises(BackendError) as refused:
-        BackendSettings.read({"SPAN_PROFILES_QUERYABLE_AFTER": text})
-    assert str(refused.value) == (f"SPAN_PROFILES_QUERYABLE_AFTER is {text!r}: a number of seconds from 0 is expected")
+        BackendSettings.read({name: text})
+    assert str(refused.value) == (f"{name} is {text!r}: a number of seconds from 0 is expected")
 
 
 def test_a_user_name_and_a_token_are_refused_together() -> None:

@@ -1,0 +1,239 @@
+"""What a test asks and claims of its requests and jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar, Union
+
+import pytest
+
+from spanprofiles.linking import (
+    Evidence,
+    LinkedSpan,
+    Linker,
+    LinkError,
+    NoSamplesError,
+    Traced,
+    TracedSession,
+    Waiting,
+    search_span,
+)
+from spanprofiles.pytest_plugin import BEGAN, SEEN
+from spanprofiles.pytest_plugin.programs import Program, programs_of
+
+if TYPE_CHECKING:
+    from spanprofiles.clients import PyroscopeClient, TempoClient
+    from spanprofiles.model import Endpoints, FlameGraph, Span, Trace
+    from spanprofiles.pytest_plugin.apps import RunningApp
+    from spanprofiles.pytest_plugin.jobs import FinishedJob
+
+_Answer = TypeVar("_Answer")
+_Since = Union["FinishedJob", "RunningApp", float, None]
+
+Seen = dict[str, tuple[Linker, Evidence]]
+"""What was seen of the traces that a test asked about, by ID, the last one last; and what asked."""
+
+_STILL_TO_COME_S = 1.0  # after an app has ended, what it has sent is found after so long, and what its server takes
+
+
+class SpanProfiles:
+    """What a test asks and claims. The value of the fixture ``span_profiles``.
+
+    Attributes:
+        endpoints: where the backend answers.
+        linker: follows requests.
+        seen: what was seen of the traces that the test asked about, by ID, the last one last; and what asked.
+    """
+
+    def __init__(self, endpoints: Endpoints, linker: Linker, item: pytest.Item) -> None:
+        self.endpoints = endpoints
+        self.linker = linker
+        self._item = item
+        self.seen = item.stash.setdefault(SEEN, {})
+
+    @property
+    def tempo(self) -> TempoClient:
+        """Tempo, for questions of one's own."""
+        return self.linker.tempo
+
+    @property
+    def pyroscope(self) -> PyroscopeClient:
+        """Pyroscope, for questions of one's own."""
+        return self.linker.pyroscope
+
+    def session(self, base_url: str) -> TracedSession:
+        """Return a ``requests`` session whose requests each carry a ``traceparent`` of their own."""
+        return TracedSession(base_url)
+
+    def linked_span(self, traced: Traced) -> LinkedSpan:
+        """Wait for the linked span that answered the request.
+
+        Args:
+            traced: an answered request, a trace context, a trace ID, or a span that :meth:`find` has found.
+
+        Raises:
+            LinkError: a hop is missing; the message says which, and what was there.
+        """
+        __tracebackhide__ = True
+        return self._asked(traced, lambda linker, evidence: linker.linked_span(traced, evidence))
+
+    def linked_spans(self, traced: Traced, count: int = 1) -> list[LinkedSpan]:
+        """Wait until the request's trace has ``count`` linked spans, one for each process it passed.
+
+        Raises:
+            LinkError: a hop is missing; the message says which, and what was there.
+        """
+        __tracebackhide__ = True
+        return self._asked(traced, lambda linker, evidence: linker.linked_spans(traced, count, evidence))
+
+    def trace(self, traced: Traced, until: Callable[[Trace], bool] = lambda _: True) -> Trace:
+        """Wait for the request's trace, and until it shows what ``until`` asks.
+
+        Raises:
+            TraceNotFoundError: it did not come.
+        """
+        __tracebackhide__ = True
+        return self._asked(traced, lambda linker, evidence: linker.trace(traced, until, evidence))
+
+    def find(self, query: str, *, since: _Since = None, timeout: float | None = None) -> Span:
+        """Wait for a span that a TraceQL query matches: the root span of a job, or of a message in a worker.
+
+        It is the newest; that others match too is told in the report of a failure. Of several matching spans in one
+        trace, it is the local root span, which is the one that has a span profile.
+
+        Args:
+            query: TraceQL, such as ``{ name = "nightly report" }`` or ``{ resource.service.name = "worker" }``.
+            since: what the span must not be older than: a job's or an app's start, or seconds since the epoch. By
+                default the start of the last job that this test has run, or else of the test.
+            timeout: longest wait, s. By default that of all claims, and what the server's search takes on top of it.
+
+        Raises:
+            TraceNotFoundError: no such span came; the message says which spans did.
+            RequestRefusedError: Tempo refuses the query.
+        """
+        __tracebackhide__ = True
+        waiting = self.linker.waiting
+        timeout_s = waiting.timeout_s + self.endpoints.searchable_after_s if timeout is None else timeout
+        try:
+            found = search_span(self.tempo, query, self._start_ns(since), replace(waiting, timeout_s=timeout_s))
+        except LinkError as error:
+            raise self._explained(error) from None
+        evidence = self._evidence(found.span)
+        evidence.trace = found.trace
+        if found.note:
+            evidence.notes.append(found.note)
+        return found.span
+
+    def merged(self, traced: Iterable[Traced]) -> FlameGraph:
+        """Wait for the spans that answered several requests, and for their samples merged into one flame graph.
+
+        For requests that compute too shortly for a claim about one of them.
+
+        Args:
+            traced: answered requests, trace contexts, trace IDs or found spans; at least one.
+
+        Raises:
+            LinkError: a hop is missing; none of them has a sample, for one.
+            TypeError: this is one request, and not several.
+            ValueError: there are none.
+        """
+        __tracebackhide__ = True
+        if isinstance(traced, str) or hasattr(traced, "request") or hasattr(traced, "trace_id"):
+            raise TypeError("merged takes several requests: merged([response, another]); linked_span is for one")
+        spans: list[tuple[Span, Evidence]] = []
+        for one in traced:  # as they come: a request may be sent, and claimed of, only when it is its turn
+            evidence = self.linker.evidence(one)
+            try:
+                spans.append((self._linker_of(one).answering_span(one, evidence), evidence))
+            except LinkError as error:
+                self._keep(evidence)
+                raise self._explained(error) from None
+        if not spans:
+            raise ValueError("there are no requests, so there is nothing to merge")
+        _, evidence = max(spans, key=lambda pair: pair[0].duration_ns)  # one report for all of them, of the longest
+        try:
+            flamegraph = self.linker.merged_samples(span for span, _ in spans)
+        except LinkError as error:
+            evidence = (error.evidence if isinstance(error, NoSamplesError) else None) or evidence
+            raise self._explained(error) from None
+        finally:
+            self._keep(evidence)
+        evidence.merged = (len(spans), flamegraph)
+        return flamegraph
+
+    def flamegraph(self, span: Span) -> FlameGraph:
+        """Ask once, without waiting, for the samples of a span that carries a profile ID.
+
+        Raises:
+            NoProfileIdError: it carries none.
+        """
+        return self.linker.flamegraph(span)
+
+    def _asked(self, traced: Traced, ask: Callable[[Linker, Evidence], _Answer]) -> _Answer:
+        """Ask, keep what was seen for the report, and fail at the test's line: the way down to it explains nothing."""
+        __tracebackhide__ = True
+        evidence = self._evidence(traced)
+        try:
+            return ask(self._linker_of(traced), evidence)
+        except LinkError as error:
+            raise self._explained(error) from None
+
+    def _evidence(self, traced: Traced) -> Evidence:
+        """Return the record of the request's trace; one that was asked about before has one already."""
+        evidence = self.linker.evidence(traced)
+        _, known = self.seen.get(evidence.trace_id, (None, evidence))
+        self._keep(known)
+        return known
+
+    def _keep(self, evidence: Evidence) -> None:
+        self.seen.pop(evidence.trace_id, None)
+        self.seen[evidence.trace_id] = (self.linker, evidence)  # the last
+
+    def _linker_of(self, traced: Traced) -> Linker:
+        """Return a linker that does not wait for the telemetry of an app that has ended."""
+        answered = str(getattr(getattr(traced, "request", None), "url", ""))
+        for program in programs_of(self._item):
+            if program.url and answered.startswith(f"{program.url}/"):
+                linker = copy(self.linker)
+                longest_s = self.endpoints.queryable_after_s + _STILL_TO_COME_S
+                linker.waiting = _WaitingForApp(**vars(linker.waiting), program=program, longest_after_end_s=longest_s)
+                return linker
+        return self.linker
+
+    def _explained(self, error: LinkError) -> LinkError:
+        """Add to an error that a program has ended, and how."""
+        ended = [one for one in programs_of(self._item) if one.end and not (one.is_job and one.process.exit_code == 0)]
+        words = [f"{one.process.name} {one.end}; {one.last_words}" for one in ended]
+        error.args = ("\n".join([str(error), *words]),)
+        return error.with_traceback(None)
+
+    def _start_ns(self, since: _Since) -> int:
+        if since is None:
+            jobs = [one.started_ns for one in programs_of(self._item) if one.is_job]
+            return max(jobs, default=self._item.stash.get(BEGAN, 0))
+        return int(since * 1e9) if isinstance(since, (int, float)) else since.started_ns
+
+
+@dataclass(frozen=True)
+class _WaitingForApp(Waiting):
+    """Waits no longer for what an app sends than a moment after it has ended.
+
+    Attributes:
+        program: the app.
+        longest_after_end_s: how long that is, s.
+    """
+
+    program: Program | None = None
+    longest_after_end_s: float = 0.0
+
+    def looks(self) -> Iterator[float]:
+        """Yield the seconds waited so far, once for each look."""
+        ended_s: float | None = None
+        for waited in super().looks():
+            yield waited
+            if ended_s is None and self.program is not None and not self.program.process.is_running:
+                ended_s = waited
+            if ended_s is not None and waited > ended_s + self.longest_after_end_s:
+                return
