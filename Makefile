@@ -1,4 +1,4 @@
-# Two commands do everything on a machine with Python (3.10 to 3.13), make and git: `make demo` and `make test`.
+# Two commands do everything on a machine with Python (3.10 to 3.14), make and git: `make demo` and `make test`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +23,7 @@ help:
 install: $(VENV)/installed
 
 $(VENV)/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 13) else f"Python 3.10 to 3.13 is needed, $(PYTHON) is {v[0]}.{v[1]}: name another with make PYTHON=...")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 14) else f"Python 3.10 to 3.14 is needed, $(PYTHON) is {v[0]}.{v[1]}: name another with make PYTHON=...")'
 	@echo "installing into $(VENV) (about 20 s, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --only-binary :all: -r requirements.lock

@@ -61,6 +61,7 @@ def test_every_command_of_the_readme_is_run_by_a_test() -> None:
         ".venv/bin/spanprofiles show TRACE_ID",
         "curl http://127.0.0.1:5001/scooter",
         "make test",
+        *(line for line in commands() if line.startswith("pip install ")),  # in test_installing.py
         "make integration BACKEND=native",
         ".venv/bin/spanprofiles serve --tempo-port 0 --otlp-http-port 0 --pyroscope-port 0",
         ".venv/bin/spanprofiles doctor --service ride-sharing-app",

@@ -45,7 +45,7 @@ def test_a_followed_loop_does_for_its_app_what_it_did(scenarios: Scenarios) -> N
         "followed_once": True,
         "results": ["CancelledError", "ValueError"],
         "process": 7,
-        "handled": ["ZeroDivisionError('integer division or modulo by zero')"],
+        "handled": ["IndexError('pop from empty list')"],
     }
     # asyncio's own debug message about slow callbacks still names the task.
     assert "Executing <Task finished name='the slow one'" in outcome.errors
@@ -95,7 +95,8 @@ def test_asyncios_messages_name_the_apps_function_and_its_line(later: bool) -> N
         return described
 
     described = asyncio.run(main())
-    place = rf"_breaks\(5\).* at .*test_robustness\.py:{_breaks.__code__.co_firstlineno}"
+    # From Python 3.14 on, asyncio shows a callback's arguments in debug mode only.
+    place = rf"_breaks\(5?\).* at .*test_robustness\.py:{_breaks.__code__.co_firstlineno}"
     assert re.search(place, described), described
     assert [bool(re.search(place, message)) for message in handled] == [True], handled
 
