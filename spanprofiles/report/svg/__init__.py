@@ -11,6 +11,7 @@ from spanprofiles.report.svg.difference import DifferenceLayout, difference_docu
 from spanprofiles.report.svg.flame import flame_document, flame_svg
 from spanprofiles.report.svg.layout import FlameBox, FlameLayout, Origin, flame_layout
 from spanprofiles.report.svg.plot import Series, bar_svg, plot_svg
+from spanprofiles.report.svg.scatter import Point, scatter_svg
 from spanprofiles.report.svg.style import STYLE
 from spanprofiles.report.svg.waterfall import SpanMark, service_colours, waterfall_document, waterfall_svg
 
@@ -20,6 +21,7 @@ __all__ = [
     "FlameBox",
     "FlameLayout",
     "Origin",
+    "Point",
     "Series",
     "SpanMark",
     "bar_svg",
@@ -30,6 +32,7 @@ __all__ = [
     "flame_layout",
     "flame_svg",
     "plot_svg",
+    "scatter_svg",
     "service_colours",
     "waterfall_document",
     "waterfall_svg",

@@ -19,7 +19,7 @@ function tellAway(what, message) {
 
 function follow(part) {
   const every = Number(part.dataset.every);
-  const held = () => "hold" in part.dataset && (part.querySelector("tbody:hover") || part.querySelector("tbody :focus-visible"));
+  const held = () => "hold" in part.dataset && part.querySelector(":is(tbody, .points):hover, :is(tbody, .points) :focus-visible");
   let timer = 0;
 
   async function look() {

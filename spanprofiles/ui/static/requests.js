@@ -70,4 +70,25 @@ class Picks {
   }
 }
 
+// Points of a scatter: one stop of the Tab key, and from there the arrow keys go through time.
+document.addEventListener("keydown", (event) => {
+  const point = event.target.closest?.(".scatter .point");
+  if (!point || event.ctrlKey || event.metaKey || event.altKey) return;
+  const points = [...point.ownerSVGElement.querySelectorAll(".point")], here = points.indexOf(point);
+  const next = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: points.length - 1 }[event.key];
+  if (!points[next]) return;
+  event.preventDefault();
+  point.setAttribute("tabindex", -1);
+  points[next].setAttribute("tabindex", 0);
+  points[next].focus();
+});
+
+// Panels that stay open or closed as they were left.
+for (const panel of document.querySelectorAll("details[data-remember]")) {
+  try {
+    if (localStorage.getItem(panel.dataset.remember) === "closed") panel.open = false;
+    panel.addEventListener("toggle", () => localStorage.setItem(panel.dataset.remember, panel.open ? "open" : "closed"));
+  } catch { /* storage may be forbidden: then they are open */ }
+}
+
 for (const form of document.querySelectorAll("[data-picked]")) new Picks(form);

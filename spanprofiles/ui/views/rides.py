@@ -13,7 +13,8 @@ from spanprofiles.report import duration
 from spanprofiles.report.svg import Series, bar_svg, plot_svg
 from spanprofiles.ui.figures import RouteFigures
 from spanprofiles.ui.filters import LIMIT, SORTS, STATUSES, WINDOWS, FilterError, Filters
-from spanprofiles.ui.rides import Link, Listing, list_rides
+from spanprofiles.ui.rides import Link, Listing, Ride, list_rides
+from spanprofiles.ui.scatter import find_scatter
 from spanprofiles.ui.sources import sources
 
 views = Blueprint("rides", __name__)
@@ -32,6 +33,8 @@ def home() -> str | tuple[str, int]:
         filters, refused = Filters.read(request.args), None
     except FilterError as error:
         filters, refused = Filters(), error
+    if part == "scatter" and refused is None:
+        return render_template("scatter_part.html", **_scatter(filters))
     listing = None
     if refused is None:
         try:
@@ -43,7 +46,12 @@ def home() -> str | tuple[str, int]:
     values = _list_values(filters, listing, refused)
     if part == "list":
         return render_template("rides_part.html", **values), 400 if refused else 200
-    values |= _choices() | _figures() | {"windows": WINDOWS, "statuses": STATUSES, "refused": refused}
+    values |= (
+        _choices()
+        | _figures()
+        | (_scatter(filters) if listing else {"scatter": None})
+        | {"windows": WINDOWS, "statuses": STATUSES, "refused": refused}
+    )
     return render_template("rides.html", **values), 400 if refused else 200
 
 
@@ -71,6 +79,14 @@ def _list_values(filters: Filters, listing: Listing | None, refused: FilterError
         "bar": lambda value, kind: Markup(bar_svg((value or 0) / scale, kind=kind)),  # noqa: S704  # numbers alone
         "address": url_for("rides.home", **filters.parameters()),
     }
+
+
+def _scatter(filters: Filters) -> dict[str, object]:
+    return {"scatter": find_scatter(sources(), filters, _address)}
+
+
+def _address(ride: Ride) -> str:
+    return url_for("traces.trace", trace_id=ride.trace_id)
 
 
 def _sort_address(filters: Filters, name: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
-from spanprofiles.ui import create_app, diagnosis
+from spanprofiles.ui import create_app, diagnosis, scatter
 from spanprofiles.ui.views import rides
 from tests.unit.conftest import Stacks, otlp_span, push_samples, push_spans, resource_spans
 
@@ -44,6 +44,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the page take its time: these tests are about what it says, not about how soon."""
     monkeypatch.setattr(diagnosis, "_BUDGET_S", 30.0)
     monkeypatch.setattr(rides, "_PATIENCE_S", 30.0)
+    monkeypatch.setattr(scatter, "_PATIENCE_S", 30.0)
 
 
 @pytest.fixture
