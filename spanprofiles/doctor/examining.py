@@ -13,10 +13,11 @@ from spanprofiles.clients import ClientError, PyroscopeClient, TempoClient
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.doctor import gathering, hops
 from spanprofiles.doctor.examination import Examination
-from spanprofiles.doctor.explaining import explain
+from spanprofiles.doctor.explaining import explain, uploads_of
 from spanprofiles.doctor.facts import Facts, GrafanaFacts, ProfileFacts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.gathering import Case
+from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, is_overdue
 from spanprofiles.linking import Evidence, Linker
 from spanprofiles.linking.grafana import DataSources
 from spanprofiles.model import CPU, Endpoints, Trace, parse_trace_id
@@ -207,8 +208,7 @@ class _Examiner:
                 continue
             findings.append(hop.judge(self._facts))
         could_look = could_look and all(one.answers for one in self._facts.servers)
-        was_judged = findings[_ORDER.index(hops.link)].verdict is not Verdict.NOT_CHECKED
-        explained = explain(self._facts) if was_judged else []
+        explained = explain(self._facts) if self._facts.links is not None else []
         return Examination(self._facts.service, tuple(findings), tuple(explained), could_look)
 
     def _servers(self) -> Facts:
@@ -241,14 +241,21 @@ class _Examiner:
             return facts
         seen = gathering.exemplars(self._case) or ()
         traces = gathering.with_profiled(self._case, facts.traces, seen)
-        return replace(facts, traces=traces, profiles=replace(found, labelled=bool(seen)))
+        found = replace(found, labelled=bool(seen))
+        if not seen:  # whether the agent runs where the spans come from
+            overdue = [one for one in facts.roots.spans if is_overdue(one, facts.now_ns, facts.upload_interval_s)]
+            interval_s = facts.upload_interval_s or USUAL_INTERVAL_S
+            found = replace(found, around=gathering.around_spans(self._case, overdue, interval_s))
+        return replace(facts, traces=traces, profiles=found)
 
     def _links(self) -> Facts:
         profiles = self._facts.profiles or ProfileFacts()
         found = gathering.links(self._case, self._facts.roots.carrying, profiles)
         if not all(one.is_linked for one in found.links):  # what was refused may explain it
             profiles = replace(profiles, refused=gathering.refused(self._case))
-        return replace(self._facts, links=found, profiles=profiles)
+        facts = replace(self._facts, links=found, profiles=profiles)
+        functions = gathering.unlabelled_functions(self._case, facts, uploads_of(facts))
+        return replace(facts, links=replace(found, unlabelled_functions=functions))
 
     def _grafana(self) -> Facts:
         sources = self._sources

@@ -11,9 +11,11 @@ from typing import Any
 
 from spanprofiles.doctor.facts import Facts, Link, LinkFacts, Place
 from spanprofiles.doctor.processes import process_of
+from spanprofiles.doctor.unlabelled import Group, groups, lasts_ns, outlasting_spans
 from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, Arrival, Uploads
 from spanprofiles.model import Span
 from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS, is_too_short
+from spanprofiles.model.unlabelled import Explains
 
 _MOSTLY = 0.5
 
@@ -28,9 +30,11 @@ class Cause(Enum):
     WAITING = "waited instead of computing"
     NOT_ARRIVED = "its upload has not arrived yet"
     LOST = "no upload covers its time: lost or refused"
+    UNLABELLED = "its CPU carries no span ID"
+    OUTLASTED = "its work goes on after it has ended, and carries no span ID"
     DEAD_PROCESS = "nothing of its process is linked"
     UNEXPLAINED = "others like it have samples"
-    UNCLEAR = "nothing to compare it with"
+    UNCLEAR = "waited, or computed without its label: there is too little to tell"
     FAR_AWAY = "its samples are dated where Grafana does not look"
 
 
@@ -125,6 +129,8 @@ def explain(facts: Facts) -> list[Explanation]:
     uploads = uploads_of(facts)
     dead = {one.name for one in processes(facts) if one.is_dead}
     everything = facts.links.links if facts.links else ()
+    grouped = {one.span.span_id: group for group in groups(facts, uploads) for one in group.links}
+    outlasting = outlasting_spans(facts)
     explained = []
     for one in facts.focus:
         if one.place is Place.NOWHERE:
@@ -133,7 +139,12 @@ def explain(facts: Facts) -> list[Explanation]:
                 for other in everything
                 if other is not one and is_long(other.span) and process_of(other.span) not in dead
             ]
-            explained.append(_explain(one.span, uploads, facts.now_ns, _rates(siblings), dead))
+            group = grouped.get(one.span.span_id)
+            if group is not None and group.explains is Explains.YES and process_of(one.span) not in dead:
+                explained.append(_unlabelled(one.span, group))
+            else:
+                later = outlasting.get(one.span.span_id, ())
+                explained.append(_explain(one.span, later, uploads, facts.now_ns, _rates(siblings), dead, group))
         elif one.place is not Place.EMBEDDED:
             explained.append(Explanation(one.span, Cause.FAR_AWAY, f"its samples are {_distance(one)} it"))
     return explained
@@ -156,13 +167,42 @@ def _rates(links: Sequence[Link]) -> Mapping[str, tuple[float, float]]:
     return rates
 
 
-def _explain(
-    span: Span, uploads: Uploads, now_ns: int, rates: Mapping[str, tuple[float, float]], dead: set[str]
-) -> Explanation:
+def _unlabelled(span: Span, group: Group) -> Explanation:
+    outlasting = group.outlasting.get(span.span_id, ())
+    cause = Cause.OUTLASTED if outlasting else Cause.UNLABELLED
+    return Explanation(span, cause, f"{_lasted(span, outlasting)}, and {cpu_without_id(group)}")
+
+
+def _lasted(span: Span, outlasting: Sequence[Span]) -> str:
     lasted = f"it lasted {span.duration_ns / 1e6:.0f} ms"
+    if not outlasting:
+        return lasted
+    last = max(outlasting, key=lambda one: one.end_ns)
+    return f"{lasted}, {last.name!r} below it went on for {(last.end_ns - span.end_ns) / 1e6:.0f} ms more"
+
+
+def cpu_without_id(group: Group) -> str:
+    """Say how much CPU without a span ID there is around a group of spans, and where it went."""
+    cpu_ns = group.cpu.cpu_ns if group.cpu else 0.0
+    named = ", ".join(f"{name} {own_ns / 1e6:.0f} ms" for name, own_ns in group.functions.top)
+    around = f"around the {len(group.links)} span(s) like it" if len(group.links) > 1 else "around it"
+    spent = f"its process spent {cpu_ns / 1e6:.0f} ms of CPU without a span ID {around}"
+    return f"{spent}: {named}" if named else spent
+
+
+def _explain(
+    span: Span,
+    outlasting: Sequence[Span],
+    uploads: Uploads,
+    now_ns: int,
+    rates: Mapping[str, tuple[float, float]],
+    dead: set[str],
+    group: Group | None,
+) -> Explanation:
+    lasted = _lasted(span, outlasting)
     if process_of(span) in dead:
         return Explanation(span, Cause.DEAD_PROCESS, f"no span of its process is linked ({process_of(span)})")
-    if not is_long(span):
+    if is_too_short(lasts_ns(span, outlasting)):
         periods = span.duration_ns / SAMPLE_PERIOD_NS
         return Explanation(span, Cause.TOO_SHORT, f"{lasted}, {periods:.1f} sample periods of 10 ms")
     arrival = uploads.arrival(span, now_ns)
@@ -189,20 +229,19 @@ def _explain(
             f"{lasted}, and {rate:.0%} of the others named {span.name!r} have samples, {cpu_ns / 1e6:.0f} ms of CPU"
             " each",
         )
-    if rate is not None:
-        few = f"{rate:.0%} of the others named {span.name!r} have any sample"
-        return Explanation(span, Cause.WAITING, f"{lasted}, and {few}")
-    if around_ns < span.duration_ns / 2:
-        return Explanation(
-            span,
-            Cause.WAITING,
-            f"{lasted}, and its process has {around_ns / 1e6:.0f} ms of CPU in the profiles of that time",
-        )
+    cpu = group.cpu if group is not None else None
+    if cpu is not None and cpu.explains is Explains.NO:
+        spent = f"{cpu.cpu_ns / 1e6:.0f} ms of CPU without a span ID"
+        others = f" around the {len(group.links)} span(s) like it" if group and len(group.links) > 1 else " around it"
+        return Explanation(span, Cause.WAITING, f"{lasted}, and its process spent {spent}{others}")
+    if cpu is None and around_ns <= SAMPLE_PERIOD_NS:  # so little cannot have been its work, whoever it belongs to
+        return Explanation(span, Cause.WAITING, f"{lasted}, and there is no CPU of its process in that time")
+    compared = f"{rate:.0%} of the others named {span.name!r} have any sample" if rate is not None else ""
+    spent_ns = around_ns if cpu is None else cpu.cpu_ns
+    whose = "" if cpu is None or not cpu.is_exact else " without a span ID"
+    words = [lasted, f"its process spent {spent_ns / 1e6:.0f} ms of CPU{whose} in that time", compared]
     return Explanation(
-        span,
-        Cause.UNCLEAR,
-        f"{lasted}; it waited, or its samples carry no span ID: there is no other span named {span.name!r} to compare"
-        f" it with, and its process has {around_ns / 1e6:.0f} ms of CPU around it",
+        span, Cause.UNCLEAR, f"{', '.join(word for word in words if word)}; it waited, or its work carries no span ID"
     )
 
 

@@ -78,6 +78,23 @@ class TraceFacts:
 
 
 @dataclass(frozen=True)
+class AroundSpans:
+    """What the service's profiles hold in the time of some of its spans.
+
+    Attributes:
+        spans: how many spans.
+        time_ns: how long at least one of them ran, ns.
+        cpu_ns: CPU in the profiles of that time, imports of modules left out, ns.
+        exports_spans: whether it was seen to export spans in that time, so that the agent runs where they come from.
+    """
+
+    spans: int
+    time_ns: int
+    cpu_ns: int
+    exports_spans: bool
+
+
+@dataclass(frozen=True)
 class ProfileFacts:
     """Profiles of the service.
 
@@ -89,6 +106,8 @@ class ProfileFacts:
         own_found: whether samples with the profile IDs of the newest spans are under the service's name.
         labelled: whether other span IDs are on its samples; looked for where those of the newest spans are not.
         newest_ms: date of the newest profile of the service, ms since the epoch, or None.
+        around: what its profiles hold around the newest spans, imports left out; asked for where no sample carries a
+            span ID.
         found_under: other service names under which they are.
         refused: how many profiles Pyroscope refused since it started, by its word for the reason; empty where it does
             not tell.
@@ -101,6 +120,7 @@ class ProfileFacts:
     own_found: bool = False
     labelled: bool = False
     newest_ms: int | None = None
+    around: AroundSpans | None = None
     found_under: tuple[str, ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict)
 
@@ -172,6 +192,23 @@ class LabelCheck:
     neighbours: tuple[str, ...] = ()
 
 
+GroupKey = tuple[str, str, bool]
+"""What spans without samples are grouped by: their process, their name, and whether they are short."""
+
+
+@dataclass(frozen=True)
+class Functions:
+    """Where CPU went.
+
+    Attributes:
+        top: functions with their own time, ns; the largest first, imports of modules left out.
+        start_up_share: the part that imports of modules have of the whole, 0 to 1.
+    """
+
+    top: tuple[tuple[str, int], ...] = ()
+    start_up_share: float = 0.0
+
+
 @dataclass(frozen=True)
 class LinkFacts:
     """What the spans' profile IDs lead to.
@@ -181,6 +218,9 @@ class LinkFacts:
         exemplars: examples of spans that have samples of the service; None where the server cannot say.
         checks: the linked spans whose labels were looked at.
         uploads: what the profiles sum up to over time, by process where a label tells processes apart.
+        unlabelled: what the profiles without a span ID sum up to over time, likewise; None where that cannot be told.
+        unlabelled_is_exact: whether none of it can carry a span ID after all.
+        unlabelled_functions: where that CPU went around spans without samples, by the group of spans.
         step_s: length of a step in it, s.
         process_label: which resource attribute is which label of profiles, or None.
     """
@@ -189,6 +229,9 @@ class LinkFacts:
     exemplars: tuple[SpanExemplar, ...] | None = None
     checks: tuple[LabelCheck, ...] = ()
     uploads: tuple[ProfileSeries, ...] = ()
+    unlabelled: tuple[ProfileSeries, ...] | None = None
+    unlabelled_is_exact: bool = True
+    unlabelled_functions: Mapping[GroupKey, Functions] = field(default_factory=dict)
     step_s: float = 1.0
     process_label: ProcessLabel | None = None
 

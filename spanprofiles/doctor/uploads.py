@@ -8,6 +8,7 @@ from itertools import pairwise
 from spanprofiles.clients import ProfileSeries
 from spanprofiles.doctor.facts import LinkFacts
 from spanprofiles.model import Span
+from spanprofiles.model.unlabelled import Timeline
 
 #: The upload interval of Pyroscope's agents unless told otherwise, s.
 USUAL_INTERVAL_S = 10.0
@@ -76,6 +77,11 @@ class Uploads:
         first_ms = span.start_ns / 1e6 - (self.interval_s or USUAL_INTERVAL_S) * _MS_PER_S
         last_ms = span.end_ns / 1e6 + self._step_ms
         return sum(value for date_ms, value in points if first_ms <= date_ms <= last_ms)
+
+    def timeline_frame(self) -> Timeline:
+        """Return a timeline without points: what steps and uploads make of a moment."""
+        interval_ms = (self.interval_s or USUAL_INTERVAL_S) * _MS_PER_S
+        return Timeline((), self._step_ms, interval_ms, 0.0)
 
     def _of(self, span: Span) -> tuple[list[int], list[tuple[int, float]]]:
         if self._label is not None:

@@ -28,6 +28,7 @@ class Language:
         cpu: what turns CPU profiling on.
         labels: what makes it put span IDs on samples.
         unlabelled: what a span does that is sampled without its ID.
+        hand_over: where work loses its span's label, and how it keeps it; empty where nothing is known to keep it.
         tasks: what shares a thread, so that one's label may be on another's samples; empty where nothing does.
         follower: a span processor that keeps such tasks apart; empty where none is known.
         after_fork: where to start the profiler in a forked process; empty where processes are not forked.
@@ -47,6 +48,7 @@ class Language:
         "use a profiling agent that labels samples with the spans that run, and the span processor made for it"
     )
     unlabelled: str = "work handed to another thread may carry no label"
+    hand_over: str = ""
     tasks: str = ""
     follower: str = ""
     after_fork: str = ""
@@ -91,6 +93,11 @@ class Language:
         return "start the agent in each process that serves requests, and look at its log: it does not run there"
 
     @property
+    def elsewhere_advice(self) -> str:
+        """Say why work has CPU and no span ID, and what to do."""
+        return self.hand_over or f"{self.unlabelled}: do the work where its span was started"
+
+    @property
     def no_processor(self) -> str:
         """Say that its spans cannot be linked; empty where they can."""
         if self.has_processor:
@@ -119,6 +126,12 @@ _PYTHON = Language(
     unlabelled=(
         "work handed to another thread or task carries no label, nor does code that releases the interpreter lock; in"
         " asyncio a sample may carry its neighbour's ID"
+    ),
+    hand_over=(
+        "the official span processor's label does not follow work into a thread pool, an executor, a background task or"
+        " a thread of its own (FastAPI and Starlette run plain def endpoints so): use"
+        " spanprofiles.processor.SpanProfileProcessor in its place, and hand work to your own threads as"
+        " carry(function)"
     ),
     tasks="asyncio tasks",
     follower="spanprofiles.processor.SpanProfileProcessor",

@@ -8,8 +8,14 @@ from collections.abc import Mapping
 #: The profile type of CPU time (``name:type:unit:period type:period unit``).
 CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
 
+_CPU_TIME = re.compile(r"[^:]+:cpu:nanoseconds:[^:]*:[^:]*")
 _BARE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+def measures_cpu(profile_type: str) -> bool:
+    """Tell whether the values of a profile type are CPU time, ns: not counts, nor wall time, which waiting has too."""
+    return _CPU_TIME.fullmatch(profile_type) is not None
 
 
 def _quoted(text: str) -> str:
@@ -28,3 +34,21 @@ def label_selector(labels: Mapping[str, str]) -> str:
         f"{name if _BARE_NAME.fullmatch(name) else _quoted(name)}={_quoted(value)}" for name, value in labels.items()
     )
     return "{" + ", ".join(pairs) + "}"
+
+
+def narrowed(selector: str, *matchers: str) -> str:
+    """Return a selector with more matchers.
+
+    >>> narrowed('{service_name="rides"}', 'span_name!=""')
+    '{service_name="rides", span_name!=""}'
+    """
+    inner = selector.strip().removeprefix("{").removesuffix("}").strip()
+    return "{" + ", ".join([*([inner] if inner else []), *matchers]) + "}"
+
+
+def without_span(selector: str) -> str:
+    """Return the selector narrowed to series whose samples carry no span.
+
+    Agents label samples with the span's name beside its ID. The name splits series, and an absent label equals "".
+    """
+    return narrowed(selector, 'span_name=""')

@@ -85,6 +85,23 @@ class Trace:
         """The local root spans that carry a profile ID, in order of start."""
         return tuple(span for span in self.local_roots if span.profile_id)
 
+    def outlasting(self, root: Span) -> tuple[Span, ...]:
+        """Return the spans of a local root's process that go on after it has ended, as a background task does.
+
+        Spans with a profile ID of their own are left out, and what is below them: their work is in another profile.
+        """
+        found, pending = [], list(self.children(root))
+        seen = {id(root)}
+        while pending:
+            span = pending.pop()
+            if id(span) in seen or span.profile_id or self.is_local_root(span):
+                continue
+            seen.add(id(span))
+            if span.end_ns > root.end_ns:
+                found.append(span)
+            pending.extend(self.children(span))
+        return tuple(sorted(found, key=lambda span: span.start_ns))
+
     @property
     def services(self) -> tuple[str, ...]:
         """The names of the services that took part, in order of their first span."""

@@ -8,9 +8,11 @@ from spanprofiles.doctor.gathering.links import links
 from spanprofiles.doctor.gathering.profiles import exemplars, profiles, refused
 from spanprofiles.doctor.gathering.servers import probe, servers
 from spanprofiles.doctor.gathering.traces import traced_services, traces, wanted_trace, with_profiled
+from spanprofiles.doctor.gathering.unlabelled import around_spans, unlabelled_functions
 
 __all__ = [
     "Case",
+    "around_spans",
     "data_sources",
     "exemplars",
     "grafana",
@@ -21,6 +23,7 @@ __all__ = [
     "servers",
     "traced_services",
     "traces",
+    "unlabelled_functions",
     "wanted_trace",
     "with_profiled",
 ]

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spanprofiles.clients import ProfileQuery
-from spanprofiles.doctor.facts import (
-    LabelCheck,
-    Link,
-    LinkFacts,
-    Place,
-    ProfileFacts,
-)
+from spanprofiles.clients import ProfileQuery, ProfileSeries
+from spanprofiles.doctor.facts import LabelCheck, Link, LinkFacts, Place, ProfileFacts
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.gathering.profiles import exemplars, valid_ids
-from spanprofiles.doctor.processes import process_label
+from spanprofiles.doctor.processes import ProcessLabel, process_label
 from spanprofiles.model import Span, label_selector
 from spanprofiles.model.margins import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S
+from spanprofiles.model.selector import measures_cpu, narrowed, without_span
 
 _AT_ONCE = 50
 _DATED = 4
@@ -44,17 +39,30 @@ def links(case: Case, carrying: Sequence[Span], profiles: ProfileFacts) -> LinkF
     spans = _chosen(case, carrying)
     label = process_label(spans, profiles.series)
     # before the spans are asked for: what is seen here is there for them as well
-    uploads = case.pyroscope.totals(case.window(), case.step_s, [label.label] if label else [])
+    uploads = case.pyroscope.totals(case.window(), case.step_s, _labels(label))
     found = _located(case, case.each(lambda span: _near(case, span), spans))
     names = any("span_name" in labels for labels in profiles.series)
+    is_linked = any(one.is_linked for one in found)
+    seen = exemplars(case) if not is_linked else ()
+    unlabelled: Sequence[ProfileSeries] | None = uploads
+    if not measures_cpu(case.profile_type):
+        unlabelled = None
+    elif names:
+        unlabelled = case.pyroscope.totals(case.window(without_span(case.selector)), case.step_s, _labels(label))
     return LinkFacts(
         links=tuple(found),
-        exemplars=exemplars(case) if not any(one.is_linked for one in found) else (),
+        exemplars=seen,
         checks=tuple(_checks(case, found, with_names=names)),
         uploads=tuple(uploads),
+        unlabelled=None if unlabelled is None else tuple(unlabelled),
+        unlabelled_is_exact=names or (seen == () and not is_linked),
         step_s=case.step_s,
         process_label=label,
     )
+
+
+def _labels(label: ProcessLabel | None) -> list[str]:
+    return [label.label] if label else []
 
 
 def _chosen(case: Case, carrying: Sequence[Span]) -> list[Span]:
@@ -154,7 +162,7 @@ def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> La
     beside = {one.name for one in spans if one.start_ns < span.end_ns and span.start_ns < one.end_ns} - {span.name}
 
     def carrying(name: str) -> int:
-        selector = _and(case.selector, label_selector({"span_name": name})[1:-1])
+        selector = narrowed(case.selector, label_selector({"span_name": name})[1:-1])
         return case.pyroscope.span_profile(case.around(span, EMBEDDED_MARGIN_S, selector), ids).total
 
     names = tuple(name for name in sorted(beside)[:_NEIGHBOURS] if carrying(name))
@@ -164,9 +172,4 @@ def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> La
 def _with_another_name(selector: str, name: str) -> str:
     """Return the selector of samples that carry a span name, and not this one."""
     equal = label_selector({"span_name": name})  # escapes the name
-    return _and(selector, 'span_name!=""', equal[1:-1].replace("=", "!=", 1))
-
-
-def _and(selector: str, *matchers: str) -> str:
-    inner = selector.strip("{}")
-    return "{" + ", ".join([*([inner] if inner else []), *matchers]) + "}"
+    return narrowed(selector, 'span_name!=""', equal[1:-1].replace("=", "!=", 1))

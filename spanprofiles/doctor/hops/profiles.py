@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.facts import Facts, ProfileFacts
+from spanprofiles.doctor.facts import AroundSpans, Facts, ProfileFacts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.names import nearest, same_but_for_punctuation
-from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, is_overdue
-from spanprofiles.model import Span
 
 HOP = "profiles"
 
 _NAMES = 8
 
-# So much time in spans is seen in a profile even where nearly all of it is waiting.
+# So many spans that run so long are seen in a profile even where nearly all of it is waiting: to answer a request, and
+# to export its span, takes CPU.
+_ENOUGH_SPANS = 5
 _ENOUGH_NS = 2_000_000_000
+
+# A process that only forks the one that works, and looks after it, spends no more of the time.
+_STRAY_SHARE = 0.1
 
 
 def judge(facts: Facts) -> Finding:
@@ -26,12 +29,12 @@ def judge(facts: Facts) -> Finding:
         "refused": dict(found.refused),
     }
     start = facts.advice(lambda one: one.start_advice)
-    overdue = _overdue(facts, found)
-    if overdue:
-        newest_s = (min(span.start_ns for span in overdue) / 1e6 - (found.newest_ms or 0)) / 1000
+    around = found.around
+    if around is not None and _runs_elsewhere(found, around):
         evidence: tuple[str, ...] = (
-            f"the newest profile of {facts.service} is dated {newest_s:.0f} s before {len(overdue)} span(s)"
-            " whose upload is overdue: where they run, no agent uploads",
+            f"{around.spans} span(s) of {facts.service} ran for {around.time_ns / 1e9:.1f} s together, and in that time"
+            f" its profiles hold {around.cpu_ns / 1e6:.0f} ms of CPU, none of it with a span ID",
+            "where the spans run, no agent uploads",
             *_refused(found),
         )
         return Finding(HOP, Verdict.BROKEN, evidence, seen, start)
@@ -54,17 +57,12 @@ def _refused(found: ProfileFacts) -> tuple[str, ...]:
     return tuple(f"Pyroscope has refused {count} profile(s): {reason}" for reason, count in found.refused.items())
 
 
-def _overdue(facts: Facts, found: ProfileFacts) -> list[Span]:
-    """Return the spans that no profile is young enough for, if they have done enough to be seen in one.
+def _runs_elsewhere(found: ProfileFacts, around: AroundSpans) -> bool:
+    """Tell whether the agent runs in another process than the spans: in the one that forked theirs, as a rule.
 
-    None where samples carry span IDs: an agent that worked and stopped is another matter, for the hop "link".
+    Not where samples carry span IDs: an agent that worked and stopped is another matter, for the hop "link".
     """
-    if found.newest_ms is None or found.own_found or found.labelled:
-        return []
-    covered_ms = found.newest_ms + (facts.upload_interval_s or USUAL_INTERVAL_S) * 1000
-    spans = [
-        span
-        for span in facts.roots.spans
-        if span.start_ns / 1e6 > covered_ms and is_overdue(span, facts.now_ns, facts.upload_interval_s)
-    ]
-    return spans if sum(span.duration_ns for span in spans) >= _ENOUGH_NS else []
+    if found.own_found or found.labelled or around.exports_spans:
+        return False
+    is_enough = around.spans >= _ENOUGH_SPANS and around.time_ns >= _ENOUGH_NS
+    return is_enough and around.cpu_ns <= _STRAY_SHARE * around.time_ns

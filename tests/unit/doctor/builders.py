@@ -77,10 +77,18 @@ def uploads(every_s: float = 1.0, *, until_s: float = 0.0, cpu_ms: float = 500.0
     return ProfileSeries(labels, points)
 
 
+def cpu_at(*moments: tuple[float, float], **labels: str) -> ProfileSeries:
+    """Profiles at some moments: so many seconds before NOW_NS, with so many ms of CPU each."""
+    points = sorted((NOW_NS // MS - int(ago_s * 1000), cpu_ms * MS) for ago_s, cpu_ms in moments)
+    return ProfileSeries(labels, tuple(points))
+
+
 def facts(*links: Link, series: Sequence[ProfileSeries] | None = None, **more: Any) -> Facts:
-    """What is known of some links, with uploads every second."""
+    """What is known of some links, with uploads every second, which carry no span ID where no span is linked."""
     shown = (uploads(),) if series is None else tuple(series)
-    found = LinkFacts(links, uploads=shown, process_label=more.pop("process_label", None), **more.pop("found", {}))
+    unlabelled = () if any(one.is_linked for one in links) else shown
+    known_of_links = {"unlabelled": unlabelled, **more.pop("found", {})}
+    found = LinkFacts(links, uploads=shown, process_label=more.pop("process_label", None), **known_of_links)
     known = {"traces": traced(*(one.span for one in links)), "profiles": profiled(), **more}
     return Facts(SERVICE, NOW_NS, links=found, **known)
 
@@ -94,7 +102,7 @@ def profiled(**changes: Any) -> ProfileFacts:
 
 @dataclass
 class Ride:
-    """One request, and what became of it."""
+    """One request, and what became of it: how long its span lasted, its CPU, and how long its child span lasted."""
 
     name: str = "GET /bike"
     ago_s: float = 20.0
@@ -103,6 +111,7 @@ class Ride:
     host: str = "h1"
     profile_id: str | None = OWN
     label: str = OWN
+    child_ms: float | None = None
     trace_id: str = field(default_factory=new_trace_id)
     span_id: str = field(default_factory=new_span_id)
 
@@ -144,7 +153,13 @@ def tell(
         own = ride.span_id if ride.profile_id == OWN else ride.profile_id
         root = otlp_span(ride.trace_id, ride.span_id, ride.name, profile_id=own, start_ns=start_ns, end_ns=end_ns)
         child = otlp_span(
-            ride.trace_id, new_span_id(), "search", parent_id=ride.span_id, kind=1, start_ns=start_ns, end_ns=end_ns
+            ride.trace_id,
+            new_span_id(),
+            "search",
+            parent_id=ride.span_id,
+            kind=1,
+            start_ns=start_ns,
+            end_ns=end_ns if ride.child_ms is None else start_ns + int(ride.child_ms * MS),
         )
         groups[ride.host] += [root, child]
         window = int(math.floor(start_ns / S / upload_s) * upload_s + profiles_later_s) * S

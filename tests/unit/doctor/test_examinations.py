@@ -28,7 +28,7 @@ from spanprofiles.linking import Evidence, Linker, Waiting
 from spanprofiles.linking.grafana import read_data_sources
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from tests.unit.conftest import Answer, Seen, Serve, push_samples
-from tests.unit.doctor.builders import Ride, rides, tell
+from tests.unit.doctor.builders import Ride, S, rides, tell
 
 QUIET = {Verdict.OK, Verdict.NOT_CHECKED}
 PROVISIONED = """
@@ -93,6 +93,92 @@ def test_spans_that_cannot_have_samples_are_explained_in_silence(embedded_pair: 
     assert [one.cause for one in examination.unlinked].count(Cause.TOO_SHORT) == 5
 
 
+def test_work_on_threads_where_the_label_does_not_follow_is_named_and_not_taken_for_waiting(
+    embedded_pair: Endpoints,
+) -> None:
+    lost = [Ride("GET /report", 30 + 3 * index, ms=300, cpu_ms=280, label="") for index in range(6)]
+    receipts = [Ride("GET /receipt", 60 + 3 * index, ms=400, cpu_ms=0) for index in range(5)]
+    tell(embedded_pair, "pooled", [*rides(), *lost, *receipts], idle_ms=0)
+
+    examination = examine(embedded_pair, service="pooled")
+
+    says = r"6 span\(s\) 'GET /report' have no sample; .* spent 1680 ms of CPU without a span ID.*search.*carry"
+    assert_broken(examination, "sample labels", says)
+    found = {one.span.name: one.cause for one in examination.unlinked}
+    assert found == {"GET /report": Cause.UNLABELLED, "GET /receipt": Cause.WAITING}
+
+
+def test_where_no_sample_of_it_carries_a_span_id_a_service_that_computes_is_broken_and_one_that_waits_is_not(
+    embedded_pair: Endpoints,
+) -> None:
+    tell(embedded_pair, "unlabelled", [Ride(ago_s=30 + 3 * one, ms=300, cpu_ms=250, label="") for one in range(5)])
+    tell(embedded_pair, "waits", [Ride(ago_s=30 + 3 * one, ms=300, cpu_ms=0, label="") for one in range(5)])
+
+    says = "no sample of unlabelled carries the ID of one of 5 .*search.*Stack"
+    assert_broken(examine(embedded_pair, service="unlabelled", upload_interval_s=1), "sample labels", says)
+    waits = examine(embedded_pair, service="waits", upload_interval_s=1)
+    assert (waits.broken, waits.verdict) == (None, Verdict.DOUBTFUL)
+    assert {one.cause for one in waits.unlinked} == {Cause.WAITING}
+
+
+def test_work_that_goes_on_after_its_root_is_named(embedded_pair: Endpoints) -> None:
+    tasks = [Ride("GET /order", 30 + 3 * one, ms=1, child_ms=283, cpu_ms=270, label="") for one in range(5)]
+    tell(embedded_pair, "afterwards", [*rides(), *tasks], idle_ms=0)
+
+    examination = examine(embedded_pair, service="afterwards")
+
+    assert_broken(examination, "sample labels", "work goes on after 5 of them.*the span has ended")
+    assert {one.cause for one in examination.unlinked} == {Cause.OUTLASTED}
+    assert "'search' below it went on for 282 ms more" in examination.unlinked[0].sentence
+
+
+def test_what_goes_on_after_its_root_and_waits_is_no_fault(embedded_pair: Endpoints) -> None:
+    tasks = [Ride("GET /order", 30 + 3 * one, ms=1, child_ms=283, cpu_ms=0) for one in range(5)]
+    tell(embedded_pair, "afterwards-quiet", [*rides(), *tasks], idle_ms=0)
+
+    assert_silent(examine(embedded_pair, service="afterwards-quiet"))
+
+
+def test_threads_that_a_short_request_leaves_behind_are_named(embedded_pair: Endpoints) -> None:
+    def started(cpu_ms: float) -> list[Ride]:
+        return [Ride("GET /start", 30 + 4 * one, ms=1, cpu_ms=cpu_ms, label="") for one in range(5)]
+
+    tell(embedded_pair, "fire-and-forget", [*rides(), *started(200)], idle_ms=0)
+    tell(embedded_pair, "merely-short", [*rides(), *started(0)], idle_ms=0)
+
+    assert_broken(examine(embedded_pair, service="fire-and-forget"), "sample labels", "5 span.*'GET /start'.*1000 ms")
+    assert_silent(examine(embedded_pair, service="merely-short"))
+
+
+def test_linked_spans_most_of_whose_work_is_elsewhere_are_in_doubt(embedded_pair: Endpoints) -> None:
+    def mixed() -> list[Ride]:
+        return [Ride("GET /mixed", 30 + 3 * one, ms=400, cpu_ms=40) for one in range(6)]
+
+    now_ns, host = time.time_ns(), {"hostname": "h1"}
+    tell(embedded_pair, "half", [*rides(), *mixed()], idle_ms=0)
+    for one in mixed():
+        push_samples(embedded_pair, "half", [(("pool", "search"), 300_000_000, host)], now_ns - int(one.ago_s * S))
+    tell(embedded_pair, "half-waiting", [*rides(), *mixed()], idle_ms=0)
+
+    examination = examine(embedded_pair, service="half")
+
+    found = examination.finding("sample labels")
+    assert found.verdict is Verdict.DOUBTFUL, examination.lines()
+    assert "of 6 linked span(s) 'GET /mixed' are not in their samples" in found.evidence[1]
+    assert_silent(examine(embedded_pair, service="half-waiting"))
+
+
+def test_a_process_that_starts_is_not_taken_for_work_without_labels(embedded_pair: Endpoints) -> None:
+    now_ns = time.time_ns()
+    for name, path in (("starting", ("_find_and_load", "search")), ("working", ("serve", "search"))):
+        tell(embedded_pair, name, [Ride("GET /receipt", 20.0 - one, ms=400, cpu_ms=0) for one in range(3)], idle_ms=0)
+        push_samples(embedded_pair, name, [(path, 900_000_000, {})], now_ns - 20 * 10**9)
+    examinations = {name: examine(embedded_pair, service=name, upload_interval_s=1) for name in ("starting", "working")}
+
+    assert examinations["starting"].broken is None
+    assert_broken(examinations["working"], "sample labels", "search 900 ms")
+
+
 def test_without_the_span_processor_no_local_root_carries_a_profile_id(embedded_pair: Endpoints) -> None:
     tell(embedded_pair, "no-processor", rides(profile_id=None, label=""))
 
@@ -113,7 +199,7 @@ def test_an_agent_in_the_parent_process_alone_has_profiles_older_than_the_spans(
 
     examination = examine(embedded_pair, service="forked", upload_interval_s=1)
 
-    assert_broken(examination, "profiles", r"dated 4\d s before 12 span\(s\) whose upload is overdue.*post_fork")
+    assert_broken(examination, "profiles", r"12 span\(s\) of forked ran for 4.8 s together.*hold 0 ms.*post_fork")
 
 
 def test_one_forked_worker_without_agent_is_one_dead_process(embedded_pair: Endpoints) -> None:
@@ -237,8 +323,8 @@ def test_one_trace_is_looked_at_in_the_light_of_its_neighbours(embedded_pair: En
     examination = examine(embedded_pair, trace_id=dead.trace_id)
 
     assert examination.service == "one-trace"
-    assert examination.finding("link").verdict is Verdict.DOUBTFUL
-    assert [(one.span.span_id, one.cause) for one in examination.unlinked] == [(dead.span_id, Cause.UNEXPLAINED)]
+    assert_broken(examination, "sample labels", "without a span ID around it: search 100 ms")
+    assert [(one.span.span_id, one.cause) for one in examination.unlinked] == [(dead.span_id, Cause.UNLABELLED)]
 
 
 def test_a_trace_that_is_not_there_says_so(embedded_pair: Endpoints) -> None:

@@ -9,7 +9,18 @@ from spanprofiles.doctor import Verdict
 from spanprofiles.doctor.facts import Facts, LabelCheck, Place
 from spanprofiles.doctor.hops import one_span, own_id, profile_id, sample_labels
 from spanprofiles.model import SpanKind
-from tests.unit.doctor.builders import NOW_NS, SERVICE, a_span, facts, linked, profiled, traced, unlinked, uploads
+from tests.unit.doctor.builders import (
+    NOW_NS,
+    SERVICE,
+    a_span,
+    cpu_at,
+    facts,
+    linked,
+    profiled,
+    traced,
+    unlinked,
+    uploads,
+)
 
 EXEMPLAR = SpanExemplar("00000000000000ab", NOW_NS // 10**6, 10**7)
 
@@ -76,7 +87,7 @@ def test_one_linked_span_proves_that_samples_carry_span_ids() -> None:
 
 
 def test_samples_that_carry_other_span_ids_carry_span_ids() -> None:
-    found = sample_labels.judge(facts(unlinked(a_span()), found={"exemplars": (EXEMPLAR,)}))
+    found = sample_labels.judge(facts(unlinked(a_span()), found={"exemplars": (EXEMPLAR,), "unlabelled": ()}))
 
     assert found.verdict is Verdict.OK
     assert EXEMPLAR.span_id in found.evidence[0]
@@ -84,14 +95,17 @@ def test_samples_that_carry_other_span_ids_carry_span_ids() -> None:
 
 def test_where_the_server_lists_no_spans_span_names_on_samples_will_do() -> None:
     named = profiled(series=({"service_name": SERVICE, "span_name": "GET /bike"},))
-    known = facts(*(unlinked(a_span(ms=1000)) for _ in range(5)), profiles=named)
+    known = facts(*(unlinked(a_span(ms=1000)) for _ in range(5)), profiles=named, found={"unlabelled": ()})
 
     assert sample_labels.judge(known).verdict is Verdict.OK
-    assert sample_labels.judge(replace(known, profiles=profiled())).verdict is Verdict.BROKEN
+    assert sample_labels.judge(replace(known, profiles=profiled())).verdict is Verdict.DOUBTFUL
 
 
 def test_an_agent_that_labels_nothing_is_broken() -> None:
-    found = sample_labels.judge(facts(*(unlinked(a_span(ms=500)) for _ in range(5)), found={"exemplars": ()}))
+    unlabelled = {"exemplars": (), "unlabelled": (cpu_at((100, 10), (60, 300), (59, 200)),)}
+    known = facts(*(unlinked(a_span(ms=500)) for _ in range(5)), found=unlabelled)
+
+    found = sample_labels.judge(known)
 
     assert found.verdict is Verdict.BROKEN
     assert "Stack" in found.advice

@@ -42,7 +42,7 @@ def test_a_span_alone_of_its_name_waited_if_its_process_computed_next_to_nothing
 
 
 def test_a_span_alone_of_its_name_in_a_busy_process_is_not_explained() -> None:
-    known = facts(unlinked(a_span(ms=400)))
+    known = facts(unlinked(a_span(ms=400)), found={"unlabelled": (uploads(),)})
 
     assert causes(known) == [Cause.UNCLEAR]
     assert link.judge(known).verdict is Verdict.DOUBTFUL

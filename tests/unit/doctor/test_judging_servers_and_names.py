@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from spanprofiles.doctor import Verdict
-from spanprofiles.doctor.facts import Facts, ProbedServer, ServerFacts, TraceFacts
+from spanprofiles.doctor import Finding, Verdict
+from spanprofiles.doctor.facts import AroundSpans, Facts, ProbedServer, ServerFacts, TraceFacts
 from spanprofiles.doctor.hops import probe, profile_type, profiles, servers, service_name, traces
 from spanprofiles.model import SpanKind, Trace
-from tests.unit.doctor.builders import NOW_NS, SERVICE, a_span, profiled, traced
+from tests.unit.doctor.builders import MS, NOW_NS, SERVICE, S, a_span, profiled, traced
 
 NOTHING = Facts(SERVICE, NOW_NS)
 TEMPO = ServerFacts("Tempo", "http://t")
@@ -163,29 +164,36 @@ def test_profiles_of_others_only_means_no_agent_and_lists_them() -> None:
     assert "services it has profiles of: ridez, shop" in found.evidence
 
 
-def test_profiles_that_are_all_older_than_the_spans_are_of_another_process() -> None:
-    spans = [a_span(ago_s=60 + index, ms=500) for index in range(6)]
-    older = profiled(own_found=False, newest_ms=NOW_NS // 10**6 - 90_000)
+def around(**changes: Any) -> AroundSpans:
+    """What the profiles of a process hold that forked the one whose spans run."""
+    known: dict[str, Any] = {"spans": 6, "time_ns": 3 * S, "cpu_ns": 20 * MS, "exports_spans": False}
+    return AroundSpans(**{**known, **changes})
 
-    found = profiles.judge(replace(NOTHING, traces=traced(*spans), profiles=older))
+
+def judged(**found: Any) -> Finding:
+    return profiles.judge(replace(NOTHING, profiles=profiled(own_found=False, **found)))
+
+
+def test_profiles_that_hold_next_to_no_cpu_around_the_spans_are_of_another_process() -> None:
+    found = judged(around=around())
 
     assert found.verdict is Verdict.BROKEN
-    assert "before 6 span(s)" in found.evidence[0]
+    assert "6 span(s) of rides ran for 3.0 s together" in found.evidence[0]
+    assert "hold 20 ms of CPU" in found.evidence[0]
     assert "post_fork" in found.advice
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"cpu_ns": 400 * MS}, {"exports_spans": True}, {"spans": 4}, {"time_ns": S}],
+    ids=["it computes", "it exports the spans", "few spans", "a short time"],
+)
+def test_profiles_that_may_be_of_the_process_whose_spans_run_are_in_order(other: dict[str, Any]) -> None:
+    assert judged(around=around(**other)).verdict is Verdict.OK
+
+
 def test_an_agent_that_worked_before_is_not_taken_for_one_that_never_ran() -> None:
-    spans = [a_span(ago_s=60 + index, ms=500) for index in range(6)]
-    stopped = profiled(own_found=False, labelled=True, newest_ms=NOW_NS // 10**6 - 90_000)
-
-    assert profiles.judge(replace(NOTHING, traces=traced(*spans), profiles=stopped)).verdict is Verdict.OK
-
-
-def test_profiles_as_young_as_the_spans_are_in_order() -> None:
-    spans = [a_span(ago_s=60 + index, ms=500) for index in range(6)]
-    young = profiled(own_found=False, newest_ms=NOW_NS // 10**6 - 60_000)
-
-    assert profiles.judge(replace(NOTHING, traces=traced(*spans), profiles=young)).verdict is Verdict.OK
+    assert judged(around=around(), labelled=True).verdict is Verdict.OK
 
 
 def test_samples_under_another_name_break_the_name_and_not_the_profiles() -> None:

@@ -150,3 +150,24 @@ def test_only_local_roots_with_a_profile_id_are_linkable() -> None:
 def test_a_span_without_service_name_belongs_to_no_service() -> None:
     assert _span("a", resource={}).service == ""
     assert _span("a", resource={"service.name": 5}).service == ""
+
+
+def test_what_goes_on_after_its_local_root_has_ended_is_found_however_deep() -> None:
+    trace = _trace(
+        _span("root"),
+        _span("within", "root", 2, end_ns=8),
+        _span("task", "root", 5, end_ns=40),
+        _span("step", "task", 6, end_ns=30),
+        _span("early", "task", 6, end_ns=7),
+    )
+    assert [span.span_id for span in trace.outlasting(trace.spans[0])] == ["task", "step"]
+
+
+def test_what_other_processes_and_other_profiles_do_afterwards_is_not_the_roots() -> None:
+    trace = _trace(
+        _span("root"),
+        _span("remote", "root", 5, end_ns=40, parent_is_remote=True),
+        _span("below", "remote", 6, end_ns=50),
+        _span("own", "root", 5, end_ns=60, attributes={PROFILE_ID_ATTRIBUTE: "own"}),
+    )
+    assert trace.outlasting(trace.spans[0]) == ()

@@ -1,0 +1,79 @@
+"""Asks where the CPU went that carries no span ID, around spans that have no samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+
+from spanprofiles.clients import ProfileQuery
+from spanprofiles.doctor.facts import AroundSpans, Facts, Functions, GroupKey, LinkFacts
+from spanprofiles.doctor.gathering.case import Case
+from spanprofiles.doctor.unlabelled import Group, groups
+from spanprofiles.doctor.uploads import Uploads
+from spanprofiles.model import FlameGraph, Span, label_selector
+from spanprofiles.model.housekeeping import exports_spans, without_start_up
+from spanprofiles.model.selector import narrowed, without_span
+from spanprofiles.model.unlabelled import Explains, Timeline, length_ms, merged
+
+_GROUPS = 4
+_SPANS = 6
+_FUNCTIONS = 3
+_NEWEST = 40
+_WINDOWS = 12
+_NS_PER_MS = 1_000_000
+
+
+def unlabelled_functions(case: Case, facts: Facts, uploads: Uploads) -> dict[GroupKey, Functions]:
+    """Return where the CPU without a span ID went, around the newest spans of those groups that it may explain.
+
+    Raises:
+        ClientError: Pyroscope failed.
+    """
+    suspected = [one for one in groups(facts, uploads) if one.explains is not Explains.NO]
+    suspected.sort(key=lambda one: -(one.cpu.cpu_ns if one.cpu else 0.0))
+    found = facts.links or LinkFacts()
+    has_names = any("span_name" in labels for labels in (facts.profiles.series if facts.profiles else ()))
+    selector = without_span(case.selector) if has_names else case.selector
+
+    def ask(group: Group) -> tuple[GroupKey, Functions]:
+        newest = sorted((one.span for one in group.links), key=lambda span: -span.start_ns)[:_SPANS]
+        label = found.process_label
+        own = label_selector({label.label: label.value(newest[0])})[1:-1] if label else ""
+        profiles = [
+            case.pyroscope.merged_profile(
+                ProfileQuery(narrowed(selector, own) if own else selector, start_ms, end_ms, case.profile_type)
+            )
+            for start_ms, end_ms in merged(group.profiles_ms(span, uploads) for span in newest)
+        ]
+        return group.key, _functions(profiles)
+
+    return dict(case.each(ask, suspected[:_GROUPS]))
+
+
+def _functions(profiles: Sequence[FlameGraph]) -> Functions:
+    everything = reduce(add, profiles, FlameGraph())
+    working = without_start_up(everything)
+    top = tuple((row.name, row.self) for row in working.top(_FUNCTIONS))
+    return Functions(top, 1 - working.total / everything.total if everything.total else 0.0)
+
+
+def around_spans(case: Case, spans: Sequence[Span], interval_s: float) -> AroundSpans:
+    """Return what the service's profiles hold in the time of its newest spans.
+
+    Raises:
+        ClientError: Pyroscope failed.
+    """
+    newest = sorted(spans, key=lambda span: -span.start_ns)[:_NEWEST]
+    ran = merged((span.start_ns // _NS_PER_MS, -(-span.end_ns // _NS_PER_MS)) for span in newest)
+    frame = Timeline((), 0.0, interval_s * 1000, 0.0)
+    dated = merged(frame.profiles_of(*one) for one in ran)[-_WINDOWS:]
+    asked = [ProfileQuery(case.selector, start_ms, end_ms, case.profile_type) for start_ms, end_ms in dated]
+    everything = reduce(add, case.each(case.pyroscope.merged_profile, asked), FlameGraph())
+    within = [one for one in ran if dated and one[0] >= dated[0][0]]
+    return AroundSpans(
+        sum(span.start_ns // _NS_PER_MS >= dated[0][0] for span in newest) if dated else 0,
+        length_ms(within) * _NS_PER_MS,
+        without_start_up(everything).total,
+        exports_spans(everything),
+    )

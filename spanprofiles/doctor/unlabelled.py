@@ -1,0 +1,195 @@
+"""CPU without a span ID, held against the spans that have no samples: did they wait, or did their labels not follow?
+
+Spans are taken together by process and name: each alone has too few samples to tell.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from spanprofiles.doctor.facts import Facts, Functions, GroupKey, Link, LinkFacts, Place
+from spanprofiles.doctor.processes import process_of
+from spanprofiles.doctor.uploads import Arrival, Uploads
+from spanprofiles.model import Span
+from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS, is_too_short
+from spanprofiles.model.unlabelled import (
+    Explains,
+    Interval,
+    Timeline,
+    UnlabelledCpu,
+    length_ms,
+    merged,
+    unlabelled_cpu,
+)
+
+_NS_PER_MS = 1_000_000
+_MS_PER_S = 1000
+
+# How long after a short span its process may still work for it, ms; and what it must spend on each, ns.
+_AFTERWARDS_MS = 2_000
+_EACH_NS = MANY_PERIODS * SAMPLE_PERIOD_NS
+
+# Linked spans are looked at where their samples leave so much of their time unexplained.
+_OPEN_SHARE = 0.5
+
+# Imports of modules have so much of the CPU of a process that starts.
+_MOSTLY_START_UP = 0.5
+
+
+@dataclass(frozen=True)
+class Group:
+    """Spans of one name and process that have no samples of their own.
+
+    Attributes:
+        process: what tells the process from others.
+        name: the spans' name.
+        links: the spans.
+        outlasting: spans below them that go on after they have ended.
+        are_short: whether each of them, with what goes on after it, is too short to be sampled for sure.
+        cpu: the CPU without a span ID around them; None where it cannot be had.
+        functions: where that CPU went.
+    """
+
+    process: str
+    name: str
+    links: tuple[Link, ...]
+    outlasting: Mapping[str, tuple[Span, ...]]
+    are_short: bool
+    cpu: UnlabelledCpu | None
+    functions: Functions = field(default_factory=Functions)
+
+    @property
+    def explains(self) -> Explains:
+        """Whether that CPU explains what they did."""
+        if self.cpu is None:
+            return Explains.PERHAPS
+        if self.is_starting and self.cpu.explains is Explains.YES:
+            return Explains.PERHAPS
+        if self.are_short and (
+            self.cpu.usual_ns is None or self.cpu.cpu_ns - self.cpu.usual_ns < _EACH_NS * len(self.links)
+        ):
+            return Explains.PERHAPS
+        return self.cpu.explains
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether most of that CPU is the import of modules: that of a process that starts."""
+        return self.functions.start_up_share >= _MOSTLY_START_UP
+
+    @property
+    def key(self) -> GroupKey:
+        """What tells it from other groups."""
+        return self.process, self.name, self.are_short
+
+    def profiles_ms(self, span: Span, uploads: Uploads) -> Interval:
+        """Return between which dates the profiles of one of its spans are, ms since the epoch."""
+        return uploads.timeline_frame().profiles_of(*_busy(span, self.outlasting.get(span.span_id, ()), self.are_short))
+
+
+def groups(facts: Facts, uploads: Uploads) -> list[Group]:
+    """Return the spans without samples, those whose upload may still come left out, and the CPU around them."""
+    found = facts.links or LinkFacts()
+    outlasting = outlasting_spans(facts)
+    sorted_out: dict[GroupKey, list[Link]] = defaultdict(list)
+    for one in found.links:
+        if not one.is_linked and uploads.arrival(one.span, facts.now_ns) is not Arrival.AWAITED:
+            are_short = is_too_short(lasts_ns(one.span, outlasting.get(one.span.span_id, ())))
+            sorted_out[process_of(one.span), one.span.name, are_short].append(one)
+    busy = {
+        key: [_busy(one.span, outlasting.get(one.span.span_id, ()), key[2]) for one in links]
+        for key, links in sorted_out.items()
+    }
+    made = []
+    for key, links in sorted_out.items():
+        others = [interval for other, intervals in busy.items() if other != key for interval in intervals]
+        cpu = _cpu_around(facts, uploads, links, busy[key], others)
+        if cpu is not None and key[2]:  # their own time explains next to nothing
+            cpu = replace(cpu, open_ns=2.0 * _EACH_NS * len(links))
+        of_them = {one.span.span_id: outlasting.get(one.span.span_id, ()) for one in links}
+        functions = found.unlabelled_functions.get(key, Functions())
+        made.append(Group(key[0], key[1], tuple(links), of_them, key[2], cpu, functions))
+    return made
+
+
+def half_labelled(facts: Facts, uploads: Uploads, without: Sequence[Group]) -> list[Group]:
+    """Return linked spans that leave most of their time unexplained, while CPU without a span ID explains it.
+
+    Args:
+        facts: what is known.
+        uploads: the uploads.
+        without: the groups of spans without samples; what ran beside those is left out.
+    """
+    outlasting = outlasting_spans(facts)
+    frame = uploads.timeline_frame()
+    elsewhere = merged(
+        frame.profiles_of(*_busy(one.span, group.outlasting.get(one.span.span_id, ()), group.are_short))
+        for group in without
+        for one in group.links
+    )
+    sorted_out: dict[tuple[str, str], list[Link]] = defaultdict(list)
+    for one in facts.focus:
+        if one.place is Place.EMBEDDED:
+            start_ms, end_ms = frame.profiles_of(*_busy(one.span, outlasting.get(one.span.span_id, ()), False))
+            if not any(start <= end_ms and start_ms <= end for start, end in elsewhere):
+                sorted_out[process_of(one.span), one.span.name].append(one)
+    made = []
+    for (process, name), links in sorted_out.items():
+        busy = [_busy(one.span, outlasting.get(one.span.span_id, ()), False) for one in links]
+        cpu = _cpu_around(facts, uploads, links, busy, elsewhere)
+        if cpu is None or cpu.open_ns < _OPEN_SHARE * length_ms(merged(busy)) * _NS_PER_MS:
+            continue
+        of_them = {one.span.span_id: outlasting.get(one.span.span_id, ()) for one in links}
+        group = Group(process, name, tuple(links), of_them, False, cpu)
+        if group.explains is Explains.YES:
+            made.append(group)
+    return made
+
+
+def outlasting_spans(facts: Facts) -> dict[str, tuple[Span, ...]]:
+    """Return, by the ID of a span with a profile ID, the spans below it that go on after it has ended."""
+    traces = {trace.trace_id: trace for trace in facts.traces.traces} if facts.traces else {}
+    links = facts.links.links if facts.links else ()
+    return {
+        one.span.span_id: traces[one.span.trace_id].outlasting(one.span) for one in links if one.span.trace_id in traces
+    }
+
+
+def _cpu_around(
+    facts: Facts, uploads: Uploads, links: Sequence[Link], busy: Sequence[Interval], others: Sequence[Interval]
+) -> UnlabelledCpu | None:
+    timeline = _timeline(facts.links or LinkFacts(), uploads, links[0].span, facts.now_ns)
+    if timeline is None:
+        return None
+    explained_ns = sum(one.cpu_ns for one in links)
+    return unlabelled_cpu(busy, timeline, others=others, explained_ns=explained_ns)
+
+
+def lasts_ns(span: Span, outlasting: Sequence[Span]) -> int:
+    """Return how long a span lasts with what goes on after it, ns."""
+    return max([span.end_ns, *(one.end_ns for one in outlasting)]) - span.start_ns
+
+
+def _busy(span: Span, outlasting: Sequence[Span], is_short: bool) -> Interval:
+    end_ns = span.start_ns + lasts_ns(span, outlasting)
+    afterwards_ms = _AFTERWARDS_MS if is_short else 0
+    return span.start_ns // _NS_PER_MS, -(-end_ns // _NS_PER_MS) + afterwards_ms
+
+
+def _timeline(found: LinkFacts, uploads: Uploads, span: Span, now_ns: int) -> Timeline | None:
+    if found.unlabelled is None:
+        return None
+    series = found.unlabelled
+    label = found.process_label
+    if label is not None:
+        if not uploads.has_process(span):  # of a process without profiles nothing is known
+            return None
+        series = tuple(one for one in series if one.labels.get(label.label, "") == label.value(span))
+    summed: dict[int, float] = defaultdict(float)
+    for one in series:
+        for time_ms, value in one.points:
+            summed[time_ms] += value
+    frame = uploads.timeline_frame()
+    points = tuple(sorted(summed.items()))
+    return replace(frame, points=points, until_ms=now_ns / _NS_PER_MS, is_exact=found.unlabelled_is_exact)
