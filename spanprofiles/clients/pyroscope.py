@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spanprofiles.clients import flamebearer
+from spanprofiles.clients import flamebearer, pprof_json
 from spanprofiles.clients.http import ServerClient
 from spanprofiles.model import CPU, FlameGraph, IdentifierError, parse_span_id, parse_trace_id
+from spanprofiles.model.source_lines import SourceLines
 
 _SERVER = "Pyroscope"
 _SERVICE = "/querier.v1.QuerierService/"
@@ -102,6 +103,30 @@ class PyroscopeClient(ServerClient):
         """
         body = query.body() | {"traceIdSelector": [parse_trace_id(trace_id)]}
         return self._flamegraph("SelectMergeStacktraces", body)
+
+    def span_lines(self, query: ProfileQuery, span_ids: Sequence[str]) -> SourceLines:
+        """Return the samples that carry one of these span IDs with their files and lines.
+
+        That is ``SelectMergeStacktraces`` in the format pprof. A server before Pyroscope 2.2 overlooks the span IDs and
+        answers with the whole service, and one with the old storage tells no files: hold what comes against the
+        total of :meth:`span_profile`.
+
+        Raises:
+            IdentifierError: there is no span ID, or one is malformed.
+            ClientError: the server did not answer, refused the query, or does not know the format.
+        """
+        if not span_ids:
+            raise IdentifierError("a span profile needs at least one span ID")
+        selected = [parse_span_id(span_id) for span_id in span_ids]
+        method = "SelectMergeStacktraces"
+        body = query.body() | {"spanSelector": selected, "format": "PROFILE_FORMAT_PPROF"}
+        answer = self.http.post_json(_SERVICE + method, body)
+        if answer and "pprof" not in answer:
+            raise self.http.unexpected(_SERVICE + method, "no pprof in it")
+        try:
+            return SourceLines(pprof_json.stacks((answer.get("pprof") or {}).get("profile") or {}))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise self.http.unexpected(_SERVICE + method, f"not a pprof profile ({error})") from error
 
     def merged_profile(self, query: ProfileQuery) -> FlameGraph:
         """Return the flame graph of everything the selector finds (``SelectMergeStacktraces``).

@@ -1,7 +1,8 @@
 """Whose code a function is: told by the file it is in.
 
-Flame graphs hold names alone. The files are in the pprof form of the service's profiles (``SelectMergeProfile``), which
-is asked for now and then and remembered. Where the server has no answer, nothing is told apart.
+Flame graphs hold names alone. The files are in the pprof form of the same samples (:mod:`spanprofiles.ui.lines`), or,
+where a server does not give that of a span, of all profiles of the service (``SelectMergeProfile``), which is asked for
+now and then and remembered. Where the server has no answer, nothing is told apart.
 """
 
 from __future__ import annotations
@@ -51,10 +52,11 @@ class ServiceFiles:
     def place_of(self, name: str) -> str:
         """Return the file of a function, without the folders of the machine it ran on; empty where not known."""
         files = self.files.get(name, frozenset())
-        return _short(next(iter(files))) if len(files) == 1 else ""
+        return short_file(next(iter(files))) if len(files) == 1 else ""
 
 
-def _short(file: str) -> str:
+def short_file(file: str) -> str:
+    """Return a file's name without the folders of the machine it was on."""
     if file.startswith("<"):
         return file
     tail = _TAIL.sub("", file)
@@ -90,6 +92,12 @@ class Origins:
         with self._lock:
             self._known[service] = (time.monotonic(), known)
         return known
+
+    def learn(self, service: str, files: Mapping[str, frozenset[str]]) -> None:
+        """Remember the files of functions of a service, which were found otherwise."""
+        with self._lock:
+            asked_s, known = self._known.get(service, (-_ASK_AGAIN_AFTER_S, ServiceFiles()))
+            self._known[service] = (asked_s, ServiceFiles(_merged(known.files, files)))
 
     def remembered(self, functions: Iterable[str]) -> ServiceFiles:
         """Return what is known of these functions in whatever service, without asking."""

@@ -22,6 +22,8 @@ _HUES = 6
 _WORDS = {Origin.OWN: "your code", Origin.LIBRARY: "library", Origin.UNKNOWN: ""}
 
 Address = Callable[[FlameBox], str]
+PlaceOf = Callable[[int], str]
+"""Where in the source code the box of an index is; an empty text where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,11 @@ def box_class(box: FlameBox) -> str:
     return f"{box.origin.value} t{tint}{folded}"
 
 
-def describe(box: FlameBox, total: int) -> str:
-    """Say in one line what a box stands for: function, whose it is, total with share, own time."""
+def describe(box: FlameBox, total: int, place: str = "") -> str:
+    """Say in one line what a box stands for: function, where and whose it is, total with share, own time."""
     parts = [
         box.label,
+        place,
         _WORDS[box.origin] if box.parent >= 0 else "",
         f"total {duration(box.total)} ({box.total / total:.1%})",
         f"self {duration(box.self)} ({box.self / total:.1%})",
@@ -93,7 +96,13 @@ def describe(box: FlameBox, total: int) -> str:
 
 
 def flame_svg(
-    layout: FlameLayout, *, focus: int = 0, width_px: int = _WIDTH_PX, address: Address | None = None, label: str = ""
+    layout: FlameLayout,
+    *,
+    focus: int = 0,
+    width_px: int = _WIDTH_PX,
+    address: Address | None = None,
+    place_of: PlaceOf = lambda _: "",
+    label: str = "",
 ) -> FlamePicture:
     """Draw a flame graph.
 
@@ -102,11 +111,16 @@ def flame_svg(
         focus: index of the box that fills the width.
         width_px: how wide the picture will be about: boxes narrower than half a pixel of it are left out.
         address: where a click on a box leads; None for no links.
+        place_of: where in the source code a box is.
         label: what a screen reader says of the picture.
     """
     placed, folded = place(layout, focus, width_px)
     total = layout.whole.total
-    drawn = [_draw(one, total, width_px, address, faded=one.box.depth < layout.boxes[focus].depth) for one in placed]
+    depth = layout.boxes[focus].depth
+    drawn = [
+        _draw(one, describe(one.box, total, place_of(one.index)), width_px, address, faded=one.box.depth < depth)
+        for one in placed
+    ]
     height = ROW_PX * (1 + max(one.box.depth for one in placed))
     attributes: dict[str, str | int | float] = {"class": "picture flame", "width": "100%", "height": height}
     if label:
@@ -114,7 +128,7 @@ def flame_svg(
     return FlamePicture(tag("svg", attributes, *drawn), len(placed), folded, height)
 
 
-def _draw(one: Placed, total: int, width_px: int, address: Address | None, *, faded: bool) -> str:
+def _draw(one: Placed, words: str, width_px: int, address: Address | None, *, faded: bool) -> str:
     box, top = one.box, one.box.depth * ROW_PX
     left, width = percent(one.left), percent(one.width)
     classes = f"box {box_class(box)}"
@@ -123,7 +137,7 @@ def _draw(one: Placed, total: int, width_px: int, address: Address | None, *, fa
     if faded:
         classes += " faded"
     content = [
-        tag("title", {}, plain(describe(box, total))),
+        tag("title", {}, plain(words)),
         tag("rect", {"x": left, "y": top, "width": width, "height": _BOX_PX, "rx": 2}),
     ]
     if one.width * width_px >= _TEXT_FROM_PX:

@@ -94,7 +94,8 @@ class Flame {
     const data = JSON.parse(panel.querySelector("[data-boxes]").textContent);
     this.panel = panel;
     this.names = data.names;
-    this.files = data.files || [];
+    this.files = data.files || []; // of a function, or below of a box
+    this.places = data.at ? data.at.map((number) => data.places[number]) : [];
     this.sides = data.sides;
     this.difference = data.kind === "difference";
     this.box = panel.querySelector("[data-picture]");
@@ -215,7 +216,7 @@ class Flame {
   }
 
   facts(one) {
-    const file = one.names.length === 1 ? this.files[one.names[0]] || "" : "";
+    const file = this.places[one.index] || (one.names.length === 1 ? this.files[one.names[0]] : "") || "";
     const whose = one.kind.startsWith("own") ? "your code" : one.kind.startsWith("library") ? "library" : "";
     if (this.difference) {
       return [file, `${duration(one.before)} ${this.sides[0]}, ${duration(one.after)} ${this.sides[1]}`, `change ${change(one.after - one.before)}`];

@@ -11,8 +11,10 @@ from markupsafe import Markup
 
 from spanprofiles.linking import Linker
 from spanprofiles.model import FlameGraph, Span
+from spanprofiles.model.source_lines import SourceLines
 from spanprofiles.report.svg import FlameBox, FlameLayout, Origin, flame_layout, flame_svg
 from spanprofiles.report.svg.flame import flame_data
+from spanprofiles.ui.lines import places_of_boxes
 from spanprofiles.ui.origins import ServiceFiles
 from spanprofiles.ui.sources import sources
 
@@ -52,8 +54,11 @@ class TreeRow:
     share: float
 
 
-def files_of(span: Span, flamegraph: FlameGraph, linker: Linker) -> ServiceFiles:
-    """Return where the functions of a span's flame graph are."""
+def files_of(span: Span, flamegraph: FlameGraph, linker: Linker, lines: SourceLines | None = None) -> ServiceFiles:
+    """Return where the functions of a span's flame graph are: in the files of its own samples, or of its service's."""
+    if lines is not None:
+        sources().origins.learn(span.service, lines.files)
+        return ServiceFiles(lines.files)
     return sources().origins.of(span.service, linker.query(span), flamegraph.functions)
 
 
@@ -71,12 +76,20 @@ def address_of_box(**parameters: str) -> Callable[[FlameBox], str]:
     return lambda box: f"{base}{join}frame={box.key}{kept}"
 
 
-def picture_of(layout: FlameLayout, files: ServiceFiles, label: str, address: Callable[[FlameBox], str]) -> Picture:
+def picture_of(
+    layout: FlameLayout,
+    files: ServiceFiles,
+    label: str,
+    address: Callable[[FlameBox], str],
+    lines: SourceLines | None = None,
+) -> Picture:
     """Draw a layout, zoomed to the frame that the address names."""
     focus = layout.find(request.args.get("frame", ""))
-    drawn = flame_svg(layout, focus=focus, address=address, label=label)
+    places = places_of_boxes(layout, files, lines)
+    drawn = flame_svg(layout, focus=focus, address=address, place_of=places.__getitem__, label=label)
     data = flame_data(layout)
-    data["files"] = [files.place_of(name) for name in data["names"]]
+    known = {place: number for number, place in enumerate(dict.fromkeys(places))}
+    data["places"], data["at"] = list(known), [known[place] for place in places]
     tells = any(box.origin is not Origin.UNKNOWN for box in layout.boxes[1:])
     return Picture(
         Markup(drawn.svg),  # noqa: S704  # its texts are escaped there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from markupsafe import Markup
@@ -16,6 +17,7 @@ from spanprofiles.report.svg import SpanMark, flame_document, service_colours, w
 from spanprofiles.report.svg.waterfall import MOST_ROWS
 from spanprofiles.ui.diagnosis import diagnose
 from spanprofiles.ui.grafana import grafana_address
+from spanprofiles.ui.lines import find_lines, own_place
 from spanprofiles.ui.sources import sources
 from spanprofiles.ui.span_profile import ProfileState, SpanProfile, span_marks, span_profile, span_to_open
 from spanprofiles.ui.views.pictures import address_of_box, files_of, layout_of, picture_of, tree_rows
@@ -62,13 +64,16 @@ def profile_values(profile: SpanProfile, **parameters: str) -> dict[str, object]
     if profile.state is ProfileState.DEAD:
         values["diagnosis"] = diagnose(span, linker)
     if profile.state is ProfileState.LINKED:
-        files = files_of(span, profile.flamegraph, linker)
+        lines = find_lines(span, profile.flamegraph, linker)
+        files = files_of(span, profile.flamegraph, linker, lines)
         layout = layout_of(profile.flamegraph, span.name, files)
         label = f"Flame graph of {span.name}: {duration(profile.flamegraph.total)} of CPU"
-        values["picture"] = picture_of(layout, files, label, address_of_box(**parameters))
+        values["picture"] = picture_of(layout, files, label, address_of_box(**parameters), lines)
         values["layout"] = layout
         values["excess"] = cpu_excess(span, profile.flamegraph.total)
         values["files"] = files
+        values["own_place"] = partial(own_place, files, lines)
+        values["tells_lines"] = lines is not None
         values["top"] = profile.flamegraph.top(_TOP_ROWS)
         values["functions"] = len(profile.flamegraph.functions)
     return values

@@ -45,6 +45,7 @@ _QUESTIONS: list[tuple[str, str, Ask]] = [
     ("Tempo", "/api/search", lambda url, who: _tempo(url, who).search("{}")),
     ("Tempo", "/api/v2/search/tag/name/values", lambda url, who: _tempo(url, who).tag_values("name")),
     ("Pyroscope", "SelectMergeSpanProfile", lambda url, who: _pyroscope(url, who).span_profile(_QUERY, [_SPAN])),
+    ("Pyroscope", "SelectMergeStacktraces", lambda url, who: _pyroscope(url, who).span_lines(_QUERY, [_SPAN])),
     ("Pyroscope", "SelectMergeStacktraces", lambda url, who: _pyroscope(url, who).trace_profile(_QUERY, _TRACE)),
     ("Pyroscope", "SelectMergeStacktraces", lambda url, who: _pyroscope(url, who).merged_profile(_QUERY)),
     ("Pyroscope", "ProfileTypes", lambda url, who: _pyroscope(url, who).profile_types(1, 2)),
@@ -174,9 +175,11 @@ _OTHER_SHAPES: list[object] = [
         "names": "x",
         "labelsSet": "x",
         "profileTypes": "x",
+        "pprof": "x",
     },
     {"trace": {"resourceSpans": 5}, "traces": [{"traceID": "xyz"}], "tagValues": None}
-    | {"flamegraph": {"levels": 5}, "names": None, "labelsSet": None, "profileTypes": None},
+    | {"flamegraph": {"levels": 5}, "names": None, "labelsSet": None, "profileTypes": None}
+    | {"pprof": {"profile": {"sample": [{"locationId": ["7"], "value": ["1"]}]}}},
 ]
 
 

@@ -125,6 +125,37 @@ def test_samples_in_another_format_are_not_taken_for_none(
         _ask(pyroscope, exchange.request, exchange.call)
 
 
+_PPROF = next(one for one in _OTHERWISE if one.request.get("format") == "PROFILE_FORMAT_PPROF")
+
+
+def test_samples_as_pprof_are_those_of_the_flame_graph_with_their_files_and_lines(
+    pyroscope: PyroscopeClient, recorded_server: RecordedServer
+) -> None:
+    recorded_server.play(_PPROF)
+    asked = _PPROF.request
+
+    lines = pyroscope.span_lines(ProfileQuery(asked["labelSelector"], asked["start"], asked["end"]), ["a1" * 8])
+
+    assert lines.flamegraph.stacks == merged(asked)
+    assert lines.total == sum(merged(asked).values())
+    assert lines.files["find_nearest_vehicle"] == {"app.py"}
+    main = lines.below(lines.ROOT, "main")
+    assert main is not None
+    assert [(place.file, place.line, place.value) for place in lines.places(main)] == [("app.py", 15, lines.total)]
+    (seen,) = recorded_server.seen
+    assert seen.json == asked | {"spanSelector": ["a1" * 8]}
+
+
+def test_lines_without_a_span_are_refused_before_anything_is_sent(
+    pyroscope: PyroscopeClient, recorded_server: RecordedServer
+) -> None:
+    recorded_server.play(_PPROF)
+    for span_ids in ([], [""], ["no ID"]):
+        with pytest.raises(IdentifierError):
+            pyroscope.span_lines(ProfileQuery("{}", 1, 2), span_ids)
+    assert recorded_server.seen == []
+
+
 _METADATA = [one for one in _ALL if one.call in {"LabelNames", "LabelValues", "Series", "ProfileTypes"}]
 _METADATA_READ = [one for one in _METADATA if one.status == 200]
 _METADATA_REFUSED = [one for one in _METADATA if one.status >= 400]
