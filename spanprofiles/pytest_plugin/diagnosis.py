@@ -44,9 +44,8 @@ def add_diagnosis(item: pytest.Item, report: pytest.TestReport) -> None:
         _tell_of_programs(item, str(report.longrepr), diagnosis)
     except Exception as error:  # noqa: BLE001  # a report that fails must not end the whole run
         diagnosis.text.append(f"what was seen cannot be told: {type(error).__name__}: {error}")
-    if not diagnosis.text:
-        return
-    _add_text(report, "\n\n".join(diagnosis.text))
+    if diagnosis.text:
+        _add_text(report, "\n\n".join(diagnosis.text))
     item.user_properties += diagnosis.properties  # of the reports to come: JUnit's file takes the last one's
     report.user_properties += diagnosis.properties
 

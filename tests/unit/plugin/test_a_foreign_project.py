@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+
+from spanprofiles.backends import BACKEND_NAMES
+from spanprofiles.model import Endpoints
 
 pytest_plugins = ["pytester"]
 
@@ -124,16 +128,81 @@ def test_an_external_backend_that_is_not_there_is_named(project: pytest.Pytester
     )
 
 
-def test_a_project_that_does_not_use_the_plugin_is_left_alone(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_something_else(): assert 1 + 1 == 2")
+@pytest.mark.parametrize("backend", [[], ["--span-profiles-backend=external"]], ids=["auto", "named"])
+def test_an_external_backend_without_a_place_for_traces_is_refused_with_the_options_name(
+    project: pytest.Pytester, embedded_pair: Endpoints, monkeypatch: pytest.MonkeyPatch, backend: list[str]
+) -> None:
+    for variable in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        monkeypatch.delenv(variable, raising=False)
 
-    result = pytester.runpytest_subprocess()
+    result = project.runpytest_subprocess(
+        f"--span-profiles-tempo-url={embedded_pair.tempo}",
+        f"--span-profiles-pyroscope-url={embedded_pair.pyroscope}",
+        *backend,
+    )
+
+    result.assert_outcomes(errors=1)
+    refusal = "*the external backend has no address for the traces *: give --span-profiles-otlp-url *OTLP_URL*"
+    result.stdout.fnmatch_lines([f"span profiles: {refusal}", "*ERROR at setup of *", refusal])
+
+
+def test_an_external_backend_with_a_place_for_traces_is_used(
+    project: pytest.Pytester, embedded_pair: Endpoints
+) -> None:
+    result = project.runpytest_subprocess(
+        f"--span-profiles-tempo-url={embedded_pair.tempo}",
+        f"--span-profiles-pyroscope-url={embedded_pair.pyroscope}",
+        f"--span-profiles-otlp-url={embedded_pair.otlp_http}",
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*has no address*")
+
+
+def test_its_app_is_found_from_wherever_pytest_is_started(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+
+    project.runpytest_subprocess(f"--rootdir={project.path}", str(project.path)).assert_outcomes(passed=1)
+
+
+_WITHOUT_FIXTURES = """
+import sys
+
+def test_something_else():
+    ours = {name for name in sys.modules if name.partition(".")[0] == "spanprofiles"}
+    assert ours == {"spanprofiles", "spanprofiles.pytest_plugin"}
+    assert not {"requests", "flask", "yaml", "urllib3", "lark"} & set(sys.modules)
+"""
+
+
+def test_a_project_that_does_not_use_the_plugin_is_left_alone(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(_WITHOUT_FIXTURES)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others load what they like
+
+    result = pytester.runpytest_subprocess("-p", "spanprofiles.pytest_plugin")
 
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*span profiles*backend*")
 
 
-def test_the_options_are_in_the_help(pytester: pytest.Pytester) -> None:
+def test_a_failing_test_that_does_not_use_the_plugin_has_no_report_of_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_something_else(): assert 1 + 1 == 3")
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*span profiles*")
+
+
+def test_the_options_are_in_the_help_with_every_backend(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--help")
 
     result.stdout.fnmatch_lines(["span profiles:", "*--span-profiles-backend=*", "*SPAN_PROFILES_BACKEND*"])
+    words = set(re.findall(r"\w+", str(result.stdout).partition("span profiles:")[2].partition("TEMPO_URL")[0]))
+    assert set(BACKEND_NAMES) <= words
