@@ -25,6 +25,7 @@ from spanprofiles.linking.grafana import (
     SpanProfileQuery,
     profile_url,
     read_data_sources,
+    settled,
     trace_url,
 )
 from spanprofiles.model import (
@@ -150,7 +151,7 @@ def _look(link: GrafanaLink, through: GrafanaLinker, client: GrafanaClient | Non
         embedded = GrafanaLinker(through.source, through.sources, through.pyroscope, Waiting(0)).answer(link.embedded)
     comparison, agrees = _compare(client, link.query, answer) if client else ("", True)
     return _Looked(
-        link,
+        settled(link, answer),
         profile_url(grafana, link.query),
         answer,
         through.explain(answer),
@@ -171,7 +172,8 @@ def _compare(client: GrafanaClient, query: SpanProfileQuery, answer: Answer) -> 
 
 
 def _size(flamegraph: FlameGraph) -> str:
-    return f"{len(flamegraph.functions)} functions with {flamegraph.total / 1e6:.0f} ms"
+    value = f"{flamegraph.cpu_ns / 1e6:.0f} ms" if flamegraph.cpu_ns else flamegraph.as_text(flamegraph.total)
+    return f"{len(flamegraph.functions)} functions with {value}"
 
 
 def _print(trace: Trace, source: DataSource, url: str, looked: Sequence[_Looked]) -> None:
@@ -231,7 +233,8 @@ def _as_json(one: _Looked) -> dict[str, Any]:
         "samples": None if answer is None else answer.has_samples,
         "refusal": (answer.refusal or None) if answer else None,
         "outcome": one.outcome or None,
-        "cpu_ns": answer.flamegraph.total if answer else None,
+        "cpu_ns": answer.flamegraph.cpu_ns if answer else None,
+        "value": answer.flamegraph.total if answer else None,
         "embedded_is_drawn": one.embedded,
         "through_grafana": one.through_grafana or None,
         "works": one.works,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from spanprofiles.backends import BackendError, BackendSettings
-from spanprofiles.model import Endpoints
+from spanprofiles.model import CPU, Endpoints
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -58,6 +58,12 @@ def data_source_options(command: _Command) -> _Command:
     for option in reversed(_DATA_SOURCE_OPTIONS):
         command = option(command)
     return command
+
+
+def profile_type_option(command: _Command) -> _Command:
+    """Add the option; the command gets ``profile_type``."""
+    text = "The type of profile to look for. [default: CPU time, else wall time or counts of samples]"
+    return click.option("--profile-type", default=CPU, help=text)(command)
 
 
 def one_place(files: Sequence[str], grafana_url: str | None) -> None:

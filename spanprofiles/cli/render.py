@@ -17,6 +17,7 @@ from rich.text import Text
 
 from spanprofiles.linking import Evidence, LinkedSpan
 from spanprofiles.model import FlameGraph, Trace
+from spanprofiles.model.profile_types import note
 from spanprofiles.report import duration, flame_lines, icicle, printable, span_tree, top_table
 from spanprofiles.report.excess import cpu_excess
 
@@ -57,7 +58,8 @@ def trace_tree(evidence: Evidence) -> RenderableType:
     trace = evidence.trace or Trace.of(evidence.trace_id, [])
     lines = []
     for line in span_tree(trace, evidence.flamegraphs, evidence.fell_between_samples):
-        style = "red" if "DEAD LINK" in line else "green" if "└ span profile" in line and " of CPU" in line else ""
+        linked = "└ span profile" in line and ": " in line and "no samples" not in line
+        style = "red" if "DEAD LINK" in line else "green" if linked else ""
         lines.append(Text(line, style=style, no_wrap=True, overflow="ellipsis"))
     return Group(*lines)
 
@@ -72,7 +74,8 @@ def top(flamegraph: FlameGraph, count: int) -> RenderableType:
     table.add_column("function", no_wrap=True, overflow="ellipsis")
     for row in flamegraph.top(count):
         share = f"{row.self / flamegraph.total:.1%}"
-        table.add_row(duration(row.self), share, duration(row.total), Text(printable(row.name)))
+        own, whole = flamegraph.as_text(row.self), flamegraph.as_text(row.total)
+        table.add_row(own, share, whole, Text(printable(row.name)))
     return table
 
 
@@ -83,13 +86,23 @@ def linked_span(linked: LinkedSpan, target: Console, count: int = 8) -> Renderab
     title = Text.assemble(
         (printable(span.name), "bold"),
         f" in {printable(span.service) or 'a service without a name'}: {duration(span.duration_ns)} long,",
-        f" {duration(linked.cpu_ns)} of CPU in its span profile {linked.profile_id}",
+        f" {linked.amount} in its span profile {linked.profile_id}",
     )
     picture = flame(linked.flamegraph, width, colour=target.color_system is not None)
-    excess = cpu_excess(span, linked.cpu_ns)
+    notes = [cpu_excess(span, linked.cpu_ns), _of_another_type(linked)]
     return Group(
-        title, *([excess] if excess else []), "", _indented(picture), "", _indented(top(linked.flamegraph, count))
+        title,
+        *(note for note in notes if note),
+        "",
+        _indented(picture),
+        "",
+        _indented(top(linked.flamegraph, count)),
     )
+
+
+def _of_another_type(linked: LinkedSpan) -> str:
+    told = "" if linked.flamegraph.is_empty else note(linked.profile_type)
+    return f"{told[:1].upper()}{told[1:]}." if told else ""
 
 
 def _indented(part: RenderableType) -> Padding:

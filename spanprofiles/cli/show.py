@@ -6,13 +6,15 @@ import json
 import os
 from pathlib import Path
 from string import hexdigits
+from typing import Any
 
 import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
-from spanprofiles.cli.options import Seconds, backend_options, endpoints
+from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import FlameGraph, Span, Trace, languages, parse_trace_id
+from spanprofiles.model.profile_types import ProfileType
 
 _SHORTEST = 16  # digits: an ID of 64 bits; what is missing before them are zeros
 
@@ -21,11 +23,18 @@ _SHORTEST = 16  # digits: an ID of 64 bits; what is missing before them are zero
 @click.argument("trace_id")
 @click.option("--wait", "wait_s", type=Seconds(0), default=3.0, show_default=True, help="Wait so long, s.")
 @click.option("--top", "count", type=click.IntRange(1), default=10, show_default=True, help="Rows of the top table.")
+@profile_type_option
 @click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Write the flame graph here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @backend_options
 def command(
-    trace_id: str, wait_s: float, count: int, picture: Path | None, as_json: bool, **options: str | None
+    trace_id: str,
+    wait_s: float,
+    count: int,
+    profile_type: str,
+    picture: Path | None,
+    as_json: bool,
+    **options: str | None,
 ) -> None:
     """Show the trace TRACE_ID: its spans, and for each linked span the flame graph and the top table.
 
@@ -38,7 +47,7 @@ def command(
         text = f"{trace_id!r} is the beginning of a trace ID at most: 32 hexadecimal digits are expected"
         raise click.BadParameter(text, param_hint="TRACE_ID")
     with reported():
-        linker = Linker.of(endpoints(dict(os.environ), options), waiting=Waiting(wait_s))
+        linker = Linker.of(endpoints(dict(os.environ), options), waiting=Waiting(wait_s), profile_type=profile_type)
         evidence = Evidence(parse_trace_id(trace_id))
         try:
             trace = linker.trace(evidence.trace_id, lambda found: bool(found.linkable), evidence)
@@ -104,8 +113,19 @@ def _print_json(trace: Trace, linked: list[LinkedSpan]) -> None:
             "profile_id": one.profile_id,
             "service": one.service,
             "cpu_ns": one.cpu_ns,
-            "stacks": [{"functions": list(path), "value_ns": value} for path, value in one.flamegraph.stacks.items()],
+            "profile_type": one.profile_type,
+            "value": one.flamegraph.total,
+            "unit": ProfileType.of(one.profile_type).unit,
+            "stacks": _stacks(one.flamegraph),
         }
         for one in linked
     ]
     click.echo(json.dumps({"trace_id": trace.trace_id, "spans": spans, "span_profiles": profiles}))
+
+
+def _stacks(flamegraph: FlameGraph) -> list[dict[str, Any]]:
+    in_ns = ProfileType.of(flamegraph.profile_type).unit == "nanoseconds"
+    return [
+        {"functions": list(path), "value": value, **({"value_ns": value} if in_ns else {})}
+        for path, value in flamegraph.stacks.items()
+    ]

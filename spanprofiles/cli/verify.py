@@ -13,10 +13,11 @@ from urllib3.exceptions import HTTPError
 
 from spanprofiles.backends.settings import is_address
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, LINKED, leave, reported
-from spanprofiles.cli.options import Seconds, backend_options, endpoints
+from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
 from spanprofiles.clients import plain_reason
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
-from spanprofiles.report import duration, printable
+from spanprofiles.model.profile_types import ProfileType, note
+from spanprofiles.report import printable
 
 
 @dataclass
@@ -47,6 +48,7 @@ class _Hops:
 @click.option("--function", metavar="NAME", help="A function that must have CPU in the span profile.")
 @click.option("--wait", "wait_s", type=Seconds(0.1), default=15.0, show_default=True, help="Longest wait, s.")
 @click.option("--upload-interval", type=Seconds(0.1), default=1.0, show_default=True, help="Of the app's agent, s.")
+@profile_type_option
 @backend_options
 def command(
     url: str,
@@ -56,6 +58,7 @@ def command(
     function: str | None,
     wait_s: float,
     upload_interval: float,
+    profile_type: str,
     **options: str | None,
 ) -> None:
     """Send one request to URL with a traceparent, and follow it: request, trace, profile ID, samples.
@@ -68,17 +71,21 @@ def command(
 
     with reported():
         linker = Linker.of(
-            endpoints(dict(os.environ), options), waiting=Waiting(wait_s), upload_interval_s=upload_interval
+            endpoints(dict(os.environ), options),
+            waiting=Waiting(wait_s),
+            upload_interval_s=upload_interval,
+            profile_type=profile_type,
         )
         linker.tempo.check_ready()
         linker.pyroscope.check_ready()
         hops = _Hops()
         evidence, linked = _follow(hops, linker, _send(hops, url, method, _pairs(headers), data), function)
         others = _follow_others(hops, linker, evidence, linked)
+        of = ProfileType.of(linked.profile_type).kind
         if function and not linked.flamegraph.total_of(function):
-            hops.broken("function", f"{function} has no CPU in the span profile: {linked.flamegraph!r}")
+            hops.broken("function", f"{function} has no {of.value} in the span profile: {linked.flamegraph!r}")
         if function:
-            hops.ok("function", f"{function} has {linked.flamegraph.share(function):.0%} of the span's CPU")
+            hops.ok("function", f"{function} has {linked.flamegraph.share(function):.0%} of the span's {of.value}")
         console = render.console()
         console.print()
         console.print(render.trace_tree(evidence))
@@ -127,7 +134,9 @@ def _follow(
         hops.ok(hop, f"{span.profile_id} on {span.name}, {own}")
         hop = "samples"
         linked = linker.samples(span, evidence)
-        hops.ok(hop, f"{duration(linked.cpu_ns)} of CPU in {len(linked.flamegraph.functions)} functions")
+        hops.ok(hop, f"{linked.amount} in {len(linked.flamegraph.functions)} functions")
+        if note(linked.profile_type):
+            hops.note(hop, note(linked.profile_type))
     except NoSamplesError as error:
         if evidence.fell_between_samples and not function:
             hops.note(hop, "none, and no fault: the span fell between two samples. Longer requests have some.")
@@ -152,5 +161,5 @@ def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: Link
                 hops.note("samples", f"none of {span.name} further down, and no fault: it fell between two samples.")
                 continue
             hops.broken("samples", str(error))
-        hops.ok("samples", f"{duration(others[-1].cpu_ns)} of CPU of {span.name} further down")
+        hops.ok("samples", f"{others[-1].amount} of {span.name} further down")
     return others

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spanprofiles.model import FlameGraph
+from spanprofiles.model import CPU, FlameGraph
 
 _GROUP = 4
 
 
-def flamegraph(answer: Mapping[str, Any]) -> FlameGraph:
+def flamegraph(answer: Mapping[str, Any], profile_type: str = CPU) -> FlameGraph:
     """Read a flame graph.
+
+    Args:
+        answer: what the server said.
+        profile_type: what was asked for.
 
     Raises:
         ValueError, KeyError, TypeError, IndexError: it is not one, or its boxes do not lie under one another.
@@ -48,4 +52,4 @@ def flamegraph(answer: Mapping[str, Any]) -> FlameGraph:
             boxes.append((position, position + total, path))
             position += total
         above = boxes
-    return FlameGraph(stacks)
+    return FlameGraph(stacks, profile_type)

@@ -1,7 +1,7 @@
 """Grafana's HTTP API: data sources and their queries.
 
 Written from Grafana's code and documentation (13.1) and tested against a stub that answers as those say; it was not run
-against a Grafana. Source: ``/api/health``, ``/api/datasources``, ``/api/frontend/settings``, ``/api/ds/query``.
+against a Grafana. Source: ``/api/health``, ``/api/datasources``, ``/api/ds/query``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from urllib.parse import quote
 
 from spanprofiles.clients.errors import RequestRefusedError, UnexpectedAnswerError
 from spanprofiles.clients.http import ServerClient
-from spanprofiles.model import FlameGraph
+from spanprofiles.model import CPU, FlameGraph
 
 _SERVER = "Grafana"
 _QUERY = "/api/ds/query"
 _FRAME = "response"
-_SHOWN = "/api/frontend/settings"
-_MAY_NOT = {401, 403}
 
 
 class GrafanaClient(ServerClient):
@@ -50,37 +48,18 @@ class GrafanaClient(ServerClient):
     def data_sources(self) -> list[dict[str, Any]]:
         """Return the JSON of all data sources.
 
-        Who may not read their settings is asked by Grafana's own pages: those of a viewer, and of somebody who is not
-        logged in, get the data sources with ``/api/frontend/settings``.
-
         Raises:
-            RequestRefusedError: they may be read neither way (401, 403).
+            RequestRefusedError: they may not be read (403): that needs the permission ``datasources:read``.
             ClientError: Grafana does not answer.
         """
         path = "/api/datasources"
         try:
-            response = self.http.get(path)
-        except RequestRefusedError as refusal:
-            if refusal.status not in _MAY_NOT:
-                raise
-            return self._shown_data_sources(refusal)
-        try:
-            answer = response.json()
+            answer = self.http.get(path).json()
         except ValueError as error:
             raise self._unexpected(path, "not JSON") from error
         if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
             raise self._unexpected(path, "not a list of data sources")
         return answer
-
-    def _shown_data_sources(self, refusal: RequestRefusedError) -> list[dict[str, Any]]:
-        """Return the data sources as Grafana's pages get them, without those that are built in."""
-        try:
-            shown = self.http.get_json(_SHOWN).get("datasources")
-        except RequestRefusedError:
-            raise refusal from None
-        if not isinstance(shown, dict) or not all(isinstance(one, dict) for one in shown.values()):
-            raise self._unexpected(_SHOWN, "no data sources in it") from refusal
-        return [one for one in shown.values() if not (one.get("meta") or {}).get("builtIn")]
 
     def check_data_source(self, uid: str) -> str:
         """Return the message of a data source's own check if it succeeds.
@@ -122,7 +101,7 @@ class GrafanaClient(ServerClient):
         try:
             frames = result.get("frames") or []
             frame = next((one for one in frames if one["schema"].get("name") == _FRAME), None)
-            return FlameGraph() if frame is None else flamegraph(frame)
+            return FlameGraph() if frame is None else flamegraph(frame, str(target.get("profileTypeId") or CPU))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise self._unexpected(_QUERY, f"not a flame graph ({error})") from error
 
@@ -130,7 +109,7 @@ class GrafanaClient(ServerClient):
         return UnexpectedAnswerError(_SERVER, self.http.url + path, reason)
 
 
-def flamegraph(frame: Mapping[str, Any]) -> FlameGraph:
+def flamegraph(frame: Mapping[str, Any], profile_type: str = CPU) -> FlameGraph:
     """Read a data frame with the fields ``level``, ``value``, ``self`` and ``label``.
 
     Rows are the boxes of the flame graph, each before those below it; level 0 is the whole. Labels are texts, or
@@ -151,7 +130,7 @@ def flamegraph(frame: Mapping[str, Any]) -> FlameGraph:
             raise ValueError(f"a row of level {level} follows one of level {len(path)}")
         path = (*path[: level - 1], label) if level else ()
         stacks.append((path, int(own)))
-    return FlameGraph(stacks)
+    return FlameGraph(stacks, profile_type)
 
 
 def _labels(field: Mapping[str, Any], values: Sequence[Any]) -> list[str]:

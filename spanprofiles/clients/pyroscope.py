@@ -237,7 +237,7 @@ class PyroscopeClient(ServerClient):
         if answer and "flamegraph" not in answer:  # nothing at all is how a server may say that there are no samples
             raise self.http.unexpected(_SERVICE + method, "no flame graph in it")
         try:
-            return flamebearer.flamegraph(answer.get("flamegraph") or {})
+            return flamebearer.flamegraph(answer.get("flamegraph") or {}, body["profileTypeID"])
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise self.http.unexpected(_SERVICE + method, f"not a flame graph ({error})") from error
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spanprofiles.clients import ClientError, ProfileQuery
+from spanprofiles.linking.span_samples import types_of
 from spanprofiles.model import Span, languages
+from spanprofiles.model.profile_types import others, setting
 from spanprofiles.model.sampling import FEW_PERIODS, is_too_short
 
 if TYPE_CHECKING:
@@ -101,6 +104,9 @@ def _where_instead(span: Span, query: ProfileQuery, linker: Linker, evidence: Ev
         )
     if not pyroscope.span_profile(day, [span.profile_id or ""]).is_empty:
         return "the samples are there, but outside the window asked: margin too short, or clocks apart"
+    carried_by = _another_type(span, query, linker)
+    if carried_by:
+        return f"samples of type {carried_by} carry its ID, those of time do not: {setting(carried_by)} to see them"
     if not services:
         return (
             "Pyroscope has no profile of any service in that window: no agent runs, its uploads fail, or it has not"
@@ -115,6 +121,15 @@ def _where_instead(span: Span, query: ProfileQuery, linker: Linker, evidence: Ev
         f"{span.service!r} has profiles, but none of this span: it waited instead of computing, or the agent"
         " labels no samples"
     )
+
+
+def _another_type(span: Span, query: ProfileQuery, linker: Linker) -> str:
+    """Return the type of profile, other than time, whose samples have the span's ID; empty where none has."""
+    for profile_type in others(types_of(linker.pyroscope, query), query.profile_type):
+        found = linker.pyroscope.span_profile(replace(query, profile_type=profile_type), [span.profile_id or ""])
+        if not found.is_empty:
+            return profile_type
+    return ""
 
 
 def _with_notes(message: str, evidence: Evidence) -> str:

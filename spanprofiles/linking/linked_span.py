@@ -47,6 +47,19 @@ class LinkedSpan:
         return self.span.service
 
     @property
+    def profile_type(self) -> str:
+        """The profile type whose samples carry its profile ID: what ``profileTypeId`` must be in Grafana."""
+        return self.flamegraph.profile_type
+
+    @property
+    def amount(self) -> str:
+        """What its samples sum up to, in words: ``380.0 ms of CPU``, ``1.84 s of wall time``."""
+        return self.flamegraph.amount
+
+    @property
     def cpu_ns(self) -> int:
-        """CPU time in the span, ns: number of samples times the sampling period."""
-        return self.flamegraph.total
+        """CPU time in the span, ns: number of samples times the sampling period.
+
+        It is 0 where the span is linked by a type that measures something else: no sample of CPU time carries its ID.
+        """
+        return self.flamegraph.cpu_ns

@@ -6,8 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import reduce
-from operator import add
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
 from spanprofiles.linking import explaining
@@ -15,6 +13,7 @@ from spanprofiles.linking.errors import LinkError, NoProfileIdError, NoSamplesEr
 from spanprofiles.linking.evidence import Evidence
 from spanprofiles.linking.linked_span import LinkedSpan
 from spanprofiles.linking.session import AnsweredRequest, trace_context_of
+from spanprofiles.linking.span_samples import SpanSamples
 from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import CPU, Endpoints, FlameGraph, Span, Trace, TraceContext, label_selector, parse_trace_id
 from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
@@ -41,7 +40,8 @@ class Linker:
         waiting: the deadline for each question.
         upload_interval_s: the agent's upload interval, s. A span that straddles two uploads is complete only after the
             second.
-        profile_type: which profiles.
+        profile_type: which profiles. Where samples of CPU time, the default, do not carry a span's profile ID and
+            samples of another type of time do (wall time, counts of samples), the span is linked by that type.
         queryable_after_s: how long after a push was answered its samples may not be found yet, s.
         margin_ms: how much earlier and later than the span profiles are looked for, ms. A profile is dated by the start
             of its upload window, so this must be longer than the upload interval.
@@ -65,15 +65,24 @@ class Linker:
         self.profile_type = profile_type
         self.queryable_after_s = queryable_after_s
         self.margin_ms = margin_ms
+        self._samples = SpanSamples(profile_type)
 
     @classmethod
-    def of(cls, endpoints: Endpoints, *, waiting: Waiting | None = None, upload_interval_s: float = 1.0) -> Linker:
+    def of(
+        cls,
+        endpoints: Endpoints,
+        *,
+        waiting: Waiting | None = None,
+        upload_interval_s: float = 1.0,
+        profile_type: str = CPU,
+    ) -> Linker:
         """Return a linker of a backend's endpoints."""
         return cls(
             TempoClient(endpoints.tempo, endpoints.credentials),
             PyroscopeClient(endpoints.pyroscope, endpoints.credentials),
             waiting=waiting,
             upload_interval_s=upload_interval_s,
+            profile_type=profile_type,
             queryable_after_s=endpoints.queryable_after_s,
         )
 
@@ -228,12 +237,16 @@ class Linker:
                 empty_until = waited
                 if waited >= self.waiting.timeout_s:
                     break
-            elif ended_long_ago or waited > all_uploaded_s or (one_process and empty_until > under_way_s):
+            elif ended_long_ago or waited > all_uploaded_s:
                 break
+            elif one_process and empty_until > under_way_s and found.profile_type == self.profile_type:
+                break  # a stand-in may have come moments before the type that is asked for
         return found, waited
 
     def flamegraph(self, span: Span, evidence: Evidence | None = None) -> FlameGraph:
         """Ask once for the samples of a span by its profile ID, in its service, around its time; empty where none are.
+
+        Its ``profile_type`` tells which type of profile has them.
 
         Raises:
             NoProfileIdError: the span carries no profile ID.
@@ -242,7 +255,7 @@ class Linker:
         """
         profile_id = _profile_id_to_ask_with(span, evidence)
         query = self.query(span)
-        found = self.pyroscope.span_profile(query, [profile_id])
+        found = self._samples.of(self.pyroscope, [(query, [profile_id])])
         if evidence is not None:
             evidence.selectors[profile_id] = query.selector
             evidence.window_ms = (query.start_ms, query.end_ms)
@@ -271,7 +284,7 @@ class Linker:
         asked = [(query, [self._profile_id_to_merge(span) for span in some]) for query, some in self._by_service(spans)]
 
         def look() -> FlameGraph:
-            return reduce(add, (self.pyroscope.span_profile(query, profile_ids) for query, profile_ids in asked))
+            return self._samples.of(self.pyroscope, asked)
 
         # processes upload each in its own time: the first samples to come are not the last
         found, _ = self._await_all(look, max(span.end_ns for span in spans), one_process=False)

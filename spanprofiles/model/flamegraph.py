@@ -1,6 +1,6 @@
 """A flame graph: call paths with their time, and the questions one asks of it.
 
-Values are what the profile counts; for CPU profiles, nanoseconds.
+Values are what the profile counts: nanoseconds for CPU and wall time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Union
+
+from spanprofiles.model.profile_types import ProfileType
+from spanprofiles.model.selector import CPU
 
 if TYPE_CHECKING:
     from spanprofiles.model.difference import FlameGraphDifference
@@ -58,12 +61,17 @@ class FunctionTotals:
 class FlameGraph:
     """The call tree of a set of samples. Immutable; compares equal to another with the same call paths and values."""
 
-    def __init__(self, stacks: Mapping[tuple[str, ...], int] | Iterable[tuple[tuple[str, ...], int]] = ()) -> None:
+    def __init__(
+        self,
+        stacks: Mapping[tuple[str, ...], int] | Iterable[tuple[tuple[str, ...], int]] = (),
+        profile_type: str = CPU,
+    ) -> None:
         """Build the tree.
 
         Args:
             stacks: call path (outermost function first) and the value of the samples whose stack it is. A path that
                 comes more than once is summed up.
+            profile_type: what the values are, as ``name:type:unit:period type:period unit``.
 
         Raises:
             ValueError: a value is negative.
@@ -74,6 +82,8 @@ class FlameGraph:
                 raise ValueError(f"a call path cannot have the negative value {value}: {' > '.join(path)}")
             merged[path] += value
         self._stacks = {path: value for path, value in merged.items() if value}
+        #: What the values are, as ``name:type:unit:period type:period unit``.
+        self.profile_type = profile_type
 
     @property
     def stacks(self) -> Mapping[tuple[str, ...], int]:
@@ -84,6 +94,25 @@ class FlameGraph:
     def total(self) -> int:
         """The value of all samples together."""
         return sum(self._stacks.values())
+
+    @property
+    def cpu_ns(self) -> int:
+        """The CPU time of all samples together, ns; 0 where their values are something else."""
+        return self.total if ProfileType.of(self.profile_type).is_cpu_ns else 0
+
+    @property
+    def amount(self) -> str:
+        """The value of all samples in words, with what it is of: ``380.0 ms of CPU``, ``1.84 s of wall time``."""
+        return ProfileType.of(self.profile_type).amount(self.total)
+
+    @property
+    def measure(self) -> str:
+        """What its values are shares of: ``CPU time``, ``wall time``."""
+        return ProfileType.of(self.profile_type).measure
+
+    def as_text(self, value: int) -> str:
+        """Write one of its values with the unit: ``380.0 ms``, ``38 samples``."""
+        return ProfileType.of(self.profile_type).as_text(value)
 
     @property
     def is_empty(self) -> bool:
@@ -138,7 +167,7 @@ class FlameGraph:
             start = next((index for index, name in enumerate(path) if _matches(function, name)), None)
             if start is not None:
                 found.append((path[start:], value))
-        return FlameGraph(found)
+        return FlameGraph(found, self.profile_type)
 
     @cached_property
     def by_function(self) -> Mapping[str, FunctionTotals]:
@@ -165,10 +194,17 @@ class FlameGraph:
         return FlameGraphDifference(self, other)
 
     def __add__(self, other: FlameGraph) -> FlameGraph:
-        """Merge two flame graphs, as for several spans of one route."""
+        """Merge two flame graphs, as for several spans of one route.
+
+        Raises:
+            ValueError: they are of two types: CPU and wall time do not add up.
+        """
         if not isinstance(other, FlameGraph):
             return NotImplemented
-        return FlameGraph([*self._stacks.items(), *other._stacks.items()])
+        if self.profile_type != other.profile_type and not (self.is_empty or other.is_empty):
+            raise ValueError(f"{self.profile_type} and {other.profile_type} do not add up")
+        stacks = [*self._stacks.items(), *other._stacks.items()]
+        return FlameGraph(stacks, other.profile_type if self.is_empty else self.profile_type)
 
     def walk(self) -> Iterator[tuple[int, Frame]]:
         """Yield (depth, frame), parents before children, largest child first."""
@@ -189,7 +225,9 @@ class FlameGraph:
         if self.is_empty:
             return "<FlameGraph: no samples>"
         top = ", ".join(f"{row.name} {row.self / self.total:.0%}" for row in self.top(5))
-        return f"<FlameGraph of {self.total / 1e6:g} ms; own time: {top}>"
+        if ProfileType.of(self.profile_type).is_cpu_ns:
+            return f"<FlameGraph of {self.total / 1e6:g} ms; own time: {top}>"
+        return f"<FlameGraph of {self.amount}; own value: {top}>"
 
 
 def _frame(name: str, total: int, own: int, callees: list[Frame]) -> Frame:

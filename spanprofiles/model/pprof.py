@@ -10,6 +10,7 @@ import gzip
 from collections.abc import Iterable, Mapping
 
 from .flamegraph import FlameGraph
+from .profile_types import ProfileType
 
 _VARINT, _BYTES = 0, 2
 _PERIOD_NS = 10_000_000
@@ -31,22 +32,26 @@ class _Strings:
 def pprof_profile(
     flamegraph: FlameGraph, *, time_ns: int = 0, duration_ns: int = 0, labels: Mapping[str, str] | None = None
 ) -> bytes:
-    """Return a CPU profile as gzip'd protobuf.
+    """Return a profile as gzip'd protobuf, of the type that the flame graph is of.
 
     Args:
-        flamegraph: call paths with CPU time, ns.
+        flamegraph: call paths with their values.
         time_ns: when it begins, ns since the epoch.
         duration_ns: how long it lasts, ns of wall clock.
         labels: what each of its samples is labelled with, such as ``span_id``.
     """
     strings = _Strings()
-    cpu = _field(1, strings.index("cpu")) + _field(2, strings.index("nanoseconds"))
+    known = ProfileType.of(flamegraph.profile_type)
+    kind = _field(1, strings.index(known.sample)) + _field(2, strings.index(known.unit))
+    period = kind
+    if known.unit != "nanoseconds":
+        period = _field(1, strings.index("cpu")) + _field(2, strings.index("nanoseconds"))
     own = b"".join(
         _field(3, _field(1, strings.index(name)) + _field(2, strings.index(value)))
         for name, value in (labels or {}).items()
     )
     functions: dict[str, int] = {}
-    parts = [_field(1, cpu)]
+    parts = [_field(1, kind)]
     for path, value in flamegraph.stacks.items():
         numbers = [functions.setdefault(name, len(functions) + 1) for name in path]
         locations = b"".join(_varint(number) for number in reversed(numbers))  # pprof has the innermost first
@@ -55,7 +60,7 @@ def pprof_profile(
         parts.append(_field(4, _field(1, number) + _field(4, _field(1, number))))
         parts.append(_field(5, _field(1, number) + _field(2, strings.index(name)) + _field(3, strings.index(name))))
     parts += strings.encoded()
-    parts += [_field(9, time_ns), _field(10, duration_ns), _field(11, cpu), _field(12, _PERIOD_NS)]
+    parts += [_field(9, time_ns), _field(10, duration_ns), _field(11, period), _field(12, _PERIOD_NS)]
     return gzip.compress(b"".join(parts), mtime=0)
 
 

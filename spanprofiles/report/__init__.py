@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from spanprofiles.model.amounts import duration
 from spanprofiles.report.failure import failure_report
 from spanprofiles.report.icicle import Box, icicle
-from spanprofiles.report.text import call_tree, duration, flame_lines, printable, span_tree, top_table
+from spanprofiles.report.text import call_tree, flame_lines, printable, span_tree, top_table
 
 __all__ = [
     "Box",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from spanprofiles.model import Span
+from spanprofiles.model.amounts import duration
 from spanprofiles.model.sampling import SAMPLE_PERIOD_NS, most_by_chance
-from spanprofiles.report.text import duration
 
 _LANGUAGE = "telemetry.sdk.language"
 _SIDE_BY_SIDE = (

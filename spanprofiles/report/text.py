@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from spanprofiles.model import FlameGraph, Frame, Span, Trace
+from spanprofiles.model.amounts import duration
 from spanprofiles.report.icicle import fold, icicle
 
 _BAR = 20
@@ -14,15 +15,6 @@ _NARROWEST_SHARE = 0.01
 def printable(text: str) -> str:
     """Return text from telemetry with whatever would steer a terminal, or cannot be encoded, replaced."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
-def duration(value_ns: int) -> str:
-    """Write a time span with a unit that suits it: ``184 us``, ``12.5 ms``, ``1.84 s``."""
-    if value_ns < 1_000_000:
-        return f"{value_ns / 1e3:.0f} us"
-    if value_ns < 1_000_000_000:
-        return f"{value_ns / 1e6:.1f} ms"
-    return f"{value_ns / 1e9:.2f} s"
 
 
 def span_tree(
@@ -68,7 +60,7 @@ def _link(profile_id: str, known: Mapping[str, FlameGraph], missed: Collection[s
         return f"span profile {profile_id}: no samples, as is usual of a span so short"
     if found.is_empty:
         return f"span profile {profile_id}: no samples, a DEAD LINK"
-    return f"span profile {profile_id}: {duration(found.total)} of CPU"
+    return f"span profile {profile_id}: {found.amount}"
 
 
 def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE) -> list[str]:
@@ -86,7 +78,7 @@ def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE)
             continue
         names, last = fold(frame)
         title = names[-1] if len(names) == 1 else f"{names[0]} … {names[-1]}  ({len(names)} frames)"
-        lines.append(f"{share:>6.1%}  {duration(frame.total):>8}  {'  ' * depth}{printable(title)}")
+        lines.append(f"{share:>6.1%}  {flamegraph.as_text(frame.total):>8}  {'  ' * depth}{printable(title)}")
         pending.extend((depth + 1, child) for child in reversed(last.children))
     if hidden:
         lines.append(f"        ({hidden} narrower call paths are not shown)")
@@ -110,7 +102,8 @@ def top_table(flamegraph: FlameGraph, count: int = 10) -> list[str]:
         return ["no samples"]
     lines = ["    self  self %     total  function"]
     lines += [
-        f"{duration(row.self):>8}  {row.self / flamegraph.total:>6.1%}  {duration(row.total):>8}  {printable(row.name)}"
+        f"{flamegraph.as_text(row.self):>8}  {row.self / flamegraph.total:>6.1%}  {flamegraph.as_text(row.total):>8}"
+        f"  {printable(row.name)}"
         for row in flamegraph.top(count)
     ]
     return lines

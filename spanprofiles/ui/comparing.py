@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from statistics import fmean, median
 
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker
-from spanprofiles.model import FlameGraph, IdentifierError, label_selector, parse_span_id
-from spanprofiles.ui.accounts import Account, obstacle
+from spanprofiles.linking.span_samples import SpanSamples
+from spanprofiles.model import CPU, FlameGraph, IdentifierError, label_selector, parse_span_id
 from spanprofiles.ui.cpu import ProfiledSpan
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.rides import Ride, ride_of
+from spanprofiles.ui.rides import ride_of
 
 #: Spans of each route on each side, at most.
 SPANS = 40
 _SEARCHED = 300
-ARRIVED_AFTER_S = 4.0  # younger spans may lack samples only because those are on their way
+_ARRIVED_AFTER_S = 4.0  # younger spans may lack samples only because those are on their way
 
 _MEAN_AND_MEDIAN = (
     "More CPU than the duration: the CPU is an average, which a few long requests raise, and the duration a median."
@@ -38,7 +38,6 @@ class Side:
         address: where it can be seen by itself, or empty.
         routes: the routes it is the average of, where it is of several spans.
         excess: why it has more CPU than it lasted, or empty.
-        account: what was found of it, where it is of several spans.
     """
 
     title: str
@@ -48,22 +47,6 @@ class Side:
     address: str = ""
     routes: tuple[str, ...] = ()
     excess: str = ""
-    account: Account = field(default_factory=Account)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two sides.
-
-    Attributes:
-        first: one.
-        second: the other.
-        obstacle: why they cannot be compared; empty where they can.
-    """
-
-    first: Side
-    second: Side
-    obstacle: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +55,6 @@ class Group:
 
     Attributes:
         title: what to call it.
-        where: the same inside a sentence, such as ``in north``.
         service: ``service.name``, or empty for any; likewise the next two.
         route: ``http.route``.
         region: the resource attribute ``region``.
@@ -81,7 +63,6 @@ class Group:
     """
 
     title: str
-    where: str
     service: str
     route: str
     region: str
@@ -89,76 +70,37 @@ class Group:
     end_s: int
 
 
-def compare_groups(linker: Linker, first: Group, second: Group, noun: str = "request") -> Comparison:
+def compare_groups(linker: Linker, first: Group, second: Group) -> tuple[Side, Side]:
     """Look for the spans of both groups and average their samples, route by route.
 
     Only routes that both have are taken, each with the same weight: another mix of routes is no change of any of them.
-    Spans without samples count: they used no CPU to speak of. Where a whole side has none, nothing is known of its CPU.
-
-    Args:
-        linker: of the backend.
-        first: one group.
-        second: the other.
-        noun: what a request is called.
+    Spans without samples count: they used no CPU to speak of.
 
     Raises:
         ClientError: a server does not answer, or refuses the search.
     """
-    one, other = _found(linker, first), _found(linker, second)
+    one, other = _by_route(linker, first), _by_route(linker, second)
     averages = [
-        (route, _average(linker, one.spans[route]), _average(linker, other.spans[route]))
-        for route in sorted(one.spans.keys() & other.spans.keys())
+        (route, _average(linker, one[route]), _average(linker, other[route]))
+        for route in sorted(one.keys() & other.keys())
     ]
     kept = [row for row in averages if not (row[1].is_empty and row[2].is_empty)]
-    accounts = (
-        replace(one.account, sampled=any(not average.is_empty for _, average, _ in kept)),
-        replace(other.account, sampled=any(not average.is_empty for _, _, average in kept)),
+    routes = tuple(route for route, _, _ in kept)
+    return (
+        _side(first.title, {route: one[route] for route in routes}, [average for _, average, _ in kept]),
+        _side(second.title, {route: other[route] for route in routes}, [average for _, _, average in kept]),
     )
-    reason = obstacle(*accounts, (first.where, second.where), noun)
-    routes = () if reason else tuple(route for route, _, _ in kept)
-    before = _side(first.title, {route: one.spans[route] for route in routes}, [average for _, average, _ in kept])
-    after = _side(second.title, {route: other.spans[route] for route in routes}, [average for _, _, average in kept])
-    return Comparison(replace(before, account=accounts[0]), replace(after, account=accounts[1]), reason)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """The spans of a group by route, the newest first, and the account of them."""
-
-    spans: Mapping[str, Sequence[ProfiledSpan]]
-    account: Account
-
-
-def _found(linker: Linker, group: Group) -> _Found:
-    rides = _search(linker, group, linked=True)
-    arrived_ns = time.time_ns() - round(ARRIVED_AFTER_S * 1e9)
-    routes: dict[str, list[ProfiledSpan]] = {}
-    counts: dict[str, int] = {}
-    awaited = 0
-    for ride in sorted(rides, key=lambda ride: -ride.start_ns):
-        carrying = [span for span in ride.spans if _is_span_id(span.profile_id)]
-        arrived = [span for span in carrying if span.end_ns < arrived_ns]
-        if arrived:
-            routes.setdefault(ride.title, []).extend(arrived)
-            counts[ride.title] = counts.get(ride.title, 0) + 1
-        elif carrying:
-            awaited += 1
-    account = Account(
-        routes=counts,
-        awaited=awaited,
-        bare=0 if counts or awaited else len(_search(linker, group, linked=False)),
-        more=len(rides) >= _SEARCHED,
-        unpassed_s=max(0.0, group.end_s - time.time()),
-    )
-    return _Found({route: spans[:SPANS] for route, spans in routes.items()}, account)
-
-
-def _search(linker: Linker, group: Group, *, linked: bool) -> list[Ride]:
-    """Return the requests that began in the group's time: a search finds those as well that only end in it."""
-    filters = Filters(service=group.service, route=group.route, region=group.region, linked=linked)
+def _by_route(linker: Linker, group: Group) -> dict[str, list[ProfiledSpan]]:
+    filters = Filters(service=group.service, route=group.route, region=group.region, linked=True)
     found = linker.tempo.search(filters.traceql(), start_s=group.start_s, end_s=group.end_s, limit=_SEARCHED, spans=4)
-    rides = map(ride_of, found)
-    return [ride for ride in rides if group.start_s <= ride.start_ns / 1e9 < group.end_s]
+    arrived_ns = time.time_ns() - round(_ARRIVED_AFTER_S * 1e9)
+    routes: dict[str, list[ProfiledSpan]] = {}
+    for ride in sorted(map(ride_of, found), key=lambda ride: -ride.start_ns):
+        inside = [span for span in ride.spans if _is_span_id(span.profile_id) and span.end_ns < arrived_ns]
+        routes.setdefault(ride.title, []).extend(inside)
+    return {route: spans[:SPANS] for route, spans in routes.items() if spans}
 
 
 def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
@@ -168,19 +110,21 @@ def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
         by_service.setdefault(span.service, []).append(span.profile_id)
     start_ms = min(span.start_ns for span in spans) // 1_000_000 - linker.margin_ms
     end_ms = max(span.end_ns for span in spans) // 1_000_000 + linker.margin_ms
-    merged = FlameGraph()
-    for service, profile_ids in by_service.items():
-        selector = label_selector({"service_name": service} if service else {})
-        query = ProfileQuery(selector, start_ms, end_ms, linker.profile_type)
-        merged += linker.pyroscope.span_profile(query, profile_ids)
-    return divided(merged, len(spans))
+    asked = [
+        (ProfileQuery(label_selector({"service_name": service} if service else {}), start_ms, end_ms), profile_ids)
+        for service, profile_ids in by_service.items()
+    ]
+    return divided(SpanSamples(linker.profile_type).of(linker.pyroscope, asked), len(spans))
 
 
 def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Sequence[FlameGraph]) -> Side:
     if not routes:
         return Side(title, 0, FlameGraph(), 0)
     medians = [median(span.end_ns - span.start_ns for span in spans) for spans in routes.values()]
-    whole = FlameGraph([stack for average in averages for stack in average.stacks.items()])
+    # routes that are linked by another type than the first cannot be added to it
+    of_type = next((one.profile_type for one in averages if not one.is_empty), CPU)
+    alike = [stack for one in averages if one.profile_type == of_type for stack in one.stacks.items()]
+    whole = FlameGraph(alike, of_type)
     average, typical_ns = divided(whole, len(averages)), round(fmean(medians))
     return Side(
         title,
@@ -188,13 +132,14 @@ def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Se
         average,
         typical_ns,
         routes=tuple(routes),
-        excess=_MEAN_AND_MEDIAN if average.total > typical_ns else "",
+        excess=_MEAN_AND_MEDIAN if average.cpu_ns > typical_ns else "",
     )
 
 
 def divided(flamegraph: FlameGraph, count: int) -> FlameGraph:
     """Divide every value, as for the average of so many spans."""
-    return FlameGraph({path: round(value / count) for path, value in flamegraph.stacks.items()})
+    values = {path: round(value / count) for path, value in flamegraph.stacks.items()}
+    return FlameGraph(values, flamegraph.profile_type)
 
 
 def _is_span_id(text: str) -> bool:

@@ -12,7 +12,8 @@ from enum import Enum
 from threading import Lock
 
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
-from spanprofiles.model import IdentifierError, label_selector
+from spanprofiles.linking.span_samples import SpanSamples
+from spanprofiles.model import FlameGraph, IdentifierError, label_selector
 from spanprofiles.model.margins import BUTTON_MARGIN_MS
 
 _REMEMBERED = 20_000
@@ -52,10 +53,17 @@ class ProfiledSpan:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of one span: CPU time in its samples, ns; 0 unless some were found."""
+    """What is known of one span.
+
+    Attributes:
+        state: whether samples were found.
+        cpu_ns: CPU time in them, ns; 0 unless some of CPU time were found.
+        instead: what was found in place of CPU time, in words: ``1.84 s of wall time``.
+    """
 
     state: CpuState
     cpu_ns: int = 0
+    instead: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class CpuLedger:
     def __init__(self, pyroscope: PyroscopeClient) -> None:
         self._pyroscope = copy(pyroscope)
         self._pyroscope.http = pyroscope.http.with_timeout(_TIMEOUT_S)
+        self._samples = SpanSamples()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._pending: dict[str, Future[None]] = {}
         self._lock = Lock()
@@ -119,8 +128,8 @@ class CpuLedger:
         )
         entry = None
         try:
-            cpu_ns = self._pyroscope.span_profile(query, [span.profile_id]).total
-            entry = _entry(cpu_ns, time.time() - span.end_ns / 1e9)
+            found = self._samples.of(self._pyroscope, [(query, [span.profile_id])])
+            entry = _entry(found, time.time() - span.end_ns / 1e9)
         except IdentifierError:  # what the span carries is no span ID: there can be no samples of it
             entry = _Entry(Known(CpuState.NONE), certain=True, asked_s=0.0)
         except ClientError:
@@ -134,10 +143,11 @@ class CpuLedger:
                         self._entries.popitem(last=False)
 
 
-def _entry(cpu_ns: int, age_s: float) -> _Entry:
+def _entry(found: FlameGraph, age_s: float) -> _Entry:
     now = time.monotonic()
-    if cpu_ns:
-        return _Entry(Known(CpuState.FOUND, cpu_ns), certain=age_s > _COMPLETE_AFTER_S, asked_s=now)
+    if not found.is_empty:
+        known = Known(CpuState.FOUND, found.cpu_ns, "" if found.cpu_ns else found.amount)
+        return _Entry(known, certain=age_s > _COMPLETE_AFTER_S, asked_s=now)
     if age_s < CERTAIN_AFTER_S:
         return _Entry(Known(CpuState.WAITING), certain=False, asked_s=now)
     return _Entry(Known(CpuState.NONE), certain=True, asked_s=now)

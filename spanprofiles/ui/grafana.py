@@ -10,8 +10,8 @@ from spanprofiles.model import Endpoints, Span
 DATASOURCE_UID = "pyroscope"
 
 
-def grafana_address(endpoints: Endpoints, span: Span, linker: Linker) -> str:
-    """Return the address of Grafana's Explore with the span's profile; empty where there is no Grafana."""
+def grafana_address(endpoints: Endpoints, span: Span, linker: Linker, profile_type: str) -> str:
+    """Return the address of Grafana's Explore with the span's profile of a type; empty where there is no Grafana."""
     if not endpoints.grafana or not span.profile_id:
         return ""
     query = linker.query(span)
@@ -19,7 +19,7 @@ def grafana_address(endpoints: Endpoints, span: Span, linker: Linker) -> str:
         datasource_uid=DATASOURCE_UID,
         label_selector=query.selector,
         span_selector=(span.profile_id,),
-        profile_type=query.profile_type,
+        profile_type=profile_type,
         start_ms=query.start_ms,
         end_ms=query.end_ms,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from spanprofiles.clients import ClientError
 from spanprofiles.linking import Linker
@@ -22,7 +23,8 @@ def find_lines(span: Span, flamegraph: FlameGraph, linker: Linker) -> SourceLine
     flame graph is somebody else's.
     """
     try:
-        lines = linker.pyroscope.span_lines(linker.query(span), [span.profile_id or ""])
+        query = replace(linker.query(span), profile_type=flamegraph.profile_type)
+        lines = linker.pyroscope.span_lines(query, [span.profile_id or ""])
     except (ClientError, IdentifierError):
         return None  # the picture is whole without it
     return lines if lines.total == flamegraph.total and lines.files else None

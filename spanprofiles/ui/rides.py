@@ -222,6 +222,8 @@ def _row(ride: Ride, known: Mapping[str, Known]) -> Row:
     if cpu_ns:
         return Row(ride, Link.LINKED, cpu_ns, excess=_excess(ride, known, cpu_ns))
     states = {one.state for one in verdicts}
+    if CpuState.FOUND in states:  # by another type of profile than CPU time
+        return Row(ride, Link.LINKED, None)
     if ride.is_too_short:
         return Row(ride, Link.TOO_SHORT, None)
     if CpuState.NOT_ASKED in states:

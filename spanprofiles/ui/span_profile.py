@@ -84,8 +84,8 @@ def span_marks(trace: Trace, ledger: CpuLedger) -> dict[str, SpanMark]:
     marks = {}
     for span_id, span in profiled.items():
         one = known[span.profile_id]
-        cpu_ns = one.cpu_ns if one.state is CpuState.FOUND else None
-        marks[span_id] = SpanMark(cpu_ns, dead=one.state is CpuState.NONE)
+        cpu_ns = one.cpu_ns if one.cpu_ns else None
+        marks[span_id] = SpanMark(cpu_ns, dead=one.state is CpuState.NONE, instead=one.instead)
     return marks
 
 

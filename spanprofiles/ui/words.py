@@ -61,6 +61,11 @@ def without(attributes: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if name not in names}
 
 
+def capitalized(sentence: str) -> str:
+    """Write a sentence with a capital letter, the rest as it is."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def missing_processor(span: Span) -> str:
     """Say why a local root span carries no profile ID."""
     return languages.missing_processor([span])
@@ -76,5 +81,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rate": rate,
     "attribute": attribute,
     "without": without,
+    "capitalized": capitalized,
     "missing_processor": missing_processor,
 }

@@ -18,7 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.backends import EmbeddedBackend
-from spanprofiles.model import Endpoints, FlameGraph
+from spanprofiles.model import CPU, Endpoints, FlameGraph
 
 # how long an example takes, or is drawn for, says more about the machine than about the code
 settings.register_profile("unit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -182,12 +182,15 @@ def _field(number: int, value: int | bytes) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(value)) + value
 
 
-def pprof(samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], time_ns: int) -> bytes:
-    """Encode a CPU profile: (call path, outermost first; ns; labels) for each sample. Source: pprof's profile.proto.
+def pprof(
+    samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], time_ns: int, profile_type: str = CPU
+) -> bytes:
+    """Encode a profile: (call path, outermost first; value; labels) for each sample. Source: pprof's profile.proto.
 
     A frame is a function's name, or ``name|file|line`` where the profile says where it is.
     """
-    strings = ["", "cpu", "nanoseconds"]
+    _, *kinds = profile_type.split(":")
+    strings = list(dict.fromkeys(["", *kinds]))
 
     def text(value: str) -> int:
         if value not in strings:
@@ -213,7 +216,8 @@ def pprof(samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], tim
         encoded += _field(4, _field(1, number) + _field(4, _field(1, function) + _field(2, line)))
     for (name, file), number in functions.items():
         encoded += _field(5, _field(1, number) + _field(2, text(name)) + _field(4, text(file)))
-    kind = _field(1, 1) + _field(2, 2)
+    numbers = [text(one) for one in kinds]
+    kind, period = (_field(1, numbers[at]) + _field(2, numbers[at + 1]) for at in (0, 2))
     table = b"".join(_field(6, value.encode()) for value in strings)
     return (
         _field(1, kind)
@@ -221,17 +225,24 @@ def pprof(samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], tim
         + table
         + _field(9, time_ns)
         + _field(10, 10**9)
-        + _field(11, kind)
+        + _field(11, period)
         + _field(12, 10**7)
     )
 
 
 def push_samples(
-    endpoints: Endpoints, service: str, samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], time_ns: int
+    endpoints: Endpoints,
+    service: str,
+    samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]],
+    time_ns: int,
+    profile_type: str = CPU,
+    **of_the_series: str,
 ) -> None:
-    """Push a CPU profile, as JSON of the Connect protocol."""
-    labels = [{"name": "__name__", "value": "process_cpu"}, {"name": "service_name", "value": service}]
-    profile = {"ID": str(uuid.uuid4()), "rawProfile": base64.b64encode(pprof(samples, time_ns)).decode()}
+    """Push a profile, as JSON of the Connect protocol, with these labels of its series besides the usual two."""
+    named = {"__name__": profile_type.partition(":")[0], "service_name": service, **of_the_series}
+    labels = [{"name": name, "value": value} for name, value in named.items()]
+    encoded = base64.b64encode(pprof(samples, time_ns, profile_type)).decode()
+    profile = {"ID": str(uuid.uuid4()), "rawProfile": encoded}
     body = {"series": [{"labels": labels, "samples": [profile]}]}
     requests.post(f"{endpoints.pyroscope}/push.v1.PusherService/Push", json=body, timeout=10).raise_for_status()
 

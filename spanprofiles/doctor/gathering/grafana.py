@@ -10,7 +10,7 @@ from spanprofiles.doctor.facts import GrafanaFacts, GrafanaLook, Link
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.linking import Waiting
-from spanprofiles.linking.grafana import DataSource, DataSources, GrafanaLinker, SettingsError
+from spanprofiles.linking.grafana import DataSource, DataSources, GrafanaLinker, SettingsError, settled
 from spanprofiles.model import Trace
 
 _LOOKS = 6
@@ -57,7 +57,7 @@ def _look(linker: GrafanaLinker, one: Link, trace: Trace) -> GrafanaLook:
     answer = linker.answer(link.query)
     embedded = linker.answer(link.embedded) if link.embedded is not None and answer.has_samples else None
     return GrafanaLook(
-        link,
+        settled(link, answer),
         linker.explain(answer),
         answer.has_samples,
         None if embedded is None else embedded.is_drawn_when_embedded,

@@ -17,7 +17,7 @@ from spanprofiles.linking.grafana.explore import profile_url, trace_url
 from spanprofiles.linking.grafana.outcome import Doubt, GrafanaLink, LinkWarning, NoButton, SpanProfileQuery
 from spanprofiles.linking.grafana.provisioning import read_data_sources
 from spanprofiles.linking.grafana.resolving import resolve, resolve_trace
-from spanprofiles.linking.grafana.sending import Answer, GrafanaLinker, NoButtonError, send
+from spanprofiles.linking.grafana.sending import Answer, GrafanaLinker, NoButtonError, send, settled
 from spanprofiles.linking.grafana.settings import SettingsError, Tag, TraceToProfiles
 
 __all__ = [
@@ -41,5 +41,6 @@ __all__ = [
     "resolve",
     "resolve_trace",
     "send",
+    "settled",
     "trace_url",
 ]

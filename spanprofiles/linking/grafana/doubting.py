@@ -93,7 +93,8 @@ def _of_profile(query: SpanProfileQuery) -> Iterator[LinkWarning]:
     elif profile_type != CPU:
         yield LinkWarning(
             Doubt.OTHER_PROFILE_TYPE,
-            f"profileTypeId is {profile_type!r}: agents put span IDs on samples of CPU time, of type {CPU!r}",
+            f"profileTypeId is {profile_type!r}, not CPU time ({CPU!r}): it finds samples only where the agent puts"
+            " span IDs on samples of that type",
         )
     if not _PROFILE_ID.fullmatch(profile_id):
         yield LinkWarning(

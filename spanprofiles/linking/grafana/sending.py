@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spanprofiles.clients import ClientError, PyroscopeClient, RequestRefusedError, UnexpectedAnswerError, flamebearer
 from spanprofiles.linking.errors import LinkError, NoSamplesError
 from spanprofiles.linking.grafana.datasource import DataSource, DataSources
-from spanprofiles.linking.grafana.outcome import GrafanaLink, SpanProfileQuery
+from spanprofiles.linking.grafana.outcome import Doubt, GrafanaLink, SpanProfileQuery
 from spanprofiles.linking.grafana.resolving import resolve, resolve_trace
 from spanprofiles.linking.linker import Linker
+from spanprofiles.linking.span_samples import types_of
 from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import FlameGraph, Span, Trace
+from spanprofiles.model.profile_types import others, setting, stand_ins
 
 # The call that Grafana's Pyroscope data source makes for a query with a span selector.
 _METHOD = "/querier.v1.QuerierService/SelectMergeSpanProfile"
@@ -70,7 +72,7 @@ def send(pyroscope: PyroscopeClient, query: SpanProfileQuery) -> FlameGraph:
     body = query.profile_query().body() | {"spanSelector": list(query.span_selector)}
     answer = pyroscope.http.post_json(_METHOD, body)
     try:
-        return flamebearer.flamegraph(answer.get("flamegraph") or {})
+        return flamebearer.flamegraph(answer.get("flamegraph") or {}, query.profile_type)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         url = pyroscope.http.url + _METHOD
         raise UnexpectedAnswerError(pyroscope.http.server, url, f"not a flame graph ({error})") from error
@@ -155,7 +157,7 @@ class GrafanaLinker:
         if answer.refusal:
             return f"Pyroscope refuses the query {query.label_selector} with {answer.refusal}"
         if answer.has_samples:
-            return f"{len(answer.flamegraph.functions)} functions with {answer.flamegraph.total / 1e6:.0f} ms of CPU"
+            return f"{len(answer.flamegraph.functions)} functions with {_amount(answer.flamegraph)}"
         asked = f"no samples for {query.label_selector} and span {query.span_selector[0]} as {query.profile_type}"
         try:
             types = self.pyroscope.profile_types(query.start_ms, query.end_ms)
@@ -163,14 +165,36 @@ class GrafanaLinker:
                 query.datasource_uid, "{}", query.span_selector, query.profile_type, query.start_ms, query.end_ms
             )
             elsewhere = not send(self.pyroscope, everywhere).is_empty
+            carried_by = "" if elsewhere else self._carried_by(query)
         except ClientError as error:
             return f"{asked}; {error}"
         if elsewhere:
             return f"{asked}: the span has samples, under other labels than these"
+        instead = f"; samples of type {carried_by} carry its ID: {setting(carried_by)}" if carried_by else ""
         if query.profile_type not in types:
             named = ", ".join(types[:_NAMES]) or "none"
-            return f"{asked}: there are no profiles of that type (there are: {named})"
-        return asked
+            return f"{asked}: there are no profiles of that type (there are: {named}){instead}"
+        return f"{asked}{instead}"
+
+    def _carried_by(self, query: SpanProfileQuery) -> str:
+        """Return the profile type whose samples have the span's ID, types of time first; empty where none has."""
+        types = types_of(self.pyroscope, query.profile_query())
+        for profile_type in (*stand_ins(types, query.profile_type), *others(types, query.profile_type)):
+            if not send(self.pyroscope, replace(query, profile_type=profile_type)).is_empty:
+                return profile_type
+        return ""
+
+
+def settled(link: GrafanaLink, answer: Answer) -> GrafanaLink:
+    """Return the link without the doubts that the answer has disproved: samples of that type do carry span IDs."""
+    if not answer.has_samples:
+        return link
+    kept = tuple(one for one in link.warnings if one.doubt is not Doubt.OTHER_PROFILE_TYPE)
+    return replace(link, warnings=kept)
+
+
+def _amount(flamegraph: FlameGraph) -> str:
+    return f"{flamegraph.cpu_ns / 1e6:.0f} ms of CPU" if flamegraph.cpu_ns else flamegraph.amount
 
 
 def _words(answer: str) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from spanprofiles.model import FlameGraph
+from spanprofiles.model.amounts import duration
 from spanprofiles.report.svg.flame import ROW_PX, Address, FlamePicture, Placed, flame_data, place
 from spanprofiles.report.svg.layout import FlameBox, FlameLayout, OriginOf, flame_layout, unknown_origin
 from spanprofiles.report.svg.markup import clipped, document, percent, plain, tag
-from spanprofiles.report.text import duration
 
 _WIDTH_PX = 1200
 _BOX_PX = 19

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from spanprofiles.model import FlameGraph
+from spanprofiles.model import CPU, FlameGraph
+from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.report.svg.layout import FlameBox, FlameLayout, Origin, flame_layout
 from spanprofiles.report.svg.markup import clipped, document, percent, plain, tag
-from spanprofiles.report.text import duration
 
 ROW_PX = 20
 _BOX_PX = 19
@@ -83,14 +83,15 @@ def box_class(box: FlameBox) -> str:
     return f"{box.origin.value} t{tint}{folded}"
 
 
-def describe(box: FlameBox, total: int, place: str = "") -> str:
+def describe(box: FlameBox, total: int, place: str = "", profile_type: str = CPU) -> str:
     """Say in one line what a box stands for: function, where and whose it is, total with share, own time."""
+    written = ProfileType.of(profile_type).as_text
     parts = [
         box.label,
         place,
         _WORDS[box.origin] if box.parent >= 0 else "",
-        f"total {duration(box.total)} ({box.total / total:.1%})",
-        f"self {duration(box.self)} ({box.self / total:.1%})",
+        f"total {written(box.total)} ({box.total / total:.1%})",
+        f"self {written(box.self)} ({box.self / total:.1%})",
     ]
     return ", ".join(part for part in parts if part)
 
@@ -115,12 +116,12 @@ def flame_svg(
         label: what a screen reader says of the picture.
     """
     placed, folded = place(layout, focus, width_px)
-    total = layout.whole.total
     depth = layout.boxes[focus].depth
-    drawn = [
-        _draw(one, describe(one.box, total, place_of(one.index)), width_px, address, faded=one.box.depth < depth)
-        for one in placed
-    ]
+
+    def words(one: Placed) -> str:
+        return describe(one.box, layout.whole.total, place_of(one.index), layout.profile_type)
+
+    drawn = [_draw(one, words(one), width_px, address, faded=one.box.depth < depth) for one in placed]
     height = ROW_PX * (1 + max(one.box.depth for one in placed))
     attributes: dict[str, str | int | float] = {"class": "picture flame", "width": "100%", "height": height}
     if label:
@@ -159,7 +160,8 @@ def flame_data(layout: FlameLayout) -> dict[str, Any]:
         [box.parent, box.start, box.total, box.self, box_class(box), box.key, list(number_of(box.names))]
         for box in layout.boxes
     ]
-    return {"kind": "profile", "names": list(numbers), "boxes": boxes}
+    unit = ProfileType.of(layout.profile_type).unit
+    return {"kind": "profile", "unit": unit, "names": list(numbers), "boxes": boxes}
 
 
 def flame_document(flamegraph: FlameGraph, *, title: str, layout: FlameLayout | None = None) -> str:
@@ -174,8 +176,8 @@ def flame_document(flamegraph: FlameGraph, *, title: str, layout: FlameLayout | 
         return document(tag("g", {}), title=title, notes=["no samples"], width=_WIDTH_PX, height=0)
     picture = flame_svg(layout or flame_layout(flamegraph))
     notes = [
-        f"{duration(flamegraph.total)} of CPU. A box is a function; its width is the share of the CPU time spent in it"
-        " and in what it called."
+        f"{flamegraph.amount}. A box is a function; its width is the share of the {flamegraph.measure} spent in it and"
+        " in what it called."
     ]
     if picture.folded:
         notes.append(f"{picture.folded} boxes narrower than half a pixel are left out.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
-from spanprofiles.model import FlameGraph, Frame
+from spanprofiles.model import CPU, FlameGraph, Frame
 
 _SHORTEST_CHAIN = 3
 
@@ -58,9 +58,15 @@ class FlameBox:
 
 @dataclass(frozen=True)
 class FlameLayout:
-    """All boxes, parents before children, siblings from left to right; the first is the whole."""
+    """All boxes, parents before children, siblings from left to right; the first is the whole.
+
+    Attributes:
+        boxes: the boxes.
+        profile_type: what their values are.
+    """
 
     boxes: tuple[FlameBox, ...]
+    profile_type: str = CPU
 
     @property
     def whole(self) -> FlameBox:
@@ -119,7 +125,7 @@ def flame_layout(
         for child in reversed(last.children):  # the largest comes off the stack first, and stands at the left
             edge -= child.total
             pending.append((child, index, depth + 1, edge - last.self, key, origin))
-    return FlameLayout(tuple(boxes))
+    return FlameLayout(tuple(boxes), flamegraph.profile_type)
 
 
 def _origin(name: str, origin_of: OriginOf, inherited: Origin) -> Origin:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from spanprofiles.model.amounts import duration
 from spanprofiles.report.svg.markup import Value, number, percent, plain, tag
-from spanprofiles.report.text import duration
 
 HEIGHT_PX = 150
 

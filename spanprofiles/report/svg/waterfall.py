@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from spanprofiles.model import Span, SpanStatus, Trace
+from spanprofiles.model.amounts import duration
 from spanprofiles.report.svg.markup import Value, clipped, document, percent, plain, tag
-from spanprofiles.report.text import duration
 
 ROW_PX = 34
 
@@ -33,10 +33,12 @@ class SpanMark:
     Attributes:
         cpu_ns: CPU time in its samples, ns; None where it was not looked at, or has none.
         dead: whether its profile ID leads to no samples.
+        instead: what its samples are of in place of CPU time, in words: ``1.84 s of wall time``.
     """
 
     cpu_ns: int | None = None
     dead: bool = False
+    instead: str = ""
 
 
 Place = tuple[str, str]
@@ -104,6 +106,8 @@ def describe(span: Span, mark: SpanMark) -> str:
     if mark.cpu_ns is not None:
         more = ", more than it lasted" if mark.cpu_ns > span.duration_ns else ""
         parts.append(f"{duration(mark.cpu_ns)} of CPU in its span profile{more}")
+    elif mark.instead:
+        parts.append(f"{mark.instead} in its span profile")
     elif mark.dead:
         parts.append("dead link: its profile ID leads to no samples")
     return ", ".join(parts)
@@ -194,6 +198,8 @@ def _text(span: Span, mark: SpanMark, left: float, width: float, base: int) -> s
     words = [tag("tspan", {}, plain(duration(span.duration_ns)))]
     if mark.cpu_ns is not None:
         words.append(tag("tspan", {}, plain(f" · {duration(mark.cpu_ns)} CPU")))
+    elif mark.instead:
+        words.append(tag("tspan", {}, plain(f" · {mark.instead}")))
     elif mark.dead:
         words.append(tag("tspan", {"class": "dead-text"}, " · dead link"))
     end = left + width

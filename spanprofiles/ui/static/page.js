@@ -84,6 +84,10 @@ function duration(ns) {
   return ns < 1e9 ? `${(ns / 1e6).toFixed(1)} ms` : `${(ns / 1e9).toFixed(2)} s`;
 }
 
+function amount(value, unit) {  // what a profile counts, if it does not measure time
+  return !unit || unit === "nanoseconds" ? duration(value) : `${value} ${unit === "count" ? "samples" : unit}`;
+}
+
 const share = (value) => `${(value * 100).toFixed(1)}%`;
 const change = (ns) => `${ns > 0 ? "+" : ns < 0 ? "-" : "±"}${duration(Math.abs(ns))}`;
 
@@ -97,6 +101,7 @@ class Flame {
     this.files = data.files || []; // of a function, or below of a box
     this.places = data.at ? data.at.map((number) => data.places[number]) : [];
     this.sides = data.sides;
+    this.unit = data.unit;
     this.difference = data.kind === "difference";
     this.box = panel.querySelector("[data-picture]");
     this.svg = this.box.querySelector("svg");
@@ -223,7 +228,7 @@ class Flame {
     }
     const total = this.whole.total;
     return [[whose, file].filter(Boolean).join(", "),
-      `self ${duration(one.self)} (${share(one.self / total)})`, `total ${duration(one.total)} (${share(one.total / total)})`];
+      `self ${amount(one.self, this.unit)} (${share(one.self / total)})`, `total ${amount(one.total, this.unit)} (${share(one.total / total)})`];
   }
 
   say() {
@@ -404,8 +409,6 @@ function submitOnChange(form) {
   });
 }
 
-// A page that chose what to show by itself: its address says what, so that it can be kept and zoomed.
-for (const mark of document.querySelectorAll("[data-address]")) history.replaceState(null, "", mark.dataset.address);
 for (const part of document.querySelectorAll("[data-live]")) follow(part);
 for (const panel of document.querySelectorAll("[data-flame]")) panel.flame = new Flame(panel);
 for (const code of document.querySelectorAll("[data-copy]")) offerCopy(code);

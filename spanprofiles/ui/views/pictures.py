@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import request, url_for
@@ -59,7 +59,8 @@ def files_of(span: Span, flamegraph: FlameGraph, linker: Linker, lines: SourceLi
     if lines is not None:
         sources().origins.learn(span.service, lines.files)
         return ServiceFiles(lines.files)
-    return sources().origins.of(span.service, linker.query(span), flamegraph.functions)
+    query = replace(linker.query(span), profile_type=flamegraph.profile_type)
+    return sources().origins.of(span.service, query, flamegraph.functions)
 
 
 def layout_of(flamegraph: FlameGraph, title: str, files: ServiceFiles) -> FlameLayout:

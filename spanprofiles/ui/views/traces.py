@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from spanprofiles.model import Span, SpanStatus, Trace, parse_span_id
 from spanprofiles.model.pprof import pprof_profile
-from spanprofiles.report import duration
+from spanprofiles.model.profile_types import note
 from spanprofiles.report.excess import cpu_excess
 from spanprofiles.report.folded import folded_text
 from spanprofiles.report.svg import SpanMark, flame_document, service_colours, waterfall_svg
@@ -67,10 +67,11 @@ def profile_values(profile: SpanProfile, **parameters: str) -> dict[str, object]
         lines = find_lines(span, profile.flamegraph, linker)
         files = files_of(span, profile.flamegraph, linker, lines)
         layout = layout_of(profile.flamegraph, span.name, files)
-        label = f"Flame graph of {span.name}: {duration(profile.flamegraph.total)} of CPU"
+        label = f"Flame graph of {span.name}: {profile.flamegraph.amount}"
         values["picture"] = picture_of(layout, files, label, address_of_box(**parameters), lines)
         values["layout"] = layout
-        values["excess"] = cpu_excess(span, profile.flamegraph.total)
+        values["type_note"] = note(profile.flamegraph.profile_type)
+        values["excess"] = cpu_excess(span, profile.flamegraph.cpu_ns)
         values["files"] = files
         values["own_place"] = partial(own_place, files, lines)
         values["tells_lines"] = lines is not None
@@ -116,10 +117,11 @@ def flamegraph(trace_id: str, span_id: str) -> str:
     """Show a span's flame graph at full width, with its tables and downloads."""
     found = find_trace(trace_id)
     span = find_span(found, span_id)
-    values = profile_values(span_profile(found, span, sources().linker))
+    profile = span_profile(found, span, sources().linker)
+    values = profile_values(profile)
     layout = values.get("layout")
     rows = tree_rows(layout) if layout is not None else []  # type: ignore[arg-type]  # a layout where there is one
-    grafana = grafana_address(sources().endpoints, span, sources().linker)
+    grafana = grafana_address(sources().endpoints, span, sources().linker, profile.flamegraph.profile_type)
     return render_template("flamegraph.html", trace=found, tree=rows, grafana=grafana, **values)
 
 

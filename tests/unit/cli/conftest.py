@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from spanprofiles.cli import main
-from spanprofiles.model import Endpoints, TraceContext, new_span_id, new_trace_id
+from spanprofiles.model import CPU, Endpoints, TraceContext, new_span_id, new_trace_id
 from tests.unit.conftest import Answer, Respond, Seen, otlp_span, push_samples, push_spans, resource_spans
 
 #: A name that must be quoted with care in a label selector.
@@ -56,6 +56,7 @@ def leave_telemetry(
     samples: bool = True,
     lasted_ms: int = 100,
     service: str = SERVICE,
+    profile_type: str = CPU,
 ) -> Ride:
     """Send what an app would: two spans, and 60 + 20 ms of samples of the first. Returns when both servers have it.
 
@@ -85,7 +86,7 @@ def leave_telemetry(
     if samples:
         labels = {"span_id": ride.span_id, "trace_id": trace_id}
         taken = [(SEARCH, 60_000_000, labels), (PRICE, 20_000_000, labels), (("Thread.run", "gc"), 10_000_000, {})]
-        push_samples(endpoints, service, taken, end_ns)
+        push_samples(endpoints, service, taken, end_ns, profile_type)
     return ride
 
 

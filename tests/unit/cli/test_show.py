@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
-from spanprofiles.model import Endpoints
+from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from tests.unit.cli.conftest import PRICE, SEARCH, SERVICE, Run, leave_telemetry
-from tests.unit.conftest import Answer, Serve
+from tests.unit.conftest import Answer, Serve, otlp_span, push_spans, resource_spans
 
 
 @pytest.fixture
@@ -176,3 +177,60 @@ def test_addresses_come_from_the_environment_too(
     monkeypatch.setenv("SPAN_PROFILES_TEMPO_URL", embedded_pair.tempo + "/")
     monkeypatch.setenv("SPAN_PROFILES_PYROSCOPE_URL", embedded_pair.pyroscope)
     assert run("show", leave_telemetry(embedded_pair).trace_id, servers=None).exit_code == 0
+
+
+WALL = "wall:wall:nanoseconds:wall:nanoseconds"
+
+
+def test_a_span_linked_by_wall_time_is_shown_as_that_with_what_grafana_needs(
+    run: Run, embedded_pair: Endpoints
+) -> None:
+    ride = leave_telemetry(embedded_pair, service="waits", profile_type=WALL)
+
+    result = run("show", ride.trace_id)
+
+    assert result.exit_code == 0, result.stdout
+    assert f"└ span profile {ride.span_id}: 80.0 ms of wall time" in result.stdout
+    assert f"100.0 ms long, 80.0 ms of wall time in its span profile {ride.span_id}" in result.stdout
+    assert f"set profileTypeId to {WALL}" in result.stdout
+    assert "of CPU" not in result.stdout
+    (profile,) = json.loads(run("show", ride.trace_id, "--json").stdout)["span_profiles"]
+    assert (profile["profile_type"], profile["value"], profile["unit"]) == (WALL, 80_000_000, "nanoseconds")
+    assert profile["cpu_ns"] == 0
+
+
+def test_a_span_linked_by_cpu_time_needs_no_other_setting(run: Run, embedded_pair: Endpoints) -> None:
+    result = run("show", leave_telemetry(embedded_pair).trace_id)
+
+    assert "profileTypeId" not in result.stdout
+
+
+def test_counts_are_written_as_counts(run: Run, embedded_pair: Endpoints) -> None:
+    counts = "process_cpu:samples:count:cpu:nanoseconds"
+    ride = leave_telemetry(embedded_pair, service="counts", profile_type=counts)
+
+    assert "80000000 samples of CPU in its span profile" in run("show", ride.trace_id).stdout
+    (profile,) = json.loads(run("show", ride.trace_id, "--json").stdout)["span_profiles"]
+    assert all("value_ns" not in stack for stack in profile["stacks"])
+
+
+def test_a_type_may_be_asked_for_by_name(run: Run, embedded_pair: Endpoints) -> None:
+    ride = leave_telemetry(embedded_pair)
+
+    result = run("show", ride.trace_id, "--profile-type", WALL, "--wait", "0")
+
+    assert result.exit_code == 1
+    assert "a dead link" in result.stderr
+
+
+def test_a_service_whose_language_has_no_span_processor_is_told_so(run: Run, embedded_pair: Endpoints) -> None:
+    trace_id, span_id = new_trace_id(), new_span_id()
+    group = resource_spans("node", otlp_span(trace_id, span_id, start_ns=time.time_ns() - 10**9, end_ns=time.time_ns()))
+    group["resource"]["attributes"].append({"key": "telemetry.sdk.language", "value": {"stringValue": "nodejs"}})
+    push_spans(embedded_pair, group)
+
+    result = run("show", trace_id, "--wait", "0")
+
+    assert result.exit_code == 1
+    assert "Pyroscope has no span processor for Node.js" in result.stderr
+    assert "pyroscope.otel" not in result.stderr

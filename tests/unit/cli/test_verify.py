@@ -145,3 +145,15 @@ def test_an_address_that_is_none_is_told_by_the_name_of_its_variable(run: Run) -
     assert "SPAN_PROFILES_TEMPO_URL, or its option, is 'localhost:3200', which is no address" in " ".join(
         result.stderr.split()
     )
+
+
+def test_a_request_linked_by_wall_time_is_followed_to_the_end(run: Run, embedded_pair: Endpoints, serve: Serve) -> None:
+    wall = "wall:wall:nanoseconds:wall:nanoseconds"
+    app = serve(instrumented(embedded_pair, service="waits", profile_type=wall))
+
+    result = run("verify", app.url, "--function", "search")
+
+    assert result.exit_code == 0, result.stdout
+    assert "80.0 ms of wall time in 5 functions" in result.stdout
+    assert "search has 75% of the span's wall time" in result.stdout
+    assert f"set profileTypeId to {wall}" in result.stdout

@@ -12,11 +12,11 @@ import yaml
 from click.testing import CliRunner, Result
 
 from spanprofiles.cli import main
-from spanprofiles.model import FlameGraph, new_trace_id
-from tests.unit.conftest import Serve
+from spanprofiles.model import CPU, FlameGraph, new_span_id, new_trace_id
+from tests.unit.conftest import Serve, otlp_span, push_samples, push_spans, resource_spans
 from tests.unit.grafana.builders import PYROSCOPE, settings, tempo
 from tests.unit.grafana.conftest import SERVICE, Stored
-from tests.unit.grafana.stub_grafana import grafana, through
+from tests.unit.grafana.stub_grafana import grafana, seconds_ago_ns, through
 
 
 @pytest.fixture
@@ -104,14 +104,6 @@ def test_through_a_grafana_the_same_samples_come(stored: Stored, serve: Serve) -
     assert result.exit_code == 0, result.output
     assert "Grafana   the same samples" in result.output
     assert f"Explore   {server.url}/explore?schemaVersion=1&orgId=1&panes=" in result.output
-
-
-def test_a_grafana_that_shows_a_viewer_no_settings_is_asked_as_its_pages_ask(stored: Stored, serve: Serve) -> None:
-    server = serve(grafana([tempo(settings()), PYROSCOPE], through(stored.pyroscope), to_a_viewer=True))
-
-    result = link(stored, "--grafana", server.url, "--span", stored.linked.span_id)
-
-    assert result.exit_code == 0, result.output
 
 
 def test_a_grafana_that_gives_other_samples_is_broken(stored: Stored, serve: Serve) -> None:
@@ -215,3 +207,44 @@ def test_an_identifier_that_is_none_cannot_be_looked_up(stored: Stored, file: Pa
 
     assert result.exit_code == 2
     assert "'xyz' is not a" in result.output
+
+
+WALL = "wall:wall:nanoseconds:wall:nanoseconds"
+
+
+def waiting(stored: Stored) -> str:
+    """A trace of a span that has wall time and no CPU; its ID."""
+    trace_id, span_id = new_trace_id(), new_span_id()
+    start_ns, end_ns = seconds_ago_ns(5), seconds_ago_ns(4)
+    span = otlp_span(trace_id, span_id, "GET /wait", profile_id=span_id, start_ns=start_ns, end_ns=end_ns)
+    push_spans(stored.endpoints, resource_spans("wall-app", span))
+    push_samples(stored.endpoints, "wall-app", [(("main", "wait"), 900_000_000, {"span_id": span_id})], start_ns, WALL)
+    push_samples(stored.endpoints, "wall-app", [(("main",), 10_000_000, {})], start_ns)
+    return trace_id
+
+
+def test_the_type_that_carries_the_ids_is_no_reason_to_warn(stored: Stored, tmp_path: Path) -> None:
+    file = provision(tmp_path / "wall.yaml", tempo(settings(profileTypeId=WALL)))
+
+    result = link(stored, "--datasource", file, trace_id=waiting(stored))
+
+    assert result.exit_code == 0, result.output
+    assert "came      2 functions with 900.0 ms of wall time" in result.output
+    assert "warning" not in result.output
+
+
+def test_a_type_that_does_not_is_told_with_the_one_that_does(stored: Stored, file: Path) -> None:
+    result = link(stored, "--datasource", file, trace_id=waiting(stored))
+
+    assert result.exit_code == 1
+    assert f"samples of type {WALL} carry its ID: set profileTypeId to {WALL}" in result.output
+
+
+def test_wall_time_where_samples_of_cpu_carry_the_ids_is_told_likewise(stored: Stored, tmp_path: Path) -> None:
+    file = provision(tmp_path / "wall.yaml", tempo(settings(profileTypeId=WALL)))
+
+    result = link(stored, "--datasource", file, "--span", stored.linked.span_id)
+
+    assert result.exit_code == 1
+    assert "warning" in result.output
+    assert f"set profileTypeId to {CPU}" in result.output

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from spanprofiles.model import CPU
 from tests.unit.conftest import Answer, Seen, Stacks, flamebearer, otlp_span, resource_spans
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -52,6 +53,7 @@ class Upload:
     service: str = SERVICE
     after_s: float = 0.0
     ago_s: float = 20.0
+    profile_type: str = CPU
 
 
 @dataclass
@@ -89,13 +91,23 @@ class Scene:
         if seen.path.endswith("/LabelValues"):
             names = sorted({one.service for one in self._arrived(seen.json)})
             return Answer.of({"names": names} if names else {})
+        if seen.path.endswith("/Series"):
+            return Answer.of({"labelsSet": self._types(seen.json)})
         assert seen.path.endswith("/SelectMergeSpanProfile")
         self.profile_looks += 1
         return self._samples(seen.json)
 
+    def _types(self, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+        (matcher,) = asked["matchers"]
+        arrived = [one for one in self._arrived(asked) if matcher == f'{{service_name="{one.service}"}}']
+        found = sorted({one.profile_type for one in arrived})
+        return [{"labels": [{"name": "__profile_type__", "value": one}]} for one in found]
+
     def _samples(self, asked: Mapping[str, Any]) -> Answer:
         stacks: dict[tuple[str, ...], int] = {}
         for one in self._arrived(asked):
+            if one.profile_type != asked["profileTypeID"]:
+                continue
             if asked["labelSelector"] in {"{}", f'{{service_name="{one.service}"}}'}:
                 for path, value in one.stacks.items() if one.profile_id in asked["spanSelector"] else ():
                     stacks[path] = stacks.get(path, 0) + value

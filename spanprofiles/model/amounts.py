@@ -1,0 +1,25 @@
+"""Amounts in words: time, counts and bytes, with a unit that suits them."""
+
+from __future__ import annotations
+
+_KIB = 1024
+
+
+def duration(value_ns: int) -> str:
+    """Write a time span with a unit that suits it: ``184 us``, ``12.5 ms``, ``1.84 s``."""
+    if value_ns < 1_000_000:
+        return f"{value_ns / 1e3:.0f} us"
+    if value_ns < 1_000_000_000:
+        return f"{value_ns / 1e6:.1f} ms"
+    return f"{value_ns / 1e9:.2f} s"
+
+
+def size(value: int) -> str:
+    """Write a number of bytes: ``512 B``, ``1.5 KiB``, ``3.2 MiB``."""
+    if value < _KIB:
+        return f"{value} B"
+    if value < _KIB**2:
+        return f"{value / _KIB:.1f} KiB"
+    if value < _KIB**3:
+        return f"{value / _KIB**2:.1f} MiB"
+    return f"{value / _KIB**3:.2f} GiB"
