@@ -38,7 +38,7 @@ SCHEMA_VERSION = 42
 _VARIABLE = re.compile(r"\$\{(\w+)[^}]*\}|\$(\w+)")
 _ATTRIBUTE = re.compile(r"\b(?:resource|span)(?:\.\w+)+")
 _LABEL = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
-_GROUPED = re.compile(r"\|\s*\w+\(.*\)\s*by\s*\(([^)]+)\)")
+_QUANTILE = re.compile(r"\|\s*quantile_over_time\(.*\)\s*by\s*\(([^)]+)\)")
 # What the Tempo data source takes for a trace ID; the empty text as well, which its server side then refuses.
 _TRACE_ID = re.compile(r"[0-9A-Fa-f]*")
 
@@ -92,7 +92,8 @@ def spans_are_asked_for_by_what_they_have(dashboard: Json) -> Iterator[str]:
 def columns_are_those_of_the_table(dashboard: Json) -> Iterator[str]:
     display_names = {DISPLAY_NAMES.get(column, column) for column in SPAN_COLUMNS}
     for panel in dashboard["panels"]:
-        named = [rule["matcher"]["options"] for rule in panel.get("fieldConfig", {}).get("overrides", [])]
+        overrides = panel.get("fieldConfig", {}).get("overrides", [])
+        named = [rule["matcher"]["options"] for rule in overrides if rule["matcher"]["id"] == "byName"]
         for transformation in panel.get("transformations", []):
             named += transformation["options"].get("excludeByName", [])
             for column in transformation["options"].get("indexByName", []):
@@ -105,12 +106,20 @@ def columns_are_those_of_the_table(dashboard: Json) -> Iterator[str]:
 
 
 def legends_name_what_differs(dashboard: Json) -> Iterator[str]:
+    # A quantile has a label of its own beside what it is grouped by, and the data source then names a series by all of
+    # its labels. That name is set already, so that a default does not count: it takes an override.
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
-            grouped = _GROUPED.search(target.get("query", ""))
-            wanted = f'${{__field.labels["{grouped[1].strip()}"]}}' if grouped else None
-            if wanted and panel["fieldConfig"]["defaults"].get("displayName") != wanted:
-                yield f"panel {panel['id']} shows all labels as its legend: its displayName is not {wanted}"
+            grouped = _QUANTILE.search(target.get("query", ""))
+            wanted = {"id": "displayName", "value": f'${{__field.labels["{grouped[1].strip()}"]}}'} if grouped else None
+            set_for_numbers = [
+                setting
+                for rule in panel["fieldConfig"]["overrides"]
+                if rule["matcher"] == {"id": "byType", "options": "number"}
+                for setting in rule["properties"]
+            ]
+            if wanted and wanted not in set_for_numbers:
+                yield f"panel {panel['id']} shows all labels as its legend: no override names {wanted['value']}"
 
 
 def a_trace_that_is_not_chosen_is_no_error(dashboard: Json) -> Iterator[str]:

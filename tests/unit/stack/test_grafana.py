@@ -112,8 +112,15 @@ def _override(dashboard: Json, panel: int, rule: int) -> Json:
         ),
         (
             "rides",
-            lambda it: it["panels"][2]["fieldConfig"]["defaults"].pop("displayName"),
-            'panel 3 shows all labels as its legend: its displayName is not ${__field.labels["span.http.route"]}',
+            lambda it: it["panels"][2]["fieldConfig"].update(overrides=[]),
+            'panel 3 shows all labels as its legend: no override names ${__field.labels["span.http.route"]}',
+        ),
+        (
+            "regions",
+            lambda it: it["panels"][1]["fieldConfig"].update(
+                overrides=[], defaults={"displayName": "${__field.labels}"}
+            ),
+            'panel 2 shows all labels as its legend: no override names ${__field.labels["resource.region"]}',
         ),
     ],
 )
@@ -128,6 +135,12 @@ def test_links_lead_to_dashboards_that_exist_or_to_explore() -> None:
     assert links
     for link in links:
         assert link.startswith(("/d/ride?var-trace=", "/explore?schemaVersion=1&orgId=1&panes={")), link
+
+
+@pytest.mark.parametrize("name", ["ride", "rides"])
+def test_a_profile_id_has_one_link_and_so_needs_one_click(name: str) -> None:
+    (link,) = links_of_column(dashboards()[name], "pyroscope.profile.id")
+    assert link == links_of_column(dashboards()["rides"], "spanID")[0]
 
 
 @pytest.mark.parametrize("column", ["spanID", "traceIdHidden"])
@@ -196,6 +209,7 @@ def test_panels_lie_beside_and_below_one_another_and_not_over() -> None:
 
 def test_the_home_page_says_which_of_two_buttons_is_dead() -> None:
     content = dashboards()["rides"]["panels"][0]["options"]["content"]
+    assert "Click a **profile ID**: Explore opens" in content
     assert "**Open in Profiles Drilldown**, does nothing unless that app is installed" in content
 
 
