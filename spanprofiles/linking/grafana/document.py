@@ -15,6 +15,8 @@ from spanprofiles.linking.grafana.settings import KeyPath, SettingsError
 
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
+# of a mapping at the top nothing else is read, unless it is what Grafana's API answers
+_READ = "datasources"
 # each anchor may be used again and again: no more values than this come of a file
 _MOST_VALUES = 100_000
 
@@ -60,7 +62,7 @@ class Document:
         loader = _Loader(text)
         try:
             self._root = loader.get_node() if loader.check_node() else None
-            self.is_first_of_many = loader.check_node()
+            self.is_first_of_many = _goes_on(loader)
             self._check()
             self.value: Any = None if self._root is None else loader.construct_document(self._root)
         finally:
@@ -100,8 +102,12 @@ class Document:
         return node, line + 1
 
     def _check(self) -> None:
-        """Look at each key, and at how many values there are; before they are made."""
+        """Look at each key that Grafana reads, and at how many values there are; before they are made."""
         pending = [self._root] if self._root is not None else []
+        if isinstance(self._root, yaml.MappingNode):
+            _refuse_doubles(self._root)
+            read = [value for key, value in self._root.value if getattr(key, "value", None) == _READ]
+            pending = read or pending
         values = 0
         while pending:
             node = pending.pop()
@@ -113,6 +119,14 @@ class Document:
             elif isinstance(node, yaml.MappingNode):
                 _refuse_doubles(node)
                 pending += [value for _, value in node.value]
+
+
+def _goes_on(loader: yaml.SafeLoader) -> bool:
+    """Whether something follows a document, be it no YAML."""
+    try:
+        return bool(loader.check_node())
+    except yaml.YAMLError:
+        return True
 
 
 def _refuse_doubles(node: yaml.MappingNode) -> None:

@@ -182,7 +182,7 @@ def test_without_a_uid_grafana_makes_one_of_the_name(path: Path) -> None:
         (
             "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a]\n"
             "c: &c [*b, *b, *b, *b, *b, *b, *b]\n"
-            "d: &d [*c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d]\ndatasources: [*e, *e, *e, *e]",
+            "d: &d [*c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d]\ndatasources: [*e, *e, *e, *e, *e]",
             "{path}: it stands for more than 100000 values",
         ),
         (
@@ -303,6 +303,15 @@ class TestLeniency:
 
         assert [source.name for source in sources] == ["Profiles", "Traces"]
         assert "what follows the first ---" in self.notes(sources)
+
+    def test_what_follows_it_need_be_no_yaml(self, path: Path) -> None:
+        assert read(path, FILE + "...\nnotes: [").tempo().uid == "tempo"
+
+    def test_what_grafana_does_not_read_may_say_a_thing_twice(self, path: Path) -> None:
+        assert read(path, FILE + "x-notes: {by: a, by: b}\n").tempo().uid == "tempo"
+
+    def test_a_file_may_begin_with_a_byte_order_mark(self, path: Path) -> None:
+        assert read(path, "\ufeff" + FILE).tempo().uid == "tempo"
 
     def test_a_file_that_only_deletes_provisions_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "delete.yaml").write_text("apiVersion: 1\ndeleteDatasources: [{name: Old, orgId: 1}]\n")
