@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import NoReturn
@@ -127,10 +127,16 @@ def _run_stack(wishes: _Wishes, users: int, let_others_start: Callable[[], None]
 
 def _start_page(stack: DemoStack, token: str) -> None:
     """Serve the page from a thread of this process, which ends with it, and say where."""
-    from spanprofiles.ui import DemoControls, create_app, serve
+    from spanprofiles.ui import ControlError, DemoControls, create_app, serve
+
+    def restart(region: str, faults: Collection[str], tell: Callable[[str], None]) -> None:
+        try:
+            stack.restart_region(region, faults, tell)
+        except DemoError as error:
+            raise ControlError(str(error)) from error
 
     regions = {region.name: region.url for region in stack.regions.values()}
-    app = create_app(stack.endpoints, DemoControls(regions, token, stack.locust_url))
+    app = create_app(stack.endpoints, DemoControls(regions, token, stack.locust_url, restart))
     listening = threading.Event()
 
     def announce(url: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,9 @@ from spanprofiles.linking import TracedSession, await_answer
 from spanprofiles.model import Endpoints
 
 SERVICE = "ride-sharing-app"
+
+#: The environment variable that names what is broken in a region on purpose, separated by commas.
+FAULTS_VARIABLE = "RIDESHARE_FAULTS"
 
 #: The environment variable of a region that opens its admin route to a token's holder.
 ADMIN_TOKEN_VARIABLE = "RIDESHARE_ADMIN_TOKEN"  # noqa: S105  # a variable's name
@@ -104,6 +108,9 @@ class DemoStack:
         )
         self._admin = {ADMIN_TOKEN_VARIABLE: admin_token} if admin_token else {}
         self._processes: dict[str, ManagedProcess] = {}
+        self._restarting: set[str] = set()
+        self._stopped = False
+        self._lock = threading.Lock()  # of a process that is being replaced, and the end of all
         self._directory = _checkout()
 
     @property
@@ -148,6 +155,31 @@ class DemoStack:
             raise DemoError(str(process.failure("does not answer")))
         return session
 
+    def restart_region(self, name: str, faults: Collection[str], tell: Callable[[str], None] = lambda _: None) -> None:
+        """Stop a region, start it with these faults and no other, and return when it answers.
+
+        Args:
+            name: the region.
+            faults: names of the app's faults.
+            tell: is given each step.
+
+        Raises:
+            DemoError: it cannot be started, or does not answer in time. It can be restarted again.
+        """
+        region, process = self.regions[name], f"region {name}"
+        environment = {**self._region_environment(region, self.endpoints), FAULTS_VARIABLE: ",".join(sorted(faults))}
+        self._restarting.add(process)
+        with self._lock:
+            if self._stopped:
+                raise DemoError(f"{process} is not restarted: the demo ends")
+            tell("stopping it")
+            self._processes[process].stop(_STOP_S)
+            tell("starting it")
+            self._start_process(process, _gunicorn(), environment)
+        tell("waiting for its answer")
+        self.await_region(name)
+        self._restarting.discard(process)
+
     def start_load(self) -> None:
         """Start Locust with its page; riders begin to order at once.
 
@@ -179,20 +211,22 @@ class DemoStack:
         Raises:
             DemoError: one has ended.
         """
-        for process in self._processes.values():
-            if not process.is_running:
+        for name, process in self._processes.items():
+            if not process.is_running and name not in self._restarting:
                 raise DemoError(str(process.failure("ended")))
 
     def stop(self, tell: Callable[[str], None] = lambda _: None) -> None:
         """Stop load, regions and backend, in this order."""
-        for name, process in reversed(self._processes.items()):
-            tell(f"stopping {name}")
-            process.stop(_STOP_S)
-        self._processes.clear()
+        with self._lock:
+            self._stopped = True
+            for name, process in reversed(self._processes.items()):
+                tell(f"stopping {name}")
+                process.stop(_STOP_S)
+            self._processes.clear()
         tell("stopping the backend")
         self._backend.stop()
 
-    def _start_process(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+    def _start_process(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         process = ManagedProcess(name, command, environment=environment, directory=self._directory)
         self._processes[name] = process
         try:
@@ -200,7 +234,7 @@ class DemoStack:
         except ProcessFailedError as error:
             raise DemoError(str(error)) from error
 
-    def _region_environment(self, region: Region, endpoints: Endpoints) -> dict[str, str]:
+    def _region_environment(self, region: Region, endpoints: Endpoints) -> Mapping[str, str]:
         return {
             **os.environ,
             **endpoints.environment(),

@@ -7,7 +7,7 @@ HTML; pictures are SVG of :mod:`spanprofiles.report.svg`; one script of its own 
 from __future__ import annotations
 
 from spanprofiles.ui.application import create_app
-from spanprofiles.ui.controls import DemoControls
+from spanprofiles.ui.controls import ControlError, DemoControls
 from spanprofiles.ui.server import CannotListenError, serve
 
-__all__ = ["CannotListenError", "DemoControls", "create_app", "serve"]
+__all__ = ["CannotListenError", "ControlError", "DemoControls", "create_app", "serve"]

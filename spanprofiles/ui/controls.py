@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -27,9 +27,54 @@ FAULT_WORDS = {
     "slow-gateway": "The payment gateway takes 3 s: receipts wait, no CPU.",
 }
 
+#: What it says of its wiring faults: each breaks one hop of the link, and is set when a region starts.
+WIRING_WORDS = {
+    "no-processor": "No span processor: spans carry no profile ID, samples no labels.",
+    "no-agent": "No profiling agent: profile IDs lead nowhere.",
+    "agent-before-fork": "The agent runs in gunicorn's master, and not in the worker, which does all the work.",
+    "agent-under-another-name": "The agent uploads under a name that is not the service's.",
+    "dotted-name": "The host is in the tag host.name, and not in hostname, where Grafana looks.",
+    "sampler-off": "No trace is recorded; the profiler goes on.",
+    "slow-upload": "The agent uploads once a minute: later than Grafana's embedded flame graph looks.",
+    "unlabelled": "The agent puts no labels on samples.",
+    "pushes-refused": "The agent's uploads are all answered with 403.",
+    "clock-ahead": "Spans are dated five minutes ahead of the profiles.",
+    "leaking-processor": "The span processor never takes its labels off a thread: they pile up.",
+}
+
+#: Restarts a region with these faults, tells each step, and returns when it answers; raises ControlError.
+Restart = Callable[[str, Collection[str], Callable[[str], None]], None]
+
 
 class ControlError(Exception):
     """The demo did not do what it was asked; the message says what it answered."""
+
+
+@dataclass(frozen=True)
+class RegionFaults:
+    """The faults of a region of the demo app.
+
+    Attributes:
+        switches: of each fault that can be switched at once, whether it is on.
+        wiring: the faults that were set when it started, and are on.
+    """
+
+    switches: Mapping[str, bool] = field(default_factory=dict)
+    wiring: frozenset[str] = frozenset()
+
+    def after(self, fault: str, on: bool) -> frozenset[str]:
+        """Return all that should be on when one of the wiring faults is switched."""
+        others = {name for name, is_on in self.switches.items() if is_on} | self.wiring
+        return frozenset(others | {fault} if on else others - {fault})
+
+
+def by_fault(regions: Mapping[str, Mapping[str, bool]]) -> dict[str, dict[str, bool]]:
+    """Turn region -> fault -> whether it is on into fault -> region -> whether it is on."""
+    found: dict[str, dict[str, bool]] = {}
+    for region, faults in regions.items():
+        for name, on in faults.items():
+            found.setdefault(name, {})[region] = on
+    return found
 
 
 @dataclass(frozen=True)
@@ -40,25 +85,27 @@ class DemoControls:
         regions: address of each region of the demo app, by name.
         token: what the app's admin route wants.
         locust_url: address of Locust's page, or empty where no load runs.
+        restart: restarts a region, which is how wiring faults are switched; None where that cannot be done.
     """
 
     regions: Mapping[str, str] = field(default_factory=dict)
     token: str = field(default="", repr=False)
     locust_url: str = ""
+    restart: Restart | None = field(default=None, compare=False)
+
+    def states(self) -> dict[str, RegionFaults]:
+        """Return the faults of each region that answers; none where the app has no admin route."""
+        with ThreadPoolExecutor(max(1, len(self.regions))) as pool:
+            answers = zip(self.regions, pool.map(self.region_faults, self.regions), strict=True)
+        return {region: found for region, found in answers if found is not None}
 
     def faults(self) -> dict[str, dict[str, bool]]:
-        """Return of each fault in which regions it is on; regions that do not answer are left out.
+        """Return of each fault that can be switched at once in which regions it is on.
 
         Returns:
-            fault -> region -> whether it is on; empty where the app has no admin route.
+            fault -> region -> whether it is on; regions that do not answer are left out.
         """
-        with ThreadPoolExecutor(max(1, len(self.regions))) as pool:
-            answers = dict(zip(self.regions, pool.map(self._region_faults, self.regions), strict=True))
-        found: dict[str, dict[str, bool]] = {}
-        for region, faults in answers.items():
-            for name, on in faults.items():
-                found.setdefault(name, {})[region] = on
-        return found
+        return by_fault({region: one.switches for region, one in self.states().items()})
 
     def set_fault(self, name: str, region: str, on: bool) -> None:
         """Switch a fault on or off in a region.
@@ -115,13 +162,18 @@ class DemoControls:
             reason = answer.get("message", "") if isinstance(answer, dict) else answer
             raise ControlError(f"Locust did not change the load: {reason}")
 
-    def _region_faults(self, region: str) -> dict[str, bool]:
+    def region_faults(self, region: str) -> RegionFaults | None:
+        """Return the faults of a region, or None where it does not answer."""
         try:
             with closing(self._client(region)) as client:
-                answer: Any = client.get_json("/admin/faults").get("faults", {})
+                answer: Any = client.get_json("/admin/faults")
         except ClientError:
-            return {}
-        return {str(name): bool(on) for name, on in answer.items()} if isinstance(answer, dict) else {}
+            return None
+        switches, wiring = answer.get("faults"), answer.get("wiring")
+        return RegionFaults(
+            {str(name): bool(on) for name, on in switches.items()} if isinstance(switches, dict) else {},
+            frozenset(map(str, wiring)) if isinstance(wiring, list) else frozenset(),
+        )
 
     def _client(self, region: str) -> HttpClient:
         credentials = Credentials(headers={_TOKEN_HEADER: self.token})

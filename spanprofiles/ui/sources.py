@@ -19,6 +19,7 @@ from spanprofiles.ui.figures import RecentTraffic
 from spanprofiles.ui.links import LinkWatch
 from spanprofiles.ui.origins import Origins
 from spanprofiles.ui.peers import Peers
+from spanprofiles.ui.restarts import Restarts
 
 _EXTENSION = "spanprofiles"
 _VALUES_LAST_S = 10.0
@@ -55,6 +56,7 @@ class Sources:
         traffic: remembers the requests of the last minutes.
         origins: remembers the files of functions.
         watch: looks whether requests of late lead to samples.
+        restarts: which regions of the demo restart.
         changes: what was switched in the demo by this page, the latest at the end.
     """
 
@@ -66,6 +68,7 @@ class Sources:
     traffic: RecentTraffic = field(init=False)
     origins: Origins = field(init=False)
     watch: LinkWatch = field(init=False)
+    restarts: Restarts = field(default_factory=Restarts)
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=_CHANGES))
 
     def __post_init__(self) -> None:

@@ -27,7 +27,7 @@ function follow(part) {
     const note = part.querySelector(".held");
     if (note) note.hidden = !held();
     if (!document.hidden && !held()) await ask();
-    timer = setTimeout(look, every);
+    timer = setTimeout(look, Number(part.querySelector("[data-sooner]")?.dataset.sooner) || every);
   }
 
   async function ask() {

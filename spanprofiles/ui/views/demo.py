@@ -9,7 +9,15 @@ from functools import partial
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from spanprofiles.ui.controls import FAULT_WORDS, MOST_RIDERS, ControlError, DemoControls
+from spanprofiles.ui.controls import (
+    FAULT_WORDS,
+    MOST_RIDERS,
+    WIRING_WORDS,
+    ControlError,
+    DemoControls,
+    RegionFaults,
+    by_fault,
+)
 from spanprofiles.ui.sources import Change, sources
 
 views = Blueprint("demo", __name__, url_prefix="/demo")
@@ -21,14 +29,21 @@ _STATES = {_ON, "off"}
 def control_values() -> dict[str, object]:
     """Return what the template of the controls needs."""
     controls = _controls()
-    faults = _in_order(controls.faults())
+    states = controls.states()
+    faults = _in_order(by_fault({region: one.switches for region, one in states.items()}))
+    known = [*WIRING_WORDS, *sorted({name for one in states.values() for name in one.wiring} - WIRING_WORDS.keys())]
+    wiring = {name: {region: name in one.wiring for region, one in states.items()} for name in known}
     return {
         "controls": controls,
         "riders": controls.riders(),
         "most_riders": MOST_RIDERS,
         "faults": faults,
         "fault_words": FAULT_WORDS,
-        "on": [(name, region) for name, states in faults.items() for region, on in states.items() if on],
+        "wiring": wiring if states else {},
+        "wiring_words": WIRING_WORDS,
+        "wiring_on": any(one.wiring for one in states.values()),
+        "on": [(name, regions) for name, where in {**wiring, **faults}.items() if (regions := _where(where))],
+        "restarts": sources().restarts.progress(),
         "open": request.args.get("open") == "1",
         "changes": list(sources().changes)[-3:][::-1],
     }
@@ -62,6 +77,32 @@ def faults() -> Response:
     _do(partial(_controls().set_fault, name, region, state == _ON))
     sources().changes.append(Change(int(time.time()), f"{name} switched {state} in {region}", region))
     return redirect(url_for("rides.home", controls="open", _anchor="demo"), 303)
+
+
+@views.post("/wiring")
+def wiring() -> Response:
+    """Switch a wiring fault in one region, which restarts it."""
+    controls, name = _controls(), request.form.get("fault", "")
+    state, _, region = request.form.get("switch", "").partition(" ")
+    if name not in WIRING_WORDS or state not in _STATES or region not in controls.regions:
+        abort(400, "a wiring fault, a region, and on or off are needed")
+    restart = controls.restart
+    if restart is None:
+        abort(404, "the regions were not started by this page's program: set RIDESHARE_FAULTS where they start")
+    found = sources()
+    words = f"{name} switched {state} in {region}"
+    failed = found.restarts.progress().get(region)
+    before = controls.region_faults(region) or RegionFaults(wiring=failed.faults if failed else frozenset())
+
+    def done() -> None:
+        found.changes.append(Change(int(time.time()), words, region))
+
+    _do(partial(found.restarts.begin, region, before.after(name, state == _ON), words, restart, done))
+    return redirect(url_for("rides.home", controls="open", _anchor="demo"), 303)
+
+
+def _where(states: dict[str, bool]) -> list[str]:
+    return [region for region, on in states.items() if on]
 
 
 def _in_order(faults: dict[str, dict[str, bool]]) -> dict[str, dict[str, bool]]:
