@@ -35,6 +35,8 @@ _DEEPEST = 30
 
 # what Grafana reads as a text, however it is written: ``uid: 7`` is the text 7
 _TEXTS = ("uid", "name", "type", "orgId", "orgName")
+# what Grafana takes for the UID of a new data source
+_UID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 # the texts that Go takes for true and false
 _TRUE, _FALSE = {"1", "t", "T", "TRUE", "true", "True"}, {"0", "f", "F", "FALSE", "false", "False"}
 # the names of a file without apiVersion, and what they became
@@ -188,6 +190,8 @@ class _File:
         self._notes = []
         if self._document.is_first_of_many:
             self._notes.append(f"{self.path}: what follows the first --- is not read by Grafana")
+        if self.path.suffix == ".json":
+            self._notes.append(f"{self.path}: Grafana reads files whose names end with .yaml or .yml only")
         is_old = (
             not has_version and not {"jsonData", "uid", "isDefault"} & raw.keys() and bool(_OLD.keys() & raw.keys())
         )
@@ -203,6 +207,12 @@ class _File:
             raw[name] = self._written((*path, written[name]))
         expanded = raw if is_old else self._expanded(raw, path)
         expanded["isDefault"] = self._is_default((*path, written.get("isDefault", "isDefault")))
+        uid = expanded["uid"]
+        if uid and not _UID.fullmatch(str(uid)):
+            self._notes.append(
+                f"{self._place((*path, 'uid'))}: Grafana refuses a new data source with the uid {uid!r}: it takes up to"
+                " 40 letters, digits, - and _"
+            )
         return self._data_source(expanded, path)
 
     def _written(self, path: KeyPath) -> str | None:

@@ -259,6 +259,23 @@ class TestLeniency:
     def test_a_uid_is_a_text_as_it_is_written(self, path: Path, written: str) -> None:
         assert read(path, FILE.replace("uid: tempo", f"uid: {written}")).tempo().uid == written.strip('"')
 
+    @pytest.mark.parametrize("uid", ["has.dots", "has spaces", "x" * 41])
+    def test_a_uid_that_grafana_takes_for_no_new_data_source_is_said(self, path: Path, uid: str) -> None:
+        sources = read(path, FILE.replace("uid: tempo", f"uid: {uid}"))
+
+        assert sources.tempo().uid == uid
+        assert f"{path}:5: datasources[1].uid: Grafana refuses a new data source" in self.notes(sources)
+
+    def test_a_uid_of_forty_letters_is_not(self, path: Path) -> None:
+        assert self.notes(read(path, FILE.replace("uid: tempo", f"uid: {'x-_7' * 10}"))) == ""
+
+    def test_a_provisioning_file_in_json_is_read_here_alone_and_that_is_said(self, tmp_path: Path) -> None:
+        content = {"apiVersion": 1, "datasources": [tempo(settings())]}
+
+        assert "whose names end with .yaml or .yml only" in self.notes(read(tmp_path / "a.json", json.dumps(content)))
+        assert self.notes(read(tmp_path / "a.yaml", json.dumps(content))) == ""
+        assert self.notes(read(tmp_path / "answer.json", json.dumps([tempo(settings())]))) == ""
+
     @pytest.mark.parametrize("written", ["null", "~", "", '""'])
     def test_a_uid_that_is_none_is_made_of_the_name(self, path: Path, written: str) -> None:
         assert read(path, FILE.replace("uid: tempo", f"uid: {written}")).tempo().uid == generated_uid("Traces")
