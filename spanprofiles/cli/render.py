@@ -57,7 +57,7 @@ def trace_tree(evidence: Evidence) -> RenderableType:
     """Draw the spans of a trace that was found; linked spans stand out."""
     trace = evidence.trace or Trace.of(evidence.trace_id, [])
     lines = []
-    for line in span_tree(trace, evidence.flamegraphs, evidence.fell_between_samples):
+    for line in span_tree(trace, evidence.flamegraphs, evidence.excused):
         linked = "└ span profile" in line and ": " in line and "no samples" not in line
         style = "red" if "DEAD LINK" in line else "green" if linked else ""
         lines.append(Text(line, style=style, no_wrap=True, overflow="ellipsis"))

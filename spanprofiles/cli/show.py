@@ -12,10 +12,13 @@ import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
+from spanprofiles.doctor import Diagnosis, diagnose
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import FlameGraph, Span, Trace, languages, parse_trace_id
 from spanprofiles.model.profile_types import ProfileType
+from spanprofiles.report import printable
 
+_DIAGNOSED = 6
 _SHORTEST = 16  # digits: an ID of 64 bits; what is missing before them are zeros
 
 
@@ -41,7 +44,7 @@ def command(
     --svg writes the flame graph of the first linked span as a picture.
 
     Ends with 1 where there is no such trace, no span carries a profile ID, or a profile ID leads to no samples, unless
-    its span merely fell between two.
+    its span waited or is too short for one.
     """
     if set(trace_id.strip()) <= set(hexdigits) and len(trace_id.strip()) < _SHORTEST:
         text = f"{trace_id!r} is the beginning of a trace ID at most: 32 hexadecimal digits are expected"
@@ -56,15 +59,16 @@ def command(
                 raise
             trace = evidence.trace  # there, but without a profile ID: worth a look all the same
         linked = [_samples(linker, span, evidence) for span in trace.linkable]
+        said = _diagnoses(linked, linker, evidence)
     if picture is not None and linked:
         _write_svg(picture, linked[0])
-    _print_json(trace, linked) if as_json else _print(trace, linked, evidence, count)
+    _print_json(trace, linked, said) if as_json else _print(trace, linked, said, evidence, count)
     if not linked:
         missing = languages.missing_processor(trace.local_roots)
         leave(BROKEN, f"no local root span of this trace carries pyroscope.profile.id: {missing}")
-    dead = [one for one in linked if one.flamegraph.is_empty and one.profile_id not in evidence.fell_between_samples]
+    dead = [one.name for one in linked if one.flamegraph.is_empty and one.profile_id not in evidence.excused]
     if dead:
-        leave(BROKEN, f"no samples for the profile ID of {', '.join(one.name for one in dead)}: a dead link")
+        leave(BROKEN, f"no samples for the profile ID of {', '.join(dead)}: a dead link")
 
 
 def _samples(linker: Linker, span: Span, evidence: Evidence) -> LinkedSpan:
@@ -72,6 +76,19 @@ def _samples(linker: Linker, span: Span, evidence: Evidence) -> LinkedSpan:
         return linker.samples(span, evidence)
     except NoSamplesError:
         return LinkedSpan(span, FlameGraph())  # shown as the dead link it is
+
+
+def _diagnoses(linked: list[LinkedSpan], linker: Linker, evidence: Evidence) -> dict[str, Diagnosis]:
+    """Return what the doctor says of the spans without samples, by profile ID, and note which are in order."""
+    said = {}
+    for one in [one for one in linked if one.flamegraph.is_empty][:_DIAGNOSED]:
+        evidence.excused.pop(one.profile_id, None)
+        diagnosis = diagnose(one.span, linker)
+        if diagnosis is not None:
+            said[one.profile_id] = diagnosis
+            if diagnosis.excuse:
+                evidence.excused[one.profile_id] = diagnosis.excuse
+    return said
 
 
 def _write_svg(picture: Path, linked: LinkedSpan) -> None:
@@ -83,7 +100,7 @@ def _write_svg(picture: Path, linked: LinkedSpan) -> None:
         leave(COULD_NOT_LOOK, f"the flame graph cannot be written to {picture}: {error.strerror}")
 
 
-def _print(trace: Trace, linked: list[LinkedSpan], evidence: Evidence, count: int) -> None:
+def _print(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosis], evidence: Evidence, count: int) -> None:
     from spanprofiles.cli import render
 
     console = render.console()
@@ -92,9 +109,11 @@ def _print(trace: Trace, linked: list[LinkedSpan], evidence: Evidence, count: in
     for one in linked:
         console.print()
         console.print(render.linked_span(one, console, count))
+        if one.profile_id in said:
+            console.print(printable(said[one.profile_id].line), markup=False)
 
 
-def _print_json(trace: Trace, linked: list[LinkedSpan]) -> None:
+def _print_json(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosis]) -> None:
     spans = [
         {
             "span_id": span.span_id,
@@ -117,6 +136,7 @@ def _print_json(trace: Trace, linked: list[LinkedSpan]) -> None:
             "value": one.flamegraph.total,
             "unit": ProfileType.of(one.profile_type).unit,
             "stacks": _stacks(one.flamegraph),
+            "diagnosis": said[one.profile_id].as_json() if one.profile_id in said else None,
         }
         for one in linked
     ]

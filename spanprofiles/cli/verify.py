@@ -15,6 +15,7 @@ from spanprofiles.backends.settings import is_address
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, LINKED, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
 from spanprofiles.clients import plain_reason
+from spanprofiles.doctor import Diagnosis, diagnose
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
 from spanprofiles.model.profile_types import ProfileType, note
 from spanprofiles.report import printable
@@ -138,13 +139,18 @@ def _follow(
         if note(linked.profile_type):
             hops.note(hop, note(linked.profile_type))
     except NoSamplesError as error:
-        if evidence.fell_between_samples and not function:
-            hops.note(hop, "none, and no fault: the span fell between two samples. Longer requests have some.")
+        said = diagnose(span, linker)
+        if said is not None and said.excuse and not function:
+            hops.note(hop, f"none, {said.excuse}. Nothing is broken: {said.sentence}")
             raise SystemExit(LINKED) from error
-        hops.broken(hop, str(error))
+        hops.broken(hop, _with(error, said))
     except LinkError as error:
         hops.broken(hop, str(error))
     return evidence, linked
+
+
+def _with(error: LinkError, said: Diagnosis | None) -> str:
+    return f"{error}\n{said.line}" if said else str(error)
 
 
 def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: LinkedSpan) -> list[LinkedSpan]:
@@ -157,9 +163,11 @@ def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: Link
         try:
             others.append(linker.samples(span, evidence))
         except LinkError as error:
-            if span.profile_id in evidence.fell_between_samples:
-                hops.note("samples", f"none of {span.name} further down, and no fault: it fell between two samples.")
+            said = diagnose(span, linker)
+            if said is not None and said.excuse:
+                evidence.excused[span.profile_id or ""] = said.excuse
+                hops.note("samples", f"none of {span.name} further down, {said.excuse}. Nothing is broken.")
                 continue
-            hops.broken("samples", str(error))
+            hops.broken("samples", _with(error, said))
         hops.ok("samples", f"{others[-1].amount} of {span.name} further down")
     return others

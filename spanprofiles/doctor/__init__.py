@@ -6,6 +6,7 @@ It works on any service in any language, from what Tempo and Pyroscope have of i
 
 from __future__ import annotations
 
+from spanprofiles.doctor.diagnosis import Diagnosis, diagnose, diagnosis_of, examine_request
 from spanprofiles.doctor.examination import Examination
 from spanprofiles.doctor.examining import HOPS, LONGEST_SINCE_S, SeveralServicesError, examine, examine_failure
 from spanprofiles.doctor.explaining import HARMLESS, Cause, Explanation
@@ -16,11 +17,15 @@ __all__ = [
     "HOPS",
     "LONGEST_SINCE_S",
     "Cause",
+    "Diagnosis",
     "Examination",
     "Explanation",
     "Finding",
     "SeveralServicesError",
     "Verdict",
+    "diagnose",
+    "diagnosis_of",
     "examine",
     "examine_failure",
+    "examine_request",
 ]

@@ -125,7 +125,7 @@ def examine(
         return examiner.run()
 
 
-def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5) -> Examination:
+def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5, *, service: str = "") -> Examination:
     """Look at a request whose link did not come about, quickly: for the report of a failed test.
 
     It asks the linker's servers, with short time-outs, about this trace and a few of its newest neighbours.
@@ -134,6 +134,7 @@ def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5) -
         linker: what followed the request.
         evidence: what it saw.
         budget_s: after so many seconds nothing further is asked for.
+        service: whose spans are meant; without one, those of the service that answered the request.
     """
     tempo, pyroscope = copy(linker.tempo), copy(linker.pyroscope)
     tempo.http = tempo.http.with_timeout(_PATIENCE_S)
@@ -141,7 +142,7 @@ def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5) -
     case = Case(
         tempo,
         pyroscope,
-        "",
+        service,
         time.time_ns(),
         trace_id=evidence.trace_id,
         profile_type=linker.profile_type,

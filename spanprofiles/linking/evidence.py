@@ -19,8 +19,8 @@ class Evidence:
         window_ms: first and last ms (since the epoch) of the last profile query.
         notes: what was looked at to explain a missing link, one sentence each.
         merged: how many requests' samples were merged, this one's among them, and those samples.
-        fell_between_samples: the profile IDs without samples of spans that are merely too short for one, all else being
-            in order.
+        excused: the profile IDs that lead to no samples without anything being wrong, and why, in words that go on
+            from "no samples".
     """
 
     trace_id: str
@@ -30,4 +30,4 @@ class Evidence:
     window_ms: tuple[int, int] | None = None
     notes: list[str] = field(default_factory=list)
     merged: tuple[int, FlameGraph] | None = None
-    fell_between_samples: set[str] = field(default_factory=set)
+    excused: dict[str, str] = field(default_factory=dict)

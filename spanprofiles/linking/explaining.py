@@ -10,6 +10,7 @@ from spanprofiles.linking.span_samples import types_of
 from spanprofiles.model import Span, languages
 from spanprofiles.model.profile_types import others, setting
 from spanprofiles.model.sampling import FEW_PERIODS, is_too_short
+from spanprofiles.model.selector import measures_cpu, without_span
 
 if TYPE_CHECKING:
     from spanprofiles.linking.evidence import Evidence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _EVERYTHING = "{}"
 _HALF_A_DAY_MS = 12 * 3600 * 1000  # a query may span 24 h at most
 _NAMES = 8
+_FUNCTIONS = 3
 
 
 def no_trace(evidence: Evidence, linker: Linker) -> str:
@@ -115,12 +117,20 @@ def _where_instead(span: Span, query: ProfileQuery, linker: Linker, evidence: Ev
     if span.service not in services:
         return f"Pyroscope has no profile of {span.service!r}: no agent runs there (services with profiles: {named})"
     if is_too_short(span.duration_ns):
-        evidence.fell_between_samples.add(span.profile_id or "")
+        evidence.excused[span.profile_id or ""] = "as is usual of a span so short"
         return f"the span is shorter than {FEW_PERIODS} sample periods of 10 ms: it may have been missed"
-    return (
-        f"{span.service!r} has profiles, but none of this span: it waited instead of computing, or the agent"
-        " labels no samples"
-    )
+    return f"{span.service!r} has profiles, but none of this span{_cpu_of_no_span(span, query, linker)}"
+
+
+def _cpu_of_no_span(span: Span, query: ProfileQuery, linker: Linker) -> str:
+    """Say how much CPU there is in the span's time that carries no span, and in which functions."""
+    if not measures_cpu(query.profile_type):
+        return ""
+    start_ms = span.start_ns // 1_000_000 - int(linker.upload_interval_s * 1000)
+    around = ProfileQuery(without_span(query.selector), start_ms, span.end_ns // 1_000_000, query.profile_type)
+    found = linker.pyroscope.merged_profile(around)
+    top = ", ".join(f"{row.name} {row.self / 1e6:.0f} ms" for row in found.top(_FUNCTIONS))
+    return f"; in its time they hold {found.total / 1e6:.0f} ms of CPU without a span{f': {top}' if top else ''}"
 
 
 def _another_type(span: Span, query: ProfileQuery, linker: Linker) -> str:

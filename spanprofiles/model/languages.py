@@ -269,6 +269,10 @@ UNKNOWN = Language(
         " pyroscope-io's PySpy (cpu_implementation=Stack labels nothing), in Java the event itimer or cpu, in .NET"
         " PYROSCOPE_PROFILING_WALLTIME_ENABLED=1, in Go labels not turned off"
     ),
+    hand_over=(
+        "work handed to another thread may carry no label: do it where its span was started, or hand it over with its"
+        " label; in Python by spanprofiles.processor.SpanProfileProcessor and carry(function)"
+    ),
     tasks="tasks such as Python's of asyncio",
     follower="spanprofiles.processor.SpanProfileProcessor in Python",
     after_fork="gunicorn's post_fork, Puma's on_worker_boot and the like",

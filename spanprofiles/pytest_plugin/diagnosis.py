@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spanprofiles.clients import ClientError
-from spanprofiles.doctor import Examination, Verdict, examine_failure
+from spanprofiles.doctor import Examination, Verdict, examine_request
 from spanprofiles.pytest_plugin import SEEN, option
 from spanprofiles.pytest_plugin.programs import programs_of
 from spanprofiles.report import failure_report, span_tree
@@ -65,10 +65,10 @@ def _tell_of_traces(item: pytest.Item, diagnosis: _Diagnosis) -> None:
     seen = list(item.stash.get(SEEN, {}).values())
     examined: list[tuple[Evidence, Examination | str]] = []
     for linker, evidence in seen[-_ACCOUNTS:]:
+        examined.append((evidence, _examined(linker, evidence)))  # first: it tells which empty profiles are in order
         diagnosis.text.append(failure_report(evidence))
         diagnosis.properties.append(("span_profiles.trace_id", evidence.trace_id))
         diagnosis.properties.append(("span_profiles.seen", _in_a_line(evidence)))
-        examined.append((evidence, _examined(linker, evidence)))
     for verdict, trace_ids in _grouped(examined):
         of = f" of {' and '.join(trace_ids)}" if len(seen) > 1 else ""
         diagnosis.text.append("\n".join([f"the doctor says{of}", *(f"  {line}" for line in verdict)]))
@@ -90,13 +90,13 @@ def _in_a_line(evidence: Evidence) -> str:
     """Return the trace's spans and what is known of their profiles, in one line."""
     if evidence.trace is None:
         return "Tempo has no span of it"
-    lines = span_tree(evidence.trace, evidence.flamegraphs, evidence.fell_between_samples)
+    lines = span_tree(evidence.trace, evidence.flamegraphs, evidence.excused)
     return "; ".join(" ".join(line.replace("█", "").split()) for line in lines)
 
 
 def _examined(linker: Linker, evidence: Evidence) -> Examination | str:
     try:
-        return examine_failure(linker, evidence)
+        return examine_request(linker, evidence)
     except ClientError as error:
         return f"nothing: {error}"
 

@@ -14,7 +14,7 @@ def failure_report(evidence: Evidence) -> str:
     if evidence.trace is None:
         lines.append("  Tempo has no span of it")
     else:
-        lines += _indented(span_tree(evidence.trace, evidence.flamegraphs, evidence.fell_between_samples))
+        lines += _indented(span_tree(evidence.trace, evidence.flamegraphs, evidence.excused))
     for profile_id, flamegraph in evidence.flamegraphs.items():
         first_ms, last_ms = evidence.window_ms or (0, 0)
         asked = f"asked {evidence.selectors.get(profile_id, '{}')} from {first_ms} to {last_ms} ms"

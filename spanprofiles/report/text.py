@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from spanprofiles.model import FlameGraph, Frame, Span, Trace
 from spanprofiles.model.amounts import duration
@@ -18,14 +18,14 @@ def printable(text: str) -> str:
 
 
 def span_tree(
-    trace: Trace, flamegraphs: Mapping[str, FlameGraph] | None = None, missed: Collection[str] = ()
+    trace: Trace, flamegraphs: Mapping[str, FlameGraph] | None = None, excused: Mapping[str, str] | None = None
 ) -> list[str]:
     """Return a line for each span (name, duration, bar, service), and one more for each profile ID.
 
     Args:
         trace: the spans.
         flamegraphs: what is known of profile IDs; an ID that is absent was not looked at.
-        missed: profile IDs without samples of spans that are merely too short for one.
+        excused: profile IDs that lead to no samples without anything being wrong, and why.
     """
     rows = [("  " * depth, span) for depth, span in trace.walk()]
     width = max((len(indent + span.name) for indent, span in rows), default=0)
@@ -39,7 +39,7 @@ def span_tree(
         title = f"{indent}{printable(span.name)}"
         lines.append(f"{title:<{width}}  {duration(span.duration_ns):>8}  {bar}  {_place(trace, span)}".rstrip())
         if span.profile_id is not None:
-            lines.append(printable(f"{indent}└ {_link(span.profile_id, flamegraphs or {}, missed)}"))
+            lines.append(printable(f"{indent}└ {_link(span.profile_id, flamegraphs or {}, excused or {})}"))
     return lines
 
 
@@ -52,12 +52,12 @@ def _place(trace: Trace, span: Span) -> str:
     return printable(", ".join(name for name in (span.service, region) if isinstance(name, str) and name))
 
 
-def _link(profile_id: str, known: Mapping[str, FlameGraph], missed: Collection[str]) -> str:
+def _link(profile_id: str, known: Mapping[str, FlameGraph], excused: Mapping[str, str]) -> str:
     found = known.get(profile_id)
     if found is None:
         return f"span profile {profile_id}"
-    if found.is_empty and profile_id in missed:
-        return f"span profile {profile_id}: no samples, as is usual of a span so short"
+    if found.is_empty and profile_id in excused:
+        return f"span profile {profile_id}: no samples, {excused[profile_id]}"
     if found.is_empty:
         return f"span profile {profile_id}: no samples, a DEAD LINK"
     return f"span profile {profile_id}: {found.amount}"

@@ -15,11 +15,11 @@ from enum import Enum
 from threading import Lock
 
 from spanprofiles.clients import ClientError, FoundTrace
+from spanprofiles.doctor import Diagnosis, diagnose
 from spanprofiles.linking import Linker
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 from spanprofiles.model.sampling import FEW_PERIODS, SAMPLE_PERIOD_NS
 from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
-from spanprofiles.ui.diagnosis import Diagnosis, diagnose
 from spanprofiles.ui.filters import Filters
 
 _WINDOW_S = 60

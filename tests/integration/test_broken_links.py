@@ -68,9 +68,9 @@ def test_a_short_span_is_excused_only_where_an_agent_runs(
         impatient.linked_span(unprofiled)
 
     assert excused.value.evidence is not None
-    assert excused.value.evidence.fell_between_samples
+    assert excused.value.evidence.excused
     assert broken.value.evidence is not None
-    assert not broken.value.evidence.fell_between_samples
+    assert not broken.value.evidence.excused
 
 
 def test_with_another_name_in_the_agent_the_samples_are_under_that_name(

@@ -8,6 +8,7 @@ from functools import partial
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from markupsafe import Markup
 
+from spanprofiles.doctor import diagnose
 from spanprofiles.model import Span, SpanStatus, Trace, parse_span_id
 from spanprofiles.model.pprof import pprof_profile
 from spanprofiles.model.profile_types import note
@@ -15,7 +16,6 @@ from spanprofiles.report.excess import cpu_excess
 from spanprofiles.report.folded import folded_text
 from spanprofiles.report.svg import SpanMark, flame_document, service_colours, waterfall_svg
 from spanprofiles.report.svg.waterfall import MOST_ROWS
-from spanprofiles.ui.diagnosis import diagnose
 from spanprofiles.ui.grafana import grafana_address
 from spanprofiles.ui.lines import find_lines, own_place
 from spanprofiles.ui.sources import sources

@@ -57,17 +57,22 @@ def leave_telemetry(
     lasted_ms: int = 100,
     service: str = SERVICE,
     profile_type: str = CPU,
+    name: str = "GET /bike",
+    ended_s_ago: int = 5,
+    unlabelled_ms: int = 0,
 ) -> Ride:
     """Send what an app would: two spans, and 60 + 20 ms of samples of the first. Returns when both servers have it.
 
-    The profile ID is the span's own, unless another is given, or None for none.
+    The profile ID is the span's own, unless another is given, or None for none. It ended long enough ago for all its
+    samples to be there.
     """
     trace_id = context.trace_id if context else new_trace_id()
     ride = Ride(trace_id, new_span_id(), new_span_id())
-    end_ns = time.time_ns() - 5_000_000_000  # long enough ago for all samples to be there
+    end_ns = time.time_ns() - ended_s_ago * 1_000_000_000
     span = otlp_span(
         trace_id,
         ride.span_id,
+        name,
         parent_id=context.span_id if context else "",
         profile_id=ride.span_id if profile_id == "" else profile_id,
         start_ns=end_ns - lasted_ms * 1_000_000,
@@ -84,9 +89,11 @@ def leave_telemetry(
     )
     push_spans(endpoints, resource_spans(service, span, child))
     if samples:
-        labels = {"span_id": ride.span_id, "trace_id": trace_id}
+        labels = {"span_id": ride.span_id, "span_name": name, "trace_id": trace_id}
         taken = [(SEARCH, 60_000_000, labels), (PRICE, 20_000_000, labels), (("Thread.run", "gc"), 10_000_000, {})]
         push_samples(endpoints, service, taken, end_ns, profile_type)
+    if unlabelled_ms:
+        push_samples(endpoints, service, [(("Thread.run", "gc"), unlabelled_ms * 1_000_000, {})], end_ns)
     return ride
 
 

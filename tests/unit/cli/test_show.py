@@ -77,6 +77,30 @@ def test_a_span_that_merely_fell_between_two_samples_is_nothing_to_fail_for(run:
     assert others.span_id not in result.stdout
 
 
+@pytest.mark.parametrize(("unlabelled_ms", "exit_code"), [(0, 0), (350, 1)], ids=["waited", "computed elsewhere"])
+def test_a_span_that_waited_is_told_from_one_whose_cpu_has_no_span_id(
+    run: Run, embedded_pair: Endpoints, unlabelled_ms: int, exit_code: int
+) -> None:
+    service = f"shown-{unlabelled_ms}"
+    leave_telemetry(embedded_pair, service=service, name="GET /car")  # its agent runs and labels
+    ride = leave_telemetry(
+        embedded_pair, samples=False, lasted_ms=400, service=service, ended_s_ago=20, unlabelled_ms=unlabelled_ms
+    )
+
+    result = run("show", ride.trace_id, "--wait", "0")
+    document = json.loads(run("show", ride.trace_id, "--wait", "0", "--json").stdout)
+
+    assert result.exit_code == exit_code, result.output
+    (profile,) = document["span_profiles"]
+    if exit_code:
+        assert f"└ span profile {ride.span_id}: no samples, a DEAD LINK" in result.stdout
+        assert profile["diagnosis"]["cause"] == "broken hop: sample labels"
+        assert "gc 350 ms" in " ".join(result.stdout.split())
+    else:
+        assert f"└ span profile {ride.span_id}: no samples, for it waited instead of computing" in result.stdout
+        assert profile["diagnosis"]["harmless"]
+
+
 def test_a_short_span_of_a_service_without_any_profile_is_a_dead_link_all_the_same(
     run: Run, embedded_pair: Endpoints
 ) -> None:

@@ -75,6 +75,29 @@ def test_an_app_without_the_agent_breaks_at_the_samples(run: Run, embedded_pair:
     assert result.stderr == "spanprofiles: the link is broken at: samples\n"
 
 
+@pytest.mark.parametrize(("unlabelled_ms", "exit_code"), [(0, 0), (350, 1)], ids=["waited", "computed elsewhere"])
+def test_a_span_without_samples_is_excused_where_it_waited_and_not_where_its_cpu_has_no_span_id(
+    run: Run, embedded_pair: Endpoints, serve: Serve, unlabelled_ms: int, exit_code: int
+) -> None:
+    service = f"waits-{unlabelled_ms}"
+    leave_telemetry(embedded_pair, service=service, name="GET /car")  # its agent runs and labels
+    respond = instrumented(
+        embedded_pair, samples=False, lasted_ms=400, service=service, ended_s_ago=20, unlabelled_ms=unlabelled_ms
+    )
+
+    result = run("verify", serve(respond).url, *_FAST)
+
+    assert result.exit_code == exit_code, result.output
+    told = " ".join(result.stdout.split())
+    if exit_code:
+        assert "BROKEN samples" in told
+        assert "the doctor says: broken hop: sample labels" in told
+        assert "gc 350 ms" in told
+        assert "carry(function)" in told
+    else:
+        assert "none, for it waited instead of computing. Nothing is broken" in told
+
+
 @pytest.mark.parametrize(("lasted_ms", "exit_code"), [(5, 0), (100, 1)])
 def test_further_down_a_span_without_samples_is_excused_where_it_is_too_short_for_one(
     run: Run, embedded_pair: Endpoints, serve: Serve, lasted_ms: int, exit_code: int
@@ -89,7 +112,7 @@ def test_further_down_a_span_without_samples_is_excused_where_it_is_too_short_fo
     leave_telemetry(embedded_pair, service="further down")  # its agent runs
     result = run("verify", serve(forwards).url, *_FAST)
     assert result.exit_code == exit_code, result.output
-    excused = "none of GET /bike further down, and no fault: it fell between two samples" in result.stdout
+    excused = "none of GET /bike further down, as is usual of a span so short" in result.stdout
     assert excused == (exit_code == 0)
     assert ("the link is broken at: samples" in result.stderr) == (exit_code == 1)
 

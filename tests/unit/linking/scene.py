@@ -65,12 +65,14 @@ class Scene:
         uploads: samples.
         services: the services Tempo knows.
         broken: paths that answer 500.
+        unlabelled: samples without a span.
     """
 
     spans: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     services: list[str] = field(default_factory=list)
     broken: tuple[str, ...] = ()
+    unlabelled: Stacks = field(default_factory=dict)
     trace_looks: int = 0
     profile_looks: int = 0
     _began_s: float = field(default_factory=time.monotonic)  # before the linker's own clock, which is never ahead of it
@@ -93,6 +95,9 @@ class Scene:
             return Answer.of({"names": names} if names else {})
         if seen.path.endswith("/Series"):
             return Answer.of({"labelsSet": self._types(seen.json)})
+        if seen.path.endswith("/SelectMergeStacktraces"):
+            assert seen.json["labelSelector"] == f'{{service_name="{SERVICE}", span_name=""}}'
+            return Answer.of({"flamegraph": flamebearer(self.unlabelled)})
         assert seen.path.endswith("/SelectMergeSpanProfile")
         self.profile_looks += 1
         return self._samples(seen.json)

@@ -104,7 +104,7 @@ def test_spans_none_of_which_has_samples_are_explained_by_the_longest(follow: Fo
     ) as failed:
         linker.merged_samples(linker.trace(_SENT, lambda trace: len(trace.spans) == 2).spans)
     assert failed.value.evidence is not None
-    assert failed.value.evidence.fell_between_samples
+    assert failed.value.evidence.excused
     assert failed.value.evidence.trace is not None
 
 
@@ -264,9 +264,16 @@ def test_a_span_shorter_than_three_sample_periods_may_have_been_missed(follow: F
     assert "shorter than 3 sample periods of 10 ms" in message
 
 
-def test_a_long_span_without_samples_waited_or_was_not_labelled(follow: Follow) -> None:
-    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, INNER)]), lasted_ms=30)
-    assert f"'{SERVICE}' has profiles, but none of this span: it waited instead of computing" in message
+def test_of_a_long_span_without_samples_the_cpu_without_a_span_is_told(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}, INNER)], unlabelled={("pool", "burn"): 280_000_000})
+    message = _dead_link(follow, scene, lasted_ms=30)
+    assert f"'{SERVICE}' has profiles, but none of this span" in message
+    assert "in its time they hold 280 ms of CPU without a span: burn 280 ms" in message
+
+
+def test_of_a_long_span_that_waited_it_is_told_that_there_is_no_other_cpu(follow: Follow) -> None:
+    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, INNER)]), lasted_ms=400)
+    assert "in its time they hold 0 ms of CPU without a span" in message
 
 
 def test_a_profile_id_that_is_another_spans_is_noticed(follow: Follow) -> None:

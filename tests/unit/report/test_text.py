@@ -76,7 +76,7 @@ def test_the_span_tree_shows_names_durations_places_and_links() -> None:
 def test_a_span_that_merely_fell_between_two_samples_is_no_dead_link() -> None:
     trace = Trace.of(_TRACE, [_span(_ROOT, None, "GET /health", 0, 3, linked=True)])
     assert span_tree(trace, {_ROOT: FlameGraph()})[1] == f"└ span profile {_ROOT}: no samples, a DEAD LINK"
-    told = span_tree(trace, {_ROOT: FlameGraph()}, {_ROOT})[1]
+    told = span_tree(trace, {_ROOT: FlameGraph()}, {_ROOT: "as is usual of a span so short"})[1]
     assert told == f"└ span profile {_ROOT}: no samples, as is usual of a span so short"
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from spanprofiles.doctor import diagnosis
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
-from spanprofiles.ui import create_app, diagnosis, scatter
+from spanprofiles.ui import create_app, scatter
 from spanprofiles.ui.views import rides
 from tests.unit.conftest import Stacks, otlp_span, push_samples, push_spans, resource_spans
 
