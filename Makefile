@@ -6,13 +6,14 @@ BACKEND ?= embedded
 # Tests wait for uploads more than they compute: more of them than processors at once.
 WORKERS ?= 4
 
-.PHONY: help install demo up down test lint types imports unit integration slow bench lock clean
+.PHONY: help install demo up down test lint types imports unit integration slow grafana bench lock clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
 	@echo "make test     lint, types, import rules, unit tests, integration tests"
 	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
+	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/figures.md has the other figures' commands"
 	@echo "make install  make .venv from requirements.lock (the others do it first)"
 	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
@@ -66,6 +67,10 @@ slow: install
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/processor
 	$(BIN)/pytest -n 2 --dist loadfile -m slow tests/integration
 	$(BIN)/pytest tests/browser
+
+# The button in a real Grafana, pressed in a real browser. Needs Docker with Compose 2, and Chromium.
+grafana: install
+	$(BIN)/pytest -m grafana tests/browser --span-profiles-backend=compose
 
 bench: install
 	$(BIN)/python bench/first_flamegraph.py

@@ -17,7 +17,7 @@ from spanprofiles.backends.ports import free_ports
 from spanprofiles.model import Endpoints
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
