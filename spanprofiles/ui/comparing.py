@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker
 from spanprofiles.linking.span_samples import SpanSamples
 from spanprofiles.model import CPU, FlameGraph, IdentifierError, label_selector, parse_span_id
+from spanprofiles.ui.accounts import Account, obstacle
 from spanprofiles.ui.cpu import ProfiledSpan
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.rides import ride_of
+from spanprofiles.ui.rides import Ride, ride_of
 
 #: Spans of each route on each side, at most.
 SPANS = 40
 _SEARCHED = 300
-_ARRIVED_AFTER_S = 4.0  # younger spans may lack samples only because those are on their way
+ARRIVED_AFTER_S = 4.0  # younger spans may lack samples only because those are on their way
 
 _MEAN_AND_MEDIAN = (
     "More CPU than the duration: the CPU is an average, which a few long requests raise, and the duration a median."
@@ -38,6 +39,7 @@ class Side:
         address: where it can be seen by itself, or empty.
         routes: the routes it is the average of, where it is of several spans.
         excess: why it has more CPU than it lasted, or empty.
+        account: what was found of it, where it is of several spans.
     """
 
     title: str
@@ -47,6 +49,22 @@ class Side:
     address: str = ""
     routes: tuple[str, ...] = ()
     excess: str = ""
+    account: Account = field(default_factory=Account)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides.
+
+    Attributes:
+        first: one.
+        second: the other.
+        obstacle: why they cannot be compared; empty where they can.
+    """
+
+    first: Side
+    second: Side
+    obstacle: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,7 @@ class Group:
 
     Attributes:
         title: what to call it.
+        where: the same inside a sentence, such as ``in north``.
         service: ``service.name``, or empty for any; likewise the next two.
         route: ``http.route``.
         region: the resource attribute ``region``.
@@ -63,6 +82,7 @@ class Group:
     """
 
     title: str
+    where: str
     service: str
     route: str
     region: str
@@ -70,37 +90,76 @@ class Group:
     end_s: int
 
 
-def compare_groups(linker: Linker, first: Group, second: Group) -> tuple[Side, Side]:
+def compare_groups(linker: Linker, first: Group, second: Group, noun: str = "request") -> Comparison:
     """Look for the spans of both groups and average their samples, route by route.
 
     Only routes that both have are taken, each with the same weight: another mix of routes is no change of any of them.
-    Spans without samples count: they used no CPU to speak of.
+    Spans without samples count: they used no CPU to speak of. Where a whole side has none, nothing is known of its CPU.
+
+    Args:
+        linker: of the backend.
+        first: one group.
+        second: the other.
+        noun: what a request is called.
 
     Raises:
         ClientError: a server does not answer, or refuses the search.
     """
-    one, other = _by_route(linker, first), _by_route(linker, second)
+    one, other = _found(linker, first), _found(linker, second)
     averages = [
-        (route, _average(linker, one[route]), _average(linker, other[route]))
-        for route in sorted(one.keys() & other.keys())
+        (route, _average(linker, one.spans[route]), _average(linker, other.spans[route]))
+        for route in sorted(one.spans.keys() & other.spans.keys())
     ]
     kept = [row for row in averages if not (row[1].is_empty and row[2].is_empty)]
-    routes = tuple(route for route, _, _ in kept)
-    return (
-        _side(first.title, {route: one[route] for route in routes}, [average for _, average, _ in kept]),
-        _side(second.title, {route: other[route] for route in routes}, [average for _, _, average in kept]),
+    accounts = (
+        replace(one.account, sampled=any(not average.is_empty for _, average, _ in kept)),
+        replace(other.account, sampled=any(not average.is_empty for _, _, average in kept)),
     )
+    reason = obstacle(*accounts, (first.where, second.where), noun)
+    routes = () if reason else tuple(route for route, _, _ in kept)
+    before = _side(first.title, {route: one.spans[route] for route in routes}, [average for _, average, _ in kept])
+    after = _side(second.title, {route: other.spans[route] for route in routes}, [average for _, _, average in kept])
+    return Comparison(replace(before, account=accounts[0]), replace(after, account=accounts[1]), reason)
 
 
-def _by_route(linker: Linker, group: Group) -> dict[str, list[ProfiledSpan]]:
-    filters = Filters(service=group.service, route=group.route, region=group.region, linked=True)
-    found = linker.tempo.search(filters.traceql(), start_s=group.start_s, end_s=group.end_s, limit=_SEARCHED, spans=4)
-    arrived_ns = time.time_ns() - round(_ARRIVED_AFTER_S * 1e9)
+@dataclass(frozen=True)
+class _Found:
+    """The spans of a group by route, the newest first, and the account of them."""
+
+    spans: Mapping[str, Sequence[ProfiledSpan]]
+    account: Account
+
+
+def _found(linker: Linker, group: Group) -> _Found:
+    rides = _search(linker, group, linked=True)
+    arrived_ns = time.time_ns() - round(ARRIVED_AFTER_S * 1e9)
     routes: dict[str, list[ProfiledSpan]] = {}
-    for ride in sorted(map(ride_of, found), key=lambda ride: -ride.start_ns):
-        inside = [span for span in ride.spans if _is_span_id(span.profile_id) and span.end_ns < arrived_ns]
-        routes.setdefault(ride.title, []).extend(inside)
-    return {route: spans[:SPANS] for route, spans in routes.items() if spans}
+    counts: dict[str, int] = {}
+    awaited = 0
+    for ride in sorted(rides, key=lambda ride: -ride.start_ns):
+        carrying = [span for span in ride.spans if _is_span_id(span.profile_id)]
+        arrived = [span for span in carrying if span.end_ns < arrived_ns]
+        if arrived:
+            routes.setdefault(ride.title, []).extend(arrived)
+            counts[ride.title] = counts.get(ride.title, 0) + 1
+        elif carrying:
+            awaited += 1
+    account = Account(
+        routes=counts,
+        awaited=awaited,
+        bare=0 if counts or awaited else len(_search(linker, group, linked=False)),
+        more=len(rides) >= _SEARCHED,
+        unpassed_s=max(0.0, group.end_s - time.time()),
+    )
+    return _Found({route: spans[:SPANS] for route, spans in routes.items()}, account)
+
+
+def _search(linker: Linker, group: Group, *, linked: bool) -> list[Ride]:
+    """Return the requests that began in the group's time: a search finds those as well that only end in it."""
+    filters = Filters(service=group.service, route=group.route, region=group.region, linked=linked)
+    found = linker.tempo.search(filters.traceql(), start_s=group.start_s, end_s=group.end_s, limit=_SEARCHED, spans=4)
+    rides = map(ride_of, found)
+    return [ride for ride in rides if group.start_s <= ride.start_ns / 1e9 < group.end_s]
 
 
 def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:

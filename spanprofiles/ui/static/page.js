@@ -409,6 +409,8 @@ function submitOnChange(form) {
   });
 }
 
+// A page that chose what to show by itself: its address says what, so that it can be kept and zoomed.
+for (const mark of document.querySelectorAll("[data-address]")) history.replaceState(null, "", mark.dataset.address);
 for (const part of document.querySelectorAll("[data-live]")) follow(part);
 for (const panel of document.querySelectorAll("[data-flame]")) panel.flame = new Flame(panel);
 for (const code of document.querySelectorAll("[data-copy]")) offerCopy(code);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,8 +17,9 @@ from spanprofiles.report import duration
 from spanprofiles.report.excess import cpu_excess
 from spanprofiles.report.svg import difference_layout, difference_svg
 from spanprofiles.report.svg.difference import BEFORE_AND_AFTER, change_text, difference_data
-from spanprofiles.ui.comparing import Group, Side, compare_groups
+from spanprofiles.ui.comparing import Comparison, Group, Side, compare_groups
 from spanprofiles.ui.filters import Filters
+from spanprofiles.ui.moments import first_moment
 from spanprofiles.ui.origins import ServiceFiles
 from spanprofiles.ui.rides import Row, list_rides
 from spanprofiles.ui.sources import sources
@@ -30,6 +32,11 @@ views = Blueprint("compare", __name__)
 KINDS = {"spans": "Two requests", "moment": "Before and after a moment", "regions": "Two regions"}
 STRETCHES = {"30": "30 s", "60": "1 min", "300": "5 min", "1800": "30 min"}
 _STRETCH = "60"
+_PARAMETERS = (
+    *("kind", "first", "second", "first_region", "second_region", "service", "route", "region"),
+    *("moment", "stretch", "frame"),
+)
+_FIRST_STRETCHES = (60, 300, 1800)
 _CHANGES = 25
 _PATIENCE_S = 1.0
 _LOCAL_TIME = "%Y-%m-%dT%H:%M:%S"
@@ -43,17 +50,21 @@ def compare() -> str | Response:
     kind = request.args.get("kind", "spans")
     if kind not in KINDS:
         abort(400, f"there is no comparison {kind!r}: choose one of {', '.join(KINDS)}")
-    sides = {"spans": _spans, "moment": _moment, "regions": _regions}[kind]()
+    asked = {name: request.args[name] for name in _PARAMETERS if name in request.args}
+    if kind == "moment" and not asked.get("moment"):
+        asked |= _start(asked)
+    comparison = {"spans": _spans, "moment": _moment, "regions": _regions}[kind](asked)
     values: dict[str, object] = {
         "kind": kind,
         "kinds": KINDS,
         "stretches": STRETCHES,
-        "stretch": request.args.get("stretch", _STRETCH),
-        "asked": request.args,
+        "stretch": asked.get("stretch", _STRETCH),
+        "asked": asked,
+        "address": _address(asked) if asked.keys() - request.args.keys() else "",
         "routes": sources().values("span.http.route"),
         "regions": sources().values("resource.region"),
-        "moment": _moment_text(request.args.get("moment", "")),
-        "sides": sides,
+        "moment": _moment_text(asked.get("moment", "")),
+        "comparison": comparison,
         "change_text": change_text,
         "changes": list(sources().changes)[::-1],
     }
@@ -61,19 +72,17 @@ def compare() -> str | Response:
     values["words"] = words
     if kind == "spans":
         values["suggestions"] = _suggestions()
-    if sides and any(side.spans for side in sides):
-        values |= _difference(*sides, words)
+    if comparison and not comparison.obstacle:
+        values |= _difference(comparison.first, comparison.second, asked, words)
     return render_template("compare.html", **values)
 
 
-def _difference(before: Side, after: Side, words: tuple[str, str]) -> dict[str, object]:
-    if before.flamegraph.is_empty and after.flamegraph.is_empty:
-        return {}
+def _difference(before: Side, after: Side, asked: Mapping[str, str], words: tuple[str, str]) -> dict[str, object]:
     both = before.flamegraph + after.flamegraph
     files = _files(both)
     difference = difference_layout(before.flamegraph, after.flamegraph, origin_of=files.origin_of, sides=words)
-    focus = difference.layout.find(request.args.get("frame", ""))
-    parameters: dict[str, Any] = {name: value for name, value in request.args.items() if name != "frame"}
+    focus = difference.layout.find(asked.get("frame", ""))
+    parameters: dict[str, Any] = {name: value for name, value in asked.items() if name != "frame"}
     drawn = difference_svg(
         difference, focus=focus, address=address_of_box(**parameters), label="Difference flame graph"
     )
@@ -106,11 +115,23 @@ def _picked(trace_ids: list[str]) -> Response:
     return redirect(url_for("compare.compare", kind="spans", first=faster.trace_id, second=slower.trace_id), 303)
 
 
-def _spans() -> tuple[Side, Side] | None:
-    first, second = request.args.get("first", "").strip(), request.args.get("second", "").strip()
-    if not first or not second:
+def _address(asked: Mapping[str, str]) -> str:
+    parameters: dict[str, Any] = {"kind": "moment", **asked}
+    return url_for("compare.compare", **{name: value for name, value in parameters.items() if value})
+
+
+def _noun() -> str:
+    return "ride" if sources().controls else "request"
+
+
+def _spans(asked: Mapping[str, str]) -> Comparison | None:
+    texts = asked.get("first", "").strip(), asked.get("second", "").strip()
+    if not all(texts):
         return None
-    return _side_of_span(first), _side_of_span(second)
+    first, second = map(_side_of_span, texts)
+    without = 2 - first.spans - second.spans
+    reason = f"{'Neither has' if without == 2 else 'One of them has no'} samples: choose linked {_noun()}s."
+    return Comparison(first, second, reason if without else "")
 
 
 def _side_of_span(text: str) -> Side:
@@ -132,31 +153,51 @@ def _side_of_span(text: str) -> Side:
     return Side(title, count, profile.flamegraph, span.duration_ns, address, excess=excess)
 
 
-def _group() -> Group:
-    stretch = request.args.get("stretch", _STRETCH)
+def _stretch(asked: Mapping[str, str]) -> int:
+    stretch = asked.get("stretch", _STRETCH)
     if stretch not in STRETCHES:
         abort(400, f"there is no stretch {stretch!r}: choose one of {', '.join(STRETCHES)} seconds")
+    return int(stretch)
+
+
+def _group(asked: Mapping[str, str]) -> Group:
     now_s = int(time.time())
     return Group(
         title="",
-        service=request.args.get("service", ""),
-        route=request.args.get("route", ""),
-        region=request.args.get("region", ""),
-        start_s=now_s - int(stretch),
+        where="",
+        service=asked.get("service", ""),
+        route=asked.get("route", ""),
+        region=asked.get("region", ""),
+        start_s=now_s - _stretch(asked),
         end_s=now_s + 1,
     )
 
 
-def _moment() -> tuple[Side, Side] | None:
-    text = request.args.get("moment", "")
+def _start(asked: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters to begin with: a moment with linked requests on both sides, where there is one."""
+    filters = Filters(asked.get("service", ""), asked.get("route", ""), asked.get("region", ""), linked=True)
+    stretches = (_stretch(asked),) if asked.get("stretch") else _FIRST_STRETCHES
+    changes = [(change.time_s, change.region) for change in list(sources().changes)[::-1]]
+    found = first_moment(sources().linker.tempo, filters, changes, stretches)
+    if found is None:
+        return {}
+    return {"moment": str(found.time_s), "stretch": str(found.stretch_s), "region": found.region}
+
+
+def _moment(asked: Mapping[str, str]) -> Comparison | None:
+    text = asked.get("moment", "")
     if not text:
         return None
     at = _seconds(text)
-    group, length = _group(), int(request.args.get("stretch", _STRETCH))
+    group, length = _group(asked), _stretch(asked)
     shown = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
-    before = replace(group, title=f"before {shown}", start_s=at - length, end_s=at)
-    after = replace(group, title=f"after {shown}", start_s=at, end_s=at + length)
-    return compare_groups(sources().linker, before, after)
+    before, after = f"before {shown}", f"after {shown}"
+    return compare_groups(
+        sources().linker,
+        replace(group, title=before, where=before, start_s=at - length, end_s=at),
+        replace(group, title=after, where=after, start_s=at, end_s=at + length),
+        _noun(),
+    )
 
 
 def _seconds(text: str) -> int:
@@ -173,14 +214,13 @@ def _moment_text(asked: str) -> str:
     return moment.astimezone().strftime(_LOCAL_TIME)
 
 
-def _regions() -> tuple[Side, Side] | None:
-    first, second = request.args.get("first_region", ""), request.args.get("second_region", "")
-    if not first or not second:
+def _regions(asked: Mapping[str, str]) -> Comparison | None:
+    names = asked.get("first_region", ""), asked.get("second_region", "")
+    if not all(names):
         return None
-    group = _group()
-    return compare_groups(
-        sources().linker, replace(group, title=first, region=first), replace(group, title=second, region=second)
-    )
+    group = _group(asked)
+    first, second = (replace(group, title=name, where=f"in {name}", region=name) for name in names)
+    return compare_groups(sources().linker, first, second, _noun())
 
 
 def _suggestions() -> list[tuple[str, Row, Row]]:
