@@ -1,7 +1,7 @@
 """Grafana's HTTP API: data sources and their queries.
 
 Written from Grafana's code and documentation (13.1) and tested against a stub that answers as those say; it was not run
-against a Grafana. Source: ``/api/health``, ``/api/datasources``, ``/api/ds/query``.
+against a Grafana. Source: ``/api/health``, ``/api/datasources``, ``/api/frontend/settings``, ``/api/ds/query``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from spanprofiles.model import CPU, FlameGraph
 _SERVER = "Grafana"
 _QUERY = "/api/ds/query"
 _FRAME = "response"
+_SHOWN = "/api/frontend/settings"
+_MAY_NOT = {401, 403}
 
 
 class GrafanaClient(ServerClient):
@@ -48,18 +50,37 @@ class GrafanaClient(ServerClient):
     def data_sources(self) -> list[dict[str, Any]]:
         """Return the JSON of all data sources.
 
+        Who may not read their settings is asked by Grafana's own pages: those of a viewer, and of somebody who is not
+        logged in, get the data sources with ``/api/frontend/settings``.
+
         Raises:
-            RequestRefusedError: they may not be read (403): that needs the permission ``datasources:read``.
+            RequestRefusedError: they may be read neither way (401, 403).
             ClientError: Grafana does not answer.
         """
         path = "/api/datasources"
         try:
-            answer = self.http.get(path).json()
+            response = self.http.get(path)
+        except RequestRefusedError as refusal:
+            if refusal.status not in _MAY_NOT:
+                raise
+            return self._shown_data_sources(refusal)
+        try:
+            answer = response.json()
         except ValueError as error:
             raise self._unexpected(path, "not JSON") from error
         if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
             raise self._unexpected(path, "not a list of data sources")
         return answer
+
+    def _shown_data_sources(self, refusal: RequestRefusedError) -> list[dict[str, Any]]:
+        """Return the data sources as Grafana's pages get them, without those that are built in."""
+        try:
+            shown = self.http.get_json(_SHOWN).get("datasources")
+        except RequestRefusedError:
+            raise refusal from None
+        if not isinstance(shown, dict) or not all(isinstance(one, dict) for one in shown.values()):
+            raise self._unexpected(_SHOWN, "no data sources in it") from refusal
+        return [one for one in shown.values() if not (one.get("meta") or {}).get("builtIn")]
 
     def check_data_source(self, uid: str) -> str:
         """Return the message of a data source's own check if it succeeds.

@@ -42,6 +42,37 @@ def test_data_sources_come_as_a_list_and_by_uid(serve: Serve) -> None:
     assert client.check_data_source("tempo") == "Data source is working"
 
 
+def test_a_viewer_gets_the_data_sources_that_grafanas_pages_get(serve: Serve) -> None:
+    source = tempo(settings())
+    client = GrafanaClient(serve(grafana([source, PYROSCOPE], to_a_viewer=True)).url)
+
+    assert client.data_sources() == [source, PYROSCOPE]
+
+
+def test_who_may_see_neither_is_told_so(serve: Serve) -> None:
+    server = serve(always(Answer.of({"message": "Unauthorized"}, 401)))
+
+    with pytest.raises(RequestRefusedError, match=r"/api/datasources with 401: .*token"):
+        GrafanaClient(server.url).data_sources()
+    assert [seen.path for seen in server.seen] == ["/api/datasources", "/api/frontend/settings"]
+
+
+def test_a_failure_is_not_taken_for_a_want_of_rights(serve: Serve) -> None:
+    server = serve(always(Answer("down", 502)))
+
+    with pytest.raises(RequestRefusedError, match="502"):
+        GrafanaClient(server.url).data_sources()
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("shown", [{}, {"datasources": []}, {"datasources": {"a": 1}}])
+def test_pages_settings_without_data_sources_are_not_taken_for_them(serve: Serve, shown: dict[str, Any]) -> None:
+    server = serve(lambda seen: Answer.of(shown) if "frontend" in seen.path else Answer.of({}, 403))
+
+    with pytest.raises(UnexpectedAnswerError, match="no data sources in it"):
+        GrafanaClient(server.url).data_sources()
+
+
 def test_an_unknown_data_source_is_refused(serve: Serve) -> None:
     with pytest.raises(RequestRefusedError, match=r"404.*Data source not found"):
         GrafanaClient(serve(grafana([])).url).data_source("tempo")

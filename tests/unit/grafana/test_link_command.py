@@ -106,6 +106,14 @@ def test_through_a_grafana_the_same_samples_come(stored: Stored, serve: Serve) -
     assert f"Explore   {server.url}/explore?schemaVersion=1&orgId=1&panes=" in result.output
 
 
+def test_a_grafana_that_shows_a_viewer_no_settings_is_asked_as_its_pages_ask(stored: Stored, serve: Serve) -> None:
+    server = serve(grafana([tempo(settings()), PYROSCOPE], through(stored.pyroscope), to_a_viewer=True))
+
+    result = link(stored, "--grafana", server.url, "--span", stored.linked.span_id)
+
+    assert result.exit_code == 0, result.output
+
+
 def test_a_grafana_that_gives_other_samples_is_broken(stored: Stored, serve: Serve) -> None:
     server = serve(grafana([tempo(settings()), PYROSCOPE], lambda _: FlameGraph([(("other",), 7_000_000)])))
 
