@@ -33,10 +33,10 @@ from spanprofiles.model import (
     Endpoints,
     FlameGraph,
     Trace,
-    languages,
     parse_span_id,
     parse_trace_id,
 )
+from spanprofiles.model.withheld import why_no_profile_id
 
 
 @click.command()
@@ -77,7 +77,7 @@ def command(
     if not looked:
         leave(
             BROKEN,
-            f"no span of this trace carries {PROFILE_ID_ATTRIBUTE}: {languages.missing_processor(trace.local_roots)}",
+            f"no span of this trace carries {PROFILE_ID_ATTRIBUTE}: {why_no_profile_id(trace.local_roots)}",
         )
     broken = [one.link.span.name for one in looked if not one.works]
     if broken:

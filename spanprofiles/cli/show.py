@@ -14,8 +14,9 @@ from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
 from spanprofiles.doctor import Diagnosis, diagnose
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
-from spanprofiles.model import FlameGraph, Span, Trace, languages, parse_trace_id
+from spanprofiles.model import FlameGraph, Span, Trace, parse_trace_id
 from spanprofiles.model.profile_types import ProfileType
+from spanprofiles.model.withheld import why_no_profile_id
 from spanprofiles.report import printable
 
 _DIAGNOSED = 6
@@ -64,7 +65,7 @@ def command(
         _write_svg(picture, linked[0])
     _print_json(trace, linked, said) if as_json else _print(trace, linked, said, evidence, count)
     if not linked:
-        missing = languages.missing_processor(trace.local_roots)
+        missing = why_no_profile_id(trace.local_roots)
         leave(BROKEN, f"no local root span of this trace carries pyroscope.profile.id: {missing}")
     dead = [one.name for one in linked if one.flamegraph.is_empty and one.profile_id not in evidence.excused]
     if dead:

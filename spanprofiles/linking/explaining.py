@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from spanprofiles.clients import ClientError, ProfileQuery
 from spanprofiles.linking.span_samples import types_of
-from spanprofiles.model import Span, languages
+from spanprofiles.model import Span
 from spanprofiles.model.profile_types import others, setting
 from spanprofiles.model.sampling import FEW_PERIODS, is_too_short
 from spanprofiles.model.selector import measures_cpu, without_span
+from spanprofiles.model.withheld import why_no_profile_id
 
 if TYPE_CHECKING:
     from spanprofiles.linking.evidence import Evidence
@@ -56,7 +57,7 @@ def no_profile_id(evidence: Evidence, count: int) -> str:
             f"{len(carrying)} local root span(s) of the trace {evidence.trace_id} carry pyroscope.profile.id,"
             f" {count} are awaited; local root spans: {named}"
         )
-    missing = languages.missing_processor(roots)
+    missing = why_no_profile_id(roots)
     return (
         f"no local root span of the trace {evidence.trace_id} carries pyroscope.profile.id: {missing};"
         f" local root spans: {named}"

@@ -14,12 +14,21 @@ from spanprofiles.model.identifiers import (
     parse_trace_id,
 )
 from spanprofiles.model.selector import CPU, label_selector
-from spanprofiles.model.span import PROFILE_ID_ATTRIBUTE, AttributeValue, Span, SpanEvent, SpanKind, SpanStatus
+from spanprofiles.model.span import (
+    PROFILE_ID_ATTRIBUTE,
+    PROFILE_MISSING_ATTRIBUTE,
+    AttributeValue,
+    Span,
+    SpanEvent,
+    SpanKind,
+    SpanStatus,
+)
 from spanprofiles.model.trace import Trace
 
 __all__ = [
     "CPU",
     "PROFILE_ID_ATTRIBUTE",
+    "PROFILE_MISSING_ATTRIBUTE",
     "AttributeValue",
     "Credentials",
     "Endpoints",

@@ -32,6 +32,7 @@ class Language:
         tasks: what shares a thread, so that one's label may be on another's samples; empty where nothing does.
         follower: a span processor that keeps such tasks apart; empty where none is known.
         after_fork: where to start the profiler in a forked process; empty where processes are not forked.
+        starter: a span processor that starts the profiler in each process by itself; empty where none is known.
         application_name: the settings that name the service.
         upload_interval: the settings of the upload interval.
     """
@@ -52,6 +53,7 @@ class Language:
     tasks: str = ""
     follower: str = ""
     after_fork: str = ""
+    starter: str = ""
     application_name: str = "its application name"
     upload_interval: str = "its upload interval"
 
@@ -75,11 +77,10 @@ class Language:
     @property
     def start_advice(self) -> str:
         """Say how to start its profiler, and to point it at a server."""
-        forked = f", after the fork ({self.after_fork})" if self.after_fork else ""
         unlinked = f"; {self.no_processor}" if self.no_processor else ""
         return (
-            f"{self.start_agent}{forked}; point it at this Pyroscope ({self.address}), and give it one upload interval"
-            f" of time; an agent drops failed uploads silently, so {self.log}{unlinked}"
+            f"{self.start_agent}{self._where_forked}; point it at this Pyroscope ({self.address}), and give it one"
+            f" upload interval of time; an agent drops failed uploads silently, so {self.log}{unlinked}"
         )
 
     @property
@@ -87,10 +88,24 @@ class Language:
         """Say where to start the profiler, for a process that has spans and none runs."""
         if self.after_fork:
             return (
-                f"start the agent in the worker, after the fork ({self.after_fork}): a forked process has none, and its"
-                " spans may carry IDs all the same"
+                f"start the agent in the worker{self._where_forked}: a forked process has none, and its spans may carry"
+                " IDs all the same"
             )
         return "start the agent in each process that serves requests, and look at its log: it does not run there"
+
+    @property
+    def withheld_advice(self) -> str:
+        """Say how the profiler comes to run where the span processor has found none, and withholds the profile ID."""
+        if self.after_fork:
+            return f"{self.start_agent}{self._where_forked}: a forked process has nothing of its parent's agent"
+        return self.start_agent
+
+    @property
+    def _where_forked(self) -> str:
+        if not self.after_fork:
+            return ""
+        by_itself = f", or let {self.starter} start it in each process that has spans" if self.starter else ""
+        return f", after the fork ({self.after_fork}){by_itself}"
 
     @property
     def elsewhere_advice(self) -> str:
@@ -136,8 +151,10 @@ _PYTHON = Language(
     tasks="asyncio tasks",
     follower="spanprofiles.processor.SpanProfileProcessor",
     after_fork=(
-        "gunicorn's post_fork, uWSGI's postfork, Celery's worker_process_init, os.register_at_fork(after_in_child=...)"
+        "gunicorn's post_fork, uWSGI's postfork, Celery's worker_process_init, the initializer of a multiprocessing"
+        " pool, os.register_at_fork(after_in_child=...)"
     ),
+    starter="spanprofiles.processor.SpanProfileProcessor(start_agent=...)",
     application_name="application_name of pyroscope.configure",
     upload_interval="upload_interval of pyroscope.configure",
 )
@@ -339,11 +356,6 @@ def is_traced_from_outside(resource: Mapping[str, object]) -> bool:
     """Tell whether the spans of a process are made by a tracer outside of it, which takes no span processor."""
     names = (resource.get(f"telemetry.{name}") for name in ("distro.name", "sdk.name"))
     return any(word in _words(name) for name in names if isinstance(name, str) for word in _OUTSIDE)
-
-
-def missing_processor(spans: Iterable[Span]) -> str:
-    """Say why spans carry no profile ID, in the words of their languages."""
-    return advice(of_spans(spans), lambda one: one.missing_processor)
 
 
 def advice(languages: Iterable[Language], of: Callable[[Language], str]) -> str:

@@ -10,6 +10,11 @@ from typing import Union
 #: The span attribute by which the span processors of all languages name the span's profile.
 PROFILE_ID_ATTRIBUTE = "pyroscope.profile.id"
 
+#: The span attribute by which a span processor says why it withholds the profile ID.
+PROFILE_MISSING_ATTRIBUTE = "pyroscope.profile.missing"
+
+_LONGEST_REASON = 80
+
 _SERVICE = "service.name"
 
 AttributeValue = Union[str, int, float, bool, bytes, None, "list[AttributeValue]", "dict[str, AttributeValue]"]
@@ -100,3 +105,9 @@ class Span:
         """The value of ``pyroscope.profile.id`` on the span, or None. That it is set does not prove samples."""
         value = self.attributes.get(PROFILE_ID_ATTRIBUTE)
         return value if isinstance(value, str) and value else None
+
+    @property
+    def profile_missing(self) -> str:
+        """Why its span processor withholds the profile ID, in its first 80 characters; empty where it says nothing."""
+        value = self.attributes.get(PROFILE_MISSING_ATTRIBUTE)
+        return value[:_LONGEST_REASON] if isinstance(value, str) and not self.profile_id else ""

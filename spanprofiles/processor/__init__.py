@@ -16,7 +16,7 @@ from __future__ import annotations
 try:
     from .carrying import carry
     from .following import follow_event_loop
-    from .span_processor import PROFILE_ID_ATTRIBUTE, SpanProfileProcessor
+    from .span_processor import PROFILE_ID_ATTRIBUTE, PROFILE_MISSING_ATTRIBUTE, SpanProfileProcessor
     from .streaming import LabelledBodies
 except ImportError as _error:
     raise ImportError(
@@ -24,4 +24,11 @@ except ImportError as _error:
         f" ({_error}): install them with `pip install 'spanprofiles[processor]'`"
     ) from _error
 
-__all__ = ["PROFILE_ID_ATTRIBUTE", "LabelledBodies", "SpanProfileProcessor", "carry", "follow_event_loop"]
+__all__ = [
+    "PROFILE_ID_ATTRIBUTE",
+    "PROFILE_MISSING_ATTRIBUTE",
+    "LabelledBodies",
+    "SpanProfileProcessor",
+    "carry",
+    "follow_event_loop",
+]

@@ -17,6 +17,12 @@ class AgentStarter:
     def __init__(self, start: Callable[[], object]) -> None:
         self._start = start
         self._claims: dict[int, object] = {}
+        self._failed: set[int] = set()
+
+    @property
+    def failed_here(self) -> bool:
+        """Whether it was tried in this process, and failed."""
+        return os.getpid() in self._failed
 
     def start_here(self) -> None:
         """Start the agent if nobody tried in this process yet. Nobody waits for another thread that is starting it."""
@@ -26,6 +32,8 @@ class AgentStarter:
             return
         try:
             if self._start() is False:
+                self._failed.add(os.getpid())
                 _logger.error("the profiling agent did not start: %s", _CONSEQUENCE)
         except Exception:
+            self._failed.add(os.getpid())
             _logger.exception("the profiling agent cannot be started: %s", _CONSEQUENCE)

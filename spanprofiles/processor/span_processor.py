@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -16,6 +17,18 @@ from .roots import Root
 
 PROFILE_ID_ATTRIBUTE = "pyroscope.profile.id"
 """Tempo's and Grafana's name for the span attribute that leads to the samples; its value is the span's own ID."""
+
+PROFILE_MISSING_ATTRIBUTE = "pyroscope.profile.missing"
+"""The attribute that says, on a local root span without a profile ID, why it has none; one of the texts below."""
+
+NO_AGENT = "no agent in this process"
+"""Nobody started one, it was stopped, or it was left behind in the parent by a fork."""
+
+AGENT_FAILED = "the agent failed to start in this process"
+"""What the processor was given to start it raised an error or returned False, which is in the log."""
+
+PROCESSOR_FAILED = "the span processor failed"
+"""An error of the processor, which is in the log."""
 
 _logger = logging.getLogger(__name__)
 
@@ -58,6 +71,7 @@ class SpanProfileProcessor(SpanProcessor):
                         threads.labels.settle()
         except Exception:  # noqa: BLE001 - see there
             self._report()
+            self._withhold(span, PROCESSOR_FAILED)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take the labels of an ended local root off the calling thread; other threads do it at their next span."""
@@ -89,11 +103,20 @@ class SpanProfileProcessor(SpanProcessor):
         thread = threads.labels
         if not thread.start(root):
             if self._agent is None:
+                self._withhold(span, NO_AGENT)
                 return
             self._agent.start_here()
             if not thread.start(root):
+                self._withhold(span, AGENT_FAILED if self._agent.failed_here else NO_AGENT)
                 return
         span.set_attribute(PROFILE_ID_ATTRIBUTE, root.span_id)
+
+    def _withhold(self, span: Span, reason: str) -> None:
+        """Leave the reason why a local root span has no profile ID where whoever misses it looks: on the span."""
+        with suppress(Exception):  # as `_report`
+            parent = span.parent
+            if parent is None or parent.is_remote:
+                span.set_attribute(PROFILE_MISSING_ATTRIBUTE, reason)
 
     def _report(self) -> None:
         """An error of ours must not become the app's: it is logged once, and the span goes without its profile."""

@@ -40,6 +40,8 @@ def span_tree(
         lines.append(f"{title:<{width}}  {duration(span.duration_ns):>8}  {bar}  {_place(trace, span)}".rstrip())
         if span.profile_id is not None:
             lines.append(printable(f"{indent}└ {_link(span.profile_id, flamegraphs or {}, excused or {})}"))
+        elif span.profile_missing:
+            lines.append(printable(f"{indent}└ no span profile: {span.profile_missing}"))
     return lines
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from spanprofiles.model import Span, languages
+from spanprofiles.model import Span
+from spanprofiles.model.withheld import why_no_profile_id
 from spanprofiles.report import duration
 
 
@@ -66,9 +67,9 @@ def capitalized(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def missing_processor(span: Span) -> str:
+def missing_profile_id(span: Span) -> str:
     """Say why a local root span carries no profile ID."""
-    return languages.missing_processor([span])
+    return why_no_profile_id([span])
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -82,5 +83,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "attribute": attribute,
     "without": without,
     "capitalized": capitalized,
-    "missing_processor": missing_processor,
+    "missing_profile_id": missing_profile_id,
 }

@@ -15,7 +15,8 @@ from tests.processor.work import WORK, work_of_blue, work_of_nobody, work_of_red
 
 
 def no_agent(setup: Setup) -> None:
-    with setup.tracer().start_as_current_span("red"):
+    tracer = setup.tracer()
+    with tracer.start_as_current_span("red"), tracer.start_as_current_span("child of red"):
         work_of_red(1)
 
 

@@ -23,6 +23,8 @@ class SpanSeen:
     span_id: str
     trace_id: str
     profile_id: str | None
+    missing: str | None = None
+    """Why it has no profile ID, as the span says."""
 
     @property
     def labels(self) -> Labels:

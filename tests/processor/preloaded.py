@@ -27,11 +27,12 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     with _tracer.start_as_current_span(name) as span:
         WORK[name](ENOUGH)
         context = span.get_span_context()
-        profile_id = getattr(span, "attributes", {}).get("pyroscope.profile.id")
+        attributes = getattr(span, "attributes", {})
     told = {
         "name": name,
         "span_id": f"{context.span_id:016x}",
         "trace_id": f"{context.trace_id:032x}",
-        "profile_id": profile_id,
+        "profile_id": attributes.get("pyroscope.profile.id"),
+        "missing": attributes.get("pyroscope.profile.missing"),
     }
     return [json.dumps(told).encode()]

@@ -28,13 +28,14 @@ class Spans(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         context, attributes = span.get_span_context(), span.attributes or {}
         assert context is not None
-        profile_id = attributes.get("pyroscope.profile.id")
+        profile_id, missing = (attributes.get(f"pyroscope.profile.{name}") for name in ("id", "missing"))
         self.seen.append(
             SpanSeen(
                 span.name,
                 f"{context.span_id:016x}",
                 f"{context.trace_id:032x}",
                 None if profile_id is None else str(profile_id),
+                None if missing is None else str(missing),
             )
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.processor.conftest import Scenarios
 from tests.processor.observing import assert_labelled, assert_no_mixture
 from tests.processor.rows import both, defect
@@ -35,6 +37,24 @@ def test_a_forked_child_is_linked_where_the_processor_starts_the_agent(scenarios
     assert_labelled(outcome, "work_of_blue", child.labels)
     assert_labelled(outcome, "work_of_nobody", ())
     assert_labelled(outcome, "work_of_red", outcome.span("parent").labels)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name"), [("no_agent", "red"), ("agent_stopped", "after"), ("forked_child", "child")]
+)
+def test_a_span_without_a_profile_id_says_that_no_agent_runs(scenarios: Scenarios, scenario: str, name: str) -> None:
+    outcome = scenarios.outcome(scenario, "ours")
+    assert outcome.span(name).missing == "no agent in this process"
+
+
+@pytest.mark.parametrize(("scenario", "name"), [("agent_stopped", "before"), ("forked_child", "parent")])
+def test_a_span_with_a_profile_id_misses_none(scenarios: Scenarios, scenario: str, name: str) -> None:
+    assert scenarios.outcome(scenario, "ours").span(name).missing is None
+
+
+def test_child_spans_say_nothing_of_a_profile_id(scenarios: Scenarios) -> None:
+    assert scenarios.outcome("concurrent_threads", "ours").span("child of red").missing is None
+    assert scenarios.outcome("no_agent", "ours").span("child of red").missing is None
 
 
 @both

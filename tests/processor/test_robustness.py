@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,15 @@ def test_an_error_of_the_agent_is_not_the_apps(monkeypatch: pytest.MonkeyPatch) 
     provider.add_span_processor(SpanProfileProcessor())
     with provider.get_tracer("test").start_as_current_span("order") as span:
         assert "pyroscope.profile.id" not in getattr(span, "attributes", {})
+
+
+@pytest.mark.parametrize("start", [lambda: False, lambda: 1 // 0], ids=["refused", "raised"])
+def test_a_span_says_where_its_agent_failed_to_start(start: Callable[[], object]) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SpanProfileProcessor(start_agent=start))
+    for _ in range(2):
+        with provider.get_tracer("test").start_as_current_span("order") as span:
+            assert "the agent failed to start" in getattr(span, "attributes", {})["pyroscope.profile.missing"]
 
 
 def test_an_error_of_the_processor_is_logged_once_and_not_the_apps(caplog: pytest.LogCaptureFixture) -> None:

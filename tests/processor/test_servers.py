@@ -65,6 +65,11 @@ def test_a_preloaded_worker_has_no_dead_link(scenarios: Scenarios, processor: st
     assert [span.profile_id for span in outcome.spans] == [None, None, None]
 
 
+def test_a_preloaded_workers_spans_say_that_no_agent_runs_there(scenarios: Scenarios) -> None:
+    outcome = scenarios.outcome("gunicorn_preload", "ours", PRELOADED)
+    assert {span.missing for span in outcome.spans} == {"no agent in this process"}
+
+
 def test_a_preloaded_worker_is_linked_where_the_processor_starts_the_agent(scenarios: Scenarios) -> None:
     outcome = scenarios.outcome("gunicorn_preload", "starting", PRELOADED)
     for name in ("red", "blue", "green"):

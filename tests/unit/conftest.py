@@ -254,12 +254,14 @@ def otlp_span(
     *,
     parent_id: str = "",
     profile_id: str | None = None,
+    missing: str | None = None,
     kind: int = 2,
     start_ns: int,
     end_ns: int,
 ) -> dict[str, Any]:
     """One span in OTLP/JSON, IDs in hex."""
-    attributes = [] if profile_id is None else [{"key": "pyroscope.profile.id", "value": {"stringValue": profile_id}}]
+    told = {"pyroscope.profile.id": profile_id, "pyroscope.profile.missing": missing}
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in told.items() if value is not None]
     return {
         "traceId": trace_id,
         "spanId": span_id,

@@ -8,6 +8,7 @@ from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.model import Span, languages
+from spanprofiles.model.withheld import withheld_advice, withholding
 
 HOP = "profile ID"
 
@@ -27,6 +28,7 @@ def judge(facts: Facts) -> Finding:
         "child_spans_carrying": sum(span.profile_id is not None for span in roots.children),
         "processes": {name: {"local_roots": all_of[name], "carrying": carrying[name]} for name in sorted(all_of)},
         "without": [span.span_id for span in without[:_NAMES]],
+        "withheld": dict(Counter(one.profile_missing for one in without if one.profile_missing).most_common(_NAMES)),
     }
     evidence: tuple[str, ...]
     counted = f"{len(roots.carrying)} of {len(roots.spans)} local root span(s) carry a profile ID"
@@ -37,16 +39,15 @@ def judge(facts: Facts) -> Finding:
         return Finding(HOP, Verdict.OK, evidence, seen)
     named = ", ".join(sorted({span.name for span in without})[:_NAMES])
     evidence = (counted, f"without: {named}", f"made by {_instrumentation(without)}")
+    told = withholding(without)
+    if told:
+        evidence = (*evidence, told)
     bare = [name for name in sorted(all_of) if not carrying[name]]
     if bare and roots.carrying:
         evidence = (*evidence, f"processes without any: {'; '.join(bare)}")
     if bare:
         return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(facts, without))
-    advice = (
-        "some spans of the same process carry one, some do not: a second tracer provider without the span processor, or"
-        " spans begun before it was added"
-    )
-    return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, advice)
+    return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _advice_now_and_then(facts, without))
 
 
 def _instrumentation(spans: list[Span]) -> str:
@@ -60,7 +61,26 @@ def _instrumentation(spans: list[Span]) -> str:
     return ", ".join(name for name, _ in found.most_common())
 
 
-def _advice(facts: Facts, spans: list[Span]) -> str:
+def _advice(facts: Facts, without: list[Span]) -> str:
+    spans = [span for span in without if not span.profile_missing]
+    withheld = withheld_advice(without, facts.languages)
+    if not spans:
+        return withheld
+    return f"{_adding(facts, spans)}; where it is withheld: {withheld}" if withheld else _adding(facts, spans)
+
+
+def _advice_now_and_then(facts: Facts, without: list[Span]) -> str:
+    """Return advice for processes of which some spans carry one and some do not."""
+    withheld = withheld_advice(without, facts.languages)
+    if withheld:
+        return f"the agent was started after the first spans, or stopped before the last: {withheld}"
+    return (
+        "some spans of the same process carry one, some do not: a second tracer provider without the span processor, or"
+        " spans begun before it was added"
+    )
+
+
+def _adding(facts: Facts, spans: list[Span]) -> str:
     outside = [span for span in spans if languages.is_traced_from_outside(span.resource)]
     if len(outside) == len(spans):
         return (

@@ -28,6 +28,7 @@ def a_span(
     ms: float = 100.0,
     host: str = "",
     profile_id: str | None = OWN,
+    missing: str = "",
     kind: SpanKind = SpanKind.SERVER,
     parent_id: str | None = None,
     parent_is_remote: bool | None = None,
@@ -47,7 +48,10 @@ def a_span(
         kind=kind,
         start_ns=start_ns,
         end_ns=start_ns + int(ms * MS),
-        attributes={} if shown is None else {"pyroscope.profile.id": shown},
+        attributes={
+            **({} if shown is None else {"pyroscope.profile.id": shown}),
+            **({"pyroscope.profile.missing": missing} if missing else {}),
+        },
         resource={"service.name": service, **({"host.name": host} if host else {}), **(resource or {})},
         parent_is_remote=parent_is_remote,
     )

@@ -9,6 +9,7 @@ from spanprofiles.doctor import Verdict
 from spanprofiles.doctor.facts import Facts, LabelCheck, Place
 from spanprofiles.doctor.hops import one_span, own_id, profile_id, sample_labels
 from spanprofiles.model import SpanKind
+from spanprofiles.model.withheld import NO_AGENT
 from tests.unit.doctor.builders import (
     NOW_NS,
     SERVICE,
@@ -22,6 +23,7 @@ from tests.unit.doctor.builders import (
     uploads,
 )
 
+PYTHON = {"telemetry.sdk.language": "python"}
 EXEMPLAR = SpanExemplar("00000000000000ab", NOW_NS // 10**6, 10**7)
 
 
@@ -60,6 +62,59 @@ def test_a_process_that_sets_profile_ids_now_and_then_is_in_doubt() -> None:
     )
 
     assert found.verdict is Verdict.DOUBTFUL
+    assert "a second tracer provider" in found.advice
+
+
+def test_an_id_that_is_withheld_for_want_of_an_agent_is_no_missing_processor() -> None:
+    spans = [a_span(profile_id=None, missing=NO_AGENT, resource=PYTHON) for _ in range(2)]
+
+    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans)))
+
+    assert found.verdict is Verdict.BROKEN
+    assert any("withholds the profile ID: no agent in this process (2 span(s))" in one for one in found.evidence)
+    for where in ("post_fork", "postfork", "worker_process_init", "multiprocessing", "start_agent="):
+        assert where in found.advice
+    assert "PyroscopeSpanProcessor" not in found.advice
+    assert found.seen["withheld"] == {NO_AGENT: 2}
+
+
+def test_an_agent_that_runs_in_one_process_and_not_in_the_other_is_no_missing_processor() -> None:
+    spans = [a_span(host="h1", resource=PYTHON), a_span(host="h2", profile_id=None, missing=NO_AGENT, resource=PYTHON)]
+
+    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans)))
+
+    assert found.verdict is Verdict.BROKEN
+    assert "processes without any: host.name=h2" in found.evidence
+    assert "post_fork" in found.advice
+    assert "PyroscopeSpanProcessor" not in found.advice
+
+
+def test_where_one_process_has_no_processor_and_another_no_agent_both_are_told() -> None:
+    without = a_span(host="h1", profile_id=None, resource=PYTHON)
+    withheld = a_span(host="h2", profile_id=None, missing=NO_AGENT, resource=PYTHON)
+
+    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(without, withheld)))
+
+    assert "add pyroscope.otel.PyroscopeSpanProcessor()" in found.advice
+    assert "where it is withheld: call pyroscope.configure" in found.advice
+
+
+def test_an_agent_that_starts_after_the_first_spans_leaves_doubt_and_says_so() -> None:
+    spans = [a_span(host="h1", resource=PYTHON), a_span(host="h1", profile_id=None, missing=NO_AGENT, resource=PYTHON)]
+
+    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans)))
+
+    assert found.verdict is Verdict.DOUBTFUL
+    assert "started after the first spans, or stopped before the last" in found.advice
+
+
+def test_an_error_of_the_processor_sends_to_the_apps_log() -> None:
+    span = a_span(profile_id=None, missing="the span processor failed", resource=PYTHON)
+
+    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(span)))
+
+    assert "the log of the app" in found.advice
+    assert "pyroscope.configure" not in found.advice
 
 
 def test_profile_ids_that_are_the_spans_own_are_in_order() -> None:

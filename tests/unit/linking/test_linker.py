@@ -184,6 +184,16 @@ def test_without_the_span_processor_the_message_says_so(follow: Follow) -> None:
     assert scene.profile_looks == 0
 
 
+def test_an_id_that_the_processor_withholds_is_no_missing_processor(follow: Follow) -> None:
+    scene = Scene().add(server_span(profile_id=None, missing="no agent in this process"))
+    with pytest.raises(NoProfileIdError) as failed:
+        follow(scene, timeout_s=0.1).linked_span(_SENT)
+    message = str(failed.value)
+    assert "withholds the profile ID: no agent in this process (1 span(s))" in message
+    assert "is not added" not in message
+    assert "PyroscopeSpanProcessor" not in message
+
+
 def test_a_profile_id_on_a_child_span_does_not_make_it_linkable(follow: Follow) -> None:
     scene = Scene().add(server_span(profile_id=None), server_span(CALL, ANSWERING, kind=1))
     with pytest.raises(NoProfileIdError, match="no local root span"):

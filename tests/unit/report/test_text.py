@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from spanprofiles.linking import Evidence
-from spanprofiles.model import PROFILE_ID_ATTRIBUTE, FlameGraph, Span, SpanKind, Trace
+from spanprofiles.model import (
+    PROFILE_ID_ATTRIBUTE,
+    PROFILE_MISSING_ATTRIBUTE,
+    FlameGraph,
+    Span,
+    SpanKind,
+    Trace,
+)
 from spanprofiles.report import call_tree, duration, failure_report, span_tree, top_table
 from tests.unit.conftest import graph_of
 
@@ -84,6 +92,11 @@ def test_a_profile_id_that_was_not_looked_at_is_neither_linked_nor_dead() -> Non
     lines = span_tree(_RIDE)
     assert f"└ span profile {_ROOT}" in lines
     assert not any("CPU" in line or "DEAD" in line for line in lines)
+
+
+def test_the_span_tree_says_why_a_profile_id_is_withheld() -> None:
+    withheld = replace(_span(_ROOT, None, "GET /car", 0, 200), attributes={PROFILE_MISSING_ATTRIBUTE: "no agent here"})
+    assert span_tree(Trace.of(_TRACE, [withheld]))[1] == "└ no span profile: no agent here"
 
 
 def test_the_span_tree_of_an_empty_trace_is_empty() -> None:
