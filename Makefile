@@ -34,15 +34,9 @@ $(VENV)/installed: requirements.lock pyproject.toml
 demo: install
 	@$(BIN)/spanprofiles demo
 
-# The same demo on real Tempo, Pyroscope and Grafana. Needs Docker with Compose 2.
-up:
-	@docker compose up --build --wait
-	@echo "Grafana  http://$$(docker compose port grafana 3000)"
-	@echo "Locust   http://$$(docker compose port loadgen 8089)"
-	@echo "a ride:  curl http://$$(docker compose port eu-north 5000)/bike"
-
-down:
-	@docker compose down --volumes --remove-orphans
+# The same demo on real Tempo, Pyroscope and Grafana. Needs Docker with Compose 2 or 1.29, and no .venv.
+up down:
+	@$(PYTHON) -m spanprofiles.stack $@
 
 test: lint types imports unit integration
 

@@ -49,8 +49,76 @@ def health_is_checked_without_a_shell(stack: Json) -> Iterator[str]:
         test = check.get("test")
         if not isinstance(test, list) or test[:1] != ["CMD"] or len(test) < 2 or test[1] in _SHELLS:
             yield f"{name}: the health check {test!r} is not a command that runs without a shell"
-        if not {"interval", "timeout", "retries"} <= check.keys():
-            yield f"{name}: the health check has no interval, timeout or retries"
+        if not {"interval", "timeout", "retries", "start_period"} <= check.keys():
+            yield f"{name}: the health check has no interval, timeout, retries or start period"
+
+
+def grafana_has_room_for_its_first_start(stack: Json) -> Iterator[str]:
+    grafana = services(stack)["grafana"]
+    period = str(grafana.get("healthcheck", {}).get("start_period", "0s"))
+    if int(period.removesuffix("s")) < 120:
+        yield f"grafana: {period} are too short for the first start, which makes a database"
+
+
+def memory_limits_are_known_to_go(stack: Json) -> Iterator[str]:
+    """The collector of a Go program that knows nothing of its limit lets the heap double up to it, and is killed."""
+    for name in ("tempo", "pyroscope", "grafana"):
+        service = services(stack)[name]
+        limit = _mebibytes(str(service.get("deploy", {}).get("resources", {}).get("limits", {}).get("memory", "0M")))
+        soft = _mebibytes(str(service.get("environment", {}).get("GOMEMLIMIT", "0MiB")))
+        if not 0.5 * limit <= soft <= 0.9 * limit:
+            yield f"{name}: GOMEMLIMIT, {soft} MiB, is no fit for a limit of {limit} MiB"
+
+
+def _mebibytes(size: str) -> int:
+    found = re.fullmatch(r"(\d+)(M|G)(iB)?", size)
+    assert found is not None, size
+    return int(found[1]) * (1024 if found[2] == "G" else 1)
+
+
+def both_generations_of_compose_take_it(stack: Json) -> Iterator[str]:
+    """docker-compose 1.29.2 refuses the whole file for one key that it does not know."""
+    for key in sorted(stack.keys() - {"version", "services", "volumes", "networks"}):
+        if not key.startswith("x-"):
+            yield f"docker-compose 1.29 refuses the top-level {key}"
+    for name, service in services(stack).items():
+        limits = service.get("deploy", {}).get("resources", {}).get("limits", {})
+        for key in sorted(limits.keys() - {"cpus", "memory"}):
+            yield f"{name}: docker-compose 1.29 refuses {key} under deploy"
+        for key in sorted(
+            service.keys() & {"develop", "provider", "post_start", "pre_stop", "models", "use_api_socket"}
+        ):
+            yield f"{name}: docker-compose 1.29 refuses {key}"
+        for key in sorted(service.get("healthcheck", {}).keys() & {"start_interval"}):
+            yield f"{name}: docker-compose 1.29 refuses {key} in a health check"
+
+
+def each_image_is_built_once(stack: Json) -> Iterator[str]:
+    """By one service, on which all others with that image wait: docker-compose 1.29 builds in the order of waiting."""
+    found = services(stack)
+    builders: dict[str, list[str]] = {}
+    for name, service in found.items():
+        if "build" in service:
+            builders.setdefault(service["image"], []).append(name)
+    for image, names in builders.items():
+        if len(names) > 1:
+            yield f"{image} is built by {', '.join(names)}"
+        for name, service in found.items():
+            if service["image"] == image and name not in names and names[0] not in _waited_for(found, name):
+                yield f"{name}: its image may not be built when it starts, for it does not wait for {names[0]}"
+    for name, service in found.items():
+        if service["image"].startswith("span-profiles/") and service["image"] not in builders:
+            yield f"{name}: nothing builds {service['image']}"
+
+
+def _waited_for(found: dict[str, Json], name: str) -> set[str]:
+    names: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = set(found[waiting.pop()].get("depends_on", {})) - names
+        names |= new
+        waiting += new
+    return names
 
 
 def health_checks_prove_function(stack: Json) -> Iterator[str]:
@@ -96,9 +164,11 @@ def services_start_in_order(stack: Json) -> Iterator[str]:
 def resources_are_limited(stack: Json) -> Iterator[str]:
     for name, service in services(stack).items():
         limits = service.get("deploy", {}).get("resources", {}).get("limits", {})
-        for kind in ("cpus", "memory", "pids"):
+        for kind in ("cpus", "memory"):
             if kind not in limits:
                 yield f"{name}: {kind} has no limit"
+        if not service.get("pids_limit"):
+            yield f"{name}: the number of processes has no limit"
         if float(limits.get("cpus", 0)) > 1.0:
             yield f"{name}: {limits['cpus']} CPUs are more than a small machine has"
         if service.get("logging", {}).get("options", {}).get("max-size") is None:
@@ -133,8 +203,8 @@ def data_is_in_named_volumes(stack: Json) -> Iterator[str]:
         for volume in service.get("volumes", []):
             source, target, *mode = str(volume).split(":")
             if source.startswith(("./", "/")):
-                if mode != ["ro"] or not source.startswith("./"):
-                    yield f"{name}: {source} of the machine is mounted at {target} for more than reading"
+                if mode != ["ro,z"] or not source.startswith("./"):
+                    yield f"{name}: {source} is not mounted at {target} for reading, under SELinux as well"
             elif source not in declared:
                 yield f"{name}: the volume {source} is not declared"
     for server, path in {"tempo": "/var/tempo", "pyroscope": "/data", "grafana": "/var/lib/grafana"}.items():
@@ -179,7 +249,7 @@ def grafana_is_closed_and_silent(stack: Json) -> Iterator[str]:
         if grafana.get("environment", {}).get(variable) != value:
             yield f"grafana: {variable} is not {value}"
     if not re.fullmatch(r"grafana/grafana:13\.1\.\d+", grafana.get("image", "")):
-        yield f"grafana: {grafana.get('image')} may load its data sources from the internet; 13.1 does not"
+        yield f"grafana: {grafana.get('image')} has its data sources as plugins; 13.1 does not"
 
 
 Rule = Callable[[Json], Iterator[str]]
@@ -191,6 +261,10 @@ RULES: tuple[Rule, ...] = (
     health_checks_prove_function,
     services_start_in_order,
     resources_are_limited,
+    memory_limits_are_known_to_go,
+    grafana_has_room_for_its_first_start,
+    both_generations_of_compose_take_it,
+    each_image_is_built_once,
     services_restart,
     containers_are_unprivileged,
     data_is_in_named_volumes,

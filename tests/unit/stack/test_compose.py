@@ -54,7 +54,7 @@ BROKEN: list[tuple[Callable[[Json], None], str]] = [
     ),
     (
         _set("tempo", "healthcheck", {"test": ["CMD", "/tempo", "-health"]}),
-        "tempo: the health check has no interval, timeout or retries",
+        "tempo: the health check has no interval, timeout, retries or start period",
     ),
     (
         _set("pyroscope", "healthcheck", {"test": ["CMD", "/usr/bin/profilecli", "ready"]}),
@@ -79,6 +79,35 @@ BROKEN: list[tuple[Callable[[Json], None], str]] = [
         _set("tempo", "deploy", {"resources": {"limits": {"cpus": "4", "memory": "1G", "pids": 9}}}),
         "tempo: 4 CPUs are more than a small machine has",
     ),
+    (_drop("tempo", "pids_limit"), "tempo: the number of processes has no limit"),
+    (
+        _set("pyroscope", "deploy", {"resources": {"limits": {"cpus": "1.0", "memory": "4G"}}}),
+        "pyroscope: GOMEMLIMIT, 400 MiB, is no fit for a limit of 4096 MiB",
+    ),
+    (_set("grafana", "environment", {}), "grafana: GOMEMLIMIT, 0 MiB, is no fit for a limit of 1024 MiB"),
+    (
+        lambda stack: services(stack)["grafana"]["healthcheck"].update(start_period="30s"),
+        "grafana: 30s are too short for the first start, which makes a database",
+    ),
+    (lambda stack: stack.update(name="span-profiles"), "docker-compose 1.29 refuses the top-level name"),
+    (
+        lambda stack: services(stack)["tempo"]["deploy"]["resources"]["limits"].update(pids=64),
+        "tempo: docker-compose 1.29 refuses pids under deploy",
+    ),
+    (
+        lambda stack: services(stack)["tempo"]["healthcheck"].update(start_interval="1s"),
+        "tempo: docker-compose 1.29 refuses start_interval in a health check",
+    ),
+    (_set("tempo", "develop", {}), "tempo: docker-compose 1.29 refuses develop"),
+    (
+        _set("eu-north", "build", {"context": "."}),
+        "span-profiles/rideshare:0.1.0 is built by tempo-gives-back, eu-north",
+    ),
+    (
+        _drop("us-east", "depends_on"),
+        "us-east: its image may not be built when it starts, for it does not wait for tempo-gives-back",
+    ),
+    (_drop("loadgen", "build"), "loadgen: nothing builds span-profiles/loadgen:0.1.0"),
     (_drop("loadgen", "logging"), "loadgen: its log grows without end"),
     (_drop("tempo", "restart"), "tempo: restart is None, not 'unless-stopped'"),
     (_set("tempo-gives-back", "restart", "always"), "tempo-gives-back: restart is 'always', not 'no'"),
@@ -92,7 +121,11 @@ BROKEN: list[tuple[Callable[[Json], None], str]] = [
     (_set("eu-north", "privileged", True), "eu-north: privileged opens the container"),
     (
         _set("tempo", "volumes", ["./tempo:/etc/tempo", "tempo-data:/var/tempo"]),
-        "tempo: ./tempo of the machine is mounted at /etc/tempo for more than reading",
+        "tempo: ./tempo is not mounted at /etc/tempo for reading, under SELinux as well",
+    ),
+    (
+        _set("tempo", "volumes", ["./tempo:/etc/tempo:ro", "tempo-data:/var/tempo"]),
+        "tempo: ./tempo is not mounted at /etc/tempo for reading, under SELinux as well",
     ),
     (_set("tempo", "volumes", ["other:/var/tempo"]), "tempo: the volume other is not declared"),
     (_set("pyroscope", "volumes", []), "pyroscope: its data, /data, is in no volume"),
@@ -105,7 +138,7 @@ BROKEN: list[tuple[Callable[[Json], None], str]] = [
     (_environment("GF_USERS_ALLOW_SIGN_UP", "true"), "grafana: GF_USERS_ALLOW_SIGN_UP is not false"),
     (
         _set("grafana", "image", "grafana/grafana:13.2.0"),
-        "grafana: grafana/grafana:13.2.0 may load its data sources from the internet; 13.1 does not",
+        "grafana: grafana/grafana:13.2.0 has its data sources as plugins; 13.1 does not",
     ),
 ]
 
@@ -126,7 +159,22 @@ def test_each_version_and_host_port_has_its_home_in_the_settings() -> None:
 
 def test_the_settings_and_the_compose_file_name_the_same_variables() -> None:
     used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE_FILE.read_text()))
-    assert used == set(settings())
+    assert used | {"COMPOSE_PROJECT_NAME"} == set(settings())
+
+
+def test_a_stack_has_a_name_that_the_shell_can_change() -> None:
+    """In the compose file it would be fixed for docker-compose 1.29, which refuses the file for it."""
+    assert settings()["COMPOSE_PROJECT_NAME"] == "span-profiles"
+    assert "COMPOSE_PROJECT_NAME" not in COMPOSE_FILE.read_text()
+
+
+def test_one_switch_lets_grafana_download_its_apps() -> None:
+    def preinstall(value: str) -> str:
+        filled = compose({**settings(), "GRAFANA_OFFLINE": value})
+        return str(services(filled)["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_DISABLED"])
+
+    assert settings()["GRAFANA_OFFLINE"] == "true"
+    assert [preinstall("true"), preinstall("false")] == ["true", "false"]
 
 
 def test_a_setting_that_is_missing_is_an_error_and_not_an_empty_text() -> None:

@@ -216,7 +216,7 @@ def test_the_home_page_says_which_of_two_buttons_is_dead() -> None:
 def test_the_home_page_is_the_dashboard_of_the_rides() -> None:
     grafana = services(compose())["grafana"]
     assert grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] == "/etc/grafana/dashboards/rides.json"
-    assert "./grafana/dashboards:/etc/grafana/dashboards:ro" in grafana["volumes"]
+    assert "./grafana/dashboards:/etc/grafana/dashboards:ro,z" in grafana["volumes"]
 
 
 def test_dashboards_are_provisioned_from_where_they_are_mounted_and_stay_as_they_are() -> None:

@@ -1,0 +1,157 @@
+"""Programs named `docker` and `docker-compose` that answer as they are told: machines in any state, with no engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spanprofiles.backends.ports import free_ports
+from tests.unit.stack.reading import COMPOSE_FILE, ROOT, SETTINGS_FILE
+
+PROJECT = "span-profiles"
+
+_PROGRAM = """\
+#!{python} -S
+import json, os, re, sys
+from pathlib import Path
+
+here = Path({folder!r})
+line = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+with (here / "calls").open("a") as file:
+    file.write(line + "\\n")
+calls = (here / "calls").read_text().splitlines()[:-1]
+for answer in json.loads((here / "answers.json").read_text()):
+    if re.search(answer["command"], line) and (
+        not answer["after"] or any(re.search(answer["after"], call) for call in calls)
+    ):
+        sys.stdout.write(answer["out"])
+        sys.stderr.write(answer["err"])
+        sys.exit(answer["code"])
+sys.exit(0)
+"""
+
+DOCKER = {"command": "^docker version", "out": "28.2.2\n"}
+COMPOSE_2 = {"command": "^docker compose version", "out": "2.40.3\n"}
+COMPOSE_1 = {"command": "^docker-compose version", "out": "1.29.2\n"}
+NO_COMPOSE_2 = {"command": "^docker compose", "err": "docker: 'compose' is not a docker command.\n", "code": 1}
+
+
+def container(service: str, health: str = "healthy", **changes: Any) -> dict[str, Any]:
+    """Give what `docker inspect` says of a container."""
+    state = {"Status": changes.pop("state", "running"), "ExitCode": changes.pop("code", 0), "OOMKilled": False}
+    state["OOMKilled"] = changes.pop("out_of_memory", False)
+    if health:
+        state["Health"] = {"Status": health, "Log": [{"ExitCode": 1, "Output": changes.pop("check", "")}]}
+    restart = changes.pop("restart", "unless-stopped")
+    count = changes.pop("restarts", 0)
+    assert not changes
+    return {
+        "Id": f"id-of-{service}",
+        "Name": f"/{PROJECT}-{service}-1",
+        "Config": {"Labels": {"com.docker.compose.service": service}},
+        "State": state,
+        "RestartCount": count,
+        "HostConfig": {"RestartPolicy": {"Name": restart}},
+    }
+
+
+@dataclass
+class Machine:
+    """A machine with a clone of the stack, on which `docker` answers as it is told.
+
+    Attributes:
+        folder: its files.
+        answers: what the programs answer; the first that fits is taken. Without one they succeed in silence.
+    """
+
+    folder: Path
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.bin.mkdir(parents=True)
+        self.clone.mkdir()
+        names = [line.partition("=")[0] for line in SETTINGS_FILE.read_text().splitlines() if "_PORT=" in line]
+        names = [name for name in names if name.isupper() and " " not in name]
+        self.ports = dict(zip(names, free_ports(len(names)), strict=True))
+        lines = [
+            f"{name}={self.ports[name]}" if (name := line.partition("=")[0]) in self.ports else line
+            for line in SETTINGS_FILE.read_text().splitlines()
+        ]
+        (self.clone / ".env").write_text("\n".join(lines))
+        shutil.copy(COMPOSE_FILE, self.clone)
+        for name in ("tempo", "pyroscope", "grafana"):
+            shutil.copytree(ROOT / name, self.clone / name)
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "bin"
+
+    @property
+    def clone(self) -> Path:
+        return self.folder / "clone"
+
+    @property
+    def calls(self) -> list[str]:
+        """What was asked of the programs."""
+        calls = self.folder / "calls"
+        return calls.read_text().splitlines() if calls.is_file() else []
+
+    @property
+    def started(self) -> list[str]:
+        """The commands that started the stack."""
+        return [call for call in self.calls if " up " in call]
+
+    @property
+    def removed(self) -> list[str]:
+        """The commands that removed it."""
+        return [call for call in self.calls if " down " in call]
+
+    def has(self, *programs: str) -> None:
+        """Install programs of these names."""
+        for name in programs:
+            path = self.bin / name
+            path.write_text(_PROGRAM.format(python=sys.executable, folder=str(self.folder)))
+            path.chmod(0o755)
+
+    def answer(self, *answers: Mapping[str, Any]) -> None:
+        """Let the programs answer so, before all that they were told so far."""
+        complete = [{"out": "", "err": "", "code": 0, "after": "", **answer} for answer in answers]
+        self.answers = complete + self.answers
+
+    def runs(self, *found: dict[str, Any]) -> None:
+        """Let the stack have these containers once it was started."""
+        self.answer(
+            {"command": "^docker ps --all", "after": r"compose\S* up", "out": "\n".join(one["Id"] for one in found)},
+            {"command": "^docker inspect", "after": r"compose\S* up", "out": json.dumps(found)},
+        )
+
+    def make(self, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run what `make TARGET` runs, with a Python that has no package installed."""
+        (self.folder / "answers.json").write_text(json.dumps(self.answers))
+        kept = {name: value for name, value in os.environ.items() if name not in self.ports and name != "DOCKER_HOST"}
+        kept.pop("COMPOSE_PROJECT_NAME", None)
+        return subprocess.run(
+            [sys.executable, "-S", "-m", "spanprofiles.stack", target],
+            cwd=self.clone,
+            env={**kept, "PATH": str(self.bin), "PYTHONPATH": str(ROOT), **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+def machine_with_docker(folder: Path) -> Machine:
+    """Give a machine on which all is there and everything works."""
+    machine = Machine(folder)
+    machine.has("docker")
+    machine.answer(DOCKER, COMPOSE_2)
+    machine.runs(container("tempo"), container("tempo-gives-back", "", state="exited", restart="no"))
+    return machine
