@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -20,11 +21,13 @@ from spanprofiles.backends.base import Backend, BackendError
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.backends.readiness import await_servers
 from spanprofiles.model import Endpoints
+from spanprofiles.stack.complaints import explain
 
 _FILE = "docker-compose.yml"
 _START_S = 60.0
-_NO_IMAGE = "an image is not there and cannot be pulled: load it, or name another in the stack's .env"
 _LAST_LINES = 12
+_NOT_COMPOSE_2 = re.compile("is not a docker command|unknown (shorthand )?flag")
+_OLD = "it needs `docker compose` with `up --wait`: install Docker Compose 2"
 
 # The variables of the stack's .env that name a port of this machine.
 _PORTS = (
@@ -66,7 +69,11 @@ class ComposeBackend(Backend):
         directory = self._directory()
         self._settings = self._write_settings()
         self._compose = DockerCompose(
-            directory, env_file=[str(directory / ".env"), str(self._settings)], services=self._services, wait=True
+            directory,
+            env_file=[str(directory / ".env"), str(self._settings)],
+            services=self._services,
+            wait=True,
+            docker_command_path="docker",  # else it asks the engine whether it is podman, and leaves the connection open
         )
         logging.getLogger("testcontainers.compose.compose").setLevel(logging.CRITICAL)  # the error says it all
         try:
@@ -127,24 +134,15 @@ class ComposeBackend(Backend):
         if isinstance(error, FileNotFoundError):
             return "the compose backend cannot run: there is no docker command; install Docker with Compose 2"
         said = (error.stderr or b"").decode(errors="replace").strip()
-        reasons = [line for line in said.splitlines() if "rror" in line or "unhealthy" in line or "denied" in line]
-        reason = (reasons or said.splitlines() or ["no reason given"])[-1].strip()
-        hints = {
-            "Cannot connect to the Docker daemon": "start the Docker engine, or point DOCKER_HOST at one",
-            "is not a docker command": "install Docker Compose 2",
-            "unknown flag": "install Docker Compose 2",
-            "manifest unknown": _NO_IMAGE,
-            "no such host": _NO_IMAGE,
-            "pull access denied": _NO_IMAGE,
-            "port is already allocated": "free the port, or choose another in the stack's .env",
-        }
-        hint = next((text for sign, text in hints.items() if sign in said), "")
-        message = f"the compose backend cannot run: {reason}" + (f"; {hint}" if hint else "")
+        message = f"the compose backend cannot run: {_OLD if _NOT_COMPOSE_2.search(said) else explain(said)}"
         logs = self._run(self._compose, ["logs", "--tail", str(_LAST_LINES)]) if self._compose else ""
         return message + ("\n" + "\n".join(f"  | {line}" for line in logs.splitlines()) if logs else "")
 
     @staticmethod
     def _run(compose: DockerCompose, arguments: list[str]) -> str:
         command = [*compose.compose_command_property, *arguments]
-        done = subprocess.run(command, cwd=compose.context, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, cwd=compose.context, capture_output=True, text=True, check=False)
+        except OSError:  # there is no docker command, and then nothing to ask it
+            return ""
         return done.stdout

@@ -66,7 +66,7 @@ def test_every_command_of_the_readme_is_run_by_a_test() -> None:
         ".venv/bin/spanprofiles serve --tempo-port 0 --otlp-http-port 0 --pyroscope-port 0",
         ".venv/bin/spanprofiles doctor --service ride-sharing-app",
         ".venv/bin/spanprofiles ui --port 0",
-        "make up",
+        "make up",  # these two in test_stack.py
         "make down",
         ".venv/bin/spanprofiles link TRACE_ID --datasource grafana/provisioning/datasources",
         ".venv/bin/spanprofiles demo --once --fault slow-search",  # in test_demo.py
@@ -137,25 +137,6 @@ def test_the_integration_tests_run_on_another_backend() -> None:
 
     assert result.returncode == 0, result.stdout
     assert "span profiles: native backend" in result.stdout
-
-
-def has_image(name: str) -> bool:
-    settings = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env").read_text(), re.MULTILINE))
-    docker = shutil.which("docker")
-    return docker is not None and run(f"docker image inspect {settings[name]}").returncode == 0
-
-
-def test_make_up_and_make_down_start_and_remove_the_stack() -> None:
-    missing = [name for name in ("TEMPO_IMAGE", "PYROSCOPE_IMAGE", "GRAFANA_IMAGE") if not has_image(name)]
-    if missing:
-        pytest.skip(f"no Docker engine, or its images are not there: {', '.join(missing)}")
-    try:
-        up = run("make up")
-        assert up.returncode == 0, up.stderr
-        assert "Grafana  http://127.0.0.1:" in up.stdout
-    finally:
-        down = run("make down")
-    assert down.returncode == 0, down.stderr
 
 
 @needs_the_venv_of_make

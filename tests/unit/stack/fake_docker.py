@@ -132,9 +132,13 @@ class Machine:
             {"command": "^docker inspect", "after": r"compose\S* up", "out": json.dumps(found)},
         )
 
+    def write_answers(self) -> None:
+        """Let the programs know what to answer."""
+        (self.folder / "answers.json").write_text(json.dumps(self.answers))
+
     def make(self, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run what `make TARGET` runs, with a Python that has no package installed."""
-        (self.folder / "answers.json").write_text(json.dumps(self.answers))
+        self.write_answers()
         kept = {name: value for name, value in os.environ.items() if name not in self.ports and name != "DOCKER_HOST"}
         kept.pop("COMPOSE_PROJECT_NAME", None)
         return subprocess.run(
