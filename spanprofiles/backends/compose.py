@@ -73,7 +73,7 @@ class ComposeBackend(Backend):
             env_file=[str(directory / ".env"), str(self._settings)],
             services=self._services,
             wait=True,
-            docker_command_path="docker",  # else it asks the engine whether it is podman, and leaves the connection open
+            docker_command_path="docker",  # else it asks the engine which it is, over a connection it leaves open
         )
         logging.getLogger("testcontainers.compose.compose").setLevel(logging.CRITICAL)  # the error says it all
         try:
