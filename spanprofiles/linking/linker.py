@@ -15,7 +15,17 @@ from spanprofiles.linking.linked_span import LinkedSpan
 from spanprofiles.linking.session import AnsweredRequest, trace_context_of
 from spanprofiles.linking.span_samples import SpanSamples
 from spanprofiles.linking.waiting import Waiting
-from spanprofiles.model import CPU, Endpoints, FlameGraph, Span, Trace, TraceContext, label_selector, parse_trace_id
+from spanprofiles.model import (
+    CPU,
+    Endpoints,
+    FlameGraph,
+    Span,
+    SpanKind,
+    Trace,
+    TraceContext,
+    label_selector,
+    parse_trace_id,
+)
 from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
 from spanprofiles.model.margins import BUTTON_MARGIN_MS
 
@@ -24,6 +34,11 @@ Traced = AnsweredRequest | TraceContext | Span | str
 
 # An upload that was under way when the request ended cannot hold its last samples. The server has it by then, s.
 _UPLOAD_UNDER_WAY_S = 0.25
+
+# Spans of one request come in several batches, perhaps of several processes: how much later than each other, s, and how
+# long OpenTelemetry's exporter keeps them, s.
+_EXPORT_UNDER_WAY_S = 1.0
+_EXPORTER_DELAY_S = 5.0
 
 # How far the app's clock may be behind this one before a span is taken for older than it is.
 _CLOCKS_AGREE_WITHIN_S = 1.0
@@ -136,7 +151,7 @@ class Linker:
         if count < 1:
             raise ValueError(f"{count} linked spans are no claim: ask for 1 or more")
         evidence = evidence or self.evidence(traced)
-        spans = self._await_spans(evidence, lambda trace: list(trace.linkable), count)
+        spans = self._await_spans(evidence, lambda _span, _trace: True, count)
         return [self.samples(span, evidence) for span in spans]
 
     def linked_span(self, traced: Traced, evidence: Evidence | None = None) -> LinkedSpan:
@@ -161,15 +176,11 @@ class Linker:
             return self._with_profile_id(traced, evidence or self.evidence(traced))
         parent_id = None if isinstance(traced, str) else _context(traced).span_id
 
-        def answering(trace: Trace) -> list[Span]:
-            return [
-                span
-                for span in trace.linkable
-                if (span.parent_id == parent_id if parent_id else trace.parent(span) is None)
-            ]
+        def answers(span: Span, trace: Trace) -> bool:
+            return span.parent_id == parent_id if parent_id else trace.parent(span) is None
 
         # where a request was sent again with the same header, it is the last that was answered
-        return self._await_spans(evidence or self.evidence(traced), answering, 1)[-1]
+        return self._await_spans(evidence or self.evidence(traced), answers, 1)[-1]
 
     def _with_profile_id(self, span: Span, evidence: Evidence) -> Span:
         evidence.trace = self.tempo.trace(span.trace_id)
@@ -188,12 +199,27 @@ class Linker:
             return Evidence(traced.trace_id)
         return Evidence(parse_trace_id(traced) if isinstance(traced, str) else _context(traced).trace_id)
 
-    def _await_spans(self, evidence: Evidence, wanted: Callable[[Trace], list[Span]], count: int) -> list[Span]:
-        for _ in self.waiting.looks():
-            evidence.trace = self.tempo.trace(evidence.trace_id)
-            spans = wanted(evidence.trace) if evidence.trace else []
+    def _await_spans(self, evidence: Evidence, is_wanted: Callable[[Span, Trace], bool], count: int) -> list[Span]:
+        """Wait for so many spans with a profile ID.
+
+        A span is exported once, with all its attributes: where the wanted spans are there without a profile ID, none
+        will come. Others of the request may still be on their way, so it is waited as long again as these took.
+        """
+        over_at: float | None = None
+        for waited in self.waiting.looks():
+            trace = evidence.trace = self.tempo.trace(evidence.trace_id)
+            if trace is None:
+                continue
+            spans = [span for span in trace.linkable if is_wanted(span, trace)]
             if len(spans) >= count:
                 return spans
+            bare = [span for span in trace.local_roots if _is_bare_root(span) and is_wanted(span, trace)]
+            if len(spans) + len(bare) < count:
+                over_at = None
+            elif over_at is None:
+                over_at = waited + _others_may_take_s(bare)
+            elif waited >= over_at:
+                break
         if evidence.trace is None:
             raise TraceNotFoundError(explaining.no_trace(evidence, self), evidence)
         raise NoProfileIdError(explaining.no_profile_id(evidence, count), evidence)
@@ -322,6 +348,18 @@ class Linker:
             span.end_ns // 1_000_000 + self.margin_ms,
             self.profile_type,
         )
+
+
+def _is_bare_root(span: Span) -> bool:
+    """Tell whether a span is a local root for sure, not one whose parent is late, and carries no profile ID."""
+    is_sure = not span.parent_id or bool(span.parent_is_remote) or span.kind in {SpanKind.SERVER, SpanKind.CONSUMER}
+    return is_sure and not span.profile_id
+
+
+def _others_may_take_s(spans: Iterable[Span]) -> float:
+    """Return how long others of a request may still be on their way, s: as long again as these took to arrive."""
+    took_s = time.time() - max((span.end_ns for span in spans), default=0) / 1e9
+    return max(0.0, took_s) + _EXPORT_UNDER_WAY_S if took_s < _EXPORTER_DELAY_S else 0.0
 
 
 def _profile_id_to_ask_with(span: Span, evidence: Evidence | None = None) -> str:

@@ -30,6 +30,26 @@ def test_a_profile_id_that_arrives_after_other_spans_is_waited_for(follow: Follo
     assert scene.trace_looks == 4
 
 
+def test_an_answering_span_without_a_profile_id_is_told_without_waiting_to_the_end(follow: Follow) -> None:
+    scene = Scene().add(server_span(profile_id=None, ended_s_ago=0.1))
+    began = time.monotonic()
+    with pytest.raises(NoProfileIdError, match="span processor"):
+        follow(scene, timeout_s=300).linked_span(_SENT)
+    assert time.monotonic() - began < 150
+
+
+def test_an_answering_span_that_comes_after_one_without_a_profile_id_is_still_found(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30})])
+    scene.add(server_span(CALL, profile_id=None, ended_s_ago=0.1)).add(server_span(), after_looks=3)
+    assert follow(scene).linked_span(_SENT).span_id == ANSWERING
+
+
+def test_where_more_processes_are_awaited_than_have_answered_it_waits_for_them(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_PRICE: 30}, INNER)])
+    scene.add(server_span(profile_id=None, ended_s_ago=0.1)).add(server_span(), server_span(INNER, CALL), after_looks=9)
+    assert len(follow(scene).linked_spans(_SENT, count=2)) == 2
+
+
 def test_samples_that_arrive_in_two_uploads_are_all_there(follow: Follow) -> None:
     scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_SEARCH: 20, _PRICE: 10}, after_s=0.4)])
     linked = follow(scene.add(server_span(ended_s_ago=-5)), upload_interval_s=0.5).linked_span(_SENT)
