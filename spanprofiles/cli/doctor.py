@@ -11,7 +11,14 @@ from dataclasses import replace
 import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
-from spanprofiles.cli.options import Seconds, backend_options, data_source_options, endpoints, one_place
+from spanprofiles.cli.options import (
+    Seconds,
+    backend_options,
+    data_source_options,
+    endpoints,
+    one_place,
+    profile_type_option,
+)
 from spanprofiles.doctor import (
     HARMLESS,
     LONGEST_SINCE_S,
@@ -24,7 +31,7 @@ from spanprofiles.doctor import (
     examine,
 )
 from spanprofiles.linking.grafana import DataSources, SettingsError, read_data_sources
-from spanprofiles.model import CPU, Endpoints
+from spanprofiles.model import Endpoints
 
 _SINCE = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -53,7 +60,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str) -> 
 @click.option("--service", default="", metavar="NAME", help="service.name. [default: the only one Tempo knows]")
 @click.option("--since", "since_s", default="15m", show_default=True, callback=_seconds, help="How far back to look.")
 @click.option("--trace", "trace_id", default="", metavar="ID", help="Look at the spans of this trace alone.")
-@click.option("--profile-type", default=CPU, show_default=True, help="The type of profile to look for.")
+@profile_type_option
 @data_source_options
 @click.option("--probe", is_flag=True, help="Send a synthetic span and profile first, and read them back.")
 @click.option("--otlp", "otlp_url", metavar="URL", help="OTLP/HTTP receiver, for --probe. [SPAN_PROFILES_OTLP_URL]")

@@ -15,6 +15,12 @@ def evidence(facts: Facts) -> tuple[str, ...]:
     return (*_cannot(found), *_strange(facts, found), *_foreign(found), *_by_event(found))
 
 
+def other_types(facts: Facts) -> tuple[str, ...]:
+    """Return which types of profile, that are no time, have samples with the spans' IDs, one sentence each."""
+    found = facts.profiles or ProfileFacts()
+    return tuple(f"samples of type {one} carry the spans' IDs" for one in found.carried_by if one != found.looked_at)
+
+
 def cannot_link(facts: Facts) -> bool:
     """Tell whether the service's samples cannot carry span IDs, whatever its spans do."""
     return bool((facts.profiles or ProfileFacts()).cannot_link)

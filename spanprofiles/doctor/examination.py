@@ -61,6 +61,8 @@ class Examination:
                 lines.append(f"  {one.verdict.value}: {one.hop}: {'; '.join(one.evidence)}")
                 if one.advice:
                     lines.append(f"    do: {one.advice}")
+            elif one.verdict is Verdict.OK and one.advice:
+                lines.append(f"  note: {one.hop}: {'; '.join(one.evidence)}: {one.advice}")
         lines += [f"  span {one.span.span_id}: {one.cause.value}: {one.sentence}" for one in self.unlinked[:_SHOWN]]
         good = [one.hop for one in self.findings if one.verdict is Verdict.OK]
         lines.append(f"  in order: {', '.join(good) or 'nothing'}")

@@ -21,6 +21,7 @@ from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, is_overdue
 from spanprofiles.linking import Evidence, Linker
 from spanprofiles.linking.grafana import DataSources
 from spanprofiles.model import CPU, Endpoints, Trace, parse_trace_id
+from spanprofiles.model.profile_types import stand_ins
 
 #: How far back one can look, s: Pyroscope answers no longer window than 24 h, and the doctor adds margins.
 LONGEST_SINCE_S = 20 * 3600.0
@@ -238,6 +239,9 @@ class _Examiner:
     def _profiles(self) -> Facts:
         found = gathering.profiles(self._case, self._facts.roots.carrying)
         facts = replace(self._facts, profiles=found)
+        if found.looked_at:
+            others = stand_ins(found.types, found.looked_at) if self._case.profile_type == CPU else ()
+            self._case = replace(self._case, profile_type=found.looked_at, stand_ins=others)
         if facts.traces is None or found.newest_ms is None or found.own_found:
             return facts
         seen = gathering.exemplars(self._case) or ()

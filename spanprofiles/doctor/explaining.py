@@ -14,6 +14,7 @@ from spanprofiles.doctor.processes import process_of
 from spanprofiles.doctor.unlabelled import Group, groups, lasts_ns, outlasting_spans
 from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, Arrival, Uploads
 from spanprofiles.model import Span
+from spanprofiles.model.profile_types import Kind
 from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS, is_too_short
 from spanprofiles.model.unlabelled import Explains
 
@@ -144,6 +145,9 @@ def explain(facts: Facts) -> list[Explanation]:
                 explained.append(_unlabelled(one.span, group))
             else:
                 later = outlasting.get(one.span.span_id, ())
+                if facts.looked_at.kind is Kind.WALL and _is_late_of_wall(one.span, later, uploads, facts.now_ns):
+                    explained.append(_without_wall_time(one.span, later, uploads))
+                    continue
                 explained.append(_explain(one.span, later, uploads, facts.now_ns, _rates(siblings), dead, group))
         elif one.place is not Place.EMBEDDED:
             explained.append(Explanation(one.span, Cause.FAR_AWAY, f"its samples are {_distance(one)} it"))
@@ -188,6 +192,21 @@ def cpu_without_id(group: Group) -> str:
     around = f"around the {len(group.links)} span(s) like it" if len(group.links) > 1 else "around it"
     spent = f"its process spent {cpu_ns / 1e6:.0f} ms of CPU without a span ID {around}"
     return f"{spent}: {named}" if named else spent
+
+
+def _is_late_of_wall(span: Span, outlasting: Sequence[Span], uploads: Uploads, now_ns: int) -> bool:
+    is_awaited = uploads.arrival(span, now_ns) is Arrival.AWAITED
+    return not is_awaited and not is_too_short(lasts_ns(span, outlasting))
+
+
+def _without_wall_time(span: Span, outlasting: Sequence[Span], uploads: Uploads) -> Explanation:
+    wall_ns = uploads.cpu_around_ns(span)
+    return Explanation(
+        span,
+        Cause.UNCLEAR,
+        f"{_lasted(span, outlasting)}, its process has {wall_ns / 1e6:.0f} ms of wall time in that time; waiting has"
+        " samples of wall time too: its samples carry no span ID, or the profiler did not look at its thread",
+    )
 
 
 def _explain(

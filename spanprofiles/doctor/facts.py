@@ -13,6 +13,7 @@ from spanprofiles.doctor.roots import Roots, roots_of
 from spanprofiles.linking.grafana import GrafanaLink
 from spanprofiles.model import CPU, Span, Trace, languages, profilers
 from spanprofiles.model.languages import Language
+from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.profilers import Profiler
 
 
@@ -104,6 +105,9 @@ class ProfileFacts:
         signs: the labels of them that tell of the profiler (:data:`spanprofiles.model.profilers.TELLING_LABELS`).
         all_types: the profile types of all services.
         own_found: whether samples with the profile IDs of the newest spans are under the service's name.
+        looked_at: the type of time that is looked at from there on: the one that is asked for, or what stands in for
+            it; empty for the one that is asked for.
+        carried_by: the other types whose samples carry those IDs, where samples of the type that is asked for do not.
         labelled: whether other span IDs are on its samples; looked for where those of the newest spans are not.
         newest_ms: date of the newest profile of the service, ms since the epoch, or None.
         around: what its profiles hold around the newest spans, imports left out; asked for where no sample carries a
@@ -118,6 +122,8 @@ class ProfileFacts:
     signs: tuple[Mapping[str, str], ...] = ()
     all_types: tuple[str, ...] = ()
     own_found: bool = False
+    looked_at: str = ""
+    carried_by: tuple[str, ...] = ()
     labelled: bool = False
     newest_ms: int | None = None
     around: AroundSpans | None = None
@@ -156,9 +162,10 @@ class Link:
     Attributes:
         span: the span.
         place: where its samples are.
-        cpu_ns: what they sum up to, ns.
+        cpu_ns: what they sum up to, ns; wall time where they are of that, and 10 ms for each where they are counted.
         dated_ms: date of the profile that has them, ms since the epoch; known only of some that lie outside.
         is_earlier: whether they lie before the span; None where they are within 30 s, or nowhere.
+        profile_type: the type of profile that has them.
     """
 
     span: Span
@@ -166,6 +173,7 @@ class Link:
     cpu_ns: int = 0
     dated_ms: int | None = None
     is_earlier: bool | None = None
+    profile_type: str = CPU
 
     @property
     def is_linked(self) -> bool:
@@ -300,6 +308,11 @@ class Facts:
     def roots(self) -> Roots:
         """The service's local root spans in the traces that were found."""
         return roots_of(self.traces.traces if self.traces else (), self.service)
+
+    @property
+    def looked_at(self) -> ProfileType:
+        """The type of profile that is looked at: the one that is asked for, or what stands in for it."""
+        return ProfileType.of((self.profiles.looked_at if self.profiles else "") or self.profile_type)
 
     @cached_property
     def languages(self) -> tuple[Language, ...]:

@@ -74,9 +74,9 @@ class ProfileType:
         """Whether its values are nanoseconds of CPU time."""
         return self.kind is Kind.CPU and self.unit == "nanoseconds"
 
-    def time_ns(self, value: int) -> int:
+    def time_ns(self, value: float) -> int:
         """Return a value as time, ns; one sample counts as the usual period of 10 ms."""
-        return value * SAMPLE_PERIOD_NS if self.unit == "count" else value
+        return int(value * SAMPLE_PERIOD_NS if self.unit == "count" else value)
 
     def as_text(self, value: int) -> str:
         """Write a value with its unit: ``380.0 ms``, ``38 samples``, ``1.5 MiB``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
@@ -39,6 +39,7 @@ class Case:
         since_s: how far back, s.
         trace_id: look at this trace alone, or an empty text.
         profile_type: which profiles.
+        stand_ins: the other types of time that are asked for a span without samples of that type.
         most_traces: traces at most.
         most_spans: spans at most, each asked for its samples.
         otlp_http: where traces are sent to, or empty.
@@ -55,6 +56,7 @@ class Case:
     since_s: float = 900.0
     trace_id: str = ""
     profile_type: str = CPU
+    stand_ins: tuple[str, ...] = ()
     most_traces: int = 120
     most_spans: int = 200
     otlp_http: str = ""
@@ -110,6 +112,15 @@ class Case:
         last = max(span.end_ns for span in found) // 1_000_000
         margin_ms = _FAR_MARGIN_S * 1000
         return ProfileQuery(self.selector, first - margin_ms, last + margin_ms, self.profile_type)
+
+    def of_type(self, profile_type: str) -> Case:
+        """Return the same question about profiles of a type."""
+        return self if profile_type == self.profile_type else replace(self, profile_type=profile_type, stand_ins=())
+
+    @property
+    def each_type(self) -> list[Case]:
+        """The same question about each type of profile that may have a span's samples, the first one first."""
+        return [self.of_type(one) for one in (self.profile_type, *self.stand_ins)]
 
     def each(self, ask: Callable[[_Asked], _Answer | None], asked: Sequence[_Asked]) -> list[_Answer]:
         """Ask the same of several, a few at once; leave out those that have no answer, or come after the deadline.

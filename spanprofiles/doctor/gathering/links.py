@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from spanprofiles.clients import ProfileQuery, ProfileSeries
 from spanprofiles.doctor.facts import LabelCheck, Link, LinkFacts, Place, ProfileFacts
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.gathering.profiles import exemplars, valid_ids
 from spanprofiles.doctor.processes import ProcessLabel, process_label
-from spanprofiles.model import Span, label_selector
+from spanprofiles.model import FlameGraph, Span, label_selector
 from spanprofiles.model.margins import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S
+from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import measures_cpu, narrowed, without_span
 
 _AT_ONCE = 50
@@ -39,7 +41,7 @@ def links(case: Case, carrying: Sequence[Span], profiles: ProfileFacts) -> LinkF
     spans = _chosen(case, carrying)
     label = process_label(spans, profiles.series)
     # before the spans are asked for: what is seen here is there for them as well
-    uploads = case.pyroscope.totals(case.window(), case.step_s, _labels(label))
+    uploads = [_in_time(case, one) for one in case.pyroscope.totals(case.window(), case.step_s, _labels(label))]
     found = _located(case, case.each(lambda span: _near(case, span), spans))
     names = any("span_name" in labels for labels in profiles.series)
     is_linked = any(one.is_linked for one in found)
@@ -65,6 +67,12 @@ def _labels(label: ProcessLabel | None) -> list[str]:
     return [label.label] if label else []
 
 
+def _in_time(case: Case, series: ProfileSeries) -> ProfileSeries:
+    """Return what was counted as time, ns."""
+    kind = ProfileType.of(case.profile_type)
+    return replace(series, points=tuple((date_ms, float(kind.time_ns(value))) for date_ms, value in series.points))
+
+
 def _chosen(case: Case, carrying: Sequence[Span]) -> list[Span]:
     usable = [span for span in carrying if valid_ids([span])]
     usable.sort(key=lambda span: span.trace_id != case.trace_id)  # stable: the newest of each stay first
@@ -72,26 +80,32 @@ def _chosen(case: Case, carrying: Sequence[Span]) -> list[Span]:
 
 
 def _near(case: Case, span: Span) -> Link:
-    found = case.pyroscope.span_profile(case.around(span, EMBEDDED_MARGIN_S), valid_ids([span]))
-    return Link(span, Place.NOWHERE if found.is_empty else Place.EMBEDDED, found.total)
+    for asked in case.each_type:
+        found = case.pyroscope.span_profile(asked.around(span, EMBEDDED_MARGIN_S), valid_ids([span]))
+        if not found.is_empty:
+            return Link(span, Place.EMBEDDED, _time_ns(asked, found), profile_type=asked.profile_type)
+    return Link(span, Place.NOWHERE, profile_type=case.profile_type)
+
+
+def _time_ns(case: Case, found: FlameGraph) -> int:
+    return ProfileType.of(case.profile_type).time_ns(found.total)
 
 
 def _located(case: Case, found: list[Link]) -> list[Link]:
     """Look for the samples of those that have none near by, further away."""
-    missing = [one for one in found if not one.is_linked]
-    somewhere: set[str] = set()
-    for start in range(0, len(missing), _AT_ONCE):
-        some = [one.span for one in missing[start : start + _AT_ONCE]]
-        if not case.pyroscope.span_profile(case.far_around(some), valid_ids(some)).is_empty:
-            somewhere |= {span.span_id for span in some}
-    located = {
-        one.span.span_id: one
-        for one in case.each(lambda one: _far(case, one), [one for one in missing if one.span.span_id in somewhere])
-    }
-    found = [located.get(one.span.span_id, one) for one in found]
+    for asked in case.each_type:
+        missing = [one for one in found if not one.is_linked]
+        somewhere: set[str] = set()
+        for start in range(0, len(missing), _AT_ONCE):
+            some = [one.span for one in missing[start : start + _AT_ONCE]]
+            if not case.pyroscope.span_profile(asked.far_around(some), valid_ids(some)).is_empty:
+                somewhere |= {span.span_id for span in some}
+        far = [one for one in missing if one.span.span_id in somewhere]
+        located = {one.span.span_id: one for one in case.each(partial(_far, asked), far)}
+        found = [located.get(one.span.span_id, one) for one in found]
     away = [one for one in found if one.is_earlier is not None]
     ends = [*away[: _DATED // 2], *away[max(_DATED // 2, len(away) - _DATED // 2) :]]
-    dated = {one.span.span_id: one for one in case.each(lambda one: _dated(case, one), ends)}
+    dated = {one.span.span_id: one for one in case.each(lambda one: _dated(case.of_type(one.profile_type), one), ends)}
     return [dated.get(one.span.span_id, one) for one in found]
 
 
@@ -107,7 +121,8 @@ def _far(case: Case, link: Link) -> Link:
     by_button = not case.pyroscope.span_profile(case.around(span, BUTTON_MARGIN_S), ids).is_empty
     earlier = replace(wide, end_ms=span.start_ns // 1_000_000 - EMBEDDED_MARGIN_S * 1000)
     is_earlier = not case.pyroscope.span_profile(earlier, ids).is_empty
-    return Link(span, Place.BUTTON if by_button else Place.OUTSIDE, whole.total, is_earlier=is_earlier)
+    place = Place.BUTTON if by_button else Place.OUTSIDE
+    return Link(span, place, _time_ns(case, whole), is_earlier=is_earlier, profile_type=case.profile_type)
 
 
 def _dated(case: Case, link: Link) -> Link:
@@ -135,25 +150,27 @@ def _checks(case: Case, found: Sequence[Link], *, with_names: bool) -> list[Labe
     by_load = sorted(usable, key=lambda one: -one.cpu_ns / max(1, one.span.duration_ns))[: _CHECKED // 2]
     rest = [one for one in usable if one not in by_load]
     every = max(1, -(-len(rest) // (_CHECKED // 2)))
-    chosen = [one.span for one in (*by_load, *rest[::every])]
-    checks = case.each(lambda span: _check(case, span, with_names=with_names), chosen)
+    chosen = [*by_load, *rest[::every]]
+    of_each = {one.span.span_id: case.of_type(one.profile_type) for one in chosen}
+    checks = case.each(lambda one: _check(of_each[one.span.span_id], one.span, with_names=with_names), chosen)
     spans = [one.span for one in found]
     foreign = [one for one in checks if one.foreign_ns]
-    told = {one.span.span_id: one for one in case.each(lambda one: _with_neighbours(case, one, spans), foreign)}
+    neighbours = case.each(lambda one: _with_neighbours(of_each[one.span.span_id], one, spans), foreign)
+    told = {one.span.span_id: one for one in neighbours}
     return [told.get(one.span.span_id, one) for one in checks]
 
 
 def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
     ids, end_ms = valid_ids([span]), span.end_ns // 1_000_000
     late_query = ProfileQuery(case.selector, end_ms + _LATE_MS, end_ms + _LATE_FOR_MS, case.profile_type)
-    late_ns = case.pyroscope.span_profile(late_query, ids).total
+    late_ns = _time_ns(case, case.pyroscope.span_profile(late_query, ids))
     if late_ns:  # samples after the span alone are those of a clock that is ahead
         on_time = replace(case.around(span, BUTTON_MARGIN_S), end_ms=end_ms + _LATE_MS)
         late_ns = 0 if case.pyroscope.span_profile(on_time, ids).is_empty else late_ns
     if not with_names:
         return LabelCheck(span, late_ns)
     others = case.around(span, EMBEDDED_MARGIN_S, _with_another_name(case.selector, span.name))
-    return LabelCheck(span, late_ns, case.pyroscope.span_profile(others, ids).total)
+    return LabelCheck(span, late_ns, _time_ns(case, case.pyroscope.span_profile(others, ids)))
 
 
 def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> LabelCheck:
@@ -163,7 +180,7 @@ def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> La
 
     def carrying(name: str) -> int:
         selector = narrowed(case.selector, label_selector({"span_name": name})[1:-1])
-        return case.pyroscope.span_profile(case.around(span, EMBEDDED_MARGIN_S, selector), ids).total
+        return _time_ns(case, case.pyroscope.span_profile(case.around(span, EMBEDDED_MARGIN_S, selector), ids))
 
     names = tuple(name for name in sorted(beside)[:_NEIGHBOURS] if carrying(name))
     return replace(check, own_ns=carrying(span.name), neighbours=names)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from spanprofiles.clients import ClientError, RequestRefusedError, SpanExemplar
 from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.doctor.facts import ProfileFacts
 from spanprofiles.doctor.gathering.case import Case
-from spanprofiles.model import IdentifierError, Span, label_selector, parse_span_id
+from spanprofiles.model import CPU, IdentifierError, Span, label_selector, parse_span_id
+from spanprofiles.model.profile_types import stand_ins
 from spanprofiles.model.profilers import TELLING_LABELS
 
 _NEWEST = 20
@@ -32,21 +34,40 @@ def profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
     window = case.window()
     first, last = window.start_ms, window.end_ms
     services = tuple(known_services(case))
-    is_known = case.service in services
-    series = tuple(case.pyroscope.series(first, last, [case.selector])) if is_known else ()
-    signs = tuple(case.pyroscope.series(first, last, [case.selector], TELLING_LABELS)) if is_known else ()
-    ids = valid_ids(carrying)[:_NEWEST]
-    own = is_known and bool(ids) and not case.pyroscope.span_profile(window, ids).is_empty
-    return ProfileFacts(
+    all_types = tuple(case.pyroscope.profile_types(first, last))
+    if case.service not in services:
+        ids = valid_ids(carrying)[:_NEWEST]
+        under = _found_under(case, services, all_types, ids)
+        return ProfileFacts(services=services, all_types=all_types, found_under=under, refused=refused(case))
+    known = ProfileFacts(
         services=services,
-        series=series,
-        signs=signs,
-        all_types=tuple(case.pyroscope.profile_types(first, last)),
-        own_found=own,
-        newest_ms=_newest_ms(case) if is_known else None,
-        found_under=() if own or not ids else _found_under(case, services, ids),
+        series=tuple(case.pyroscope.series(first, last, [case.selector])),
+        signs=tuple(case.pyroscope.series(first, last, [case.selector], TELLING_LABELS)),
+        all_types=all_types,
+    )
+    return _with_types(case, known, valid_ids(carrying)[:_NEWEST])
+
+
+def _with_types(case: Case, known: ProfileFacts, ids: Sequence[str]) -> ProfileFacts:
+    """Add which type of profile is to be looked at: the one that carries the newest spans' IDs, if any does."""
+    instead = stand_ins(known.types, case.profile_type) if case.profile_type == CPU else ()
+    own = next((one for one in (case.profile_type, *instead) if _carries(case.of_type(one), ids)), "")
+    looked_at = own or next((one for one in (case.profile_type, *instead) if one in known.types), case.profile_type)
+    rest = [one for one in known.types if one not in {case.profile_type, *instead}]
+    carried_by = [own] if own else [one for one in rest if _carries(case.of_type(one), ids)]
+    return replace(
+        known,
+        own_found=bool(own),
+        looked_at=looked_at,
+        carried_by=tuple(one for one in carried_by if one != case.profile_type),
+        newest_ms=_newest_ms(case.of_type(looked_at)),
+        found_under=() if own else _found_under(case, known.services, known.all_types, ids),
         refused={} if own else refused(case),
     )
+
+
+def _carries(case: Case, ids: Sequence[str]) -> bool:
+    return bool(ids) and not case.pyroscope.span_profile(case.window(), ids).is_empty
 
 
 def known_services(case: Case) -> list[str]:
@@ -65,10 +86,17 @@ def _newest_ms(case: Case) -> int | None:
     return max((date_ms for one in totals for date_ms, _ in one.points), default=None)
 
 
-def _found_under(case: Case, services: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
+def _found_under(case: Case, services: Sequence[str], all_types: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
     """Return the other services whose samples carry these IDs: halves of the services are asked, then their halves."""
-    if case.pyroscope.span_profile(case.window(_EVERYTHING), ids).is_empty:
-        return ()
+    instead = stand_ins(all_types, case.profile_type) if case.profile_type == CPU else ()
+    for one in (case.profile_type, *instead):
+        asked = case.of_type(one)
+        if ids and not case.pyroscope.span_profile(asked.window(_EVERYTHING), ids).is_empty:
+            return _holding(asked, services, ids) or (_NAMELESS,)
+    return ()
+
+
+def _holding(case: Case, services: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
     holding: list[str] = []
     pending = [[name for name in services if name != case.service]]
     while pending:
@@ -79,7 +107,7 @@ def _found_under(case: Case, services: Sequence[str], ids: Sequence[str]) -> tup
             holding += names
         else:
             pending += [names[: len(names) // 2], names[len(names) // 2 :]]
-    return tuple(sorted(holding)) or (_NAMELESS,)
+    return tuple(sorted(holding))
 
 
 def _any_of(services: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spanprofiles.doctor.facts import Facts, GrafanaLook
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.model.profile_types import setting
 
 HOP = "Grafana"
 
@@ -24,7 +25,8 @@ def judge(facts: Facts) -> Finding:
     if broken:
         reason = broken[0].link.explanation or broken[0].outcome
         evidence: tuple[str, ...] = (f"{len(broken)} of {len(found.looks)} span(s) lead to nothing in Grafana", reason)
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, "; ".join(warnings) or _labels(facts, broken))
+        advice = [*_types(facts, broken), *warnings] or [_labels(facts, broken)]
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, "; ".join(advice))
     asked = next((one.link.query.label_selector for one in found.looks if one.link.query), "")
     evidence = (f"{len(found.looks)} of {len(found.looks)} span(s) lead to their samples, asked with {asked}",)
     undrawn = [one for one in found.looks if one.embedded_is_drawn is False]
@@ -33,6 +35,18 @@ def judge(facts: Facts) -> Finding:
     if warnings or undrawn:
         return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, "; ".join(warnings) or "press the button instead")
     return Finding(HOP, Verdict.OK, evidence, seen)
+
+
+def _types(facts: Facts, broken: list[GrafanaLook]) -> list[str]:
+    """Compare the type of profile that is asked for with the one that has the spans' samples."""
+    linked_by = {one.span.span_id: one.profile_type for one in facts.focus if one.is_linked}
+    found = {
+        linked_by[one.link.span.span_id]
+        for one in broken
+        if one.link.query and one.link.query.profile_type != linked_by.get(one.link.span.span_id, "")
+        if one.link.span.span_id in linked_by
+    }
+    return [setting(one) for one in sorted(found)]
 
 
 def _labels(facts: Facts, broken: list[GrafanaLook]) -> str:

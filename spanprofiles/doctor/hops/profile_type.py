@@ -1,22 +1,54 @@
-"""Hop: the service has profiles of the type that is asked for."""
+"""Hop: the service has profiles of a type whose samples can carry span IDs."""
 
 from __future__ import annotations
 
+from spanprofiles.doctor import agents
 from spanprofiles.doctor.facts import Facts, ProfileFacts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.model import CPU
+from spanprofiles.model.languages import Language
+from spanprofiles.model.profile_types import ProfileType, setting
 
 HOP = "profile type"
 
 
 def judge(facts: Facts) -> Finding:
-    """Judge whether the type is among those seen."""
+    """Judge whether the type is among those seen, or another one stands in for it."""
     found = facts.profiles or ProfileFacts()
-    seen = {"asked": facts.profile_type, "types": list(found.types)}
-    if facts.profile_type in found.types:
-        return Finding(HOP, Verdict.OK, (facts.profile_type,), seen)
-    named = ", ".join(found.types) or "none"
-    evidence = (f"{facts.service} has no profile of type {facts.profile_type}", f"its types: {named}")
-    advice = "turn CPU profiling on in the agent: samples of memory, locks and the like carry no span IDs"
-    if found.types and facts.profile_type in found.all_types:
+    asked = facts.profile_type
+    looked_at = found.looked_at or asked
+    seen = {
+        "asked": asked,
+        "types": list(found.types),
+        "looked_at": looked_at if looked_at in found.types else None,
+        "carried_by": list(found.carried_by),
+    }
+    absent = f"{facts.service} has no profile of type {asked}"
+    if looked_at in found.types and looked_at in found.carried_by:
+        not_asked = f"those of {asked} do not" if asked in found.types else absent
+        evidence: tuple[str, ...] = (f"samples of type {looked_at} carry the spans' IDs; {not_asked}",)
+        return Finding(HOP, Verdict.OK, evidence, seen, setting(looked_at))
+    carried = tuple(f"samples of type {one} carry the spans' IDs" for one in found.carried_by)
+    if looked_at in found.types:
+        instead = () if looked_at == asked else (absent, f"{looked_at} is looked at in its place")
+        if carried and asked != CPU:
+            return Finding(HOP, Verdict.BROKEN, (asked, *carried), seen, _ask_for(found.carried_by[0]))
+        return Finding(HOP, Verdict.OK, (*(instead or (asked,)), *carried), seen)
+    evidence = (absent, f"its types: {', '.join(found.types) or 'none'}", *carried, *agents.evidence(facts))
+    if asked != CPU:
+        advice = _ask_for(found.carried_by[0]) if carried else "ask for one of its types: --profile-type"
+    else:
+        advice = facts.advice(_turn_on)
+    if found.types and asked in found.all_types:
         advice += "; other services have that type"
     return Finding(HOP, Verdict.BROKEN, evidence, seen, advice)
+
+
+def _ask_for(profile_type: str) -> str:
+    return f"ask for that type (--profile-type {profile_type}), and {setting(profile_type)}"
+
+
+def _turn_on(language: Language) -> str:
+    if not language.has_processor:
+        return language.no_processor
+    return f"a span profile is one of {ProfileType.of(CPU).measure} or of wall time: {language.cpu}"

@@ -8,6 +8,8 @@ from spanprofiles.doctor.facts import Facts, LinkFacts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.unlabelled import Group, groups, half_labelled, outlasting_spans
 from spanprofiles.doctor.uploads import Arrival
+from spanprofiles.model import Span
+from spanprofiles.model.profile_types import Kind
 from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS
 from spanprofiles.model.unlabelled import Explains, UnlabelledCpu
 
@@ -16,6 +18,9 @@ HOP = "sample labels"
 # Of the spans that should have samples, so many may lose their labels before the hop is broken, and not only doubtful.
 _BROKEN_SHARE = 0.05
 _NAMES = 4
+
+# Spans that last so long together have samples of wall time, whatever they do.
+_ENOUGH_WALL_NS = 2_000_000_000
 
 
 def judge(facts: Facts) -> Finding:
@@ -41,11 +46,12 @@ def judge(facts: Facts) -> Finding:
         "without_labels": [_seen(one) for one in lost],
         "half_labelled": [_seen(one) for one in half],
     }
+    reasons = (*agents.evidence(facts), *agents.other_types(facts))
     carried = f"samples carry the IDs of {linked} of {len(found.links)} span(s)"
     if not linked:
         carried = f"no sample of {facts.service} carries the ID of one of {len(found.links)} span(s)"
     if lost:
-        evidence = (carried, *(_sentence(one) for one in lost[:_NAMES]), *agents.evidence(facts))
+        evidence = (carried, *(_sentence(one) for one in lost[:_NAMES]), *reasons)
         is_broken = lost_spans >= _BROKEN_SHARE * (linked + lost_spans) or bool(facts.trace_id)
         verdict = Verdict.BROKEN if is_broken else Verdict.DOUBTFUL
         return Finding(HOP, verdict, evidence, seen, _advice(facts, has_labels=bool(linked or exemplars or has_names)))
@@ -59,20 +65,35 @@ def judge(facts: Facts) -> Finding:
         evidence = (f"samples carry span IDs{f', such as {examples}' if examples else ''}",)
         return Finding(HOP, Verdict.OK, evidence, seen)
     if agents.cannot_link(facts):
-        evidence = (carried, *agents.evidence(facts))
+        evidence = (carried, *reasons)
         return Finding(HOP, Verdict.BROKEN, evidence, seen, agents.advice(facts))
+    unlabelled_wall = _wall_time(facts, [span for span in arrived if is_long(span)])
+    if unlabelled_wall:
+        return Finding(HOP, Verdict.BROKEN, (carried, unlabelled_wall, *reasons), seen, agents.advice(facts))
     if not arrived:
         evidence = (carried, "the spans ended moments ago: their upload may still come")
         return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, "look again after one upload interval of the agent")
     # where nothing at all is labelled, it does not matter what else the process computes
     busy = [one for one in without if one.cpu and not one.are_short and _computed(one, one.cpu)]
     if busy:
-        evidence = (carried, *(_sentence(one) for one in busy[:_NAMES]), *agents.evidence(facts))
+        evidence = (carried, *(_sentence(one) for one in busy[:_NAMES]), *reasons)
         return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(facts, has_labels=False))
     spent_ns = sum(one.cpu.cpu_ns for one in without if one.cpu)
     little = f"around them its profiles hold {spent_ns / 1e6:.0f} ms of CPU: too little to tell why"
-    evidence = (carried, little, *agents.evidence(facts))
+    evidence = (carried, little, *reasons)
     return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, f"{_COMPUTE}; if there is still none: {agents.advice(facts)}")
+
+
+def _wall_time(facts: Facts, spans: list[Span]) -> str:
+    """Say how much wall time carries no span ID, where that says all: waiting has samples of wall time too."""
+    spent_ns = sum(span.duration_ns for span in spans)
+    if facts.looked_at.kind is not Kind.WALL or spent_ns < _ENOUGH_WALL_NS:
+        return ""
+    wall_ns = sum(value for one in (facts.links or LinkFacts()).uploads for _, value in one.points)
+    return (
+        f"its profiles hold {wall_ns / 1e9:.2f} s of wall time, the {len(spans)} span(s) looked at last"
+        f" {spent_ns / 1e9:.2f} s, and waiting has samples of wall time too"
+    )
 
 
 def _computed(group: Group, cpu: UnlabelledCpu) -> bool:
