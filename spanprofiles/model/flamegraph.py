@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Union
 
+from spanprofiles.model import sandwich
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import CPU
 
@@ -168,6 +169,20 @@ class FlameGraph:
             if start is not None:
                 found.append((path[start:], value))
         return FlameGraph(found, self.profile_type)
+
+    def callees_of(self, function: Function) -> FlameGraph:
+        """Return what a function called: the part below its outermost occurrence, without the function itself."""
+        stacks = sandwich.callees(self._stacks.items(), lambda name: _matches(function, name))
+        return FlameGraph(stacks, self.profile_type)
+
+    def callers_of(self, function: Function) -> FlameGraph:
+        """Return who called a function, the other way round: its direct callers outermost, under them who called those.
+
+        Like :meth:`callees_of` it counts a recursive function once for each call path, where it stands outermost: both
+        have the total of :meth:`total_of`.
+        """
+        stacks = sandwich.callers(self._stacks.items(), lambda name: _matches(function, name))
+        return FlameGraph(stacks, self.profile_type)
 
     @cached_property
     def by_function(self) -> Mapping[str, FunctionTotals]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from spanprofiles.model import sandwich
 from spanprofiles.model.flamegraph import FlameGraph
 
 
@@ -54,9 +55,8 @@ class SourceLines:
         self._children: list[dict[str, int]] = [{}]
         self._places: list[Counter[tuple[str, int]]] = [Counter()]
         self._own: dict[str, Counter[tuple[str, int]]] = {}
-        self._stacks: Counter[tuple[str, ...]] = Counter()
-        for frames, value in stacks:
-            self._stacks[tuple(frame.name for frame in frames)] += value
+        self._stacks = [(tuple(frames), value) for frames, value in stacks]
+        for frames, value in self._stacks:
             node = self.ROOT
             for frame in frames:
                 node = self._children[node].setdefault(frame.name, len(self._children))
@@ -71,12 +71,12 @@ class SourceLines:
     @property
     def flamegraph(self) -> FlameGraph:
         """The same samples by the names of functions alone."""
-        return FlameGraph(self._stacks)
+        return FlameGraph((tuple(frame.name for frame in frames), value) for frames, value in self._stacks)
 
     @property
     def total(self) -> int:
         """The value of all samples together."""
-        return self._stacks.total()
+        return sum(value for _, value in self._stacks)
 
     @property
     def is_empty(self) -> bool:
@@ -94,6 +94,14 @@ class SourceLines:
     def own_places(self, name: str) -> list[Place]:
         """Return the lines of a function's own code over all call paths, the one with the largest value first."""
         return _ordered(self._own.get(name, Counter()))
+
+    def callees_of(self, name: str) -> SourceLines:
+        """Return what a function called, as :meth:`FlameGraph.callees_of` does."""
+        return SourceLines(sandwich.callees(self._stacks, lambda frame: frame.name == name))
+
+    def callers_of(self, name: str) -> SourceLines:
+        """Return who called a function, as :meth:`FlameGraph.callers_of` does; their lines are those of the calls."""
+        return SourceLines(sandwich.callers(self._stacks, lambda frame: frame.name == name))
 
     @property
     def files(self) -> Mapping[str, frozenset[str]]:

@@ -12,7 +12,7 @@ from spanprofiles.report.svg import STYLE
 from spanprofiles.ui import security, words
 from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.sources import Sources, install_sources
-from spanprofiles.ui.views import alarm, compare, demo, doctor, rides, tour, traces
+from spanprofiles.ui.views import alarm, compare, demo, doctor, rides, sandwich, tour, traces
 
 
 def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, access_token: str = "") -> Flask:
@@ -37,7 +37,7 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
     with app.app_context():
         install_sources(Sources(endpoints, controls))
     security.protect(app, access_token)
-    for module in (rides, traces, compare, doctor, tour, demo, alarm):
+    for module in (rides, traces, sandwich, compare, doctor, tour, demo, alarm):
         app.register_blueprint(module.views)
     app.add_url_rule("/pictures.css", "pictures", _pictures)
     app.register_error_handler(ClientError, _server_failed)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from spanprofiles.clients import ClientError
 from spanprofiles.linking import Linker
 from spanprofiles.model import FlameGraph, IdentifierError, Span
+from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.source_lines import Place, SourceLines
 from spanprofiles.report import duration
 from spanprofiles.report.svg import FlameLayout
@@ -37,6 +38,7 @@ def places_of_boxes(layout: FlameLayout, files: ServiceFiles, lines: SourceLines
     """
     if lines is None:
         return [_file_of(box.names, files) for box in layout.boxes]
+    written = ProfileType.of(layout.profile_type).as_text
     nodes: list[int | None] = []
     places: list[str] = []
     for box in layout.boxes:
@@ -47,17 +49,17 @@ def places_of_boxes(layout: FlameLayout, files: ServiceFiles, lines: SourceLines
                 node = None if node is None else lines.below(node, name)
         nodes.append(node)
         told = box.parent >= 0 and len(box.names) == 1
-        places.append((place_words(lines.places(node)) if node is not None else "") if told else "")
+        places.append(place_words(lines.places(node), written) if told and node is not None else "")
     return [place or _file_of(box.names, files) for place, box in zip(places, layout.boxes, strict=True)]
 
 
-def own_place(files: ServiceFiles, lines: SourceLines | None, name: str) -> str:
+def own_place(files: ServiceFiles, lines: SourceLines | None, written: Callable[[int], str], name: str) -> str:
     """Return where a function's own code ran: file and lines, the file alone, or an empty text."""
-    return (place_words(lines.own_places(name)) if lines else "") or files.place_of(name)
+    return (place_words(lines.own_places(name), written) if lines else "") or files.place_of(name)
 
 
-def place_words(places: Sequence[Place]) -> str:
-    """Write lines with their share of the time: ``shop/stock.py:41``, ``shop/stock.py:41 (60.0 ms), 43 (20.0 ms)``."""
+def place_words(places: Sequence[Place], written: Callable[[int], str] = duration) -> str:
+    """Write lines, several with their values: ``shop/stock.py:41``, ``shop/stock.py:41 (60.0 ms), 43 (20.0 ms)``."""
     known = [place for place in places if place.file]
     if not known:
         return ""
@@ -65,7 +67,7 @@ def place_words(places: Sequence[Place]) -> str:
     for place in known[:_SHOWN]:
         line = str(place.line) if place.line else ""
         where = line if place.file == file and line else ":".join(filter(None, (short_file(place.file), line)))
-        words.append(f"{where} ({duration(place.value)})" if len(known) > 1 else where)
+        words.append(f"{where} ({written(place.value)})" if len(known) > 1 else where)
         file = place.file
     rest = len(known) - _SHOWN
     return ", ".join(words) + (f" and {rest} more" if rest > 0 else "")

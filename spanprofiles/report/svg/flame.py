@@ -104,6 +104,8 @@ def flame_svg(
     address: Address | None = None,
     place_of: PlaceOf = lambda _: "",
     label: str = "",
+    upwards: bool = False,
+    without_whole: bool = False,
 ) -> FlamePicture:
     """Draw a flame graph.
 
@@ -114,23 +116,31 @@ def flame_svg(
         address: where a click on a box leads; None for no links.
         place_of: where in the source code a box is.
         label: what a screen reader says of the picture.
+        upwards: whether the whole stands at the bottom and the rows above it.
+        without_whole: leave the row of the whole out.
     """
     placed, folded = place(layout, focus, width_px)
-    depth = layout.boxes[focus].depth
+    rows = 1 + max(one.box.depth for one in placed)
+    if without_whole:
+        placed = [one for one in placed if one.box.depth]
 
     def words(one: Placed) -> str:
         return describe(one.box, layout.whole.total, place_of(one.index), layout.profile_type)
 
-    drawn = [_draw(one, words(one), width_px, address, faded=one.box.depth < depth) for one in placed]
-    height = ROW_PX * (1 + max(one.box.depth for one in placed))
+    def top_of(box: FlameBox) -> int:
+        return ROW_PX * (rows - 1 - box.depth if upwards else box.depth - without_whole)
+
+    depth = layout.boxes[focus].depth
+    drawn = [_draw(one, top_of(one.box), words(one), width_px, address, faded=one.box.depth < depth) for one in placed]
+    height = ROW_PX * (rows - without_whole)
     attributes: dict[str, str | int | float] = {"class": "picture flame", "width": "100%", "height": height}
     if label:
         attributes |= {"role": "img", "aria-label": label}
     return FlamePicture(tag("svg", attributes, *drawn), len(placed), folded, height)
 
 
-def _draw(one: Placed, words: str, width_px: int, address: Address | None, *, faded: bool) -> str:
-    box, top = one.box, one.box.depth * ROW_PX
+def _draw(one: Placed, top: int, words: str, width_px: int, address: Address | None, *, faded: bool) -> str:
+    box = one.box
     left, width = percent(one.left), percent(one.width)
     classes = f"box {box_class(box)}"
     if one.width * width_px < _STROKE_FROM_PX:

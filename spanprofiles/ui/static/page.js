@@ -243,7 +243,18 @@ class Flame {
       line.textContent = text;
       return line;
     });
-    this.says.replaceChildren(name, ...facts, copy);
+    this.says.replaceChildren(name, ...facts, copy, ...this.ways());
+  }
+
+  // The way from the chosen box to its function's callers and callees.
+  ways() {
+    const { functions } = this.panel.dataset;
+    if (!functions || this.chosen === this.whole || this.chosen.names.length > 1) return [];
+    const way = document.createElement("a");
+    way.href = `${functions}?name=${encodeURIComponent(this.names[this.chosen.names[0]])}`;
+    way.className = "button";
+    way.textContent = "Callers and callees";
+    return [way];
   }
 
   copy() {

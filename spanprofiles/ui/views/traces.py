@@ -73,7 +73,7 @@ def profile_values(profile: SpanProfile, **parameters: str) -> dict[str, object]
         values["type_note"] = note(profile.flamegraph.profile_type)
         values["excess"] = cpu_excess(span, profile.flamegraph.cpu_ns)
         values["files"] = files
-        values["own_place"] = partial(own_place, files, lines)
+        values["own_place"] = partial(own_place, files, lines, profile.flamegraph.as_text)
         values["tells_lines"] = lines is not None
         values["top"] = profile.flamegraph.top(_TOP_ROWS)
         values["functions"] = len(profile.flamegraph.functions)

@@ -212,6 +212,18 @@ def test_a_merge_as_pprof_has_every_stack_with_its_lines(shop: Applications) -> 
     assert {line["line"] for location in merged["location"] for line in location["line"]} == {"11", "12", "13", "14"}
 
 
+def test_a_span_as_pprof_has_its_own_stacks_alone_with_their_lines(shop: Applications) -> None:
+    body = {"profileTypeID": CPU, "labelSelector": "{}", "spanSelector": [SPAN], "format": "PROFILE_FORMAT_PPROF"}
+    answer = shop.call("SelectMergeStacktraces", body | WINDOW)["pprof"]["profile"]
+    whole = tree(shop, "SelectMergeStacktraces", spanSelector=[SPAN])[""][0]
+    stacks = stack_values(answer)["stacks"]
+    assert sum(value for (value,) in stacks.values()) == whole
+    assert ("idle",) not in stacks
+    assert all(line["line"] for location in answer["location"] for line in location["line"])
+    nobody = shop.call("SelectMergeStacktraces", body | WINDOW | {"spanSelector": ["f" * 16]})
+    assert nobody == {"pprof": {"profile": {}}}
+
+
 @pytest.mark.parametrize("method", ["SelectMergeSpanProfile", "SelectMergeStacktraces"])
 def test_every_method_speaks_protobuf_too(shop: Applications, method: str) -> None:
     body = {"profileTypeID": CPU, "labelSelector": "{}", "spanSelector": [SPAN]} | WINDOW
