@@ -10,6 +10,7 @@ from spanprofiles.clients import ClientError, RequestRefusedError, ServerUnreach
 from spanprofiles.model import Endpoints, IdentifierError
 from spanprofiles.report.svg import STYLE
 from spanprofiles.ui import security, words
+from spanprofiles.ui.advice import page_words
 from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.sources import Sources, install_sources
 from spanprofiles.ui.views import alarm, compare, demo, doctor, rides, sandwich, tour, traces
@@ -26,6 +27,7 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.filters["page_words"] = page_words
     app.jinja_env.globals.update(
         list_name="Rides" if controls else "Traces",
         noun="ride" if controls else "request",

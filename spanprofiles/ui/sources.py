@@ -15,6 +15,7 @@ from spanprofiles.model import Endpoints
 from spanprofiles.model.endpoints import UPLOAD_INTERVAL_S
 from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuLedger
+from spanprofiles.ui.examinations import Examinations
 from spanprofiles.ui.figures import RecentTraffic
 from spanprofiles.ui.links import LinkWatch
 from spanprofiles.ui.origins import Origins
@@ -56,6 +57,7 @@ class Sources:
         traffic: remembers the requests of the last minutes.
         origins: remembers the files of functions.
         watch: looks whether requests of late lead to samples.
+        examinations: what the doctor finds.
         restarts: which regions of the demo restart.
         changes: what was switched in the demo by this page, the latest at the end.
     """
@@ -68,6 +70,7 @@ class Sources:
     traffic: RecentTraffic = field(init=False)
     origins: Origins = field(init=False)
     watch: LinkWatch = field(init=False)
+    examinations: Examinations = field(init=False)
     restarts: Restarts = field(default_factory=Restarts)
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=_CHANGES))
 
@@ -77,6 +80,7 @@ class Sources:
         self.peers = Peers()
         self.traffic = RecentTraffic(self.linker.tempo, self.peers)
         self.origins = Origins(self.linker.pyroscope)
+        self.examinations = Examinations(self.endpoints)
         controls = self.controls
         self.watch = LinkWatch(
             self.linker,

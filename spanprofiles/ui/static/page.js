@@ -422,6 +422,11 @@ function submitOnChange(form) {
 
 // A page that chose what to show by itself: its address says what, so that it can be kept and zoomed.
 for (const mark of document.querySelectorAll("[data-address]")) history.replaceState(null, "", mark.dataset.address);
+// A form whose answer takes a while says so: also one that a live part brings.
+document.addEventListener("submit", (event) => {
+  const words = event.target.dataset.busy, button = event.target.querySelector("button");
+  if (words && button) setTimeout(() => { button.disabled = true; button.textContent = words; });
+});
 for (const part of document.querySelectorAll("[data-live]")) follow(part);
 for (const panel of document.querySelectorAll("[data-flame]")) panel.flame = new Flame(panel);
 for (const code of document.querySelectorAll("[data-copy]")) offerCopy(code);

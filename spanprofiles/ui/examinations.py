@@ -1,0 +1,204 @@
+"""What the doctor's page shows: examinations, remembered for moments, with what a person has asked for besides."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+from spanprofiles.clients.grafana import GrafanaClient
+from spanprofiles.doctor import Examination, Finding, SeveralServicesError, Verdict, examine
+from spanprofiles.doctor.facts import GrafanaFacts
+from spanprofiles.doctor.gathering import data_sources
+from spanprofiles.doctor.hops import probe as probe_hop
+from spanprofiles.linking.grafana import DataSources, SettingsError, read_data_sources
+from spanprofiles.model import Credentials, Endpoints
+from spanprofiles.ui.words import clock
+
+#: How far back one can look: what the address says, s, and words.
+WINDOWS = {
+    "5m": (300.0, "5 min"),
+    "15m": (900.0, "15 min"),
+    "1h": (3600.0, "1 h"),
+    "6h": (6 * 3600.0, "6 h"),
+    "20h": (20 * 3600.0, "20 h"),
+}
+DEFAULT_WINDOW = "5m"
+
+_LASTS_S = 4.0
+_PROBE_TIMEOUT_S = 8.0
+_TIMEOUT_S = (1.0, 5.0)
+_USUAL_TEMPO, _USUAL_RECEIVER = "http://127.0.0.1:3200", "http://127.0.0.1:4318"
+_PASTED = "the pasted settings"
+
+
+class CheckError(ValueError):
+    """A check cannot be made as it was asked for; the message says why."""
+
+
+@dataclass(frozen=True)
+class GrafanaSettings:
+    """Settings of a Grafana that a person gave.
+
+    Attributes:
+        name: where they are from.
+        sources: its data sources.
+    """
+
+    name: str
+    sources: DataSources
+
+
+class Examinations:
+    """Examines services, and remembers what was found for moments: several open pages must not add up.
+
+    Safe to use from several threads.
+
+    Args:
+        endpoints: the backend's addresses.
+    """
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self._known: dict[tuple[str, str], tuple[float, Examination]] = {}
+        self._probed: Finding | None = None
+        self._grafana: GrafanaSettings | None = None
+        self._lock = Lock()
+
+    @property
+    def grafana(self) -> str:
+        """Where the settings of Grafana that are checked are from; empty where there are none."""
+        return self._grafana.name if self._grafana else self._endpoints.grafana
+
+    @property
+    def receiver(self) -> str:
+        """Where apps send OTLP/HTTP traces, as far as is known; else empty."""
+        usual = _USUAL_RECEIVER if self._endpoints.tempo == _USUAL_TEMPO else ""
+        return self._endpoints.otlp_http or usual
+
+    def look(self, service: str, window: str) -> Examination:
+        """Examine a service, or return what was found a moment ago; with the last probe, and the settings given.
+
+        Args:
+            service: its name.
+            window: a key of :data:`WINDOWS`.
+        """
+        with self._lock:
+            done_s, found = self._known.get((service, window), (0.0, None))
+            if found is None or time.monotonic() - done_s > _LASTS_S:
+                sources = self._grafana.sources if self._grafana else None
+                since_s, _ = WINDOWS[window]
+                found = _examine(self._endpoints, service, since_s=since_s, sources=sources)
+                self._known = {(service, window): (time.monotonic(), found)}
+        return found if self._probed is None else _with_probe(found, self._probed)
+
+    def probe(self, service: str, receiver: str) -> None:
+        """Send a synthetic span and profile, read them back, and remember what came of it.
+
+        Args:
+            service: the service that is looked at.
+            receiver: where apps send OTLP/HTTP traces; empty for what is known of it.
+
+        Raises:
+            CheckError: that is no address, or one to which this page's credentials must not be sent; or the servers
+                are not ready.
+        """
+        places = replace(self._endpoints, otlp_http=self._receiver(receiver), grafana="")
+        examination = _examine(places, service, probe=True, probe_timeout_s=_PROBE_TIMEOUT_S)
+        finding = examination.finding(probe_hop.HOP)
+        if finding.verdict is Verdict.NOT_CHECKED:
+            raise CheckError("nothing was sent: a server is not ready, as the first row says")
+        at = f"asked at {clock(time.time_ns())[:-2]}"
+        self._probed = replace(finding, evidence=(*finding.evidence, at))
+
+    def check_grafana(self, address: str, token: str) -> None:
+        """Take the data sources of a Grafana. This page's own credentials are not sent to it.
+
+        Raises:
+            CheckError: that is no address, or it does not give its data sources.
+        """
+        try:
+            credentials = Credentials(bearer_token=token)
+        except ValueError as error:
+            raise CheckError(str(error)) from error
+        client = GrafanaClient(_address(address), credentials, _TIMEOUT_S)
+        try:
+            found = data_sources(client)
+        finally:
+            client.http.close()
+        if isinstance(found, GrafanaFacts):
+            raise CheckError(found.error)
+        self._take(GrafanaSettings(address, found))
+
+    def check_settings(self, text: str) -> None:
+        """Take the data sources of a provisioning file, or of what Grafana's API answers.
+
+        Variables of the environment stay empty: it is Grafana's environment that counts, and this page's is nobody's.
+
+        Raises:
+            CheckError: they cannot be read; the message says where.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "pasted.yaml"
+            path.write_text(text, "utf-8")
+            try:
+                found = read_data_sources([path], {})
+            except SettingsError as error:
+                raise CheckError(str(error).replace(str(path), _PASTED)) from error
+        self._take(GrafanaSettings(_PASTED, found))
+
+    def forget_grafana(self) -> None:
+        """Check Grafana's settings no more, but for those of the Grafana that the page was started with."""
+        self._take(None)
+
+    def _take(self, settings: GrafanaSettings | None) -> None:
+        with self._lock:
+            self._grafana = settings
+            self._known = {}
+
+    def _receiver(self, asked: str) -> str:
+        if not asked.strip():
+            return self.receiver
+        address = _address(asked)
+        own = {urlsplit(one).hostname for one in (self._endpoints.tempo, self._endpoints.pyroscope, self.receiver)}
+        if self._endpoints.credentials.as_headers() and urlsplit(address).hostname not in own:
+            raise CheckError(
+                f"this page sends its credentials to the servers that it was started with, and {address} is none of"
+                " them: start it with SPAN_PROFILES_OTLP_URL set to that address"
+            )
+        return address
+
+
+def _examine(endpoints: Endpoints, service: str, **options: Any) -> Examination:
+    """Examine a service; where none was chosen and there are several, the first."""
+    try:
+        return examine(endpoints, service=service, **options)
+    except SeveralServicesError as error:
+        return examine(endpoints, service=error.services[0], **options)
+
+
+def _address(text: str) -> str:
+    """Read an address.
+
+    Raises:
+        CheckError: it is none.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise CheckError(f"{text!r} is no address: http://127.0.0.1:3000 would be one")
+    return text.strip().rstrip("/")
+
+
+def _with_probe(examination: Examination, probed: Finding) -> Examination:
+    """Put what the last probe found in the place of the hop that was not checked."""
+    is_open = examination.finding(probe_hop.HOP).verdict is Verdict.NOT_CHECKED
+    findings = [probed if one.hop == probe_hop.HOP and is_open else one for one in examination.findings]
+    return replace(examination, findings=tuple(findings))
