@@ -11,6 +11,7 @@ from spanprofiles.linking.errors import (
     NoProfileIdError,
     NoSamplesError,
     NotTracedError,
+    NotWaitingError,
     TraceNotFoundError,
 )
 from spanprofiles.linking.evidence import Evidence
@@ -28,6 +29,7 @@ __all__ = [
     "NoProfileIdError",
     "NoSamplesError",
     "NotTracedError",
+    "NotWaitingError",
     "SearchedSpan",
     "TraceNotFoundError",
     "Traced",

@@ -34,3 +34,7 @@ class NoProfileIdError(LinkError):
 
 class NoSamplesError(LinkError):
     """A dead link: the span carries a profile ID and no sample has it."""
+
+
+class NotWaitingError(LinkError):
+    """A span of which it is claimed that it waited computed, or nothing shows that it did not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -268,6 +269,26 @@ class Linker:
             elif one_process and empty_until > under_way_s and found.profile_type == self.profile_type:
                 break  # a stand-in may have come moments before the type that is asked for
         return found, waited
+
+    def all_samples(self, span: Span, evidence: Evidence | None = None, enough_ns: float = math.inf) -> FlameGraph:
+        """Wait until all samples of a span must have arrived, and return them; there may be none.
+
+        Args:
+            span: a span that carries a profile ID.
+            evidence: is filled with what was seen.
+            enough_ns: wait no longer for what is more than this already, ns of CPU.
+
+        Raises:
+            NoProfileIdError, NoSamplesError, ClientError: as :meth:`flamegraph`.
+        """
+        all_uploaded_s = self.upload_interval_s + _UPLOAD_UNDER_WAY_S + self.queryable_after_s
+        ended_long_ago = time.time() - span.end_ns / 1e9 > all_uploaded_s + _CLOCKS_AGREE_WITHIN_S
+        found = FlameGraph()
+        for _ in replace(self.waiting, timeout_s=0.0 if ended_long_ago else all_uploaded_s).looks():
+            found = self.flamegraph(span, evidence)
+            if found.total > enough_ns:
+                break
+        return found
 
     def flamegraph(self, span: Span, evidence: Evidence | None = None) -> FlameGraph:
         """Ask once for the samples of a span by its profile ID, in its service, around its time; empty where none are.

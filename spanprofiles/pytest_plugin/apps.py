@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ NAME = "the app under test"
 
 _LAST_MOMENT_S = 1.0  # a program that breaks its connections as it dies is gone a moment later
 _START_S = 30.0
+_ASK_TIMEOUT_S = (1.0, 5.0)
 
 
 class AppEndedError(requests.ConnectionError):
@@ -109,6 +112,11 @@ class RunningApp(TracedSession):
                 break
         raise AssertionError(self.program.failure(f"has printed no line with {getattr(pattern, 'pattern', pattern)!r}"))
 
+    def ask(self, path: str) -> None:
+        """Send a request that asks not to be recorded, and leave the answer alone."""
+        with suppress(requests.RequestException), self.get(path, sampled=False, timeout=_ASK_TIMEOUT_S, stream=True):
+            pass
+
     def start(
         self,
         command: Sequence[str],
@@ -195,6 +203,8 @@ class AppStarter:
             app = RunningApp(self._launcher, host, port or free_ports(1, host)[0])
             awaited = readiness(ready, app)
             app.start(command, environment=environment, cwd=cwd, name=name)
+            if ready is not None:
+                app.program.ask = partial(app.ask, ready if isinstance(ready, str) and ready.startswith("/") else "/")
             if awaited is not None and not awaited.is_reached(app, start_timeout):
                 late = "" if not app.is_running else f" after {start_timeout:g} s"
                 problem = app.program.failure(f"{awaited.problem}{late}")

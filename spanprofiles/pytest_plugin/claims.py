@@ -97,6 +97,41 @@ class SpanProfiles:
         __tracebackhide__ = True
         return self._asked(traced, lambda linker, evidence: linker.trace(traced, until, evidence))
 
+    def waiting_span(self, traced: Traced, *, at_most: float = 0.1) -> LinkedSpan:
+        """Wait for the span that answered the request, and claim that it waited and did not compute.
+
+        That a span has no samples is not enough: its samples must have been able to arrive, an agent must have run
+        where it was answered, and the process must have no CPU without a span ID that would explain the span. Where no
+        labelled sample shows that an agent runs, an app that ``span_profiles_app`` has started is asked for the path by
+        which it was ready, without a trace, until its samples show it.
+
+        Claim it of spans of 100 ms and more: samples are 10 ms apart.
+
+        Args:
+            traced: an answered request, a trace context, a trace ID, or a span that :meth:`find` has found.
+            at_most: the part of its time that it may have computed, 0 to 1.
+
+        Returns:
+            The span, with a flame graph that is empty or nearly so.
+
+        Raises:
+            NotWaitingError: it computed, or nothing shows that it did not; the message says which.
+            LinkError: a hop before the samples is missing.
+        """
+        from spanprofiles.pytest_plugin.waited import waited
+
+        __tracebackhide__ = True
+        if not 0 <= at_most < 1:
+            raise ValueError(f"at_most={at_most} is no part of a span's time: give 0 to 1")
+        program = self._program_of(traced)
+        ask_app = program.ask if program else None
+
+        def ask(linker: Linker, evidence: Evidence) -> LinkedSpan:
+            span = linker.answering_span(traced, evidence)
+            return waited(linker, span, evidence, at_most=at_most, ask_app=ask_app)
+
+        return self._asked(traced, ask)
+
     def find(self, query: str, *, since: _Since = None, timeout: float | None = None) -> Span:
         """Wait for a span that a TraceQL query matches: the root span of a job, or of a message in a worker.
 
@@ -193,14 +228,19 @@ class SpanProfiles:
 
     def _linker_of(self, traced: Traced) -> Linker:
         """Return a linker that does not wait for the telemetry of an app that has ended."""
+        program = self._program_of(traced)
+        if program is None:
+            return self.linker
+        linker = copy(self.linker)
+        longest_s = self.endpoints.queryable_after_s + _STILL_TO_COME_S
+        linker.waiting = _WaitingForApp(**vars(linker.waiting), program=program, longest_after_end_s=longest_s)
+        return linker
+
+    def _program_of(self, traced: Traced) -> Program | None:
+        """Return the app that answered the request, where ``span_profiles_app`` has started it."""
         answered = str(getattr(getattr(traced, "request", None), "url", ""))
-        for program in programs_of(self._item):
-            if program.url and answered.startswith(f"{program.url}/"):
-                linker = copy(self.linker)
-                longest_s = self.endpoints.queryable_after_s + _STILL_TO_COME_S
-                linker.waiting = _WaitingForApp(**vars(linker.waiting), program=program, longest_after_end_s=longest_s)
-                return linker
-        return self.linker
+        programs = programs_of(self._item)
+        return next((one for one in programs if one.url and answered.startswith(f"{one.url}/")), None)
 
     def _explained(self, error: LinkError) -> LinkError:
         """Add to an error that a program has ended, and how."""

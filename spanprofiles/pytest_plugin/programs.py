@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,7 @@ class Program:
         asker: who asked for it.
         started_ns: when it was started, ns since the epoch.
         url: where it answers; empty where it does not.
+        ask: sends it a request that is not traced and costs little; None where it takes none.
         is_job: whether it is there to end by itself.
         used_by: IDs of the tests that spoke with it.
         is_wanted: whether nobody has stopped it.
@@ -75,6 +76,7 @@ class Program:
     asker: Asker
     started_ns: int
     url: str = ""
+    ask: Callable[[], object] | None = None
     is_job: bool = False
     used_by: set[str] = field(default_factory=set)
     is_wanted: bool = True
@@ -208,7 +210,7 @@ class Launcher:
             directory=asker.folder / (cwd or ""),
             log=log,
         )
-        program = Program(process, log, asker, time.time_ns(), places.get("url", ""), is_job)
+        program = Program(process, log, asker, time.time_ns(), places.get("url", ""), is_job=is_job)
         self._started.append(program)
         self._config.stash.setdefault(PROGRAMS, []).append(program)
         process.start()
