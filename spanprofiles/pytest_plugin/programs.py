@@ -7,7 +7,8 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -223,10 +224,11 @@ class Launcher:
             program.used_by.add(item.nodeid)
 
     def stop(self) -> None:
-        """Stop all of them."""
-        with ExitStack() as stack:  # one that cannot be stopped must not keep the others running
-            for program in self._started:
-                stack.callback(program.stop)
+        """Stop all of them at once: each may take its time over it."""
+        if self._started:
+            with ThreadPoolExecutor(len(self._started), thread_name_prefix="stop") as pool:
+                for stopping in [pool.submit(program.stop) for program in self._started]:
+                    stopping.result()
 
     def _check_that_traces_go_somewhere(self, variables: Mapping[str, str]) -> None:
         from spanprofiles.pytest_plugin.options import NO_OTLP_URL, OTLP_VARIABLES

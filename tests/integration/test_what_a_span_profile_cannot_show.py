@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from spanprofiles.clients import ProfileQuery
-from spanprofiles.linking import LinkedSpan, TracedSession
+from spanprofiles.linking import LinkedSpan, NotWaitingError, TracedSession
 from spanprofiles.model import label_selector
 from spanprofiles.pytest_plugin import SpanProfiles
 
@@ -24,6 +26,19 @@ def test_a_receipt_waits_long_and_computes_next_to_nothing(
     assert root.profile_id == root.span_id, "the ID is there all the same"
     assert root.duration_ns > 300_000_000
     assert span_profiles.flamegraph(root).total < root.duration_ns / 5
+
+
+def test_a_receipt_is_claimed_to_wait_and_a_ride_is_not(
+    rideshare: TracedSession, span_profiles: SpanProfiles, await_uploads: AwaitUploads
+) -> None:
+    ride = rideshare.get("/car")
+    await_uploads()
+
+    receipt = span_profiles.waiting_span(rideshare.get(f"/receipt/{ride.json()['ride_id']}"))
+
+    assert receipt.cpu_ns < receipt.span.duration_ns / 5
+    with pytest.raises(NotWaitingError, match=r"computed: \d+ ms of CPU, in "):
+        span_profiles.waiting_span(ride)
 
 
 def test_a_quote_is_shorter_than_a_sampling_period(
