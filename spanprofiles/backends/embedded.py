@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,10 @@ from spanprofiles.backends.base import Backend, BackendError
 from spanprofiles.backends.processes import ManagedProcess, ProcessFailedError
 from spanprofiles.model import Endpoints
 
+logger = logging.getLogger("spanprofiles.backends")
+
 _READY = "ready"
+_REFUSED = re.compile(r"(?<= )refused (?:an?|[0-9]+) (?:export|profile upload)s? \(.*")
 _START_S = 20.0
 
 
@@ -22,6 +27,13 @@ class EmbeddedPorts:
     tempo: int = 0
     otlp_http: int = 0
     pyroscope: int = 0
+
+
+def _pass_on(line: str) -> None:
+    """Log what the pair says of uploads that it refused: nobody else reads its output while it runs."""
+    refused = _REFUSED.search(line)
+    if refused:
+        logger.warning("the embedded pair %s", refused[0])
 
 
 class EmbeddedBackend(Backend):
@@ -46,7 +58,7 @@ class EmbeddedBackend(Backend):
 
     def _not_started(self) -> ManagedProcess:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        return ManagedProcess("the embedded pair", self._command, environment=environment)
+        return ManagedProcess("the embedded pair", self._command, environment=environment, heed=_pass_on)
 
     def launch(self) -> None:
         """Start the process and return at once; :meth:`start` waits for it.

@@ -36,6 +36,7 @@ class ManagedProcess:
         environment: the whole environment of the process.
         directory: its working directory; None for this process's own.
         log: file that all its output is written to, line by line; None keeps the last lines only.
+        heed: called with each line it prints, in a thread of its own.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class ManagedProcess:
         environment: Mapping[str, str] | None = None,
         directory: str | os.PathLike[str] | None = None,
         log: Path | None = None,
+        heed: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
+        self._heed = heed
         self.command = list(command)
         self._environment = dict(os.environ if environment is None else environment)
         self._directory = directory
@@ -198,6 +201,8 @@ class ManagedProcess:
                 with self._news:
                     self._lines.append(line.rstrip("\n"))
                     self._news.notify_all()
+                if self._heed is not None:
+                    self._heed(line.rstrip("\n"))
         with self._news:
             self._ended = True
             self._news.notify_all()

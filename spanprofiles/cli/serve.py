@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
@@ -61,8 +62,9 @@ def command(
     """
     from spanprofiles.embedded.errors import CannotServeError
     from spanprofiles.embedded.server import serve
-    from spanprofiles.embedded.settings import Settings, parse_age, parse_size
+    from spanprofiles.embedded.settings import LOG_FORMAT, Settings, parse_age, parse_size
 
+    logging.basicConfig(format=LOG_FORMAT)
     try:
         settings = Settings(
             host=host,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from spanprofiles.embedded.server import serve
 from spanprofiles.embedded.settings import (
     DEFAULT_AGE,
     DEFAULT_SIZE,
+    LOG_FORMAT,
     TOKEN_VARIABLE,
     Settings,
     parse_age,
@@ -55,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--query-timeout", type=float, default=defaults.query_seconds, dest="query_seconds")
     parser.add_argument("--token", default=os.environ.get(TOKEN_VARIABLE, ""))
     options = parser.parse_args(arguments)
+    logging.basicConfig(format=LOG_FORMAT)
     try:
         serve(Settings(**vars(options)), _announce)
     except CannotServeError as error:

@@ -8,7 +8,9 @@ import hmac
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from spanprofiles.embedded.arrivals import note_unauthorized
 from spanprofiles.embedded.errors import UnsafeAddressError
+from spanprofiles.embedded.refusals import Refusals
 from spanprofiles.embedded.settings import TOKEN_VARIABLE, Settings, is_loopback
 
 if TYPE_CHECKING:
@@ -47,9 +49,10 @@ def brought_token(authorization: str) -> str:
 class TokenGuard:
     """Lets requests with the token through to an application, and those that ask whether it is ready."""
 
-    def __init__(self, application: WSGIApplication, token: str) -> None:
+    def __init__(self, application: WSGIApplication, token: str, refusals: Refusals) -> None:
         self._application = application
         self._token = token.encode()
+        self._refusals = refusals
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, with 401 where the token is missing or wrong."""
@@ -58,6 +61,7 @@ class TokenGuard:
             environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace").decode("utf-8", "replace")
         )
         if environ.get("PATH_INFO") != OPEN_PATH and not hmac.compare_digest(brought.encode(), self._token):
+            note_unauthorized(self._refusals, environ, REFUSAL.decode().strip())
             start_response(
                 "401 Unauthorized",
                 [

@@ -13,16 +13,34 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.web import plain_json
 
 TRACE_ID_BYTES = 16
 SPAN_ID_BYTES = 8
 NO_TRACE_ID = bytes(TRACE_ID_BYTES)
+SERVICE = "service.name"
 
 
 class OtlpError(Exception):
-    """The body is not a valid export of traces; nothing of it is to be kept."""
+    """The body is not a valid export of traces; nothing of it is to be kept.
+
+    Attributes:
+        reason: what is wrong with it.
+        service: the service of the span that is wrong; empty where that is not known.
+        spans: how many spans are in it; 0 where it could not be read.
+    """
+
+    def __init__(
+        self, message: str, reason: Reason = Reason.MALFORMED_REQUEST, service: str = "", spans: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.service = service
+        self.spans = spans
 
 
 def from_protobuf(body: bytes) -> ExportTraceServiceRequest:
@@ -70,13 +88,36 @@ def check(request: ExportTraceServiceRequest) -> None:
     for resource_spans in request.resource_spans:
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
-                if len(span.trace_id) != TRACE_ID_BYTES or span.trace_id == NO_TRACE_ID:
-                    bits = len(span.trace_id.lstrip(b"\0")) and len(span.trace_id) * 8
-                    raise OtlpError(f"trace ids must be 128 bit, received {bits} bits")
-                if len(span.span_id) not in {0, SPAN_ID_BYTES}:
-                    raise OtlpError(f"span ids must be 64 bit, received {len(span.span_id) * 8} bits")
-                if len(span.parent_span_id) not in {0, SPAN_ID_BYTES}:
-                    raise OtlpError(f"parent span ids must be 64 bit, received {len(span.parent_span_id) * 8} bits")
+                found = _wrong_id(span)
+                if found is not None:
+                    service = service_of(resource_spans.resource)
+                    raise OtlpError(*found, service=service, spans=span_count(request))
+
+
+def _wrong_id(span: Span) -> tuple[str, Reason] | None:
+    if len(span.trace_id) != TRACE_ID_BYTES or span.trace_id == NO_TRACE_ID:
+        bits = len(span.trace_id.lstrip(b"\0")) and len(span.trace_id) * 8
+        return f"trace ids must be 128 bit, received {bits} bits", Reason.TRACE_ID
+    if len(span.span_id) not in {0, SPAN_ID_BYTES}:
+        return f"span ids must be 64 bit, received {len(span.span_id) * 8} bits", Reason.SPAN_ID
+    if len(span.parent_span_id) not in {0, SPAN_ID_BYTES}:
+        return f"parent span ids must be 64 bit, received {len(span.parent_span_id) * 8} bits", Reason.SPAN_ID
+    return None
+
+
+def service_of(resource: Resource) -> str:
+    """The resource's `service.name`, or an empty text."""
+    return next((pair.value.string_value for pair in resource.attributes if pair.key == SERVICE), "")
+
+
+def first_service(request: ExportTraceServiceRequest) -> str:
+    """The `service.name` of an export request's first resource, or an empty text."""
+    return service_of(request.resource_spans[0].resource) if request.resource_spans else ""
+
+
+def span_count(request: ExportTraceServiceRequest) -> int:
+    """How many spans are in an export request."""
+    return sum(len(scope_spans.spans) for group in request.resource_spans for scope_spans in group.scope_spans)
 
 
 def _list_of(holder: dict[str, Any], *names: str) -> list[Any]:
@@ -90,18 +131,20 @@ def _list_of(holder: dict[str, Any], *names: str) -> list[Any]:
 
 
 def _hex_to_base64(holder: dict[str, Any], names: tuple[str, ...], length: int) -> None:
+    reason = Reason.TRACE_ID if length == TRACE_ID_BYTES else Reason.SPAN_ID
     for name in names:
         value = holder.get(name)
         if value in {None, ""} if isinstance(value, (str, type(None))) else False:
             continue
         if not isinstance(value, str):
-            raise OtlpError(f"{name} must be a string of {2 * length} hexadecimal digits")
+            raise OtlpError(f"{name} must be a string of {2 * length} hexadecimal digits", reason)
         try:
             raw = binascii.unhexlify(value)
         except ValueError as error:
-            raise OtlpError(f'{name} "{value[:64]}": {error}') from error
+            raise OtlpError(f'{name} "{value[:64]}": {error}', reason) from error
         if len(raw) != length:
-            raise OtlpError(f'{name} "{value[:64]}" must have {2 * length} hexadecimal digits: length mismatch')
+            message = f'{name} "{value[:64]}" must have {2 * length} hexadecimal digits: length mismatch'
+            raise OtlpError(message, reason)
         holder[name] = base64.b64encode(raw).decode()
 
 

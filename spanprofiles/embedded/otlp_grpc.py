@@ -9,6 +9,7 @@ import hmac
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -23,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 from spanprofiles.embedded import otlp
 from spanprofiles.embedded.access import brought_token
 from spanprofiles.embedded.errors import PortTakenError
+from spanprofiles.embedded.refusals import Reason, Refusal, Sender, Signal, Way
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.tempo.receiver import Receiver
 
@@ -39,15 +41,28 @@ class _TraceService(TraceServiceServicer):
     ) -> ExportTraceServiceResponse:
         """Take an export; a bad one is refused whole."""
         if self._token and not self._is_allowed(context):
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, "send the token as metadata: authorization: Bearer ...")
+            message = "send the token as metadata: authorization: Bearer ..."
+            self._note(context, Reason.UNAUTHORIZED, message)
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
+        spans = otlp.span_count(request)
         try:
             otlp.check(request)
             self._receiver.store(request)
         except otlp.OtlpError as error:
+            self._note(context, error.reason, str(error), error.service, spans)
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except sqlite3.Error as error:
-            context.abort(grpc.StatusCode.UNAVAILABLE, f"the spans could not be stored: {error}")
+            message = f"the spans could not be stored: {error}"
+            self._note(context, Reason.NOT_STORED, message, otlp.first_service(request), spans)
+            context.abort(grpc.StatusCode.UNAVAILABLE, message)
+        self._receiver.refusals.note_taken(Way.OTLP_GRPC, spans)
         return ExportTraceServiceResponse()
+
+    def _note(self, context: Any, reason: Reason, message: str, service: str = "", spans: int = 0) -> None:
+        metadata = dict(context.invocation_metadata())
+        peer = unquote(str(context.peer())).partition(":")[2].rpartition(":")[0].strip("[]")
+        sender = Sender(peer, str(metadata.get("user-agent", "")))
+        self._receiver.refusals.note(Refusal(Signal.TRACES, Way.OTLP_GRPC, reason, message, sender, service, spans))
 
     def _is_allowed(self, context: Any) -> bool:
         metadata = dict(context.invocation_metadata())

@@ -90,7 +90,9 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     # Imported here so that a taken port or a wrong option is told at once.
     from waitress.server import create_server
 
+    from spanprofiles.embedded.channel import noting_channel
     from spanprofiles.embedded.pyroscope.application import Pyroscope
+    from spanprofiles.embedded.refusals import Refusals
     from spanprofiles.embedded.store.database import Database
     from spanprofiles.embedded.store.retention import Limits
     from spanprofiles.embedded.tempo.application import Tempo
@@ -100,15 +102,17 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     limits = Limits(settings.age_seconds, settings.size_bytes)
     database = Database(settings.data_directory, limits, settings.query_seconds)
     stack.callback(database.close)
-    receiver = Receiver(database, settings.body_limit)
-    applications = (Tempo(database), receiver, Pyroscope(database, settings.body_limit))
+    refusals = Refusals()
+    stack.callback(refusals.tell_untold)
+    receiver = Receiver(database, settings.body_limit, refusals)
+    applications = (Tempo(database, refusals), receiver, Pyroscope(database, settings.body_limit, refusals))
     grpc_receiver = _grpc_receiver(settings, receiver)
     if grpc_receiver is not None:
         stack.callback(grpc_receiver.stop)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
     application: WSGIApplication = _Dispatch(dict(zip(ports, applications, strict=True)))
     if settings.token:
-        application = TokenGuard(application, settings.token)
+        application = TokenGuard(application, settings.token, refusals)
     server = create_server(
         application,
         sockets=listeners,
@@ -120,6 +124,9 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
         cleanup_interval=10,
         channel_timeout=60,
     )
+    for listening in server.map.values():
+        if hasattr(listening, "channel_class"):
+            listening.channel_class = noting_channel(refusals)
     # The server stops by itself on SystemExit, but would wait 5 s for requests under way.
     stack.callback(server.task_dispatcher.shutdown, timeout=SHUTDOWN_SECONDS)
     # That it does not wait longer for them is meant, and no news.

@@ -10,6 +10,7 @@ from pathlib import Path
 DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 SIZE_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 LEAST_SIZE = 32 * 2**20
+LOG_FORMAT = "%(asctime)s %(message)s"
 DEFAULT_AGE, DEFAULT_SIZE = "48h", "2GiB"
 TOKEN_VARIABLE = "SPAN_PROFILES_SERVE_TOKEN"  # noqa: S105  # the name of a variable, no token
 

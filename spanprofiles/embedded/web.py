@@ -7,7 +7,7 @@ import logging
 import re
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.connection import QueryTooLongError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Handler = Callable[..., Response]
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 INTERRUPTED = "interrupted"
+NOT_FOUND = 404
 TOO_LONG = "context deadline exceeded: the query took too long; ask for less time, or for an attribute's exact value"
 logger = logging.getLogger("spanprofiles.embedded")
 
@@ -40,7 +42,15 @@ class BodyTooLargeError(Exception):
 
 
 class BadBodyError(Exception):
-    """A request body cannot be decompressed."""
+    """A request body cannot be decompressed.
+
+    Attributes:
+        reason: whether its encoding is not taken, or the data is damaged.
+    """
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def text(message: str, status: int = 200) -> Response:
@@ -77,37 +87,73 @@ def bounded_gunzip(data: bytes, limit: int) -> bytes:
     size = 0
     rest = data
     while rest:
-        inflater = zlib.decompressobj(wbits=31)
-        try:
-            part = inflater.decompress(rest, limit - size + 1)
-        except zlib.error as error:
-            raise BadBodyError(f"gzip: {error}") from error
+        part, rest = _inflated(rest, limit - size, GZIP_WINDOW, "gzip")
         size += len(part)
-        if size > limit:
-            raise BodyTooLargeError(f"the decompressed body is larger than {limit} bytes")
         parts.append(part)
-        if not inflater.eof:
-            raise BadBodyError("gzip: unexpected EOF")
-        rest = inflater.unused_data
     return b"".join(parts)
 
 
-def read_body(request: Request, limit: int) -> bytes:
-    """The request's body, decompressed where it says gzip.
+def bounded_inflate(data: bytes, limit: int) -> bytes:
+    """Decompress zlib data, never making more than `limit` bytes; what follows its end is ignored, as in Go.
 
     Raises:
-        BadBodyError: an encoding that is not known, or damaged gzip.
+        BadBodyError: it is not zlib, or ends early.
+        BodyTooLargeError: it would be larger than the limit.
+    """
+    return _inflated(data, limit, ZLIB_WINDOW, "zlib")[0]
+
+
+def _inflated(data: bytes, limit: int, window: int, name: str) -> tuple[bytes, bytes]:
+    """The first stream in some data, decompressed, and what follows it."""
+    inflater = zlib.decompressobj(wbits=window)
+    try:
+        part = inflater.decompress(data, limit + 1)
+    except zlib.error as error:
+        # its words end with what is wrong: "Error -3 while decompressing data: incorrect header check"
+        raise BadBodyError(f"{name}: {str(error).rpartition(': ')[2]}", Reason.DAMAGED_COMPRESSION) from error
+    if len(part) > limit:
+        raise BodyTooLargeError(f"the decompressed body is larger than {limit} bytes")
+    if not inflater.eof:
+        raise BadBodyError(f"{name}: unexpected EOF", Reason.DAMAGED_COMPRESSION)
+    return part, inflater.unused_data
+
+
+GZIP_WINDOW, ZLIB_WINDOW = 31, 15
+# HTTP's "deflate" is zlib's format, not a bare deflate stream.
+DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
+    "gzip": bounded_gunzip,
+    "zlib": bounded_inflate,
+    "deflate": bounded_inflate,
+}
+
+
+def read_body(request: Request, limit: int, encodings: Collection[str]) -> bytes:
+    """The request's body, decompressed as its Content-Encoding says.
+
+    Args:
+        request: the request.
+        limit: how many bytes are taken, compressed or not.
+        encodings: which of them are taken, beside none; exactly as they are written.
+
+    Raises:
+        BadBodyError: an encoding that is not taken, or damaged data.
         BodyTooLargeError: more than `limit` bytes.
     """
     data = request.get_data(cache=False)
     if len(data) > limit:
         raise BodyTooLargeError(f"the body is larger than {limit} bytes")
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding in {"", "identity"}:
+    encoding = request.headers.get("Content-Encoding", "")
+    if encoding not in encodings:
+        if not encoding:
+            return data
+        raise BadBodyError(
+            f"unsupported Content-Encoding: {encoding} (taken: {any_of(encodings)}, or none)", Reason.UNKNOWN_ENCODING
+        )
+    if encoding not in DECODERS:
         return data
-    if encoding == "gzip":
-        return bounded_gunzip(data, limit)
-    raise BadBodyError(f'unknown content encoding "{encoding}": gzip and identity are taken')
+    if not data:
+        raise BadBodyError(f"{encoding}: unexpected EOF", Reason.DAMAGED_COMPRESSION)
+    return DECODERS[encoding](data, limit)
 
 
 class Application:
@@ -155,10 +201,15 @@ class Application:
         except MethodNotAllowed as error:
             return Response("", 405, headers={"Allow": ", ".join(sorted(error.valid_methods or ()))})
         except HTTPException as error:
+            if error.code == NOT_FOUND:
+                self.unmatched(request)
             return self.http_error(error)
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
             return text("internal error\n", 500)
+
+    def unmatched(self, request: Request) -> None:
+        """Take notice of a request that matches no rule."""
 
     def failure(self, message: str, status: int) -> Response:
         """The answer to a request that is well formed, but cannot be answered."""

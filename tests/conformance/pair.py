@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import queue
+import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from urllib.parse import urlsplit
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 REQUEST_SECONDS = 20.0
+REFUSED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (refused .+)")
 
 
 def send(
@@ -41,6 +44,13 @@ class Pair:
 
     process: subprocess.Popen[str]
     urls: dict[str, str]
+    log: Path | None = None
+
+    def refusals_logged(self) -> list[str]:
+        """What the log says of uploads that were refused, without the time."""
+        assert self.log, "this pair was started without a log"
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [match[1] for match in map(REFUSED.fullmatch, lines) if match]
 
     def send(
         self, port: str, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
@@ -78,20 +88,23 @@ def running_pair(data_directory: Path | None = None, *options: str) -> Iterator[
         command += [port, "0"]
     if data_directory:
         command += ["--data-dir", str(data_directory)]
-    process = subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    )
-    try:
-        lines = announced(process)
-        assert lines[-1:] == ["ready"], f"the pair did not start: {lines}"
-        yield Pair(process, dict(line.split() for line in lines[:-1]))
-    finally:
-        if process.poll() is None:
-            process.terminate()
+    with tempfile.NamedTemporaryFile("w+", encoding="utf-8") as log:  # of any size: a pipe would fill, and hold it up
+        process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8"
+        )
         try:
-            _, errors = process.communicate(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            _, errors = process.communicate()
-            raise
-    assert errors == "", f"the pair wrote to its standard error: {errors}"
+            lines = announced(process)
+            assert lines[-1:] == ["ready"], f"the pair did not start: {lines}"
+            yield Pair(process, dict(line.split() for line in lines[:-1]), Path(log.name))
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            try:
+                process.communicate(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                raise
+        log.seek(0)
+        errors = [line for line in log.read().splitlines() if not REFUSED.fullmatch(line)]
+        assert not errors, f"the pair wrote to its standard error: {errors}"

@@ -10,36 +10,42 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.arrivals import note_wrong_path
 from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.metrics import Telling
 from spanprofiles.embedded.pyroscope.connect import ConnectError, unary
 from spanprofiles.embedded.pyroscope.flamegraph import difference, flamegraph, tree_bytes
 from spanprofiles.embedded.pyroscope.ingest import Ingester
 from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
 from spanprofiles.embedded.pyroscope.merging import merged_profile
-from spanprofiles.embedded.pyroscope.push import Pusher
+from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
 from spanprofiles.embedded.pyroscope.queries import Samples, Selection
 from spanprofiles.embedded.pyroscope.render import Render
 from spanprofiles.embedded.pyroscope.timeseries import TimeSeries
+from spanprofiles.embedded.refusals import Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.web import Application, text
 
 QUERIER, PUSHER = "/querier.v1.QuerierService/", "/push.v1.PusherService/"
 TREE, PPROF = 2, 4
+INGEST = ("/ingest", "/pyroscope/ingest")
+TAKES = "this port takes profiles at /push.v1.PusherService/Push and /ingest; spans go to the OTLP port, usually 4318"
 
 
 class Pyroscope(Application):
     """The application on Pyroscope's port."""
 
-    def __init__(self, database: Database, body_limit: int) -> None:
+    def __init__(self, database: Database, body_limit: int, refusals: Refusals | None = None) -> None:
+        self._refusals = refusals or Refusals()
         self._database = database
         self._body_limit = body_limit
         self._samples = Samples()
         pusher = Pusher(database)
+        ingester = Ingester(pusher, body_limit, self._refusals)
         labels = LabelQueries(database, self._samples.series)
         series = TimeSeries(database, self._samples)
         render = Render(database, self._samples, labels)
         methods: dict[str, tuple[str, Callable[[Any], Any]]] = {
-            PUSHER + "Push": ("PushRequest", pusher.push),
             QUERIER + "SelectMergeSpanProfile": ("SelectMergeSpanProfileRequest", self.span_profile),
             QUERIER + "SelectMergeStacktraces": ("SelectMergeStacktracesRequest", self.stacktraces),
             QUERIER + "SelectMergeProfile": ("SelectMergeProfileRequest", self.profile),
@@ -54,8 +60,10 @@ class Pyroscope(Application):
         }
         super().__init__(
             [
+                *Telling(self._refusals, Signal.PROFILES).rules(),
                 ("/ready", None, self.ready),
-                ("/ingest", ["POST"], Ingester(pusher, body_limit).ingest),
+                (PUSHER + "Push", ["POST"], self._call("PushRequest", pusher.push, self._note_push)),
+                *((path, ["POST"], ingester.ingest) for path in INGEST),
                 ("/pyroscope/render", ["GET", "POST"], render.render),
                 ("/pyroscope/label-values", ["GET"], render.label_values),
                 *((path, ["POST"], self._call(name, method)) for path, (name, method) in methods.items()),
@@ -63,8 +71,20 @@ class Pyroscope(Application):
             database.reading,
         )
 
-    def _call(self, name: str, method: Callable[[Any], Any]) -> Callable[[Request], Response]:
-        return lambda request: unary(request, self._body_limit, name, method)
+    def _call(
+        self,
+        name: str,
+        method: Callable[[Any], Any],
+        refused: Callable[[Request, ConnectError], None] | None = None,
+    ) -> Callable[[Request], Response]:
+        return lambda request: unary(request, self._body_limit, name, method, refused)
+
+    def _note_push(self, request: Request, error: ConnectError) -> None:
+        note_profiles(self._refusals, request, Way.PUSH, error)
+
+    def unmatched(self, request: Request) -> None:
+        """Take notice of uploads that were sent to another path."""
+        note_wrong_path(self._refusals, request.environ, TAKES)
 
     def failure(self, message: str, status: int) -> Response:
         """The error in Connect's form."""

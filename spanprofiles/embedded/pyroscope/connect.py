@@ -13,9 +13,11 @@ from google.protobuf.message import DecodeError
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.messages import MESSAGES
+from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, json_answer, plain_json, read_body
 
 JSON, PROTOBUF = "application/json", "application/proto"
+ENCODINGS = ("gzip", "identity")
 STATUS = {
     "canceled": 499,
     "invalid_argument": 400,
@@ -30,11 +32,21 @@ STATUS = {
 
 
 class ConnectError(Exception):
-    """An error of a call: one of Connect's codes, and a message."""
+    """An error of a call.
 
-    def __init__(self, message: str, code: str = "invalid_argument") -> None:
+    Attributes:
+        code: one of Connect's.
+        reason: why an upload was refused, for those who count; no matter for queries.
+        service: the service of the upload; empty where that is not known.
+        profiles: how many profiles were refused with it; 0 where that is not known.
+    """
+
+    def __init__(self, message: str, code: str = "invalid_argument", reason: Reason = Reason.OTHER) -> None:
         super().__init__(message)
         self.code = code
+        self.reason = reason
+        self.service = ""
+        self.profiles = 0
 
     def response(self) -> Response:
         """The error as Connect sends it."""
@@ -46,6 +58,7 @@ def unary(
     body_limit: int,
     request_name: str,
     method: Callable[[Any], Any],
+    refused: Callable[[Request, ConnectError], None] | None = None,
 ) -> Response:
     """Answer one call.
 
@@ -54,22 +67,34 @@ def unary(
         body_limit: the largest body taken, in bytes.
         request_name: which message of the schema the body is.
         method: what takes the message and gives the answer's; it may raise ConnectError.
+        refused: takes notice of a call that failed.
     """
     if request.mimetype not in {JSON, PROTOBUF}:
+        if refused is not None:
+            message = f"unsupported media type, supported: [{JSON}, {PROTOBUF}]"
+            refused(request, ConnectError(message, reason=Reason.MEDIA_TYPE))
         return Response(b"", 415, headers={"Accept-Post": f"{JSON}, {PROTOBUF}"})
     is_json = request.mimetype == JSON
     try:
-        answer = method(_decode(read_body(request, body_limit), request_name, is_json=is_json))
-    except BodyTooLargeError as error:
-        return ConnectError(str(error), "resource_exhausted").response()
-    except BadBodyError as error:
-        return ConnectError(str(error)).response()
+        answer = method(_decode(_body(request, body_limit), request_name, is_json=is_json))
     except ConnectError as error:
+        if refused is not None:
+            refused(request, error)
         return error.response()
     if is_json:
         body = json_format.MessageToJson(answer, indent=None, ensure_ascii=False)
         return Response(body.encode("utf-8", "replace"), content_type=JSON)
     return Response(answer.SerializeToString(), content_type=PROTOBUF)
+
+
+def _body(request: Request, body_limit: int) -> bytes:
+    try:
+        return read_body(request, body_limit, ENCODINGS)
+    except BodyTooLargeError as error:
+        raise ConnectError(str(error), "resource_exhausted", Reason.BODY_SIZE) from error
+    except BadBodyError as error:
+        code = "unimplemented" if error.reason is Reason.UNKNOWN_ENCODING else "invalid_argument"
+        raise ConnectError(str(error), code, error.reason) from error
 
 
 def _decode(body: bytes, name: str, *, is_json: bool) -> Any:  # the class is known only at run time
@@ -81,9 +106,13 @@ def _decode(body: bytes, name: str, *, is_json: bool) -> Any:  # the class is kn
         else:
             decoded.ParseFromString(body)
     except DecodeError as error:
-        raise ConnectError(f"unmarshal message: proto: {error}") from error
+        raise _undecoded(f"proto: {error}") from error
     except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
-        raise ConnectError(f"unmarshal message: unmarshal into {name}: {error}") from error
+        raise _undecoded(f"unmarshal into {name}: {error}") from error
     except RecursionError as error:
-        raise ConnectError(f"unmarshal message: unmarshal into {name}: nested too deeply") from error
+        raise _undecoded(f"unmarshal into {name}: nested too deeply") from error
     return decoded
+
+
+def _undecoded(why: str) -> ConnectError:
+    return ConnectError(f"unmarshal message: {why}", reason=Reason.MALFORMED_REQUEST)

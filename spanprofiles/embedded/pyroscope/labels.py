@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.refusals import Reason
 
 COUNT_LIMIT = 30
 NAME_LIMIT = 1_024
@@ -33,6 +34,10 @@ def time_text(time_ns: int) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}{milliseconds} +0000 UTC"
 
 
+def _refused(reason: Reason, message: str) -> ConnectError:
+    return ConnectError(message, reason=reason)
+
+
 def checked_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The labels of one pushed series, with `service_name` put in where it is missing.
 
@@ -47,18 +52,28 @@ def checked_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         labels[SERVICE] = UNKNOWN_SERVICE
     shown = labels_text(labels)
     if len(given) > COUNT_LIMIT:
-        raise ConnectError(f"profile series '{shown}' has {len(given)} label names; limit {COUNT_LIMIT}")
+        raise ConnectError(
+            f"profile series '{shown}' has {len(given)} label names; limit {COUNT_LIMIT}", reason=Reason.LABEL_COUNT
+        )
     if not labels.get(NAME):
-        raise ConnectError(f"invalid labels '{shown}' with error: invalid metric name")
+        raise _refused(Reason.INVALID_LABELS, f"invalid labels '{shown}' with error: invalid metric name")
     if len(labels) != len(given):
         names = sorted(name for name, _ in given)
         twice = next(name for name, after in itertools.pairwise(names) if name == after)
-        raise ConnectError(f"profile with labels '{shown}' has duplicate label name: '{twice}'")
+        raise ConnectError(
+            f"profile with labels '{shown}' has duplicate label name: '{twice}'", reason=Reason.DUPLICATE_LABELS
+        )
     for name, value in labels.items():
         if not name:
-            raise ConnectError(f"invalid labels '{shown}' with error: invalid label name ''")
+            raise ConnectError(
+                f"invalid labels '{shown}' with error: invalid label name ''", reason=Reason.INVALID_LABELS
+            )
         if len(name.encode()) > NAME_LIMIT:
-            raise ConnectError(f"profile with labels '{shown}' has label name too long: '{name}'")
+            raise ConnectError(
+                f"profile with labels '{shown}' has label name too long: '{name}'", reason=Reason.LABEL_NAME_LENGTH
+            )
         if len(value.encode()) > VALUE_LIMIT:
-            raise ConnectError(f"profile with labels '{shown}' has label value too long: '{value}'")
+            raise ConnectError(
+                f"profile with labels '{shown}' has label value too long: '{value}'", reason=Reason.LABEL_VALUE_LENGTH
+            )
     return labels

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from spanprofiles.embedded.messages import MESSAGES
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import labels_text, time_text
+from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.profiles import NewProfile, StackTable
 from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, bounded_gunzip
 
@@ -30,6 +31,11 @@ SPAN_ID, PROFILE_ID, TRACE_ID = "span_id", "profile_id", "trace_id"
 DIGITS = {SPAN_ID: 16, TRACE_ID: 32}
 
 
+def malformed(message: str) -> ConnectError:
+    """The error for a profile that is read and makes no sense."""
+    return ConnectError(message, reason=Reason.MALFORMED_PROFILE)
+
+
 def decode(raw: bytes) -> tuple[Any, int]:
     """A profile, gzip'd or not, and its size in bytes once decompressed.
 
@@ -38,18 +44,18 @@ def decode(raw: bytes) -> tuple[Any, int]:
     """
     # The real server takes whatever is too short to be gzip for damaged gzip.
     if len(raw) < 10 and raw:
-        raise ConnectError("gzip reset: unexpected EOF", "unknown")
+        raise ConnectError("gzip reset: unexpected EOF", "unknown", Reason.UNDECODED)
     try:
         data = bounded_gunzip(raw, SIZE_LIMIT * 4) if raw.startswith(GZIP_MAGIC) else raw
     except BadBodyError as error:
-        raise ConnectError(f"gzip reset: {error}", "unknown") from error
+        raise ConnectError(f"gzip reset: {error}", "unknown", Reason.UNDECODED) from error
     except BodyTooLargeError as error:
-        raise ConnectError(f"the profile exceeds the size limit: {error}") from error
+        raise ConnectError(f"the profile exceeds the size limit: {error}", reason=Reason.PROFILE_SIZE) from error
     profile = MESSAGES["Profile"]()
     try:
         profile.ParseFromString(data)
     except DecodeError as error:
-        raise ConnectError(f"the profile is not valid pprof: {error}") from error
+        raise ConnectError(f"the profile is not valid pprof: {error}", reason=Reason.UNDECODED) from error
     return profile, len(data)
 
 
@@ -61,30 +67,34 @@ def check(profile: Any, size: int, labels: Mapping[str, str], now_ns: int) -> No
     """
     shown = labels_text(labels)
     if not profile.sample_type:
-        raise ConnectError("empty profile")
+        raise malformed("empty profile")
     if profile.time_nanos > 0:
         oldest, newest = now_ns - OLDEST_SECONDS * 10**9, now_ns + NEWEST_SECONDS * 10**9
         if not oldest < profile.time_nanos < newest:
             raise ConnectError(
                 f"profile with labels '{shown}' is outside of ingestion window (profile timestamp:"
                 f" {time_text(profile.time_nanos)}, the ingestion window starts at {time_text(oldest)}"
-                f" and ends at {time_text(newest)})"
+                f" and ends at {time_text(newest)})",
+                reason=Reason.NOT_IN_WINDOW,
             )
     if size > SIZE_LIMIT:
         raise ConnectError(
             f"the profile with labels '{shown}' exceeds the size limit"
-            f" (max_profile_size_byte, actual: {size}, limit: {SIZE_LIMIT})"
+            f" (max_profile_size_byte, actual: {size}, limit: {SIZE_LIMIT})",
+            reason=Reason.PROFILE_SIZE,
         )
     if len(profile.sample) > SAMPLES_LIMIT:
         raise ConnectError(
             f"the profile with labels '{shown}' exceeds the samples count limit"
-            f" (max_profile_stacktrace_samples, actual: {len(profile.sample)}, limit: {SAMPLES_LIMIT})"
+            f" (max_profile_stacktrace_samples, actual: {len(profile.sample)}, limit: {SAMPLES_LIMIT})",
+            reason=Reason.SAMPLES,
         )
     most = max((len(sample.label) for sample in profile.sample), default=0)
     if most > SAMPLE_LABELS_LIMIT:
         raise ConnectError(
             f"the profile with labels '{shown}' exceeds the sample labels limit"
-            f" (max_profile_stacktrace_sample_labels, actual: {most}, limit: {SAMPLE_LABELS_LIMIT})"
+            f" (max_profile_stacktrace_sample_labels, actual: {most}, limit: {SAMPLE_LABELS_LIMIT})",
+            reason=Reason.SAMPLE_LABELS,
         )
     _check_references(profile)
 
@@ -93,20 +103,20 @@ def _check_references(profile: Any) -> None:  # a Profile message
     """See that the profile's tables are whole; what samples refer to is seen when they are read."""
     strings = len(profile.string_table)
     if not strings or profile.string_table[0]:
-        raise ConnectError("string 0 should be empty string")
+        raise malformed("string 0 should be empty string")
     if any(location.id == 0 for location in profile.location):
-        raise ConnectError("location id is 0")
+        raise malformed("location id is 0")
     if any(function.id == 0 for function in profile.function):
-        raise ConnectError("function id is 0")
+        raise malformed("function id is 0")
     checks: tuple[tuple[str, Iterable[int]], ...] = (
         ("sample type", (n for kind in (*profile.sample_type, profile.period_type) for n in (kind.type, kind.unit))),
         ("function", (n for f in profile.function for n in (f.name, f.system_name, f.filename))),
     )
     for what, numbers in checks:
         if any(not 0 <= number < strings for number in numbers):
-            raise ConnectError(f"{what} string index out of range")
+            raise malformed(f"{what} string index out of range")
     if any("-" in profile.string_table[kind.type] for kind in profile.sample_type):
-        raise ConnectError("sample type contains -")
+        raise malformed("sample type contains -")
 
 
 def _binary_id(name: str, value: str) -> bytes | None:
@@ -156,7 +166,7 @@ class Reader:
             try:
                 frames = tuple([frame for number in kept for frame in self._frames[number]])
             except KeyError as error:
-                raise ConnectError("sample location is not in the profile") from error
+                raise malformed("sample location is not in the profile") from error
             known = self._stacks[locations] = len(self.table.stacks)
             self.table.stacks.append(frames)
         return known
@@ -176,7 +186,7 @@ class Reader:
         found = {}
         for key, value in pairs:
             if not (0 <= key < len(self._strings) and 0 <= value < len(self._strings)):
-                raise ConnectError("sample label string index out of range")
+                raise malformed("sample label string index out of range")
             # A label without a text has a number, which says nothing of spans or series.
             if value:
                 name = self._strings[key]
@@ -208,7 +218,7 @@ def split(profile: Any, labels: Mapping[str, str], now_ns: int) -> list[NewProfi
         stack = reader.stack(tuple(sample.location_id))
         values = sample.value
         if len(values) != len(types):
-            raise ConnectError("sample value length mismatch")
+            raise malformed("sample value length mismatch")
         for number, value in enumerate(values):
             if value <= 0:
                 continue
@@ -233,4 +243,5 @@ def _head(
         "__type__": kind[0],
         "__unit__": kind[1],
     }
-    return {**dict(more), **labels, **own}, profile_type
+    # a profile of samples may have no period, and a label without a value is none
+    return {**dict(more), **labels, **{name: value for name, value in own.items() if value}}, profile_type

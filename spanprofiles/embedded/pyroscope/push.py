@@ -6,12 +6,22 @@ import sqlite3
 import time
 from typing import Any
 
-from spanprofiles.embedded.messages import message
+from werkzeug.wrappers import Request
+
+from spanprofiles.embedded.arrivals import sender_of
+from spanprofiles.embedded.messages import message as make_message
 from spanprofiles.embedded.pyroscope import pprof
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import checked_labels
+from spanprofiles.embedded.pyroscope.labels import SERVICE, checked_labels
+from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.profiles import NewProfile, ProfileBatch, ProfileInterners
+
+
+def note_profiles(refusals: Refusals, request: Request, way: Way, error: ConnectError) -> None:
+    """Note profiles that were refused."""
+    sender = sender_of(request.environ)
+    refusals.note(Refusal(Signal.PROFILES, way, error.reason, str(error), sender, error.service, error.profiles))
 
 
 class Pusher:
@@ -23,15 +33,21 @@ class Pusher:
 
     def push(self, request: Any) -> Any:  # messages of the schema
         """`push.v1.PusherService/Push`."""
-        if not any(series.samples for series in request.series):
-            raise ConnectError("no profiles received")
+        count = sum(len(series.samples) for series in request.series)
+        if not count:
+            raise ConnectError("no profiles received", reason=Reason.MALFORMED_REQUEST)
+        pairs: list[tuple[str, str]] = []
         profiles: list[NewProfile] = []
-        for series in request.series:
-            pairs = [(label.name, label.value) for label in series.labels]
-            for sample in series.samples:
-                profiles += self.profiles_of(sample.raw_profile, pairs)
-        self.store(profiles)
-        return message("PushResponse")
+        try:
+            for series in request.series:
+                pairs = [(label.name, label.value) for label in series.labels]
+                for sample in series.samples:
+                    profiles += self.profiles_of(sample.raw_profile, pairs)
+            self.store(profiles)
+        except ConnectError as error:
+            error.profiles, error.service = count, dict(pairs).get(SERVICE, "")
+            raise
+        return make_message("PushResponse")
 
     @staticmethod
     def profiles_of(raw: bytes, pairs: list[tuple[str, str]]) -> list[NewProfile]:
@@ -56,4 +72,6 @@ class Pusher:
             try:
                 self._database.write(ProfileBatch(profiles, self._interners))
             except (sqlite3.Error, OverflowError) as error:
-                raise ConnectError(f"the profiles could not be stored: {error}", "unavailable") from error
+                raise ConnectError(
+                    f"the profiles could not be stored: {error}", "unavailable", Reason.NOT_STORED
+                ) from error

@@ -9,6 +9,9 @@ import re
 
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.arrivals import note_wrong_path
+from spanprofiles.embedded.metrics import Telling
+from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.search import Records
 from spanprofiles.embedded.store.traces import StoredSpan, payloads, spans_of_trace
@@ -22,6 +25,7 @@ from spanprofiles.embedded.web import AnswerError, Application, json_answer, tex
 
 PROTOBUF = "application/protobuf"
 TRACE_ID_DIGITS = 32
+TAKES = "this port takes queries; spans go to the OTLP port, usually 4318, and profiles to Pyroscope's, usually 4040"
 
 
 def parse_trace_id(digits: str) -> bytes:
@@ -44,9 +48,11 @@ def parse_trace_id(digits: str) -> bytes:
 class Tempo(Application):
     """The application on Tempo's port."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, refusals: Refusals | None = None) -> None:
+        self._refusals = refusals or Refusals()
         super().__init__(
             [
+                *Telling(self._refusals, Signal.TRACES).rules(),
                 ("/ready", None, self.ready),
                 ("/api/echo", None, self.echo),
                 ("/api/search", None, self.search),
@@ -62,6 +68,10 @@ class Tempo(Application):
         self._database = database
         self._records = Records()
         self._tags = Tags(self._records)
+
+    def unmatched(self, request: Request) -> None:
+        """Take notice of uploads: this is not where they go."""
+        note_wrong_path(self._refusals, request.environ, TAKES)
 
     def ready(self, _: Request) -> Response:
         """Say that the server is ready, which it is whenever it answers."""

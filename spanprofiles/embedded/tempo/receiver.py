@@ -8,21 +8,26 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded import otlp
+from spanprofiles.embedded.arrivals import note_wrong_path, sender_of
 from spanprofiles.embedded.messages import message as make_message
+from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.traces import SpanBatch, SpanInterners
 from spanprofiles.embedded.web import Application, BadBodyError, BodyTooLargeError, json_answer, read_body, text
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 INVALID_ARGUMENT, UNAVAILABLE = 3, 14
+ENCODINGS = ("gzip", "deflate", "zlib")
+TAKES = "this port takes spans, OTLP over HTTP, at /v1/traces; gRPC has a port of its own, --otlp-grpc-port"
 
 
 class Receiver(Application):
     """The application on the OTLP port."""
 
-    def __init__(self, database: Database, body_limit: int) -> None:
+    def __init__(self, database: Database, body_limit: int, refusals: Refusals | None = None) -> None:
         super().__init__([("/v1/traces", None, self.export)])
         self._database = database
+        self.refusals = refusals or Refusals()
         self._body_limit = body_limit
         self._interners = SpanInterners()
 
@@ -32,18 +37,29 @@ class Receiver(Application):
             return text("405 method not allowed, supported: [POST]", 405)
         kind = request.mimetype
         if kind not in {PROTOBUF, JSON}:
-            return text(f"415 unsupported media type, supported: [{JSON}, {PROTOBUF}]", 415)
+            message = f"unsupported media type, supported: [{JSON}, {PROTOBUF}]"
+            self._note(request, Reason.MEDIA_TYPE, message)
+            return text(f"415 {message}", 415)
         try:
-            body = read_body(request, self._body_limit)
+            body = read_body(request, self._body_limit, ENCODINGS)
             export = otlp.from_json(body) if kind == JSON else otlp.from_protobuf(body)
         except BodyTooLargeError as error:
+            self._note(request, Reason.BODY_SIZE, str(error))
             return self._refusal(kind, 413, INVALID_ARGUMENT, str(error))
-        except (BadBodyError, otlp.OtlpError) as error:
+        except BadBodyError as error:
+            self._note(request, error.reason, str(error))
             return self._refusal(kind, 400, INVALID_ARGUMENT, str(error))
+        except otlp.OtlpError as error:
+            self._note(request, error.reason, str(error), error.service, error.spans)
+            return self._refusal(kind, 400, INVALID_ARGUMENT, str(error))
+        spans = otlp.span_count(export)
         try:
             self.store(export)
         except sqlite3.Error as error:
-            return self._refusal(kind, 503, UNAVAILABLE, f"the spans could not be stored: {error}")
+            message = f"the spans could not be stored: {error}"
+            self._note(request, Reason.NOT_STORED, message, otlp.first_service(export), spans)
+            return self._refusal(kind, 503, UNAVAILABLE, message)
+        self.refusals.note_taken(Way.OTLP_HTTP, spans)
         if kind == JSON:
             return json_answer({"partialSuccess": {}})
         return Response(b"", content_type=PROTOBUF)
@@ -56,6 +72,14 @@ class Receiver(Application):
         """
         if export.resource_spans:
             self._database.write(SpanBatch(export, self._interners))
+
+    def unmatched(self, request: Request) -> None:
+        """Take notice of spans that were sent to another path, or by another protocol."""
+        note_wrong_path(self.refusals, request.environ, TAKES, Signal.TRACES)
+
+    def _note(self, request: Request, reason: Reason, message: str, service: str = "", spans: int = 0) -> None:
+        sender = sender_of(request.environ)
+        self.refusals.note(Refusal(Signal.TRACES, Way.OTLP_HTTP, reason, message, sender, service, spans))
 
     @staticmethod
     def _refusal(kind: str, status: int, code: int, message: str) -> Response:

@@ -13,6 +13,7 @@ import pytest
 from werkzeug.test import Client
 
 from spanprofiles.embedded.pyroscope.application import Pyroscope
+from spanprofiles.embedded.refusals import Refusals
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.tempo.application import Tempo
 from spanprofiles.embedded.tempo.receiver import Receiver
@@ -77,8 +78,11 @@ class Applications:
 
 def applications_on(database: Database) -> Applications:
     """The applications on a store."""
+    refusals = Refusals()
     return Applications(
-        Client(Tempo(database)), Client(Receiver(database, BODY_LIMIT)), Client(Pyroscope(database, BODY_LIMIT))
+        Client(Tempo(database, refusals)),
+        Client(Receiver(database, BODY_LIMIT, refusals)),
+        Client(Pyroscope(database, BODY_LIMIT, refusals)),
     )
 
 

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanprofiles.embedded.otlp import OtlpError, from_json, from_protobuf
+from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.ingest import parse_name
 from spanprofiles.embedded.pyroscope.pprof import check, decode, split
 from spanprofiles.embedded.pyroscope.render import parse_query, time_of
 from spanprofiles.embedded.tempo.application import parse_trace_id
@@ -88,10 +88,13 @@ class Sender:
 
 
 def _is_the_real_servers(request: HostileRequest, status: int, body: bytes) -> bool:
-    """Whether a 5xx is one that a real Pyroscope gives: for IDs that are none, and damaged compression in a push."""
-    if request.port != "pyroscope" or status != 500:
+    """Whether a 5xx is one that a real Pyroscope gives.
+
+    It gives 500 for IDs that are none and for damaged compression in a push, 501 for an encoding that it does not know.
+    """
+    if request.port != "pyroscope" or status not in {500, 501}:
         return False
-    return bool(json.loads(body).get("code") == "unknown")
+    return bool(json.loads(body).get("code") == ("unknown" if status == 500 else "unimplemented"))
 
 
 def memory(pair: Pair) -> int:
@@ -133,7 +136,7 @@ GZIP = {"Content-Encoding": "gzip"}
 WORST = {
     "bomb": ("otlp-http", EXPORT, BOMB, {"Content-Type": OTLP} | GZIP, {413}),
     "pushed bomb": ("pyroscope", PUSH, BOMB, {"Content-Type": PROTOBUF} | GZIP, {400, 429}),
-    "ingested bomb": ("pyroscope", INGEST, BOMB, {}, {400, 413}),
+    "ingested bomb": ("pyroscope", INGEST, BOMB, {}, {413, 422}),
     "deep protobuf": ("otlp-http", EXPORT, DEEP, {"Content-Type": OTLP}, {400}),
     "deep JSON": ("otlp-http", EXPORT, b"[" * 100_000, {"Content-Type": JSON}, {400}),
     "deep JSON in a call": (
@@ -292,6 +295,7 @@ def test_any_text_is_a_name_a_query_a_time_and_an_id_or_refused(text: str) -> No
         except ConnectError:
             continue
     assert isinstance(time_of(text, 5), int)
+    assert time_ns(text, 5) < 2**63
     try:
         assert len(parse_trace_id(text)) == 16
     except AnswerError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+from werkzeug.test import TestResponse
 
 from tests.unit.embedded.conftest import BODY_LIMIT, Applications, SpanFactory
 
@@ -157,16 +159,72 @@ def test_json_and_protobuf_say_the_same(applications: Applications) -> None:
     assert stored["attributes"][0]["value"] == {"arrayValue": {"values": [{"intValue": "1"}, {"intValue": "2"}]}}
 
 
-@pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_a_body_may_be_compressed(applications: Applications, encoding: str) -> None:
-    span = SpanFactory("ab")("one")
-    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
-    data = gzip.compress(body[:50]) + gzip.compress(body[50:]) if encoding == "gzip" else body
-    response = applications.otlp.post(
-        "/v1/traces", data=data, content_type=JSON, headers={"Content-Encoding": encoding}
-    )
-    assert response.status_code == 200
+def bare_deflate(data: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(data) + compressor.flush()
+
+
+def in_two_members(data: bytes) -> bytes:
+    return gzip.compress(data[:50]) + gzip.compress(data[50:])
+
+
+def sent(applications: Applications, data: bytes, encoding: str) -> TestResponse:
+    headers = {"Content-Encoding": encoding}
+    return applications.otlp.post("/v1/traces", data=data, content_type=JSON, headers=headers)
+
+
+ONE_SPAN = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SpanFactory("ab")("one")]}]}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [
+        ("", bytes),
+        ("gzip", gzip.compress),
+        ("gzip", in_two_members),
+        ("deflate", zlib.compress),
+        ("zlib", zlib.compress),
+    ],
+)
+def test_a_body_may_be_compressed(
+    applications: Applications, encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    assert sent(applications, compress(ONE_SPAN), encoding).status_code == 200
     assert applications.search("{}") == {"ab": ["one"]}
+
+
+@pytest.mark.parametrize("encoding", ["identity", "none", "br", "zstd", "snappy", "lz4", "GZIP", "gzip, gzip", "x\ty"])
+def test_an_encoding_that_is_not_taken_is_refused_with_those_that_are(
+    applications: Applications, encoding: str
+) -> None:
+    response = sent(applications, ONE_SPAN, encoding)
+    assert response.status_code == 400
+    assert response.get_json()["message"].startswith("unsupported Content-Encoding: ")
+    assert "gzip, deflate, zlib" in response.text
+    assert applications.search("{}") == {}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        ("deflate", bare_deflate(ONE_SPAN)),
+        ("deflate", zlib.compress(ONE_SPAN)[:-9]),
+        ("zlib", gzip.compress(ONE_SPAN)),
+        ("gzip", zlib.compress(ONE_SPAN)),
+        ("gzip", gzip.compress(ONE_SPAN)[:-9]),
+        ("gzip", gzip.compress(ONE_SPAN) + b"more"),
+        ("gzip", b""),
+        ("deflate", b""),
+    ],
+    ids=["bare deflate", "cut", "gzip as zlib", "zlib as gzip", "cut gzip", "more", "nothing", "nothing as deflate"],
+)
+def test_data_that_is_not_what_its_encoding_says_is_refused(
+    applications: Applications, encoding: str, data: bytes
+) -> None:
+    response = sent(applications, data, encoding)
+    assert response.status_code == 400
+    assert response.get_json()["message"].startswith(("zlib: ", "gzip: ", "deflate: "))
+    assert applications.search("{}") == {}
 
 
 @pytest.mark.parametrize(
@@ -217,20 +275,11 @@ def test_one_wrong_span_spoils_its_whole_batch(applications: Applications, wrong
 
 
 def test_a_body_that_grows_beyond_the_limit_is_refused_without_growing(applications: Applications) -> None:
-    bomb = gzip.compress(b" " * (BODY_LIMIT * 20))
-    assert len(bomb) < BODY_LIMIT
-    for headers in ({"Content-Encoding": "gzip"},):
-        response = applications.otlp.post("/v1/traces", data=bomb, content_type=JSON, headers=headers)
-        assert response.status_code == 413
-    assert applications.otlp.post("/v1/traces", data=bomb[:-9], content_type=JSON, headers=headers).status_code != 200
-
-
-@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip"])
-def test_an_encoding_that_is_not_known_or_not_kept_to_is_refused(applications: Applications, encoding: str) -> None:
-    response = applications.otlp.post(
-        "/v1/traces", data=b"plain", content_type=JSON, headers={"Content-Encoding": encoding}
-    )
-    assert response.status_code == 400
+    for encoding, compress in (("gzip", gzip.compress), ("deflate", zlib.compress), ("zlib", zlib.compress)):
+        bomb = compress(b" " * (BODY_LIMIT * 20))
+        assert len(bomb) < BODY_LIMIT
+        assert sent(applications, bomb, encoding).status_code == 413
+        assert sent(applications, bomb[:-9], encoding).status_code != 200
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""What the older API mends in the profiles of some agents.
+
+Source: Pyroscope's ``og/convert/pprof``.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+SCRIPTING = frozenset({"pyspy", "rbspy", "scripting"})
+DOTNET, UNKNOWN = "dotnetspy", "unknown"
+DOTNETS_TYPE = "inuse-space"
+
+
+def mend(profile: Any, spy: str, configured: frozenset[str]) -> None:  # a Profile message
+    """Mend a profile in place.
+
+    Args:
+        profile: the profile, whose tables may be wrong.
+        spy: what the agent calls itself.
+        configured: the sample types that came with a configuration of their own.
+    """
+    if spy in SCRIPTING:
+        _put_files_before_functions(profile, keep_absolute=spy == "pyspy")
+    if spy == DOTNET or (spy == UNKNOWN and DOTNETS_TYPE in configured):
+        _number_functions(profile)
+        _replace_dashes(profile)
+
+
+def _put_files_before_functions(profile: Any, *, keep_absolute: bool) -> None:
+    """Make `app.py show` of `show` in `app.py`; of a function without a file, ` show`."""
+    texts = {text: number for number, text in reversed(list(enumerate(profile.string_table)))}
+    for function in profile.function:
+        if not all(0 <= number < len(profile.string_table) for number in (function.name, function.filename)):
+            continue  # the profile is refused for it when it is checked
+        file = profile.string_table[function.filename]
+        if keep_absolute and PurePosixPath(file).is_absolute():
+            continue
+        name = f"{file} {profile.string_table[function.name]}"
+        if name not in texts:
+            texts[name] = len(profile.string_table)
+            profile.string_table.append(name)
+        function.name = texts[name]
+
+
+def _number_functions(profile: Any) -> None:
+    """Give functions the numbers of their locations where none has any."""
+    if len(profile.function) != len(profile.location) or any(function.id for function in profile.function):
+        return
+    for function, location in zip(profile.function, profile.location, strict=True):
+        function.id = location.id
+
+
+def _replace_dashes(profile: Any) -> None:
+    for kind in profile.sample_type:
+        if 0 <= kind.type < len(profile.string_table):
+            profile.string_table[kind.type] = profile.string_table[kind.type].replace("-", "_")
