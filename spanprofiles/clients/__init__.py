@@ -5,6 +5,7 @@ from __future__ import annotations
 from spanprofiles.clients.errors import ClientError, RequestRefusedError, ServerUnreachableError, UnexpectedAnswerError
 from spanprofiles.clients.http import HttpClient, plain_reason
 from spanprofiles.clients.pyroscope import ProfileQuery, ProfileSeries, PyroscopeClient, SpanExemplar
+from spanprofiles.clients.refusals import Refusal
 from spanprofiles.clients.tempo import FoundSpan, FoundTrace, TempoClient
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ProfileQuery",
     "ProfileSeries",
     "PyroscopeClient",
+    "Refusal",
     "RequestRefusedError",
     "ServerUnreachableError",
     "SpanExemplar",

@@ -8,6 +8,7 @@ from typing import Any
 
 from spanprofiles.clients import flamebearer, pprof_json
 from spanprofiles.clients.http import ServerClient
+from spanprofiles.clients.refusals import PYROSCOPE_COUNTERS, Refusal, refusals
 from spanprofiles.model import CPU, FlameGraph, IdentifierError, parse_span_id, parse_trace_id
 from spanprofiles.model.source_lines import SourceLines
 
@@ -223,6 +224,15 @@ class PyroscopeClient(ServerClient):
             ]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self.http.unexpected(_SERVICE + "SelectHeatmap", f"not a heatmap ({error})") from error
+
+    def refusals(self, since_s: float, service: str = "") -> tuple[Refusal, ...]:
+        """Return what the server says that it refused: uploads, or profiles; nothing where it does not tell.
+
+        Args:
+            since_s: what is known to be older is left out, s since the epoch.
+            service: what is known to be of another service is left out; empty for all.
+        """
+        return refusals(self.http, PYROSCOPE_COUNTERS, since_s, service)
 
     def _list(self, method: str, body: dict[str, Any], name: str) -> list[Any]:
         """Return the one field of an answer; a list that is empty is left out by the server."""

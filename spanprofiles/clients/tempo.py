@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from spanprofiles.clients import otlp_json
 from spanprofiles.clients.http import ServerClient
+from spanprofiles.clients.refusals import TEMPO_COUNTERS, Refusal, refusals
 from spanprofiles.model import Trace, parse_span_id, parse_trace_id
 
 _SERVER = "Tempo"
@@ -126,6 +127,15 @@ class TempoClient(ServerClient):
             return [str(one["value"]) for one in answer.get("tagValues", []) if "value" in one]
         except TypeError as error:
             raise self.http.unexpected(path, f"not tag values ({error})") from error
+
+    def refusals(self, since_s: float, service: str = "") -> tuple[Refusal, ...]:
+        """Return what the server says that it refused: exports, or spans; nothing where it does not tell.
+
+        Args:
+            since_s: what is known to be older is left out, s since the epoch.
+            service: what is known to be of another service is left out; empty for all.
+        """
+        return refusals(self.http, TEMPO_COUNTERS, since_s, service)
 
     def _answer(self, path: str, name: str, parameters: Mapping[str, str | int] | None = None) -> dict[str, Any]:
         """Return an answer that has this field, or only what Tempo writes where the field is empty."""

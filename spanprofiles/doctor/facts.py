@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
-from spanprofiles.clients import ProfileSeries, SpanExemplar
+from spanprofiles.clients import ProfileSeries, Refusal, SpanExemplar
+from spanprofiles.clients.refusals import sentences
 from spanprofiles.doctor.processes import ProcessLabel
 from spanprofiles.doctor.roots import Roots, roots_of
 from spanprofiles.linking.grafana import GrafanaLink
@@ -69,6 +70,7 @@ class TraceFacts:
         by_samples: whether the search found none, and these were found by the trace IDs on samples.
         profiled: whether Pyroscope has profiles of the service; None where it was not asked.
         labelled: whether their samples carry span IDs; None where it was not asked.
+        refused: what Tempo says that it refused, which may be why there are none; looked for where there are none.
     """
 
     services: tuple[str, ...] = ()
@@ -76,6 +78,7 @@ class TraceFacts:
     by_samples: bool = False
     profiled: bool | None = None
     labelled: bool | None = None
+    refused: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,7 @@ class ProfileFacts:
         around: what its profiles hold around the newest spans, imports left out; asked for where no sample carries a
             span ID.
         found_under: other service names under which they are.
-        refused: how many profiles Pyroscope refused since it started, by its word for the reason; empty where it does
-            not tell.
+        refused: what Pyroscope says that it refused; looked for where samples are missing.
     """
 
     services: tuple[str, ...] = ()
@@ -128,7 +130,7 @@ class ProfileFacts:
     newest_ms: int | None = None
     around: AroundSpans | None = None
     found_under: tuple[str, ...] = ()
-    refused: Mapping[str, int] = field(default_factory=dict)
+    refused: tuple[Refusal, ...] = ()
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -324,6 +326,16 @@ class Facts:
     def advice(self, of: Callable[[Language], str]) -> str:
         """Return one piece of advice for the service's language or languages, as a sentence without a full stop."""
         return languages.advice(self.languages, of)
+
+    @property
+    def refused_profiles(self) -> tuple[str, ...]:
+        """What Pyroscope says that it refused, a sentence each."""
+        return sentences(self.profiles.refused) if self.profiles else ()
+
+    @property
+    def refused_spans(self) -> tuple[str, ...]:
+        """What Tempo says that it refused, a sentence each."""
+        return sentences(self.traces.refused) if self.traces else ()
 
     @property
     def focus(self) -> tuple[Link, ...]:

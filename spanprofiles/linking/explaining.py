@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spanprofiles.clients import ClientError, ProfileQuery
+from spanprofiles.clients.refusals import sentences
 from spanprofiles.linking.span_samples import types_of
 from spanprofiles.model import Span
 from spanprofiles.model.profile_types import others, setting
@@ -21,6 +23,7 @@ _EVERYTHING = "{}"
 _HALF_A_DAY_MS = 12 * 3600 * 1000  # a query may span 24 h at most
 _NAMES = 8
 _FUNCTIONS = 3
+_BEFORE_S = 60  # the request may have been sent so long before its trace was waited for
 
 
 def no_trace(evidence: Evidence, linker: Linker) -> str:
@@ -37,6 +40,8 @@ def no_trace(evidence: Evidence, linker: Linker) -> str:
     else:
         known = ", ".join(services[:_NAMES]) or "none"
         evidence.notes.append(f"services Tempo has spans of: {known}")
+        since_s = time.time() - linker.waiting.timeout_s - _BEFORE_S
+        evidence.notes.extend(sentences(linker.tempo.refusals(since_s)))
     return _with_notes(message, evidence)
 
 
@@ -110,6 +115,7 @@ def _where_instead(span: Span, query: ProfileQuery, linker: Linker, evidence: Ev
     carried_by = _another_type(span, query, linker)
     if carried_by:
         return f"samples of type {carried_by} carry its ID, those of time do not: {setting(carried_by)} to see them"
+    evidence.notes.extend(sentences(pyroscope.refusals(span.start_ns / 1e9, span.service)))
     if not services:
         return (
             "Pyroscope has no profile of any service in that window: no agent runs, its uploads fail, or it has not"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spanprofiles.clients import ClientError, RequestRefusedError, SpanExemplar
+from spanprofiles.clients import Refusal, RequestRefusedError, SpanExemplar
 from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.doctor.facts import ProfileFacts
 from spanprofiles.doctor.gathering.case import Case
@@ -18,7 +18,6 @@ _NEWEST = 20
 _EVERYTHING = "{}"
 _NAMELESS = "(none)"
 _STEPS = 60
-_REFUSED = re.compile(r'^pyroscope_discarded_samples_total\{[^}]*reason="([^"]*)"[^}]*\} ([0-9.e+]+)$', re.MULTILINE)
 
 
 def profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
@@ -62,7 +61,7 @@ def _with_types(case: Case, known: ProfileFacts, ids: Sequence[str]) -> ProfileF
         carried_by=tuple(one for one in carried_by if one != case.profile_type),
         newest_ms=_newest_ms(case.of_type(looked_at)),
         found_under=() if own else _found_under(case, known.services, known.all_types, ids),
-        refused={} if own else refused(case),
+        refused=() if own else refused(case),
     )
 
 
@@ -124,16 +123,9 @@ def exemplars(case: Case) -> tuple[SpanExemplar, ...] | None:
         return None
 
 
-def refused(case: Case) -> dict[str, int]:
-    """Return how many profiles Pyroscope refused since it started, by reason; empty where it does not tell."""
-    try:
-        text = case.pyroscope.http.get("/metrics").text
-    except ClientError:  # a hosted service shows no metrics, nor does the embedded pair
-        return {}
-    found: dict[str, int] = {}
-    for reason, count in _REFUSED.findall(text):
-        found[reason] = found.get(reason, 0) + int(float(count))
-    return {reason: count for reason, count in found.items() if count}
+def refused(case: Case) -> tuple[Refusal, ...]:
+    """Return what Pyroscope says that it refused in that time, or since it started; empty where it does not tell."""
+    return case.pyroscope.refusals(case.window_s[0], case.service)
 
 
 def valid_ids(spans: Sequence[Span]) -> list[str]:

@@ -39,6 +39,13 @@ def traces(case: Case, wanted: Trace | None = None) -> TraceFacts:
     Raises:
         ClientError: Tempo failed.
     """
+    found = _found(case, wanted)
+    if any(case.service in trace.services for trace in found.traces):
+        return found
+    return replace(found, refused=case.tempo.refusals(case.window_s[0], case.service))
+
+
+def _found(case: Case, wanted: Trace | None) -> TraceFacts:
     services = tuple(traced_services(case))
     if case.trace_id and wanted is None:
         return TraceFacts(services)

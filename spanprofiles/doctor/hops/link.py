@@ -45,12 +45,11 @@ def judge(facts: Facts) -> Finding:
     if not linked and _should_be_linked(facts):
         evidence = (counted, _strangers(facts), *reasons)
         return Finding(HOP, Verdict.BROKEN, evidence, seen, _STRANGERS)
-    refused = facts.profiles.refused if facts.profiles and causes[Cause.LOST] else {}
     evidence = (
         counted,
         *_by_process(found),
         *reasons,
-        *(f"Pyroscope has refused {count} profile(s): {why}" for why, count in refused.items()),
+        *(facts.refused_profiles if causes[Cause.LOST] else ()),
     )
     advice = _LOST if causes[Cause.LOST] else facts.advice(_unexplained)
     certain = [one for one in wrong if one.cause is not Cause.UNCLEAR]

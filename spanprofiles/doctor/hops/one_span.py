@@ -19,13 +19,13 @@ def judge(facts: Facts) -> Finding:
     late = [one for one in checks if one.late_ns]
     foreign = [one for one in checks if one.foreign_ns]
     mixed = _mixed(checks)
-    refused = facts.profiles.refused if facts.profiles else {}
+    refused = facts.profiles.refused if facts.profiles else ()
     seen = {
         "checked": len(checks),
         "with_samples_after_their_end": [one.span.span_id for one in late],
         "with_another_spans_name": [one.span.span_id for one in foreign],
         "mixed": mixed,
-        "refused": dict(refused),
+        "refused": {one.reason: one.count for one in refused},
     }
     if not checks:
         evidence: tuple[str, ...] = ("no linked span has ended long enough ago to tell",)
@@ -34,7 +34,7 @@ def judge(facts: Facts) -> Finding:
         shown = ", ".join(f"{one.span.span_id} ({one.late_ns / 1e6:.0f} ms)" for one in late[:_SHOWN])
         evidence = (
             f"{len(late)} of {len(checks)} span(s) have samples in profiles that were begun after they ended: {shown}",
-            *(f"Pyroscope has refused {count} profile(s): {why}" for why, count in refused.items()),
+            *facts.refused_profiles,
         )
         return Finding(HOP, Verdict.BROKEN, evidence, seen, _LEAKED)
     if mixed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from spanprofiles.doctor.facts import AroundSpans, Facts, ProfileFacts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.names import nearest, same_but_for_punctuation
+from spanprofiles.doctor.refusals import with_refusals
 
 HOP = "profiles"
 
@@ -26,16 +27,16 @@ def judge(facts: Facts) -> Finding:
         "services": list(found.services),
         "series": len(found.series),
         "newest_ms": found.newest_ms,
-        "refused": dict(found.refused),
+        "refused": {one.reason: one.count for one in found.refused},
     }
-    start = facts.advice(lambda one: one.start_advice)
+    start = with_refusals(found.refused, facts.advice(lambda one: one.start_advice))
     around = found.around
     if around is not None and _runs_elsewhere(found, around):
         evidence: tuple[str, ...] = (
             f"{around.spans} span(s) of {facts.service} ran for {around.time_ns / 1e9:.1f} s together, and in that time"
             f" its profiles hold {around.cpu_ns / 1e6:.0f} ms of CPU, none of it with a span ID",
             "where the spans run, no agent uploads",
-            *_refused(found),
+            *facts.refused_profiles,
         )
         return Finding(HOP, Verdict.BROKEN, evidence, seen, start)
     if facts.service in found.services:
@@ -43,7 +44,7 @@ def judge(facts: Facts) -> Finding:
     others = list(found.found_under) or same_but_for_punctuation(facts.service, found.services)
     if others:
         return Finding(HOP, Verdict.OK, (f"there are profiles of it, under the name {', '.join(others)}",), seen)
-    refused = _refused(found)
+    refused = facts.refused_profiles
     if not found.services:
         evidence = ("Pyroscope has no profile of any service in that time", *refused)
         return Finding(HOP, Verdict.BROKEN, evidence, seen, f"{start}; --probe tests whether Pyroscope takes any")
@@ -51,10 +52,6 @@ def judge(facts: Facts) -> Finding:
     known = ", ".join([*alike, *(one for one in found.services if one not in alike)][:_NAMES])
     evidence = (f"Pyroscope has no profile of {facts.service}", f"services it has profiles of: {known}", *refused)
     return Finding(HOP, Verdict.BROKEN, evidence, seen, start)
-
-
-def _refused(found: ProfileFacts) -> tuple[str, ...]:
-    return tuple(f"Pyroscope has refused {count} profile(s): {reason}" for reason, count in found.refused.items())
 
 
 def _runs_elsewhere(found: ProfileFacts, around: AroundSpans) -> bool:

@@ -76,11 +76,11 @@ def judge(facts: Facts) -> Finding:
     # where nothing at all is labelled, it does not matter what else the process computes
     busy = [one for one in without if one.cpu and not one.are_short and _computed(one, one.cpu)]
     if busy:
-        evidence = (carried, *(_sentence(one) for one in busy[:_NAMES]), *reasons)
+        evidence = (carried, *(_sentence(one) for one in busy[:_NAMES]), *facts.refused_profiles, *reasons)
         return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(facts, has_labels=False))
     spent_ns = sum(one.cpu.cpu_ns for one in without if one.cpu)
     little = f"around them its profiles hold {spent_ns / 1e6:.0f} ms of CPU: too little to tell why"
-    evidence = (carried, little, *reasons)
+    evidence = (carried, little, *facts.refused_profiles, *reasons)
     return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, f"{_COMPUTE}; if there is still none: {agents.advice(facts)}")
 
 

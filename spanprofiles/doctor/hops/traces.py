@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spanprofiles.doctor.facts import Facts, TraceFacts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.names import nearest
+from spanprofiles.doctor.refusals import with_refusals
 
 HOP = "traces"
 
@@ -23,6 +26,7 @@ def judge(facts: Facts) -> Finding:
         "spans_without_their_parent": len(roots.unsure),
         "services": list(found.services),
         "newest_trace_id": found.traces[0].trace_id if found.traces else None,
+        "refused": {one.reason: one.count for one in found.refused},
     }
     if count:
         evidence = [
@@ -39,6 +43,12 @@ def judge(facts: Facts) -> Finding:
 
 
 def _missing(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Finding:
+    finding = _absent(facts, found, seen)
+    advice = with_refusals(found.refused, finding.advice)
+    return replace(finding, evidence=(*finding.evidence, *facts.refused_spans), advice=advice)
+
+
+def _absent(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Finding:
     known = ", ".join(found.services[:_NAMES]) or "none"
     if facts.trace_id:
         in_it = list(dict.fromkeys(name for trace in found.traces for name in trace.services))
@@ -53,7 +63,7 @@ def _missing(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Findin
         return Finding(
             HOP,
             Verdict.BROKEN,
-            ("Tempo has no span of any service: nothing has reached it", *_pyroscope(facts, found)),
+            (_NOTHING if found.refused else f"{_NOTHING}: nothing has reached it", *_pyroscope(facts, found)),
             seen,
             "send the app a request; set OTEL_EXPORTER_OTLP_ENDPOINT to Tempo's OTLP receiver; --probe tests it",
         )
@@ -92,6 +102,7 @@ def _advice(found: TraceFacts) -> str:
     return ""
 
 
+_NOTHING = "Tempo has no span of any service"
 _OLD = "send it a request, or look further back with --since; a Tempo with default settings finds a trace 30 s late"
 _NO_SUCH_TRACE = (
     "the request was not sampled (traceparent ends in -00, OTEL_TRACES_SAMPLER), the service exports to another server,"

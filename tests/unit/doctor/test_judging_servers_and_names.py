@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from spanprofiles.clients import Refusal
 from spanprofiles.doctor import Finding, Verdict
 from spanprofiles.doctor.facts import AroundSpans, Facts, ProbedServer, ServerFacts, TraceFacts
 from spanprofiles.doctor.hops import probe, profile_type, profiles, servers, service_name, traces
@@ -150,11 +151,21 @@ def test_profiles_under_the_services_name_are_in_order() -> None:
 
 
 def test_no_profile_of_any_service_means_no_agent_or_failing_uploads() -> None:
-    found = profiles.judge(replace(NOTHING, profiles=profiled(services=(), refused={"sample_labels_limit": 7})))
+    refused = (Refusal("Pyroscope", 7, "profile", "sample_labels_limit"),)
+    found = profiles.judge(replace(NOTHING, profiles=profiled(services=(), refused=refused)))
 
     assert found.verdict is Verdict.BROKEN
-    assert "Pyroscope has refused 7 profile(s): sample_labels_limit" in found.evidence
+    assert found.evidence[-1].startswith("Pyroscope has refused 7 profile(s): sample_labels_limit")
+    assert found.seen["refused"] == {"sample_labels_limit": 7}
+    assert found.advice.startswith("a sample has over 100 labels")
     assert "--probe" in found.advice
+
+
+def test_where_nothing_was_refused_the_advice_is_about_the_agent_alone() -> None:
+    found = profiles.judge(replace(NOTHING, profiles=profiled(services=())))
+
+    assert not any("refused" in one for one in found.evidence)
+    assert found.advice.startswith("start the profiling agent")
 
 
 def test_profiles_of_others_only_means_no_agent_and_lists_them() -> None:

@@ -1,0 +1,208 @@
+"""What a server says that it refused: uploads that never became traces or profiles.
+
+Sources: the metrics of Tempo 3 (``tempo_discarded_spans_total``, ``tempo_receiver_refused_spans``) and of Pyroscope 2
+(``pyroscope_discarded_samples_total``, whose samples are profiles), in Prometheus's text format; and
+``/spanprofiles/refused`` of the embedded pair, which knows when, of whom and why.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spanprofiles.clients.errors import ClientError
+from spanprofiles.clients.http import HttpClient
+from spanprofiles.clients.probe import CHECKING_SERVICES
+
+_DETAILS, _METRICS = "/spanprofiles/refused", "/metrics"
+_SAMPLE = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>[^\s{}]+)(?:\s+-?[0-9]+)?")
+_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
+_ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
+_STARTED = "process_start_time_seconds"
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A server's counter of what it refused.
+
+    Attributes:
+        metric: its name.
+        unit: what is counted, in the singular.
+        reason_label: which of its labels has the reason; empty where none has.
+    """
+
+    metric: str
+    unit: str
+    reason_label: str = ""
+
+
+TEMPO_COUNTERS = (
+    Counter("tempo_discarded_spans_total", "span", "reason"),
+    Counter("tempo_receiver_refused_spans", "span"),
+)
+PYROSCOPE_COUNTERS = (Counter("pyroscope_discarded_samples_total", "profile", "reason"),)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a server refused for one reason.
+
+    Attributes:
+        server: its name.
+        count: how many, since the server started.
+        unit: of what, in the singular: export, span, profile.
+        reason: the server's word for the reason.
+        message: the reason in a sentence, as the last sender was told; empty where the server does not tell.
+        service: of which service; empty where that is not known.
+        sender: who sent the last of them; empty where that is not known.
+        recent: how many there were in the time that was asked about; None where the server does not tell.
+        last_s: when the last was, s since the epoch, or None.
+        started_s: since when the server counts, s since the epoch, or None.
+        told_s: when the server was asked, by its own clock where it tells the time, s since the epoch.
+    """
+
+    server: str
+    count: int
+    unit: str
+    reason: str
+    message: str = ""
+    service: str = ""
+    sender: str = ""
+    recent: int | None = None
+    last_s: float | None = None
+    started_s: float | None = None
+    told_s: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """What can be said of it, and no more: an old counter says nothing of the present."""
+        of = f" of {self.service}" if self.service else ""
+        sender = f", from {self.sender}" if self.sender else ""
+        why = self.message or self.reason
+        if self.recent is not None and self.last_s is not None:
+            plural, were = ("", "was") if self.recent == 1 else ("s", "were")
+            ago = _lasting(self.told_s - self.last_s)
+            return f"{self.recent} {self.unit}{plural}{of} {were} refused, the last {ago} ago{sender}: {why}"
+        refused = f"{self.server} has refused {self.count} {self.unit}(s)"
+        if self.started_s is None:
+            return f"{refused}: {why} (since it started; it does not say when)"
+        return f"{refused}: {why} (since it started {_lasting(self.told_s - self.started_s)} ago; it does not say when)"
+
+
+def refusals(http: HttpClient, counters: tuple[Counter, ...], since_s: float, service: str = "") -> tuple[Refusal, ...]:
+    """Ask a server what it refused; where it does not tell, there is nothing.
+
+    Args:
+        http: the server.
+        counters: its metrics; a later one counts only what the earlier ones leave.
+        since_s: what is older, where that is known, is left out; s since the epoch.
+        service: what is known to be of another service is left out; empty for all.
+
+    Returns:
+        The latest, or the most, first.
+    """
+    found = _details(http, since_s)
+    if found is None:
+        found = _counted(http, counters, time.time())
+    others = found if not service else [one for one in found if one.service in {"", service}]
+    return tuple(one for one in others if one.service not in CHECKING_SERVICES)
+
+
+def sentences(found: tuple[Refusal, ...]) -> tuple[str, ...]:
+    """Return a sentence for each of the first few, and how many more there are."""
+    more = len(found) - _SHOWN
+    rest = (f"and {more} more reasons for which uploads were refused",) if more > 1 else ()
+    shown = found[:_SHOWN] if rest else found
+    return tuple(one.sentence for one in shown) + rest
+
+
+def _details(http: HttpClient, since_s: float) -> list[Refusal] | None:
+    """Ask the embedded pair; None for any other server."""
+    try:
+        answer = http.get_json(_DETAILS, {"since": int(since_s)})
+        started_s, now_s = float(answer["since"]), float(answer["now"])
+        unit = "export" if answer["signal"] == "traces" else "profile upload"
+        return [_detailed(one, http.server, unit, started_s, now_s) for one in answer["refused"] if one["recent"]]
+    except (ClientError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _detailed(one: Mapping[str, Any], server: str, unit: str, started_s: float, now_s: float) -> Refusal:
+    sender = " ".join(filter(None, (str(one["peer"]), f"({one['agent']})" if one["agent"] else "")))
+    return Refusal(
+        server,
+        int(one["uploads"]),
+        unit,
+        str(one["reason"]),
+        str(one["message"]),
+        str(one["service"]),
+        sender,
+        int(one["recent"]),
+        float(one["last"]),
+        started_s,
+        now_s,
+    )
+
+
+def _counted(http: HttpClient, counters: tuple[Counter, ...], now_s: float) -> list[Refusal]:
+    try:
+        text = http.get(_METRICS).text
+    except ClientError:  # a hosted service shows no metrics
+        return []
+    names = {one.metric for one in counters}
+    sums: dict[tuple[str, str], float] = {}
+    started_s = None
+    for name, labels, value in samples(text, names | {_STARTED}):
+        if name == _STARTED:
+            started_s = value
+            continue
+        counter = next(one for one in counters if one.metric == name)
+        key = (name, labels.get(counter.reason_label, ""))
+        sums[key] = sums.get(key, 0.0) + value
+    found: list[Refusal] = []
+    for counter in counters:
+        told = sum(one.count for one in found)
+        for (name, reason), value in sums.items():
+            count = int(value) - (0 if counter.reason_label else told)
+            if name == counter.metric and count > 0:
+                why = reason or "its log says why"
+                found.append(Refusal(http.server, count, counter.unit, why, started_s=started_s, told_s=now_s))
+    return sorted(found, key=lambda one: -one.count)
+
+
+def samples(text: str, names: set[str]) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Read samples of some metrics: (name, labels, value); what is malformed, or no number, is left out.
+
+    Args:
+        text: Prometheus's text format.
+        names: the metrics.
+    """
+    for line in text.splitlines():
+        match = _SAMPLE.fullmatch(line.strip())
+        if match is None or match["name"] not in names:
+            continue
+        try:
+            value = float(match["value"])
+        except ValueError:
+            continue
+        if not math.isfinite(value):
+            continue
+        labels = {
+            name: re.sub(r"\\(.)", lambda one: _ESCAPES.get(one[1], one[0]), quoted)
+            for name, quoted in _LABEL.findall(match["labels"] or "")
+        }
+        yield match["name"], labels, value
+
+
+def _lasting(seconds: float) -> str:
+    seconds = max(0.0, seconds)
+    for size, unit in ((_DAY_S, "days"), (_HOUR_S, "h"), (_MINUTE_S, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,38 @@
+"""What to do about uploads that a server refuses, by the server's word for the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from spanprofiles.clients import Refusal
+
+_ADVICE = {
+    "unsupported_content_encoding": "compress in a way that the server takes: OTEL_EXPORTER_OTLP_COMPRESSION=gzip",
+    "damaged_compression": "the body is not what its Content-Encoding says: look at what lies between app and server",
+    "unsupported_media_type": "send protobuf or JSON: OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+    "wrong_path": (
+        "mend the address: /v1/traces is added to OTEL_EXPORTER_OTLP_ENDPOINT, and not to"
+        " OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; gRPC and HTTP have ports of their own"
+    ),
+    "unauthorized": (
+        "send the token: OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN for spans, the agent's basic auth for"
+        " profiles"
+    ),
+    "invalid_trace_id": "trace IDs have 16 bytes, not all of them zero: look at what makes or rewrites them",
+    "invalid_span_id": "span IDs have 8 bytes: look at what makes or rewrites them",
+    "not_in_ingestion_window": "mend the sender's clock: profiles dated an hour ago, or in the future, are not taken",
+    "sample_labels_limit": "a sample has over 100 labels: they pile up on a thread and are never taken off",
+    "max_label_names_per_series": "give the agent fewer tags",
+    "profile_size_limit": "profiles are too large: upload more often, or fewer types",
+    "samples_limit": "profiles have too many stacks: upload more often",
+    "body_size_limit_exceeded": "uploads are too large: send smaller batches, and more often",
+    "not_stored": "the server could not write: look at its disk and at its log",
+    "rate_limited": "the server takes no more a second: raise its limit, or send less",
+    "unsupported_format": "send pprof, or use a backend that takes this format",
+}
+
+
+def with_refusals(refused: Iterable[Refusal], advice: str) -> str:
+    """Put what to do about the first refusal that something is known of before other advice."""
+    known = next((_ADVICE[one.reason] for one in refused if one.reason in _ADVICE), "")
+    return "; ".join(filter(None, (known, advice)))
