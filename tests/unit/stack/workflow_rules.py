@@ -97,7 +97,7 @@ def jobs_end(text: str) -> Iterator[str]:
 
 def make_knows_what_it_is_asked_for(text: str) -> Iterator[str]:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    targets = set(" ".join(re.findall(r"^([a-z][a-z -]*):", makefile, re.MULTILINE)).split())
     variables = set(re.findall(r"^([A-Z]+) [?:]?=", makefile, re.MULTILINE))
     for name, step in steps(text):
         for command in _MAKE.finditer(step.get("run", "")):
