@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 
 from spanprofiles.linking.grafana import PYROSCOPE_TYPE, DataSource, read_data_sources
 from tests.unit.stack.grafana_rules import CPU, PYROSCOPE, RULES, TEMPO, Rule, faults_of, links_of, links_of_column
-from tests.unit.stack.reading import DATA_SOURCES, ROOT, Json, compose, dashboards, read_yaml, services
+from tests.unit.stack.reading import (
+    DATA_SOURCES,
+    ROOT,
+    Json,
+    compose,
+    dashboards,
+    raw_compose,
+    read_yaml,
+    services,
+    settings,
+)
 
 NAMES = ("fleet", "regions", "ride", "rides")
 
@@ -211,6 +222,9 @@ def test_the_home_page_says_which_of_two_buttons_is_dead() -> None:
     content = dashboards()["rides"]["panels"][0]["options"]["content"]
     assert "Click a **profile ID**: Explore opens" in content
     assert "**Open in Profiles Drilldown**, does nothing unless that app is installed" in content
+    (switch,) = re.findall(r"`([A-Z_]+)=false` in `.env`", content)
+    assert settings()[switch] == "true"
+    assert services(raw_compose())["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_DISABLED"] == f"${{{switch}:?}}"
 
 
 def test_the_home_page_is_the_dashboard_of_the_rides() -> None:
