@@ -20,7 +20,8 @@ LIMIT = 100
 
 #: What the list can be narrowed to by the outcome: what the address says, and what the page does.
 STATUSES = {"error": "error", "ok": "no error", "4xx": "HTTP 4xx", "5xx": "HTTP 5xx"}
-#: The attributes that hold an HTTP answer's status code, the later name first.
+#: The attributes that hold an HTTP request's method and its answer's status code, the later name first.
+HTTP_METHOD_ATTRIBUTES = ("http.request.method", "http.method")
 HTTP_STATUS_ATTRIBUTES = ("http.response.status_code", "http.status_code")
 
 _ENTRY = f"(kind = server || kind = consumer || span.{PROFILE_ID_ATTRIBUTE} != nil)"

@@ -12,7 +12,7 @@ from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 from spanprofiles.model.sampling import is_too_short
 from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
-from spanprofiles.ui.filters import HTTP_STATUS_ATTRIBUTES, LIMIT, Filters
+from spanprofiles.ui.filters import HTTP_METHOD_ATTRIBUTES, HTTP_STATUS_ATTRIBUTES, LIMIT, Filters
 from spanprofiles.ui.peers import Kind, Peers, Standing
 
 #: Spans of each trace that are looked at, at most.
@@ -198,7 +198,7 @@ def _title(attributes: Mapping[str, str], root_name: str) -> str:
     route = _present(attributes, "http.route")
     if not route:
         return root_name or "(name not known)"
-    return title_of(route, _present(attributes, "http.request.method", "http.method"))
+    return title_of(route, _present(attributes, *HTTP_METHOD_ATTRIBUTES))
 
 
 def title_of(route: str, method: str) -> str:

@@ -20,6 +20,7 @@ from spanprofiles.ui.grafana import grafana_address
 from spanprofiles.ui.lines import find_lines, own_place
 from spanprofiles.ui.sources import sources
 from spanprofiles.ui.span_profile import ProfileState, SpanProfile, span_marks, span_profile, span_to_open
+from spanprofiles.ui.standing import standing_of
 from spanprofiles.ui.views.pictures import address_of_box, files_of, layout_of, picture_of, tree_rows
 
 views = Blueprint("traces", __name__)
@@ -105,6 +106,7 @@ def trace(trace_id: str) -> str:
         left_out=max(0, len(found.spans) - MOST_ROWS),
         local_root=found.is_local_root(chosen),
         linked_above=_linked_above(found, chosen),
+        standing=standing_of(found, sources()),
         failed=chosen.status is SpanStatus.ERROR,
         http_status=next((chosen.attributes[name] for name in _HTTP_STATUS if chosen.attributes.get(name)), ""),
         most_events=_EVENTS,

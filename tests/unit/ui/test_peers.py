@@ -99,3 +99,29 @@ def test_a_filter_that_prefers_slow_requests_makes_none_of_them_look_usual(
 
     assert "GET /bike" in text
     assert "Slower than" not in text
+
+
+def test_a_trace_that_is_opened_by_its_address_is_held_against_those_around_it(
+    page: FlaskClient, store_ride: StoreRide
+) -> None:
+    service = a_service()
+    for number in range(FEWEST):
+        store_ride(service, milliseconds=10 + number)
+    slow = store_ride(service, milliseconds=900)
+    alone = store_ride(a_service())
+
+    text = page.get(f"/trace/{slow.trace_id}").text
+
+    assert re.search(rf"Slower than <strong[^>]*>95 %</strong> of the {FEWEST + 1} requests of its kind", text)
+    assert "data-standing" not in page.get(f"/trace/{alone.trace_id}").text
+
+
+def test_a_request_without_a_route_is_of_the_kind_of_its_name(page: FlaskClient, store_ride: StoreRide) -> None:
+    service = a_service()
+    jobs = [store_ride(service, name="count bikes", route="", milliseconds=10 + number) for number in range(FEWEST)]
+    for number in range(FEWEST):
+        store_ride(service, name="another job", route="", milliseconds=1 + number)
+
+    text = page.get(f"/trace/{jobs[-1].trace_id}").text
+
+    assert re.search(rf"Slower than <strong[^>]*>95 %</strong> of the {FEWEST} requests of its kind", text)

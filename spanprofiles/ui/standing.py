@@ -1,0 +1,37 @@
+"""How slow the request of one trace is among its kind, which is looked for around it where the page has not seen it."""
+
+from __future__ import annotations
+
+from spanprofiles.clients import ClientError
+from spanprofiles.model import Trace
+from spanprofiles.ui.filters import HTTP_METHOD_ATTRIBUTES, Filters, quoted
+from spanprofiles.ui.peers import Kind, Standing
+from spanprofiles.ui.rides import SPANS, ride_of, title_of
+from spanprofiles.ui.sources import Sources
+
+_AROUND_S = 900
+_LIMIT = 300
+
+
+def standing_of(trace: Trace, source: Sources) -> Standing | None:
+    """Return how slow a trace's request is; None where too few of its kind are found."""
+    entry = next(iter(trace.local_roots or trace.spans), None)
+    if entry is None:
+        return None
+    route = str(entry.attributes.get("http.route", ""))
+    method = next((str(entry.attributes[name]) for name in HTTP_METHOD_ATTRIBUTES if name in entry.attributes), "")
+    title = title_of(route, method) if route else trace.tops[0].name
+    kind: Kind = (entry.service, title)
+    known = source.peers.standing(kind, entry.duration_ns)
+    if known is not None or not entry.service:
+        return known
+    filters = Filters(service=entry.service, route=route, query="" if route else f"{{ name = {quoted(title)} }}")
+    start_s = entry.start_ns // 10**9
+    try:
+        found = source.linker.tempo.search(
+            filters.traceql(), start_s=start_s - _AROUND_S, end_s=start_s + _AROUND_S, limit=_LIMIT, spans=SPANS
+        )
+    except ClientError:
+        return None  # the page is whole without it
+    source.peers.learn(ride for ride in map(ride_of, found) if ride.kind == kind)
+    return source.peers.standing(kind, entry.duration_ns)
