@@ -30,8 +30,8 @@ def no_trace(evidence: Evidence, linker: Linker) -> str:
     """Say that Tempo has no span of the trace, and which services it does know."""
     message = (
         f"Tempo has no span of the trace {evidence.trace_id} after {linker.waiting.timeout_s:g} s:"
-        " the app is not instrumented, leaves this route out (in Python by OTEL_PYTHON_EXCLUDED_URLS or excluded_urls),"
-        " did not sample this request, or exports to another server"
+        f" the app is not instrumented, leaves this route out{_how_routes_are_left_out(linker)}, did not sample this"
+        " request, or exports to another server"
     )
     try:
         services = linker.tempo.tag_values("resource.service.name")
@@ -43,6 +43,16 @@ def no_trace(evidence: Evidence, linker: Linker) -> str:
         since_s = time.time() - linker.waiting.timeout_s - _BEFORE_S
         evidence.notes.extend(sentences(linker.tempo.refusals(since_s)))
     return _with_notes(message, evidence)
+
+
+def _how_routes_are_left_out(linker: Linker) -> str:
+    """Name Python's settings, unless the server has spans of other languages alone."""
+    try:
+        seen = linker.tempo.tag_values("resource.telemetry.sdk.language")
+    except ClientError:  # the next question will say it
+        seen = []
+    told = " (in Python by OTEL_PYTHON_EXCLUDED_URLS or excluded_urls)"
+    return told if not seen or "python" in seen else ""
 
 
 def no_profile_id(evidence: Evidence, count: int) -> str:

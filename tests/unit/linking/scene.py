@@ -64,6 +64,7 @@ class Scene:
         spans: groups of spans, and the number of looks at the trace before each arrives.
         uploads: samples.
         services: the services Tempo knows.
+        languages: the languages of their SDKs, as far as spans tell them.
         broken: paths that answer 500.
         unlabelled: samples without a span.
     """
@@ -71,6 +72,7 @@ class Scene:
     spans: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     services: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
     broken: tuple[str, ...] = ()
     unlabelled: Stacks = field(default_factory=dict)
     trace_looks: int = 0
@@ -90,6 +92,8 @@ class Scene:
             return Answer.of({"trace": {"resourceSpans": _as_tempo_writes(groups)} if groups else {}, "metrics": {}})
         if seen.path == "/api/v2/search/tag/resource.service.name/values":
             return Answer.of({"tagValues": [{"type": "string", "value": name} for name in self.services]})
+        if seen.path == "/api/v2/search/tag/resource.telemetry.sdk.language/values":
+            return Answer.of({"tagValues": [{"type": "string", "value": name} for name in self.languages]})
         if seen.path.endswith("/LabelValues"):
             names = sorted({one.service for one in self._arrived(seen.json)})
             return Answer.of({"names": names} if names else {})

@@ -23,7 +23,7 @@ def a_span(**resource: str) -> Span:
 def test_no_language_but_python_is_told_of_pythons_packages(key: str) -> None:
     one = LANGUAGES[key]
     told = [value for name, value in vars(one).items() if name not in {"key", "name"}]
-    told += [one.start_advice, one.fork_advice, one.withheld_advice]
+    told += [one.start_advice, one.fork_advice, one.withheld_advice, one.elsewhere_advice]
 
     # those that have no processor are told who has one
     of_others = [text.replace("Go, Java, .NET, Python and Ruby", "") for text in told]
