@@ -21,7 +21,7 @@ from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, is_overdue
 from spanprofiles.linking import Evidence, Linker
 from spanprofiles.linking.grafana import DataSources
 from spanprofiles.model import CPU, Endpoints, Trace, parse_trace_id
-from spanprofiles.model.profile_types import stand_ins
+from spanprofiles.model.profile_types import Kind, ProfileType, stand_ins
 
 #: How far back one can look, s: Pyroscope answers no longer window than 24 h, and the doctor adds margins.
 LONGEST_SINCE_S = 20 * 3600.0
@@ -250,7 +250,9 @@ class _Examiner:
         if not seen:  # whether the agent runs where the spans come from
             overdue = [one for one in facts.roots.spans if is_overdue(one, facts.now_ns, facts.upload_interval_s)]
             interval_s = facts.upload_interval_s or USUAL_INTERVAL_S
-            found = replace(found, around=gathering.around_spans(self._case, overdue, interval_s))
+            # a process that waits has wall time, and next to no CPU
+            wall = next((one for one in found.types if ProfileType.of(one).kind is Kind.WALL), found.looked_at)
+            found = replace(found, around=gathering.around_spans(self._case.of_type(wall), overdue, interval_s))
         return replace(facts, traces=traces, profiles=found)
 
     def _links(self) -> Facts:

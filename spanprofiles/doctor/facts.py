@@ -88,7 +88,8 @@ class AroundSpans:
     Attributes:
         spans: how many spans.
         time_ns: how long at least one of them ran, ns.
-        cpu_ns: CPU in the profiles of that time, imports of modules left out, ns.
+        cpu_ns: CPU in the profiles of that time, imports of modules left out, ns; wall time where the service has
+            profiles of that.
         exports_spans: whether it was seen to export spans in that time, so that the agent runs where they come from.
     """
 

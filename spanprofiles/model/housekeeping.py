@@ -25,7 +25,8 @@ def is_start_up(path: Iterable[str]) -> bool:
 
 def without_start_up(flamegraph: FlameGraph) -> FlameGraph:
     """Return the flame graph without the imports of modules."""
-    return FlameGraph({path: value for path, value in flamegraph.stacks.items() if not is_start_up(path)})
+    kept = {path: value for path, value in flamegraph.stacks.items() if not is_start_up(path)}
+    return FlameGraph(kept, flamegraph.profile_type)
 
 
 def exports_spans(flamegraph: FlameGraph) -> bool:

@@ -13,6 +13,7 @@ from spanprofiles.doctor.unlabelled import Group, groups
 from spanprofiles.doctor.uploads import Uploads
 from spanprofiles.model import FlameGraph, Span, label_selector
 from spanprofiles.model.housekeeping import exports_spans, without_start_up
+from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import narrowed, without_span
 from spanprofiles.model.unlabelled import Explains, Timeline, length_ms, merged
 
@@ -74,6 +75,6 @@ def around_spans(case: Case, spans: Sequence[Span], interval_s: float) -> Around
     return AroundSpans(
         sum(span.start_ns // _NS_PER_MS >= dated[0][0] for span in newest) if dated else 0,
         length_ms(within) * _NS_PER_MS,
-        without_start_up(everything).total,
+        ProfileType.of(case.profile_type).time_ns(without_start_up(everything).total),
         exports_spans(everything),
     )

@@ -81,7 +81,12 @@ def _by_process(found: list[Process]) -> tuple[str, ...]:
 
 
 def _should_be_linked(facts: Facts) -> bool:
-    """Tell whether there are so many long spans that some would be linked if IDs could meet."""
+    """Tell whether there are so many long spans that some would be linked if IDs could meet.
+
+    Not where no sample carries an ID at all: that is for the hop "sample labels".
+    """
+    if facts.links is not None and facts.links.exemplars == ():
+        return False
     uploads = uploads_of(facts)
     everything = facts.links.links if facts.links else ()
     if any(one.place is not Place.NOWHERE for one in everything):

@@ -6,6 +6,7 @@ from spanprofiles.doctor.facts import AroundSpans, Facts, ProfileFacts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.names import nearest, same_but_for_punctuation
 from spanprofiles.doctor.refusals import with_refusals
+from spanprofiles.model.profile_types import Kind, ProfileType
 
 HOP = "profiles"
 
@@ -16,7 +17,8 @@ _NAMES = 8
 _ENOUGH_SPANS = 5
 _ENOUGH_NS = 2_000_000_000
 
-# A process that only forks the one that works, and looks after it, spends no more of the time.
+# A process that only forks the one that works, and looks after it, spends no more of the time. Where none is forked, it
+# is the process of the spans itself that spends so little, unless there is nothing at all.
 _STRAY_SHARE = 0.1
 
 
@@ -31,10 +33,10 @@ def judge(facts: Facts) -> Finding:
     }
     start = with_refusals(found.refused, facts.advice(lambda one: one.start_advice))
     around = found.around
-    if around is not None and _runs_elsewhere(found, around):
+    if around is not None and _runs_elsewhere(facts, found, around):
         evidence: tuple[str, ...] = (
             f"{around.spans} span(s) of {facts.service} ran for {around.time_ns / 1e9:.1f} s together, and in that time"
-            f" its profiles hold {around.cpu_ns / 1e6:.0f} ms of CPU, none of it with a span ID",
+            f" its profiles hold {around.cpu_ns / 1e6:.0f} ms of {_measured(found)}, none of it with a span ID",
             "where the spans run, no agent uploads",
             *facts.refused_profiles,
         )
@@ -54,7 +56,12 @@ def judge(facts: Facts) -> Finding:
     return Finding(HOP, Verdict.BROKEN, evidence, seen, start)
 
 
-def _runs_elsewhere(found: ProfileFacts, around: AroundSpans) -> bool:
+def _measured(found: ProfileFacts) -> str:
+    is_wall = any(ProfileType.of(one).kind is Kind.WALL for one in found.types)
+    return "wall time" if is_wall else "CPU"
+
+
+def _runs_elsewhere(facts: Facts, found: ProfileFacts, around: AroundSpans) -> bool:
     """Tell whether the agent runs in another process than the spans: in the one that forked theirs, as a rule.
 
     Not where samples carry span IDs: an agent that worked and stopped is another matter, for the hop "link".
@@ -62,4 +69,5 @@ def _runs_elsewhere(found: ProfileFacts, around: AroundSpans) -> bool:
     if found.own_found or found.labelled or around.exports_spans:
         return False
     is_enough = around.spans >= _ENOUGH_SPANS and around.time_ns >= _ENOUGH_NS
-    return is_enough and around.cpu_ns <= _STRAY_SHARE * around.time_ns
+    forks = not facts.languages or any(one.after_fork for one in facts.languages)
+    return is_enough and around.cpu_ns <= (_STRAY_SHARE * around.time_ns if forks else 0)

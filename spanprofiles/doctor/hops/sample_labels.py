@@ -9,7 +9,7 @@ from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.unlabelled import Group, groups, half_labelled, outlasting_spans
 from spanprofiles.doctor.uploads import Arrival
 from spanprofiles.model import Span
-from spanprofiles.model.profile_types import Kind
+from spanprofiles.model.profile_types import Kind, ProfileType
 from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS
 from spanprofiles.model.unlabelled import Explains, UnlabelledCpu
 
@@ -85,14 +85,15 @@ def judge(facts: Facts) -> Finding:
 
 
 def _wall_time(facts: Facts, spans: list[Span]) -> str:
-    """Say how much wall time carries no span ID, where that says all: waiting has samples of wall time too."""
+    """Say that wall time carries no span ID, where that says all: waiting has samples of wall time too."""
     spent_ns = sum(span.duration_ns for span in spans)
-    if facts.looked_at.kind is not Kind.WALL or spent_ns < _ENOUGH_WALL_NS:
+    types = facts.profiles.types if facts.profiles else ()
+    wall = next((one for one in types if ProfileType.of(one).kind is Kind.WALL), "")
+    if not wall or spent_ns < _ENOUGH_WALL_NS:
         return ""
-    wall_ns = sum(value for one in (facts.links or LinkFacts()).uploads for _, value in one.points)
     return (
-        f"its profiles hold {wall_ns / 1e9:.2f} s of wall time, the {len(spans)} span(s) looked at last"
-        f" {spent_ns / 1e9:.2f} s, and waiting has samples of wall time too"
+        f"its samples of wall time ({wall}) carry none either: {len(spans)} span(s) of {spent_ns / 1e9:.2f} s together"
+        " have some whatever they do, for waiting has samples of wall time too"
     )
 
 

@@ -142,6 +142,28 @@ def test_wall_time_without_ids_is_no_link_and_javas_other_events_are_named(embed
     assert "of CPU," not in told
 
 
+def test_waiting_beside_wall_time_without_ids_is_no_excuse(embedded_pair: Endpoints) -> None:
+    signs = {"jfr_event": "wall", "pyroscope_spy": "javaspy"}
+    app = App(embedded_pair, "java").profile(WALL, 400 * MS, label="", signs=signs)
+    app.profile(CPU, 10 * MS, label="", signs=signs)
+
+    told = assert_broken(app.examine(upload_interval_s=1.0), "sample labels")
+
+    assert f"samples of wall time ({WALL}) carry none either" in told
+    assert "PYROSCOPE_PROFILER_EVENT=itimer (or cpu)" in told
+
+
+def test_spans_that_wait_and_a_profiler_of_cpu_alone_cannot_be_told_from_unlabelled_ones(
+    embedded_pair: Endpoints,
+) -> None:
+    app = App(embedded_pair, "java").profile(CPU, 10 * MS, label="", signs={"pyroscope_spy": "javaspy"})
+
+    examination = app.examine(upload_interval_s=1.0)
+
+    assert examination.broken is None, examination.lines()
+    assert examination.finding("sample labels").verdict is Verdict.DOUBTFUL
+
+
 def test_cpu_that_carries_the_ids_needs_no_other_type(embedded_pair: Endpoints) -> None:
     app = App(embedded_pair, "java").profile(CPU, 300 * MS).profile(WALL, 400 * MS)
 
