@@ -47,7 +47,8 @@ class ProbedServer:
         server: Tempo or Pyroscope.
         url: where it was sent; empty where no address is known.
         sent: whether it was taken.
-        came_back: whether it could be read.
+        came_back: whether it could be read, and stayed.
+        lost_after_s: seconds until what had come back was gone again, or None.
         error: why it was not taken, or could not be read.
         waited_s: seconds until it came back, or until nobody waited any longer.
     """
@@ -56,6 +57,7 @@ class ProbedServer:
     url: str
     sent: bool = False
     came_back: bool = False
+    lost_after_s: float | None = None
     error: str = ""
     waited_s: float = 0.0
 

@@ -19,6 +19,7 @@ from spanprofiles.clients import (
 from spanprofiles.clients.probe import PROBE_SERVICE, Probe
 from spanprofiles.doctor.facts import ProbedServer, ServerFacts
 from spanprofiles.doctor.gathering.case import Case
+from spanprofiles.doctor.gathering.kept_span import follow
 from spanprofiles.linking import Waiting
 from spanprofiles.model import label_selector, new_span_id, new_trace_id
 
@@ -85,7 +86,7 @@ def _probed_trace(tempo: TempoClient, case: Case, sent: Probe) -> ProbedServer:
         sent.send_span(case.otlp_http, case.credentials)
     except ClientError as error:
         return ProbedServer("Tempo", case.otlp_http, error=str(error))
-    return _read_back(case, "Tempo", case.otlp_http, lambda: tempo.trace(sent.trace_id) is not None)
+    return follow(tempo, sent, case.otlp_http, case.probe_timeout_s)
 
 
 def _probed_profile(pyroscope: PyroscopeClient, case: Case, query: ProfileQuery, sent: Probe) -> ProbedServer:

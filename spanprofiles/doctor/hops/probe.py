@@ -31,6 +31,8 @@ def _sentence(one: ProbedServer) -> str:
         return f"no {what} was sent: no address is known"
     if not one.sent:
         return f"the {what} was not taken: {one.error}"
+    if one.lost_after_s is not None:
+        return f"{one.server} took the {what}, gave it back, and lost it within {one.lost_after_s + 1:.0f} s"
     if not one.came_back:
         why = f": {one.error}" if one.error else ""
         return f"{one.server} took the {what} and did not give it back within {one.waited_s:.0f} s{why}"
@@ -38,9 +40,17 @@ def _sentence(one: ProbedServer) -> str:
 
 
 def _advice(one: ProbedServer) -> str:
+    if one.lost_after_s is not None:
+        return _CANNOT_WRITE
     if one.server == "Tempo":
         return "Read Tempo's log; look whether the OTLP receiver's address belongs to the Tempo that is asked."
     return (
         "Read the log of Pyroscope. Bound to 127.0.0.1 outside a container it refuses every push unless it advertises"
         " that address too: -segment-writer.lifecycler.addr and -memberlist.advertise-addr."
     )
+
+
+_CANNOT_WRITE = (
+    "Tempo cannot write what it takes, and says that it is ready: make room on its disk (or look at its bucket), then"
+    " restart it, for it goes on losing spans until then. Its log has the reason: failed to cut blocks."
+)

@@ -64,6 +64,10 @@ def test_a_probe_that_comes_back_is_in_order() -> None:
             "did not give it back within 10 s",
         ),
         ((ProbedServer("Tempo", "http://o", error="404"), PROFILE_BACK), "the span was not taken: 404"),
+        (
+            (ProbedServer("Tempo", "http://o", sent=True, lost_after_s=1.4, waited_s=3), PROFILE_BACK),
+            "Tempo took the span, gave it back, and lost it within 2 s",
+        ),
     ],
 )
 def test_a_probe_that_is_refused_or_dropped_is_broken(probed: tuple[ProbedServer, ...], says: str) -> None:
