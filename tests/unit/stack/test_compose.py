@@ -71,8 +71,8 @@ BROKEN: list[tuple[Callable[[Json], None], str]] = [
         "grafana: waits for tempo with service_started, not service_healthy",
     ),
     (
-        _condition("eu-north", "tempo-gives-back", "service_healthy"),
-        "eu-north: waits for tempo-gives-back with service_healthy, not service_completed_successfully",
+        _condition("eu-north", "pyroscope-gives-back", "service_healthy"),
+        "eu-north: waits for pyroscope-gives-back with service_healthy, not service_completed_successfully",
     ),
     (_drop("grafana", "deploy"), "grafana: memory has no limit"),
     (
@@ -110,7 +110,8 @@ BROKEN: list[tuple[Callable[[Json], None], str]] = [
     (_drop("loadgen", "build"), "loadgen: nothing builds span-profiles/loadgen:0.1.0"),
     (_drop("loadgen", "logging"), "loadgen: its log grows without end"),
     (_drop("tempo", "restart"), "tempo: restart is None, not 'unless-stopped'"),
-    (_set("tempo-gives-back", "restart", "always"), "tempo-gives-back: restart is 'always', not 'no'"),
+    (_set("pyroscope-gives-back", "restart", "always"), "pyroscope-gives-back: restart is 'always', not 'no'"),
+    (_set("tempo-gives-back", "restart", "no"), "tempo-gives-back: restart is 'no', not 'unless-stopped'"),
     (_drop("loadgen", "user"), "loadgen: the user None is not one by number, and not root"),
     (_set("loadgen", "user", "0:0"), "loadgen: the user '0:0' is not one by number, and not root"),
     (_set("tempo", "cap_add", ["NET_ADMIN"]), "tempo: it keeps capabilities"),
