@@ -9,6 +9,7 @@ from functools import cached_property
 
 from spanprofiles.clients import ProfileSeries, Refusal, SpanExemplar
 from spanprofiles.clients.refusals import sentences
+from spanprofiles.clients.storage import NONE_FAILED, FailedWrites
 from spanprofiles.doctor.processes import ProcessLabel
 from spanprofiles.doctor.roots import Roots, roots_of
 from spanprofiles.linking.grafana import GrafanaLink
@@ -29,6 +30,7 @@ class ServerFacts:
         answers: whether it gave an answer that allows to go on looking, be it "not ready".
         clock_ahead_s: its clock less this machine's, s, or None where it does not say.
         is_another: whether it is ready and knows nothing of what such a server answers.
+        failed_writes: how often it says that it could not write what it took.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ServerFacts:
     answers: bool = True
     clock_ahead_s: float | None = None
     is_another: bool = False
+    failed_writes: FailedWrites = NONE_FAILED
 
 
 @dataclass(frozen=True)

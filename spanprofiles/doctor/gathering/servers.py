@@ -17,6 +17,7 @@ from spanprofiles.clients import (
     TempoClient,
 )
 from spanprofiles.clients.probe import PROBE_SERVICE, Probe
+from spanprofiles.clients.storage import PYROSCOPE_FAILURES, TEMPO_FAILURES, failed_writes
 from spanprofiles.doctor.facts import ProbedServer, ServerFacts
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.gathering.kept_span import follow
@@ -32,12 +33,17 @@ def servers(case: Case) -> tuple[ServerFacts, ...]:
     """Ask both."""
     now_ms = case.now_ns // 1_000_000
     return (
-        _server("Tempo", case.tempo.http, case.tempo.check_answers),
-        _server("Pyroscope", case.pyroscope.http, lambda: case.pyroscope.profile_types(now_ms - _MARGIN_MS, now_ms)),
+        _server("Tempo", case.tempo.http, TEMPO_FAILURES, case.tempo.check_answers),
+        _server(
+            "Pyroscope",
+            case.pyroscope.http,
+            PYROSCOPE_FAILURES,
+            lambda: case.pyroscope.profile_types(now_ms - _MARGIN_MS, now_ms),
+        ),
     )
 
 
-def _server(name: str, http: HttpClient, ask: Callable[[], object]) -> ServerFacts:
+def _server(name: str, http: HttpClient, failures: frozenset[str], ask: Callable[[], object]) -> ServerFacts:
     """Ask one: whether it is ready, where it says so (a hosted service does not), and something only it can answer."""
     ready, ahead_s = False, None
     try:
@@ -57,7 +63,7 @@ def _server(name: str, http: HttpClient, ask: Callable[[], object]) -> ServerFac
             problem = f"what is ready at {http.url} is no {name}: it answers 404 to what every {name} knows"
             return ServerFacts(name, http.url, problem, answers=False, is_another=True)
         # it is ready and fails: the hop that needs the answer will say so
-    return ServerFacts(name, http.url, clock_ahead_s=ahead_s)
+    return ServerFacts(name, http.url, clock_ahead_s=ahead_s, failed_writes=failed_writes(http, failures))
 
 
 def _clock_ahead_s(response: requests.Response) -> float | None:

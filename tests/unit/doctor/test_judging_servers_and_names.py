@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from spanprofiles.clients import Refusal
+from spanprofiles.clients.storage import FailedWrites
 from spanprofiles.doctor import Finding, Verdict
 from spanprofiles.doctor.facts import AroundSpans, Facts, ProbedServer, ServerFacts, TraceFacts
 from spanprofiles.doctor.hops import probe, profile_type, profiles, servers, service_name, traces
@@ -35,6 +36,17 @@ def test_a_server_that_is_not_ready_is_broken_and_named() -> None:
     assert found.verdict is Verdict.BROKEN
     assert found.evidence == (starting.error,)
     assert "wait" in found.advice
+
+
+def test_a_server_that_is_ready_and_could_not_write_is_in_doubt() -> None:
+    full = replace(TEMPO, failed_writes=FailedWrites("Tempo", 3, 600))
+
+    found = servers.judge(replace(NOTHING, servers=(full, PYROSCOPE)))
+
+    assert found.verdict is Verdict.DOUBTFUL
+    assert "Tempo has failed to write to its storage 3 time(s) since it started 10 min ago" in found.evidence
+    assert "make room on its disk" in found.advice
+    assert found.seen["failed_writes"] == {"tempo": 3}
 
 
 def test_for_a_server_that_is_silent_the_address_is_what_to_look_at() -> None:
