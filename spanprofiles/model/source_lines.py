@@ -69,6 +69,11 @@ class SourceLines:
                 self._own.setdefault(last.name, Counter())[last.file, last.line] += value
 
     @property
+    def stacks(self) -> Sequence[tuple[tuple[SourceFrame, ...], int]]:
+        """Call paths, outermost function first, and values, as they were given."""
+        return tuple(self._stacks)
+
+    @property
     def flamegraph(self) -> FlameGraph:
         """The same samples by the names of functions alone."""
         return FlameGraph((tuple(frame.name for frame in frames), value) for frames, value in self._stacks)

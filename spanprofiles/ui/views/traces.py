@@ -144,7 +144,8 @@ def download(trace_id: str, span_id: str, name: str) -> Response:
     elif name.endswith(".folded"):
         body, kind = folded_text(profile.flamegraph), "text/plain; charset=utf-8"
     else:
-        body = pprof_profile(profile.flamegraph, time_ns=span.start_ns, duration_ns=span.duration_ns)
+        lines = find_lines(span, profile.flamegraph, sources().linker)
+        body = pprof_profile(profile.flamegraph, time_ns=span.start_ns, duration_ns=span.duration_ns, lines=lines)
         kind = "application/octet-stream"
     headers = {"Content-Disposition": f'attachment; filename="{span.span_id}.{name}"'}
     return Response(body, mimetype=None, content_type=kind, headers=headers)
