@@ -10,9 +10,10 @@ from spanprofiles.linking.errors import TraceNotFoundError
 from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import Span, Trace
 
-_MOST_TRACES = 20
+_MOST_TRACES = 50
 _MOST_SPANS = 100  # of a trace; Tempo gives no more
 _AHEAD_S = 600
+_BEHIND_S = 60  # Tempo cuts the last seconds off a window (30 by default), and refuses one of which nothing is left
 _NEWEST_FIRST = " with (most_recent=true)"
 _NAMED = 5
 
@@ -70,7 +71,7 @@ def search_span(tempo: TempoClient, query: str, since_ns: int, waiting: Waiting)
 
 def _newest_first(tempo: TempoClient, query: str, since_ns: int) -> list[FoundTrace]:
     """Return the traces with matching spans that are new enough."""
-    window = {"start_s": since_ns // 10**9, "end_s": int(time.time()) + _AHEAD_S}
+    window = {"start_s": since_ns // 10**9 - _BEHIND_S, "end_s": int(time.time()) + _AHEAD_S}
     window |= {"limit": _MOST_TRACES, "spans": _MOST_SPANS}
     try:
         found = tempo.search(query + _NEWEST_FIRST, **window)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,11 +35,13 @@ class Asker:
     Attributes:
         name: the fixture's or the test's name.
         folder: the folder of the file it is in.
+        fixture: the fixture; None for a test.
         node_id: the test's ID; empty for a fixture.
     """
 
     name: str
     folder: Path
+    fixture: pytest.FixtureDef[Any] | None = None
     node_id: str = ""
 
     @classmethod
@@ -49,10 +52,10 @@ class Asker:
         if fixtures:
             function = inspect.unwrap(fixtures[-1].func)
             file = inspect.getsourcefile(function) or str(config.rootpath / "conftest.py")
-            return cls(fixtures[-1].argname, Path(file).absolute().parent)
+            return cls(fixtures[-1].argname, Path(file).absolute().parent, fixtures[-1])
         if item is None:
             return cls("app", config.rootpath)
-        return cls(item.name, item.path.parent, item.nodeid)
+        return cls(item.name, item.path.parent, node_id=item.nodeid)
 
 
 @dataclass
@@ -115,9 +118,9 @@ class Program:
 
     def is_of(self, item: pytest.Item) -> bool:
         """Tell whether a test uses it: by a fixture, by requests, or because it started it."""
-        if self.asker.node_id:
-            return item.nodeid in {self.asker.node_id, *self.used_by}
-        return self.asker.name in getattr(item, "fixturenames", ()) or item.nodeid in self.used_by
+        known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        by_fixture = any(one is self.asker.fixture for one in known.get(self.asker.name, ()))
+        return by_fixture or item.nodeid in {self.asker.node_id, *self.used_by}
 
     def note_beginning(self) -> None:
         """Note that a test begins: what was printed before it is another's."""

@@ -41,27 +41,21 @@ def test_every_block_of_code_is_a_file_of_the_project() -> None:
     assert set(blocks) == {"python", "console"}
 
 
-def test_its_tests_pass_and_leave_what_ci_shows(project: pytest.Pytester) -> None:
+def test_its_tests_pass_and_their_negative_twin_does_not(project: pytest.Pytester) -> None:
     (console,) = re.findall(r"^```console\n\$ pytest (.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
     tests = sorted(name for name in FILES if name.startswith("test_"))
+    computes = FILES["test_shop.py"].replace("/receipt", "/search")
+    (project.path / "test_that_search_waits.py").write_text(computes)
 
-    result = project.runpytest_subprocess(*shlex.split(console), *tests)
+    result = project.runpytest_subprocess(*shlex.split(console), *tests, "test_that_search_waits.py")
 
-    result.assert_outcomes(passed=len(tests))
-    cases = ElementTree.parse(project.path / "report.xml").iter("testcase")  # noqa: S314  # the tests' own file
-    assert len(list(cases)) == len(tests)
-    assert {path.name for path in (project.path / "logs").iterdir()} >= {"shop.log", "worker.log"}
-
-
-def test_a_search_is_no_waiting_span(project: pytest.Pytester) -> None:
-    (project.path / "test_shop.py").write_text(FILES["test_shop.py"].replace("/receipt", "/search"))
-
-    result = project.runpytest_subprocess("--junitxml=report.xml", "--span-profiles-pictures=pictures", "test_shop.py")
-
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(passed=len(tests), failed=1)
     result.stdout.fnmatch_lines(["E *NotWaitingError: the span * computed: * ms of CPU, in *compare*", "*compare*"])
+    cases = ElementTree.parse(project.path / "report.xml").iter("testcase")  # noqa: S314  # the tests' own file
+    assert len(list(cases)) == len(tests) + 1
     (picture,) = (project.path / "pictures").glob("*.svg")
     assert "compare" in picture.read_text()
+    assert {path.name for path in (project.path / "logs").iterdir()} >= {"shop.log", "worker.log"}
 
 
 @pytest.mark.slow

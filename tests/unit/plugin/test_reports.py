@@ -117,6 +117,24 @@ def test_the_log_of_an_app_is_shown_where_a_test_of_it_fails_and_nowhere_else(su
     assert (suite.path / "logs" / "shop.log").read_text().startswith("listening on ")
 
 
+def test_fixtures_of_one_name_in_two_folders_are_two_askers(suite: pytest.Pytester) -> None:
+    for folder in ("first", "second"):
+        (suite.path / folder).mkdir()
+        (suite.path / folder / "conftest.py").write_text(
+            "import sys, pytest\n"
+            "@pytest.fixture(scope='session')\n"
+            "def app(span_profiles_app):\n"
+            "    return span_profiles_app([sys.executable, '-c', ''], ready=None)\n"
+        )
+        (suite.path / folder / f"test_{folder}.py").write_text("def test_of_it(app): assert app is None\n")
+
+    result = suite.runpytest_subprocess("--span-profiles-logs=logs")
+
+    result.assert_outcomes(failed=2)
+    assert str(result.stdout).count("its last lines:") == 2
+    assert {path.name for path in (suite.path / "logs").iterdir()} == {"app.log", "app-2.log"}
+
+
 def test_every_traceback_of_an_app_is_shown_those_of_earlier_tests_as_such(suite: pytest.Pytester) -> None:
     lines = [
         "import sys, time, traceback",
