@@ -17,6 +17,7 @@ from tests.conformance.pprof_writer import pprof, push
 RECORDINGS = Path(__file__).parent / "recordings"
 TICKS = {"s": 1, "ms": 10**3, "ns": 10**9}
 MARK = re.compile(r"\{\{(ns|ms|s):(-?\d+(?:\.\d+)?)\}\}")
+EDGE = "edge"
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
@@ -60,25 +61,33 @@ class Exchange:
 
     def request(self, now_s: int) -> tuple[str, bytes | None, dict[str, str]]:
         """(path, body, headers) of the request, sent now."""
-        body, headers = self._encoded(now_s)
+        body, headers = (None, {}) if self.body is None else _encoded(self.body, now_s)
         return in_the_present(self.path, now_s), body, headers | dict(self.headers)
 
-    def _encoded(self, now_s: int) -> tuple[bytes | None, dict[str, str]]:
-        body = self.body
-        if body is None:
-            return None, {}
-        if isinstance(body, str):
-            return in_the_present(body, now_s).encode(), {}
-        ((kind, content),) = body.items()
-        if kind in {"json", "otlp"}:
-            return in_the_present(json.dumps(content), now_s).encode(), dict(JSON_TYPE)
-        if kind == "push":
-            headers = {"Content-Type": "application/proto", "Content-Encoding": "gzip"}
-            return gzip.compress(push(content, now_s)), headers
-        if kind == "push_json":
-            return json.dumps({"series": [_json_series(one, now_s) for one in content]}).encode(), dict(JSON_TYPE)
-        assert kind == "pprof", f"a body of kind {kind}"
-        return pprof(content, now_s), {"Content-Type": "application/octet-stream"}
+
+def _encoded(body: Any, now_s: int) -> tuple[bytes, dict[str, str]]:
+    if isinstance(body, str):
+        return in_the_present(body, now_s).encode(), {}
+    ((kind, content),) = body.items()
+    if kind in {"json", "otlp"}:
+        return in_the_present(json.dumps(content), now_s).encode(), dict(JSON_TYPE)
+    if kind == "push":
+        headers = {"Content-Type": "application/proto", "Content-Encoding": "gzip"}
+        return gzip.compress(push(content, now_s)), headers
+    if kind == "push_json":
+        return json.dumps({"series": [_json_series(one, now_s) for one in content]}).encode(), dict(JSON_TYPE)
+    if kind == "multipart":
+        parts = {name: _encoded(part, now_s)[0] for name, part in content.items()}
+        return _form(parts), {"Content-Type": f"multipart/form-data; boundary={EDGE}"}
+    assert kind == "pprof", f"a body of kind {kind}"
+    return pprof(content, now_s), {"Content-Type": "application/octet-stream"}
+
+
+def _form(parts: Mapping[str, bytes]) -> bytes:
+    """A form whose parts are files."""
+    head = f'--{EDGE}\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n\r\n'
+    files = [(head % (name, name)).encode() + content + b"\r\n" for name, content in parts.items()]
+    return b"".join([*files, f"--{EDGE}--\r\n".encode()])
 
 
 def _json_series(series: Mapping[str, Any], now_s: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tests.conformance.exchanges import Exchange, in_the_present, read_recording
 from tests.conformance.meaning import meaning_of_answer
 from tests.conformance.pair import Pair, running_pair
 
-EXCHANGES = {name: read_recording(name) for name in ("tempo", "pyroscope", "pyroscope_more")}
+EXCHANGES = {name: read_recording(name) for name in ("tempo", "pyroscope", "pyroscope_more", "pyroscope_ingest")}
 ALL = [exchange for exchanges in EXCHANGES.values() for exchange in exchanges]
 DIFFERENCES = known_differences()
 
@@ -75,5 +75,6 @@ def test_the_recordings_are_whole() -> None:
         "tempo": 193,
         "pyroscope": 119,
         "pyroscope_more": 50,
+        "pyroscope_ingest": 162,
     }
     assert len({exchange.title for exchange in ALL}) == len(ALL)

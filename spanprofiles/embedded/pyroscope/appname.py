@@ -58,7 +58,7 @@ def _checked(kind: str, text: str, allowed: re.Pattern[str]) -> str:
 def parse_name(text: str) -> AppName:
     """The application and its tags in `application{tag=value,...}`.
 
-    What follows the closing brace is ignored, and so is a tag that has no value or is not ended by a comma or a brace.
+    A tag without a value, or that neither a comma nor a brace ends, is ignored with all that follows it.
 
     Raises:
         ConnectError: a name is missing, or has characters that it may not have.

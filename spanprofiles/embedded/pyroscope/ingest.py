@@ -173,11 +173,21 @@ class Ingester:
             self._take_text(request, name, data, lines=format_name == "lines")
             return
         try:
-            self._take_pprof(request, name, Upload(data) if format_name == "pprof" else Upload.of_form(request))
+            upload = Upload(data) if format_name == "pprof" else Upload.of_form(request)
+            if is_form and "profile" not in request.files and format_name != "pprof":
+                self._note_empty_form(request, name)
+            self._take_pprof(request, name, upload)
         except ConnectError as error:
             if error.code == "invalid_argument":  # for the real server, all that is wrong with a profile is one thing
                 error.code = "unknown"
             raise
+
+    def _note_empty_form(self, request: Request, name: AppName) -> None:
+        """Note a form without a profile: it is answered with 200, as there, and nothing of it is kept."""
+        message = 'the form has no file called "profile": it was answered with 200, and nothing of it is kept'
+        error = ConnectError(message, reason=Reason.MALFORMED_REQUEST)
+        error.service = name.service
+        note_profiles(self._refusals, request, Way.INGEST, error)
 
     def _take_pprof(self, request: Request, name: AppName, upload: Upload) -> None:
         if not upload.data:
