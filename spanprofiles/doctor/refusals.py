@@ -28,6 +28,7 @@ _ADVICE = {
     "body_size_limit_exceeded": "uploads are too large: send smaller batches, and more often",
     "not_stored": "the server could not write: look at its disk and at its log",
     "rate_limited": "the server takes no more a second: raise its limit, or send less",
+    "invalid_name": "mend the application's name: letters, digits, dots, dashes, slashes; tags without dashes",
     "unsupported_format": "send pprof, or use a backend that takes this format",
 }
 

@@ -62,6 +62,7 @@ class Reason(str, Enum):
     DUPLICATE_LABELS = "duplicate_label_names"
     INVALID_LABELS = "invalid_labels"
     FORMAT = "unsupported_format"
+    NAME = "invalid_name"
     UNDECODED = "undecodable_profile"
     OTHER = "unknown"
 

@@ -43,7 +43,7 @@ class AppName:
 
 
 def _refused(message: str) -> ConnectError:
-    return ConnectError(f"name: {message}", reason=Reason.INVALID_LABELS)
+    return ConnectError(f"name: {message}", reason=Reason.NAME)
 
 
 def _checked(kind: str, text: str, allowed: re.Pattern[str]) -> str:

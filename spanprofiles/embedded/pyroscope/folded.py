@@ -87,7 +87,7 @@ def kind_of(application: str) -> tuple[str, Kind]:
     if kind is None:
         raise ConnectError(
             f"failed to convert metadata: unknown profile type: {suffix[:64]}, the part of the name after its last dot",
-            reason=Reason.INVALID_LABELS,
+            reason=Reason.NAME,
         )
     return service, kind
 

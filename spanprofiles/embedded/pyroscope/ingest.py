@@ -124,13 +124,16 @@ class Upload:
     def _configure(self, configuration: bytes) -> None:
         try:
             types = json.loads(configuration)
-            displayed = {name: (one or {}).get("display-name", "") for name, one in (types or {}).items()}
-        except (ValueError, AttributeError, RecursionError) as error:
-            raise _bad(f"sample_type_config is not what it should be: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise _bad(f"sample_type_config is no JSON: {error}") from error
+        if types is None:
+            return
+        if not isinstance(types, dict) or not all(one is None or isinstance(one, dict) for one in types.values()):
+            raise _bad("sample_type_config must have an object for each sample type")
+        displayed = {name: (one or {}).get("display-name", "") for name, one in types.items()}
         if not all(isinstance(one, str) for one in displayed.values()):
             raise _bad("sample_type_config: a display-name is no text")
-        if types is not None:
-            self.displayed, self.configured = displayed, frozenset(displayed)
+        self.displayed, self.configured = displayed, frozenset(displayed)
 
 
 class Ingester:

@@ -12,6 +12,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.conformance.pair import Pair, announced, running_pair
 from tests.unit.embedded.conftest import SpanFactory
@@ -125,3 +128,20 @@ def test_killed_under_load_it_has_all_it_acknowledged_and_no_half_batch(tmp_path
         kept = {batch: spans_of(again, batch) for batch in range(250)}
     assert {kept[batch] for batch in acknowledged} == {size}
     assert set(kept.values()) <= {0, size}
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
+def test_pythons_exporter_is_taken_whatever_it_is_told_to_compress_with(
+    compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", compression)
+    with running_pair() as pair:
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(f"{pair.urls['otlp-http']}/v1/traces")))
+        with provider.get_tracer("tests").start_as_current_span("compressed") as span:
+            trace_id = f"{span.get_span_context().trace_id:032x}"
+        provider.shutdown()
+        status, trace = pair.send("tempo", "GET", f"/api/traces/{trace_id}")
+        assert status == 200
+        assert b'"compressed"' in trace
+        assert pair.refusals_logged() == []

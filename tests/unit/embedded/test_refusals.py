@@ -136,7 +136,7 @@ def test_a_refused_export_is_counted_by_how_it_came_and_why(
         ("pyroscope", "/ingest?name=shop{a=b}&format=pprof", pprof(profile(7_200), NOW_S), {},
          ("ingest", "not_in_ingestion_window", "shop", 1)),
         ("pyroscope", "/ingest?name=shop&format=jfr", b"FLR", {}, ("ingest", "unsupported_format", "shop", 1)),
-        ("pyroscope", "/ingest?format=pprof", b"nonsense", {}, ("ingest", "invalid_labels", "", 1)),
+        ("pyroscope", "/ingest?format=pprof", b"nonsense", {}, ("ingest", "invalid_name", "", 1)),
         ("pyroscope", "/v1development/profiles", b"x", {}, ("a path that takes none", "wrong_path", "", 0)),
         ("tempo", PUSH, OLD, {}, ("a path that takes none", "wrong_path", "", 0)),
         ("otlp", "/ingest", b"x", {}, ("a path that takes none", "wrong_path", "", 0)),
