@@ -188,7 +188,7 @@ def _lasted(span: Span, outlasting: Sequence[Span]) -> str:
 def cpu_without_id(group: Group) -> str:
     """Say how much CPU without a span ID there is around a group of spans, and where it went."""
     cpu_ns = group.cpu.cpu_ns if group.cpu else 0.0
-    named = ", ".join(f"{name} {own_ns / 1e6:.0f} ms" for name, own_ns in group.functions.top)
+    named = _named(group)
     around = f"around the {len(group.links)} span(s) like it" if len(group.links) > 1 else "around it"
     spent = f"its process spent {cpu_ns / 1e6:.0f} ms of CPU without a span ID {around}"
     return f"{spent}: {named}" if named else spent
@@ -207,6 +207,10 @@ def _without_wall_time(span: Span, outlasting: Sequence[Span], uploads: Uploads)
         f"{_lasted(span, outlasting)}, its process has {wall_ns / 1e6:.0f} ms of wall time in that time; waiting has"
         " samples of wall time too: its samples carry no span ID, or the profiler did not look at its thread",
     )
+
+
+def _named(group: Group) -> str:
+    return ", ".join(f"{name} {own_ns / 1e6:.0f} ms" for name, own_ns in group.functions.top)
 
 
 def _explain(
@@ -258,7 +262,8 @@ def _explain(
     compared = f"{rate:.0%} of the others named {span.name!r} have any sample" if rate is not None else ""
     spent_ns = around_ns if cpu is None else cpu.cpu_ns
     whose = "" if cpu is None or not cpu.is_exact else " without a span ID"
-    words = [lasted, f"its process spent {spent_ns / 1e6:.0f} ms of CPU{whose} in that time", compared]
+    where = f" ({_named(group)})" if group is not None and group.functions.top else ""
+    words = [lasted, f"its process spent {spent_ns / 1e6:.0f} ms of CPU{whose} in that time{where}", compared]
     return Explanation(
         span, Cause.UNCLEAR, f"{', '.join(word for word in words if word)}; it waited, or its work carries no span ID"
     )
