@@ -225,14 +225,15 @@ class PyroscopeClient(ServerClient):
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self.http.unexpected(_SERVICE + "SelectHeatmap", f"not a heatmap ({error})") from error
 
-    def refusals(self, since_s: float, service: str = "") -> tuple[Refusal, ...]:
+    def refusals(self, since_s: float, service: str = "", until_s: float = float("inf")) -> tuple[Refusal, ...]:
         """Return what the server says that it refused: uploads, or profiles; nothing where it does not tell.
 
         Args:
             since_s: what is known to be older is left out, s since the epoch.
             service: what is known to be of another service is left out; empty for all.
+            until_s: what is known to have begun later is left out, s since the epoch.
         """
-        return refusals(self.http, PYROSCOPE_COUNTERS, since_s, service)
+        return refusals(self.http, PYROSCOPE_COUNTERS, since_s, service, until_s)
 
     def _list(self, method: str, body: dict[str, Any], name: str) -> list[Any]:
         """Return the one field of an answer; a list that is empty is left out by the server."""

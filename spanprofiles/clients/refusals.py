@@ -95,7 +95,13 @@ class Refusal:
         return f"{refused}: {why} (since it started {_lasting(self.told_s - self.started_s)} ago; it does not say when)"
 
 
-def refusals(http: HttpClient, counters: tuple[Counter, ...], since_s: float, service: str = "") -> tuple[Refusal, ...]:
+def refusals(
+    http: HttpClient,
+    counters: tuple[Counter, ...],
+    since_s: float,
+    service: str = "",
+    until_s: float = float("inf"),
+) -> tuple[Refusal, ...]:
     """Ask a server what it refused; where it does not tell, there is nothing.
 
     Args:
@@ -103,11 +109,12 @@ def refusals(http: HttpClient, counters: tuple[Counter, ...], since_s: float, se
         counters: its metrics; a later one counts only what the earlier ones leave.
         since_s: what is older, where that is known, is left out; s since the epoch.
         service: what is known to be of another service is left out; empty for all.
+        until_s: what is known to have begun later is left out; s since the epoch.
 
     Returns:
         The latest, or the most, first.
     """
-    found = _details(http, since_s)
+    found = _details(http, since_s, until_s)
     if found is None:
         found = _counted(http, counters, time.time())
     others = found if not service else [one for one in found if one.service in {"", service}]
@@ -122,13 +129,14 @@ def sentences(found: tuple[Refusal, ...]) -> tuple[str, ...]:
     return tuple(one.sentence for one in shown) + rest
 
 
-def _details(http: HttpClient, since_s: float) -> list[Refusal] | None:
+def _details(http: HttpClient, since_s: float, until_s: float) -> list[Refusal] | None:
     """Ask the embedded pair; None for any other server."""
     try:
         answer = http.get_json(_DETAILS, {"since": int(since_s)})
         started_s, now_s = float(answer["since"]), float(answer["now"])
         unit = "export" if answer["signal"] == "traces" else "profile upload"
-        return [_detailed(one, http.server, unit, started_s, now_s) for one in answer["refused"] if one["recent"]]
+        told = [one for one in answer["refused"] if one["recent"] and float(one["first"]) <= until_s]
+        return [_detailed(one, http.server, unit, started_s, now_s) for one in told]
     except (ClientError, KeyError, TypeError, ValueError):
         return None
 

@@ -128,14 +128,15 @@ class TempoClient(ServerClient):
         except TypeError as error:
             raise self.http.unexpected(path, f"not tag values ({error})") from error
 
-    def refusals(self, since_s: float, service: str = "") -> tuple[Refusal, ...]:
+    def refusals(self, since_s: float, service: str = "", until_s: float = float("inf")) -> tuple[Refusal, ...]:
         """Return what the server says that it refused: exports, or spans; nothing where it does not tell.
 
         Args:
             since_s: what is known to be older is left out, s since the epoch.
             service: what is known to be of another service is left out; empty for all.
+            until_s: what is known to have begun later is left out, s since the epoch.
         """
-        return refusals(self.http, TEMPO_COUNTERS, since_s, service)
+        return refusals(self.http, TEMPO_COUNTERS, since_s, service, until_s)
 
     def _answer(self, path: str, name: str, parameters: Mapping[str, str | int] | None = None) -> dict[str, Any]:
         """Return an answer that has this field, or only what Tempo writes where the field is empty."""

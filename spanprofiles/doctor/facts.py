@@ -76,6 +76,7 @@ class TraceFacts:
         profiled: whether Pyroscope has profiles of the service; None where it was not asked.
         labelled: whether their samples carry span IDs; None where it was not asked.
         refused: what Tempo says that it refused, which may be why there are none; looked for where there are none.
+        refused_profiles: the same of Pyroscope; looked for where it has no profile of the service either.
     """
 
     services: tuple[str, ...] = ()
@@ -84,6 +85,7 @@ class TraceFacts:
     profiled: bool | None = None
     labelled: bool | None = None
     refused: tuple[Refusal, ...] = ()
+    refused_profiles: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -339,9 +341,11 @@ class Facts:
         return sentences(self.profiles.refused) if self.profiles else ()
 
     @property
-    def refused_spans(self) -> tuple[str, ...]:
-        """What Tempo says that it refused, a sentence each."""
-        return sentences(self.traces.refused) if self.traces else ()
+    def refused_without_a_trace(self) -> tuple[str, ...]:
+        """What both say that they refused where there is no trace, a sentence each."""
+        return (
+            () if self.traces is None else (*sentences(self.traces.refused), *sentences(self.traces.refused_profiles))
+        )
 
     @property
     def focus(self) -> tuple[Link, ...]:

@@ -12,14 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import grpc
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanprofiles.embedded import otlp
 from spanprofiles.embedded.access import brought_token
@@ -28,35 +21,48 @@ from spanprofiles.embedded.refusals import Reason, Refusal, Sender, Signal, Way
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.tempo.receiver import Receiver
 
+_SERVICE, _METHOD = "opentelemetry.proto.collector.trace.v1.TraceService", "Export"
 _STOP_S = 0.5
 
 
-class _TraceService(TraceServiceServicer):
+class _TraceService:
+    """Answers exports. It is given their bytes: what the library cannot decode it refuses without telling anybody."""
+
     def __init__(self, receiver: Receiver, token: str) -> None:
         self._receiver = receiver
         self._token = token.encode()
 
-    def Export(  # noqa: N802  # the method's name in the protocol
-        self, request: ExportTraceServiceRequest, context: Any
-    ) -> ExportTraceServiceResponse:
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The service for the server."""
+        method = grpc.unary_unary_rpc_method_handler(self.export)
+        return grpc.method_handlers_generic_handler(_SERVICE, {_METHOD: method})
+
+    def export(self, body: bytes, context: Any) -> bytes:
         """Take an export; a bad one is refused whole."""
         if self._token and not self._is_allowed(context):
             message = "send the token as metadata: authorization: Bearer ..."
             self._note(context, Reason.UNAUTHORIZED, message)
             context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
+        request = self._decoded(body, context)
         spans = otlp.span_count(request)
         try:
-            otlp.check(request)
             self._receiver.store(request)
-        except otlp.OtlpError as error:
-            self._note(context, error.reason, str(error), error.service, spans)
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except sqlite3.Error as error:
             message = f"the spans could not be stored: {error}"
             self._note(context, Reason.NOT_STORED, message, otlp.first_service(request), spans)
             context.abort(grpc.StatusCode.UNAVAILABLE, message)
         self._receiver.refusals.note_taken(Way.OTLP_GRPC, spans)
-        return ExportTraceServiceResponse()
+        return b""  # an empty answer is one without a partial success
+
+    def _decoded(self, body: bytes, context: Any) -> ExportTraceServiceRequest:
+        try:
+            return otlp.from_protobuf(body)
+        except otlp.OtlpError as error:
+            self._note(context, error.reason, str(error), error.service, error.spans)
+            is_malformed = error.reason is Reason.MALFORMED_REQUEST
+            code = grpc.StatusCode.INTERNAL if is_malformed else grpc.StatusCode.INVALID_ARGUMENT
+            context.abort(code, str(error))
+            raise  # for the type checker: an abort raises
 
     def _note(self, context: Any, reason: Reason, message: str, service: str = "", spans: int = 0) -> None:
         metadata = dict(context.invocation_metadata())
@@ -84,7 +90,7 @@ class GrpcReceiver:
     def __init__(self, settings: Settings, receiver: Receiver) -> None:
         options = [("grpc.max_receive_message_length", settings.body_limit), ("grpc.so_reuseport", 0)]
         self._server = grpc.server(ThreadPoolExecutor(settings.threads), options=options)
-        add_TraceServiceServicer_to_server(_TraceService(receiver, settings.token), self._server)
+        self._server.add_generic_rpc_handlers((_TraceService(receiver, settings.token).handler(),))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:
             port = self._server.add_insecure_port(f"{host}:{settings.otlp_grpc_port}")

@@ -125,7 +125,8 @@ def exemplars(case: Case) -> tuple[SpanExemplar, ...] | None:
 
 def refused(case: Case) -> tuple[Refusal, ...]:
     """Return what Pyroscope says that it refused in that time, or since it started; empty where it does not tell."""
-    return case.pyroscope.refusals(case.window_s[0], case.service)
+    since_s, until_s = case.window_s
+    return case.pyroscope.refusals(since_s, case.service, until_s)
 
 
 def valid_ids(spans: Sequence[Span]) -> list[str]:

@@ -9,7 +9,7 @@ from spanprofiles.clients import ClientError, RequestRefusedError, SpanExemplar
 from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.doctor.facts import TraceFacts
 from spanprofiles.doctor.gathering.case import Case
-from spanprofiles.doctor.gathering.profiles import exemplars, known_services
+from spanprofiles.doctor.gathering.profiles import exemplars, known_services, refused
 from spanprofiles.model import Trace
 
 _PROFILED = 40
@@ -42,7 +42,13 @@ def traces(case: Case, wanted: Trace | None = None) -> TraceFacts:
     found = _found(case, wanted)
     if any(case.service in trace.services for trace in found.traces):
         return found
-    return replace(found, refused=case.tempo.refusals(case.window_s[0], case.service))
+    since_s, until_s = case.window_s
+    return replace(
+        found,
+        refused=case.tempo.refusals(since_s, case.service, until_s),
+        # no other hop will be looked at
+        refused_profiles=() if found.profiled or case.trace_id else refused(case),
+    )
 
 
 def _found(case: Case, wanted: Trace | None) -> TraceFacts:

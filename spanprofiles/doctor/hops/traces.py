@@ -27,6 +27,7 @@ def judge(facts: Facts) -> Finding:
         "services": list(found.services),
         "newest_trace_id": found.traces[0].trace_id if found.traces else None,
         "refused": {one.reason: one.count for one in found.refused},
+        "refused_profiles": {one.reason: one.count for one in found.refused_profiles},
     }
     if count:
         evidence = [
@@ -44,8 +45,8 @@ def judge(facts: Facts) -> Finding:
 
 def _missing(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Finding:
     finding = _absent(facts, found, seen)
-    advice = with_refusals(found.refused, finding.advice)
-    return replace(finding, evidence=(*finding.evidence, *facts.refused_spans), advice=advice)
+    advice = with_refusals((*found.refused, *found.refused_profiles), finding.advice)
+    return replace(finding, evidence=(*finding.evidence, *facts.refused_without_a_trace), advice=advice)
 
 
 def _absent(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Finding:

@@ -114,6 +114,13 @@ def test_what_cannot_be_the_cause_is_left_out(serve: Serve) -> None:
     assert [one.service for one in TempoClient(server.url).refusals(0.0)] == ["another", "shop"]
 
 
+def test_what_began_only_later_is_left_out(serve: Serve) -> None:
+    server = serve(pair(group(first=5_000.0)))
+
+    assert len(TempoClient(server.url).refusals(0.0, until_s=5_000.0)) == 1
+    assert TempoClient(server.url).refusals(0.0, until_s=4_999.0) == ()
+
+
 @pytest.mark.parametrize(
     "answer",
     [

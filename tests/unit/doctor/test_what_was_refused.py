@@ -84,6 +84,33 @@ def test_profiles_that_are_too_old_are_why_pyroscope_has_none(pair: Endpoints) -
     assert broken.advice.startswith("mend the sender's clock")
 
 
+def test_before_there_is_any_trace_refused_profiles_are_named_as_well(pair: Endpoints) -> None:
+    push_too_late(pair, "rides")
+
+    broken = examine(pair).broken
+
+    assert broken is not None
+    assert broken.hop == "traces"
+    assert broken.evidence[0] == "Tempo has no span of any service: nothing has reached it"
+    assert broken.evidence[-1].startswith("1 profile upload of rides was refused, the last ")
+    assert broken.seen["refused_profiles"] == {"not_in_ingestion_window": 1}
+
+
+def test_what_was_refused_long_after_a_trace_is_not_why_its_samples_are_missing(pair: Endpoints) -> None:
+    hour_ago_ns = time.time_ns() - 3_600 * S
+    trace_id, span_id = new_trace_id(), new_span_id()
+    span = otlp_span(trace_id, span_id, profile_id=span_id, start_ns=hour_ago_ns, end_ns=hour_ago_ns + S)
+    push_spans(pair, resource_spans("rides", span))
+    push_too_late(pair, "rides")
+
+    then, now = (examine(pair, trace_id=trace_id, since_s=since_s).broken for since_s in (600, 7_200))
+
+    assert then is not None
+    assert now is not None
+    assert not any("refused" in one for one in then.evidence)
+    assert any("refused" in one for one in now.evidence)
+
+
 def test_a_service_whose_spans_and_samples_are_there_hears_nothing_of_what_was_refused(pair: Endpoints) -> None:
     export_in_brotli(pair)
     push_too_late(pair, "rides")

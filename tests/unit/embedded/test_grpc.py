@@ -72,3 +72,45 @@ def test_with_a_token_only_its_holder_is_let_in() -> None:
         send(urls["otlp-grpc"], export(TRACE_ID), authorization=f"Bearer {token}")
 
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def send_bytes(url: str, body: bytes) -> bytes:
+    with grpc.insecure_channel(url.removeprefix("http://")) as channel:
+        method = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        answer: bytes = method(body, timeout=10, metadata=[("user-agent", "by-hand/1")])
+        return answer
+
+
+def test_what_is_refused_over_grpc_is_told_with_its_sender_and_its_reason() -> None:
+    with pair() as urls:
+        bad = export(b"short")
+        bad.resource_spans[0].resource.attributes.add(key="service.name").value.string_value = "shop"
+        with pytest.raises(grpc.RpcError) as of_a_short_id:
+            send(urls["otlp-grpc"], bad)
+        with pytest.raises(grpc.RpcError) as malformed:
+            send_bytes(urls["otlp-grpc"], b"\xff\xff")
+        assert send_bytes(urls["otlp-grpc"], export(TRACE_ID).SerializeToString()) == b""
+        answer = requests.get(f"{urls['tempo']}/spanprofiles/refused", timeout=10).json()
+        metrics = requests.get(f"{urls['tempo']}/metrics", timeout=10).text
+
+    assert of_a_short_id.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert malformed.value.code() is grpc.StatusCode.INTERNAL
+    refused = {one["reason"]: one for one in answer["refused"]}
+    assert set(refused) == {"invalid_trace_id", "malformed_request"}
+    assert {(one["way"], one["peer"]) for one in refused.values()} == {("OTLP over gRPC", "127.0.0.1")}
+    assert (refused["invalid_trace_id"]["service"], refused["invalid_trace_id"]["items"]) == ("shop", 1)
+    assert "grpc-python" in refused["malformed_request"]["agent"]
+    grpc_labels = '{receiver="otlp/otlp_receiver",transport="grpc"}'
+    assert f"tempo_receiver_accepted_spans{grpc_labels} 1\n" in metrics
+    assert f"tempo_receiver_refused_spans{grpc_labels} 1\n" in metrics
+
+
+def test_an_export_over_grpc_without_the_token_is_told_to_whoever_brings_it() -> None:
+    token = "a-token-of-some-length"
+    with pair("--token", token) as urls:
+        with pytest.raises(grpc.RpcError):
+            send(urls["otlp-grpc"], export(TRACE_ID))
+        allowed = {"Authorization": f"Bearer {token}"}
+        answer = requests.get(f"{urls['tempo']}/spanprofiles/refused", headers=allowed, timeout=10).json()
+
+    assert [(one["way"], one["reason"]) for one in answer["refused"]] == [("OTLP over gRPC", "unauthorized")]
