@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -208,6 +209,7 @@ class AppStarter:
             if awaited is not None and not awaited.is_reached(app, start_timeout):
                 late = "" if not app.is_running else f" after {start_timeout:g} s"
                 problem = app.program.failure(f"{awaited.problem}{late}")
+            app.program.ready_ns = time.time_ns()
         except ProcessFailedError as error:
             problem = str(error)
         except OSError as error:

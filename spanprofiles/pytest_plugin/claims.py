@@ -124,11 +124,11 @@ class SpanProfiles:
         if not 0 <= at_most < 1:
             raise ValueError(f"at_most={at_most} is no part of a span's time: give 0 to 1")
         program = self._program_of(traced)
-        ask_app = program.ask if program else None
+        ask_app, ready_ns = (program.ask, program.ready_ns) if program else (None, 0)
 
         def ask(linker: Linker, evidence: Evidence) -> LinkedSpan:
             span = linker.answering_span(traced, evidence)
-            return waited(linker, span, evidence, at_most=at_most, ask_app=ask_app)
+            return waited(linker, span, evidence, at_most=at_most, ask_app=ask_app, app_ready_ns=ready_ns)
 
         return self._asked(traced, ask)
 

@@ -69,6 +69,7 @@ class Program:
         started_ns: when it was started, ns since the epoch.
         url: where it answers; empty where it does not.
         ask: sends it a request that is not traced and costs little; None where it takes none.
+        ready_ns: when it was ready, ns since the epoch; 0 where nobody waited for that.
         is_job: whether it is there to end by itself.
         used_by: IDs of the tests that spoke with it.
         is_wanted: whether nobody has stopped it.
@@ -81,6 +82,7 @@ class Program:
     started_ns: int
     url: str = ""
     ask: Callable[[], object] | None = None
+    ready_ns: int = 0
     is_job: bool = False
     used_by: set[str] = field(default_factory=set)
     is_wanted: bool = True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Union
 
 import requests
@@ -15,13 +17,13 @@ from spanprofiles.linking import Waiting
 if TYPE_CHECKING:
     from spanprofiles.pytest_plugin.apps import RunningApp
 
-Ready = Union[str, int, "re.Pattern[str]", "Callable[[RunningApp], object]", None]
+Ready = Union[str, int, "re.Pattern[str]", "Callable[[RunningApp], object]", "Callable[[], object]", None]
 """What says that an app is ready.
 
 - ``"/health"``: a path that answers with a status below 500;
 - ``"tcp"``: the app's port takes connections; a number: that other port does;
 - ``re.compile("listening on")``: a line of its log in which the pattern is found;
-- a function of the app, which is asked until it returns something true; what it raises means "not yet";
+- a function of the app, or of nothing, which is asked until it returns something true; what it raises means "not yet";
 - None: nothing is waited for.
 """
 
@@ -81,7 +83,11 @@ def readiness(ready: Ready, app: RunningApp) -> Readiness | None:
         return Readiness(f"has printed no line with {ready.pattern!r}", lambda app, _: app.has_printed(ready))
     if callable(ready):
         name = getattr(ready, "__name__", type(ready).__name__)
-        return Readiness(f"is not ready: {name} has not said so", lambda app, seen: _says_so(ready, app, seen))
+        ask: Callable[..., object] = ready
+        arguments = (app,) if _takes_an_argument(ready) else ()
+        return Readiness(
+            f"is not ready: {name} has not said so", lambda _, seen: _says_so(partial(ask, *arguments), seen)
+        )
     kinds = 'a path such as "/health", "tcp", the number of a port, a compiled pattern of a line, a function, or None'
     raise ValueError(f"ready={ready!r} says nothing of when the app is ready: give {kinds}")
 
@@ -107,9 +113,16 @@ def _connects(host: str, port: int, seen: Readiness) -> bool:
     return True
 
 
-def _says_so(ask: Callable[[RunningApp], object], app: RunningApp, seen: Readiness) -> bool:
+def _takes_an_argument(function: Callable[..., object]) -> bool:
     try:
-        answer = ask(app)
+        return bool(inspect.signature(function).parameters)
+    except (ValueError, TypeError):  # of one that is written in C
+        return True
+
+
+def _says_so(ask: Callable[[], object], seen: Readiness) -> bool:
+    try:
+        answer = ask()
     except Exception as error:  # noqa: BLE001  # whatever a client raises where nothing listens yet
         seen.last = f"it raised {type(error).__name__}: {error}"
         return False

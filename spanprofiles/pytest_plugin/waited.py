@@ -23,12 +23,19 @@ _NS_PER_MS = 1_000_000
 _MS_PER_S = 1000
 _NAMED = 3
 _NOTHING = 0.15  # so small a part of a span's time explains nothing
+_NOT_MUCH = 0.4  # nor does this where an app has just started, whose first answers cost more than later ones
 _ASKED_AT_ONCE = 10
 _LATE_S = 2.0  # an upload on a busy machine
 
 
 def waited(
-    linker: Linker, span: Span, evidence: Evidence, *, at_most: float, ask_app: Callable[[], object] | None
+    linker: Linker,
+    span: Span,
+    evidence: Evidence,
+    *,
+    at_most: float,
+    ask_app: Callable[[], object] | None = None,
+    app_ready_ns: int = 0,
 ) -> LinkedSpan:
     """Return the span with what little CPU it has, if it waited.
 
@@ -39,6 +46,7 @@ def waited(
         at_most: the part of its time that it may have computed, 0 to 1; a sample more is chance.
         ask_app: sends the app a request that is not traced, so that its agent has something to show; None where that
             cannot be done.
+        app_ready_ns: when the app was ready, ns since the epoch; 0 where that is not known.
 
     Raises:
         NotWaitingError: it computed, or nothing shows that it did not.
@@ -68,10 +76,14 @@ def waited(
     own = check(linker.flamegraph(span, evidence))  # again, for by now a later upload is there
     unlabelled = _cpu_without_id(linker, span, process)
     cpu = UnlabelledCpu(unlabelled.total, None, _window_ns(linker, span), max(0, span.duration_ns - own.total))
-    if unlabelled.total > max(SAMPLE_PERIOD_NS, _NOTHING * cpu.open_ns) and cpu.explains is not Explains.NO:
+    has_started = span.start_ns < app_ready_ns + _window_ns(linker, span)
+    nothing_ns = max(SAMPLE_PERIOD_NS, (_NOT_MUCH if has_started else _NOTHING) * cpu.open_ns)
+    if unlabelled.total > nothing_ns and cpu.explains is not Explains.NO:
         spent = f"its process spent {unlabelled.total / 1e6:.0f} ms of CPU without a span ID around it"
         told = "its work runs where its label does not follow"
-        if cpu.explains is not Explains.YES:
+        if has_started:
+            told = "that was its work, or the start of the app: claim it of a later request"
+        elif cpu.explains is not Explains.YES:
             told = "whether that was its work cannot be told"
         raise NotWaitingError(f"{called} has next to no samples, and {spent}{_where(unlabelled)}: {told}", evidence)
     return LinkedSpan(span, own)

@@ -68,6 +68,13 @@ def test_an_app_is_ready_when_a_function_says_so_and_what_it_raises_means_not_ye
     assert set(asked) == {app}
 
 
+def test_such_a_function_need_not_take_the_app(start: AppStarter, python: Python) -> None:
+    answers = iter([False, False, True])
+
+    assert start(python(_RUNS_ON), ready=lambda: next(answers)).is_running
+    assert list(answers) == []
+
+
 def test_of_a_worker_nothing_is_waited_for_where_nothing_is_asked(start: AppStarter, python: Python) -> None:
     app = start(python(_RUNS_ON), ready=None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 import pytest
 
@@ -113,6 +114,22 @@ def test_what_may_have_been_its_work_is_not_taken_for_waiting(claims: SpanProfil
 
 def test_the_imports_of_a_process_that_starts_explain_nothing(claims: SpanProfiles, sent: Sent) -> None:
     assert claims.waiting_span(sent(labelled_ms=50, imports_ms=700)).flamegraph.is_empty
+
+
+@pytest.mark.parametrize(
+    ("unlabelled_ms", "told"), [(110, ""), (150, "or the start of the app: claim it of a later request")]
+)
+def test_an_app_that_has_just_started_may_have_spent_a_little_more(
+    claims: SpanProfiles, sent: Sent, unlabelled_ms: int, told: str
+) -> None:
+    evidence = claims.linker.evidence(sent(labelled_ms=50, unlabelled_ms=unlabelled_ms))
+    span = claims.linker.answering_span(evidence.trace_id)
+
+    expected = pytest.raises(NotWaitingError, match=told) if told else nullcontext()
+    with pytest.raises(NotWaitingError, match="whether that was its work cannot be told"):
+        waited(claims.linker, span, evidence, at_most=0.1)
+    with expected:
+        waited(claims.linker, span, evidence, at_most=0.1, app_ready_ns=span.start_ns - 10**8)
 
 
 @pytest.mark.parametrize("cpu", [{}, {"imports_ms": 700}, {"unlabelled_ms": 10}], ids=["none", "imports", "stray"])
