@@ -30,7 +30,7 @@ _NEWEST, _FEWEST = 5, 3
 #: A region is silent that has sent nothing for so long, s, while the others have sent so many.
 _SILENT_AFTER_S, _OTHERS = 10.0, 25
 #: After so many requests of the load there must be a trace.
-_TRACED_AFTER = 12
+_TRACED_AFTER = 6
 _LOOK_AGAIN_AFTER_S = 1.0
 _ASK_AGAIN_AFTER_S, _ASK_AGAIN_SOON_AFTER_S = 10.0, 1.5
 _NAMES = 3
@@ -210,6 +210,7 @@ class LinkWatch:
         self._load = load
         self._known: tuple[DeadLinks, ...] = ()
         self._looked_s = 0.0
+        self._began_s = time.monotonic()
         self._lock = Lock()
         self._asked: dict[tuple[Break, Place], _Question] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="dead links")
@@ -224,7 +225,10 @@ class LinkWatch:
             return self._known
         try:
             if time.monotonic() - self._looked_s > _LOOK_AGAIN_AFTER_S:
-                self._known = self._look(patience_s)
+                try:
+                    self._known = self._look(patience_s)
+                except ClientError:
+                    self._known = ()
                 self._looked_s = time.monotonic()
             return self._known
         finally:
@@ -236,12 +240,7 @@ class LinkWatch:
 
     def _look(self, patience_s: float) -> tuple[DeadLinks, ...]:
         deadline = time.monotonic() + patience_s
-        now_s = int(time.time())
-        query = Filters(shortest_ms=FEW_PERIODS * SAMPLE_PERIOD_NS / 1e6).traceql()
-        try:
-            found = self._tempo.search(query, start_s=now_s - _WINDOW_S, end_s=now_s + 1, limit=_TRACES, spans=_SPANS)
-        except ClientError:
-            return ()
+        found = self._search(Filters(shortest_ms=FEW_PERIODS * SAMPLE_PERIOD_NS / 1e6), _WINDOW_S)
         entries = entries_of(found)
         newest = [one for place in {one.place for one in entries} for one in _newest_of(entries, place)]
         known = self._ledger.look([one.profiled for one in newest if one.profiled], patience_s)
@@ -261,7 +260,15 @@ class LinkWatch:
             return silent_regions(entries, self._regions, now_ns)
         load = self._load()
         is_loud = load is not None and load.riders > 0 and load.requests >= _TRACED_AFTER
-        return [(region, round(silent_s)) for region in self._regions] if is_loud else []
+        if not is_loud or self._search(Filters(), _SILENT_AFTER_S):  # all may have been short by chance
+            return []
+        silent_s = min(silent_s, time.monotonic() - self._began_s)
+        return [(region, round(silent_s)) for region in self._regions]
+
+    def _search(self, filters: Filters, back_s: float) -> list[FoundTrace]:
+        now_s = int(time.time())
+        query, start_s = filters.traceql(), now_s - round(back_s)
+        return self._tempo.search(query, start_s=start_s, end_s=now_s + 1, limit=_TRACES, spans=_SPANS)
 
     def _judged(self, kind: Break, spans: Sequence[Entry], deadline: float) -> DeadLinks | None:
         """Return what to say of a suspect: nothing where its requests waited, or while the doctor is looking."""

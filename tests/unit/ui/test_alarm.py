@@ -124,7 +124,7 @@ def test_in_the_demo_a_link_is_dead_as_soon_as_its_upload_is_overdue(
     for _ in range(4):
         store_ride(service, seconds_ago=SETTLED_AFTER_S + 0.2)
 
-    assert "Links are dead" in told_of(page, service)
+    assert f"Links of {service} are dead" in told_of(page, service)
 
 
 def test_a_server_that_is_away_is_told_elsewhere(embedded_pair: Endpoints) -> None:
@@ -141,7 +141,20 @@ def test_a_demo_whose_load_leaves_no_trace_says_so(serve: Serve, riders: int, re
 
     text = create_app(Endpoints(tempo=tempo.url, pyroscope=NOBODY), controls).test_client().get("/alarm").text
 
-    assert ("No traces in north and south" in text) is told
+    assert ("No trace comes from north and south" in text) is told
+
+
+def test_requests_too_short_for_samples_are_traces_all_the_same(serve: Serve) -> None:
+    span = {"spanID": "1" * 16, "startTimeUnixNano": str(time.time_ns()), "durationNanos": str(2 * MS)}
+    short = {"traceID": "1" * 32, "spanSets": [{"spans": [span]}]}
+    tempo = serve(lambda seen: Answer.of({"traces": [] if "duration" in seen.query["q"] else [short]}))
+    locust = serve(lambda _: Answer.of({"user_count": 3, "stats": [{"num_requests": 40}]}))
+    controls = DemoControls({"north": NOBODY}, locust_url=locust.url)
+
+    page = create_app(Endpoints(tempo=tempo.url, pyroscope=NOBODY), controls).test_client()
+
+    assert page.get("/alarm").text == ""
+    assert len(tempo.seen) == 2
 
 
 def test_samples_that_may_still_come_are_awaited() -> None:
