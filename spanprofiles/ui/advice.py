@@ -34,6 +34,7 @@ _WORDS = [
     (r"service\.name and --service must be the same", "the service that is chosen must be its service.name"),
     (r" with --since\b", ""),
     (r": --otlp URL", ""),
+    (r" \(--profile-type [^)]*(\)|$)|: --profile-type\b", ""),  # the page always asks for CPU time
     (r"--(probe|service|since)\b", r"the \1"),
     (r"\(((?:--[a-z-]+(?:, )?)+)\)", r"(start this page anew with \1)"),
 ]

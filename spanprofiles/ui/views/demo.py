@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from spanprofiles.ui.controls import (
@@ -44,7 +45,7 @@ def control_values() -> dict[str, object]:
         "wiring_on": any(one.wiring for one in states.values()),
         "on": [(name, regions) for name, where in {**wiring, **faults}.items() if (regions := _where(where))],
         "restarts": sources().restarts.progress(),
-        "open": request.args.get("open") == "1",
+        "open": request.args.get("open") == "1" or request.args.get("controls") == "open",
         "changes": list(sources().changes)[-3:][::-1],
     }
 
@@ -52,7 +53,13 @@ def control_values() -> dict[str, object]:
 @views.get("/controls")
 def controls() -> str:
     """Show the controls: what a script asks for again and again."""
-    return render_template("controls_part.html", **control_values())
+    return str(controls_part())
+
+
+def controls_part() -> Markup:
+    """Return the controls as a part of a page."""
+    text = render_template("controls_part.html", **control_values())
+    return Markup(text)  # noqa: S704  # the template has escaped what is in it
 
 
 @views.post("/riders")

@@ -16,6 +16,7 @@ from spanprofiles.ui.filters import LIMIT, SORTS, STATUSES, WINDOWS, FilterError
 from spanprofiles.ui.rides import Link, Listing, Ride, list_rides
 from spanprofiles.ui.scatter import find_scatter
 from spanprofiles.ui.sources import sources
+from spanprofiles.ui.views.demo import controls_part
 
 views = Blueprint("rides", __name__)
 
@@ -102,6 +103,7 @@ def _choices() -> dict[str, object]:
         "routes": found.values("span.http.route"),
         "regions": found.values("resource.region"),
         "controls": found.controls,
+        "controls_open": controls_part() if found.controls and request.args.get("controls") == "open" else "",
     }
 
 

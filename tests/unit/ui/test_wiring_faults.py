@@ -19,7 +19,7 @@ from spanprofiles.ui.controls import FAULT_WORDS, WIRING_WORDS, Restart
 from tests.unit.conftest import Answer, Seen, Serve
 from tests.unit.ui.test_security import form_token
 
-START_S = 10
+START_S = 60
 
 
 class Region:
@@ -92,6 +92,13 @@ def test_faults_that_were_set_at_the_start_are_shown_as_on(page_of: PageOf) -> N
     assert pressed(text).keys() == set(WIRING_FAULTS)
     assert "no-agent is on in north, slow-upload is on in north" in re.sub(r"\s+", " ", text)
     assert re.search(r'<details id="wiring"[^>]* open>', text)
+
+
+def test_the_switches_are_in_the_page_itself_where_they_are_asked_for(page_of: PageOf) -> None:
+    page = page_of(Region("no-agent"))
+
+    assert pressed(page.get("/?controls=open").text)["no-agent"]
+    assert pressed(page.get("/").text) == {}
 
 
 def test_without_one_the_group_is_closed(page_of: PageOf) -> None:
