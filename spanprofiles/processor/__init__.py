@@ -16,7 +16,8 @@ from __future__ import annotations
 try:
     from .carrying import carry
     from .following import follow_event_loop
-    from .span_processor import PROFILE_ID_ATTRIBUTE, PROFILE_MISSING_ATTRIBUTE, SpanProfileProcessor
+    from .late_roots import PROFILE_ID_ATTRIBUTE
+    from .span_processor import PROFILE_MISSING_ATTRIBUTE, SpanProfileProcessor
     from .streaming import LabelledBodies
 except ImportError as _error:
     raise ImportError(

@@ -8,17 +8,21 @@ next span or step.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from threading import get_ident, local
+from weakref import ref
 
+from opentelemetry.sdk.trace import Span
 from pyroscope import add_thread_tag, remove_thread_tag
 
+from .late_roots import PROFILE_ID_ATTRIBUTE, heir, late_roots
 from .roots import MOST_NESTED, Root, root_stack
 
 
 class ThreadLabels:
     """The labels of one thread. None of its methods raises."""
 
-    __slots__ = ("_thread", "current", "first_started")
+    __slots__ = ("_thread", "current", "first_started", "last_child")
 
     def __init__(self) -> None:
         self._thread = get_ident()
@@ -26,6 +30,8 @@ class ThreadLabels:
         """Whose labels the thread carries."""
         self.first_started: list[Root] | None = None
         """Where somebody waits for the first root that starts on this thread: an empty list until there is one."""
+        self.last_child: Span | None = None
+        """The child span that started last on this thread while it was labelled, until a root ends here."""
 
     def show(self, root: Root | None) -> bool:
         """Make the labels those of `root`, or none.
@@ -63,7 +69,8 @@ class ThreadLabels:
         if not self.show(root):
             return False
         if nested:
-            outer = [other for other in root_stack.get() if other.live]
+            # A late root is found again by being the current span. In the stack it would outlast requests.
+            outer = [other for other in root_stack.get() if other.live and other.span_id not in late_roots]
             root_stack.set((*outer[1 - MOST_NESTED :], root))
         else:
             root_stack.set((root,))
@@ -71,13 +78,28 @@ class ThreadLabels:
             self.first_started.append(root)
         return True
 
+    def start_late(self, root: Root) -> bool:
+        """Label this thread with a root whose span runs already, and give the span a profile ID if the agent agrees."""
+        span = root()
+        if span is None or not self.show(root):
+            return False
+        root_stack.set((root,))
+        late_roots[root.span_id] = root
+        span.set_attribute(PROFILE_ID_ATTRIBUTE, root.span_id)
+        return True
+
+    def _take_last_child(self) -> Callable[[], Span | None]:
+        # Held by nobody else, it will never be ended: no root is kept alive by being remembered here, and no child.
+        child, self.last_child = self.last_child, None
+        return ref(child) if child is not None else _nobody
+
     def settle(self) -> None:
-        """If the span this thread is labelled with has ended, here or elsewhere, give the labels to its outer root."""
+        """If the span this thread is labelled with has ended, here or elsewhere, give the labels to whoever goes on."""
         current = self.current
         if current is None or current.live:
             return
         stack = root_stack.get()
-        if len(stack) == 1 and stack[0] is current:
+        if len(stack) == 1 and stack[0] is current and self.last_child is None and not late_roots:
             self.show(None)
         else:
             self.show_innermost()
@@ -87,18 +109,25 @@ class ThreadLabels:
         self.show(root if root is not None and root.live else None)
 
     def show_innermost(self) -> None:
-        """Make the labels those of the current context's innermost live root."""
-        for root in reversed(root_stack.get()):
+        """Make the labels those of the current context's innermost live root, or of a span that outlives its root."""
+        stack = root_stack.get()
+        for root in reversed(stack):
             if root.live:
                 self.show(root)
                 return
-        self.show(None)
+        late = heir(stack if self.current is None else (*stack, self.current), self._take_last_child())
+        if late is None or not self.start_late(late):
+            self.show(None)
 
     def __del__(self) -> None:
         # A thread that ends takes its labels along: the next thread may get its number. CPython runs this on the
         # ending thread itself; after a fork the child runs it for threads it does not have.
         if self.current is not None and self._thread == get_ident():
             self.show(None)
+
+
+def _nobody() -> None:
+    return None
 
 
 class _Threads(local):
@@ -120,6 +149,7 @@ def _forget_labels() -> None:
     labels = thread_labels()
     labels.current = None
     labels.first_started = None
+    labels.last_child = None
 
 
 if hasattr(os, "register_at_fork"):

@@ -13,10 +13,8 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from .agent import AgentStarter
 from .following import follow_event_loop
 from .labels import threads
-from .roots import Root
-
-PROFILE_ID_ATTRIBUTE = "pyroscope.profile.id"
-"""Tempo's and Grafana's name for the span attribute that leads to the samples; its value is the span's own ID."""
+from .late_roots import PROFILE_ID_ATTRIBUTE, forget, late_roots, process, without_a_root
+from .roots import Root, root_stack
 
 PROFILE_MISSING_ATTRIBUTE = "pyroscope.profile.missing"
 """The attribute that says, on a local root span without a profile ID, why it has none; one of the texts below."""
@@ -55,7 +53,7 @@ class SpanProfileProcessor(SpanProcessor):
         self._reported = False
         self._shut_down = False
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Label the calling thread or task, and set the profile ID, if the span is a sampled local root."""
         try:
             parent = span.parent
@@ -64,11 +62,16 @@ class SpanProfileProcessor(SpanProcessor):
                     self._start_root(span)
             else:
                 # Most spans are children: what `settle` asks first is asked here without a call of ours.
-                root = threads.labels.current
+                labels = threads.labels
+                root = labels.current
                 if root is not None:
                     root_span = root()
-                    if root_span is None or not root_span.is_recording():
-                        threads.labels.settle()
+                    if root_span is not None and root_span.is_recording():
+                        labels.last_child = span
+                        return
+                    labels.settle()
+                if labels.current is None and (process.is_profiled or self._agent is not None):
+                    self._start_without_a_root(span, parent_context)
         except Exception:  # noqa: BLE001 - see there
             self._report()
             self._withhold(span, PROCESSOR_FAILED)
@@ -79,12 +82,15 @@ class SpanProfileProcessor(SpanProcessor):
             parent = span.parent
             if parent is None or parent[_IS_REMOTE]:
                 threads.labels.settle()
+            elif late_roots:
+                self._end_child(span)
         except Exception:  # noqa: BLE001 - see there
             self._report()
 
     def shutdown(self) -> None:
         """Label no more spans; those that run lose their labels as they end."""
         self._shut_down = True
+        process.is_profiled = False
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
         """There is nothing to send: the spans are their exporter's, the samples the agent's."""
@@ -94,22 +100,46 @@ class SpanProfileProcessor(SpanProcessor):
         context = span.get_span_context()
         if context is None or not context.trace_flags & 1:  # `sampled` is no more than this, at three times the price
             return
+        self._label(span, Root(span).labelled_with(span.name, context))
+
+    def _start_without_a_root(self, span: Span, parent_context: Context | None) -> None:
+        """Take a child span for a root if none of its process is open, or its parent if that has outlived its root."""
+        if self._shut_down:
+            return
+        late = without_a_root(span, parent_context, root_stack.get())
+        if late is None:
+            return
+        late_span = late()
+        if late_span is not None and self._label(late_span, late):
+            late_roots[late.span_id] = late
+
+    def _end_child(self, span: ReadableSpan) -> None:
+        """Take the labels of a late root off the calling thread, if they are those of one that has ended."""
+        forget(span)
+        labels = threads.labels
+        root = labels.current
+        if root is not None and not root.live:
+            labels.show_innermost()
+
+    def _label(self, span: Span, root: Root) -> bool:
+        """Label the calling thread or task with the span that starts; whether the agent took it."""
         if self._follow_asyncio:
             events = sys.modules.get("asyncio.events")  # never imported here: an app of threads does without
             loop = events._get_running_loop() if events is not None else None
             if loop is not None:
                 follow_event_loop(loop)
-        root = Root(span).labelled_with(span.name, context)
         thread = threads.labels
         if not thread.start(root):
             if self._agent is None:
                 self._withhold(span, NO_AGENT)
-                return
+                return False
             self._agent.start_here()
             if not thread.start(root):
                 self._withhold(span, AGENT_FAILED if self._agent.failed_here else NO_AGENT)
-                return
+                return False
+        process.is_profiled = True
         span.set_attribute(PROFILE_ID_ATTRIBUTE, root.span_id)
+        return True
 
     def _withhold(self, span: Span, reason: str) -> None:
         """Leave the reason why a local root span has no profile ID where whoever misses it looks: on the span."""

@@ -38,8 +38,8 @@ def child_after_end_on_another_thread(setup: Setup) -> None:
     tracer = setup.tracer()
     span = tracer.start_span("message")
     on_one_thread(span.end)
-    with tracer.start_as_current_span("late child", trace.set_span_in_context(span)):
-        work_of_nobody(ENOUGH)
+    with tracer.start_as_current_span("red", trace.set_span_in_context(span)):
+        work_of_red(ENOUGH)
 
 
 def thread_dies_with_its_span_open(setup: Setup) -> None:

@@ -15,7 +15,7 @@ import pyroscope
 
 from tests.processor.setup import Setup
 
-MODULES = ("on_threads", "on_tasks", "agents", "apps", "servers")
+MODULES = ("on_threads", "on_tasks", "agents", "apps", "servers", "late")
 """Where scenarios are, looked through in this order: the last takes long to import."""
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
@@ -42,9 +43,25 @@ def _asked_for(base: str, paths: list[str]) -> list[dict[str, Any]]:
     return [answer.json() for answer in answers]
 
 
+@contextmanager
+def answering(app: object, listening: socket.socket) -> Iterator[str]:
+    """An ASGI app under uvicorn, in a thread of its own: its address. At the end, all that it has begun is done."""
+    import uvicorn
+
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))  # type: ignore[arg-type]
+    thread = Thread(target=server.run, args=([listening],))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
 def fastapi_under_uvicorn(setup: Setup) -> None:
     """Requests at once: three coroutines, a function and a body (anyio's threads), executor work of a coroutine."""
-    import uvicorn
     from fastapi import FastAPI
     from fastapi.responses import StreamingResponse
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
@@ -101,19 +118,9 @@ def fastapi_under_uvicorn(setup: Setup) -> None:
         app, tracer_provider=setup.provider(), excluded_urls="untraced", exclude_spans=["receive", "send"]
     )
     setup.start_agent()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        base = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        thread = Thread(target=server.run, args=([listening],))
-        thread.start()
-        try:
-            # Nothing is warmed up: the very first spans of the loop overlap.
-            _asked_for(base, ["/coroutine", "/neighbour", "/untraced", "/function", "/executor", "/stream"])
-        finally:
-            server.should_exit = True
-            thread.join()
+    with socket.socket() as listening, answering(app, listening) as base:
+        # Nothing is warmed up: the very first spans of the loop overlap.
+        _asked_for(base, ["/coroutine", "/neighbour", "/untraced", "/function", "/executor", "/stream"])
 
 
 def flask_streaming(setup: Setup) -> None:

@@ -36,9 +36,9 @@ def test_spans_ended_on_another_thread_leave_nothing_in_later_spans(scenarios: S
 
 
 @defect("the labels of a span ended on another thread stay for ever")
-def test_a_child_of_a_span_ended_elsewhere_clears_its_labels(scenarios: Scenarios, processor: str) -> None:
+def test_a_child_of_a_span_ended_elsewhere_has_labels_of_its_own(scenarios: Scenarios, processor: str) -> None:
     outcome = scenarios.outcome("child_after_end_on_another_thread", processor)
-    assert_labelled(outcome, "work_of_nobody", ())
+    assert_labelled(outcome, "work_of_red", outcome.span("red").labels)
 
 
 @defect("a thread that ends within its span leaves the labels to the next thread of its number")
