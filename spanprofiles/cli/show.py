@@ -59,12 +59,12 @@ def command(
             if evidence.trace is None:
                 raise
             trace = evidence.trace  # there, but without a profile ID: worth a look all the same
-        linked = [_samples(linker, span, evidence) for span in trace.linkable]
+        linked = [_samples(linker, span, evidence) for span in (*trace.linkable, *trace.late_roots)]
         said = _diagnoses(linked, linker, evidence)
     if picture is not None and linked:
         _write_svg(picture, linked[0])
     _print_json(trace, linked, said) if as_json else _print(trace, linked, said, evidence, count)
-    if not linked:
+    if not trace.linkable:
         missing = why_no_profile_id(trace.local_roots)
         leave(BROKEN, f"no local root span of this trace carries pyroscope.profile.id: {missing}")
     dead = [one.name for one in linked if one.flamegraph.is_empty and one.profile_id not in evidence.excused]

@@ -102,6 +102,10 @@ def no_samples(span: Span, evidence: Evidence, linker: Linker) -> str:
     )
     if span.profile_id != span.span_id:
         evidence.notes.append("the profile ID is not the span's own ID: another span's was copied, or it was rewritten")
+    late = [one for one in evidence.trace.late_roots if one is not span] if evidence.trace else []
+    if late:
+        named = ", ".join(f"{one.name} ({one.span_id}, {one.duration_ns / 1e6:.0f} ms)" for one in late[:_NAMES])
+        evidence.notes.append(f"work that goes on without it has span profiles of its own: {named}")
     try:
         evidence.notes.append(_where_instead(span, query, linker, evidence))
     except ClientError as error:

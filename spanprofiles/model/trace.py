@@ -85,6 +85,15 @@ class Trace:
         """The local root spans that carry a profile ID, in order of start."""
         return tuple(span for span in self.local_roots if span.profile_id)
 
+    @property
+    def late_roots(self) -> tuple[Span, ...]:
+        """The spans that have a profile of their own without being local roots, in order of start.
+
+        So has a background task's span that goes on after its request's, or starts afterwards, with a span processor
+        that sees to it. Its samples are in no other span's profile. It does not count as the span of a process.
+        """
+        return tuple(span for span in self.spans if span.profile_id == span.span_id and not self.is_local_root(span))
+
     def outlasting(self, root: Span) -> tuple[Span, ...]:
         """Return the spans of a local root's process that go on after it has ended, as a background task does.
 

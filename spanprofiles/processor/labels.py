@@ -15,7 +15,7 @@ from weakref import ref
 from opentelemetry.sdk.trace import Span
 from pyroscope import add_thread_tag, remove_thread_tag
 
-from .late_roots import PROFILE_ID_ATTRIBUTE, heir, late_roots
+from .late_roots import PROFILE_ID_ATTRIBUTE, heir, late_roots, nothing_runs
 from .roots import MOST_NESTED, Root, root_stack
 
 
@@ -99,7 +99,9 @@ class ThreadLabels:
         if current is None or current.live:
             return
         stack = root_stack.get()
-        if len(stack) == 1 and stack[0] is current and self.last_child is None and not late_roots:
+        alone = len(stack) == 1 and stack[0] is current and not late_roots
+        if alone and (self.last_child is None or nothing_runs(self.last_child)):
+            self.last_child = None
             self.show(None)
         else:
             self.show_innermost()

@@ -70,7 +70,7 @@ class SpanProfileProcessor(SpanProcessor):
                         labels.last_child = span
                         return
                     labels.settle()
-                if labels.current is None and (process.is_profiled or self._agent is not None):
+                if labels.current is None and (process.may_be_profiled or self._agent is not None):
                     self._start_without_a_root(span, parent_context)
         except Exception:  # noqa: BLE001 - see there
             self._report()
@@ -90,7 +90,7 @@ class SpanProfileProcessor(SpanProcessor):
     def shutdown(self) -> None:
         """Label no more spans; those that run lose their labels as they end."""
         self._shut_down = True
-        process.is_profiled = False
+        process.may_be_profiled = False
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
         """There is nothing to send: the spans are their exporter's, the samples the agent's."""
@@ -137,7 +137,7 @@ class SpanProfileProcessor(SpanProcessor):
             if not thread.start(root):
                 self._withhold(span, AGENT_FAILED if self._agent.failed_here else NO_AGENT)
                 return False
-        process.is_profiled = True
+        process.may_be_profiled = True
         span.set_attribute(PROFILE_ID_ATTRIBUTE, root.span_id)
         return True
 

@@ -124,15 +124,14 @@ def tasks_outlive_their_root(setup: Setup) -> None:
 
 
 def forked_within_a_span(setup: Setup) -> None:
-    """As `multiprocessing` forks: the child inherits the current span, and starts its own beneath it."""
-    setup.start_agent()
+    """As `multiprocessing` forks: the child inherits the current span, starts an agent, and a span beneath."""
     tracer = setup.tracer()
     reader, writer = os.pipe()
     with tracer.start_as_current_span("parent"):
         process = os.fork()
         if process == 0:
-            del setup.spans.seen[:]
-            with tracer.start_as_current_span("red"):
+            setup.start_agent()
+            with tracer.start_as_current_span("red"), tracer.start_as_current_span("child of red"):
                 work_of_red(ENOUGH)
             pyroscope.shutdown()
             os.write(writer, json.dumps([asdict(span) for span in setup.spans.seen]).encode())

@@ -30,7 +30,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
     assert whose() is None, "every test ends all its spans"
     assert late_roots == {}
     root_stack.set(())
-    process.is_profiled = False
+    process.may_be_profiled = False
 
 
 @pytest.fixture

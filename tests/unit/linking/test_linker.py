@@ -275,6 +275,21 @@ def test_samples_under_another_service_name_are_found_and_named(follow: Follow) 
     assert "(services with profiles: other.name)" in message
 
 
+def test_where_the_work_goes_on_without_its_request_the_span_that_has_it_is_named(follow: Follow) -> None:
+    task = server_span(CALL, ANSWERING, name="burn", kind=1, lasted_ms=283)
+    message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 28}, CALL)]).add(task), lasted_ms=1)
+    assert f"span profiles of its own: burn ({CALL}, 283 ms)" in message
+
+
+def test_a_span_that_goes_on_without_its_request_counts_for_no_process_and_has_its_own_samples(follow: Follow) -> None:
+    task = server_span(CALL, ANSWERING, name="burn", kind=1)
+    scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_SEARCH: 28}, CALL)]).add(server_span(), task)
+    linker = follow(scene)
+    assert [one.span_id for one in linker.linked_spans(_SENT)] == [ANSWERING]
+    (late,) = linker.trace(_SENT).late_roots
+    assert linker.linked_span(late).span_id == CALL
+
+
 def test_samples_outside_the_window_are_found_and_named(follow: Follow) -> None:
     message = _dead_link(follow, Scene(uploads=[Upload({_SEARCH: 30}, ago_s=3600)]))
     assert "the samples are there, but outside the window asked" in message
