@@ -191,7 +191,10 @@ def samples(text: str, names: set[str]) -> Iterator[tuple[str, dict[str, str], f
         text: Prometheus's text format.
         names: the metrics.
     """
+    starts = tuple(names)
     for line in text.splitlines():
+        if not line.lstrip().startswith(starts):  # of thousands of lines, a few are asked for
+            continue
         match = _SAMPLE.fullmatch(line.strip())
         if match is None or match["name"] not in names:
             continue
