@@ -209,6 +209,7 @@ class AppStarter:
             if awaited is not None and not awaited.is_reached(app, start_timeout):
                 late = "" if not app.is_running else f" after {start_timeout:g} s"
                 problem = app.program.failure(f"{awaited.problem}{late}")
+                app.stop()
             app.program.ready_ns = time.time_ns()
         except ProcessFailedError as error:
             problem = str(error)

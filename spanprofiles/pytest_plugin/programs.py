@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,9 +51,11 @@ class Asker:
         fixtures = config.stash.get(ASKING, [])
         item = config.stash.get(RUNNING, None)
         if fixtures:
-            function = inspect.unwrap(fixtures[-1].func)
-            file = inspect.getsourcefile(function) or str(config.rootpath / "conftest.py")
-            return cls(fixtures[-1].argname, Path(file).absolute().parent, fixtures[-1])
+            file = None
+            with suppress(TypeError):  # no function of Python: a partial one, for one
+                file = inspect.getsourcefile(inspect.unwrap(fixtures[-1].func))
+            folder = Path(file).absolute().parent if file else config.rootpath
+            return cls(fixtures[-1].argname, folder, fixtures[-1])
         if item is None:
             return cls("app", config.rootpath)
         return cls(item.name, item.path.parent, node_id=item.nodeid)
@@ -169,13 +172,16 @@ class Launcher:
         config: pytest's.
         folder: for logs.
         environment: what sends their telemetry to the backend; goes over this process's own.
+
+    Attributes:
+        started: the programs, in the order of their start.
     """
 
     def __init__(self, config: pytest.Config, folder: Path, environment: Mapping[str, str]) -> None:
         self._config = config
         self._folder = folder
         self._environment = environment
-        self._started: list[Program] = []
+        self.started: list[Program] = []
 
     def launch(
         self,
@@ -201,23 +207,23 @@ class Launcher:
             ProcessFailedError: it cannot be started.
         """
         asker = Asker.of(self._config)
-        variables = {**_PRINTED_AT_ONCE, **os.environ, **self._environment}
+        variables = {**_PRINTED_AT_ONCE, **os.environ, "PATH": _search_path(), **self._environment}
         for variable, value in (environment or {}).items():
             if value is None:
                 variables.pop(variable, None)
             else:
-                variables[variable] = _placed(value, places)
+                variables[variable] = _placed(str(value), places)
         self._check_that_traces_go_somewhere(variables)
         log = self._log_of(asker)
         process = ManagedProcess(
             name,
-            [_placed(os.fspath(part), places) for part in command],
+            [_placed(str(part), places) for part in command],
             environment=variables,
             directory=asker.folder / (cwd or ""),
             log=log,
         )
         program = Program(process, log, asker, time.time_ns(), places.get("url", ""), is_job=is_job)
-        self._started.append(program)
+        self.started.append(program)
         self._config.stash.setdefault(PROGRAMS, []).append(program)
         process.start()
         return program
@@ -230,9 +236,9 @@ class Launcher:
 
     def stop(self) -> None:
         """Stop all of them at once: each may take its time over it."""
-        if self._started:
-            with ThreadPoolExecutor(len(self._started), thread_name_prefix="stop") as pool:
-                for stopping in [pool.submit(program.stop) for program in self._started]:
+        if self.started:
+            with ThreadPoolExecutor(len(self.started), thread_name_prefix="stop") as pool:
+                for stopping in [pool.submit(program.stop) for program in self.started]:
                     stopping.result()
 
     def _check_that_traces_go_somewhere(self, variables: Mapping[str, str]) -> None:
@@ -276,6 +282,12 @@ def launching(
 def programs_of(item: pytest.Item) -> list[Program]:
     """Return the programs that a test uses."""
     return [one for one in item.config.stash.get(PROGRAMS, []) if one.is_of(item)]
+
+
+def _search_path() -> str:
+    """Return where programs are looked for: first where this Python's own are, as in an environment that is active."""
+    here = [str(Path(sys.executable).parent)] if sys.prefix != sys.base_prefix else []
+    return os.pathsep.join([*here, os.environ.get("PATH", os.defpath)])
 
 
 def _placed(text: str, places: Mapping[str, str]) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import socket
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
 
 from spanprofiles.linking import Waiting
-from spanprofiles.pytest_plugin import AppEndedError, AppStarter, RunningApp
+from spanprofiles.pytest_plugin import ASKING, AppEndedError, AppStarter, RunningApp
 from spanprofiles.pytest_plugin.programs import Launcher
 from tests.unit.plugin.conftest import Python
 
@@ -217,6 +219,38 @@ def test_a_time_that_is_none_is_refused(start: AppStarter, web_app: list[str], s
 def test_a_program_that_is_not_there_is_named(start: AppStarter) -> None:
     with pytest.raises(_FAILED, match="the shop cannot be started: no-such-program: No such file"):
         start(["no-such-program"], name="the shop")
+
+
+def test_an_app_that_is_not_ready_in_time_is_stopped(start: AppStarter, python: Python, launcher: Launcher) -> None:
+    with pytest.raises(_FAILED, match=r"after 0\.2 s"):
+        start(python(_RUNS_ON), start_timeout=0.2)
+
+    (program,) = launcher.started
+    assert not program.process.is_running
+
+
+def test_programs_of_the_tests_own_environment_are_found_first(
+    start: AppStarter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    program = tmp_path / "own-server"
+    program.write_text("#!/bin/sh\necho started with $1\n")
+    program.chmod(0o755)
+
+    start(["own-server", 8080], ready=None).wait_until_printed("started with 8080")  # type: ignore[list-item]  # a number
+
+
+def test_a_fixture_that_is_no_function_asks_from_the_root(
+    start: AppStarter, python: Python, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixture = SimpleNamespace(func=partial(int), argname="partial")
+    monkeypatch.setitem(pytestconfig.stash, ASKING, [fixture])  # type: ignore[arg-type]  # stands for a definition
+
+    app = start(python("import os; print(os.getcwd())"), ready=None)
+
+    app.wait_until_printed(f"^{re.escape(str(pytestconfig.rootpath))}$")
 
 
 def test_a_request_to_an_app_that_crashes_over_it_tells_how_it_ended(start: AppStarter, web_app: list[str]) -> None:
