@@ -40,7 +40,8 @@ def judge(facts: Facts) -> Finding:
     counted = f"{linked} of {len(links)} span(s) with a profile ID have samples"
     reasons = tuple(f"{count} without: {cause.value}" for cause, count in causes.most_common())
     if dead:
-        evidence: tuple[str, ...] = (counted, *(_sentence(one) for one in dead))
+        missing = facts.refused_profiles if any(one.has_profiles is False for one in dead) else ()
+        evidence: tuple[str, ...] = (counted, *(_sentence(one) for one in dead), *missing)
         return Finding(HOP, Verdict.BROKEN, evidence, seen, facts.advice(_dead))
     if not linked and _should_be_linked(facts):
         evidence = (counted, _strangers(facts), *reasons)

@@ -15,6 +15,7 @@ from spanprofiles.clients import Refusal
 from spanprofiles.doctor import Verdict, examine, examine_failure
 from spanprofiles.doctor.facts import Facts, TraceFacts
 from spanprofiles.doctor.hops import link, sample_labels, traces
+from spanprofiles.doctor.processes import ProcessLabel
 from spanprofiles.linking import Evidence, Linker, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
@@ -185,3 +186,15 @@ def test_refused_profiles_are_named_where_an_upload_was_lost_and_not_where_a_spa
 
     assert told in link.judge(replace(lost, profiles=profiled(refused=(LATELY,)))).evidence
     assert told not in link.judge(replace(waited, profiles=profiled(refused=(LATELY,)))).evidence
+
+
+def test_refused_profiles_are_named_where_a_process_has_none() -> None:
+    told = "4 profile uploads were refused, the last 3 s ago, from h1: too old"
+    living = [linked(a_span(host="h1", ago_s=60 + index)) for index in range(8)]
+    dead = [unlinked(a_span(host="h2")), unlinked(a_span(host="h2"))]
+    hosts = ProcessLabel("host.name", "hostname")
+    missing = facts(*living, *dead, process_label=hosts, series=[uploads(hostname="h1")])
+    unlabelled = facts(*living, *(unlinked(a_span(host="h2", ago_s=60 + index)) for index in range(8)))
+
+    assert told in link.judge(replace(missing, profiles=profiled(refused=(LATELY,)))).evidence
+    assert told not in link.judge(replace(unlabelled, profiles=profiled(refused=(LATELY,)))).evidence
