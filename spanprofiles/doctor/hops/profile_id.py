@@ -35,7 +35,17 @@ def judge(facts: Facts) -> Finding:
     if not roots.spans:
         return Finding(HOP, Verdict.DOUBTFUL, ("there is no local root span to look at",), seen)
     if not without:
-        evidence = (counted, f"{len(roots.children)} child span(s) need none") if roots.children else (counted,)
+        own = sum(span.profile_id == span.span_id for span in roots.children)
+        others = len(roots.children) - own
+        evidence = (
+            counted,
+            *([f"{others} child span(s) need none"] if others else []),
+            *(
+                [f"{own} child span(s) have a profile of their own, such as work that outlives its request"]
+                if own
+                else []
+            ),
+        )
         return Finding(HOP, Verdict.OK, evidence, seen)
     named = ", ".join(sorted({span.name for span in without})[:_NAMES])
     evidence = (counted, f"without: {named}", f"made by {_instrumentation(without)}")

@@ -37,6 +37,19 @@ def test_local_roots_with_a_profile_id_are_in_order_whatever_child_spans_carry()
     assert "1 child span(s) need none" in found.evidence
 
 
+def test_child_spans_with_a_profile_of_their_own_are_counted_by_themselves() -> None:
+    root = a_span()
+    late = a_span("burn", parent_id=root.span_id, kind=SpanKind.INTERNAL, trace_id=root.trace_id)
+    child = a_span("search", parent_id=root.span_id, kind=SpanKind.INTERNAL, profile_id=None, trace_id=root.trace_id)
+
+    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(root, late, child)))
+
+    assert found.verdict is Verdict.OK
+    assert found.evidence[0] == "1 of 1 local root span(s) carry a profile ID"
+    assert "1 child span(s) need none" in found.evidence
+    assert any(one.startswith("1 child span(s) have a profile of their own") for one in found.evidence)
+
+
 def test_without_the_span_processor_the_advice_speaks_the_apps_language() -> None:
     go = {"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.language": "go"}
 
