@@ -6,6 +6,7 @@ Sources: the metrics of Tempo 2 and 3 and of Pyroscope 2, in Prometheus's text f
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spanprofiles.clients.errors import ClientError
@@ -15,18 +16,34 @@ from spanprofiles.clients.refusals import samples
 _METRICS = "/metrics"
 _STARTED = "process_start_time_seconds"
 _MINUTE_S, _HOUR_S = 60, 3600
+_PAUSE_S = 0.5
 
-#: Counters of what could not be written: to the disk, or to a bucket. None counts what a limit refused.
-TEMPO_FAILURES = frozenset(
+
+@dataclass(frozen=True)
+class Failures:
+    """Where a server counts what it could not write, to its disk or to its bucket. None counts what a limit refused.
+
+    Attributes:
+        metrics: by name, the labels that a failure has; they are added up.
+        move_within_s: if it goes on failing, a counter moves within so many seconds; None where that takes minutes.
+    """
+
+    metrics: Mapping[str, Mapping[str, str]]
+    move_within_s: float | None = None
+
+
+TEMPO_FAILURES = Failures(
     {
-        "tempo_backend_scheduler_work_flushes_failed_total",
-        "tempo_live_store_failed_completions_total",
-        "tempo_live_store_local_failed_flushes_total",
-        "tempo_block_builder_failed_flushes_total",
-        "tempo_ingester_failed_flushes_total",
+        "tempo_backend_scheduler_work_flushes_failed_total": {},
+        "tempo_live_store_failed_completions_total": {},
+        "tempo_live_store_local_failed_flushes_total": {},
+        "tempo_block_builder_failed_flushes_total": {},
+        "tempo_ingester_failed_flushes_total": {},
     }
 )
-PYROSCOPE_FAILURES = frozenset({"pyroscope_segment_flush_service_head_errors"})
+PYROSCOPE_FAILURES = Failures(
+    {"pyroscope_segment_writer_upload_duration_seconds_count": {"status": "error"}}, move_within_s=6.0
+)
 
 
 @dataclass(frozen=True)
@@ -37,11 +54,18 @@ class FailedWrites:
         server: its name.
         count: since it started; 0 where it does not tell.
         running_s: how long it has been running, s, or None where it does not tell.
+        goes_on: whether it failed again while it was looked at; None where nobody could see that so soon.
     """
 
     server: str
     count: int = 0
     running_s: float | None = None
+    goes_on: bool | None = None
+
+    @property
+    def is_past(self) -> bool:
+        """Whether there is nothing to fear of it: it never failed, or it writes again."""
+        return not self.count or self.goes_on is False
 
     @property
     def sentence(self) -> str:
@@ -49,31 +73,46 @@ class FailedWrites:
         if not self.count:
             return ""
         since = "" if self.running_s is None else f" {_lasting(self.running_s)} ago"
-        return f"{self.server} has failed to write to its storage {self.count} time(s) since it started{since}"
+        now = {None: "", True: ", and goes on failing", False: ", but not while it was looked at"}[self.goes_on]
+        return f"{self.server} has failed to write to its storage {self.count} time(s) since it started{since}{now}"
 
 
 #: Of a server that was not asked.
 NONE_FAILED = FailedWrites("")
 
 
-def failed_writes(http: HttpClient, counters: frozenset[str]) -> FailedWrites:
+def failed_writes(http: HttpClient, failures: Failures) -> FailedWrites:
     """Ask a server how often it failed to write; one that shows no metrics, as a hosted one, has not failed.
+
+    Where it has, it is asked again for some seconds, if they are enough to see that it goes on.
 
     Args:
         http: the server.
-        counters: its metrics, which are added up.
+        failures: where it counts them.
     """
+    count, running_s = _counted(http, failures)
+    if not count or failures.move_within_s is None:
+        return FailedWrites(http.server, count, running_s)
+    deadline = time.monotonic() + failures.move_within_s
+    now = count
+    while now == count and time.monotonic() < deadline:
+        time.sleep(_PAUSE_S)
+        now, running_s = _counted(http, failures)
+    return FailedWrites(http.server, now, running_s, goes_on=now > count)
+
+
+def _counted(http: HttpClient, failures: Failures) -> tuple[int, float | None]:
     try:
         text = http.get(_METRICS).text
     except ClientError:
-        return FailedWrites(http.server)
+        return 0, None
     count, running_s = 0.0, None
-    for name, _, value in samples(text, {*counters, _STARTED}):
+    for name, labels, value in samples(text, {*failures.metrics, _STARTED}):
         if name == _STARTED:
             running_s = time.time() - value
-        else:
+        elif failures.metrics[name].items() <= labels.items():
             count += value
-    return FailedWrites(http.server, int(count), running_s)
+    return int(count), running_s
 
 
 def _lasting(seconds: float) -> str:

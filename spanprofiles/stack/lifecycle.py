@@ -62,8 +62,7 @@ def up(commands: Commands, settings: Settings, tell: Tell) -> None:
             what = "what ran before still runs" if ran_before else "what had started is removed again"
             raise StackError(f"{error}\n({what})") from error
         raise
-    # A build that replaced an image left the one before without a name.
-    commands.docker("image", "prune", "--force", "--filter", f"label={_IMAGE_LABEL}")
+    _forget_replaced_images(commands)
     for line in _addresses(settings):
         tell(line)
 
@@ -79,7 +78,13 @@ def down(commands: Commands, settings: Settings, tell: Tell) -> None:
     ended = _remove(compose, keep_volumes=False)
     if not ended.succeeded:
         raise StackError(explain(ended.said))
+    _forget_replaced_images(commands)
     tell(f"the stack {settings.project} is gone, with its data; its images stay")
+
+
+def _forget_replaced_images(commands: Commands) -> None:
+    """Remove what a build left without a name when it replaced an image, unless a container still runs on it."""
+    commands.docker("image", "prune", "--force", "--filter", f"label={_IMAGE_LABEL}")
 
 
 def make_readable(directory: Path) -> None:

@@ -17,7 +17,7 @@ from spanprofiles.clients import (
     TempoClient,
 )
 from spanprofiles.clients.probe import PROBE_SERVICE, Probe
-from spanprofiles.clients.storage import PYROSCOPE_FAILURES, TEMPO_FAILURES, failed_writes
+from spanprofiles.clients.storage import PYROSCOPE_FAILURES, TEMPO_FAILURES, Failures, failed_writes
 from spanprofiles.doctor.facts import ProbedServer, ServerFacts
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.gathering.kept_span import follow
@@ -43,7 +43,7 @@ def servers(case: Case) -> tuple[ServerFacts, ...]:
     )
 
 
-def _server(name: str, http: HttpClient, failures: frozenset[str], ask: Callable[[], object]) -> ServerFacts:
+def _server(name: str, http: HttpClient, failures: Failures, ask: Callable[[], object]) -> ServerFacts:
     """Ask one: whether it is ready, where it says so (a hosted service does not), and something only it can answer."""
     ready, ahead_s = False, None
     try:

@@ -16,12 +16,14 @@ def judge(facts: Facts) -> Finding:
     wrong = [one for one in facts.servers if one.error]
     if not wrong:
         evidence = tuple(f"{one.name} is ready at {one.url}" for one in facts.servers)
-        failing = [one for one in facts.servers if one.failed_writes.count]
-        if not failing:
+        failed = [one for one in facts.servers if one.failed_writes.count]
+        if not failed:
             return Finding(HOP, Verdict.OK, evidence, seen)
-        seen["failed_writes"] = {one.name.lower(): one.failed_writes.count for one in failing}
-        told = tuple(one.failed_writes.sentence for one in failing)
-        return Finding(HOP, Verdict.DOUBTFUL, (*evidence, *told), seen, _FAILING)
+        seen["failed_writes"] = {one.name.lower(): one.failed_writes.count for one in failed}
+        evidence += tuple(one.failed_writes.sentence for one in failed)
+        if all(one.failed_writes.is_past for one in failed):
+            return Finding(HOP, Verdict.OK, evidence, seen)
+        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _FAILING)
     return Finding(HOP, Verdict.BROKEN, tuple(one.error for one in wrong), seen, _advice(wrong))
 
 

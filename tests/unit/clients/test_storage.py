@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from spanprofiles.clients import HttpClient
-from spanprofiles.clients.storage import PYROSCOPE_FAILURES, TEMPO_FAILURES, FailedWrites, failed_writes
-from tests.unit.conftest import Answer, Serve
+from spanprofiles.clients.storage import PYROSCOPE_FAILURES, TEMPO_FAILURES, FailedWrites, Failures, failed_writes
+from tests.unit.conftest import Answer, Seen, Serve
 
 TEMPO = """\
 # TYPE tempo_backend_scheduler_work_flushes_failed_total counter
@@ -20,8 +21,8 @@ process_start_time_seconds %s
 """
 
 
-def asked(serve: Serve, answer: Answer, counters: frozenset[str] = TEMPO_FAILURES) -> FailedWrites:
-    return failed_writes(HttpClient("Tempo", serve(lambda _: answer).url), counters)
+def asked(serve: Serve, answer: Answer, failures: Failures = TEMPO_FAILURES) -> FailedWrites:
+    return failed_writes(HttpClient("Tempo", serve(lambda _: answer).url), failures)
 
 
 def test_failures_of_all_kinds_are_added_up_and_what_a_limit_refused_is_none_of_them(serve: Serve) -> None:
@@ -51,6 +52,28 @@ def test_it_says_since_when(running_s: float | None, since: str) -> None:
     assert FailedWrites("Pyroscope", 1, running_s).sentence.endswith(since)
 
 
-def test_the_counters_of_the_two_servers_are_their_own() -> None:
-    assert all(name.startswith("tempo_") for name in TEMPO_FAILURES)
-    assert all(name.startswith("pyroscope_") for name in PYROSCOPE_FAILURES)
+PYROSCOPE = """\
+pyroscope_segment_writer_upload_duration_seconds_count{status="error"} %d
+pyroscope_segment_writer_upload_duration_seconds_count{status="success"} 500
+"""
+
+
+def test_a_pyroscope_that_goes_on_failing_is_told_from_one_that_writes_again(serve: Serve) -> None:
+    asked_so_far: list[int] = []
+
+    def fail_again(_: Seen) -> Answer:
+        asked_so_far.append(1)
+        return Answer(PYROSCOPE % (4 + len(asked_so_far)))
+
+    failing = failed_writes(HttpClient("Pyroscope", serve(fail_again).url), PYROSCOPE_FAILURES)
+    quick = replace(PYROSCOPE_FAILURES, move_within_s=0.1)
+    past = asked(serve, Answer(PYROSCOPE % 4), quick)
+
+    assert (failing.count, failing.goes_on, failing.is_past) == (6, True, False)
+    assert failing.sentence.endswith("and goes on failing")
+    assert (past.count, past.goes_on, past.is_past) == (4, False, True)
+    assert past.sentence.endswith("but not while it was looked at")
+
+
+def test_a_pyroscope_whose_uploads_work_has_not_failed(serve: Serve) -> None:
+    assert asked(serve, Answer(PYROSCOPE % 0), PYROSCOPE_FAILURES).count == 0

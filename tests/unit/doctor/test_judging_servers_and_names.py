@@ -49,6 +49,15 @@ def test_a_server_that_is_ready_and_could_not_write_is_in_doubt() -> None:
     assert found.seen["failed_writes"] == {"tempo": 3}
 
 
+def test_a_server_that_writes_again_is_in_order_and_what_it_lost_is_told() -> None:
+    again = replace(PYROSCOPE, failed_writes=FailedWrites("Pyroscope", 3, 600, goes_on=False))
+
+    found = servers.judge(replace(NOTHING, servers=(TEMPO, again)))
+
+    assert found.verdict is Verdict.OK
+    assert "Pyroscope has failed to write" in found.evidence[-1]
+
+
 def test_for_a_server_that_is_silent_the_address_is_what_to_look_at() -> None:
     silent = replace(TEMPO, error="Tempo does not answer at http://t", answers=False)
 

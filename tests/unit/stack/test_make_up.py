@@ -36,8 +36,9 @@ def test_it_starts_the_stack_and_says_where_to_go_on(machine: Machine) -> None:
     assert machine.removed == []
 
 
-def test_an_image_that_a_build_replaced_is_removed_and_no_other(machine: Machine) -> None:
-    machine.make("up")
+@pytest.mark.parametrize("target", ["up", "down"])
+def test_an_image_that_a_build_replaced_is_removed_and_no_other(machine: Machine, target: str) -> None:
+    machine.make(target)
 
     assert "docker image prune --force --filter label=span-profiles.image" in machine.calls
 
