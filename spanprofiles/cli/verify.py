@@ -155,9 +155,9 @@ def _with(error: LinkError, said: Diagnosis | None) -> str:
 
 def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: LinkedSpan) -> list[LinkedSpan]:
     """Follow the spans of the services further down, where the request went on to any."""
-    evidence.trace = linker.trace(linked.trace_id)  # once more: each service sends its spans by itself
+    trace = linker.trace(linked.trace_id, evidence=evidence)  # once more: each service sends its spans by itself
     others = []
-    for span in evidence.trace.linkable:
+    for span in trace.linkable:
         if span.span_id == linked.span_id:
             continue
         try:

@@ -14,6 +14,7 @@ class Evidence:
     Attributes:
         trace_id: the trace that was followed, 32 hex digits.
         trace: its spans, or None where Tempo had none.
+        was_there: whether Tempo has had spans of it, be it that it lost them since.
         flamegraphs: the samples found, by profile ID; an empty flame graph is a dead link.
         selectors: the label selector each profile ID was asked for with.
         window_ms: first and last ms (since the epoch) of the last profile query.
@@ -31,3 +32,10 @@ class Evidence:
     notes: list[str] = field(default_factory=list)
     merged: tuple[int, FlameGraph] | None = None
     excused: dict[str, str] = field(default_factory=dict)
+    was_there: bool = False
+
+    def look(self, trace: Trace | None) -> Trace | None:
+        """Note what Tempo has of the trace at this moment, and give it back."""
+        self.trace = trace
+        self.was_there = self.was_there or trace is not None
+        return trace

@@ -27,7 +27,13 @@ _BEFORE_S = 60  # the request may have been sent so long before its trace was wa
 
 
 def no_trace(evidence: Evidence, linker: Linker) -> str:
-    """Say that Tempo has no span of the trace, and which services it does know."""
+    """Say that Tempo has no span of the trace, and which services it does know; or that it had some, and lost them."""
+    if evidence.was_there:
+        return (
+            f"Tempo had the trace {evidence.trace_id} and has lost it: it cannot write what it takes, and says that it"
+            " is ready; make room on its disk (or look at its bucket), then restart it (spanprofiles doctor --probe"
+            " tests it)"
+        )
     message = (
         f"Tempo has no span of the trace {evidence.trace_id} after {linker.waiting.timeout_s:g} s:"
         f" the app is not instrumented, leaves this route out{_how_routes_are_left_out(linker)}, did not sample this"

@@ -119,7 +119,7 @@ class Linker:
         """
         evidence = evidence or self.evidence(traced)
         for _ in self.waiting.looks():
-            evidence.trace = self.tempo.trace(evidence.trace_id)
+            evidence.look(self.tempo.trace(evidence.trace_id))
             if evidence.trace is not None and until(evidence.trace):
                 return evidence.trace
         if evidence.trace is None:
@@ -184,7 +184,7 @@ class Linker:
         return self._await_spans(evidence or self.evidence(traced), answers, 1)[-1]
 
     def _with_profile_id(self, span: Span, evidence: Evidence) -> Span:
-        evidence.trace = self.tempo.trace(span.trace_id)
+        evidence.look(self.tempo.trace(span.trace_id))
         if not span.profile_id:
             raise NoProfileIdError(explaining.no_profile_id_on(span, evidence), evidence)
         return span
@@ -208,7 +208,7 @@ class Linker:
         """
         over_at: float | None = None
         for waited in self.waiting.looks():
-            trace = evidence.trace = self.tempo.trace(evidence.trace_id)
+            trace = evidence.look(self.tempo.trace(evidence.trace_id))
             if trace is None:
                 continue
             spans = [span for span in trace.linkable if is_wanted(span, trace)]

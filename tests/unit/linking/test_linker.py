@@ -5,9 +5,9 @@ import time
 import pytest
 
 from spanprofiles.clients import ClientError
-from spanprofiles.linking import Linker, LinkError, NoProfileIdError, NoSamplesError, TraceNotFoundError
+from spanprofiles.linking import Linker, LinkError, NoProfileIdError, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import Credentials, Endpoints, IdentifierError, TraceContext
-from tests.unit.conftest import Answer, Serve
+from tests.unit.conftest import Answer, Seen, Serve
 from tests.unit.linking.conftest import Follow
 from tests.unit.linking.scene import ANSWERING, CALL, INNER, OURS, SERVICE, TRACE, Scene, Upload, server_span
 
@@ -229,6 +229,27 @@ def test_a_trace_that_never_comes_is_reported_with_the_services_there_are(follow
     assert "services Tempo has spans of: ride-sharing-app, payments" in message
     assert failed.value.evidence is not None
     assert failed.value.evidence.trace is None
+
+
+def test_a_trace_that_tempo_had_and_lost_does_not_accuse_the_app(serve: Serve) -> None:
+    """With a full disk Tempo has a trace for a second or two, and then no longer."""
+    scene = Scene().add(server_span())
+    has_it: list[bool] = []
+
+    def forget(seen: Seen) -> Answer:
+        if seen.path.startswith("/api/v2/traces/") and has_it:
+            return Answer('{"trace":{},"metrics":{}}')
+        return scene.respond(seen)
+
+    url = serve(forget).url
+    linker = Linker.of(Endpoints(tempo=url, pyroscope=url, otlp_http=url), waiting=Waiting(0.1))
+    evidence = linker.evidence(_SENT)
+    linker.trace(_SENT, evidence=evidence)
+    has_it.append(False)
+
+    with pytest.raises(TraceNotFoundError, match=r"had the trace .* and has lost it: it cannot write") as failed:
+        linker.trace(_SENT, evidence=evidence)
+    assert "instrumented" not in str(failed.value)
 
 
 def test_where_tempo_knows_no_service_at_all_the_message_says_none(follow: Follow) -> None:
