@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 
 from spanprofiles.clients import ClientError
@@ -15,6 +16,7 @@ from spanprofiles.report.svg import FlameLayout
 from spanprofiles.ui.origins import ServiceFiles, short_file
 
 _SHOWN = 3
+_TIMEOUT_S = (1.0, 4.0)
 
 
 def find_lines(span: Span, flamegraph: FlameGraph, linker: Linker) -> SourceLines | None:
@@ -24,8 +26,10 @@ def find_lines(span: Span, flamegraph: FlameGraph, linker: Linker) -> SourceLine
     flame graph is somebody else's.
     """
     try:
+        pyroscope = copy(linker.pyroscope)
+        pyroscope.http = pyroscope.http.with_timeout(_TIMEOUT_S)
         query = replace(linker.query(span), profile_type=flamegraph.profile_type)
-        lines = linker.pyroscope.span_lines(query, [span.profile_id or ""])
+        lines = pyroscope.span_lines(query, [span.profile_id or ""])
     except (ClientError, IdentifierError):
         return None  # the picture is whole without it
     return lines if lines.total == flamegraph.total and lines.files else None

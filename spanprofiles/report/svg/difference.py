@@ -151,5 +151,5 @@ def difference_document(before: FlameGraph, after: FlameGraph, *, title: str) ->
         " less. A box is as wide as both together.",
     ]
     if picture.folded:
-        notes.append(f"{picture.folded} boxes narrower than half a pixel are left out.")
+        notes.append(f"{picture.folded} of the narrowest boxes are left out.")
     return document(picture.svg, title=title, notes=notes, width=_WIDTH_PX, height=picture.height)

@@ -16,6 +16,7 @@ ROW_PX = 20
 _BOX_PX = 19
 _WIDTH_PX = 1200
 _NARROWEST_PX = 0.5
+_MOST_DRAWN = 3000
 _TEXT_FROM_PX = 28
 _STROKE_FROM_PX = 3
 _HUES = 6
@@ -33,7 +34,7 @@ class FlamePicture:
     Attributes:
         svg: the element.
         drawn: boxes in it.
-        folded: boxes left out because they would be narrower than half a pixel.
+        folded: boxes left out because they are the narrowest: narrower than half a pixel, or too many.
         height: px.
     """
 
@@ -57,11 +58,11 @@ def place(layout: FlameLayout, focus: int, width_px: int) -> tuple[list[Placed],
     """Tell where the boxes stand when the box ``focus`` fills the width; those above it fill it too.
 
     Returns:
-        The boxes that are at least half a pixel wide, and the number of those that are not.
+        The boxes that are at least half a pixel wide, of very many the widest, and the number of those left out.
     """
     at = layout.boxes[focus]
     above = set(layout.lineage(focus))
-    placed, folded = [], 0
+    placed, folded = [], layout.left_out
     for index, box in enumerate(layout.boxes):
         if index in above:
             placed.append(Placed(index, box, 0.0, 1.0))
@@ -71,6 +72,9 @@ def place(layout: FlameLayout, focus: int, width_px: int) -> tuple[list[Placed],
                 folded += 1
             else:
                 placed.append(Placed(index, box, (box.start - at.start) / at.total, width))
+    if len(placed) > _MOST_DRAWN:
+        drawn = sorted(placed, key=lambda one: (-one.width, one.index))[:_MOST_DRAWN]
+        return sorted(drawn, key=lambda one: one.index), folded + len(placed) - _MOST_DRAWN
     return placed, folded
 
 
@@ -112,7 +116,8 @@ def flame_svg(
     Args:
         layout: its boxes; there must be samples.
         focus: index of the box that fills the width.
-        width_px: how wide the picture will be about: boxes narrower than half a pixel of it are left out.
+        width_px: how wide the picture will be about: boxes narrower than half a pixel of it are left out,
+            and of very many the narrowest.
         address: where a click on a box leads; None for no links.
         place_of: where in the source code a box is.
         label: what a screen reader says of the picture.
@@ -171,7 +176,7 @@ def flame_data(layout: FlameLayout) -> dict[str, Any]:
         for box in layout.boxes
     ]
     unit = ProfileType.of(layout.profile_type).unit
-    return {"kind": "profile", "unit": unit, "names": list(numbers), "boxes": boxes}
+    return {"kind": "profile", "unit": unit, "names": list(numbers), "boxes": boxes, "leftOut": layout.left_out}
 
 
 def flame_document(flamegraph: FlameGraph, *, title: str, layout: FlameLayout | None = None) -> str:
@@ -190,5 +195,5 @@ def flame_document(flamegraph: FlameGraph, *, title: str, layout: FlameLayout | 
         " in what it called."
     ]
     if picture.folded:
-        notes.append(f"{picture.folded} boxes narrower than half a pixel are left out.")
+        notes.append(f"{picture.folded} of the narrowest boxes are left out.")
     return document(picture.svg, title=title, notes=notes, width=_WIDTH_PX, height=picture.height)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
 from spanprofiles.model import CPU, FlameGraph, Frame
 
 _SHORTEST_CHAIN = 3
+
+#: Boxes of a flame graph at most; of more the narrowest are left out. Pyroscope's own limit is 8192 by default.
+MOST_BOXES = 6000
 
 
 class Origin(Enum):
@@ -63,10 +66,12 @@ class FlameLayout:
     Attributes:
         boxes: the boxes.
         profile_type: what their values are.
+        left_out: how many more there are, each narrower than those.
     """
 
     boxes: tuple[FlameBox, ...]
     profile_type: str = CPU
+    left_out: int = 0
 
     @property
     def whole(self) -> FlameBox:
@@ -125,7 +130,18 @@ def flame_layout(
         for child in reversed(last.children):  # the largest comes off the stack first, and stands at the left
             edge -= child.total
             pending.append((child, index, depth + 1, edge - last.self, key, origin))
-    return FlameLayout(tuple(boxes), flamegraph.profile_type)
+    kept = widest(boxes)
+    return FlameLayout(kept, flamegraph.profile_type, len(boxes) - len(kept))
+
+
+def widest(boxes: Sequence[FlameBox]) -> tuple[FlameBox, ...]:
+    """Return the widest boxes, as many as a picture may have, in their order; none stands without those above it."""
+    if len(boxes) <= MOST_BOXES:
+        return tuple(boxes)
+    # a box is at least as wide as those below it, and comes before them: where widths are equal the earlier one stays
+    order = sorted(range(len(boxes)), key=lambda index: (-boxes[index].total, index))
+    numbers = {index: number for number, index in enumerate(sorted(order[:MOST_BOXES]))}
+    return tuple(replace(boxes[index], parent=numbers.get(boxes[index].parent, -1)) for index in numbers)
 
 
 def _origin(name: str, origin_of: OriginOf, inherited: Origin) -> Origin:

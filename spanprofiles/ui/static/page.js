@@ -100,6 +100,7 @@ class Flame {
     this.names = data.names;
     this.files = data.files || []; // of a function, or below of a box
     this.places = data.at ? data.at.map((number) => data.places[number]) : [];
+    this.leftOut = data.leftOut || 0;
     this.sides = data.sides;
     this.unit = data.unit;
     this.difference = data.kind === "difference";
@@ -161,7 +162,7 @@ class Flame {
     const width = this.box.clientWidth, { start, total, depth } = this.focus, above = new Set();
     for (let one = this.focus; one; one = this.boxes[one.parent]) above.add(one);
     const found = [];
-    let folded = 0;
+    let folded = this.leftOut;
     for (const one of this.boxes) {
       if (above.has(one)) found.push([one, 0, width]);
       else if (one.depth > depth && one.start >= start && one.start + one.total <= start + total) {
@@ -198,7 +199,7 @@ class Flame {
     }
     this.svg.setAttribute("height", rows * ROW);
     this.svg.replaceChildren(drawn);
-    this.counts.textContent = `${found.length} boxes${folded ? `; ${folded} narrower than half a pixel are folded away` : ""}.`;
+    this.counts.textContent = `${found.length} boxes${folded ? `; ${folded} of the narrowest are folded away` : ""}.`;
   }
 
   classes(one, wide) {

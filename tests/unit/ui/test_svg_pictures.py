@@ -23,6 +23,7 @@ from spanprofiles.report.svg import (
     waterfall_document,
     waterfall_svg,
 )
+from spanprofiles.report.svg.layout import MOST_BOXES
 from tests.unit.conftest import graph_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -261,3 +262,27 @@ def test_cpu_beyond_a_spans_duration_goes_on_past_its_bar_as_far_as_there_is_roo
     assert "excess-arrow" not in fitting
     assert 'width="100%"' in cut
     assert "excess-arrow" in cut
+
+
+def test_of_very_many_boxes_the_widest_are_kept_each_under_those_above_it() -> None:
+    stacks = {(f"a{number % 90}", f"b{number}", f"c{number}"): 1 + number % 7 for number in range(MOST_BOXES)}
+    whole = graph_of(stacks)
+
+    layout = flame_layout(whole)
+    picture = flame_svg(layout)
+
+    assert len(layout.boxes) == MOST_BOXES
+    assert layout.left_out == 1 + 90 + 2 * MOST_BOXES - MOST_BOXES
+    assert all(box.parent < index for index, box in enumerate(layout.boxes))
+    assert all(box.depth == layout.boxes[box.parent].depth + 1 for box in layout.boxes[1:])
+    assert min(box.total for box in layout.boxes) >= 4
+    assert layout.whole.total == whole.total
+    assert picture.drawn <= 3000
+    assert picture.drawn + picture.folded == 1 + 90 + 2 * MOST_BOXES
+
+
+def test_of_a_usual_number_of_boxes_none_is_left_out() -> None:
+    layout = flame_layout(graph_of({("a", f"b{number}"): 10 for number in range(100)}))
+
+    assert len(layout.boxes) == 102
+    assert layout.left_out == 0
