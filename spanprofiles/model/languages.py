@@ -118,8 +118,8 @@ class Language:
         if self.has_processor:
             return ""
         return (
-            f"Pyroscope has no span processor for {self.name} ({_LINKED} have one): its spans get no profile ID, and"
-            " its samples no span IDs"
+            f"Pyroscope has no span processor for {self.name}: none exists that would link its spans, so they get no"
+            " profile ID, and its samples no span IDs"
         )
 
 
@@ -268,7 +268,6 @@ _WITHOUT_PROCESSOR = (
 #: The languages, by ``telemetry.sdk.language``.
 LANGUAGES: Mapping[str, Language] = {one.key: one for one in (_PYTHON, _GO, _JAVA, _DOTNET, _RUBY, *_WITHOUT_PROCESSOR)}
 
-_LINKED = "Go, Java, .NET, Python and Ruby"
 
 #: Where nothing tells the language.
 UNKNOWN = Language(

@@ -100,7 +100,7 @@ def test_no_hop_tells_another_language_of_pythons_packages(broken: Callable[[str
     found = broken(language)
 
     assert found.verdict in {Verdict.BROKEN, Verdict.DOUBTFUL}
-    told = " ".join([*found.evidence, found.advice]).replace("Go, Java, .NET, Python and Ruby", "")
+    told = " ".join([*found.evidence, found.advice])
     assert OF_PYTHON.findall(told) == []
 
 
