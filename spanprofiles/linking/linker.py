@@ -286,7 +286,7 @@ class Linker:
         found = FlameGraph()
         for _ in replace(self.waiting, timeout_s=0.0 if ended_long_ago else all_uploaded_s).looks():
             found = self.flamegraph(span, evidence)
-            if found.total > enough_ns:
+            if found.cpu_ns > enough_ns:
                 break
         return found
 

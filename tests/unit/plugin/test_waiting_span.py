@@ -76,6 +76,17 @@ def test_a_span_without_cpu_waited_where_labelled_samples_show_the_agent(claims:
     assert linked.flamegraph.is_empty
 
 
+def test_wall_time_of_a_span_that_waited_is_no_cpu(claims: SpanProfiles, sent: Sent, service: str) -> None:
+    context = sent(labelled_ms=200)
+    span = claims.trace(context).spans[0]
+    wall = [(("main", "serve", "wait"), 300 * _MS, {"span_id": span.span_id, "span_name": "GET /receipt"})]
+    push_samples(claims.endpoints, service, wall, span.start_ns, "wall:wall:nanoseconds:wall:nanoseconds")
+
+    linked = claims.waiting_span(context)
+
+    assert (linked.amount, linked.cpu_ns) == ("300.0 ms of wall time", 0)
+
+
 def test_a_sample_by_chance_and_a_little_work_are_allowed(claims: SpanProfiles, sent: Sent) -> None:
     assert claims.waiting_span(sent(own_ms=30)).cpu_ns == 30 * _MS
 
