@@ -36,7 +36,7 @@ def judge(facts: Facts) -> Finding:
         return Finding(HOP, Verdict.OK, (*(instead or (asked,)), *carried), seen)
     evidence = (absent, f"its types: {', '.join(found.types) or 'none'}", *carried, *agents.evidence(facts))
     if asked != CPU:
-        advice = _ask_for(found.carried_by[0]) if carried else "ask for one of its types: --profile-type"
+        advice = _ask_for(found.carried_by[0]) if carried else "ask for one of its types"
     else:
         advice = facts.advice(_turn_on)
     if found.types and asked in found.all_types:
@@ -45,7 +45,7 @@ def judge(facts: Facts) -> Finding:
 
 
 def _ask_for(profile_type: str) -> str:
-    return f"ask for that type (--profile-type {profile_type}), and {setting(profile_type)}"
+    return f"ask for profiles of type {profile_type}, and {setting(profile_type)}"
 
 
 def _turn_on(language: Language) -> str:

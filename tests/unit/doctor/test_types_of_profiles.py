@@ -215,7 +215,7 @@ def test_a_type_that_is_asked_for_and_carries_no_ids_is_broken_with_the_one_that
     told = assert_broken(app.examine(profile_type=WALL), "profile type")
 
     assert f"samples of type {CPU} carry the spans' IDs" in told
-    assert f"--profile-type {CPU}" in told
+    assert f"ask for profiles of type {CPU}" in told
 
 
 def test_grafana_set_to_another_type_than_carries_the_ids_is_told_which(
