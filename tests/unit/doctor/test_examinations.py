@@ -452,6 +452,7 @@ def test_a_failed_claim_gets_its_verdict(embedded_pair: Endpoints, monkeypatch: 
     monkeypatch.setattr(examining, "_PATIENCE_S", (30.0, 30.0))  # what is claimed is the verdict
     ride = Ride(ago_s=5)
     tell(embedded_pair, "claimed", [*rides(), ride], agent_name=None)
+    tell(embedded_pair, "another", rides())  # that has profiles
 
     examination = examine_failure(linker_of(embedded_pair), Evidence(ride.trace_id), budget_s=30)
 
