@@ -1,0 +1,8 @@
+"""Puts tasks into the queue. Run: python order.py COUNT"""
+
+import sys
+
+from tasks import resize_picture
+
+for _ in range(int(sys.argv[1])):
+    resize_picture.delay()

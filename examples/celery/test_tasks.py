@@ -1,0 +1,47 @@
+import re
+import sys
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "--concurrency=2", "--loglevel=info"]
+READY = re.compile(r" ready\.")
+
+
+@pytest.fixture(scope="session")
+def start_worker(span_profiles_app, span_profiles_job, tmp_path_factory):
+    """Start a worker, give it some tasks, and return it when all are done."""
+
+    def start(service, count, **environment):
+        queue = str(tmp_path_factory.mktemp(service))
+        everything = {"OTEL_SERVICE_NAME": service, "TASKS_QUEUE": queue, **environment}
+        worker = span_profiles_app(COMMAND, ready=READY, environment=everything)
+        span_profiles_job([sys.executable, "order.py", str(count)], environment=everything)
+        worker.wait_until_printed(rf"(?s)succeeded", timeout=60)
+        return worker
+
+    return start
+
+
+def test_a_task_spends_its_cpu_resizing(start_worker, span_profiles):
+    start_worker("pictures", 1)
+
+    task = span_profiles.find('{ name = "run/tasks.resize_picture" && resource.service.name = "pictures" }', since=0)
+
+    assert span_profiles.linked_span(task).flamegraph.share("resize_picture") > 0.8
+
+
+def test_with_the_agent_before_the_fork_the_doctor_says_that_it_runs_elsewhere(
+    start_worker, span_profiles, span_profiles_doctor
+):
+    worker = start_worker("forked-pictures", 20, TASKS_AGENT="before the fork")
+    for _ in range(20):
+        worker.wait_until_printed("succeeded", timeout=60)
+
+    task = span_profiles.find('{ resource.service.name = "forked-pictures" }', since=0)
+    with pytest.raises(AssertionError, match="no sample has it"):
+        span_profiles.linked_span(task)
+
+    broken = span_profiles_doctor("forked-pictures").broken
+
+    assert broken.hop == "profiles"
+    assert "worker_process_init" in broken.advice
