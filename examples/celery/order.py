@@ -4,5 +4,5 @@ import sys
 
 from tasks import resize_picture
 
-for _ in range(int(sys.argv[1])):
-    resize_picture.delay()
+for number in range(int(sys.argv[1])):
+    resize_picture.delay(number)

@@ -23,8 +23,10 @@ app.conf.worker_prefetch_multiplier = 1
 
 
 @app.task
-def resize_picture(count=1_500_000):
-    return sum(number * number % 7 for number in range(count))
+def resize_picture(number, pixels=1_500_000):
+    total = sum(pixel * pixel % 7 for pixel in range(pixels))
+    print(f"picture {number} is resized")
+    return total
 
 
 def start_tracer():

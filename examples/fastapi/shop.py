@@ -1,4 +1,4 @@
-"""A FastAPI shop whose endpoints work where FastAPI puts them: on the event loop, on worker threads, after the answer."""
+"""A FastAPI shop that works on the event loop, on worker threads, in an executor, and after the answer."""
 
 import asyncio
 import os

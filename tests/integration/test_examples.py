@@ -1,0 +1,36 @@
+"""The projects of examples/ are whole projects of other teams: each passes by itself, in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PROJECTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and list(path.glob("test_*.py")))
+
+
+def test_every_example_is_listed() -> None:
+    page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+    assert [name for name in PROJECTS if f"[{name}]({name})" not in page] == []
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_the_example_links_its_spans_and_the_doctor_names_what_breaks_its_twin(
+    name: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("BACKEND", "TEMPO_URL", "PYROSCOPE_URL", "OTLP_URL", "TIMEOUT"):
+        monkeypatch.delenv(f"SPAN_PROFILES_{variable}", raising=False)
+    for source in (EXAMPLES / name).glob("*.py"):
+        shutil.copy(source, pytester.path)
+
+    result = pytester.runpytest_subprocess("--span-profiles-timeout=8")
+
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("failed", 0) == outcomes.get("errors", 0) == 0
+    assert outcomes["passed"] >= 2
