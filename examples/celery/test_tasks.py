@@ -9,7 +9,7 @@ READY = re.compile(r" ready\.")
 
 @pytest.fixture(scope="session")
 def start_worker(span_profiles_app, span_profiles_job, tmp_path_factory):
-    """Start a worker, give it some tasks, and return when the last is done: one process takes them in turn."""
+    """Start a worker, give it some tasks, and return it when the last is done: one process takes them in turn."""
 
     def start(service, count, **environment):
         queue = str(tmp_path_factory.mktemp(service))
@@ -17,14 +17,15 @@ def start_worker(span_profiles_app, span_profiles_job, tmp_path_factory):
         worker = span_profiles_app(COMMAND, ready=READY, environment=everything, start_timeout=60)
         span_profiles_job([sys.executable, "order.py", str(count)], environment=everything)
         worker.wait_until_printed(f"picture {count - 1} is resized", timeout=120)
+        return worker
 
     return start
 
 
 def test_a_task_spends_its_cpu_resizing(start_worker, span_profiles):
-    start_worker("pictures", 1)
+    worker = start_worker("pictures", 1)
 
-    task = span_profiles.find('{ name = "run/tasks.resize_picture" && resource.service.name = "pictures" }', since=0)
+    task = span_profiles.find('{ name = "run/tasks.resize_picture" }', since=worker)
 
     assert span_profiles.linked_span(task).flamegraph.share("resize_picture") > 0.8
 
@@ -32,9 +33,9 @@ def test_a_task_spends_its_cpu_resizing(start_worker, span_profiles):
 def test_with_the_agent_before_the_fork_the_doctor_says_that_it_runs_elsewhere(
     start_worker, span_profiles, span_profiles_doctor
 ):
-    start_worker("forked-pictures", 20, TASKS_AGENT="before the fork")
+    worker = start_worker("forked-pictures", 20, TASKS_AGENT="before the fork")
 
-    task = span_profiles.find('{ resource.service.name = "forked-pictures" }', since=0)
+    task = span_profiles.find('{ resource.service.name = "forked-pictures" }', since=worker)
     with pytest.raises(AssertionError, match="no sample has it"):
         span_profiles.linked_span(task)
 

@@ -22,11 +22,11 @@ app = FastAPI()
 tracer = trace.get_tracer("shop")
 
 
-def rank(count=400_000):
+def rank(count=1_500_000):
     return sum(number * number % 7 for number in range(count))
 
 
-def add_up(count=400_000):
+def add_up(count=1_500_000):
     return sum(number * number % 11 for number in range(count))
 
 

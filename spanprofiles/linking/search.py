@@ -10,6 +10,8 @@ from spanprofiles.linking.errors import TraceNotFoundError
 from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import Span, Trace
 
+# Tempo refuses to search a longer time, s.
+_LONGEST_S = 168 * 3600
 _MOST_TRACES = 50
 _MOST_SPANS = 100  # of a trace; Tempo gives no more
 _AHEAD_S = 600
@@ -71,7 +73,8 @@ def search_span(tempo: TempoClient, query: str, since_ns: int, waiting: Waiting)
 
 def _newest_first(tempo: TempoClient, query: str, since_ns: int) -> list[FoundTrace]:
     """Return the traces with matching spans that are new enough."""
-    window = {"start_s": since_ns // 10**9 - _BEHIND_S, "end_s": int(time.time()) + _AHEAD_S}
+    end_s = int(time.time()) + _AHEAD_S
+    window = {"start_s": max(since_ns // 10**9 - _BEHIND_S, end_s - _LONGEST_S), "end_s": end_s}
     window |= {"limit": _MOST_TRACES, "spans": _MOST_SPANS}
     try:
         found = tempo.search(query + _NEWEST_FIRST, **window)

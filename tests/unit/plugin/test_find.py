@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from spanprofiles.clients import RequestRefusedError
-from spanprofiles.linking import Linker, NoProfileIdError, TraceNotFoundError, Waiting
+from spanprofiles.clients import RequestRefusedError, TempoClient
+from spanprofiles.linking import Linker, NoProfileIdError, TraceNotFoundError, Waiting, search_span
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from spanprofiles.pytest_plugin import SpanProfiles
-from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
+from tests.unit.conftest import Answer, Serve, otlp_span, push_samples, push_spans, resource_spans
 
 _MS = 1_000_000
 
@@ -135,3 +135,18 @@ def test_found_spans_can_be_merged(claims: SpanProfiles, service: str) -> None:
     assert claims.merged(spans).total == 180 * _MS
     with pytest.raises(TypeError, match="merged takes several requests"):
         claims.merged(spans[0])  # type: ignore[arg-type]  # that is the point
+
+
+def test_however_long_ago_it_may_be_no_longer_time_is_searched_than_tempo_takes(
+    serve: Serve,
+) -> None:
+    tempo = serve(lambda _: Answer.of({"traces": []}))
+
+    with pytest.raises(TraceNotFoundError):
+        search_span(TempoClient(tempo.url), "{}", 0, Waiting(0))
+
+    searches = [seen for seen in tempo.seen if "start" in seen.query]
+    assert searches
+    for seen in searches:
+        start_s, end_s = (int(seen.query[name]) for name in ("start", "end"))
+        assert 0 < end_s - start_s <= 168 * 3600
