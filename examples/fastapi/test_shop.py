@@ -13,7 +13,7 @@ def test_the_cpu_of_a_request_is_in_its_span_wherever_it_runs(shop, span_profile
 def test_work_after_the_answer_is_in_a_span_of_its_own(shop, span_profiles):
     response = shop.get("/afterwards")
 
-    span = span_profiles.find('{ name = "write report" && resource.service.name = "shop" }')
+    span = span_profiles.find('{ name = "BackgroundTask write_report" && resource.service.name = "shop" }')
     linked = span_profiles.linked_span(span)
 
     assert linked.trace_id == response.request.headers["traceparent"].split("-")[1]

@@ -89,13 +89,13 @@ def no_profile_id_on(span: Span, evidence: Evidence) -> str:
     """Say of one span that it carries no profile ID, and where its CPU is if it is a child."""
     trace = evidence.trace
     above = trace.parent(span) if trace and not trace.is_local_root(span) else None
-    while trace and above and not trace.is_local_root(above):
+    while trace and above and not above.profile_id and not trace.is_local_root(above):
         above = trace.parent(above)
     if above is None:
         return no_profile_id(evidence, 1)
     return (
         f"the span {span.span_id} ({span.name}) carries no pyroscope.profile.id, for it is a child span: its CPU is in"
-        f" the span profile of the local root span above it, {above.name} ({above.span_id})"
+        f" the span profile of the span above it, {above.name} ({above.span_id})"
     )
 
 

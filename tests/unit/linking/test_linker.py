@@ -422,3 +422,14 @@ def test_a_server_that_fails_ends_the_waiting_at_once(follow: Follow) -> None:
     with pytest.raises(ClientError, match=r"Tempo refused .* with 500"):
         follow(Scene(broken=("/api/v2/traces",)), timeout_s=30).linked_span(_SENT)
     assert time.monotonic() - started < 10
+
+
+def test_a_child_without_a_profile_id_is_in_the_profile_of_the_next_span_above_that_has_one(follow: Follow) -> None:
+    scene = Scene().add(
+        server_span(), server_span(CALL, ANSWERING, kind=1), server_span(INNER, CALL, profile_id=None, kind=1)
+    )
+    linker = follow(scene)
+    child = linker.trace(_SENT, lambda trace: len(trace.spans) == 3).span(INNER)
+    assert child is not None
+    with pytest.raises(NoProfileIdError, match=rf"in the span profile of the span above it, GET /bike \({CALL}\)"):
+        linker.linked_span(child)

@@ -122,7 +122,9 @@ def test_a_child_span_is_found_and_its_profile_is_said_to_be_its_local_roots(
     _, root_id = _job(claims.endpoints, service)
     child = claims.find(f'{{ name = "page" && resource.service.name = "{service}" }}')
 
-    with pytest.raises(NoProfileIdError, match=rf"is a child span: .* local root span above it, nightly \({root_id}\)"):
+    with pytest.raises(
+        NoProfileIdError, match=rf"is a child span: .* span profile of the span above it, nightly \({root_id}\)"
+    ):
         claims.linked_span(child)
 
 
