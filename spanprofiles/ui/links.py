@@ -12,15 +12,17 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from copy import copy
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from threading import Lock
 
 from spanprofiles.clients import ClientError, FoundTrace
-from spanprofiles.doctor import Diagnosis, diagnose
+from spanprofiles.doctor import Examination
 from spanprofiles.linking import Linker
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 from spanprofiles.model.sampling import FEW_PERIODS, SAMPLE_PERIOD_NS
 from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
 from spanprofiles.ui.filters import Filters
+from spanprofiles.ui.opinions import Opinion, opinion
 
 _WINDOW_S = 60
 _TRACES, _SPANS = 100, 6
@@ -32,8 +34,8 @@ _SILENT_AFTER_S, _OTHERS = 10.0, 25
 #: After so many requests of the load there must be a trace.
 _TRACED_AFTER = 6
 _LOOK_AGAIN_AFTER_S = 1.0
-_ASK_AGAIN_AFTER_S, _ASK_AGAIN_SOON_AFTER_S = 10.0, 1.5
 _NAMES = 3
+_KINDS = 2
 _TIMEOUT_S = (0.5, 1.5)
 
 
@@ -188,6 +190,7 @@ class LinkWatch:
     Args:
         linker: of the backend.
         ledger: what is known of spans' CPU.
+        examine: examines a service by its name.
         settled_after_s: samples have arrived so long after a span's end, s.
         regions: from where requests should come without end; empty where that is not known.
         load: tells what makes these requests; None where nothing is known of it.
@@ -197,6 +200,7 @@ class LinkWatch:
         self,
         linker: Linker,
         ledger: CpuLedger,
+        examine: Callable[[str], Examination],
         settled_after_s: float,
         regions: Collection[str] = (),
         load: Callable[[], Load | None] = lambda: None,
@@ -205,6 +209,7 @@ class LinkWatch:
         self._tempo = copy(linker.tempo)
         self._tempo.http = linker.tempo.http.with_timeout(_TIMEOUT_S)
         self._ledger = ledger
+        self._examine = examine
         self._settled_after_s = settled_after_s
         self._regions = tuple(regions)
         self._load = load
@@ -247,7 +252,9 @@ class LinkWatch:
         now_ns = time.time_ns()
         newest.sort(key=lambda one: -one.end_ns)
         doubtful = suspects(newest, known, now_ns, self._settled_after_s, all_profiled=bool(self._regions))
-        told = [self._judged(kind, spans, deadline) for kind, spans in doubtful]
+        told = [self._judged(kind, spans, deadline, newest, known) for kind, spans in doubtful]
+        judged = {(kind, _place_of(spans)) for kind, spans in doubtful}
+        self._asked = {key: asked for key, asked in self._asked.items() if key in judged}
         silent = [
             DeadLinks(Place("", region), Break.NO_TRACES, seconds) for region, seconds in self._silent(entries, now_ns)
         ]
@@ -270,55 +277,78 @@ class LinkWatch:
         query, start_s = filters.traceql(), now_s - round(back_s)
         return self._tempo.search(query, start_s=start_s, end_s=now_s + 1, limit=_TRACES, spans=_SPANS)
 
-    def _judged(self, kind: Break, spans: Sequence[Entry], deadline: float) -> DeadLinks | None:
-        """Return what to say of a suspect: nothing where its requests waited, or while the doctor is looking."""
-        places = {one.place for one in spans}
-        place = spans[0].place if len(places) == 1 else Place(spans[0].place.service, "")
-        key = (kind, place)
-        asked = self._asked.get(key)
+    def _judged(
+        self,
+        kind: Break,
+        spans: Sequence[Entry],
+        deadline: float,
+        newest: Sequence[Entry],
+        known: Mapping[str, Known],
+    ) -> DeadLinks | None:
+        """Return what to say of a suspect: nothing where its requests waited, or while the doctor is looking.
+
+        Where every service is meant to be profiled, and of one nothing is linked whatever was asked of it, that is told
+        without the doctor's proof: not all of its kinds of requests wait.
+        """
+        place = _place_of(spans)
+        asked = self._asked.get((kind, place))
         if asked is None or asked.is_old:
-            asked = self._asked[key] = _Question(self._pool.submit(_ask, self._linker, spans))
+            examine = partial(self._examine, place.service)
+            requests = [(one.trace_id, one.span_id) for one in _of_each_kind(spans)]
+            future = self._pool.submit(opinion, self._linker, examine, place.service, requests)
+            asked = self._asked[kind, place] = _Question(future, asked.answer(0) if asked else None)
         answer = asked.answer(max(0.0, deadline - time.monotonic()))
         if answer is None:
             return None
-        return None if answer.harmless else DeadLinks(place, kind, len(spans), answer.cause)
+        theirs = [one for one in newest if one.place.service == place.service]
+        is_certain = bool(self._regions) and not answer.is_open and _is_all_dead(theirs, known)
+        return DeadLinks(place, kind, len(spans), answer.cause) if answer.is_dead or is_certain else None
 
 
 class _Question:
-    """What the doctor was asked about a suspect, and when."""
+    """What the doctor was asked about a suspect, and when.
 
-    def __init__(self, future: Future[Diagnosis]) -> None:
+    Args:
+        future: its answer, when it has one.
+        before: what it said before; None where it was not asked.
+    """
+
+    def __init__(self, future: Future[Opinion], before: Opinion | None) -> None:
         self._future = future
+        self._before = before
         self._asked_s = time.monotonic()
 
     @property
     def is_old(self) -> bool:
         """Whether the doctor has answered, and so long ago that it should be asked again."""
+        if not self._future.done():
+            return False
         answer = self.answer(0)
-        again_s = _ASK_AGAIN_SOON_AFTER_S if answer and answer.harmless else _ASK_AGAIN_AFTER_S
-        return answer is not None and time.monotonic() - self._asked_s > again_s
+        return answer is None or time.monotonic() - self._asked_s > answer.lasts_s
 
-    def answer(self, patience_s: float) -> Diagnosis | None:
-        """Return what the doctor says, or None while it looks."""
+    def answer(self, patience_s: float) -> Opinion | None:
+        """Return what the doctor says, while it looks what it said before; None where it has said nothing."""
         wait([self._future], patience_s)
-        return self._future.result() if self._future.done() and not self._future.cancelled() else None
+        if not self._future.done():
+            return self._before
+        return None if self._future.cancelled() or self._future.exception() else self._future.result()
+
+
+def _is_all_dead(entries: Sequence[Entry], known: Mapping[str, Known]) -> bool:
+    """Tell whether none of a service's requests is linked, and they are of several kinds."""
+    linked = any(known[one.profiled.profile_id].cpu_ns for one in entries if one.profiled)
+    return not linked and len({one.route for one in entries}) >= _KINDS
+
+
+def _place_of(spans: Sequence[Entry]) -> Place:
+    places = {one.place for one in spans}
+    return spans[0].place if len(places) == 1 else Place(spans[0].place.service, "")
+
+
+def _of_each_kind(spans: Sequence[Entry]) -> list[Entry]:
+    """Return a few requests, each of another route."""
+    return list({one.route: one for one in spans}.values())[:_NAMES]
 
 
 def _newest_of(entries: Sequence[Entry], place: Place) -> list[Entry]:
     return [one for one in entries if one.place == place][: 4 * _NEWEST]  # some are too fresh to be judged
-
-
-def _ask(linker: Linker, spans: Sequence[Entry]) -> Diagnosis:
-    """Ask the doctor about a few requests of different kinds: whether something is wrong with one of them."""
-    said = []
-    for one in list({entry.route: entry for entry in spans}.values())[:_NAMES]:
-        try:
-            trace = linker.tempo.trace(one.trace_id)
-        except ClientError:
-            continue
-        span = trace.span(one.span_id) if trace else None
-        diagnosis = diagnose(span, linker) if span else None
-        said.append(diagnosis or Diagnosis("", ""))
-        if not said[-1].harmless:
-            return said[-1]
-    return said[0] if said else Diagnosis("", "")

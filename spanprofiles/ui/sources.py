@@ -15,7 +15,7 @@ from spanprofiles.model import Endpoints
 from spanprofiles.model.endpoints import UPLOAD_INTERVAL_S
 from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuLedger
-from spanprofiles.ui.examinations import Examinations
+from spanprofiles.ui.examinations import DEFAULT_WINDOW, Examinations
 from spanprofiles.ui.figures import RecentTraffic
 from spanprofiles.ui.links import LinkWatch
 from spanprofiles.ui.origins import Origins
@@ -85,6 +85,7 @@ class Sources:
         self.watch = LinkWatch(
             self.linker,
             self.ledger,
+            lambda service: self.examinations.look(service, DEFAULT_WINDOW),
             CERTAIN_AFTER_S if controls is None else _DEMO_UPLOADS_WITHIN_S,
             controls.regions if controls else (),
             controls.load if controls else lambda: None,

@@ -10,9 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
-from spanprofiles.ui import DemoControls, create_app
+from spanprofiles.ui import DemoControls, create_app, links
 from spanprofiles.ui.cpu import CpuState, Known, ProfiledSpan
 from spanprofiles.ui.links import Break, Entry, Place, silent_regions, suspects
+from spanprofiles.ui.opinions import Opinion
 from spanprofiles.ui.views import alarm
 from tests.unit.conftest import Answer, Serve
 from tests.unit.ui.conftest import MS, StoreRide
@@ -125,6 +126,30 @@ def test_in_the_demo_a_link_is_dead_as_soon_as_its_upload_is_overdue(
         store_ride(service, seconds_ago=SETTLED_AFTER_S + 0.2)
 
     assert f"Links of {service} are dead" in told_of(page, service)
+
+
+@pytest.mark.parametrize(
+    ("routes", "is_open", "told"),
+    [(["/bike", "/car"], False, True), (["/bike"], False, False), (["/bike", "/car"], True, False)],
+)
+def test_in_the_demo_requests_of_several_kinds_do_not_all_wait(
+    embedded_pair: Endpoints,
+    store_ride: StoreRide,
+    monkeypatch: pytest.MonkeyPatch,
+    routes: list[str],
+    is_open: bool,
+    told: bool,
+) -> None:
+    monkeypatch.setattr(links, "opinion", lambda *_: Opinion(is_dead=False, is_open=is_open))
+    service = a_service()
+    for route in routes * 3:
+        store_ride(service, seconds_ago=3, route=route)
+
+    demo = create_app(embedded_pair, DemoControls({"north": NOBODY})).test_client()
+    any_service = create_app(embedded_pair).test_client()
+
+    assert bool(told_of(demo, service)) is told
+    assert told_of(any_service, service) == ""
 
 
 def test_a_server_that_is_away_is_told_elsewhere(embedded_pair: Endpoints) -> None:

@@ -1,0 +1,77 @@
+"""What the doctor says of requests without samples, before the page calls their links dead.
+
+A request that waited has no samples and is in order. So a few requests are looked at one by one; where that tells too
+little, the doctor looks at their whole service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from spanprofiles.clients import ClientError
+from spanprofiles.doctor import HARMLESS, Cause, Examination, examine_failure
+from spanprofiles.linking import Evidence, Linker
+
+_BUDGET_S = 2.0
+_SOON_S, _LATER_S = 1.5, 10.0
+_UNPROVEN = HARMLESS | {Cause.UNCLEAR}
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the doctor says.
+
+    Attributes:
+        is_dead: whether something is broken.
+        cause: in a few words; empty where nothing is.
+        is_open: whether samples may still be on their way, or a server is away: ask again soon.
+    """
+
+    is_dead: bool
+    cause: str = ""
+    is_open: bool = False
+
+    @property
+    def lasts_s(self) -> float:
+        """For how long it may be repeated, s."""
+        return _SOON_S if self.is_open else _LATER_S
+
+
+def opinion(
+    linker: Linker, examine_service: Callable[[], Examination], service: str, requests: Iterable[tuple[str, str]]
+) -> Opinion:
+    """Ask the doctor.
+
+    Args:
+        linker: of the backend.
+        examine_service: examines the whole service.
+        service: its name.
+        requests: a few requests of it, of different kinds: trace ID and span ID of each.
+    """
+    awaited = False
+    for trace_id, span_id in requests:
+        try:
+            examination = examine_failure(linker, Evidence(trace_id), _BUDGET_S, service=service)
+        except ClientError:
+            continue
+        if examination.broken is not None:
+            return _broken(examination)
+        explanation = next((one for one in examination.unlinked if one.span.span_id == span_id), None)
+        if explanation is None:
+            continue
+        if explanation.cause not in _UNPROVEN:
+            return Opinion(is_dead=True, cause=explanation.cause.value)
+        awaited = awaited or explanation.cause is Cause.NOT_ARRIVED
+    if awaited:
+        return Opinion(is_dead=False, is_open=True)
+    try:
+        return _broken(examine_service())
+    except ClientError:
+        return Opinion(is_dead=False, is_open=True)
+
+
+def _broken(examination: Examination) -> Opinion:
+    if examination.broken is None:
+        return Opinion(is_dead=False)
+    return Opinion(is_dead=True, cause=f"broken hop: {examination.broken.hop}")
