@@ -41,6 +41,11 @@ class Standing:
         """The percentile it is at, 0 to 99."""
         return min(int(self.faster * 100), 99)
 
+    @property
+    def is_fastest(self) -> bool:
+        """Whether none of its kind took less time."""
+        return not self.faster
+
 
 class Peers:
     """Remembers how long the requests of each kind took; the oldest known are forgotten. Safe for several threads."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from spanprofiles.model.amounts import duration
 from spanprofiles.report.svg.markup import Value, number, percent, plain, tag
 
-HEIGHT_PX = 150
+HEIGHT_PX = 112
 
 _TOP_PX, _BOTTOM_PX = 8, 20
 _LEFT, _RIGHT = 0.005, 0.995

@@ -108,11 +108,13 @@ def test_a_trace_that_is_opened_by_its_address_is_held_against_those_around_it(
     for number in range(FEWEST):
         store_ride(service, milliseconds=10 + number)
     slow = store_ride(service, milliseconds=900)
+    fastest = store_ride(service, milliseconds=2)
     alone = store_ride(a_service())
 
     text = page.get(f"/trace/{slow.trace_id}").text
 
-    assert re.search(rf"Slower than <strong[^>]*>95 %</strong> of the {FEWEST + 1} requests of its kind", text)
+    assert re.search(rf"Slower than <strong[^>]*>95 %</strong> of the {FEWEST + 2} requests of its kind", text)
+    assert f"The fastest</strong> of the {FEWEST + 2} requests" in page.get(f"/trace/{fastest.trace_id}").text
     assert "data-standing" not in page.get(f"/trace/{alone.trace_id}").text
 
 
