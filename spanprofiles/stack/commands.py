@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: The oldest docker-compose that waits for a service to have ended well.
 _OLDEST = (1, 29)
+_INTERRUPTED = {130, -signal.SIGINT}
 _QUICK_S = 60
 _LONG_S = 1800
 
@@ -62,7 +64,11 @@ class Commands:
     environment: Mapping[str, str]
 
     def run(self, command: Sequence[str], timeout_s: float = _QUICK_S) -> Outcome:
-        """Run a command to its end, or for a while. Nothing it does raises an error."""
+        """Run a command to its end, or for a while. Nothing it does raises an error.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted, as we were; only one of the two may have been told.
+        """
         program = shutil.which(command[0], path=self.environment.get("PATH"))
         if program is None:
             return Outcome(127, "", f"{command[0]}: command not found")
@@ -82,6 +88,8 @@ class Commands:
             return Outcome(124, "", f"{' '.join(command[:3])} has not ended after {timeout_s:.0f} s")
         except OSError as error:
             return Outcome(126, "", f"{program} cannot be run: {error.strerror}")
+        if done.returncode in _INTERRUPTED:
+            raise KeyboardInterrupt
         return Outcome(done.returncode, done.stdout, done.stdout + done.stderr)
 
     def docker(self, *arguments: str, timeout_s: float = _QUICK_S) -> Outcome:
@@ -100,6 +108,8 @@ class Commands:
             errors="replace",
             check=False,
         )
+        if done.returncode in _INTERRUPTED:
+            raise KeyboardInterrupt
         return Outcome(done.returncode, "", done.stderr)
 
 

@@ -61,6 +61,7 @@ _PORT = re.compile(
     r"|ports are not available[^\n]*?:(?P<other>\d{1,5})\b",
     re.IGNORECASE,
 )
+_LONGEST = 160
 _REASON = re.compile(r"error|unhealthy|denied|failed|exited|invalid|unsupported|cannot|no such", re.IGNORECASE)
 # How a tool's lines begin: "time=... level=fatal msg=", " => ERROR", "ERROR: for tempo  ".
 _LEAD = re.compile(r"^(?:[ *=>#\d.]+ )?(?:ERROR: ?|Error response from daemon: ?|Error: ?)+(?:for \S+\s+)?")
@@ -88,7 +89,12 @@ def complaint_of(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     faults = [line for line in lines if _REASON.search(line)]
     line = (faults or lines or ["it gave no reason"])[-1]
-    return _LEAD.sub("", line)
+    return shortened(_LEAD.sub("", line))
+
+
+def shortened(line: str) -> str:
+    """Give a line, or as much of it as a terminal shows in two rows."""
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 def taken_port(said: str) -> int | None:

@@ -55,9 +55,9 @@ class Container:
         if self.out_of_memory:
             return "was killed for want of memory"
         if self.state in {"exited", "dead"} and not self.works:
-            return f"ended with {self.exit_code}"
+            return f"ended with exit code {self.exit_code}"
         if self.restarts >= _RESTARTS:
-            return f"keeps on ending, with {self.exit_code}"
+            return f"keeps on ending, with exit code {self.exit_code}"
         return "is unhealthy" if self.health == "unhealthy" else ""
 
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from spanprofiles.stack.commands import Commands, Compose, check_docker, find_compose
-from spanprofiles.stack.complaints import complaint_of, explain, reason_in_log, taken_port
+from spanprofiles.stack.complaints import complaint_of, explain, reason_in_log, shortened, taken_port
 from spanprofiles.stack.containers import Container, containers, has_volumes, last_lines
 from spanprofiles.stack.errors import StackError
 from spanprofiles.stack.ports import check_ports, port_is_taken
@@ -170,7 +170,7 @@ def _remove(compose: Compose, *, keep_volumes: bool) -> Outcome:
 
 
 def _quoted(lines: Iterable[str]) -> list[str]:
-    return [f"  | {line}" for line in lines]
+    return [f"  | {shortened(line)}" for line in lines]
 
 
 def _addresses(settings: Settings) -> list[str]:

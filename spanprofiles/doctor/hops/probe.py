@@ -45,8 +45,9 @@ def _advice(one: ProbedServer) -> str:
     if one.server == "Tempo":
         return "Read Tempo's log; look whether the OTLP receiver's address belongs to the Tempo that is asked."
     return (
-        "Read the log of Pyroscope. Bound to 127.0.0.1 outside a container it refuses every push unless it advertises"
-        " that address too: -segment-writer.lifecycler.addr and -memberlist.advertise-addr."
+        "Read the log of Pyroscope, and look whether its disk is full. Bound to 127.0.0.1 outside a container it"
+        " refuses every push unless it advertises that address too: -segment-writer.lifecycler.addr and"
+        " -memberlist.advertise-addr."
     )
 
 

@@ -60,10 +60,13 @@ UNHEALTHY = container("pyroscope", "unhealthy", check="level=error msg=upload fa
     ("broken", "sentence"),
     [
         (container("tempo", "unhealthy"), "tempo is unhealthy"),
-        (container("tempo", "", state="exited", code=1), "tempo ended with 1"),
+        (container("tempo", "", state="exited", code=1), "tempo ended with exit code 1"),
         (container("tempo", "", state="exited", code=137, out_of_memory=True), "tempo was killed for want of memory"),
-        (container("tempo", "starting", state="restarting", code=2, restarts=4), "tempo keeps on ending, with 2"),
-        (container("tempo", "", state="exited", code=1, restart="no"), "tempo ended with 1"),
+        (
+            container("tempo", "starting", state="restarting", code=2, restarts=4),
+            "tempo keeps on ending, with exit code 2",
+        ),
+        (container("tempo", "", state="exited", code=1, restart="no"), "tempo ended with exit code 1"),
     ],
 )
 def test_a_service_that_does_not_work_is_named_and_its_last_lines_are_shown(
@@ -126,6 +129,15 @@ def test_a_refusal_of_compose_before_any_container_is_told_in_its_own_words(mach
     done = machine.make("up")
 
     assert done.stderr.splitlines()[0] == "make up: the stack did not start: services.tempo.ports is invalid"
+
+
+def test_a_start_that_is_interrupted_leaves_nothing(machine: Machine) -> None:
+    machine.answer({"command": "compose up", "err": "canceled\n", "code": 130})
+
+    done = machine.make("up")
+
+    assert (done.returncode, done.stderr) == (130, "make up: interrupted\n")
+    assert machine.removed == ["docker compose down --remove-orphans --volumes"]
 
 
 def test_a_failed_start_leaves_data_of_an_earlier_run_alone(machine: Machine) -> None:

@@ -231,6 +231,12 @@ def test_an_image_that_is_here_is_not_pulled(machine: Machine) -> None:
     assert [call for call in machine.calls if call.startswith("docker pull")] == []
 
 
+def test_a_line_of_a_tool_is_shown_as_far_as_it_can_be_read(machine: Machine) -> None:
+    machine.answer({"command": "compose build", "err": "RUN " + "x" * 5000 + "\n", "code": 1})
+
+    assert max(map(len, machine.make("up").stderr.splitlines())) < 250
+
+
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
