@@ -221,10 +221,12 @@ class Functions:
     Attributes:
         top: functions with their own time, ns; the largest first, imports of modules left out.
         start_up_share: the part that imports of modules have of the whole, 0 to 1.
+        working_ns: the rest, ns; None where it was not asked around all of the spans.
     """
 
     top: tuple[tuple[str, int], ...] = ()
     start_up_share: float = 0.0
+    working_ns: int | None = None
 
 
 @dataclass(frozen=True)

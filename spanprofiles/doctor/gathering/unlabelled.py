@@ -47,16 +47,17 @@ def unlabelled_functions(case: Case, facts: Facts, uploads: Uploads) -> dict[Gro
             )
             for start_ms, end_ms in merged(group.profiles_ms(span, uploads) for span in newest)
         ]
-        return group.key, _functions(profiles)
+        return group.key, _functions(profiles, of_all=len(newest) == len(group.links))
 
     return dict(case.each(ask, suspected[:_GROUPS]))
 
 
-def _functions(profiles: Sequence[FlameGraph]) -> Functions:
+def _functions(profiles: Sequence[FlameGraph], *, of_all: bool) -> Functions:
     everything = reduce(add, profiles, FlameGraph())
     working = without_start_up(everything)
     top = tuple((row.name, row.self) for row in working.top(_FUNCTIONS))
-    return Functions(top, 1 - working.total / everything.total if everything.total else 0.0)
+    share = 1 - working.total / everything.total if everything.total else 0.0
+    return Functions(top, share, working.total if of_all else None)
 
 
 def around_spans(case: Case, spans: Sequence[Span], interval_s: float) -> AroundSpans:

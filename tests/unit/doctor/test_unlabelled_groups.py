@@ -1,0 +1,44 @@
+"""Groups of spans without samples: what of the CPU around them can have been theirs."""
+
+from __future__ import annotations
+
+from spanprofiles.doctor.explaining import uploads_of
+from spanprofiles.doctor.facts import Facts, Functions
+from spanprofiles.doctor.unlabelled import Group, groups
+from spanprofiles.model.unlabelled import Explains
+from tests.unit.doctor.builders import MS, a_span, cpu_at, facts, unlinked
+
+_KEY = ("the only process its resource tells of", "GET /bike", False)
+
+
+def group_with(functions: Functions) -> Group:
+    """Three spans of 400 ms, and 360 ms of CPU without a span ID in the second of each."""
+    spans = [a_span(ago_s=60 - 10 * index, ms=400) for index in range(3)]
+    series = cpu_at((110, 10), *((59.5 - 10 * index, 360) for index in range(3)))
+    known: Facts = facts(
+        *(unlinked(one) for one in spans),
+        found={"unlabelled": (series,), "unlabelled_functions": {_KEY: functions}},
+        upload_interval_s=1.0,
+    )
+    (group,) = groups(known, uploads_of(known))
+    return group
+
+
+def test_cpu_whose_functions_are_not_known_counts_as_it_is() -> None:
+    assert group_with(Functions()).explains is Explains.YES
+
+
+def test_the_edges_of_steps_are_no_cpu_of_the_spans() -> None:
+    exact = group_with(Functions(working_ns=60 * MS))
+
+    assert exact.cpu is not None
+    assert exact.cpu.cpu_ns == 60 * MS
+    assert exact.explains is Explains.NO
+
+
+def test_imports_are_left_out_and_what_is_left_may_still_be_theirs() -> None:
+    assert group_with(Functions(start_up_share=0.2)).explains is Explains.YES
+
+
+def test_where_nearly_all_is_imports_it_is_neither_their_work_nor_proof_that_they_waited() -> None:
+    assert group_with(Functions(start_up_share=0.95)).explains is Explains.PERHAPS
