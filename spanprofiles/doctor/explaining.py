@@ -253,7 +253,7 @@ def _explain(
             " each",
         )
     cpu = group.cpu if group is not None else None
-    if cpu is not None and cpu.explains is Explains.NO:
+    if group is not None and cpu is not None and group.explains is Explains.NO:
         spent = f"{cpu.cpu_ns / 1e6:.0f} ms of CPU without a span ID"
         others = f" around the {len(group.links)} span(s) like it" if group and len(group.links) > 1 else " around it"
         return Explanation(span, Cause.WAITING, f"{lasted}, and its process spent {spent}{others}")

@@ -50,6 +50,8 @@ class Group:
         are_short: whether each of them, with what goes on after it, is too short to be sampled for sure.
         cpu: the CPU without a span ID around them; None where it cannot be had.
         functions: where that CPU went.
+        has_labels: whether anything of the service is labelled. Where nothing is, what the process spends otherwise may
+            be the work of spans as well.
     """
 
     process: str
@@ -59,6 +61,7 @@ class Group:
     are_short: bool
     cpu: UnlabelledCpu | None
     functions: Functions = field(default_factory=Functions)
+    has_labels: bool = True
 
     @property
     def explains(self) -> Explains:
@@ -67,6 +70,8 @@ class Group:
             return Explains.PERHAPS
         if self.is_starting and self.cpu.explains is not Explains.YES:
             return Explains.PERHAPS  # the imports may be what they did
+        if not self.has_labels and self.cpu.explains is Explains.NO and not self.cpu.is_next_to_none:
+            return Explains.PERHAPS
         if self.are_short and (
             self.cpu.usual_ns is None or self.cpu.cpu_ns - self.cpu.usual_ns < _EACH_NS * len(self.links)
         ):
@@ -101,6 +106,9 @@ def groups(facts: Facts, uploads: Uploads) -> list[Group]:
         key: [_busy(one.span, outlasting.get(one.span.span_id, ()), key[2]) for one in links]
         for key, links in sorted_out.items()
     }
+    series = facts.profiles.series if facts.profiles else ()
+    has_labels = bool(found.exemplars) or any(one.is_linked for one in found.links)
+    has_labels = has_labels or any("span_name" in one for one in series)
     made = []
     for key, links in sorted_out.items():
         others = [interval for other, intervals in busy.items() if other != key for interval in intervals]
@@ -111,7 +119,7 @@ def groups(facts: Facts, uploads: Uploads) -> list[Group]:
         functions = found.unlabelled_functions.get(key, Functions())
         if cpu is not None:
             cpu = replace(cpu, cpu_ns=_working_ns(cpu.cpu_ns, functions))
-        made.append(Group(key[0], key[1], tuple(links), of_them, key[2], cpu, functions))
+        made.append(Group(key[0], key[1], tuple(links), of_them, key[2], cpu, functions, has_labels))
     return made
 
 

@@ -97,6 +97,11 @@ class UnlabelledCpu:
     is_exact: bool = True
 
     @property
+    def is_next_to_none(self) -> bool:
+        """Whether there is no more than it takes to answer, be it usual or not."""
+        return self.cpu_ns - _SERVING_NS * self.spans <= max(_NOTHING * self.open_ns, SAMPLE_PERIOD_NS)
+
+    @property
     def explains(self) -> Explains:
         """Whether it explains what the spans did."""
         usual_ns = self.usual_ns if self.usual_ns is not None else _USUAL_SHARE * self.looked_at_ns

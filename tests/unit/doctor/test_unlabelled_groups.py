@@ -6,7 +6,7 @@ from spanprofiles.doctor.explaining import uploads_of
 from spanprofiles.doctor.facts import Facts, Functions
 from spanprofiles.doctor.unlabelled import Group, groups
 from spanprofiles.model.unlabelled import Explains
-from tests.unit.doctor.builders import MS, a_span, cpu_at, facts, unlinked
+from tests.unit.doctor.builders import MS, a_span, cpu_at, facts, linked, unlinked, uploads
 
 _KEY = ("the only process its resource tells of", "GET /bike", False)
 
@@ -42,3 +42,13 @@ def test_imports_are_left_out_and_what_is_left_may_still_be_theirs() -> None:
 
 def test_where_nearly_all_is_imports_it_is_neither_their_work_nor_proof_that_they_waited() -> None:
     assert group_with(Functions(start_up_share=0.95)).explains is Explains.PERHAPS
+
+
+def test_where_nothing_is_labelled_a_busy_process_leaves_no_span_that_waited_for_sure() -> None:
+    starved = [unlinked(a_span(ago_s=60 - 10 * index, ms=560)) for index in range(6)]
+    busy = uploads(cpu_ms=120)  # all the time: other requests, without labels as well
+    known = facts(*starved, found={"unlabelled": (busy,)}, upload_interval_s=1.0)
+    labelled = facts(*starved, linked(a_span("GET /car")), found={"unlabelled": (busy,)}, upload_interval_s=1.0)
+
+    assert [one.explains for one in groups(known, uploads_of(known))] == [Explains.PERHAPS]
+    assert [one.explains for one in groups(labelled, uploads_of(labelled))] == [Explains.NO]
