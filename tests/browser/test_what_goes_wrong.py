@@ -53,12 +53,12 @@ def test_a_dead_link_is_marked_in_the_list_and_explained_where_it_is_opened(
 
     page = open_page(page_of(pair))
     row = page.locator(".list tbody tr", has=page.locator(f"#t-{dead}"))
-    expect(row.locator(".mark")).to_contain_text("dead link")
+    expect(row.locator(".mark")).to_contain_text("no samples")
     row.locator("a.whole").click()
 
     expect(page.locator("[data-dead]")).to_contain_text("Dead link")
     expect(page.locator("[data-dead]")).to_contain_text("The doctor says:")
-    expect(page.locator(".waterfall")).to_contain_text("dead link")
+    expect(page.locator(".waterfall")).to_contain_text("no samples")
 
 
 def test_a_server_that_goes_is_told_and_one_that_comes_back_needs_no_reload(

@@ -109,7 +109,7 @@ def describe(span: Span, mark: SpanMark) -> str:
     elif mark.instead:
         parts.append(f"{mark.instead} in its span profile")
     elif mark.dead:
-        parts.append("dead link: its profile ID leads to no samples")
+        parts.append("its profile ID leads to no samples")
     return ", ".join(parts)
 
 
@@ -201,7 +201,7 @@ def _text(span: Span, mark: SpanMark, left: float, width: float, base: int) -> s
     elif mark.instead:
         words.append(tag("tspan", {}, plain(f" · {mark.instead}")))
     elif mark.dead:
-        words.append(tag("tspan", {"class": "dead-text"}, " · dead link"))
+        words.append(tag("tspan", {"class": "dead-text"}, " · no samples"))
     end = left + width
     if end <= _ROOM_RIGHT:
         return tag("text", {"class": "aside", "x": percent(end), "dx": 6, "y": base}, *words)

@@ -31,7 +31,7 @@ def test_the_list_shows_a_linked_request_with_its_cpu(page: FlaskClient, store_r
     assert "linked</span>" in text
 
 
-def test_the_list_tells_dead_links_short_spans_and_spans_without_profile_id_apart(
+def test_the_list_tells_spans_without_samples_short_spans_and_spans_without_profile_id_apart(
     page: FlaskClient, store_ride: StoreRide
 ) -> None:
     dead = store_ride(a_service())
@@ -41,7 +41,7 @@ def test_the_list_tells_dead_links_short_spans_and_spans_without_profile_id_apar
 
     words = [page.get(f"/?service={one.service}").text for one in (dead, short, bare, fresh)]
 
-    for text, word in zip(words, ["dead link", "too short", "no profile ID", "awaited"], strict=True):
+    for text, word in zip(words, ["no samples", "too short", "no profile ID", "awaited"], strict=True):
         assert f"</span> {word}</span>" in text
 
 
