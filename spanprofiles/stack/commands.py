@@ -6,6 +6,8 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,14 @@ from spanprofiles.stack.complaints import explain
 from spanprofiles.stack.errors import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 #: The oldest docker-compose that waits for a service to have ended well.
 _OLDEST = (1, 29)
 _INTERRUPTED = {130, -signal.SIGINT}
+_LOOK_S = 2.0
+_PATIENCE_S = 10.0
 _QUICK_S = 60
 _LONG_S = 1800
 
@@ -92,6 +96,40 @@ class Commands:
             raise KeyboardInterrupt
         return Outcome(done.returncode, done.stdout, done.stdout + done.stderr)
 
+    def run_unless(self, command: Sequence[str], timeout_s: float, is_lost: Callable[[], bool]) -> Outcome:
+        """Run a command to its end, or until it cannot succeed any more.
+
+        Args:
+            command: the program and its arguments.
+            timeout_s: longest time it may take, s.
+            is_lost: is asked every other second.
+
+        Raises:
+            KeyboardInterrupt: as :meth:`run`.
+        """
+        program = shutil.which(command[0], path=self.environment.get("PATH"))
+        if program is None:
+            return Outcome(127, "", f"{command[0]}: command not found")
+        with tempfile.TemporaryFile("w+", errors="replace") as said:
+            process = subprocess.Popen(
+                [program, *command[1:]],
+                cwd=self.directory,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+            deadline = time.monotonic() + timeout_s
+            try:
+                while _is_running(process) and time.monotonic() < deadline and not is_lost():
+                    pass
+            finally:
+                _end(process)
+            if process.returncode in _INTERRUPTED:
+                raise KeyboardInterrupt
+            said.seek(0)
+            return Outcome(process.returncode, "", said.read())
+
     def docker(self, *arguments: str, timeout_s: float = _QUICK_S) -> Outcome:
         """Run ``docker`` with arguments."""
         return self.run(["docker", *arguments], timeout_s)
@@ -113,6 +151,25 @@ class Commands:
         return Outcome(done.returncode, "", done.stderr)
 
 
+def _is_running(process: subprocess.Popen[bytes]) -> bool:
+    """Wait for the end of a process for a while; tell whether it has not come."""
+    try:
+        process.wait(_LOOK_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 @dataclass(frozen=True)
 class Compose:
     """One of the two generations of Compose.
@@ -128,6 +185,10 @@ class Compose:
     def run(self, *arguments: str, timeout_s: float = _LONG_S) -> Outcome:
         """Run Compose with arguments."""
         return self.commands.run([*self.words, *arguments], timeout_s)
+
+    def run_unless(self, is_lost: Callable[[], bool], *arguments: str) -> Outcome:
+        """Run Compose with arguments to its end, or until it cannot succeed any more."""
+        return self.commands.run_unless([*self.words, *arguments], _LONG_S, is_lost)
 
     def __str__(self) -> str:
         return " ".join(self.words)

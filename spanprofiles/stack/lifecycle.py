@@ -51,7 +51,14 @@ def up(commands: Commands, settings: Settings, tell: Tell) -> None:
     try:
         _build(compose, tell)
         tell(f"starting the stack with {compose}; it takes half a minute until everything works")
-        started = compose.run("up", "--detach", "--no-build", "--remove-orphans")
+        started = compose.run_unless(
+            # Compose waits two minutes for a service that ends again and again. Where a stack ran before, it stops some.
+            lambda: not ran_before and any(one.fault for one in containers(commands, settings.project)),
+            "up",
+            "--detach",
+            "--no-build",
+            "--remove-orphans",
+        )
         if not started.succeeded:
             raise _failure(commands, settings, started)
         _await_health(commands, settings)

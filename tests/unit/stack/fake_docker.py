@@ -19,7 +19,7 @@ PROJECT = "span-profiles"
 
 _PROGRAM = """\
 #!{python} -S
-import json, os, re, sys
+import json, os, re, sys, time
 from pathlib import Path
 
 here = Path({folder!r})
@@ -31,6 +31,7 @@ for answer in json.loads((here / "answers.json").read_text()):
     if re.search(answer["command"], line) and (
         not answer["after"] or any(re.search(answer["after"], call) for call in calls)
     ):
+        time.sleep(answer["seconds"])
         sys.stdout.write(answer["out"])
         sys.stderr.write(answer["err"])
         sys.exit(answer["code"])
@@ -122,7 +123,7 @@ class Machine:
 
     def answer(self, *answers: Mapping[str, Any]) -> None:
         """Let the programs answer so, before all that they were told so far."""
-        complete = [{"out": "", "err": "", "code": 0, "after": "", **answer} for answer in answers]
+        complete = [{"out": "", "err": "", "code": 0, "after": "", "seconds": 0, **answer} for answer in answers]
         self.answers = complete + self.answers
 
     def runs(self, *found: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,18 @@ def test_a_start_that_compose_gives_up_is_told_the_same_way(machine: Machine, ge
     assert first.startswith("make up: the stack did not start: pyroscope is unhealthy; the disk is full: ")
     assert "  | health check: level=error msg=upload failed: no space left on device" in others
     assert machine.removed == [f"{generation} down --remove-orphans --volumes"]
+
+
+def test_a_service_that_ends_again_and_again_is_told_before_compose_gives_up(machine: Machine) -> None:
+    machine.answer({"command": "compose up", "seconds": 600})
+    machine.runs(container("tempo", "starting", state="restarting", code=1, restarts=3))
+    began = time.monotonic()
+
+    done = machine.make("up")
+
+    assert done.stderr.startswith("make up: the stack did not start: tempo keeps on ending, with exit code 1\n")
+    assert machine.removed == ["docker compose down --remove-orphans --volumes"]
+    assert time.monotonic() - began < 300
 
 
 def test_configuration_that_a_container_may_not_read_is_named(machine: Machine) -> None:
