@@ -52,7 +52,7 @@ def up(commands: Commands, settings: Settings, tell: Tell) -> None:
         _build(compose, tell)
         tell(f"starting the stack with {compose}; it takes half a minute until everything works")
         started = compose.run_unless(
-            # Compose waits two minutes for a service that ends again and again. Where a stack ran before, it stops some.
+            # Compose waits two minutes for a service that ends again and again. It stops some where a stack ran before.
             lambda: not ran_before and any(one.fault for one in containers(commands, settings.project)),
             "up",
             "--detach",
