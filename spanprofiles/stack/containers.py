@@ -57,8 +57,19 @@ class Container:
         if self.state in {"exited", "dead"} and not self.works:
             return f"ended with exit code {self.exit_code}"
         if self.restarts >= _RESTARTS:
-            return f"keeps on ending, with exit code {self.exit_code}"
-        return "is unhealthy" if self.health == "unhealthy" else ""
+            return self._ending
+        # One that is about to be started again is called unhealthy as well.
+        return "is unhealthy" if self.health == "unhealthy" and self.state == "running" else ""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it, be it not for good, or nothing: looked at once nobody waits for it any more."""
+        return self.fault or (self._ending if self.restarts and not self.works else "")
+
+    @property
+    def _ending(self) -> str:
+        code = "" if self.state == "running" else f", with exit code {self.exit_code}"
+        return f"keeps on ending{code}"
 
 
 def containers(commands: Commands, project: str) -> list[Container]:

@@ -152,14 +152,14 @@ def _failure(commands: Commands, settings: Settings, started: Outcome | None) ->
     port = taken_port(said)
     if port is not None and port in settings.ports.values():
         return port_is_taken(settings, port)
-    bad = [one for one in containers(commands, settings.project) if one.fault]
+    bad = [one for one in containers(commands, settings.project) if one.trouble]
     # The others only wait for those that have failed.
     lines: list[str] = []
     for one in bad:
         lines += [f"the last lines of {one.service}:", *_quoted(last_lines(commands, one))]
     reason = reason_in_log("\n".join([said, *lines]))
     if bad:
-        what = " and ".join(f"{one.service} {one.fault}" for one in bad)
+        what = " and ".join(f"{one.service} {one.trouble}" for one in bad)
     elif started is not None:
         what, reason = explain(said), ""
     else:

@@ -68,6 +68,7 @@ UNHEALTHY = container("pyroscope", "unhealthy", check="level=error msg=upload fa
             "tempo keeps on ending, with exit code 2",
         ),
         (container("tempo", "", state="exited", code=1, restart="no"), "tempo ended with exit code 1"),
+        (container("tempo", "starting", restarts=4), "tempo keeps on ending"),
     ],
 )
 def test_a_service_that_does_not_work_is_named_and_its_last_lines_are_shown(
@@ -106,6 +107,19 @@ def test_a_start_that_compose_gives_up_is_told_the_same_way(machine: Machine, ge
     assert first.startswith("make up: the stack did not start: pyroscope is unhealthy; the disk is full: ")
     assert "  | health check: level=error msg=upload failed: no space left on device" in others
     assert machine.removed == [f"{generation} down --remove-orphans --volumes"]
+
+
+def test_a_service_that_compose_gave_up_while_it_was_started_again_is_named(machine: Machine) -> None:
+    """docker-compose 1.29 does so after the first end: a container that is about to start again is called unhealthy."""
+    machine.answer({"command": "compose up", "err": 'ERROR: for grafana  Container "4175" is unhealthy.\n', "code": 1})
+    machine.runs(container("tempo", "unhealthy", state="restarting", code=1, restarts=1))
+    machine.answer({"command": "^docker logs", "err": "line 3: field nonsense not found\n"})
+
+    done = machine.make("up")
+
+    first, *others = done.stderr.splitlines()
+    assert first == "make up: the stack did not start: tempo keeps on ending, with exit code 1"
+    assert "  | line 3: field nonsense not found" in others
 
 
 def test_a_service_that_ends_again_and_again_is_told_before_compose_gives_up(machine: Machine) -> None:
