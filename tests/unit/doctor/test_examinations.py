@@ -111,12 +111,16 @@ def test_work_on_threads_where_the_label_does_not_follow_is_named_and_not_taken_
 def test_where_no_sample_of_it_carries_a_span_id_a_service_that_computes_is_broken_and_one_that_waits_is_not(
     embedded_pair: Endpoints,
 ) -> None:
-    tell(embedded_pair, "unlabelled", [Ride(ago_s=30 + 3 * one, ms=300, cpu_ms=250, label="") for one in range(5)])
-    tell(embedded_pair, "waits", [Ride(ago_s=30 + 3 * one, ms=300, cpu_ms=0, label="") for one in range(5)])
+    tell(
+        embedded_pair,
+        "computes-unlabelled",
+        [Ride(ago_s=30 + 3 * one, ms=300, cpu_ms=250, label="") for one in range(5)],
+    )
+    tell(embedded_pair, "only-waits", [Ride(ago_s=30 + 3 * one, ms=300, cpu_ms=0, label="") for one in range(5)])
 
-    says = "no sample of unlabelled carries the ID of one of 5 .*search.*Stack"
-    assert_broken(examine(embedded_pair, service="unlabelled", upload_interval_s=1), "sample labels", says)
-    waits = examine(embedded_pair, service="waits", upload_interval_s=1)
+    says = "no sample of computes-unlabelled carries the ID of one of 5 .*search.*Stack"
+    assert_broken(examine(embedded_pair, service="computes-unlabelled", upload_interval_s=1), "sample labels", says)
+    waits = examine(embedded_pair, service="only-waits", upload_interval_s=1)
     assert (waits.broken, waits.verdict) == (None, Verdict.DOUBTFUL)
     assert {one.cause for one in waits.unlinked} == {Cause.WAITING}
 
