@@ -23,7 +23,7 @@ app.conf.worker_prefetch_multiplier = 1
 
 
 @app.task
-def resize_picture(number, pixels=1_500_000):
+def resize_picture(number, pixels=4_000_000):
     total = sum(pixel * pixel % 7 for pixel in range(pixels))
     print(f"picture {number} is resized")
     return total

@@ -15,7 +15,7 @@ _NAMES = 8
 # So many spans that run so long are seen in a profile even where nearly all of it is waiting: to answer a request, and
 # to export its span, takes CPU.
 _ENOUGH_SPANS = 5
-_ENOUGH_NS = 2_000_000_000
+_ENOUGH_NS = 1_000_000_000
 
 # A process that only forks the one that works, and looks after it, spends no more of the time. Where none is forked, it
 # is the process of the spans itself that spends so little, unless there is nothing at all.

@@ -117,6 +117,9 @@ def test_where_no_sample_of_it_carries_a_span_id_a_service_that_computes_is_brok
         [Ride(ago_s=30 + 3 * one, ms=300, cpu_ms=250, label="") for one in range(5)],
     )
     tell(embedded_pair, "only-waits", [Ride(ago_s=30 + 3 * one, ms=300, cpu_ms=0, label="") for one in range(5)])
+    exports = ("BatchProcessor.worker", "OTLPSpanExporter.export", "send")  # the agent runs where the spans come from
+    host = {"hostname": "h1"}
+    push_samples(embedded_pair, "only-waits", [(exports, 10_000_000, host)], time.time_ns() - 30 * 10**9)
 
     says = "no sample of computes-unlabelled carries the ID of one of 5 .*search.*Stack"
     assert_broken(examine(embedded_pair, service="computes-unlabelled", upload_interval_s=1), "sample labels", says)

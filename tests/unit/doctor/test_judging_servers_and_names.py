@@ -221,7 +221,7 @@ def test_profiles_that_hold_next_to_no_cpu_around_the_spans_are_of_another_proce
 
 @pytest.mark.parametrize(
     "other",
-    [{"cpu_ns": 400 * MS}, {"exports_spans": True}, {"spans": 4}, {"time_ns": S}],
+    [{"cpu_ns": 400 * MS}, {"exports_spans": True}, {"spans": 4}, {"time_ns": S - 1}],
     ids=["it computes", "it exports the spans", "few spans", "a short time"],
 )
 def test_profiles_that_may_be_of_the_process_whose_spans_run_are_in_order(other: dict[str, Any]) -> None:
