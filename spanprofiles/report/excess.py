@@ -21,13 +21,13 @@ _REASONS = {
 
 
 def cpu_excess(span: Span, cpu_ns: int) -> str:
-    """Explain CPU that is more than the span's duration; an empty text where it is not.
+    """Explain CPU that is more than the span's duration by a sample or more; an empty text where it is not.
 
     Args:
         span: the span.
         cpu_ns: CPU in its span profile, ns.
     """
-    if cpu_ns <= span.duration_ns:
+    if cpu_ns - span.duration_ns < SAMPLE_PERIOD_NS:  # figures that come in tens of ms need no reason
         return ""
     head = f"{duration(cpu_ns)} of CPU is more than the {duration(span.duration_ns)} that the span lasted."
     most_ns = most_by_chance(span.duration_ns)

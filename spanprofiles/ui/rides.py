@@ -10,7 +10,7 @@ from enum import Enum
 from spanprofiles.clients import FoundSpan, FoundTrace, TempoClient
 from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
-from spanprofiles.model.sampling import is_too_short
+from spanprofiles.model.sampling import SAMPLE_PERIOD_NS, is_too_short
 from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
 from spanprofiles.ui.filters import HTTP_METHOD_ATTRIBUTES, HTTP_STATUS_ATTRIBUTES, LIMIT, Filters
 from spanprofiles.ui.peers import Kind, Peers, Standing
@@ -232,9 +232,9 @@ def _row(ride: Ride, known: Mapping[str, Known]) -> Row:
 
 
 def _excess(ride: Ride, known: Mapping[str, Known], cpu_ns: int) -> str:
-    if cpu_ns <= ride.duration_ns:
+    if cpu_ns - ride.duration_ns < SAMPLE_PERIOD_NS:
         return ""
-    if any(known[span.profile_id].cpu_ns > span.end_ns - span.start_ns for span in ride.spans):
+    if any(known[one.profile_id].cpu_ns - (one.end_ns - one.start_ns) >= SAMPLE_PERIOD_NS for one in ride.spans):
         return "More CPU than it lasted: open it to see why"
     return f"The CPU of {len(ride.spans)} spans is added up: together more than the longest of them lasted"
 

@@ -14,8 +14,8 @@ def span(milliseconds: int, language: str = "") -> Span:
     return Span("a" * 32, "b" * 16, None, "GET /bike", SpanKind.SERVER, 0, milliseconds * MS, resource=resource)
 
 
-@pytest.mark.parametrize("cpu_ms", [0, 50, 100])
-def test_cpu_that_fits_into_the_span_needs_no_words(cpu_ms: int) -> None:
+@pytest.mark.parametrize("cpu_ms", [0, 50, 100, 109])
+def test_cpu_that_fits_into_the_span_or_is_less_than_a_sample_more_needs_no_words(cpu_ms: int) -> None:
     assert cpu_excess(span(100), cpu_ms * MS) == ""
 
 
