@@ -28,6 +28,8 @@ def test_without_the_span_processor_the_doctor_says_which_line_is_missing(
     with pytest.raises(AssertionError, match="no local root span"):
         span_profiles.linked_span(response)
 
+    span_profiles.find('{ resource.service.name = "bare-basket" }')  # the doctor searches, which Tempo answers later
+
     broken = span_profiles_doctor("bare-basket").broken
 
     assert broken.hop == "profile ID"
