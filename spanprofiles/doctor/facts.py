@@ -141,6 +141,11 @@ class ProfileFacts:
     refused: tuple[Refusal, ...] = ()
 
     @property
+    def has_span_names(self) -> bool:
+        """Whether samples of the service carry the names of spans, which agents put beside their IDs."""
+        return any("span_name" in one for one in self.series)
+
+    @property
     def types(self) -> tuple[str, ...]:
         """The profile types of the service."""
         return tuple(sorted({one["__profile_type__"] for one in self.series if "__profile_type__" in one}))

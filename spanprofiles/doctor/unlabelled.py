@@ -106,9 +106,8 @@ def groups(facts: Facts, uploads: Uploads) -> list[Group]:
         key: [_busy(one.span, outlasting.get(one.span.span_id, ()), key[2]) for one in links]
         for key, links in sorted_out.items()
     }
-    series = facts.profiles.series if facts.profiles else ()
     has_labels = bool(found.exemplars) or any(one.is_linked for one in found.links)
-    has_labels = has_labels or any("span_name" in one for one in series)
+    has_labels = has_labels or bool(facts.profiles and facts.profiles.has_span_names)
     made = []
     for key, links in sorted_out.items():
         others = [interval for other, intervals in busy.items() if other != key for interval in intervals]

@@ -43,7 +43,7 @@ def links(case: Case, carrying: Sequence[Span], profiles: ProfileFacts) -> LinkF
     # before the spans are asked for: what is seen here is there for them as well
     uploads = [_in_time(case, one) for one in case.pyroscope.totals(case.window(), case.step_s, _labels(label))]
     found = _located(case, case.each(lambda span: _near(case, span), spans))
-    names = any("span_name" in labels for labels in profiles.series)
+    names = profiles.has_span_names
     is_linked = any(one.is_linked for one in found)
     seen = exemplars(case) if not is_linked else ()
     unlabelled: Sequence[ProfileSeries] | None = uploads

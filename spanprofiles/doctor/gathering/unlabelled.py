@@ -34,7 +34,7 @@ def unlabelled_functions(case: Case, facts: Facts, uploads: Uploads) -> dict[Gro
     suspected = [one for one in groups(facts, uploads) if one.explains is not Explains.NO]
     suspected.sort(key=lambda one: -(one.cpu.cpu_ns if one.cpu else 0.0))
     found = facts.links or LinkFacts()
-    has_names = any("span_name" in labels for labels in (facts.profiles.series if facts.profiles else ()))
+    has_names = bool(facts.profiles and facts.profiles.has_span_names)
     selector = without_span(case.selector) if has_names else case.selector
 
     def ask(group: Group) -> tuple[GroupKey, Functions]:

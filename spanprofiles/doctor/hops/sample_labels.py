@@ -34,7 +34,7 @@ def judge(facts: Facts) -> Finding:
     half = half_labelled(facts, uploads, without)
     lost_spans = sum(len(one.links) for one in lost)
     exemplars = found.exemplars
-    has_names = any("span_name" in one for one in (facts.profiles.series if facts.profiles else ()))
+    has_names = bool(facts.profiles and facts.profiles.has_span_names)
     seen = {
         "linked": linked,
         "spans": len(found.links),
