@@ -12,8 +12,10 @@ from locust import HttpUser, between, events, task
 from locust.clients import ResponseContextManager
 from locust.env import Environment
 from locust.runners import WorkerRunner
+from locust.web import WebUI
 
 from loadgen.bad_requests import BAD_REQUESTS
+from loadgen.page import Bounds, protect
 from loadgen.regions import RegionUrl, ask_for_names
 from loadgen.settings import Settings, SettingsError
 from loadgen.slowest import SlowestRequests, SlowRequest, format_table, write_report
@@ -194,6 +196,18 @@ def listen_on_loopback(parser: ArgumentParser, **_: Any) -> None:
     parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
 
 
+def guard_page(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
+    """Let other sites do nothing with Locust's page, and nobody start a load without bounds."""
+    if web_ui is None or web_ui.app is None:
+        return
+    options = environment.parsed_options
+    asked_for = getattr(options, "num_users", None) or 0  # who may write the command line may have more riders
+    given = getattr(options, "host", None)
+    urls = settings.urls or ((given.rstrip("/"),) if given else ())
+    hosts = [*settings.page_hosts, web_ui.host] if web_ui.host else settings.page_hosts
+    protect(web_ui.app, Bounds(max(settings.most_riders, asked_for), frozenset(urls)), hosts)
+
+
 def watch(environment: Environment, **_: Any) -> None:
     """Collect the slowest requests of this process, or of all workers, and report them at the end."""
 
@@ -247,4 +261,5 @@ def _report() -> None:
 
 _hooks: Any = events  # Locust gives their methods no types
 _hooks.init_command_line_parser.add_listener(listen_on_loopback)
+_hooks.init.add_listener(guard_page)
 _hooks.init.add_listener(watch)

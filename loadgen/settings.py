@@ -5,6 +5,8 @@
 | `LOADGEN_URLS` | base URLs of the regions, with commas between them | the one of `--host` |
 | `LOADGEN_SLOWEST` | how many of the slowest requests are reported (1 to 1000) | `10` |
 | `LOADGEN_REPORT` | file the slowest requests are written to as JSON, besides the table | none |
+| `LOADGEN_MOST_RIDERS` | riders at once that Locust's page may start (1 to 10000); `--users` may be more | `50` |
+| `LOADGEN_PAGE_HOSTS` | names of this machine that Locust's page answers to, besides localhost, with commas | none |
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ class Settings:
     urls: tuple[str, ...] = ()
     slowest: int = 10
     report: Path | None = None
+    most_riders: int = 50
+    page_hosts: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -42,8 +46,10 @@ class Settings:
         given = {name: value.strip() for name, value in source.items() if value.strip()}
         return cls(
             urls=_urls(given.get("LOADGEN_URLS", "")),
-            slowest=_slowest(given.get("LOADGEN_SLOWEST", str(cls.slowest))),
+            slowest=_whole_number(given, "LOADGEN_SLOWEST", cls.slowest, 1000),
             report=_report(given.get("LOADGEN_REPORT")),
+            most_riders=_whole_number(given, "LOADGEN_MOST_RIDERS", cls.most_riders, 10_000),
+            page_hosts=_hosts(given.get("LOADGEN_PAGE_HOSTS", "")),
         )
 
 
@@ -60,10 +66,19 @@ def _urls(value: str) -> tuple[str, ...]:
     return urls
 
 
-def _slowest(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", value) or not 1 <= int(value) <= 1000:
-        raise SettingsError(f"LOADGEN_SLOWEST is {value!r}; it must be a whole number from 1 to 1000")
+def _whole_number(given: Mapping[str, str], name: str, default: int, most: int) -> int:
+    value = given.get(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,5}", value) or not 1 <= int(value) <= most:
+        raise SettingsError(f"{name} is {value!r}; it must be a whole number from 1 to {most}")
     return int(value)
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+    for host in hosts:
+        if not re.fullmatch(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}", host):
+            raise SettingsError(f"LOADGEN_PAGE_HOSTS has {host!r}; it must be names without port, such as loadgen")
+    return hosts
 
 
 def _report(value: str | None) -> Path | None:

@@ -101,9 +101,15 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
         "LOADGEN_URLS": "http://127.0.0.1:5001/, http://127.0.0.1:5002",
         "LOADGEN_SLOWEST": "3",
         "LOADGEN_REPORT": str(tmp_path / "report.json"),
+        "LOADGEN_MOST_RIDERS": "200",
+        "LOADGEN_PAGE_HOSTS": "Loadgen, 10.0.0.1",
     }
     assert Settings.from_environment(environment) == Settings(
-        ("http://127.0.0.1:5001", "http://127.0.0.1:5002"), 3, tmp_path / "report.json"
+        ("http://127.0.0.1:5001", "http://127.0.0.1:5002"),
+        3,
+        tmp_path / "report.json",
+        200,
+        ("loadgen", "10.0.0.1"),
     )
 
 
@@ -115,6 +121,10 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
         ("LOADGEN_SLOWEST", "0"),
         ("LOADGEN_SLOWEST", "1001"),
         ("LOADGEN_SLOWEST", "all"),
+        ("LOADGEN_MOST_RIDERS", "0"),
+        ("LOADGEN_MOST_RIDERS", "10001"),
+        ("LOADGEN_PAGE_HOSTS", "http://loadgen"),
+        ("LOADGEN_PAGE_HOSTS", "loadgen,*"),
         ("LOADGEN_REPORT", "/"),
         ("LOADGEN_REPORT", "/nowhere/at/all.json"),
     ],
