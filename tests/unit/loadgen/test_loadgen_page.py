@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -39,7 +39,9 @@ class Page:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, method: str, path: str, headers: dict[str, str] | None = None, **form: str) -> Answer:
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
+    ) -> Answer:
         """Send a request as it is; "{port}" in a header is replaced."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         sent = {name: value.replace("{port}", str(self.port)) for name, value in (headers or {}).items()}
@@ -89,7 +91,7 @@ FOREIGN: list[dict[str, str]] = [
 @pytest.mark.parametrize("path", ["/swarm", "/stop", "/stats/reset", "/user"])
 def test_another_site_changes_nothing(page: Page, path: str, headers: dict[str, str]) -> None:
     asked = len(page.region.asked)
-    answer = page.ask("POST", path, headers, **SOME_RIDERS)
+    answer = page.ask("POST", path, headers, SOME_RIDERS)
     assert answer.status == 403, answer.body
     assert not [name for name in answer.headers if name.startswith("access-control-")]
     assert len(page.region.asked) == asked
@@ -157,13 +159,13 @@ def test_a_load_beyond_the_bounds_or_on_another_machine_is_not_started(
     page: Page, form: dict[str, str], told: str
 ) -> None:
     asked = len(page.region.asked)
-    answer = page.ask("POST", "/swarm", **(SOME_RIDERS | form))
+    answer = page.ask("POST", "/swarm", form=SOME_RIDERS | form)
     assert answer.status == 400
     assert json.loads(answer.body)["success"] is False
     assert told in json.loads(answer.body)["message"]
     assert len(page.region.asked) == asked
     # Locust's own page shows the reason of an answer with 200 alone.
-    shown = page.ask("POST", "/swarm", SAME_ORIGIN, **(SOME_RIDERS | form))
+    shown = page.ask("POST", "/swarm", SAME_ORIGIN, SOME_RIDERS | form)
     assert (shown.status, shown.body) == (200, answer.body)
 
 
@@ -173,9 +175,9 @@ def test_a_field_given_twice_is_bounded_twice(page: Page) -> None:
 
 
 def test_riders_are_changed_by_nobody_and_a_large_body_is_refused(page: Page) -> None:
-    answer = page.ask("POST", "/user", {"Content-Type": "application/json"}, host="http://evil.example")
+    answer = page.ask("POST", "/user", form={"host": "http://evil.example"})
     assert (answer.status, "not here" in answer.body) == (403, True)
-    assert page.ask("POST", "/swarm", **SOME_RIDERS, profile="x" * 20_000).status == 413
+    assert page.ask("POST", "/swarm", form=SOME_RIDERS | {"profile": "x" * 20_000}).status == 413
 
 
 def test_the_demos_page_calls_riders_and_sends_all_of_them_home(page: Page) -> None:
@@ -199,7 +201,7 @@ def test_the_demos_page_says_why_locust_refused(page: Page, monkeypatch: pytest.
 def test_the_form_of_locusts_own_page_starts_riders_on_the_region_it_shows(page: Page) -> None:
     own = {"Host": "localhost:{port}", "Origin": "http://localhost:{port}"} | SAME_ORIGIN
     form = {"user_count": "2", "spawn_rate": "50", "host": page.region.url, "run_time": "1m", "profile": ""}
-    answer = page.ask("POST", "/swarm", own, **form)
+    answer = page.ask("POST", "/swarm", own, form)
     assert (answer.status, json.loads(answer.body)["success"]) == (200, True), answer.body
     poll(lambda: int(json.loads(page.ask("GET", "/stats/requests", own).body)["user_count"] == 2))
     assert json.loads(page.ask("POST", "/stop", own).body)["success"] is True
