@@ -13,7 +13,7 @@ from spanprofiles.doctor.facts import Facts, Link, LinkFacts, Place
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.doctor.unlabelled import Group, groups, lasts_ns, outlasting_spans
 from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, Arrival, Uploads
-from spanprofiles.model import Span
+from spanprofiles.model import Span, languages
 from spanprofiles.model.profile_types import Kind
 from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS, is_too_short
 from spanprofiles.model.unlabelled import Explains
@@ -256,9 +256,11 @@ def _explain(
     if group is not None and cpu is not None and group.explains is Explains.NO:
         spent = f"{cpu.cpu_ns / 1e6:.0f} ms of CPU without a span ID"
         others = f" around the {len(group.links)} span(s) like it" if group and len(group.links) > 1 else " around it"
-        return Explanation(span, Cause.WAITING, f"{lasted}, and its process spent {spent}{others}")
+        return Explanation(span, Cause.WAITING, f"{lasted}, and its process spent {spent}{others}{_unseen(span)}")
     if cpu is None and around_ns <= SAMPLE_PERIOD_NS:  # so little cannot have been its work, whoever it belongs to
-        return Explanation(span, Cause.WAITING, f"{lasted}, and there is no CPU of its process in that time")
+        return Explanation(
+            span, Cause.WAITING, f"{lasted}, and there is no CPU of its process in that time{_unseen(span)}"
+        )
     compared = f"{rate:.0%} of the others named {span.name!r} have any sample" if rate is not None else ""
     spent_ns = around_ns if cpu is None else cpu.cpu_ns
     whose = "" if cpu is None or not cpu.is_exact else " without a span ID"
@@ -267,6 +269,12 @@ def _explain(
     return Explanation(
         span, Cause.UNCLEAR, f"{', '.join(word for word in words if word)}; it waited, or its work carries no span ID"
     )
+
+
+def _unseen(span: Span) -> str:
+    """Say what work looks like waiting, because the language's agent does not see it."""
+    unseen = languages.of_resource(span.resource).unseen
+    return f" ({unseen} would look the same)" if unseen else ""
 
 
 def _distance(link: Link) -> str:

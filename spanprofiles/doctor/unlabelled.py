@@ -34,6 +34,9 @@ _EACH_NS = MANY_PERIODS * SAMPLE_PERIOD_NS
 # Linked spans are looked at where their samples leave so much of their time unexplained.
 _OPEN_SHARE = 0.5
 
+# So large a part of the time around short spans is more than it takes to answer requests.
+_BUSY_SHARE = 0.3
+
 # Imports of modules have so much of the CPU of a process that starts.
 _MOSTLY_START_UP = 0.5
 
@@ -77,6 +80,14 @@ class Group:
         ):
             return Explains.PERHAPS
         return self.cpu.explains
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether short spans have much CPU around them, and the process was never idle to compare it with."""
+        cpu = self.cpu
+        if not self.are_short or cpu is None or cpu.usual_ns is not None or self.is_starting:
+            return False
+        return cpu.cpu_ns >= max(_EACH_NS * len(self.links), _BUSY_SHARE * cpu.looked_at_ns)
 
     @property
     def is_starting(self) -> bool:

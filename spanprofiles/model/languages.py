@@ -28,6 +28,7 @@ class Language:
         cpu: what turns CPU profiling on.
         labels: what makes it put span IDs on samples.
         unlabelled: what a span does that is sampled without its ID.
+        unseen: what work its profiler never samples, as the subject of a sentence; empty where no such is known.
         hand_over: where work loses its span's label, and how it keeps it; empty where nothing is known to keep it.
         tasks: what shares a thread, so that one's label may be on another's samples; empty where nothing does.
         follower: a span processor that keeps such tasks apart; empty where none is known.
@@ -49,6 +50,7 @@ class Language:
         "use a profiling agent that labels samples with the spans that run, and the span processor made for it"
     )
     unlabelled: str = "work handed to another thread may carry no label"
+    unseen: str = ""
     hand_over: str = ""
     tasks: str = ""
     follower: str = ""
@@ -142,6 +144,7 @@ _PYTHON = Language(
         "work handed to another thread or task carries no label, nor does code that releases the interpreter lock; in"
         " asyncio a sample may carry its neighbour's ID"
     ),
+    unseen="native code that releases the interpreter lock, or a child process,",
     hand_over=(
         "the official span processor's label does not follow work into a thread pool, an executor, a background task or"
         " a thread of its own (FastAPI and Starlette run plain def endpoints so): use"

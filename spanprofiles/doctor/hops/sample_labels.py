@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from spanprofiles.doctor import agents
 from spanprofiles.doctor.explaining import cpu_without_id, is_long, uploads_of
 from spanprofiles.doctor.facts import Facts, LinkFacts
@@ -54,10 +56,15 @@ def judge(facts: Facts) -> Finding:
         evidence = (carried, *(_sentence(one) for one in lost[:_NAMES]), *reasons)
         is_broken = lost_spans >= _BROKEN_SHARE * (linked + lost_spans) or bool(facts.trace_id)
         verdict = Verdict.BROKEN if is_broken else Verdict.DOUBTFUL
-        return Finding(HOP, verdict, evidence, seen, _advice(facts, has_labels=bool(linked or exemplars or has_names)))
+        return Finding(
+            HOP, verdict, evidence, seen, _advice(facts, lost, has_labels=bool(linked or exemplars or has_names))
+        )
     if half:
         evidence = (carried, *(_half(one) for one in half[:_NAMES]))
-        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _advice(facts, has_labels=True))
+        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _advice(facts, half, has_labels=True))
+    undecided = [one for one in without if one.is_undecided and _is_asked_about(one, facts)]
+    if undecided and linked:
+        return _undecided(facts, carried, undecided, seen)
     if linked:
         return Finding(HOP, Verdict.OK, (carried,), seen)
     if exemplars or (exemplars is None and has_names):
@@ -77,11 +84,19 @@ def judge(facts: Facts) -> Finding:
     busy = [one for one in without if one.cpu and not one.are_short and _computed(one, one.cpu)]
     if busy:
         evidence = (carried, *(_sentence(one) for one in busy[:_NAMES]), *facts.refused_profiles, *reasons)
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(facts, has_labels=False))
+        return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(facts, busy, has_labels=False))
+    if undecided:
+        return _undecided(facts, carried, undecided, seen)
     spent_ns = sum(one.cpu.cpu_ns for one in without if one.cpu)
     little = f"around them its profiles hold {spent_ns / 1e6:.0f} ms of CPU: too little to tell why"
     evidence = (carried, little, *facts.refused_profiles, *reasons)
     return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, f"{_COMPUTE}; if there is still none: {agents.advice(facts)}")
+
+
+def _undecided(facts: Facts, carried: str, groups: list[Group], seen: Mapping[str, object]) -> Finding:
+    """Doubt short spans around which their process computes all the time."""
+    evidence = (carried, *(_sentence(one) for one in groups[:_NAMES]), _NEVER_IDLE, *agents.evidence(facts))
+    return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, f"{_LET_IT_REST}: {_advice(facts, groups, has_labels=True)}")
 
 
 def _wall_time(facts: Facts, spans: list[Span]) -> str:
@@ -132,13 +147,19 @@ def _half(group: Group) -> str:
     return f"{left}; {cpu_without_id(group)}"
 
 
-def _advice(facts: Facts, *, has_labels: bool) -> str:
+def _advice(facts: Facts, without: Sequence[Group], *, has_labels: bool) -> str:
     if agents.cannot_link(facts):
         return agents.advice(facts)
-    after = [_AFTERWARDS] if any(outlasting_spans(facts).values()) else []
+    goes_on = any(outlasting_spans(facts).values()) or any(one.are_short for one in without)
+    after = [_AFTERWARDS] if goes_on else []
     never = [] if has_labels else [agents.advice(facts)]
     return "; ".join([*never, *after, facts.advice(lambda one: one.elsewhere_advice)])
 
 
 _COMPUTE = "send requests that compute for 50 ms and more: short and waiting spans may have no sample at all"
-_AFTERWARDS = "the span has ended when the work begins or goes on"
+_NEVER_IDLE = "whose work that is cannot be told: the process was never idle, so there is nothing to compare it with"
+_LET_IT_REST = (
+    "send no request for 10 s, look again; where those functions work for the requests (a streamed body, a thread that"
+    " one starts)"
+)
+_AFTERWARDS = "the span has ended when the work begins or goes on: give that work a span of its own"

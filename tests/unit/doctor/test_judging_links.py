@@ -41,6 +41,17 @@ def test_a_span_alone_of_its_name_waited_if_its_process_computed_next_to_nothing
     assert causes(facts(unlinked(a_span(ms=400)), series=[uploads(cpu_ms=1)])) == [Cause.WAITING]
 
 
+def test_what_pythons_agent_never_samples_is_told_beside_a_span_that_seems_to_have_waited() -> None:
+    python, go = ({"telemetry.sdk.language": key} for key in ("python", "go"))
+
+    of_python, of_go = (
+        explain(facts(unlinked(a_span(ms=400, resource=one)), series=[uploads(cpu_ms=1)])) for one in (python, go)
+    )
+
+    assert "native code that releases the interpreter lock" in of_python[0].sentence
+    assert "would look the same" not in of_go[0].sentence
+
+
 def test_a_span_alone_of_its_name_in_a_busy_process_is_not_explained() -> None:
     known = facts(unlinked(a_span(ms=400)), found={"unlabelled": (uploads(),)})
 

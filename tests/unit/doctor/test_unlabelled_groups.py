@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from spanprofiles.doctor import Verdict
 from spanprofiles.doctor.explaining import uploads_of
 from spanprofiles.doctor.facts import Facts, Functions
+from spanprofiles.doctor.hops import sample_labels
 from spanprofiles.doctor.unlabelled import Group, groups
 from spanprofiles.model.unlabelled import Explains
 from tests.unit.doctor.builders import MS, a_span, cpu_at, facts, linked, unlinked, uploads
@@ -52,3 +56,35 @@ def test_where_nothing_is_labelled_a_busy_process_leaves_no_span_that_waited_for
 
     assert [one.explains for one in groups(known, uploads_of(known))] == [Explains.PERHAPS]
     assert [one.explains for one in groups(labelled, uploads_of(labelled))] == [Explains.NO]
+
+
+def streams(*, cpu_ms: float, idle_s: float = 0.0, with_bikes: bool = False) -> Facts:
+    """Six spans of 2 ms, a second apart, in a process that computes from the first to the last and then is idle."""
+    last_ago_s = 4.0 + idle_s
+    spans = [a_span("GET /stream", ago_s=last_ago_s + index, ms=2) for index in range(6)]
+    busy = cpu_at(*((last_ago_s + 0.5 * index - 1.0, cpu_ms / 2) for index in range(14)))
+    bikes = [linked(a_span(ago_s=last_ago_s + index)) for index in range(3 if with_bikes else 0)]
+    found = {"unlabelled": (busy,), "exemplars": None}
+    return facts(*bikes, *(unlinked(one) for one in spans), found=found, upload_interval_s=1.0)
+
+
+@pytest.mark.parametrize("with_bikes", [True, False], ids=["beside linked spans", "alone"])
+def test_short_spans_in_a_process_that_was_never_idle_are_doubted_with_the_functions_to_look_at(
+    with_bikes: bool,
+) -> None:
+    found = sample_labels.judge(streams(cpu_ms=900, with_bikes=with_bikes))
+
+    assert found.verdict is Verdict.DOUBTFUL
+    assert "never idle" in " ".join(found.evidence)
+    assert "too little" not in " ".join(found.evidence)
+    assert "look again" in found.advice
+
+
+def test_once_the_process_was_idle_the_cpu_around_short_spans_is_theirs() -> None:
+    found = sample_labels.judge(streams(cpu_ms=900, idle_s=30.0, with_bikes=True))
+
+    assert found.verdict is Verdict.BROKEN
+
+
+def test_short_spans_in_a_process_that_only_answers_are_no_reason_to_doubt() -> None:
+    assert sample_labels.judge(streams(cpu_ms=40, with_bikes=True)).verdict is Verdict.OK
