@@ -42,7 +42,14 @@ _PORT = click.IntRange(0, 65535)
     default="",
     envvar="SPAN_PROFILES_SERVE_TOKEN",
     show_envvar=True,
-    help="What each request must bring, as a bearer token or basic auth's password.",
+    help="What each request must bring, as a bearer token or basic auth's password; at least 16 characters.",
+)
+@click.option(
+    "--allow-host",
+    multiple=True,
+    envvar="SPAN_PROFILES_SERVE_ALLOWED_HOSTS",
+    show_envvar=True,
+    help="A further name in a URL by which it may be called without a token, such as a container's alias for the host.",
 )
 def command(
     host: str,
@@ -55,6 +62,7 @@ def command(
     max_size: str,
     query_timeout: float,
     token: str,
+    allow_host: tuple[str, ...],
 ) -> None:
     """Serve Tempo's and Pyroscope's APIs from one process, on SQLite.
 
@@ -62,7 +70,7 @@ def command(
     """
     from spanprofiles.embedded.errors import CannotServeError
     from spanprofiles.embedded.server import serve
-    from spanprofiles.embedded.settings import LOG_FORMAT, Settings, parse_age, parse_size
+    from spanprofiles.embedded.settings import LOG_FORMAT, Settings, parse_age, parse_hosts, parse_size
 
     logging.basicConfig(format=LOG_FORMAT)
     try:
@@ -77,6 +85,7 @@ def command(
             size_bytes=parse_size(max_size),
             query_seconds=query_timeout,
             token=token,
+            allowed_hosts=tuple(name for text in allow_host for name in parse_hosts(text)),
         )
     except ValueError as error:  # both parsers' messages name the text that is wrong
         raise click.UsageError(str(error)) from error

@@ -18,6 +18,12 @@ _ADVICE = {
         "send the token: OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN for spans, the agent's basic auth for"
         " profiles"
     ),
+    "host_not_allowed": (
+        "send to 127.0.0.1 or localhost, or start the server with --allow-host and the name that is in the address"
+    ),
+    "page_of_another_site": "a web page sends this: let the page's own server send it on, without Origin",
+    "overloaded": "the server is busy with large uploads: send smaller batches",
+    "too_many_messages": "an upload has too much in it: send smaller batches, and more often",
     "invalid_trace_id": "trace IDs have 16 bytes, not all of them zero: look at what makes or rewrites them",
     "invalid_span_id": "span IDs have 8 bytes: look at what makes or rewrites them",
     "not_in_ingestion_window": "mend the sender's clock: profiles dated an hour ago, or in the future, are not taken",

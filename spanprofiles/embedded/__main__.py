@@ -12,12 +12,14 @@ from pathlib import Path
 from spanprofiles.embedded.errors import CannotServeError
 from spanprofiles.embedded.server import serve
 from spanprofiles.embedded.settings import (
+    ALLOWED_HOSTS_VARIABLE,
     DEFAULT_AGE,
     DEFAULT_SIZE,
     LOG_FORMAT,
     TOKEN_VARIABLE,
     Settings,
     parse_age,
+    parse_hosts,
     parse_size,
 )
 
@@ -56,7 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(option, type=_told(parse), default=default, dest=name)
     parser.add_argument("--query-timeout", type=float, default=defaults.query_seconds, dest="query_seconds")
     parser.add_argument("--token", default=os.environ.get(TOKEN_VARIABLE, ""))
+    parser.add_argument("--allow-host", action="append", dest="allowed_hosts")
     options = parser.parse_args(arguments)
+    named = options.allowed_hosts or [os.environ.get(ALLOWED_HOSTS_VARIABLE, "")]
+    try:
+        options.allowed_hosts = tuple(name for text in named for name in parse_hosts(text))
+    except ValueError as error:
+        parser.error(str(error))
     logging.basicConfig(format=LOG_FORMAT)
     try:
         serve(Settings(**vars(options)), _announce)

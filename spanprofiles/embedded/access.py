@@ -5,31 +5,40 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from spanprofiles.embedded.arrivals import note_unauthorized
-from spanprofiles.embedded.errors import UnsafeAddressError
-from spanprofiles.embedded.refusals import Refusals
+from spanprofiles.embedded.errors import UnsafeAddressError, WeakTokenError
+from spanprofiles.embedded.limits import TOKEN_CHARACTERS
 from spanprofiles.embedded.settings import TOKEN_VARIABLE, Settings, is_loopback
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
 OPEN_PATH = "/ready"
-REFUSAL = b"401 unauthorized: send the token as a bearer token, or as the password of basic auth\n"
 
 
 def check_address(settings: Settings) -> None:
-    """See that other machines are asked for a token, if they can reach the pair at all.
+    """See that other machines are asked for a token, if they can reach the pair at all, and that it is hard to guess.
 
     Raises:
         UnsafeAddressError: they can, and are not.
+        WeakTokenError: the token is too short, or cannot be sent in a header.
     """
+    if settings.token:
+        _check_token(settings.token)
     if not settings.token and not is_loopback(settings.host):
         raise UnsafeAddressError(
             f"{settings.host} can be reached from other machines: give a token they must send, with --token or"
             f" {TOKEN_VARIABLE}, or listen on 127.0.0.1"
+        )
+
+
+def _check_token(token: str) -> None:
+    if len(token) < TOKEN_CHARACTERS:
+        raise WeakTokenError(
+            f"the token in --token or {TOKEN_VARIABLE} has {len(token)} characters: use one of at least"
+            f" {TOKEN_CHARACTERS} that nobody can guess, such as `openssl rand -hex 16` prints"
+        )
+    if token != token.strip() or not token.isprintable():
+        raise WeakTokenError(
+            f"the token in --token or {TOKEN_VARIABLE} begins or ends with a space, or has a character that no header"
+            " can hold: leave those out"
         )
 
 
@@ -46,30 +55,16 @@ def brought_token(authorization: str) -> str:
         return ""
 
 
-class TokenGuard:
-    """Lets requests with the token through to an application, and those that ask whether it is ready."""
+class TokenCheck:
+    """Compares tokens with the right one, in a time that does not depend on how much of it is right.
 
-    def __init__(self, application: WSGIApplication, token: str, refusals: Refusals) -> None:
-        self._application = application
+    Args:
+        token: the right one; empty where none is asked for.
+    """
+
+    def __init__(self, token: str) -> None:
         self._token = token.encode()
-        self._refusals = refusals
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, with 401 where the token is missing or wrong."""
-        # A header's bytes arrive as Latin-1 (PEP 3333).
-        brought = brought_token(
-            environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace").decode("utf-8", "replace")
-        )
-        if environ.get("PATH_INFO") != OPEN_PATH and not hmac.compare_digest(brought.encode(), self._token):
-            note_unauthorized(self._refusals, environ, REFUSAL.decode().strip())
-            start_response(
-                "401 Unauthorized",
-                [
-                    ("Content-Type", "text/plain; charset=utf-8"),
-                    ("Content-Length", str(len(REFUSAL))),
-                    ("WWW-Authenticate", 'Basic realm="spanprofiles"'),
-                    ("WWW-Authenticate", "Bearer"),
-                ],
-            )
-            return [REFUSAL]
-        return self._application(environ, start_response)
+    def is_in(self, authorization: str) -> bool:
+        """Whether an `Authorization` header brings the token, or none is asked for."""
+        return not self._token or hmac.compare_digest(brought_token(authorization).encode(), self._token)

@@ -55,10 +55,3 @@ def note_wrong_path(refusals: Refusals, environ: Mapping[str, Any], takes: str, 
     if method == HTTP2:
         message = f"this is HTTP/2, as gRPC speaks it, on a port for HTTP/1.1: {takes}"
     refusals.note(Refusal(signal, Way.ELSEWHERE, Reason.WRONG_PATH, message, sender_of(environ)))
-
-
-def note_unauthorized(refusals: Refusals, environ: Mapping[str, Any], message: str) -> None:
-    """Note an upload that did not bring the token."""
-    found = signal_of(str(environ.get("PATH_INFO", "")))
-    if found is not None:
-        refusals.note(Refusal(*found, Reason.UNAUTHORIZED, message, sender_of(environ)))

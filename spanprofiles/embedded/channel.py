@@ -1,31 +1,209 @@
-"""The HTTP server's connections: uploads that it refuses by itself, for their size, are noted as well."""
+"""The HTTP server's connections: requests are judged by their headers, bodies have bounds and deadlines.
+
+Waitress takes a whole body, into a temporary file if need be, before the application is asked. So what the
+application would refuse by the header is refused here, and the rest of the request is thrown away as it comes.
+"""
 
 from __future__ import annotations
 
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask
 
 from spanprofiles.embedded.arrivals import signal_of
-from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Sender
+from spanprofiles.embedded.gate import Head, busy
+from spanprofiles.embedded.limits import (
+    ANSWER_SECONDS,
+    BODY_SECONDS,
+    HEADER_SECONDS,
+    LINGER_SECONDS,
+)
+from spanprofiles.embedded.refusals import Reason, Refusal
+
+if TYPE_CHECKING:
+    from spanprofiles.embedded.listener import Listener
 
 TOO_LARGE = 413
+NO_ROOM = "503 no room: many large bodies arrive at the moment; send it again later"
 
 
-def noting_channel(refusals: Refusals) -> type[HTTPChannel]:
-    """A class of connections that notes the uploads which are too large."""
+class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+    """Reads one request; asks the gate when its header is there, and the spool for each part of its body.
 
-    class NotingTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
-        def execute(self) -> None:
-            super().execute()
-            error, path = self.request.error, str(getattr(self.request, "path", ""))
-            found = signal_of(path)
-            if found is not None and error.code == TOO_LARGE:
-                agent = str(self.request.headers.get("USER_AGENT", ""))
-                message = f"the body is too large: {error.body}"
-                peer = str(self.channel.addr[0])
-                refusals.note(Refusal(*found, Reason.BODY_SIZE, message, Sender(peer, agent)))
+    Attributes:
+        error: why it is refused, in the form of waitress's own errors; None where it is not.
+    """
 
-    class NotingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
-        error_task_class = NotingTask
+    error: Any
 
-    return NotingChannel
+    def __init__(self, adj: Any, channel: Channel) -> None:  # waitress's Adjustments
+        super().__init__(adj)
+        self._channel = channel
+        self._is_judged = False
+        self._held = 0
+
+    @property
+    def head(self) -> Head:
+        """The request without its body, as far as it was read."""
+        path, peer = str(getattr(self, "path", "")), str(self._channel.addr[0])
+        return Head(str(getattr(self, "command", "")), path, str(self.version), self.headers, peer)
+
+    def received(self, data: bytes) -> int:
+        """Read on; tells how many bytes belong to this request, which are all where it is refused."""
+        consumed: int = super().received(data)
+        if self.headers_finished and not self._is_judged:
+            self._is_judged = True
+            if not self.empty and (self.error is None or self.error.code == TOO_LARGE):
+                self.error = self._channel.server.gate.denial(self.head) or self.error
+        more = self.body_bytes_received - self._held
+        if more and self.error is None:
+            if self._channel.server.spool.take(more, self.body_bytes_received):
+                self._held += more
+            else:
+                self.error = busy(NO_ROOM)
+        if self.error is not None:
+            self.completed = True
+            self._channel.refused = True
+            consumed = len(data)
+        if self.completed:
+            self.expect_continue = False  # there is nothing that the sender should continue with
+        return consumed
+
+    def close(self) -> None:
+        """Give back what is held of the body."""
+        super().close()
+        held, self._held = self._held, 0
+        self._channel.server.spool.give_back(held)
+
+
+class RefusingTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """Answers what was refused here, and notes uploads that were too large or too many."""
+
+    def execute(self) -> None:
+        """Send the answer."""
+        super().execute()
+        error, head = self.request.error, self.request.head
+        found = signal_of(head.path)
+        if found is None:
+            return
+        refusals = self.channel.server.refusals
+        if error.code == TOO_LARGE:
+            message = f"the body is too large: {error.body}"
+            refusals.note(Refusal(*found, Reason.BODY_SIZE, message, head.sender))
+        elif error.body == NO_ROOM:
+            refusals.note(Refusal(*found, Reason.OVERLOAD, NO_ROOM, head.sender))
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """A connection with deadlines.
+
+    Attributes:
+        server: the port it came in on.
+        request: the one that is being read; None between two.
+        refused: whether its last request was refused before it was read to its end; nothing more is read from it.
+    """
+
+    error_task_class = RefusingTask
+    server: Listener
+    request: Parser | None
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        self.refused = False
+        self._lingers_since_s: float | None = None
+        self._began_s: float | None = None
+        self._unread_since_s: float | None = None
+        super().__init__(*arguments, **more)
+
+    def parser_class(self, adj: Any) -> Parser:  # waitress's Adjustments
+        """Make what reads the next request."""
+        return Parser(adj, self)
+
+    def idleness(self) -> tuple[int, float] | None:
+        """How willingly its place is given up, least first, and when it was last heard of; None where it works."""
+        if self._lingers_since_s is not None:
+            return 0, self.last_activity
+        if self.requests or self.total_outbufs_len:
+            return None
+        return (1 if self._began_s is None else 2), self.last_activity
+
+    def is_overdue(self, now_s: float) -> bool:
+        """Whether one of its deadlines is over.
+
+        Args:
+            now_s: the time that is never set, s.
+        """
+        if self._lingers_since_s is not None:
+            return now_s - self._lingers_since_s >= LINGER_SECONDS
+        if self.total_outbufs_len:
+            since_s = self._unread_since_s = now_s if self._unread_since_s is None else self._unread_since_s
+            return now_s - since_s >= ANSWER_SECONDS
+        self._unread_since_s = None
+        if self.requests or self._began_s is None:
+            return False
+        is_in_body = self.request is not None and self.request.headers_finished
+        return now_s - self._began_s >= (BODY_SECONDS if is_in_body else HEADER_SECONDS)
+
+    def received(self, data: bytes) -> bool:
+        """Take what came in, unless it is the rest of a request that was refused."""
+        if self.refused:
+            return True
+        if self._began_s is None:
+            self._began_s = time.monotonic()
+        answer: bool = super().received(data)
+        if self.requests:
+            self._began_s = None
+        return answer
+
+    def service(self) -> None:
+        """Answer a request."""
+        self._unread_since_s = None
+        super().service()
+        if self.request is not None:
+            self._began_s = time.monotonic()
+
+    def readable(self) -> bool:
+        """Whether to wait for more."""
+        return not self.will_close if self._lingers_since_s is not None else bool(super().readable())
+
+    def handle_read(self) -> None:
+        """Read what is there. What came for another connection, closed a moment ago, is none of this one's."""
+        try:
+            data = self.recv(self.adj.recv_bytes)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.handle_close()
+            return
+        if data:
+            self.last_activity = time.time()
+            self.received(data)
+
+    def handle_write(self) -> None:
+        """Send what waits. Whoever is refused is read from until it hangs up: a reset would take its answer away."""
+        if self.refused and self.close_when_flushed and not self.will_close:
+            self._flush_exception(self._flush_some)
+            if self.connected and not self.will_close and not self.total_outbufs_len:
+                self._linger()
+            if not self.will_close:
+                return
+        super().handle_write()
+
+    def _linger(self) -> None:
+        self.close_when_flushed = False
+        self._lingers_since_s = time.monotonic()
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.will_close = True
+
+    def handle_close(self) -> None:
+        """Hang up; nothing is kept of a request that was not read to its end."""
+        with self.requests_lock:
+            partial, self.request = self.request, None
+        if partial is not None:
+            partial.close()
+        super().handle_close()

@@ -23,5 +23,9 @@ class UnsafeAddressError(CannotServeError):
     """The pair would listen to other machines without asking them for a token."""
 
 
+class WeakTokenError(CannotServeError):
+    """The token is easy to guess, or cannot be sent."""
+
+
 class MissingPackageError(CannotServeError):
     """An extra was asked for whose package is not installed."""

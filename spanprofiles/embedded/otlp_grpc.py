@@ -1,12 +1,18 @@
 """The OTLP/gRPC port, as an extra: needs the package ``grpcio`` (``spanprofiles[grpc]``).
 
 Source: ``opentelemetry.proto.collector.trace.v1.TraceService``. An export is answered when its spans are committed.
+
+The call is served as one that streams, since gRPC then asks the service before it takes the message. A web page cannot
+speak to this port: browsers send HTTP/2 over TLS only, so neither `:authority` nor an origin is looked at.
 """
 
 from __future__ import annotations
 
-import hmac
 import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
@@ -15,8 +21,21 @@ import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanprofiles.embedded import otlp
-from spanprofiles.embedded.access import brought_token
+from spanprofiles.embedded.access import TokenCheck
 from spanprofiles.embedded.errors import PortTakenError
+from spanprofiles.embedded.guesses import Guesses
+from spanprofiles.embedded.limits import (
+    BODY_SECONDS,
+    GRPC_AGE_SECONDS,
+    GRPC_BODY_BYTES,
+    GRPC_CALLS,
+    GRPC_CONNECTIONS,
+    GRPC_GRACE_SECONDS,
+    GRPC_HANDSHAKE_SECONDS,
+    GRPC_IDLE_SECONDS,
+    GRPC_STREAMS,
+    GRPC_THREADS,
+)
 from spanprofiles.embedded.refusals import Reason, Refusal, Sender, Signal, Way
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.tempo.receiver import Receiver
@@ -25,25 +44,51 @@ _SERVICE, _METHOD = "opentelemetry.proto.collector.trace.v1.TraceService", "Expo
 _STOP_S = 0.5
 
 
+class _Deadlines:
+    """Cancels calls whose message does not come in time; one thread watches all of them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: deque[tuple[float, Any, threading.Event]] = deque()
+        self._changed = threading.Condition()
+        threading.Thread(target=self._watch, name="gRPC deadlines", daemon=True).start()
+
+    def watch(self, context: Any) -> threading.Event:
+        """Watch a call; whoever has its message sets the event."""
+        received = threading.Event()
+        with self._changed:
+            self._waiting.append((time.monotonic() + self._seconds, context, received))
+            self._changed.notify()
+        return received
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    self._changed.wait()
+                deadline_s, context, received = self._waiting.popleft()
+            if not received.wait(max(0.0, deadline_s - time.monotonic())):
+                context.cancel()
+
+
 class _TraceService:
     """Answers exports. It is given their bytes: what the library cannot decode it refuses without telling anybody."""
 
-    def __init__(self, receiver: Receiver, token: str) -> None:
+    def __init__(self, receiver: Receiver, token: str, guesses: Guesses, body_seconds: float) -> None:
         self._receiver = receiver
-        self._token = token.encode()
+        self._token = TokenCheck(token)
+        self._guesses = guesses
+        self._deadlines = _Deadlines(body_seconds)
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service for the server."""
-        method = grpc.unary_unary_rpc_method_handler(self.export)
+        method = grpc.stream_unary_rpc_method_handler(self.export)
         return grpc.method_handlers_generic_handler(_SERVICE, {_METHOD: method})
 
-    def export(self, body: bytes, context: Any) -> bytes:
-        """Take an export; a bad one is refused whole."""
-        if self._token and not self._is_allowed(context):
-            message = "send the token as metadata: authorization: Bearer ..."
-            self._note(context, Reason.UNAUTHORIZED, message)
-            context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
-        request = self._decoded(body, context)
+    def export(self, messages: Iterator[bytes], context: Any) -> bytes:
+        """Take an export; a bad one is refused whole, one without the token before its message is taken."""
+        self._check_token(context)
+        request = self._decoded(self._received(messages, context), context)
         spans = otlp.span_count(request)
         try:
             self._receiver.store(request)
@@ -53,6 +98,28 @@ class _TraceService:
             context.abort(grpc.StatusCode.UNAVAILABLE, message)
         self._receiver.refusals.note_taken(Way.OTLP_GRPC, spans)
         return b""  # an empty answer is one without a partial success
+
+    def _check_token(self, context: Any) -> None:
+        brought = str(dict(context.invocation_metadata()).get("authorization", ""))
+        if self._token.is_in(brought):
+            return
+        message = "send the token as metadata: authorization: Bearer ..."
+        self._note(context, Reason.UNAUTHORIZED, message)
+        if brought and self._guesses.note(_peer(context)):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with a wrong token from this address")
+        context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
+
+    def _received(self, messages: Iterator[bytes], context: Any) -> bytes:
+        received = self._deadlines.watch(context)
+        try:
+            message = next(messages)
+        except StopIteration:
+            self._note(context, Reason.MALFORMED_REQUEST, "the call has no message")
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
+            raise  # for the type checker: an abort raises
+        finally:
+            received.set()
+        return message
 
     def _decoded(self, body: bytes, context: Any) -> ExportTraceServiceRequest:
         try:
@@ -66,14 +133,26 @@ class _TraceService:
 
     def _note(self, context: Any, reason: Reason, message: str, service: str = "", spans: int = 0) -> None:
         metadata = dict(context.invocation_metadata())
-        peer = unquote(str(context.peer())).partition(":")[2].rpartition(":")[0].strip("[]")
-        sender = Sender(peer, str(metadata.get("user-agent", "")))
+        sender = Sender(_peer(context), str(metadata.get("user-agent", "")))
         self._receiver.refusals.note(Refusal(Signal.TRACES, Way.OTLP_GRPC, reason, message, sender, service, spans))
 
-    def _is_allowed(self, context: Any) -> bool:
-        metadata = dict(context.invocation_metadata())
-        brought = brought_token(str(metadata.get("authorization", "")))
-        return hmac.compare_digest(brought.encode(), self._token)
+
+def _peer(context: Any) -> str:
+    """The address of whoever calls, of `ipv4:127.0.0.1:5` and `ipv6:%5B::1%5D:5`."""
+    return unquote(str(context.peer())).partition(":")[2].rpartition(":")[0].strip("[]")
+
+
+def _options(body_limit: int) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", min(body_limit, GRPC_BODY_BYTES)),
+        ("grpc.max_allowed_incoming_connections", GRPC_CONNECTIONS),
+        ("grpc.max_concurrent_streams", GRPC_STREAMS),
+        ("grpc.max_connection_idle_ms", GRPC_IDLE_SECONDS * 1000),
+        ("grpc.max_connection_age_ms", GRPC_AGE_SECONDS * 1000),
+        ("grpc.max_connection_age_grace_ms", GRPC_GRACE_SECONDS * 1000),
+        ("grpc.server_handshake_timeout_ms", GRPC_HANDSHAKE_SECONDS * 1000),
+        ("grpc.so_reuseport", 0),
+    ]
 
 
 class GrpcReceiver:
@@ -82,15 +161,23 @@ class GrpcReceiver:
     Args:
         settings: where, and for whom.
         receiver: keeps the spans.
+        guesses: counts wrong tokens.
+        body_seconds: how long a message may take to arrive, s.
 
     Raises:
         PortTakenError: the port cannot be had.
     """
 
-    def __init__(self, settings: Settings, receiver: Receiver) -> None:
-        options = [("grpc.max_receive_message_length", settings.body_limit), ("grpc.so_reuseport", 0)]
-        self._server = grpc.server(ThreadPoolExecutor(settings.threads), options=options)
-        self._server.add_generic_rpc_handlers((_TraceService(receiver, settings.token).handler(),))
+    def __init__(
+        self, settings: Settings, receiver: Receiver, guesses: Guesses, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        self._server = grpc.server(
+            ThreadPoolExecutor(GRPC_THREADS),
+            options=_options(settings.body_limit),
+            maximum_concurrent_rpcs=GRPC_CALLS,
+        )
+        service = _TraceService(receiver, settings.token, guesses, body_seconds)
+        self._server.add_generic_rpc_handlers((service.handler(),))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:
             port = self._server.add_insecure_port(f"{host}:{settings.otlp_grpc_port}")

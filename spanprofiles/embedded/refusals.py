@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from spanprofiles.embedded.loglines import COUNTED
+
 logger = logging.getLogger("spanprofiles.embedded")
 
 SILENCE_SECONDS = 60.0
@@ -44,6 +46,10 @@ class Reason(str, Enum):
     MEDIA_TYPE = "unsupported_media_type"
     WRONG_PATH = "wrong_path"
     UNAUTHORIZED = "unauthorized"
+    FOREIGN_PAGE = "page_of_another_site"
+    FOREIGN_HOST = "host_not_allowed"
+    OVERLOAD = "overloaded"
+    MESSAGES = "too_many_messages"
     MALFORMED_REQUEST = "malformed_request"
     NOT_STORED = "not_stored"
     BODY_SIZE = "body_size_limit_exceeded"
@@ -176,7 +182,7 @@ class Refusals:
             if steady_s - group.told_s < SILENCE_SECONDS:
                 return
             more, group.told, group.told_s = group.uploads - group.told, group.uploads, steady_s
-        logger.warning("%s", _line(shown, more))
+        logger.warning("%s", _line(shown, more), extra=COUNTED)
 
     def note_taken(self, way: Way, items: int) -> None:
         """Count what was taken: spans or profiles."""
@@ -206,7 +212,7 @@ class Refusals:
                 group.told = group.uploads
         for last, more in untold:
             if more:
-                logger.warning("%s", _line(last, more))
+                logger.warning("%s", _line(last, more), extra=COUNTED)
 
     def _group(self, refusal: Refusal) -> Group:
         """The group of a refusal; names are the senders' to choose, so there must not be one for each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
@@ -11,19 +12,18 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from spanprofiles.embedded.access import TokenGuard, check_address
+from spanprofiles.embedded.access import check_address
 from spanprofiles.embedded.errors import MissingPackageError, PortTakenError
 from spanprofiles.embedded.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from spanprofiles.embedded.guesses import Guesses
     from spanprofiles.embedded.otlp_grpc import GrpcReceiver
     from spanprofiles.embedded.tempo.receiver import Receiver
 
 BACKLOG = 256
-# Agents, exporters and browsers keep connections open; beyond the limit waitress stops answering in silence.
-CONNECTION_LIMIT = 1000
 SHUTDOWN_SECONDS = 0.5
 
 
@@ -71,6 +71,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         NewerFileError: a later release wrote the data.
         MissingPackageError: gRPC is asked for and its package is not installed.
         UnsafeAddressError: other machines could reach it, and there is no token for them to bring.
+        WeakTokenError: the token is easy to guess, or cannot be sent.
     """
     check_address(settings)
     with ExitStack() as stack:
@@ -88,9 +89,10 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[[str], None], stack: ExitStack) -> None:
     # Imported here so that a taken port or a wrong option is told at once.
-    from waitress.server import create_server
-
-    from spanprofiles.embedded.channel import noting_channel
+    from spanprofiles.embedded.gate import Gate
+    from spanprofiles.embedded.guesses import Guesses
+    from spanprofiles.embedded.listener import Listeners
+    from spanprofiles.embedded.loglines import quieted
     from spanprofiles.embedded.pyroscope.application import Pyroscope
     from spanprofiles.embedded.refusals import Refusals
     from spanprofiles.embedded.store.database import Database
@@ -99,6 +101,7 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     from spanprofiles.embedded.tempo.receiver import Receiver
 
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    stack.enter_context(quieted("waitress", "grpc._server", "spanprofiles.embedded"))
     limits = Limits(settings.age_seconds, settings.size_bytes)
     database = Database(settings.data_directory, limits, settings.query_seconds)
     stack.callback(database.close)
@@ -106,29 +109,15 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     stack.callback(refusals.tell_untold)
     receiver = Receiver(database, settings.body_limit, refusals)
     applications = (Tempo(database, refusals), receiver, Pyroscope(database, settings.body_limit, refusals))
-    grpc_receiver = _grpc_receiver(settings, receiver)
+    guesses = Guesses()
+    grpc_receiver = _grpc_receiver(settings, receiver, guesses)
     if grpc_receiver is not None:
         stack.callback(grpc_receiver.stop)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
-    application: WSGIApplication = _Dispatch(dict(zip(ports, applications, strict=True)))
-    if settings.token:
-        application = TokenGuard(application, settings.token, refusals)
-    server = create_server(
-        application,
-        sockets=listeners,
-        threads=settings.threads,
-        connection_limit=CONNECTION_LIMIT,
-        max_request_body_size=settings.body_limit,
-        ident="spanprofiles",
-        clear_untrusted_proxy_headers=True,
-        cleanup_interval=10,
-        channel_timeout=60,
-    )
-    for listening in server.map.values():
-        if hasattr(listening, "channel_class"):
-            listening.channel_class = noting_channel(refusals)
+    application = _Dispatch(dict(zip(ports, applications, strict=True)))
+    server = Listeners(application, listeners, settings, Gate(settings, refusals, guesses), refusals)
     # The server stops by itself on SystemExit, but would wait 5 s for requests under way.
-    stack.callback(server.task_dispatcher.shutdown, timeout=SHUTDOWN_SECONDS)
+    stack.callback(server.stop, SHUTDOWN_SECONDS)
     # That it does not wait longer for them is meant, and no news.
     stack.callback(logging.getLogger("waitress").setLevel, logging.ERROR)
     with _stops_on_signals():
@@ -138,19 +127,21 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
             grpc_receiver.start()
             announce(f"{'otlp-grpc':<10} {grpc_receiver.url}")
         announce("ready")
-        server.asyncore.loop(timeout=0.5, map=server.map, use_poll=True)
+        server.run()
 
 
-def _grpc_receiver(settings: Settings, receiver: Receiver) -> GrpcReceiver | None:
+def _grpc_receiver(settings: Settings, receiver: Receiver, guesses: Guesses) -> GrpcReceiver | None:
     if settings.otlp_grpc_port is None:
         return None
+    # The library itself would write a line for whatever a client does wrong.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from spanprofiles.embedded.otlp_grpc import GrpcReceiver
     except ImportError as error:
         raise MissingPackageError(
             "OTLP over gRPC needs the package grpcio: install spanprofiles[grpc], or leave out --otlp-grpc-port"
         ) from error
-    return GrpcReceiver(settings, receiver)
+    return GrpcReceiver(settings, receiver, guesses)
 
 
 class _stops_on_signals:  # noqa: N801  # reads as a statement where it is used

@@ -7,11 +7,15 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spanprofiles.embedded.limits import BODY_BYTES
+
 DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 SIZE_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+HOST_NAME = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 LEAST_SIZE = 32 * 2**20
 LOG_FORMAT = "%(asctime)s %(message)s"
 DEFAULT_AGE, DEFAULT_SIZE = "48h", "2GiB"
+ALLOWED_HOSTS_VARIABLE = "SPAN_PROFILES_SERVE_ALLOWED_HOSTS"
 TOKEN_VARIABLE = "SPAN_PROFILES_SERVE_TOKEN"  # noqa: S105  # the name of a variable, no token
 
 
@@ -44,6 +48,21 @@ def parse_size(text: str) -> int:
     return size
 
 
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """Host names in a text, separated by commas or spaces.
+
+    Raises:
+        ValueError: one is none.
+    """
+    names = tuple(text.replace(",", " ").split())
+    for name in names:
+        if not HOST_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is no host name: write it as it stands in the URL, like box.example or 192.0.2.7"
+            )
+    return names
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address."""
     try:
@@ -69,6 +88,7 @@ class Settings:
         token: what every request must bring, as a bearer token or as basic auth's password; empty for none.
         threads: how many requests are worked on at once.
         body_limit: the largest request body taken, in bytes, compressed or not.
+        allowed_hosts: names in a `Host` header that are answered to, beside those of this machine.
     """
 
     host: str = "127.0.0.1"
@@ -82,4 +102,5 @@ class Settings:
     query_seconds: float = 10.0
     token: str = field(default="", repr=False)
     threads: int = 8
-    body_limit: int = 64 * 1024 * 1024
+    body_limit: int = BODY_BYTES
+    allowed_hosts: tuple[str, ...] = ()

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from spanprofiles.embedded.access import brought_token
-from spanprofiles.embedded.settings import TOKEN_VARIABLE, is_loopback
+from spanprofiles.embedded.access import brought_token, check_address
+from spanprofiles.embedded.errors import WeakTokenError
+from spanprofiles.embedded.settings import TOKEN_VARIABLE, Settings, is_loopback
 from tests.conformance.pair import running_pair
 from tests.unit.embedded.test_process import free_ports, start
 
@@ -58,6 +59,30 @@ def test_with_a_token_every_request_but_ready_must_bring_it() -> None:
             for right in (f"Bearer {TOKEN}", f"bearer {TOKEN}", basic(TOKEN), basic(TOKEN, "")):
                 given = headers | {"Authorization": right.encode().decode("latin-1")}
                 assert pair.send(port, method, path, b"{}", given)[0] in {200, 400}, (path, right)
+
+
+@pytest.mark.parametrize(
+    "token", ["short", "fifteen-letters", "a token that ends with a space ", "one with a \n in it"]
+)
+def test_a_token_that_is_short_or_cannot_be_sent_is_refused_in_a_line_that_does_not_show_it(token: str) -> None:
+    with pytest.raises(WeakTokenError) as refused:
+        check_address(Settings(token=token))
+    assert TOKEN_VARIABLE in str(refused.value)
+    assert token not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_token_of_sixteen_characters_is_long_enough_and_no_token_is_needed_on_this_machine() -> None:
+    check_address(Settings(token="0123456789abcdef"))
+    check_address(Settings())
+
+
+def test_a_short_token_keeps_the_pair_from_starting() -> None:
+    process = start(*free_ports(), "--token", "short")
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output) == (1, "")
+    assert "at least 16" in errors
+    assert errors.count("\n") == 1
 
 
 def test_without_a_token_none_is_asked_for() -> None:

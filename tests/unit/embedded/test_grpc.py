@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from spanprofiles.backends.processes import ManagedProcess
+from spanprofiles.embedded.guesses import Guesses
+from spanprofiles.embedded.limits import FREE_GUESSES
+from spanprofiles.embedded.otlp_grpc import GrpcReceiver
+from spanprofiles.embedded.refusals import Refusals
+from spanprofiles.embedded.settings import Settings
 
 PAIR = [sys.executable, "-m", "spanprofiles.embedded"]
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 TRACE_ID = bytes.fromhex("0af7651916cd43dd8448eb211c80319c")
 
 
@@ -62,6 +69,76 @@ def test_a_bad_export_is_refused_whole_and_the_next_one_taken() -> None:
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert nothing.status_code == 404
+
+
+class Keeper:
+    """Stands in for what keeps spans: notes what it is given."""
+
+    def __init__(self) -> None:
+        self.refusals = Refusals()
+        self.kept: list[ExportTraceServiceRequest] = []
+
+    def store(self, request: ExportTraceServiceRequest) -> None:
+        self.kept.append(request)
+
+
+@contextmanager
+def service(token: str = "", body_seconds: float = 20.0) -> Iterator[tuple[grpc.StreamUnaryMultiCallable, Keeper]]:
+    """The service in this process, as something to which a message can be sent late or never."""
+    keeper = Keeper()
+    settings = Settings(otlp_grpc_port=0, token=token)
+    receiver = GrpcReceiver(settings, keeper, Guesses(), body_seconds)  # type: ignore[arg-type]  # stands in for one
+    receiver.start()
+    try:
+        with grpc.insecure_channel(receiver.url.removeprefix("http://")) as channel:
+            yield channel.stream_unary(EXPORT), keeper
+    finally:
+        receiver.stop()
+
+
+def never(until: threading.Event) -> Iterator[bytes]:
+    """A message that does not come."""
+    until.wait(20)
+    yield from ()
+
+
+def code_of(call: grpc.StreamUnaryMultiCallable, message: Iterator[bytes], **metadata: str) -> grpc.StatusCode:
+    """The status with which a call is refused."""
+    with pytest.raises(grpc.RpcError) as refused:
+        call(message, timeout=20, metadata=list(metadata.items()))
+    code: grpc.StatusCode = refused.value.code()
+    return code
+
+
+def test_without_the_token_a_call_is_refused_before_its_message_comes() -> None:
+    ended = threading.Event()
+    with service("a-token-of-some-length") as (call, keeper):
+        assert code_of(call, never(ended)) is grpc.StatusCode.UNAUTHENTICATED
+        assert code_of(call, never(ended), authorization="Bearer x") is grpc.StatusCode.UNAUTHENTICATED
+        ended.set()
+    assert keeper.kept == []
+
+
+def test_whoever_guesses_over_grpc_is_told_so_and_locks_nobody_out() -> None:
+    ended = threading.Event()
+    ended.set()
+    with service("a-token-of-some-length") as (call, keeper):
+        codes = [code_of(call, never(ended), authorization="Bearer x") for _ in range(FREE_GUESSES + 1)]
+        assert codes[-2:] == [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.RESOURCE_EXHAUSTED]
+        right = [("authorization", "Bearer a-token-of-some-length")]
+        call(iter([export(TRACE_ID).SerializeToString()]), timeout=20, metadata=right)
+    assert len(keeper.kept) == 1
+
+
+def test_a_message_that_does_not_come_in_time_ends_its_call_and_no_other() -> None:
+    ended = threading.Event()
+    with service(body_seconds=0.1) as (call, keeper):
+        assert code_of(call, never(ended)) is grpc.StatusCode.CANCELLED
+        ended.set()
+        assert code_of(call, never(ended)) is grpc.StatusCode.INVALID_ARGUMENT
+    with service() as (call, keeper):
+        call(iter([export(TRACE_ID).SerializeToString()]), timeout=20)
+    assert len(keeper.kept) == 1
 
 
 def test_with_a_token_only_its_holder_is_let_in() -> None:

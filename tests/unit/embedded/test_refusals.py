@@ -312,8 +312,8 @@ def test_a_running_pair_tells_in_its_log_and_to_whoever_asks_what_its_server_ref
 
 
 def test_an_upload_without_the_token_is_told_to_whoever_brings_it() -> None:
-    with running_pair(None, "--token", "s3cret") as pair:
-        allowed = {"Authorization": "Bearer s3cret"}
+    with running_pair(None, "--token", "a-token-of-some-length") as pair:
+        allowed = {"Authorization": "Bearer a-token-of-some-length"}
         for port, path in (("otlp-http", "/v1/traces"), ("pyroscope", PUSH), ("pyroscope", "/ingest?name=a")):
             assert pair.send(port, "POST", path, b"x")[0] == 401
         assert pair.send("tempo", "GET", "/api/search")[0] == 401

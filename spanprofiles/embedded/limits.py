@@ -1,0 +1,85 @@
+"""The limits of what reaches the pair: connections, bodies, messages and memory. Each is named once, here."""
+
+from __future__ import annotations
+
+import resource
+
+KIBIBYTE, MEBIBYTE = 2**10, 2**20
+
+# Connections over HTTP.
+CONNECTIONS = 1_000
+"""Open connections, over all three ports; fewer where the process has few file descriptors."""
+OTHER_DESCRIPTORS = 128
+"""File descriptors that are left for the store's connections, for gRPC and for the process itself."""
+DESCRIPTORS_EACH = 2
+"""File descriptors that a connection may need: its socket, and a file for a large body."""
+LEAST_CONNECTIONS = 8
+IDLE_SECONDS = 60
+"""A connection on which nothing happens for so long is closed."""
+HEADER_SECONDS = 10.0
+"""From the first byte of a request to the end of its header."""
+BODY_SECONDS = 30.0
+"""From the first byte of a request to the end of its body."""
+ANSWER_SECONDS = 60.0
+"""For how long a client may leave an answer unread."""
+LINGER_SECONDS = 5.0
+"""For how long the rest of a refused body is read and thrown away, so that the sender sees the answer."""
+ACCEPT_PAUSE_SECONDS = 0.2
+"""How long nobody is let in after the system had no place for a connection."""
+BUSY_SECONDS = 1.0
+"""A connection with a request under way gives up its place only when it was silent for so long."""
+
+# Bodies.
+HEADER_BYTES = 64 * KIBIBYTE
+"""The largest header of a request, its first line included."""
+BODY_BYTES = 32 * MEBIBYTE
+"""The largest body of a request, compressed or not."""
+IN_MEMORY_BYTES = 64 * KIBIBYTE
+"""What is held of one body in memory while it arrives; the rest goes to a temporary file."""
+WAITING_BODIES_BYTES = 256 * MEBIBYTE
+"""What is held of all bodies that arrive or wait, in memory and in temporary files."""
+RETRY_SECONDS = 1
+"""What `Retry-After` says where the pair is busy."""
+
+# OTLP over gRPC.
+GRPC_CONNECTIONS = 64
+GRPC_STREAMS = 100
+"""Calls under way on one connection; a client waits with more."""
+GRPC_CALLS = 256
+"""Calls under way or waiting in all; more are refused with RESOURCE_EXHAUSTED."""
+GRPC_THREADS = 16
+"""Calls that are read or worked on at once."""
+GRPC_BODY_BYTES = 16 * MEBIBYTE
+"""The largest message, compressed or not."""
+GRPC_IDLE_SECONDS = 60
+GRPC_AGE_SECONDS = 3_600
+"""A connection is closed at that age, or when it had no call for GRPC_IDLE_SECONDS; clients open another."""
+GRPC_GRACE_SECONDS = 30
+"""For how long calls under way may go on after that."""
+GRPC_HANDSHAKE_SECONDS = 10
+
+# Tokens.
+TOKEN_CHARACTERS = 16
+"""The shortest token that is accepted as one."""
+FREE_GUESSES = 100
+"""Wrong tokens that one address may send within GUESSES_SECONDS before it is slowed down."""
+GUESSES_SECONDS = 60.0
+GUESS_DELAY_SECONDS = 1.0
+"""How long the answer to each further wrong token takes."""
+SLOWED_CONNECTIONS = 64
+"""How many connections may wait for such an answer; more are closed."""
+GUESSERS = 1_000
+"""For how many addresses wrong tokens are counted."""
+
+# The log.
+LOG_LINES = 10
+"""Lines of one kind within LOG_SECONDS; more are counted and told with the next."""
+LOG_SECONDS = 60.0
+
+
+def connection_limit() -> int:
+    """How many connections may be open over HTTP, by the file descriptors that this process may have."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return CONNECTIONS
+    return max(LEAST_CONNECTIONS, min(CONNECTIONS, (descriptors - OTHER_DESCRIPTORS) // DESCRIPTORS_EACH))

@@ -1,0 +1,196 @@
+"""The HTTP ports: how many connections are open, and which goes when there is no place for another.
+
+Waitress stops to accept at its limit, and lets its loop spin where the process has no file descriptor left. Here the
+connection that did nothing for longest gives up its place.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+
+from spanprofiles.embedded.channel import Channel
+from spanprofiles.embedded.gate import Gate
+from spanprofiles.embedded.limits import (
+    ACCEPT_PAUSE_SECONDS,
+    BUSY_SECONDS,
+    HEADER_BYTES,
+    IDLE_SECONDS,
+    IN_MEMORY_BYTES,
+    KIBIBYTE,
+    SLOWED_CONNECTIONS,
+    connection_limit,
+)
+from spanprofiles.embedded.refusals import Refusals
+from spanprofiles.embedded.settings import Settings
+from spanprofiles.embedded.spool import Spool
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+READ_BYTES = 64 * KIBIBYTE
+LOOP_SECONDS = 0.5
+logger = logging.getLogger("spanprofiles.embedded")
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
+    """One port.
+
+    Attributes:
+        gate: judges requests by their headers.
+        spool: counts the bytes of bodies.
+        refusals: where uploads are noted that are too large.
+    """
+
+    channel_class = Channel
+    next_channel_cleanup: float
+
+    def __init__(self, *arguments: Any, gate: Gate, spool: Spool, refusals: Refusals, **more: Any) -> None:
+        self.gate = gate
+        self.spool = spool
+        self.refusals = refusals
+        self._closed_until_s = 0.0
+        self._slowed: deque[tuple[float, Channel]] = deque()
+        super().__init__(*arguments, **more)
+
+    def readable(self) -> bool:
+        """Whether to wait for a connection; asked once in each round of the loop, and so where its chores are done."""
+        now_s = time.monotonic()
+        if time.time() >= self.next_channel_cleanup:
+            self.next_channel_cleanup = time.time() + self.adj.cleanup_interval
+            self.maintenance(time.time())
+        while self._slowed and self._slowed[0][0] <= now_s:
+            super().add_task(self._slowed.popleft()[1])
+        return self.accepting and now_s >= self._closed_until_s
+
+    def maintenance(self, now: float) -> None:
+        """Hang up where nothing happens, and where a deadline is over."""
+        super().maintenance(now)
+        now_s = time.monotonic()
+        for channel in list(self.active_channels.values()):
+            if channel.is_overdue(now_s):
+                channel.will_close = True
+
+    def add_task(self, task: Channel) -> None:
+        """Have a connection's first request answered, which takes its time for one that guesses tokens."""
+        requests = task.requests
+        delay_s = getattr(requests[0].error, "delay_s", 0.0) if requests else 0.0
+        if not delay_s:
+            super().add_task(task)
+        elif len(self._slowed) < SLOWED_CONNECTIONS:
+            self._slowed.append((time.monotonic() + delay_s, task))
+        else:
+            task.will_close = True
+
+    def handle_accept(self) -> None:
+        """Let somebody in, in the place of whoever is idle where all are taken."""
+        if len(self._map) >= self.adj.connection_limit and not self._make_room():
+            self._closed_until_s = time.monotonic() + ACCEPT_PAUSE_SECONDS
+            return
+        try:
+            accepted = self.accept()
+            if accepted is None:
+                return
+            connection, address = accepted
+        except OSError as error:  # no file descriptor, or no memory, is left; or the other side has gone already
+            self._make_room()
+            self._closed_until_s = time.monotonic() + ACCEPT_PAUSE_SECONDS
+            logger.warning("a connection could not be accepted: %s", error.strerror)
+            return
+        try:
+            self.set_socket_options(connection)
+        except OSError:
+            connection.close()
+            return
+        self.channel_class(self, connection, self.fix_addr(address), self.adj, map=self._map)
+
+    def _make_room(self) -> bool:
+        """Hang up on the connection that did nothing for longest; tell whether there was one to hang up on."""
+        recent = time.time() - BUSY_SECONDS
+        idle = [
+            (idleness, channel)
+            for channel in self._map.values()
+            if isinstance(channel, Channel)
+            and (idleness := channel.idleness()) is not None
+            and (idleness[0] < 2 or idleness[1] <= recent)
+        ]
+        if not idle:
+            return False
+        min(idle, key=lambda one: one[0])[1].handle_close()
+        return True
+
+
+class Listeners:
+    """All ports of the pair in one loop.
+
+    Args:
+        application: what answers requests.
+        sockets: what listens.
+        settings: how many threads there are, and how large a body may be.
+        gate: judges requests by their headers.
+        refusals: where uploads are noted that are too large.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        sockets: Iterable[socket.socket],
+        settings: Settings,
+        gate: Gate,
+        refusals: Refusals,
+    ) -> None:
+        self._channels: dict[int, Any] = {}  # waitress's own kind of objects, by file descriptor
+        self._dispatcher = ThreadedTaskDispatcher()
+        self._dispatcher.set_thread_count(settings.threads)
+        spool = Spool()
+        opened = list(sockets)
+        adjustments = Adjustments(
+            sockets=opened,
+            threads=settings.threads,
+            connection_limit=connection_limit(),
+            max_request_body_size=settings.body_limit + 1,  # waitress refuses from there on
+            max_request_header_size=HEADER_BYTES,
+            inbuf_overflow=IN_MEMORY_BYTES,
+            recv_bytes=READ_BYTES,
+            ident="spanprofiles",
+            clear_untrusted_proxy_headers=True,
+            cleanup_interval=1,
+            channel_timeout=IDLE_SECONDS,
+            log_socket_errors=False,
+        )
+        for one in opened:
+            Listener(
+                application,
+                self._channels,
+                True,  # waitress's own
+                one,
+                dispatcher=self._dispatcher,
+                adj=adjustments,
+                sockinfo=(one.family, one.type, one.proto, one.getsockname()),
+                bind_socket=False,
+                gate=gate,
+                spool=spool,
+                refusals=refusals,
+            )
+
+    def end(self) -> None:
+        """Hang up on everybody and have `run` return; any thread may call it."""
+        listener = next(one for one in self._channels.values() if isinstance(one, Listener))
+        listener.trigger.pull_trigger(lambda: wasyncore.close_all(self._channels, ignore_all=True))
+
+    def run(self) -> None:
+        """Answer requests until an exception ends it, such as that of a signal, or `end` is called."""
+        wasyncore.loop(timeout=LOOP_SECONDS, map=self._channels, use_poll=True)
+
+    def stop(self, timeout_s: float) -> None:
+        """End the threads, and wait so long for what they do at most, s."""
+        self._dispatcher.shutdown(timeout=timeout_s)

@@ -1,0 +1,314 @@
+"""Connections that drip, idle, crowd or send what nobody wants: each is bounded, and the others are served."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import http.client
+import logging
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from spanprofiles.embedded import channel, limits, listener
+from spanprofiles.embedded.gate import Gate
+from spanprofiles.embedded.guesses import Guesses
+from spanprofiles.embedded.listener import Listener, Listeners
+from spanprofiles.embedded.loglines import COUNTED, FewLines
+from spanprofiles.embedded.refusals import Refusals, Signal
+from spanprofiles.embedded.settings import Settings
+from spanprofiles.embedded.spool import Spool
+from tests.conformance.pair import Pair, announced
+from tests.unit.embedded.test_process import free_ports
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATIENCE_SECONDS = 20.0
+TOKEN = "a-token-of-some-length"
+RIGHT = f"Authorization: Bearer {TOKEN}\r\n"
+LARGE = 1_000_000
+ASKING = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with the length of the body."""
+    answer = str(len(environ["wsgi.input"].read())).encode()
+    start_response("200 OK", [("Content-Length", str(len(answer)))])
+    return [answer]
+
+
+class Server:
+    """A port in this process, and what was noted of it."""
+
+    def __init__(self, token: str = "") -> None:
+        self.refusals = Refusals()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        settings = Settings(token=token, threads=2)
+        gate = Gate(settings, self.refusals, Guesses())
+        self.listeners = Listeners(echo, [self.socket], settings, gate, self.refusals)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.socket.getsockname()[:2], timeout=PATIENCE_SECONDS)
+
+    def ask(self) -> int:
+        """The status of an answer to somebody who comes along."""
+        host, port = self.socket.getsockname()[:2]
+        connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("GET", "/ready")
+            return connection.getresponse().status
+
+    def held(self) -> int:
+        """How many bytes of bodies are held."""
+        (one,) = (one for one in self.listeners._channels.values() if isinstance(one, Listener))
+        return one.spool.held
+
+
+@contextmanager
+def running(token: str = "") -> Iterator[Server]:
+    server = Server(token)
+    loop = threading.Thread(target=server.listeners.run)
+    loop.start()
+    try:
+        yield server
+    finally:
+        server.listeners.end()
+        loop.join(PATIENCE_SECONDS)
+        server.listeners.stop(PATIENCE_SECONDS)
+        server.socket.close()
+
+
+def head(path: str = "/v1/traces", length: int = LARGE, more: str = "") -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{more}\r\n".encode()
+
+
+def first_line(connection: socket.socket) -> str:
+    """The first line of what comes; empty where the other side hangs up."""
+    with connection.makefile("rb") as stream:
+        return stream.readline().decode().strip()
+
+
+def answer_of(connection: socket.socket) -> tuple[int, bytes]:
+    """The status and the body of the answer that comes."""
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return answer.status, answer.read()
+
+
+def hung_up(connection: socket.socket) -> bool:
+    """Whether the other side hangs up without a word."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def wait_until(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("part", "constant"),
+    [(b"GET /rea", "HEADER_SECONDS"), (b"\r\n\r\n", "HEADER_SECONDS"), (head(length=5) + b"hel", "BODY_SECONDS")],
+    ids=["header", "empty lines", "body"],
+)
+def test_a_request_that_does_not_come_to_its_end_in_time_is_hung_up_on(
+    monkeypatch: pytest.MonkeyPatch, part: bytes, constant: str
+) -> None:
+    monkeypatch.setattr(channel, constant, 0.2)
+    with running() as server, server.connect() as dripping:
+        dripping.sendall(part)
+        assert hung_up(dripping)
+        assert server.ask() == 200
+
+
+def test_a_request_that_comes_in_pieces_is_answered() -> None:
+    with running() as server, server.connect() as slow:
+        for piece in (b"POST /x HT", b"TP/1.1\r\nHost: localhost\r\nContent-", b"Length: 5\r\n\r\nhe", b"llo"):
+            slow.sendall(piece)
+            time.sleep(0.02)
+        assert answer_of(slow) == (200, b"5")
+
+
+def test_an_answer_that_is_not_read_is_given_up() -> None:
+    kept = channel.Channel.__new__(channel.Channel)
+    kept._lingers_since_s, kept._unread_since_s, kept.total_outbufs_len = None, None, 5
+    assert not kept.is_overdue(100.0)
+    assert not kept.is_overdue(100.0 + limits.ANSWER_SECONDS - 1)
+    assert kept.is_overdue(100.0 + limits.ANSWER_SECONDS)
+
+
+def test_the_connection_that_did_nothing_for_longest_gives_up_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "connection_limit", lambda: 8)  # with the port itself and its trigger
+    with running() as server, contextlib.ExitStack() as stack:
+        idle = []
+        for _ in range(6):
+            idle.append(stack.enter_context(server.connect()))
+            idle[-1].sendall(ASKING)
+            assert answer_of(idle[-1]) == (200, b"0")
+            time.sleep(0.01)
+        assert server.ask() == 200
+        assert hung_up(idle[0])
+        idle[-1].sendall(ASKING)
+        assert answer_of(idle[-1]) == (200, b"0")
+
+
+def test_the_number_of_connections_follows_from_the_descriptors_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    for descriptors, expected in ((10, 8), (256, 64), (1_024, 448), (2**20, 1_000), (resource.RLIM_INFINITY, 1_000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=descriptors: (soft, soft))
+        assert limits.connection_limit() == expected
+
+
+def test_no_place_left_in_the_system_is_waited_for_and_told_a_few_times(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with socket.create_server(("127.0.0.1", 0)) as port:
+        settings = Settings()
+        listeners = Listeners(echo, [port], settings, Gate(settings, Refusals(), Guesses()), Refusals())
+        (one,) = (one for one in listeners._channels.values() if isinstance(one, Listener))
+        one.accept = refuse
+        few = FewLines()
+        caplog.handler.addFilter(few)
+        for _ in range(1_000):
+            one.handle_accept()
+        caplog.handler.removeFilter(few)
+        assert not one.readable()
+        assert len(caplog.records) == limits.LOG_LINES
+        listeners.end()
+        listeners.run()
+        listeners.stop(PATIENCE_SECONDS)
+
+
+def test_more_idle_connections_than_descriptors_keep_nobody_out_and_the_process_at_rest() -> None:
+    command = f"ulimit -n 160; exec {sys.executable} -m spanprofiles.embedded {' '.join(free_ports())}"
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    try:
+        pair = Pair(process, dict(line.split() for line in announced(process)[:-1]))
+        port = int(pair.urls["tempo"].rpartition(":")[2])
+        with contextlib.ExitStack() as stack:
+            for _ in range(300):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS))
+            before = psutil.Process(process.pid).cpu_times()
+            assert [pair.send(name, "GET", "/ready")[0] for name in ("tempo", "pyroscope")] == [200, 200]
+            time.sleep(1)
+            after = psutil.Process(process.pid).cpu_times()
+            assert after.user + after.system - before.user - before.system < 0.7  # a loop that spins takes the second
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert errors.count("\n") <= limits.LOG_LINES, errors[:2_000]
+
+
+def test_without_the_token_a_body_is_refused_by_its_header() -> None:
+    with running(TOKEN) as server:
+        with server.connect() as stranger:
+            stranger.sendall(head())
+            assert first_line(stranger) == "HTTP/1.1 401 Unauthorized"
+        with server.connect() as asking:
+            asking.sendall(head(more="Expect: 100-continue\r\n"))
+            assert first_line(asking) == "HTTP/1.1 401 Unauthorized"
+        with server.connect() as guessing:
+            guessing.sendall(head(more="Transfer-Encoding: chunked\r\nAuthorization: Bearer wrong\r\n"))
+            assert first_line(guessing) == "HTTP/1.1 401 Unauthorized"
+        assert server.held() == 0
+        noted = server.refusals.groups(Signal.TRACES)
+        assert [(one.last.reason.value, one.uploads) for one in noted] == [("unauthorized", 3)]
+
+
+def test_with_the_token_the_sender_is_told_to_continue() -> None:
+    with running(TOKEN) as server, server.connect() as sender:
+        sender.sendall(head(more=f"Expect: 100-continue\r\n{RIGHT}"))
+        assert sender.recv(1_000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sender.sendall(b"x" * LARGE)
+        assert answer_of(sender) == (200, str(LARGE).encode())
+        assert wait_until(lambda: server.held() == 0)
+
+
+@pytest.mark.parametrize("size", [10, LARGE, 8 * LARGE])
+def test_whoever_sends_all_of_a_refused_body_sees_the_answer_and_nothing_of_it_is_kept(size: int) -> None:
+    with running(TOKEN) as server, server.connect() as stranger:
+        stranger.sendall(head(length=size))
+        stranger.sendall(ASKING.ljust(size, b"x"))
+        assert first_line(stranger) == "HTTP/1.1 401 Unauthorized"
+        assert server.held() == 0
+
+
+def test_a_body_over_the_limit_is_refused_by_its_header_and_seen_to_be() -> None:
+    with running() as server, server.connect() as sender:
+        sender.sendall(head(length=limits.BODY_BYTES + 1, more="Expect: 100-continue\r\n"))
+        assert first_line(sender).startswith("HTTP/1.1 413")
+        assert wait_until(lambda: bool(server.refusals.groups(Signal.TRACES)))
+        assert server.refusals.groups(Signal.TRACES)[0].last.reason.value == "body_size_limit_exceeded"
+
+
+def test_all_bodies_together_have_a_limit_and_small_ones_still_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "Spool", lambda: Spool(LARGE))
+    with running() as server, server.connect() as first, server.connect() as second, server.connect() as small:
+        first.sendall(head() + b"x" * (LARGE - 1))
+        assert wait_until(lambda: server.held() == LARGE - 1)
+        second.sendall(head(more="Transfer-Encoding: chunked\r\n") + b"40000\r\n" + b"x" * 0x40000)
+        with second.makefile("rb") as answer:
+            text = answer.read().decode()
+        assert text.startswith("HTTP/1.1 503")
+        assert "\r\nRetry-After: 1\r\n" in text
+        small.sendall(head(length=5) + b"hello")
+        assert first_line(small) == "HTTP/1.1 200 OK"
+        first.sendall(b"x")
+        assert first_line(first) == "HTTP/1.1 200 OK"
+        assert wait_until(lambda: server.held() == 0)
+
+
+def test_a_body_whose_sender_hangs_up_is_let_go() -> None:
+    with running() as server:
+        with server.connect() as sender:
+            sender.sendall(head() + b"x" * 1_000)
+            assert wait_until(lambda: server.held() == 1_000)
+        assert wait_until(lambda: server.held() == 0)
+
+
+def test_a_spool_takes_small_bodies_whatever_it_holds() -> None:
+    full = Spool(limits.IN_MEMORY_BYTES)
+    assert full.take(limits.IN_MEMORY_BYTES, limits.IN_MEMORY_BYTES)
+    assert full.take(1, 1)
+    assert not full.take(1, limits.IN_MEMORY_BYTES + 1)
+    full.give_back(limits.IN_MEMORY_BYTES)
+    assert full.held == 1
+
+
+def record(message: str, line: int = 1, **more: Any) -> logging.LogRecord:
+    made = logging.LogRecord("x", logging.WARNING, "file.py", line, message, (), None)
+    made.__dict__.update(more)
+    return made
+
+
+def test_of_one_kind_of_line_a_few_are_written_and_the_next_says_how_many_were_not() -> None:
+    now = [0.0]
+    few = FewLines(lambda: now[0])
+    assert [few.filter(record("again")) for _ in range(25)].count(True) == limits.LOG_LINES
+    assert few.filter(record("of another kind", line=2))
+    assert all(few.filter(record("counted elsewhere", **COUNTED)) for _ in range(25))
+    now[0] = limits.LOG_SECONDS
+    late = record("again")
+    assert few.filter(late)
+    assert late.getMessage() == "again (and 15 more like it that were not logged)"
+    next_one = record("again")
+    assert few.filter(next_one)
+    assert next_one.getMessage() == "again"
