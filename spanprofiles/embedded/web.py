@@ -15,17 +15,18 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.answers import AnswerTooLargeError, JsonWriter
+from spanprofiles.embedded.deadline import QueryTooLongError
 from spanprofiles.embedded.refusals import Reason
-from spanprofiles.embedded.store.connection import QueryTooLongError
+from spanprofiles.embedded.store.traces import TraceTooLargeError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Handler = Callable[..., Response]
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-INTERRUPTED = "interrupted"
 NOT_FOUND = 404
-TOO_LONG = "context deadline exceeded: the query took too long; ask for less time, or for an attribute's exact value"
+TOO_LONG, TOO_LARGE = 504, 422
 logger = logging.getLogger("spanprofiles.embedded")
 
 
@@ -62,6 +63,16 @@ def json_answer(value: object, status: int = 200) -> Response:
     """Answer with compact JSON."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Response(body.encode("utf-8", "replace"), status, content_type="application/json")
+
+
+def written_answer(writer: JsonWriter, value: object) -> Response:
+    """Answer with compact JSON, written in pieces.
+
+    Raises:
+        QueryTooLongError: the writer's deadline passed.
+        AnswerTooLargeError: it is too large.
+    """
+    return Response(writer.written(value).encode("utf-8", "replace"), content_type="application/json")
 
 
 def plain_json(body: bytes) -> str:
@@ -191,11 +202,11 @@ class Application:
                 return handler(request, **arguments)
         except AnswerError as error:
             return error.response
-        except QueryTooLongError:
-            return self.failure(TOO_LONG, 504)
+        except QueryTooLongError as error:
+            return self.failure(str(error), TOO_LONG)
+        except (AnswerTooLargeError, TraceTooLargeError) as error:
+            return self.failure(str(error), TOO_LARGE)
         except sqlite3.Error as error:
-            if str(error) == INTERRUPTED:
-                return self.failure(TOO_LONG, 504)
             logger.warning("%s %s: the stored data could not be read: %s", request.method, request.path, error)
             return self.failure(f"the stored data could not be read: {error}", 500)
         except MethodNotAllowed as error:

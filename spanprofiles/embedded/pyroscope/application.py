@@ -28,6 +28,8 @@ from spanprofiles.embedded.web import Application, text
 
 QUERIER, PUSHER = "/querier.v1.QuerierService/", "/push.v1.PusherService/"
 TREE, PPROF = 2, 4
+FAILURES = {504: "deadline_exceeded", 422: "resource_exhausted", 503: "unavailable"}
+"""Connect's codes for what a query may fail by."""
 INGEST = ("/ingest", "/pyroscope/ingest")
 TAKES = "this port takes profiles at /push.v1.PusherService/Push and /ingest; spans go to the OTLP port, usually 4318"
 
@@ -88,7 +90,7 @@ class Pyroscope(Application):
 
     def failure(self, message: str, status: int) -> Response:
         """The error in Connect's form."""
-        return ConnectError(message, "deadline_exceeded" if status == 504 else "internal").response()
+        return ConnectError(message, FAILURES.get(status, "internal")).response()
 
     def ready(self, _: Request) -> Response:
         """Say that the server is ready, which it is whenever it answers."""

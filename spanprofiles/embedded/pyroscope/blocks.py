@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
-from spanprofiles.embedded.store.connection import check_time
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.profiles import add_entries
 
 BLOCK_BITS = 8
@@ -27,7 +26,7 @@ class Blocks:
         self._entries = 0
         self._lock = threading.Lock()
 
-    def totals(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[dict[int, int]]:
+    def totals(self, connection: StoreConnection, numbers: Sequence[int]) -> Iterator[dict[int, int]]:
         """The value of each stack, block by block.
 
         Args:
@@ -35,7 +34,7 @@ class Blocks:
             numbers: those of the profiles, in ascending order.
         """
         for _, members in itertools.groupby(numbers, lambda number: number >> BLOCK_BITS):
-            check_time(connection)
+            connection.deadline.check()
             block = tuple(members)
             with self._lock:
                 known = self._known.get(block)
@@ -43,7 +42,7 @@ class Blocks:
                     self._known.move_to_end(block)
             yield known if known is not None else self._read(connection, block)
 
-    def _read(self, connection: sqlite3.Connection, block: Block) -> dict[int, int]:
+    def _read(self, connection: StoreConnection, block: Block) -> dict[int, int]:
         totals: dict[int, int] = {}
         listed = ", ".join(map(str, block))
         for (entries,) in connection.execute(f"SELECT entries FROM profiles WHERE id IN ({listed})"):  # noqa: S608  # numbers

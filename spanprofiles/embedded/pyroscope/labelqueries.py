@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import SERVICE
 from spanprofiles.embedded.pyroscope.queries import SeriesLabels, check_window, selector_of
 from spanprofiles.embedded.pyroscope.selector import Selector
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import Database
 
 PLAIN_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -91,7 +91,7 @@ def _data_set(labels: dict[str, str]) -> tuple[str, str]:
     return labels.get(SERVICE, ""), labels[PROFILE_TYPE]
 
 
-def _has_profiles(connection: sqlite3.Connection, series: int, window: tuple[int, int]) -> bool:
+def _has_profiles(connection: StoreConnection, series: int, window: tuple[int, int]) -> bool:
     found = connection.execute(
         "SELECT EXISTS (SELECT 1 FROM profiles WHERE series = ? AND time_ms BETWEEN ? AND ?)", (series, *window)
     ).fetchone()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from array import array
 from typing import Any
 
 from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.queries import Samples, Selection, rows_by_number
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.profiles import FRAME_NUMBERS
 
 PERIODS = {"process_cpu": 10**9, "memory": 512 * 1024}
@@ -26,7 +26,7 @@ class Strings:
 
 
 def merged_profile(
-    connection: sqlite3.Connection, samples: Samples, selection: Selection
+    connection: StoreConnection, samples: Samples, selection: Selection
 ) -> Any:  # a message of the schema
     """The profile of a selection; an empty message where it has no samples."""
     totals = samples.totals(connection, selection)

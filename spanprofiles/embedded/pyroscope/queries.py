@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import uuid
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,7 @@ from spanprofiles.embedded.pyroscope.blocks import Blocks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.flamegraph import Node, build
 from spanprofiles.embedded.pyroscope.selector import Selector, SelectorError, parse_selector
-from spanprofiles.embedded.store.connection import check_time
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, LARGEST_INTEGER, add_entries
 
 LONGEST_WINDOW_MS = 24 * 3600 * 1000
@@ -172,7 +171,7 @@ class SeriesLabels:
     def __init__(self) -> None:
         self._known: dict[int, tuple[str, dict[str, str]]] = {}
 
-    def get(self, connection: sqlite3.Connection, number: int) -> tuple[str, dict[str, str]]:
+    def get(self, connection: StoreConnection, number: int) -> tuple[str, dict[str, str]]:
         """(profile type, labels) of one series."""
         known = self._known.get(number)
         if known is None:
@@ -188,9 +187,7 @@ class SeriesLabels:
         found = self._known[number] = (profile_type, dict(json.loads(labels)))
         return found
 
-    def matching(
-        self, connection: sqlite3.Connection, selector: Selector, profile_type: str | None = None
-    ) -> list[int]:
+    def matching(self, connection: StoreConnection, selector: Selector, profile_type: str | None = None) -> list[int]:
         """The numbers of the series that match, of one profile type or of all."""
         where, arguments = ("", ()) if profile_type is None else (" WHERE profile_type = ?", (profile_type,))
         numbers = []
@@ -209,7 +206,7 @@ class StackNames:
         self._stacks: dict[int, tuple[str, ...]] = {}
         self._frames: dict[int, str] = {}
 
-    def names(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    def names(self, connection: StoreConnection, numbers: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """The names of each stack."""
         if len(self._stacks) + len(numbers) > CACHE_LIMIT:
             self._stacks = {}
@@ -228,7 +225,7 @@ class StackNames:
 
 
 def rows_by_number(
-    connection: sqlite3.Connection, table: str, column: str, numbers: Sequence[int]
+    connection: StoreConnection, table: str, column: str, numbers: Sequence[int]
 ) -> Iterator[list[tuple[int, Any]]]:
     """(number, column) rows of a table, so many at a time."""
     for first in range(0, len(numbers), CHUNK):
@@ -245,12 +242,12 @@ class Samples:
         self.stacks = StackNames()
         self._blocks = Blocks()
 
-    def totals(self, connection: sqlite3.Connection, selection: Selection) -> dict[int, int]:
+    def totals(self, connection: StoreConnection, selection: Selection) -> dict[int, int]:
         """The value of each stack of a selection."""
         totals: dict[int, int] = {}
         if selection.span_ids or selection.trace_ids:
             for entries in self._span_entries(connection, selection):
-                check_time(connection)
+                connection.deadline.check()
                 add_entries(totals, entries)
             return totals
         for block in self._blocks.totals(connection, self._profiles(connection, selection)):
@@ -258,7 +255,7 @@ class Samples:
                 totals[stack] = totals.get(stack, 0) + value
         return totals
 
-    def _span_entries(self, connection: sqlite3.Connection, selection: Selection) -> Iterator[bytes]:
+    def _span_entries(self, connection: StoreConnection, selection: Selection) -> Iterator[bytes]:
         """The entries of spans or traces."""
         column = "span_id" if selection.span_ids else "trace_id"
         only = f" AND profile IN ({', '.join(map(str, selection.profiles))})" if selection.profiles else ""
@@ -271,12 +268,12 @@ class Samples:
                 if profile_type == selection.profile_type and selection.selector.matches(labels):
                     yield entries
 
-    def _profiles(self, connection: sqlite3.Connection, selection: Selection) -> list[int]:
+    def _profiles(self, connection: StoreConnection, selection: Selection) -> list[int]:
         """The numbers of whole profiles, in ascending order."""
         only = f" AND id IN ({', '.join(map(str, selection.profiles))})" if selection.profiles else ""
         numbers: list[int] = []
         for series in self.series.matching(connection, selection.selector, selection.profile_type):
-            check_time(connection)
+            connection.deadline.check()
             rows = connection.execute(
                 f"SELECT id FROM profiles WHERE series = ? AND time_ms BETWEEN ? AND ?{only}",  # noqa: S608  # numbers
                 (series, selection.start_ms, selection.end_ms),
@@ -285,7 +282,7 @@ class Samples:
         return sorted(numbers)
 
     def _series_rows(
-        self, connection: sqlite3.Connection, selection: Selection, columns: str, table: str
+        self, connection: StoreConnection, selection: Selection, columns: str, table: str
     ) -> Iterator[tuple[dict[str, str], tuple[Any, ...]]]:
         for series in self.series.matching(connection, selection.selector, selection.profile_type):
             labels = self.series.get(connection, series)[1]
@@ -293,18 +290,18 @@ class Samples:
                 f"SELECT {columns} FROM {table} WHERE series = ? AND time_ms BETWEEN ? AND ?",  # noqa: S608  # of this class
                 (series, selection.start_ms, selection.end_ms),
             ):
-                check_time(connection)
+                connection.deadline.check()
                 yield labels, row
 
     def profile_totals(
-        self, connection: sqlite3.Connection, selection: Selection
+        self, connection: StoreConnection, selection: Selection
     ) -> Iterator[tuple[dict[str, str], int, int]]:
         """(labels, time in ms, total) of each profile."""
         for labels, (time_ms, total) in self._series_rows(connection, selection, "time_ms, total", "profiles"):
             yield labels, time_ms, total
 
     def span_totals(
-        self, connection: sqlite3.Connection, selection: Selection
+        self, connection: StoreConnection, selection: Selection
     ) -> Iterator[tuple[dict[str, str], int, bytes, bytes, int]]:
         """(labels, time in ms, span ID, trace ID, total) of each span in each profile; empty for a trace without ID."""
         columns = "time_ms, span_id, trace_id, total"
@@ -315,7 +312,7 @@ class Samples:
                 yield labels, time_ms, span_id, trace_id or b"", total
 
     def individual_totals(
-        self, connection: sqlite3.Connection, selection: Selection
+        self, connection: StoreConnection, selection: Selection
     ) -> Iterator[tuple[dict[str, str], int, bytes, bytes, int]]:
         """The same of whole profiles, told apart by a number in place of a span ID."""
         for labels, (number, time_ms, total) in self._series_rows(
@@ -323,7 +320,7 @@ class Samples:
         ):
             yield labels, time_ms, number.to_bytes(8, "big"), b"", total
 
-    def tree(self, connection: sqlite3.Connection, selection: Selection) -> Node:
+    def tree(self, connection: StoreConnection, selection: Selection) -> Node:
         """The call tree of a selection."""
         totals = self.totals(connection, selection)
         names = self.stacks.names(connection, list(totals))

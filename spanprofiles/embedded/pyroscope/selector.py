@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import re2
-
-from spanprofiles.embedded.patterns import compile_pattern
+from spanprofiles.embedded.patterns import Pattern, PatternError, compile_pattern
 from spanprofiles.embedded.quoting import QuotingError, unquote
 
 LENGTH_LIMIT = 64 * 1024
@@ -30,7 +28,7 @@ class Matcher:
     name: str
     operator: str
     value: str
-    pattern: Any = field(default=None, compare=False)
+    pattern: Pattern | None = field(default=None, compare=False)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels of a series match."""
@@ -39,7 +37,8 @@ class Matcher:
             return actual == self.value
         if self.operator == "!=":
             return actual != self.value
-        found = self.pattern.fullmatch(actual) is not None
+        assert self.pattern is not None  # noqa: S101  # the other two operators have one
+        found = self.pattern.matches(actual)
         return found if self.operator == "=~" else not found
 
 
@@ -79,9 +78,8 @@ def _matcher(text: str, tree: Any) -> Matcher:  # a lark tree
         pattern = compile_pattern(plain) if operator in {"=~", "!~"} else None
     except QuotingError as error:
         raise SelectorError(f"{place}: parse error: {error}") from error
-    except re2.error as error:
-        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise SelectorError(f"{place}: parse error: error parsing regexp: {reason}") from error
+    except PatternError as error:
+        raise SelectorError(f"{place}: parse error: error parsing regexp: {error}") from error
     return Matcher(name, str(operator), plain, pattern)
 
 

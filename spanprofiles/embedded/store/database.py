@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline
 from spanprofiles.embedded.errors import DataDirectoryError
-from spanprofiles.embedded.store.connection import StoreConnection
+from spanprofiles.embedded.store.connection import StoreConnection, was_interrupted
 from spanprofiles.embedded.store.retention import Limits, Retention
 from spanprofiles.embedded.store.schema import migrate
 
@@ -46,7 +47,7 @@ class Database:
     Args:
         directory: where the file is; None for a temporary folder that goes when the database is closed.
         limits: how much is kept.
-        query_seconds: how long one request may read.
+        query_seconds: how long one question may take, in s, from its arrival to its answer.
         clock: the time of arrival of what is written, in s since the epoch.
 
     Raises:
@@ -128,26 +129,48 @@ class Database:
             connection.execute("PRAGMA query_only = ON")
             connection.watch_time()
             self._readers.connection = connection
-        deadline = getattr(self._readers, "deadline", None)
+        deadline: Deadline | None = getattr(self._readers, "deadline", None)
         if deadline is not None and not connection.in_transaction:
             connection.deadline = deadline
             connection.execute("BEGIN")
         return connection
 
+    @property
+    def deadline(self) -> Deadline:
+        """When this thread's question has to be answered."""
+        deadline: Deadline | None = getattr(self._readers, "deadline", None)
+        return deadline or NO_DEADLINE
+
+    def deadline_from(self, accepted_s: float | None) -> Deadline:
+        """The deadline of a question.
+
+        Args:
+            accepted_s: when it arrived, on the clock `time.monotonic`; None for the present.
+        """
+        return Deadline(self._query_seconds, accepted_s)
+
     @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self, deadline: Deadline | None = None) -> Iterator[None]:
         """While it is entered, this thread's `reader` sees one state of the data, and has so much time for it.
 
-        Reading then raises QueryTooLongError, or sqlite3.OperationalError("interrupted"), when the time is over.
+        Args:
+            deadline: when the question has to be answered; None gives it the store's time from the present on.
+
+        Raises:
+            QueryTooLongError: the time is over.
         """
-        self._readers.deadline = time.monotonic() + self._query_seconds
+        self._readers.deadline = deadline or self.deadline_from(None)
         try:
             yield
+        except sqlite3.OperationalError as error:
+            if was_interrupted(error):
+                raise self.deadline.error() from error
+            raise
         finally:
             self._readers.deadline = None
             connection: StoreConnection | None = getattr(self._readers, "connection", None)
             if connection is not None:
-                connection.deadline = None
+                connection.deadline = NO_DEADLINE
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 

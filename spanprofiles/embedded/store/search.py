@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from typing import TypeVar
 
-from spanprofiles.embedded.store.connection import check_time
+from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.traceql.planning import Compiler, Plan
 from spanprofiles.embedded.traceql.records import ResourceRecord, ScopeRecord, SpanRecord, TraceRecord
 
-CHUNKS = (16, 64, 256)
-CACHE_LIMIT = 4_096
-Record = TypeVar("Record", ResourceRecord, ScopeRecord)
+CACHE_BYTES = 8 * 1024 * 1024
+"""How much memory the records of resources may take, and again those of scopes."""
+RECORD_BYTES, BYTES_A_BYTE = 1_000, 32
+"""About how much memory a record takes, and how much more for each byte of what it is made of, at most."""
+TRACE_BYTES = 5_000_000
+"""How much of one trace is searched, in bytes of OTLP: as much as a real Tempo keeps of one (`max_bytes_per_trace`)."""
 
 
 class Records:
     """Makes records of what is stored; remembers those of resources and scopes, which never change."""
 
     def __init__(self) -> None:
-        self._resources: dict[int, ResourceRecord] = {}
-        self._scopes: dict[int, ScopeRecord] = {}
+        self._resources: ByteCache[int, tuple[ResourceRecord, int]] = ByteCache(CACHE_BYTES)
+        self._scopes: ByteCache[int, tuple[ScopeRecord, int]] = ByteCache(CACHE_BYTES)
 
     def candidates(
-        self, connection: sqlite3.Connection, plan: Plan, start_ns: int | None = None, end_ns: int | None = None
+        self, connection: StoreConnection, plan: Plan, start_ns: int | None = None, end_ns: int | None = None
     ) -> Iterator[TraceRecord]:
         """The traces that a plan leaves, newest arrivals first.
 
@@ -32,6 +34,9 @@ class Records:
             plan: what is known of the traces wanted.
             start_ns: only traces that end at or after this time.
             end_ns: only traces that start at or before this time.
+
+        Raises:
+            QueryTooLongError: the connection's deadline passed.
         """
         compiler = Compiler(connection)
         conditions = [compiler.condition(plan)]
@@ -44,49 +49,56 @@ class Records:
             f"SELECT t.id, t.trace_id FROM traces t WHERE {where} ORDER BY t.id DESC",  # noqa: S608  # conditions of the compiler
             compiler.arguments,
         )
-        sizes = iter(CHUNKS)
-        size = next(sizes)
         try:
-            while chunk := rows.fetchmany(size):
-                for trace in self.traces(connection, chunk):
-                    check_time(connection)
-                    yield trace
-                size = next(sizes, size)
+            for number, trace_id in connection.deadline.watch(rows):
+                batches = self._batches(connection, number)
+                if batches:
+                    yield TraceRecord(trace_id, batches, connection.deadline)
         finally:
             rows.close()
 
-    def traces(self, connection: sqlite3.Connection, rows: list[tuple[int, bytes]]) -> Iterator[TraceRecord]:
-        """The traces of (number, trace ID) rows, in their order."""
-        groups: dict[int, dict[int, dict[int, list[SpanRecord]]]] = {number: {} for number, _ in rows}
-        numbers = ", ".join(str(number) for number in groups)
-        for trace, resource, scope, payload in connection.execute(
-            f"SELECT trace, resource, scope, payload FROM spans WHERE trace IN ({numbers}) ORDER BY id"  # noqa: S608  # numbers
-        ):
-            span = SpanRecord(payload, self._resource(connection, resource), self._scope(connection, scope))
-            groups[trace].setdefault(resource, {}).setdefault(scope, []).append(span)
-        for number, trace_id in rows:
-            batches = [list(batch.values()) for batch in groups[number].values()]
-            if batches:
-                yield TraceRecord(trace_id, batches)
+    def _batches(self, connection: StoreConnection, trace: int) -> list[list[list[SpanRecord]]]:
+        """The spans of one trace by resource and scope, as far as they are searched."""
+        rows = connection.execute("SELECT resource, scope, payload FROM spans WHERE trace = ? ORDER BY id", (trace,))
+        groups: dict[int, dict[int, list[SpanRecord]]] = {}
+        resources: dict[int, ResourceRecord] = {}
+        scopes: dict[int, ScopeRecord] = {}
+        left = TRACE_BYTES
+        for resource, scope, payload in connection.deadline.watch(rows):
+            left -= len(payload)
+            if resource not in resources:
+                resources[resource], size = self._resource(connection, resource)
+                left -= size
+            if scope not in scopes:
+                scopes[scope], size = self._scope(connection, scope)
+                left -= size
+            if left < 0:
+                rows.close()
+                break
+            span = SpanRecord(payload, resources[resource], scopes[scope])
+            groups.setdefault(resource, {}).setdefault(scope, []).append(span)
+        return [list(batch.values()) for batch in groups.values()]
 
-    def _resource(self, connection: sqlite3.Connection, number: int) -> ResourceRecord:
-        return _remembered(self._resources, number) or _read(
-            connection, "resources", number, ResourceRecord, self._resources
-        )
+    def _resource(self, connection: StoreConnection, number: int) -> tuple[ResourceRecord, int]:
+        """A resource and the bytes that it is made of."""
+        known = self._resources.get(number)
+        if known is None:
+            payload = _payload(connection, "resources", number)
+            known = ResourceRecord(payload), len(payload)
+            self._resources.put(number, known, RECORD_BYTES + len(payload) * BYTES_A_BYTE)
+        return known
 
-    def _scope(self, connection: sqlite3.Connection, number: int) -> ScopeRecord:
-        return _remembered(self._scopes, number) or _read(connection, "scopes", number, ScopeRecord, self._scopes)
+    def _scope(self, connection: StoreConnection, number: int) -> tuple[ScopeRecord, int]:
+        """A scope and the bytes that it is made of."""
+        known = self._scopes.get(number)
+        if known is None:
+            payload = _payload(connection, "scopes", number)
+            known = ScopeRecord(payload), len(payload)
+            self._scopes.put(number, known, RECORD_BYTES + len(payload) * BYTES_A_BYTE)
+        return known
 
 
-def _remembered(known: dict[int, Record], number: int) -> Record | None:
-    return known.get(number)
-
-
-def _read(
-    connection: sqlite3.Connection, table: str, number: int, kind: type[Record], known: dict[int, Record]
-) -> Record:
+def _payload(connection: StoreConnection, table: str, number: int) -> bytes:
+    payload: bytes
     (payload,) = connection.execute(f"SELECT payload FROM {table} WHERE id = ?", (number,)).fetchone()  # noqa: S608  # one of two tables
-    if len(known) >= CACHE_LIMIT:
-        known.clear()
-    record = known[number] = kind(payload)
-    return record
+    return payload

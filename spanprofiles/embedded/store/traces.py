@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,8 @@ from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interning import Interner
 
 LARGEST_INTEGER = 2**63 - 1
+TRACE_BYTES = 32 * 1024 * 1024
+"""How large a trace is given in one answer, in bytes of OTLP, and again how large its resources, and its scopes."""
 SERVICE_NAME = "service.name"
 NAME, ROOT_NAME, ROOT_SERVICE, STATUS, STATUS_MESSAGE, EVENT_NAME, SCOPE_NAME, SCOPE_VERSION = (
     "name",
@@ -176,18 +178,46 @@ class StoredSpan:
     payload: bytes
 
 
-def spans_of_trace(connection: sqlite3.Connection, trace_id: bytes) -> list[StoredSpan]:
-    """The spans of a trace, in the order in which they came; empty where the trace is not known."""
+class TraceTooLargeError(Exception):
+    """A trace is larger than it is given in one answer; the message says what the limit is."""
+
+
+def spans_of_trace(connection: StoreConnection, trace_id: bytes) -> list[StoredSpan]:
+    """The spans of a trace, in the order in which they came; empty where the trace is not known.
+
+    Raises:
+        TraceTooLargeError: they are too much for one answer.
+        QueryTooLongError: the connection's deadline passed.
+    """
     rows = connection.execute(
         "SELECT s.trace, s.resource, s.scope, s.payload FROM traces t JOIN spans s ON s.trace = t.id"
         " WHERE t.trace_id = ? ORDER BY s.id",
         (trace_id,),
     )
-    return [StoredSpan(*row) for row in rows]
+    spans: list[StoredSpan] = []
+    left = TRACE_BYTES
+    for row in connection.deadline.watch(rows):
+        spans.append(StoredSpan(*row))
+        left -= len(spans[-1].payload)
+        if left < 0:
+            rows.close()
+            raise TraceTooLargeError(f"trace exceeds max size (max bytes: {TRACE_BYTES})")
+    return spans
 
 
-def payloads(connection: sqlite3.Connection, table: str, numbers: Sequence[int]) -> dict[int, tuple[bytes, str]]:
-    """Payload and schema URL of `resources` or `scopes`, by number."""
-    marks = ", ".join("?" * len(numbers))
-    rows = connection.execute(f"SELECT id, payload, schema_url FROM {table} WHERE id IN ({marks})", tuple(numbers))  # noqa: S608  # the table is named by this program
-    return {number: (payload, schema_url) for number, payload, schema_url in rows}
+def payloads(connection: StoreConnection, table: str, numbers: Iterable[int]) -> dict[int, tuple[bytes, str]]:
+    """Payload and schema URL of `resources` or `scopes`, by number.
+
+    Raises:
+        TraceTooLargeError: they are too much for one answer.
+        QueryTooLongError: the connection's deadline passed.
+    """
+    found: dict[int, tuple[bytes, str]] = {}
+    left = TRACE_BYTES
+    select = f"SELECT payload, schema_url FROM {table} WHERE id = ?"  # noqa: S608  # the table is named by this program
+    for number in connection.deadline.watch(numbers):
+        found[number] = payload, _ = connection.execute(select, (number,)).fetchone()
+        left -= len(payload)
+        if left < 0:
+            raise TraceTooLargeError(f"trace exceeds max size (max bytes: {TRACE_BYTES} of {table})")
+    return found

@@ -6,10 +6,13 @@ Source: https://grafana.com/docs/tempo/latest/api_docs/ and the recorded answers
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.arrivals import note_wrong_path
+from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.metrics import Telling
 from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.store.database import Database
@@ -21,7 +24,7 @@ from spanprofiles.embedded.tempo.tags import INTRINSIC_SCOPE, Tags, plain_attrib
 from spanprofiles.embedded.tempo.trace_json import Payloads, trace_json, trace_message
 from spanprofiles.embedded.traceql.syntax import Attribute
 from spanprofiles.embedded.traceql.values import Static, text_of
-from spanprofiles.embedded.web import AnswerError, Application, json_answer, text
+from spanprofiles.embedded.web import AnswerError, Application, text, written_answer
 
 PROTOBUF = "application/protobuf"
 TRACE_ID_DIGITS = 32
@@ -84,8 +87,10 @@ class Tempo(Application):
     def search(self, request: Request) -> Response:
         """Traces by a TraceQL query, or by tags."""
         search = Search.of(request.args)
-        traces = run_search(self._database.reader(), self._records, search)
-        return json_answer({"traces": traces, "metrics": {"completedJobs": 1, "totalJobs": 1}})
+        connection = self._database.reader()
+        writer = JsonWriter(connection.deadline)
+        traces = run_search(connection, self._records, search, writer)
+        return written_answer(writer, {"traces": iter(traces), "metrics": {"completedJobs": 1, "totalJobs": 1}})
 
     def _names(self, request: Request) -> dict[str, list[str]]:
         parameters = request.args
@@ -98,12 +103,12 @@ class Tempo(Application):
         names = {name for scope, names in found.items() if scope != INTRINSIC_SCOPE for name in names}
         if request.args.get("scope") == INTRINSIC_SCOPE:
             names = set(found[INTRINSIC_SCOPE])
-        return json_answer({"tagNames": sorted(names), "metrics": {}})
+        return self._written({"tagNames": iter(sorted(names)), "metrics": {}})
 
     def tags_v2(self, request: Request) -> Response:
         """The names of attributes by scope."""
-        scopes = [{"name": scope, "tags": names} for scope, names in self._names(request).items() if names]
-        return json_answer({"scopes": scopes, "metrics": {}})
+        scopes = ({"name": scope, "tags": iter(names)} for scope, names in self._names(request).items() if names)
+        return self._written({"scopes": scopes, "metrics": {}})
 
     def _values(self, request: Request, attribute: Attribute) -> list[Static]:
         window = Window.of(request.args)
@@ -111,13 +116,14 @@ class Tempo(Application):
 
     def values_v1(self, request: Request, name: str) -> Response:
         """The values of an attribute, as text."""
-        found = {text_of(value) for value in self._values(request, plain_attribute(name))}
-        return json_answer({"tagValues": sorted(found), "metrics": {}})
+        values = self._values(request, plain_attribute(name))
+        found = {text_of(value) for value in self._database.deadline.watch(values, PIECE)}
+        return self._written({"tagValues": iter(sorted(found)), "metrics": {}})
 
     def values_v2(self, request: Request, name: str) -> Response:
         """The values of an attribute, with their types."""
         found = self._values(request, tag_attribute(name))
-        return json_answer({"tagValues": [value_answer(value) for value in found], "metrics": {}})
+        return self._written({"tagValues": map(value_answer, found), "metrics": {}})
 
     def _trace(self, digits: str) -> tuple[list[StoredSpan], Payloads, Payloads]:
         connection = self._database.reader()
@@ -134,18 +140,21 @@ class Tempo(Application):
         if not spans:
             return Response(b"", 404)
         if _wants_protobuf(request):
-            trace = trace_message(spans, resources, scopes)
+            trace = trace_message(spans, resources, scopes, self._database.deadline)
             return Response(trace.SerializeToString(), content_type=PROTOBUF)
-        return json_answer({"batches": trace_json(spans, resources, scopes)})
+        return self._written({"batches": trace_json(spans, resources, scopes)})
 
     def trace_v2(self, request: Request, digits: str) -> Response:
         """A trace by its ID; an empty one where it is not known."""
         spans, resources, scopes = self._trace(digits)
         if _wants_protobuf(request):
-            trace = trace_message(spans, resources, scopes).SerializeToString()
+            trace = trace_message(spans, resources, scopes, self._database.deadline).SerializeToString()
             return Response(_length_delimited(1, trace), content_type=PROTOBUF)
         trace_answer = {"resourceSpans": trace_json(spans, resources, scopes)} if spans else {}
-        return json_answer({"trace": trace_answer, "metrics": {}})
+        return self._written({"trace": trace_answer, "metrics": {}})
+
+    def _written(self, answer: dict[str, Any]) -> Response:
+        return written_answer(JsonWriter(self._database.deadline), answer)
 
 
 def _wants_protobuf(request: Request) -> bool:

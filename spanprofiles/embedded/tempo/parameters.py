@@ -101,6 +101,12 @@ class Search:
     spans_per_spanset: int
     window: Window
 
+    def takes(self, duration_ns: int) -> bool:
+        """Whether a trace of some duration is asked for; TraceQL has words of its own for that."""
+        if self.query:
+            return True
+        return self.shortest_ns <= duration_ns and not 0 < self.longest_ns < duration_ns
+
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Search:
         """Read the parameters of `/api/search`.

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
+from spanprofiles.embedded.answers import JsonWriter, Written
+from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.quoting import quote
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.search import Records
 from spanprofiles.embedded.tempo.parameters import Search, refusal
 from spanprofiles.embedded.traceql.conditions import ALWAYS_GIVEN, conditions_of
 from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
 from spanprofiles.embedded.traceql.evaluation import Spanset, stage_of
 from spanprofiles.embedded.traceql.fetching import Fetcher, SpanView
-from spanprofiles.embedded.traceql.parser import TOO_DEEP, parse
+from spanprofiles.embedded.traceql.limits import TOO_DEEP
+from spanprofiles.embedded.traceql.parser import parse
 from spanprofiles.embedded.traceql.planning import plan_of
 from spanprofiles.embedded.traceql.records import TraceRecord, long_hex, short_hex
 from spanprofiles.embedded.traceql.syntax import Attribute, Pipeline
@@ -28,29 +33,31 @@ UNSAID = frozenset({*ALWAYS_GIVEN, NAME} | {
 })  # fmt: skip
 
 
-def parse_query(text: str) -> Pipeline:
+def parse_query(text: str, deadline: Deadline) -> Pipeline:
     """Parse a search's query.
 
     Raises:
-        AnswerError: it is no TraceQL, or makes no sense.
+        AnswerError: it is no TraceQL, makes no sense, or is too large.
+        QueryTooLongError: the deadline passed.
     """
     try:
-        return parse(text)
+        return parse(text, deadline)
     except TraceQLError as error:
         raise refusal(f"invalid TraceQL query: {error}") from error
 
 
-def run_search(connection: sqlite3.Connection, records: Records, search: Search) -> list[dict[str, Any]]:
+def run_search(connection: StoreConnection, records: Records, search: Search, writer: JsonWriter) -> list[Written]:
     """The traces that answer a search, newest first, as its answer has them.
 
     Raises:
         AnswerError: the query is refused, or fails on a span.
+        QueryTooLongError: the connection's deadline passed.
+        AnswerTooLargeError: the answer is larger than the writer takes.
     """
-    if not search.query:
-        return _by_tags(connection, records, search)
-    pipeline = parse_query(search.query)
+    deadline = connection.deadline
+    pipeline = parse_query(search.query or _query_of_tags(search.tags), deadline)
     try:
-        found = _evaluated(connection, records, search, pipeline)
+        found = _evaluated(connection, records, search, pipeline, writer)
     except EvaluationError as error:
         raise refusal(f"error executing query: {error}") from error
     except RecursionError as error:
@@ -58,32 +65,40 @@ def run_search(connection: sqlite3.Connection, records: Records, search: Search)
     return _newest_first(found)
 
 
-def _newest_first(found: list[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:
+def _newest_first(found: list[tuple[int, Written]]) -> list[Written]:
     return [answer for _, answer in sorted(found, key=lambda pair: -pair[0])]
 
 
 def _evaluated(
-    connection: sqlite3.Connection, records: Records, search: Search, pipeline: Pipeline
-) -> list[tuple[int, dict[str, Any]]]:
+    connection: StoreConnection, records: Records, search: Search, pipeline: Pipeline, writer: JsonWriter
+) -> list[tuple[int, Written]]:
+    deadline = connection.deadline
     conditions = conditions_of(pipeline)
-    fetcher = Fetcher(conditions.first, every=conditions.every)
-    selected = Fetcher(conditions.second, every=False) if conditions.second else None
-    evaluate = stage_of(pipeline)
-    found: list[tuple[int, dict[str, Any]]] = []
-    for trace in records.candidates(connection, plan_of(pipeline), *search.window.bounds_ns):
+    fetcher = Fetcher(conditions.first, deadline, every=conditions.every)
+    selected = Fetcher(conditions.second, deadline, every=False) if conditions.second else None
+    evaluate = stage_of(pipeline, deadline)
+    found: list[tuple[int, Written]] = []
+    for trace in records.candidates(connection, plan_of(pipeline, deadline), *search.window.bounds_ns):
+        if not search.takes(trace.duration_ns):
+            continue
         views = fetcher.fetch(trace)
         spansets = evaluate([Spanset(views)]) if views else []
         if spansets:
-            answer = trace_answer(trace)
-            answer["spanSets"] = _spansets(spansets, search.spans_per_spanset, selected, trace)
-            answer["spanSet"] = answer["spanSets"][0]
-            found.append((trace.start_ns, answer))
+            answer = trace_answer(trace, deadline)
+            if search.query:
+                first, *others = _spansets(spansets, search.spans_per_spanset, selected, trace, deadline)
+                first_written = writer.written(first)
+                answer["spanSets"] = chain((first_written,), others)
+                answer["spanSet"] = first_written
+            else:
+                del answer["serviceStats"]
+            found.append((trace.start_ns, writer.written(answer)))
             if len(found) >= search.limit:
                 break
     return found
 
 
-def trace_answer(trace: TraceRecord) -> dict[str, Any]:
+def trace_answer(trace: TraceRecord, deadline: Deadline) -> dict[str, Any]:
     """What a search says of a trace, without its spans."""
     answer: dict[str, Any] = {
         "traceID": short_hex(trace.trace_id),
@@ -92,31 +107,30 @@ def trace_answer(trace: TraceRecord) -> dict[str, Any]:
         "startTimeUnixNano": str(trace.start_ns) if trace.start_ns else "",
         "durationMs": (trace.duration_ns // MILLISECOND_NS) % LARGEST_32,
     }
-    return {name: value for name, value in answer.items() if value} | {"serviceStats": trace.services()}
+    return {name: value for name, value in answer.items() if value} | {"serviceStats": trace.services(deadline)}
 
 
 def _spansets(
-    spansets: list[Spanset], limit: int, selected: Fetcher | None, trace: TraceRecord
-) -> list[dict[str, Any]]:
+    spansets: list[Spanset], limit: int, selected: Fetcher | None, trace: TraceRecord, deadline: Deadline
+) -> Iterator[dict[str, Any]]:
     """The spansets of a trace; of those that no grouping tells apart, the one with most spans."""
     kept: dict[tuple[tuple[str, Static], ...], Spanset] = {}
-    for spanset in spansets:
+    for spanset in deadline.watch(spansets):
         key = tuple(pair for pair in spanset.attributes if pair[0].startswith("by"))
         if key not in kept or len(kept[key].spans) < len(spanset.spans):
             kept[key] = spanset
     more: dict[int, SpanView] = {}
     if selected is not None:
         more = {id(view.record): view for view in selected.fetch(trace)}
-    answers = []
     for spanset in kept.values():
-        answer: dict[str, Any] = {
-            "spans": [span_answer(view, more.get(id(view.record))) for view in spanset.spans[:limit]],
-            "matched": len(spanset.spans),
-        }
+        answer: dict[str, Any] = {"spans": _spans(spanset, limit, more), "matched": len(spanset.spans)}
         if spanset.attributes:
-            answer["attributes"] = [{"key": name, "value": json_value(value)} for name, value in spanset.attributes]
-        answers.append(answer)
-    return answers
+            answer["attributes"] = ({"key": name, "value": json_value(value)} for name, value in spanset.attributes)
+        yield answer
+
+
+def _spans(spanset: Spanset, limit: int, more: Mapping[int, SpanView]) -> Iterator[dict[str, Any]]:
+    return (span_answer(view, more.get(id(view.record))) for view in spanset.spans[:limit])
 
 
 def span_answer(view: SpanView, more: SpanView | None) -> dict[str, Any]:
@@ -140,21 +154,12 @@ def span_answer(view: SpanView, more: SpanView | None) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if value}
 
 
-def _by_tags(connection: sqlite3.Connection, records: Records, search: Search) -> list[dict[str, Any]]:
-    """The older form of search: tags of any scope on one trace, and bounds of the trace's duration."""
-    parts = [f'{{ .{quote(name)} = {quote(value)} || name = {quote(value)} }}' if name == "name" else
-             f"{{ .{quote(name)} = {quote(value)} }}" for name, value in search.tags.items()]  # fmt: skip
-    pipeline = parse_query(" && ".join(parts) or "{ }")
-    conditions = conditions_of(pipeline)
-    fetcher, evaluate = Fetcher(conditions.first, every=conditions.every), stage_of(pipeline)
-    found: list[tuple[int, dict[str, Any]]] = []
-    for trace in records.candidates(connection, plan_of(pipeline), *search.window.bounds_ns):
-        if trace.duration_ns < search.shortest_ns or 0 < search.longest_ns < trace.duration_ns:
-            continue
-        if evaluate([Spanset(fetcher.fetch(trace))]):
-            answer = trace_answer(trace)
-            del answer["serviceStats"]
-            found.append((trace.start_ns, answer))
-            if len(found) >= search.limit:
-                break
-    return _newest_first(found)
+def _query_of_tags(tags: Mapping[str, str]) -> str:
+    """TraceQL for the older form of search: tags of any scope on one trace."""
+    parts = [
+        f"{{ .{quote(name)} = {quote(value)} || name = {quote(value)} }}"
+        if name == "name"
+        else f"{{ .{quote(name)} = {quote(value)} }}"
+        for name, value in tags.items()
+    ]
+    return " && ".join(parts) or "{ }"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from spanprofiles.embedded.deadline import PIECE, Deadline
 from spanprofiles.embedded.store import attributes as index
 from spanprofiles.embedded.store import tags as stored
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.search import Records
 from spanprofiles.embedded.tempo.parameters import Window, refusal
 from spanprofiles.embedded.traceql import syntax, values
@@ -76,7 +77,7 @@ class Tags:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    def names(self, connection: sqlite3.Connection, scope: str, query: str, window: Window) -> dict[str, list[str]]:
+    def names(self, connection: StoreConnection, scope: str, query: str, window: Window) -> dict[str, list[str]]:
         """The names of attributes by scope.
 
         Args:
@@ -92,7 +93,7 @@ class Tags:
             raise refusal(f"invalid scope: {scope}")
         everywhere = stored.names(connection)
         found = {SCOPE_NAMES[number]: names for number, names in everywhere.items()}
-        pipeline = _filter_of(query)
+        pipeline = _filter_of(query, connection.deadline)
         if pipeline is not None:
             columns = self._columns(found)
             found = self._names_of_spans(connection, pipeline, window)
@@ -108,38 +109,36 @@ class Tags:
         text = {name for name, kind in (SPAN_COLUMNS | RESOURCE_COLUMNS).items() if kind == STRING} | {SERVICE_NAME}
         return {scope: text & set(found.get(scope, ())) for scope in (syntax.SPAN, syntax.RESOURCE)}
 
-    def _names_of_spans(
-        self, connection: sqlite3.Connection, pipeline: Pipeline, window: Window
-    ) -> dict[str, list[str]]:
+    def _names_of_spans(self, connection: StoreConnection, pipeline: Pipeline, window: Window) -> dict[str, list[str]]:
         found: dict[str, set[str]] = {name: set() for name in SCOPE_NAMES.values()}
         records = (view.record for _, views in self._traces(connection, pipeline, window) for view in views)
-        for record in records:
+        for record in connection.deadline.watch(records):
             found[syntax.SPAN].update(record.attributes)
             found[syntax.RESOURCE].update(record.resource.attributes)
             found[syntax.INSTRUMENTATION].update(record.scope.attributes)
-            for event in record.message.events:
+            for event in connection.deadline.watch(record.message.events, PIECE):
                 found[syntax.EVENT].update(pair.key for pair in event.attributes)
-            for link in record.message.links:
+            for link in connection.deadline.watch(record.message.links, PIECE):
                 found[syntax.LINK].update(pair.key for pair in link.attributes)
         return {scope: sorted(names) for scope, names in found.items() if names}
 
     def _traces(
-        self, connection: sqlite3.Connection, pipeline: Pipeline, window: Window
+        self, connection: StoreConnection, pipeline: Pipeline, window: Window
     ) -> Iterator[tuple[TraceRecord, list[SpanView]]]:
         """So many traces at most, with their spans that meet a query."""
-        conditions = conditions_of(pipeline)
-        fetcher, evaluate = Fetcher(conditions.first, every=conditions.every), stage_of(pipeline)
-        traces = self._records.candidates(connection, plan_of(pipeline), *window.bounds_ns)
+        deadline, conditions = connection.deadline, conditions_of(pipeline)
+        fetcher, evaluate = Fetcher(conditions.first, deadline, every=conditions.every), stage_of(pipeline, deadline)
+        traces = self._records.candidates(connection, plan_of(pipeline, deadline), *window.bounds_ns)
         for trace in itertools.islice(traces, TRACES_LIMIT):
             views = fetcher.fetch(trace)
             try:
                 spansets = evaluate([Spanset(views)]) if views else []
-            except EvaluationError:
+            except (EvaluationError, RecursionError):
                 continue
             if spansets:
-                yield trace, [view for spanset in spansets for view in spanset.spans]
+                yield trace, [view for spanset in deadline.watch(spansets) for view in spanset.spans]
 
-    def values(self, connection: sqlite3.Connection, attribute: Attribute, query: str, window: Window) -> list[Static]:
+    def values(self, connection: StoreConnection, attribute: Attribute, query: str, window: Window) -> list[Static]:
         """The values of an attribute or intrinsic, each once.
 
         Args:
@@ -154,14 +153,14 @@ class Tags:
             return [(STATUS, code) for code in STATUS_NAMES]
         if attribute.intrinsic and attribute.name not in INDEXED_VALUES:
             return []
-        pipeline = _filter_of(query)
+        pipeline = _filter_of(query, connection.deadline)
         if pipeline is not None:
             return self._values_of_spans(connection, pipeline, attribute, window)
         scopes = (index.INTRINSIC,) if attribute.intrinsic else SCOPES[attribute.scope]
         rows = stored.values(connection, attribute.name, scopes)
         found: list[Static] = [
             (KINDS_OF_VALUES[kind], bool(value) if kind == index.BOOLEAN else value)
-            for kind, value in rows
+            for kind, value in connection.deadline.watch(rows, PIECE)
             if kind in KINDS_OF_VALUES
         ]
         empty: Static = (STRING, "")
@@ -170,13 +169,14 @@ class Tags:
         return found
 
     def _values_of_spans(
-        self, connection: sqlite3.Connection, pipeline: Pipeline, attribute: Attribute, window: Window
+        self, connection: StoreConnection, pipeline: Pipeline, attribute: Attribute, window: Window
     ) -> list[Static]:
-        reader, expression = Fetcher([Condition(attribute)], every=False), field_of(attribute)
+        deadline = connection.deadline
+        reader, expression = Fetcher([Condition(attribute)], deadline, every=False), field_of(attribute, deadline)
         found: dict[Static, None] = {}
         for trace, views in self._traces(connection, pipeline, window):
-            chosen = {id(view.record) for view in views}
-            for view in reader.fetch(trace):
+            chosen = {id(view.record) for view in deadline.watch(views, PIECE)}
+            for view in deadline.watch(reader.fetch(trace), PIECE):
                 if id(view.record) in chosen:
                     found.update(dict.fromkeys(_single(expression(view))))
         return list(found)
@@ -189,7 +189,7 @@ def _single(value: Static) -> Iterable[Static]:
     return [] if kind == NIL or value == values.ABSENT else [value]
 
 
-def _filter_of(query: str) -> Pipeline | None:
+def _filter_of(query: str, deadline: Deadline) -> Pipeline | None:
     """The query that narrows names and values; None where there is none that narrows them.
 
     As in the real server a query that does not parse, since it is being typed, narrows nothing, nor does one with
@@ -198,7 +198,7 @@ def _filter_of(query: str) -> Pipeline | None:
     if not query.strip():
         return None
     try:
-        pipeline = parse(query)
+        pipeline = parse(query, deadline)
     except TraceQLError:
         return None
     attributes = [condition.attribute for condition in conditions_of(pipeline).first]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, TracesData
 
+from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.store.traces import StoredSpan
 
 Payloads = dict[int, tuple[bytes, str]]
@@ -151,31 +152,31 @@ def scope_json(payload: bytes) -> dict[str, Any]:
     )
 
 
-def grouped(spans: Iterable[StoredSpan]) -> dict[int, dict[int, list[Span]]]:
+def grouped(spans: Iterable[StoredSpan]) -> dict[int, dict[int, list[bytes]]]:
     """Spans by the number of their resource, then of their scope, in the order in which they came."""
-    groups: dict[int, dict[int, list[Span]]] = {}
+    groups: dict[int, dict[int, list[bytes]]] = {}
     for span in spans:
-        groups.setdefault(span.resource, {}).setdefault(span.scope, []).append(Span.FromString(span.payload))
+        groups.setdefault(span.resource, {}).setdefault(span.scope, []).append(span.payload)
     return groups
 
 
-def trace_json(spans: Iterable[StoredSpan], resources: Payloads, scopes: Payloads) -> list[dict[str, Any]]:
-    """The resource spans of a trace as JSON."""
-    answer = []
+def trace_json(spans: Iterable[StoredSpan], resources: Payloads, scopes: Payloads) -> Iterator[dict[str, Any]]:
+    """The resource spans of a trace as JSON, made one by one (see `answers.JsonWriter`)."""
     for resource, by_scope in grouped(spans).items():
         payload, schema_url = resources[resource]
-        scope_spans = [
-            _with(
-                {"scope": scope_json(scopes[scope][0]), "spans": [span_json(span) for span in members]},
-                schemaUrl=scopes[scope][1],
-            )
-            for scope, members in by_scope.items()
-        ]
-        answer.append(_with({"resource": resource_json(payload), "scopeSpans": scope_spans}, schemaUrl=schema_url))
-    return answer
+        yield _with(
+            {"resource": resource_json(payload), "scopeSpans": _scope_spans(by_scope, scopes)}, schemaUrl=schema_url
+        )
 
 
-def trace_message(spans: Iterable[StoredSpan], resources: Payloads, scopes: Payloads) -> TracesData:
+def _scope_spans(by_scope: dict[int, list[bytes]], scopes: Payloads) -> Iterator[dict[str, Any]]:
+    for scope, members in by_scope.items():
+        payload, schema_url = scopes[scope]
+        spans = map(span_json, map(Span.FromString, members))
+        yield _with({"scope": scope_json(payload), "spans": spans}, schemaUrl=schema_url)
+
+
+def trace_message(spans: Iterable[StoredSpan], resources: Payloads, scopes: Payloads, deadline: Deadline) -> TracesData:
     """The resource spans of a trace as a protobuf message; Tempo's `Trace` has the same fields."""
     trace = TracesData()
     for resource, by_scope in grouped(spans).items():
@@ -183,8 +184,10 @@ def trace_message(spans: Iterable[StoredSpan], resources: Payloads, scopes: Payl
         resource_spans = ResourceSpans(resource=Resource.FromString(payload), schema_url=schema_url)
         for scope, members in by_scope.items():
             scope_payload, scope_schema_url = scopes[scope]
-            resource_spans.scope_spans.add(
-                scope=InstrumentationScope.FromString(scope_payload), spans=members, schema_url=scope_schema_url
+            scope_spans = resource_spans.scope_spans.add(
+                scope=InstrumentationScope.FromString(scope_payload), schema_url=scope_schema_url
             )
+            for member in deadline.watch(members):
+                scope_spans.spans.add().ParseFromString(member)
         trace.resource_spans.append(resource_spans)
     return trace

@@ -111,8 +111,18 @@ FLOATS: dict[str, Callable[[float, float], float]] = {
 }
 
 
-def binary_value(operator: str, left: Static, right: Static) -> Static:
+def _nothing() -> None:
+    """Look at no clock."""
+
+
+def binary_value(operator: str, left: Static, right: Static, check: Callable[[], None] = _nothing) -> Static:
     """The value of an operation; false where its operands' types do not go together.
+
+    Args:
+        operator: one of the binary operators.
+        left: one operand.
+        right: the other.
+        check: called before each regular expression is matched, which may take long.
 
     Raises:
         EvaluationError: it has none, such as a division by zero.
@@ -122,13 +132,13 @@ def binary_value(operator: str, left: Static, right: Static) -> Static:
         return FALSE
     if kind in ELEMENT_OF or other in ELEMENT_OF:
         if matching_element(kind, other):
-            return _array_value(operator, left, right)
+            return _array_value(operator, left, right, check)
     elif operator in ARRAY_OPERATION:
         return FALSE
-    return _scalar_value(operator, left, right)
+    return _scalar_value(operator, left, right, check)
 
 
-def _scalar_value(operator: str, left: Static, right: Static) -> Static:
+def _scalar_value(operator: str, left: Static, right: Static, check: Callable[[], None]) -> Static:
     kind, other = left[0], right[0]
     if operator == operators.EQUAL:
         return BOOLEAN, equal(left, right)
@@ -138,8 +148,8 @@ def _scalar_value(operator: str, left: Static, right: Static) -> Static:
         if operator in ORDER:
             return BOOLEAN, ORDER[operator](left[1].encode(), right[1].encode())
         if operator in {operators.MATCHES, operators.MATCHES_NOT}:
-            found = compile_pattern(right[1]).fullmatch(left[1]) is not None
-            return BOOLEAN, found == (operator == operators.MATCHES)
+            check()
+            return BOOLEAN, compile_pattern(right[1]).matches(left[1]) == (operator == operators.MATCHES)
     if kind == BOOLEAN and other == BOOLEAN:
         return BOOLEAN, (left[1] and right[1]) if operator == operators.AND else (left[1] or right[1])
     if operator in ORDER:
@@ -153,7 +163,7 @@ def _scalar_value(operator: str, left: Static, right: Static) -> Static:
     raise EvaluationError(f"unexpected operator {operator}")
 
 
-def _array_value(operator: str, left: Static, right: Static) -> Static:
+def _array_value(operator: str, left: Static, right: Static, check: Callable[[], None]) -> Static:
     """A comparison with an array: any member will do, except that `!=` and `!~` must hold for all of them."""
     if operator not in operators.BOOLEAN_RESULT:
         raise EvaluationError("unsupported operation")
@@ -176,7 +186,7 @@ def _array_value(operator: str, left: Static, right: Static) -> Static:
     for member in array[1]:
         first, second = ((element, member), scalar) if flipped else (scalar, (element, member))
         fits = matching(first[0], second[0]) and valid_for(operator, first[0]) and valid_for(operator, second[0])
-        results.append(fits and _scalar_value(operator, first, second)[1] is True)
+        results.append(fits and _scalar_value(operator, first, second, check)[1] is True)
     every = operator in {operators.NOT_EQUAL, operators.MATCHES_NOT}
     return BOOLEAN, all(results) if every else any(results)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.traceql import operators, syntax, values
 from spanprofiles.embedded.traceql.arithmetic import ORDER, binary_value, unary_value, wrapped
 from spanprofiles.embedded.traceql.errors import EvaluationError
@@ -27,6 +28,8 @@ from spanprofiles.embedded.traceql.syntax import (
 )
 from spanprofiles.embedded.traceql.values import FALSE, NOTHING, TRUE, Static
 
+CHEAP = 16
+"""How many spans an expression is evaluated on between two looks at the clock."""
 Evaluated = Callable[[SpanView], Static]
 MULTIPLE = "spanset operators are not supported for multiple spansets per trace. consider using coalesce()"
 
@@ -92,7 +95,7 @@ def _lookup(attribute: Attribute) -> Evaluated:
     return named
 
 
-def field_of(expression: Field) -> Evaluated:
+def field_of(expression: Field, deadline: Deadline) -> Evaluated:
     """An expression as a function of a span."""
     if isinstance(expression, Constant):
         constant = expression.value
@@ -100,15 +103,16 @@ def field_of(expression: Field) -> Evaluated:
     if isinstance(expression, Attribute):
         return _lookup(expression)
     if isinstance(expression, Unary):
-        operator, operand = expression.operator, field_of(expression.operand)
+        operator, operand = expression.operator, field_of(expression.operand, deadline)
         return lambda view: unary_value(operator, operand(view))
-    return _binary(expression)
+    return _binary(expression, deadline)
 
 
-def _binary(expression: Binary) -> Evaluated:
-    operator, left, right = expression.operator, field_of(expression.left), field_of(expression.right)
+def _binary(expression: Binary, deadline: Deadline) -> Evaluated:
+    operator = expression.operator
+    left, right = field_of(expression.left, deadline), field_of(expression.right, deadline)
     if operator not in {operators.AND, operators.OR}:
-        return lambda view: binary_value(operator, left(view), right(view))
+        return lambda view: binary_value(operator, left(view), right(view), deadline.check)
     decisive = FALSE if operator == operators.AND else TRUE
 
     def logical(view: SpanView) -> Static:
@@ -118,13 +122,13 @@ def _binary(expression: Binary) -> Evaluated:
     return logical
 
 
-def _filter(stage: Filter) -> Staged:
-    condition = field_of(stage.expression)
+def _filter(stage: Filter, deadline: Deadline) -> Staged:
+    condition = field_of(stage.expression, deadline)
 
     def run(spansets: list[Spanset]) -> list[Spanset]:
         kept = []
-        for spanset in spansets:
-            spans = [view for view in spanset.spans if condition(view) == TRUE]
+        for spanset in deadline.watch(spansets):
+            spans = [view for view in deadline.watch(spanset.spans, CHEAP) if condition(view) == TRUE]
             if spans:
                 kept.append(replace(spanset, spans=spans))
         return kept
@@ -132,14 +136,14 @@ def _filter(stage: Filter) -> Staged:
     return run
 
 
-def _group(stage: Group) -> Staged:
-    expression, name = field_of(stage.expression), str(stage)
+def _group(stage: Group, deadline: Deadline) -> Staged:
+    expression, name = field_of(stage.expression, deadline), str(stage)
 
     def run(spansets: list[Spanset]) -> list[Spanset]:
         grouped = []
-        for spanset in spansets:
+        for spanset in deadline.watch(spansets):
             groups: dict[Static, list[SpanView]] = {}
-            for view in spanset.spans:
+            for view in deadline.watch(spanset.spans, CHEAP):
                 groups.setdefault(expression(view), []).append(view)
             grouped += [
                 Spanset(spans, (*spanset.attributes, (name, value)), spanset.scalar) for value, spans in groups.items()
@@ -197,17 +201,18 @@ AGGREGATES: dict[str, Callable[[list[Static]], Static]] = {
 }
 
 
-def _aggregate(stage: Aggregate) -> Staged:
+def _aggregate(stage: Aggregate, deadline: Deadline) -> Staged:
     name = str(stage)
-    expression = field_of(stage.expression) if stage.expression is not None else None
+    expression = field_of(stage.expression, deadline) if stage.expression is not None else None
 
     def run(spansets: list[Spanset]) -> list[Spanset]:
         done = []
-        for spanset in spansets:
+        for spanset in deadline.watch(spansets):
             if expression is None:
                 scalar: Static = (values.INTEGER, len(spanset.spans))
             else:
-                found = [value for value in map(expression, spanset.spans) if value[0] != values.NIL]
+                views = deadline.watch(spanset.spans, CHEAP)
+                found = [value for value in map(expression, views) if value[0] != values.NIL]
                 if not found:
                     continue
                 scalar = AGGREGATES[stage.name](found)
@@ -229,9 +234,9 @@ def _compare(operator: str, left: Static, right: Static) -> bool:
     return ORDER[operator](values.as_float(left), values.as_float(right))
 
 
-def _scalar_filter(stage: ScalarFilter) -> Staged:
+def _scalar_filter(stage: ScalarFilter, deadline: Deadline) -> Staged:
     assert isinstance(stage.left, Aggregate) and isinstance(stage.right, Constant)  # noqa: S101, PT018  # it was validated
-    aggregate, operator, operand = _aggregate(stage.left), stage.operator, stage.right.value
+    aggregate, operator, operand = _aggregate(stage.left, deadline), stage.operator, stage.right.value
     return lambda spansets: [one for one in aggregate(spansets) if _compare(operator, one.scalar, operand)]
 
 
@@ -241,8 +246,9 @@ def _united(left: list[Spanset], right: list[Spanset]) -> list[SpanView]:
     return list({id(view): view for side in sides for view in side}.values())
 
 
-def _operation(stage: SpansetOperation) -> Staged:
-    left_side, right_side, operator = stage_of(stage.left), stage_of(stage.right), stage.operator
+def _operation(stage: SpansetOperation, deadline: Deadline) -> Staged:
+    left_side, right_side = stage_of(stage.left, deadline), stage_of(stage.right, deadline)
+    operator = stage.operator
 
     def spans(left: list[Spanset], right: list[Spanset]) -> list[SpanView]:
         if operator == operators.AND:
@@ -253,11 +259,11 @@ def _operation(stage: SpansetOperation) -> Staged:
             return []
         if len(left) > 1 or len(right) > 1:
             raise EvaluationError(MULTIPLE)
-        return related(operator, left[0].spans if left else [], right[0].spans)
+        return related(operator, left[0].spans if left else [], right[0].spans, deadline)
 
     def run(spansets: list[Spanset]) -> list[Spanset]:
         done = []
-        for spanset in spansets:
+        for spanset in deadline.watch(spansets):
             found = spans(left_side([spanset]), right_side([spanset]))
             if found:
                 done.append(replace(spanset, spans=found))
@@ -266,10 +272,10 @@ def _operation(stage: SpansetOperation) -> Staged:
     return run
 
 
-def stage_of(stage: Stage) -> Staged:
-    """A stage as a function of spansets."""
+def stage_of(stage: Stage, deadline: Deadline) -> Staged:
+    """A stage as a function of spansets, which gives up at the deadline."""
     if isinstance(stage, Pipeline):
-        stages = [stage_of(inner) for inner in stage.stages]
+        stages = [stage_of(inner, deadline) for inner in stage.stages]
 
         def run(spansets: list[Spanset]) -> list[Spanset]:
             for one in stages:
@@ -280,13 +286,13 @@ def stage_of(stage: Stage) -> Staged:
 
         return run
     if isinstance(stage, Filter):
-        return _filter(stage)
+        return _filter(stage, deadline)
     if isinstance(stage, SpansetOperation):
-        return _operation(stage)
+        return _operation(stage, deadline)
     if isinstance(stage, ScalarFilter):
-        return _scalar_filter(stage)
+        return _scalar_filter(stage, deadline)
     if isinstance(stage, Aggregate):
-        return _aggregate(stage)
+        return _aggregate(stage, deadline)
     if isinstance(stage, Group):
-        return _group(stage)
+        return _group(stage, deadline)
     return _coalesce if isinstance(stage, Coalesce) else lambda spansets: spansets

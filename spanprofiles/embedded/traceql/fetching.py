@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.traceql import operators, syntax
 from spanprofiles.embedded.traceql.conditions import START, STRUCTURE, Condition
 from spanprofiles.embedded.traceql.levels import Getter, Level
@@ -139,9 +140,11 @@ class Fetcher:
     Args:
         conditions: what is wanted.
         every: whether a span has to meet them all.
+        deadline: of the query.
     """
 
-    def __init__(self, conditions: Sequence[Condition], *, every: bool) -> None:
+    def __init__(self, conditions: Sequence[Condition], deadline: Deadline, *, every: bool) -> None:
+        self._deadline = deadline
         by_level: dict[str, list[Condition]] = {}
         mingled = False
         for condition in conditions:
@@ -163,20 +166,24 @@ class Fetcher:
             for one in own
             if one.attribute not in {START, STRUCTURE}
         ]
-        self._span = Level(own, SPAN_INTRINSICS, SPAN_COLUMNS, syntax.SPAN, every=every)
+        self._span = Level(own, SPAN_INTRINSICS, SPAN_COLUMNS, syntax.SPAN, deadline, every=every)
         resource = by_level.get(syntax.RESOURCE, [])
         services = [one for one in resource if one.attribute.name == SERVICE_NAME and _is_text(one)]
-        self._service: Test | None = column_test(services) if services else None
+        self._service: Test | None = column_test(services, deadline) if services else None
         others = [one for one in resource if one not in services]
-        self._resource = Level(others, {}, RESOURCE_COLUMNS, syntax.RESOURCE, every=every)
+        self._resource = Level(others, {}, RESOURCE_COLUMNS, syntax.RESOURCE, deadline, every=every)
         scope = by_level.get(syntax.INSTRUMENTATION, [])
-        self._scope = Level(scope, SCOPE_INTRINSICS, NO_COLUMNS, syntax.INSTRUMENTATION, every=every)
-        self._event = Level(by_level.get(syntax.EVENT, []), EVENT_INTRINSICS, NO_COLUMNS, syntax.EVENT, every=every)
+        self._scope = Level(scope, SCOPE_INTRINSICS, NO_COLUMNS, syntax.INSTRUMENTATION, deadline, every=every)
+        self._event = Level(
+            by_level.get(syntax.EVENT, []), EVENT_INTRINSICS, NO_COLUMNS, syntax.EVENT, deadline, every=every
+        )
         # A span without events is seen to have one without a name, by a query that takes the name as it is.
         self._unnamed = any(one.attribute == EVENT_NAME and not one.operator for one in by_level.get(syntax.EVENT, []))
-        self._link = Level(by_level.get(syntax.LINK, []), LINK_INTRINSICS, NO_COLUMNS, syntax.LINK, every=every)
+        self._link = Level(
+            by_level.get(syntax.LINK, []), LINK_INTRINSICS, NO_COLUMNS, syntax.LINK, deadline, every=every
+        )
         trace = by_level.get("trace", [])
-        self._trace = Level(trace, TRACE_INTRINSICS, NO_COLUMNS, "trace", every=every)
+        self._trace = Level(trace, TRACE_INTRINSICS, NO_COLUMNS, "trace", deadline, every=every)
         self._every = every
         self._drops_unmatched = bool(conditions) and not trace
         self._resources: dict[int, tuple[ResourceRecord, Found | None]] = {}
@@ -185,12 +192,15 @@ class Fetcher:
     def fetch(self, trace: TraceRecord) -> list[SpanView]:
         """The spans of a trace that the query gets to see."""
         if self.placed:
-            trace.place()
+            trace.place(self._deadline)
         of_trace = self._trace.found(trace, {}) if self._trace.wanted else []
         if of_trace is None:
             return []
+        # What is known of resources and scopes helps within a trace; from trace to trace it would grow without bound.
+        self._resources.clear()
+        self._scopes.clear()
         views = []
-        for record in trace.spans:
+        for record in self._deadline.watch(trace.spans):
             view = self._view(record)
             if view is not None:
                 view.trace = of_trace
@@ -235,7 +245,7 @@ class Fetcher:
     def _of_many(self, target: Found, level: Level, members: Iterable[Any], message: Callable[[Any], Any]) -> bool:
         """Fetch of a span's events or links; false where every condition has to hold on one of them and none does."""
         any_left = not self._every
-        for member in members:
+        for member in self._deadline.watch(members):
             found = level.found(member, attributes_of(message(member).attributes))
             if found is not None:
                 target.extend(found)

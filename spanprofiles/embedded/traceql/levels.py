@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.traceql import operators
 from spanprofiles.embedded.traceql.conditions import Condition
 from spanprofiles.embedded.traceql.predicates import Test, always, column_test
@@ -36,6 +37,7 @@ class Level:
         intrinsics: how each intrinsic of the level is read.
         columns: attributes with a column of their own, and its type.
         scope: the scope of the attributes found.
+        deadline: of the query.
         every: whether all conditions have to hold.
     """
 
@@ -45,6 +47,7 @@ class Level:
         intrinsics: Mapping[str, Getter],
         columns: Mapping[str, int],
         scope: str,
+        deadline: Deadline,
         *,
         every: bool,
     ) -> None:
@@ -73,21 +76,25 @@ class Level:
             else:
                 generic.append(condition)
         self._intrinsics = [
-            (Attribute(name, intrinsic=True), intrinsics[name], always if name in IDENTIFIERS else column_test(some))
+            (
+                Attribute(name, intrinsic=True),
+                intrinsics[name],
+                always if name in IDENTIFIERS else column_test(some, deadline),
+            )
             for name, some in intrinsic.items()
         ]
         self._own_columns = [
             # A column of text is seen as the text `nil` where it is empty, one of numbers is not seen.
             (
                 Attribute(name, scope),
-                column_test(some),
+                column_test(some, deadline),
                 columns[name] == STRING and any(not one.operator for one in some),
             )
             for name, some in column.items()
         ]
         names = {condition.attribute.name for condition in generic}
         self._generic = {name: Attribute(name, scope) for name in names}
-        self._tests = _tests_by_type(generic)
+        self._tests = _tests_by_type(generic, deadline)
         self._joined = every and len(self._tests) == 1
         self._least = len({condition.attribute.name for condition in conditions}) if every else 0
         self._counts = scope not in {"span", "trace"}
@@ -167,7 +174,7 @@ class Level:
         return True
 
 
-def _tests_by_type(conditions: Sequence[Condition]) -> dict[int, Test]:
+def _tests_by_type(conditions: Sequence[Condition], deadline: Deadline) -> dict[int, Test]:
     """One test for each type of value: an attribute passes with whatever a condition on any attribute lets through."""
     by_type: dict[int, list[Condition]] = {}
     for condition in conditions:
@@ -175,4 +182,4 @@ def _tests_by_type(conditions: Sequence[Condition]) -> dict[int, Test]:
         for kind in kinds:
             if kind in SCALARS:
                 by_type.setdefault(kind, []).append(condition)
-    return {kind: column_test(some) for kind, some in by_type.items()}
+    return {kind: column_test(some, deadline) for kind, some in by_type.items()}

@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.deadline import NO_DEADLINE, PIECE, Deadline
 from spanprofiles.embedded.traceql.building import Builder
 from spanprofiles.embedded.traceql.errors import TraceQLError, parse_error
+from spanprofiles.embedded.traceql.limits import LENGTH_LIMIT, NESTING_LIMIT, TOKENS_LIMIT, TOO_DEEP, check_size
 from spanprofiles.embedded.traceql.rewriting import rewrite_stage
 from spanprofiles.embedded.traceql.syntax import Attribute, Filter, Pipeline
 from spanprofiles.embedded.traceql.validation import check_stage
@@ -16,8 +19,10 @@ from spanprofiles.embedded.traceql.validation import check_stage
 if TYPE_CHECKING:
     from lark import Lark
 
-LENGTH_LIMIT = 128 * 1024
-TOO_DEEP = "the query is nested too deeply or too long"
+CACHE_BYTES = 8 * 1024 * 1024
+BYTES_A_CHARACTER = 128
+"""About how much memory a character of a query takes in its tree, at most."""
+OPENING, CLOSING = frozenset("({"), frozenset(")}")
 CLASSES = frozenset({"IDENTIFIER", "STRING", "INTEGER", "FLOAT", "DURATION"})
 
 
@@ -35,13 +40,26 @@ def _end(text: str) -> tuple[int, int]:
     return line, len(text) - (text.rfind("\n") + 1) + 1
 
 
-def _tree(text: str) -> Any:  # a lark tree
+def _parsed_tree(text: str, deadline: Deadline) -> Any:  # a lark tree
+    """The tree of a text that is fed to the parser token by token, within the limits."""
+    parser: Any = _grammar().parse_interactive(text)
+    token, nesting = None, 0
+    for count, token in enumerate(deadline.watch(parser.iter_parse(), PIECE), 1):
+        nesting += (token in OPENING) - (token in CLOSING)
+        if count > TOKENS_LIMIT:
+            raise TraceQLError(f"the query has more than {TOKENS_LIMIT} names, values and operators")
+        if nesting > NESTING_LIMIT:
+            raise TraceQLError(f"{TOO_DEEP}: at most {NESTING_LIMIT} brackets may be open at once")
+    return parser.feed_eof(token)
+
+
+def _tree(text: str, deadline: Deadline = NO_DEADLINE) -> Any:  # a lark tree
     from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
     if len(text) > LENGTH_LIMIT:
         raise TraceQLError(f"the query is longer than {LENGTH_LIMIT} characters")
     try:
-        return _grammar().parse(text)
+        return _parsed_tree(text, deadline)
     except UnexpectedToken as error:
         if error.token.type == "$END":  # lark's name for the end of input
             raise parse_error("syntax error: unexpected $end", *_end(text)) from error
@@ -67,24 +85,36 @@ def _unexpected_character(text: str, error: Any) -> TraceQLError:  # a lark exce
     return parse_error(f"syntax error: unexpected {name}", error.line, error.column)
 
 
-def _build(text: str) -> Pipeline:
+def _build(text: str, deadline: Deadline = NO_DEADLINE) -> Pipeline:
     try:
-        return Builder().root(_tree(text))
+        return Builder().root(_tree(text, deadline))
     except RecursionError as error:
         raise TraceQLError(TOO_DEEP) from error
 
 
-@functools.lru_cache(maxsize=256)
-def parse(text: str) -> Pipeline:
+_parsed: ByteCache[str, Pipeline] = ByteCache(CACHE_BYTES)
+
+
+def parse(text: str, deadline: Deadline = NO_DEADLINE) -> Pipeline:
     """Parse and check a query.
 
     Raises:
-        TraceQLError: it does not parse, or makes no sense.
+        TraceQLError: it does not parse, makes no sense, or is too large.
+        QueryTooLongError: the deadline passed.
     """
-    pipeline = _build(text)
+    pipeline = _parsed.get(text)
+    if pipeline is None:
+        pipeline = _parse(text, deadline)
+        _parsed.put(text, pipeline, len(text) * BYTES_A_CHARACTER)
+    return pipeline
+
+
+def _parse(text: str, deadline: Deadline) -> Pipeline:
+    pipeline = _build(text, deadline)
     try:
         rewritten = rewrite_stage(pipeline)
         assert isinstance(rewritten, Pipeline)  # noqa: S101  # rewriting keeps the kind of a stage
+        check_size(rewritten)
         check_stage(rewritten)
     except RecursionError as error:
         raise TraceQLError(TOO_DEEP) from error

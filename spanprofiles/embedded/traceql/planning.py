@@ -8,12 +8,13 @@ the newest are found without reading all.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from spanprofiles.embedded.deadline import PIECE, Deadline
 from spanprofiles.embedded.store import attributes as index
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.traceql import operators, syntax, values
 from spanprofiles.embedded.traceql.conditions import Condition, conditions_of
 from spanprofiles.embedded.traceql.fetching import RESOURCE_COLUMNS, SPAN_COLUMNS
@@ -32,6 +33,8 @@ from spanprofiles.embedded.traceql.syntax import (
 
 FEW_TRACES = 4_000
 FEW_VALUES = 64
+DEPTH_LIMIT = 20
+"""How many brackets in each other are asked of SQLite, whose parser takes some 40."""
 SCOPES = {
     syntax.RESOURCE: (index.RESOURCE,),
     syntax.SPAN: (index.SPAN,),
@@ -84,25 +87,34 @@ class Combined:
 
 Plan: TypeAlias = "Question | Direct | All | Combined"
 ALL = All()
+AND, OR = "AND", "OR"
 NO_TRACES = Direct("0", ())
 
 
+def _flat(operator: str, parts: Sequence[Plan]) -> tuple[Plan, ...]:
+    """The parts, with those of parts joined by the same operator in their place: SQLite takes no deep nesting."""
+    flat: list[Plan] = []
+    for part in parts:
+        flat += part.parts if isinstance(part, Combined) and part.operator == operator else (part,)
+    return tuple(flat)
+
+
 def _both(parts: Sequence[Plan]) -> Plan:
-    useful = tuple(part for part in parts if not isinstance(part, All))
+    useful = _flat(AND, [part for part in parts if not isinstance(part, All)])
     if not useful:
         return ALL
-    return useful[0] if len(useful) == 1 else Combined("AND", useful)
+    return useful[0] if len(useful) == 1 else Combined(AND, useful)
 
 
 def _either(parts: Sequence[Plan]) -> Plan:
-    return ALL if any(isinstance(part, All) for part in parts) else Combined("OR", tuple(parts))
+    return ALL if any(isinstance(part, All) for part in parts) else Combined(OR, _flat(OR, parts))
 
 
-def plan_of(pipeline: Pipeline) -> Plan:
-    """What the store can be asked for a query."""
+def plan_of(pipeline: Pipeline, deadline: Deadline) -> Plan:
+    """What the store can be asked for a query, whose tests look at the deadline."""
     conditions = conditions_of(pipeline).first
     taken = frozenset(condition.attribute.name for condition in conditions if not condition.operator)
-    return _Planner(_shown_where_absent(pipeline), taken).stage(pipeline)
+    return _Planner(_shown_where_absent(pipeline), taken, deadline).stage(pipeline)
 
 
 def _shown_where_absent(pipeline: Pipeline) -> frozenset[str]:
@@ -121,9 +133,11 @@ class _Planner:
     Args:
         doubtful: attributes that the index cannot speak for.
         taken: attributes that the query also takes as they are, whose numbers then compare whatever their type.
+        deadline: of the query.
     """
 
-    def __init__(self, doubtful: frozenset[str], taken: frozenset[str]) -> None:
+    def __init__(self, doubtful: frozenset[str], taken: frozenset[str], deadline: Deadline) -> None:
+        self._deadline = deadline
         self._doubtful = doubtful
         self._taken = taken
 
@@ -166,25 +180,29 @@ class _Planner:
             return ALL
         if not attribute.intrinsic:
             loose = attribute.name in self._taken
-            return _question(condition, attribute.name, SCOPES[attribute.scope], loose=loose)
+            return _question(condition, attribute.name, SCOPES[attribute.scope], self._deadline, loose=loose)
         if attribute.name in {"trace:id", "span:id"} and condition.operator in {operators.EQUAL, operators.IN}:
             return _identifiers(condition)
         if attribute.name in INDEXED:
-            return _question(condition, attribute.name, (index.INTRINSIC,))
+            return _question(condition, attribute.name, (index.INTRINSIC,), self._deadline)
         if attribute.name in EMPTY_WHERE_ABSENT:
-            return _of_text(condition, attribute.name, (index.INTRINSIC,))
+            return _of_text(condition, attribute.name, (index.INTRINSIC,), self._deadline)
         longer = condition.operator in {operators.GREATER, operators.GREATER_EQUAL}
         if attribute.name in {"duration", "traceDuration"} and longer and condition.operand is not None:
             return Direct(f"t.end_ns - t.start_ns {condition.operator} ?", (condition.operand[1],))
         return ALL
 
 
-def _of_text(condition: Condition, key: str, scopes: tuple[int, ...]) -> Plan:
+def _of_text(condition: Condition, key: str, scopes: tuple[int, ...], deadline: Deadline) -> Plan:
     """A question about a text that is empty where it is not in the index."""
     operand = condition.operand
-    if operand is None or values.ELEMENT_OF.get(operand[0], operand[0]) != values.STRING or test_of(condition)(""):
+    if (
+        operand is None
+        or values.ELEMENT_OF.get(operand[0], operand[0]) != values.STRING
+        or test_of(condition, deadline)("")
+    ):
         return ALL
-    return _question(condition, key, scopes)
+    return _question(condition, key, scopes, deadline)
 
 
 def _identifiers(condition: Condition) -> Plan:
@@ -206,7 +224,9 @@ def _identifiers(condition: Condition) -> Plan:
     return Direct(where, tuple(found))
 
 
-def _question(condition: Condition, key: str, scopes: tuple[int, ...], *, loose: bool = False) -> Plan:
+def _question(
+    condition: Condition, key: str, scopes: tuple[int, ...], deadline: Deadline, *, loose: bool = False
+) -> Plan:
     where = f"key = ? AND scope IN ({', '.join(map(str, scopes))})"
     if condition.operand is None:
         return Question(where, (key,))
@@ -223,18 +243,19 @@ def _question(condition: Condition, key: str, scopes: tuple[int, ...], *, loose:
         return Question(f"{where} AND value IN ({', '.join('?' * len(members))})", (key, *members))
     if condition.operator in SQL_ORDER and kind in values.NUMERIC:
         return Question(f"{where} AND value {condition.operator} ?", (key, content))
-    return Question(where, (key,), test_of(condition))
+    return Question(where, (key,), test_of(condition, deadline))
 
 
 class Compiler:
     """Turns plans into SQL, asking the store how many traces each part would give."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: StoreConnection) -> None:
         self._connection = connection
         self.arguments: list[Any] = []
 
-    def condition(self, plan: Plan) -> str | None:
+    def condition(self, plan: Plan, depth: int = 0) -> str | None:
         """SQL over `traces t` for a plan, its arguments added to `arguments`; None where all have to be looked at."""
+        self._connection.deadline.check()
         if isinstance(plan, All):
             return None
         if isinstance(plan, Direct):
@@ -242,13 +263,15 @@ class Compiler:
             return plan.where
         if isinstance(plan, Question):
             return self._question(plan)
+        if depth > DEPTH_LIMIT:
+            return None
         before = len(self.arguments)
         parts = []
         for part in plan.parts:
-            sql = self.condition(part)
+            sql = self.condition(part, depth + 1)
             if sql is not None:
                 parts.append(f"({sql})")
-            elif plan.operator == "OR":
+            elif plan.operator == OR:
                 del self.arguments[before:]
                 return None
         return f" {plan.operator} ".join(parts) if parts else None
@@ -280,10 +303,11 @@ class Compiler:
     def _numbers(self, question: Question) -> list[int] | None:
         """The numbers of the attributes asked for; None where they are many."""
         numbers: list[int] = []
-        for number, value in self._connection.execute(
+        rows = self._connection.execute(
             f"SELECT id, value FROM attributes WHERE {question.where}",  # noqa: S608  # written above
             question.arguments,
-        ):
+        )
+        for number, value in self._connection.deadline.watch(rows, PIECE):
             if question.test is None or question.test(value):
                 numbers.append(number)
                 if len(numbers) > FEW_VALUES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.patterns import compile_pattern
 from spanprofiles.embedded.traceql import operators, values
 from spanprofiles.embedded.traceql.arithmetic import ORDER
@@ -23,8 +24,13 @@ def never(_: object) -> bool:
     return False
 
 
-def test_of(condition: Condition) -> Test:
-    """The test a condition makes of a value of its operand's type; conditions of existence pass every value."""
+def test_of(condition: Condition, deadline: Deadline) -> Test:
+    """The test a condition makes of a value of its operand's type; conditions of existence pass every value.
+
+    Args:
+        condition: the condition.
+        deadline: of the query, looked at before each regular expression is matched.
+    """
     if condition.operand is None:
         return always
     kind, operand = condition.operand
@@ -37,7 +43,7 @@ def test_of(condition: Condition) -> Test:
     if operator in {operators.MATCHES, operators.MATCHES_NOT} and all(isinstance(one, str) for one in members):
         patterns = [compile_pattern(one) for one in members]
         wanted = operator == operators.MATCHES
-        return lambda value: any(one.fullmatch(value) is not None for one in patterns) == wanted
+        return lambda value: any(one.matches(value) for one in deadline.watch(patterns)) == wanted
     if operator in ORDER and kind in values.NUMERIC | {values.STRING}:
         compare = ORDER[operator]
         if kind == values.STRING:
@@ -47,9 +53,9 @@ def test_of(condition: Condition) -> Test:
     return never
 
 
-def column_test(conditions: list[Condition]) -> Test:
+def column_test(conditions: list[Condition], deadline: Deadline) -> Test:
     """The test of a column with several conditions: one of them has to pass."""
-    tests = [test_of(condition) for condition in conditions]
+    tests = [test_of(condition, deadline) for condition in conditions]
     if always in tests:
         return always
     return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)

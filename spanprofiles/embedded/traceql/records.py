@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spanprofiles.embedded.deadline import PIECE, Deadline
 from spanprofiles.embedded.traceql.values import BOOLEAN, FLOAT, INTEGER, STRING
 
 Values = tuple[int, tuple[Any, ...]]
@@ -84,6 +87,7 @@ class SpanRecord:
 
     __slots__ = (
         "_attributes",
+        "by_start",
         "child_count",
         "duration_ns",
         "left",
@@ -100,6 +104,7 @@ class SpanRecord:
         self.resource = resource
         self.scope = scope
         self.start_ns: int = self.message.start_time_unix_nano
+        self.by_start = (self.start_ns, self.message.span_id)
         span = (self.message.end_time_unix_nano - self.start_ns) % SIZE_64
         self.duration_ns = span if span < SIZE_64 // 2 else span - SIZE_64
         # The nested set model: see `place_spans`.
@@ -114,49 +119,51 @@ class SpanRecord:
         return self._attributes
 
 
+BY_START = attrgetter("by_start")
+
+
 class TraceRecord:
     """A trace: its spans in the order in which a search gives them, and what it is called.
 
     Args:
         trace_id: in binary.
         groups: the spans of each resource and scope.
+        deadline: of the query.
     """
 
-    def __init__(self, trace_id: bytes, groups: Iterable[list[list[SpanRecord]]]) -> None:
+    def __init__(self, trace_id: bytes, groups: Iterable[list[list[SpanRecord]]], deadline: Deadline) -> None:
         self.trace_id = trace_id
-        batches = [[sorted(scope, key=_by_start) for scope in batch] for batch in groups]
-        for batch in batches:
-            batch.sort(key=lambda scope: _by_start(scope[0]))
-        batches.sort(key=lambda batch: _by_start(batch[0][0]))
-        self.spans = [span for batch in batches for scope in batch for span in scope]
-        self.start_ns = min((span.start_ns for span in self.spans if span.start_ns), default=0)
-        end = max((span.message.end_time_unix_nano for span in self.spans), default=0)
+        batches = [[sorted(scope, key=BY_START) for scope in deadline.watch(batch)] for batch in groups]
+        for batch in deadline.watch(batches):
+            batch.sort(key=lambda scope: scope[0].by_start)
+        batches.sort(key=lambda batch: batch[0][0].by_start)
+        self.spans = [span for batch in deadline.watch(batches) for scope in batch for span in scope]
+        spans = deadline.watch(self.spans, PIECE)
+        self.start_ns = min((span.start_ns for span in spans if span.start_ns), default=0)
+        end = max((span.message.end_time_unix_nano for span in deadline.watch(self.spans, PIECE)), default=0)
         size = (end - self.start_ns) % SIZE_64
         self.duration_ns = size if size < SIZE_64 // 2 else size - SIZE_64
-        roots = [span for span in self.spans if not span.message.parent_span_id and not _follows(span.message)]
+        spans = deadline.watch(self.spans, PIECE)
+        roots = [span for span in spans if not span.message.parent_span_id and not _follows(span.message)]
         self.root_name: str = roots[-1].message.name if roots else ""
         self.root_service = roots[-1].resource.service if roots else ""
         self._placed = False
 
-    def place(self) -> None:
+    def place(self, deadline: Deadline) -> None:
         """Find each span's place in the tree, once."""
         if not self._placed:
             self._placed = True
-            place_spans(self.spans)
+            place_spans(self.spans, deadline)
 
-    def services(self) -> dict[str, dict[str, int]]:
+    def services(self, deadline: Deadline) -> dict[str, dict[str, int]]:
         """Spans and errors of each service, as a search's answer has them."""
         found: dict[str, dict[str, int]] = {}
-        for span in self.spans:
+        for span in deadline.watch(self.spans, PIECE):
             counts = found.setdefault(span.resource.service, {"spanCount": 0})
             counts["spanCount"] += 1
             if span.message.status.code == ERROR:
                 counts["errorCount"] = counts.get("errorCount", 0) + 1
         return found
-
-
-def _by_start(span: SpanRecord) -> tuple[int, bytes]:
-    return span.start_ns, span.message.span_id
 
 
 def _follows(span: Any) -> bool:  # an OTLP Span
@@ -170,29 +177,31 @@ def _follows(span: Any) -> bool:  # an OTLP Span
     )
 
 
-def place_spans(spans: Iterable[SpanRecord]) -> None:
+def place_spans(spans: Sequence[SpanRecord], deadline: Deadline) -> None:
     """Number the spans below a root by the nested set model: a span's descendants lie between its left and right.
 
     Spans below no root keep zeros. `parent` is the left of the parent, and -1 for a root.
     """
     by_id: dict[bytes, list[SpanRecord]] = {}
-    for span in spans:
+    for span in deadline.watch(spans, PIECE):
         by_id.setdefault(span.message.span_id, []).append(span)
     roots = [span for span in spans if not span.message.parent_span_id]
     if not roots or any(len(same) > 2 for same in by_id.values()):
         return
     children: dict[int, list[SpanRecord]] = {}
-    for span in spans:
+    for span in deadline.watch(spans, PIECE):
         parent = _parent_of(span, by_id)
         if parent is not None:
             children.setdefault(id(parent), []).append(span)
             parent.child_count += 1
     bound = 1
+    steps = deadline.watch(itertools.count(), PIECE)
     for root in roots:
         root.left, root.parent = bound, ROOT_PARENT
         bound += 1
         path = [(root, iter(children.get(id(root), ())))]
         while path:
+            next(steps)
             span, below = path[-1]
             child = next(below, None)
             if child is None:

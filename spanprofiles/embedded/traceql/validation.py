@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re2
-
-from spanprofiles.embedded.patterns import compile_pattern
+from spanprofiles.embedded.patterns import PatternError, compile_pattern
 from spanprofiles.embedded.traceql import operators, values
 from spanprofiles.embedded.traceql.errors import TraceQLError
 from spanprofiles.embedded.traceql.syntax import (
@@ -119,8 +117,8 @@ def _check_patterns(field: Binary) -> None:
     for pattern in patterns:
         try:
             compile_pattern(pattern)
-        except re2.error as error:
-            raise TraceQLError(f"invalid regex: {right}") from error
+        except PatternError as error:
+            raise TraceQLError(f"invalid regex: {right}: {error}") from error
 
 
 def _check_unary(field: Unary) -> None:

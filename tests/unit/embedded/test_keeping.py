@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.embedded.store.connection import QueryTooLongError, check_time
+from spanprofiles.embedded.deadline import Deadline, QueryTooLongError
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from tests.conformance.pair import Pair, running_pair
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on, attributes
@@ -156,10 +156,9 @@ def test_a_statement_that_takes_too_long_is_interrupted_and_the_next_one_runs(tm
     assert time.monotonic() - began < 5
     with database.reading():
         assert database.reader().execute("SELECT 1").fetchone() == (1,)
-        database.reader().deadline = time.monotonic() - 1
-        with pytest.raises(QueryTooLongError):
-            check_time(database.reader())
-    check_time(database.reader())
+    with database.reading(Deadline(-1)), pytest.raises(QueryTooLongError, match=r"--query-timeout"):
+        database.reader().deadline.check()
+    database.reader().deadline.check()
     database.close()
 
 

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spanprofiles.embedded.answers import JsonWriter
+from spanprofiles.embedded.deadline import NO_DEADLINE
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.search import Records
 from spanprofiles.embedded.tempo import search as searching
@@ -274,15 +276,15 @@ def test_the_index_never_hides_what_reading_every_trace_would_find(
     database: Database, monkeypatch: pytest.MonkeyPatch, query: str, few_traces: int, few_values: int
 ) -> None:
     connection = database.reader()
-    pipeline = searching.parse_query(query)
+    pipeline = searching.parse_query(query, NO_DEADLINE)
     with monkeypatch.context() as patched:
-        patched.setattr(searching, "plan_of", lambda _: ALL)
+        patched.setattr(searching, "plan_of", lambda *_: ALL)
         try:
-            by_reading = searching._evaluated(connection, Records(), SEARCH, pipeline)
+            by_reading = searching._evaluated(connection, Records(), SEARCH, pipeline, JsonWriter(NO_DEADLINE))
         except EvaluationError:
             return
     with monkeypatch.context() as patched:
         # What is few decides between looking candidates up, checking each of them, and leaving the index aside.
         patched.setattr(planning, "FEW_TRACES", few_traces)
         patched.setattr(planning, "FEW_VALUES", few_values)
-        assert searching._evaluated(connection, Records(), SEARCH, pipeline) == by_reading
+        assert searching._evaluated(connection, Records(), SEARCH, pipeline, JsonWriter(NO_DEADLINE)) == by_reading
