@@ -31,6 +31,8 @@ _ADVICE = {
     "max_label_names_per_series": "give the agent fewer tags",
     "profile_size_limit": "profiles are too large: upload more often, or fewer types",
     "samples_limit": "profiles have too many stacks: upload more often",
+    "frames_limit": "profiles have too many frames, inlined ones among them: upload more often",
+    "series_limit": "samples have labels of too many values, and each set of them is a series: give them fewer",
     "body_size_limit_exceeded": "uploads are too large: send smaller batches, and more often",
     "not_stored": "the server could not write: look at its disk and at its log",
     "rate_limited": "the server takes no more a second: raise its limit, or send less",

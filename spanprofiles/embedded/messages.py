@@ -3,7 +3,8 @@
 No generated files: the table below has the public schemas' field numbers (google/pprof `profile.proto`, Pyroscope's
 `push.v1`, `types.v1`, `querier.v1`, and `google.rpc.Status`). A line is `message: number name type`, where a type in
 capitals is a message of the table, `*` marks a repeated field and `?` one whose absence is seen. JSON names are
-lowerCamelCase except the few given after `=`.
+lowerCamelCase except the few given after `=`. `ProfileTables` and `ProfileLists` are the same bytes as `Profile`, read
+only so far that its members can be counted.
 """
 
 from __future__ import annotations
@@ -76,6 +77,12 @@ Mapping: 1 id uint64, 2 memory_start uint64, 3 memory_limit uint64, 4 file_offse
 Location: 1 id uint64, 2 mapping_id uint64, 3 address uint64, 4 line Line*, 5 is_folded bool
 Line: 1 function_id uint64, 2 line int64, 3 column int64
 Function: 1 id uint64, 2 name int64, 3 system_name int64, 4 filename int64, 5 start_line int64
+
+ProfileTables: 1 sample_type bytes*, 2 sample bytes*, 3 mapping bytes*, 4 location bytes*, 5 function bytes*,\
+ 6 string_table bytes*, 13 comment int64*
+ProfileLists: 2 sample SampleLists*, 4 location LocationLists*
+SampleLists: 3 label bytes*
+LocationLists: 4 line bytes*
 
 Status: 1 code int32, 2 message string
 """

@@ -62,6 +62,8 @@ class Reason(str, Enum):
     PROFILE_SIZE = "profile_size_limit"
     SAMPLES = "samples_limit"
     SAMPLE_LABELS = "sample_labels_limit"
+    FRAMES = "frames_limit"
+    SERIES = "series_limit"
     LABEL_COUNT = "max_label_names_per_series"
     LABEL_NAME_LENGTH = "label_name_too_long"
     LABEL_VALUE_LENGTH = "label_value_too_long"

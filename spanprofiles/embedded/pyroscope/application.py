@@ -17,6 +17,7 @@ from spanprofiles.embedded.pyroscope.connect import ConnectError, unary
 from spanprofiles.embedded.pyroscope.flamegraph import difference, flamegraph, tree_bytes
 from spanprofiles.embedded.pyroscope.ingest import Ingester
 from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
+from spanprofiles.embedded.pyroscope.limits import QUERY_BYTES_LIMIT
 from spanprofiles.embedded.pyroscope.merging import merged_profile
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
 from spanprofiles.embedded.pyroscope.queries import Samples, Selection
@@ -68,7 +69,7 @@ class Pyroscope(Application):
                 *((path, ["POST"], ingester.ingest) for path in INGEST),
                 ("/pyroscope/render", ["GET", "POST"], render.render),
                 ("/pyroscope/label-values", ["GET"], render.label_values),
-                *((path, ["POST"], self._call(name, method)) for path, (name, method) in methods.items()),
+                *((path, ["POST"], self._question(name, method)) for path, (name, method) in methods.items()),
             ],
             database.reading,
         )
@@ -80,6 +81,10 @@ class Pyroscope(Application):
         refused: Callable[[Request, ConnectError], None] | None = None,
     ) -> Callable[[Request], Response]:
         return lambda request: unary(request, self._body_limit, name, method, refused)
+
+    def _question(self, name: str, method: Callable[[Any], Any]) -> Callable[[Request], Response]:
+        limit = min(self._body_limit, QUERY_BYTES_LIMIT)
+        return lambda request: unary(request, limit, name, method)
 
     def _note_push(self, request: Request, error: ConnectError) -> None:
         note_profiles(self._refusals, request, Way.PUSH, error)

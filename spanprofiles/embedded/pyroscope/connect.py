@@ -13,11 +13,13 @@ from google.protobuf.message import DecodeError
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.messages import MESSAGES
+from spanprofiles.embedded.pyroscope.shape import ShapeError, check_json_shape, check_push_shape
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, json_answer, plain_json, read_body
 
 JSON, PROTOBUF = "application/json", "application/proto"
 ENCODINGS = ("gzip", "identity")
+PUSH = "PushRequest"
 STATUS = {
     "canceled": 499,
     "invalid_argument": 400,
@@ -99,6 +101,13 @@ def _body(request: Request, body_limit: int) -> bytes:
 
 def _decode(body: bytes, name: str, *, is_json: bool) -> Any:  # the class is known only at run time
     decoded = MESSAGES[name]()
+    try:
+        if is_json:
+            check_json_shape(body)
+        elif name == PUSH:
+            check_push_shape(body)
+    except ShapeError as error:
+        raise ConnectError(f"unmarshal message: {error}", reason=Reason.BODY_SIZE) from error
     try:
         if is_json:
             if body.strip():

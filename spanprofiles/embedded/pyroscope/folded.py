@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, SAMPLES_LIMIT, TABLE_LIMIT, Quantity
 from spanprofiles.embedded.refusals import Reason
 
 LONGEST_LINE = 64 * 1024
@@ -93,7 +95,8 @@ def kind_of(application: str) -> tuple[str, Kind]:
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
-    for line in body.split(b"\n"):
+    for ended in BytesIO(body):  # one line at a time: a list of all would be much larger than the body
+        line = ended.removesuffix(b"\n")
         if len(line) >= LONGEST_LINE:
             raise _bad(f"a line is longer than {LONGEST_LINE} bytes")
         yield line.removesuffix(b"\r")
@@ -107,7 +110,7 @@ def read_groups(body: bytes) -> Values:
     """The stacks of `a;b 7`: names from the root on, and a value after the last space; a line without one is ignored.
 
     Raises:
-        ConnectError: a value is no number.
+        ConnectError: a value is no number, or there are too many stacks or frames.
     """
     return _values(_groups(body))
 
@@ -127,21 +130,48 @@ def read_lines(body: bytes) -> Values:
     """The stacks of `a;b`, one a line.
 
     Raises:
-        ConnectError: a line is far too long.
+        ConnectError: a line is far too long, or there are too many stacks or frames.
     """
     return _values((line, 1) for line in _lines(body) if line)
 
 
 def _values(stacks: Iterable[tuple[bytes, int]]) -> Values:
     values: Values = {}
+    names: dict[bytes, str] = {}
+    frames = 0
     for stack, value in stacks:
-        try:
-            names = tuple(stack.decode().split(";"))
-        except UnicodeDecodeError as error:
-            raise ConnectError("a name is not UTF-8", reason=Reason.UNDECODED) from error
-        names = names[:-1] if names[-1] == "" else names
-        values[names] = values.get(names, 0) + value
+        # what is beyond the depth limit is one more name, which is cut off
+        path = stack.removesuffix(b";").split(b";", DEPTH_LIMIT)[:DEPTH_LIMIT] if stack else []
+        for name in path:
+            if name not in names:
+                names[name] = _decoded(name)
+        named = tuple([names[name] for name in path])
+        if named not in values:
+            frames += len(named)
+            _check(len(values) + 1, frames, len(names))
+        values[named] = values.get(named, 0) + value
     return values
+
+
+def _decoded(name: bytes) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError as error:
+        raise ConnectError("a name is not UTF-8", reason=Reason.UNDECODED) from error
+
+
+def _check(stacks: int, frames: int, names: int) -> None:
+    if stacks > SAMPLES_LIMIT:
+        raise ConnectError(
+            "the profile exceeds the samples count limit"
+            f" (max_profile_stacktrace_samples, actual: more than {SAMPLES_LIMIT}, limit: {SAMPLES_LIMIT})",
+            reason=Reason.SAMPLES,
+        )
+    if frames > Quantity.FRAMES.limit or names > TABLE_LIMIT:
+        raise ConnectError(
+            f"the profile has more than {Quantity.FRAMES.limit} {Quantity.FRAMES.words}, or {TABLE_LIMIT} functions",
+            reason=Reason.FRAMES,
+        )
 
 
 def profile_of(values: Values, kind: Kind, time_ns: int, rate: int) -> Any:  # a Profile message

@@ -20,6 +20,7 @@ from spanprofiles.embedded.pyroscope import folded, pprof
 from spanprofiles.embedded.pyroscope.appname import AppName, parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError
 from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, checked_labels
+from spanprofiles.embedded.pyroscope.limits import CONFIGURATION_BYTES_LIMIT
 from spanprofiles.embedded.pyroscope.mending import mend
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
 from spanprofiles.embedded.refusals import Reason, Refusals, Way
@@ -98,6 +99,8 @@ class Upload:
         self.data = data
         self.displayed: Mapping[str, str] = DISPLAYED
         self.configured: frozenset[str] = frozenset()
+        if len(configuration) > CONFIGURATION_BYTES_LIMIT:
+            raise _bad(f"sample_type_config is larger than {CONFIGURATION_BYTES_LIMIT} bytes")
         if configuration:
             self._configure(configuration)
 

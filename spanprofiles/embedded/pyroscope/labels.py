@@ -13,13 +13,17 @@ from spanprofiles.embedded.refusals import Reason
 COUNT_LIMIT = 30
 NAME_LIMIT = 1_024
 VALUE_LIMIT = 2_048
+SHOWN_LIMIT = 2 * VALUE_LIMIT
 NAME, SERVICE = "__name__", "service_name"
 UNKNOWN_SERVICE = "unknown_service"
 
 
 def labels_text(labels: Mapping[str, str]) -> str:
-    """Labels as a selector would have them, sorted by name."""
-    pairs = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in sorted(labels.items()))
+    """Labels as a selector would have them, sorted by name; names and values far beyond the limits are cut."""
+    pairs = ", ".join(
+        f"{name[:SHOWN_LIMIT]}={json.dumps(value[:SHOWN_LIMIT], ensure_ascii=False)}"
+        for name, value in sorted(labels.items())
+    )
     return f"{{{pairs}}}"
 
 
@@ -51,10 +55,7 @@ def checked_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
             given.append((SERVICE, UNKNOWN_SERVICE))
         labels[SERVICE] = UNKNOWN_SERVICE
     shown = labels_text(labels)
-    if len(given) > COUNT_LIMIT:
-        raise ConnectError(
-            f"profile series '{shown}' has {len(given)} label names; limit {COUNT_LIMIT}", reason=Reason.LABEL_COUNT
-        )
+    _check_count(labels, len(given))
     if not labels.get(NAME):
         raise _refused(Reason.INVALID_LABELS, f"invalid labels '{shown}' with error: invalid metric name")
     if len(labels) != len(given):
@@ -63,17 +64,38 @@ def checked_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         raise ConnectError(
             f"profile with labels '{shown}' has duplicate label name: '{twice}'", reason=Reason.DUPLICATE_LABELS
         )
+    check_label_sizes(labels)
+    return labels
+
+
+def _check_count(labels: Mapping[str, str], count: int) -> None:
+    if count > COUNT_LIMIT:
+        raise ConnectError(
+            f"profile series '{labels_text(labels)}' has {count} label names; limit {COUNT_LIMIT}",
+            reason=Reason.LABEL_COUNT,
+        )
+
+
+def check_label_sizes(labels: Mapping[str, str]) -> None:
+    """See that there are not too many labels, and none that is too long.
+
+    Raises:
+        ConnectError: there are, or a label has no name.
+    """
+    _check_count(labels, len(labels))
     for name, value in labels.items():
         if not name:
             raise ConnectError(
-                f"invalid labels '{shown}' with error: invalid label name ''", reason=Reason.INVALID_LABELS
+                f"invalid labels '{labels_text(labels)}' with error: invalid label name ''",
+                reason=Reason.INVALID_LABELS,
             )
         if len(name.encode()) > NAME_LIMIT:
             raise ConnectError(
-                f"profile with labels '{shown}' has label name too long: '{name}'", reason=Reason.LABEL_NAME_LENGTH
+                f"profile with labels '{labels_text(labels)}' has label name too long: '{name[:SHOWN_LIMIT]}'",
+                reason=Reason.LABEL_NAME_LENGTH,
             )
         if len(value.encode()) > VALUE_LIMIT:
             raise ConnectError(
-                f"profile with labels '{shown}' has label value too long: '{value}'", reason=Reason.LABEL_VALUE_LENGTH
+                f"profile with labels '{labels_text(labels)}' has label value too long: '{value[:SHOWN_LIMIT]}'",
+                reason=Reason.LABEL_VALUE_LENGTH,
             )
-    return labels

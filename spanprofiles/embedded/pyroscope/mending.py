@@ -8,6 +8,10 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.pyroscope.limits import SIZE_LIMIT
+from spanprofiles.embedded.refusals import Reason
+
 SCRIPTING = frozenset({"pyspy", "rbspy", "scripting"})
 DOTNET, UNKNOWN = "dotnetspy", "unknown"
 DOTNETS_TYPE = "inuse-space"
@@ -20,6 +24,9 @@ def mend(profile: Any, spy: str, configured: frozenset[str]) -> None:  # a Profi
         profile: the profile, whose tables may be wrong.
         spy: what the agent calls itself.
         configured: the sample types that came with a configuration of their own.
+
+    Raises:
+        ConnectError: the names become far too long by it.
     """
     if spy in SCRIPTING:
         _put_files_before_functions(profile, keep_absolute=spy == "pyspy")
@@ -31,6 +38,7 @@ def mend(profile: Any, spy: str, configured: frozenset[str]) -> None:  # a Profi
 def _put_files_before_functions(profile: Any, *, keep_absolute: bool) -> None:
     """Make `app.py show` of `show` in `app.py`; of a function without a file, ` show`."""
     texts = {text: number for number, text in reversed(list(enumerate(profile.string_table)))}
+    room = SIZE_LIMIT
     for function in profile.function:
         if not all(0 <= number < len(profile.string_table) for number in (function.name, function.filename)):
             continue  # the profile is refused for it when it is checked
@@ -39,6 +47,12 @@ def _put_files_before_functions(profile: Any, *, keep_absolute: bool) -> None:
             continue
         name = f"{file} {profile.string_table[function.name]}"
         if name not in texts:
+            room -= len(name)
+            if room < 0:
+                raise ConnectError(
+                    f"the names of functions with their files before them have more than {SIZE_LIMIT} characters",
+                    reason=Reason.FRAMES,
+                )
             texts[name] = len(profile.string_table)
             profile.string_table.append(name)
         function.name = texts[name]

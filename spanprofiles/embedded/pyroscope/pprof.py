@@ -6,29 +6,40 @@ Source: github.com/google/pprof `proto/profile.proto`; the limits and refusals a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from spanprofiles.embedded.messages import MESSAGES
+from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import labels_text, time_text
+from spanprofiles.embedded.pyroscope.labels import check_label_sizes, labels_text, time_text
+from spanprofiles.embedded.pyroscope.limits import (
+    DEPTH_LIMIT,
+    LINES_LIMIT,
+    SAMPLE_LABELS_LIMIT,
+    SAMPLES_LIMIT,
+    SIZE_LIMIT,
+    SYMBOL_LENGTH_LIMIT,
+    Quantity,
+)
+from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape
 from spanprofiles.embedded.refusals import Reason
-from spanprofiles.embedded.store.profiles import NewProfile, StackTable
+from spanprofiles.embedded.store.profiles import NewProfile
 from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, bounded_gunzip
 
-SIZE_LIMIT = 4 * 1024 * 1024
-SAMPLES_LIMIT = 16_000
-SAMPLE_LABELS_LIMIT = 100
-DEPTH_LIMIT = 1_000
-SYMBOL_LENGTH_LIMIT = 65_535
 OLDEST_SECONDS = 3_600
 NEWEST_SECONDS = 600
 GZIP_MAGIC = b"\x1f\x8b"
 HEXADECIMAL = re.compile(rb"[0-9a-fA-F]+")
 SPAN_ID, PROFILE_ID, TRACE_ID = "span_id", "profile_id", "trace_id"
 DIGITS = {SPAN_ID: 16, TRACE_ID: 32}
+LOCATION_NUMBERS = "Q"
+MADE_HERE = frozenset(
+    {"__period_type__", "__period_unit__", "__profile_type__", "__service_name__", "__type__", "__unit__"}
+)
 
 
 def malformed(message: str) -> ConnectError:
@@ -36,27 +47,46 @@ def malformed(message: str) -> ConnectError:
     return ConnectError(message, reason=Reason.MALFORMED_PROFILE)
 
 
-def decode(raw: bytes) -> tuple[Any, int]:
+def decode(raw: bytes, allowance: Allowance | None = None) -> tuple[Any, int]:
     """A profile, gzip'd or not, and its size in bytes once decompressed.
 
+    Args:
+        raw: the profile.
+        allowance: what the upload that it came in may still bring.
+
     Raises:
-        ConnectError: it is no profile, or far too large.
+        ConnectError: it is no profile, or has too much of something.
     """
     # The real server takes whatever is too short to be gzip for damaged gzip.
     if len(raw) < 10 and raw:
         raise ConnectError("gzip reset: unexpected EOF", "unknown", Reason.UNDECODED)
     try:
-        data = bounded_gunzip(raw, SIZE_LIMIT * 4) if raw.startswith(GZIP_MAGIC) else raw
+        data = bounded_gunzip(raw, SIZE_LIMIT) if raw.startswith(GZIP_MAGIC) else raw
     except BadBodyError as error:
         raise ConnectError(f"gzip reset: {error}", "unknown", Reason.UNDECODED) from error
     except BodyTooLargeError as error:
-        raise ConnectError(f"the profile exceeds the size limit: {error}", reason=Reason.PROFILE_SIZE) from error
+        raise _too_large(f"more than {SIZE_LIMIT}") from error
+    if len(data) > SIZE_LIMIT:
+        raise _too_large(str(len(data)))
+    if allowance is not None:
+        allowance.take(Quantity.BYTES, len(data))
     profile = MESSAGES["Profile"]()
     try:
+        check_profile_shape(data)
         profile.ParseFromString(data)
+    except ShapeError as error:
+        raise ConnectError(str(error), reason=Reason.FRAMES) from error
     except DecodeError as error:
         raise ConnectError(f"the profile is not valid pprof: {error}", reason=Reason.UNDECODED) from error
     return profile, len(data)
+
+
+def _too_large(actual: str) -> ConnectError:
+    return ConnectError(
+        "the uncompressed profile exceeds the size limit"
+        f" (max_profile_size_bytes, actual: {actual}, limit: {SIZE_LIMIT})",
+        reason=Reason.PROFILE_SIZE,
+    )
 
 
 def check(profile: Any, size: int, labels: Mapping[str, str], now_ns: int) -> None:  # a Profile message
@@ -131,44 +161,64 @@ Group = tuple[tuple[tuple[str, str], ...], tuple["bytes | None", "bytes | None"]
 
 
 class Reader:
-    """Reads the stacks and labels of a profile's samples, each different one once."""
+    """Reads the stacks and labels of a profile's samples, each different one once.
 
-    def __init__(self, profile: Any) -> None:  # a Profile message
+    Args:
+        profile: a Profile message.
+        allowance: what the upload that it came in may still bring.
+    """
+
+    def __init__(self, profile: Any, allowance: Allowance) -> None:
         self._strings = list(profile.string_table)
-        self.table = StackTable()
-        self._frames = self._frames_by_location(profile)
-        self._stacks: dict[tuple[int, ...], int] = {}
+        self._names = [text[-SYMBOL_LENGTH_LIMIT:] for text in self._strings]
+        self._functions = {function.id: function for function in profile.function}
+        self._locations = {location.id: location for location in profile.location}
+        self._frames: dict[int, tuple[int, ...]] = {}
+        self._made = Stacks(allowance)
+        self._stacks: dict[bytes, int] = {}
         self._groups: dict[tuple[tuple[int, int], ...], Group] = {}
+        self.table = self._made.table
 
-    def _frames_by_location(self, profile: Any) -> dict[int, tuple[int, ...]]:  # a Profile message
-        """The frames of each location, root first: one has several where functions were inlined."""
-        strings = [text[-SYMBOL_LENGTH_LIMIT:] for text in self._strings]
-        functions = {
-            function.id: (strings[function.name], strings[function.system_name], strings[function.filename])
-            for function in profile.function
-        }
-        found = {}
-        for location in profile.location:
-            lines = [(*functions.get(line.function_id, ("", "", "")), line.line) for line in reversed(location.line)]
-            frames = lines or [(f"0x{location.address:x}", "", "", 0)]
-            found[location.id] = tuple([self.table.frame(frame) for frame in frames])
-        return found
+    def _frames_of(self, number: int) -> tuple[int, ...]:
+        """The frames of a location, root first: it has several where functions were inlined."""
+        known = self._frames.get(number)
+        if known is None:
+            location = self._locations.get(number)
+            if location is None:
+                raise malformed("sample location is not in the profile")
+            if len(location.line) > LINES_LIMIT:
+                raise ConnectError(
+                    f"location {number} has {len(location.line)} lines, one for each function inlined in it;"
+                    f" the limit is {LINES_LIMIT}",
+                    reason=Reason.FRAMES,
+                )
+            frames = [self._frame(line) for line in reversed(location.line)]
+            known = tuple(frames or [self._made.frame((f"0x{location.address:x}", "", "", 0))])
+            self._frames[number] = known
+        return known
 
-    def stack(self, locations: tuple[int, ...]) -> int:
-        """The stack of some locations, leaf first, as its place in the table.
+    def _frame(self, line: Any) -> int:  # a Line message
+        function = self._functions.get(line.function_id)
+        names = (function.name, function.system_name, function.filename) if function else (0, 0, 0)
+        name, system_name, file_name = (self._names[number] for number in names)
+        return self._made.frame((name, system_name, file_name, line.line))
+
+    def stack(self, locations: Sequence[int]) -> int:
+        """The stack of some locations, leaf first, as its place in the table; of a deep one the outermost frames.
 
         Raises:
-            ConnectError: a location is not in the profile.
+            ConnectError: a location is not in the profile, or there are too many frames.
         """
-        known = self._stacks.get(locations)
+        outermost = array(LOCATION_NUMBERS, locations[-DEPTH_LIMIT:])
+        key = outermost.tobytes()
+        known = self._stacks.get(key)
         if known is None:
-            kept = reversed(locations[-DEPTH_LIMIT:])
-            try:
-                frames = tuple([frame for number in kept for frame in self._frames[number]])
-            except KeyError as error:
-                raise malformed("sample location is not in the profile") from error
-            known = self._stacks[locations] = len(self.table.stacks)
-            self.table.stacks.append(frames)
+            frames: list[int] = []
+            for number in reversed(outermost):
+                frames += self._frames_of(number)
+                if len(frames) >= DEPTH_LIMIT:
+                    break
+            known = self._stacks[key] = self._made.add(frames)
         return known
 
     def group(self, pairs: tuple[tuple[int, int], ...]) -> Group:
@@ -196,38 +246,55 @@ class Reader:
         return tuple(sorted(found.items())), (span_id, trace_id)
 
 
-def split(profile: Any, labels: Mapping[str, str], now_ns: int) -> list[NewProfile]:  # a Profile message
+def split(
+    profile: Any, labels: Mapping[str, str], now_ns: int, allowance: Allowance | None = None
+) -> list[NewProfile]:  # a Profile message
     """The profiles of each series: one for each sample type and each set of sample labels that splits series.
 
     Args:
         profile: a profile that was checked.
         labels: the labels of the push, `__name__` and `service_name` among them.
         now_ns: the time of arrival, for a profile without its own.
+        allowance: what the upload that it came in may still bring.
 
     Raises:
-        ConnectError: a sample refers to what the profile does not have, or has too few or too many values.
+        ConnectError: a sample refers to what the profile does not have, or has too few or too many values; or there is
+            too much of something.
     """
     strings = profile.string_table
     time_ms = (profile.time_nanos if profile.time_nanos > 0 else now_ns) // 10**6
     period = (strings[profile.period_type.type], strings[profile.period_type.unit])
     types = [(strings[kind.type], strings[kind.unit]) for kind in profile.sample_type]
-    reader = Reader(profile)
+    allowance = allowance or Allowance()
+    reader = Reader(profile, allowance)
     series: dict[tuple[int, tuple[tuple[str, str], ...]], NewProfile] = {}
     for sample in profile.sample:
         more, owner = reader.group(tuple([(label.key, label.str) for label in sample.label]))
-        stack = reader.stack(tuple(sample.location_id))
+        stack = reader.stack(sample.location_id)
         values = sample.value
         if len(values) != len(types):
             raise malformed("sample value length mismatch")
-        for number, value in enumerate(values):
-            if value <= 0:
-                continue
+        above_zero = [(number, value) for number, value in enumerate(values) if value > 0]
+        allowance.take(Quantity.VALUES, len(above_zero))
+        for number, value in above_zero:
             target = series.get((number, more))
             if target is None:
                 head = _head(labels, more, types[number], period)
+                _count_series(allowance, head[0])
                 target = series[number, more] = NewProfile(*head, time_ms, reader.table)
             target.add(stack, value, owner)
     return list(series.values())
+
+
+def _count_series(allowance: Allowance, labels: Mapping[str, str]) -> None:
+    """Take a series from what the upload may bring, and see that sample labels make no labels of it that are too long.
+
+    Raises:
+        ConnectError: it has too many labels, or too long ones, or there are too many series.
+    """
+    allowance.take(Quantity.SERIES, 1)
+    check_label_sizes({name: value for name, value in labels.items() if name not in MADE_HERE})
+    allowance.take(Quantity.LABELS, sum(len(name) + len(value) for name, value in labels.items()))
 
 
 def _head(

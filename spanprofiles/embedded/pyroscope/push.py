@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request
 from spanprofiles.embedded.arrivals import sender_of
 from spanprofiles.embedded.messages import message as make_message
 from spanprofiles.embedded.pyroscope import pprof
+from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import SERVICE, checked_labels
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
@@ -38,11 +39,12 @@ class Pusher:
             raise ConnectError("no profiles received", reason=Reason.MALFORMED_REQUEST)
         pairs: list[tuple[str, str]] = []
         profiles: list[NewProfile] = []
+        allowance = Allowance()
         try:
             for series in request.series:
                 pairs = [(label.name, label.value) for label in series.labels]
                 for sample in series.samples:
-                    profiles += self.profiles_of(sample.raw_profile, pairs)
+                    profiles += self.profiles_of(sample.raw_profile, pairs, allowance)
             self.store(profiles)
         except ConnectError as error:
             error.profiles, error.service = count, dict(pairs).get(SERVICE, "")
@@ -50,17 +52,22 @@ class Pusher:
         return make_message("PushResponse")
 
     @staticmethod
-    def profiles_of(raw: bytes, pairs: list[tuple[str, str]]) -> list[NewProfile]:
+    def profiles_of(raw: bytes, pairs: list[tuple[str, str]], allowance: Allowance) -> list[NewProfile]:
         """Decode and check one pprof.
+
+        Args:
+            raw: the profile.
+            pairs: the labels of its series.
+            allowance: what the push may still bring.
 
         Raises:
             ConnectError: the profile or its labels are refused.
         """
         now_ns = time.time_ns()
-        profile, size = pprof.decode(raw)
+        profile, size = pprof.decode(raw, allowance)
         labels = checked_labels(pairs)
         pprof.check(profile, size, labels, now_ns)
-        return pprof.split(profile, labels, now_ns)
+        return pprof.split(profile, labels, now_ns, allowance)
 
     def store(self, profiles: list[NewProfile]) -> None:
         """Commit the profiles.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spanprofiles.embedded.store.connection import StoreConnection
@@ -30,7 +30,7 @@ class StackTable:
 
     def __init__(self) -> None:
         self.frames: dict[Frame, int] = {}
-        self.stacks: list[tuple[int, ...]] = []
+        self.stacks: list[Sequence[int]] = []
 
     def frame(self, frame: Frame) -> int:
         """The place of a frame."""

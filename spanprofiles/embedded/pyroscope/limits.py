@@ -1,0 +1,61 @@
+"""The limits of profiles and of questions about them; each is named once, here.
+
+Those that Pyroscope 2.2.1 has too have its values, and their names there.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from spanprofiles.embedded.refusals import Reason
+
+MEBIBYTE = 2**20
+
+# Of one profile, as Pyroscope has them.
+SIZE_LIMIT = 4 * MEBIBYTE
+"""`max_profile_size_bytes`: bytes of one profile, decompressed."""
+SAMPLES_LIMIT = 16_000
+"""`max_profile_stacktrace_samples`."""
+SAMPLE_LABELS_LIMIT = 100
+"""`max_profile_stacktrace_sample_labels`: labels of one sample."""
+DEPTH_LIMIT = 1_000
+"""`max_profile_stacktrace_depth`: frames of one stack, inlined ones among them; of more the outermost are kept."""
+SYMBOL_LENGTH_LIMIT = 65_535
+"""`max_profile_symbol_value_length`: characters of a name; of a longer one the end is kept."""
+
+# Of one profile, which Pyroscope bounds by the size alone.
+LINES_LIMIT = 1_000
+"""Lines of one location: a function and those that were inlined in it."""
+SAMPLE_TYPES_LIMIT = 64
+TABLE_LIMIT = 2**17
+"""Locations, functions, mappings and comments, of each so many."""
+STRINGS_LIMIT = 2**18
+MESSAGES_LIMIT = 2**18
+"""Lines of all locations; labels of all samples."""
+
+PROFILES_LIMIT = 2**12
+"""Profiles of one push; series of one push."""
+PUSH_LABELS_LIMIT = 2**15
+"""Labels of all series of one push."""
+JSON_VALUES_LIMIT = 2**18
+"""Values in a push as JSON."""
+QUERY_BYTES_LIMIT = MEBIBYTE
+"""The largest body of a question."""
+CONFIGURATION_BYTES_LIMIT = 64 * 1024
+"""The largest `sample_type_config` of a form."""
+
+
+class Quantity(Enum):
+    """What one upload has so much of at most, all its profiles together: (in words, limit, reason)."""
+
+    BYTES = ("bytes of decompressed profiles", 16 * MEBIBYTE, Reason.PROFILE_SIZE)
+    FRAMES = ("frames in its different stacks", 2**20, Reason.FRAMES)
+    NAMES = ("bytes of function and file names in its different frames", 8 * MEBIBYTE, Reason.FRAMES)
+    VALUES = ("values above zero", 2**18, Reason.SAMPLES)
+    SERIES = ("series, one for each sample type and set of labels", 5_000, Reason.SERIES)
+    LABELS = ("bytes of labels in its series", 4 * MEBIBYTE, Reason.SERIES)
+
+    def __init__(self, words: str, limit: int, reason: Reason) -> None:
+        self.words = words
+        self.limit = limit
+        self.reason = reason
