@@ -39,7 +39,7 @@ PUSH_LABELS_LIMIT = 2**15
 """Labels of all series of one push."""
 JSON_VALUES_LIMIT = 2**18
 """Values in a push as JSON."""
-QUERY_BYTES_LIMIT = MEBIBYTE
+QUERY_BYTES_LIMIT = 2 * MEBIBYTE
 """The largest body of a question."""
 CONFIGURATION_BYTES_LIMIT = 64 * 1024
 """The largest `sample_type_config` of a form."""

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.test import Client
 
 from spanprofiles.embedded.pyroscope.allowance import Allowance
+from spanprofiles.embedded.pyroscope.application import Pyroscope
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.folded import read_groups
 from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, Quantity
@@ -234,9 +236,9 @@ def test_a_push_of_many_empty_messages_is_refused_before_they_are_made(
     assert "there are more than" in response.get_json()["message"]
 
 
-def test_a_question_has_a_size(applications: Applications) -> None:
-    body = json.dumps({"matchers": [], "labelNames": ["a" * 1_100_000], **WINDOW})
-    response = applications.pyroscope.post(
+def test_a_question_has_a_size(database: Database) -> None:
+    body = json.dumps({"matchers": [], "labelNames": ["a" * 2_100_000], **WINDOW})
+    response = Client(Pyroscope(database, 64 * raw.MEBIBYTE)).post(
         "/querier.v1.QuerierService/Series", data=body, content_type="application/json"
     )
     assert response.status_code == 429
