@@ -16,6 +16,7 @@ from waitress.task import ErrorTask
 
 from spanprofiles.embedded.arrivals import signal_of
 from spanprofiles.embedded.gate import Head, busy
+from spanprofiles.embedded.lanes import LaneTask
 from spanprofiles.embedded.limits import (
     ANSWER_SECONDS,
     BODY_SECONDS,
@@ -107,6 +108,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         refused: whether its last request was refused before it was read to its end; nothing more is read from it.
     """
 
+    task_class = LaneTask
     error_task_class = RefusingTask
     server: Listener
     request: Parser | None

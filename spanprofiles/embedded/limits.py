@@ -41,6 +41,16 @@ WAITING_BODIES_BYTES = 256 * MEBIBYTE
 RETRY_SECONDS = 1
 """What `Retry-After` says where the pair is busy."""
 
+# Queries.
+QUERIES_AT_ONCE = 2
+"""Queries that are worked on at once; what is taken in has threads of its own."""
+QUERIES_WAITING = 64
+"""Queries that may wait for their turn; more are answered with 503."""
+QUERY_WAIT_SECONDS = 5.0
+"""How long a query may wait for its turn, and half of `--query-timeout` at most; then it is answered with 503."""
+UNSENT_BYTES = 256 * MEBIBYTE
+"""Answers that nobody has read; where there is more, no query is begun."""
+
 # OTLP over gRPC.
 GRPC_CONNECTIONS = 64
 GRPC_STREAMS = 100

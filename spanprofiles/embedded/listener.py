@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher
 
 from spanprofiles.embedded.channel import Channel
 from spanprofiles.embedded.gate import Gate
+from spanprofiles.embedded.lanes import Lanes
 from spanprofiles.embedded.limits import (
     ACCEPT_PAUSE_SECONDS,
     BUSY_SECONDS,
@@ -28,6 +28,7 @@ from spanprofiles.embedded.limits import (
     IN_MEMORY_BYTES,
     KIBIBYTE,
     SLOWED_CONNECTIONS,
+    UNSENT_BYTES,
     connection_limit,
 )
 from spanprofiles.embedded.refusals import Refusals
@@ -135,9 +136,10 @@ class Listeners:
     Args:
         application: what answers requests.
         sockets: what listens.
-        settings: how many threads there are, and how large a body may be.
+        settings: how large a body may be.
         gate: judges requests by their headers.
         refusals: where uploads are noted that are too large.
+        lanes: the threads.
     """
 
     def __init__(
@@ -147,20 +149,20 @@ class Listeners:
         settings: Settings,
         gate: Gate,
         refusals: Refusals,
+        lanes: Lanes,
     ) -> None:
         self._channels: dict[int, Any] = {}  # waitress's own kind of objects, by file descriptor
-        self._dispatcher = ThreadedTaskDispatcher()
-        self._dispatcher.set_thread_count(settings.threads)
+        self._lanes = lanes
         spool = Spool()
         opened = list(sockets)
         adjustments = Adjustments(
             sockets=opened,
-            threads=settings.threads,
             connection_limit=connection_limit(),
             max_request_body_size=settings.body_limit + 1,  # waitress refuses from there on
             max_request_header_size=HEADER_BYTES,
             inbuf_overflow=IN_MEMORY_BYTES,
             recv_bytes=READ_BYTES,
+            outbuf_high_watermark=UNSENT_BYTES,  # no thread waits until an answer is read
             ident="spanprofiles",
             clear_untrusted_proxy_headers=True,
             cleanup_interval=1,
@@ -173,7 +175,7 @@ class Listeners:
                 self._channels,
                 True,  # waitress's own
                 one,
-                dispatcher=self._dispatcher,
+                dispatcher=lanes,
                 adj=adjustments,
                 sockinfo=(one.family, one.type, one.proto, one.getsockname()),
                 bind_socket=False,
@@ -193,4 +195,4 @@ class Listeners:
 
     def stop(self, timeout_s: float) -> None:
         """End the threads, and wait so long for what they do at most, s."""
-        self._dispatcher.shutdown(timeout=timeout_s)
+        self._lanes.shutdown(timeout=timeout_s)

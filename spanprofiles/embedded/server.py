@@ -10,18 +10,19 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spanprofiles.embedded.access import check_address
 from spanprofiles.embedded.errors import MissingPackageError, PortTakenError
 from spanprofiles.embedded.settings import Settings
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from spanprofiles.embedded.guesses import Guesses
     from spanprofiles.embedded.otlp_grpc import GrpcReceiver
     from spanprofiles.embedded.tempo.receiver import Receiver
+    from spanprofiles.embedded.web import Application
 
 BACKLOG = 256
 SHUTDOWN_SECONDS = 0.5
@@ -51,11 +52,15 @@ def _url(host: str, listener: socket.socket) -> str:
 class _Dispatch:
     """One WSGI application for several ports: the port a request came in on says which application answers."""
 
-    def __init__(self, applications: dict[str, WSGIApplication]) -> None:
+    def __init__(self, applications: dict[str, Application]) -> None:
         self._applications = applications
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._applications[environ["SERVER_PORT"]](environ, start_response)
+
+    def is_query(self, channel: Any) -> bool:  # one of waitress's, with a request
+        """Whether a connection's request is a query."""
+        return self._applications[str(channel.server.effective_port)].is_query(str(channel.requests[0].path))
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -91,6 +96,8 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     # Imported here so that a taken port or a wrong option is told at once.
     from spanprofiles.embedded.gate import Gate
     from spanprofiles.embedded.guesses import Guesses
+    from spanprofiles.embedded.lanes import Lanes
+    from spanprofiles.embedded.limits import QUERY_WAIT_SECONDS
     from spanprofiles.embedded.listener import Listeners
     from spanprofiles.embedded.loglines import quieted
     from spanprofiles.embedded.pyroscope.application import Pyroscope
@@ -115,7 +122,9 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
         stack.callback(grpc_receiver.stop)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
     application = _Dispatch(dict(zip(ports, applications, strict=True)))
-    server = Listeners(application, listeners, settings, Gate(settings, refusals, guesses), refusals)
+    wait_s = min(QUERY_WAIT_SECONDS, settings.query_seconds / 2)
+    lanes = Lanes(settings.threads, application.is_query, database.right_of_way.claimed, wait_s)
+    server = Listeners(application, listeners, settings, Gate(settings, refusals, guesses), refusals, lanes)
     # The server stops by itself on SystemExit, but would wait 5 s for requests under way.
     stack.callback(server.stop, SHUTDOWN_SECONDS)
     # That it does not wait longer for them is meant, and no news.

@@ -8,7 +8,6 @@ import re
 import sqlite3
 import zlib
 from collections.abc import Callable, Collection, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -17,16 +16,20 @@ from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.answers import AnswerTooLargeError, JsonWriter
 from spanprofiles.embedded.deadline import QueryTooLongError
+from spanprofiles.embedded.lanes import ACCEPTED, TURNED_AWAY
+from spanprofiles.embedded.limits import RETRY_SECONDS
 from spanprofiles.embedded.refusals import Reason
+from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.traces import TraceTooLargeError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Handler = Callable[..., Response]
+RoutingRule = tuple[str, "Iterable[str] | None", Handler]
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 NOT_FOUND = 404
-TOO_LONG, TOO_LARGE = 504, 422
+TOO_LONG, TOO_LARGE, BUSY = 504, 422, 503
 logger = logging.getLogger("spanprofiles.embedded")
 
 
@@ -172,17 +175,24 @@ class Application:
 
     Args:
         rules: (path, methods, handler); None for every method.
-        around: what is entered while a request is answered.
+        queries: likewise, of those that read the store.
+        database: the store; None where nothing is read.
     """
 
     def __init__(
         self,
-        rules: Iterable[tuple[str, Iterable[str] | None, Handler]],
-        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        rules: Iterable[RoutingRule],
+        queries: Iterable[RoutingRule] = (),
+        database: Database | None = None,
     ) -> None:
-        self._around = around
+        self._store = database
+        self._queries = tuple(queries)
+        self._query_paths = tuple(path.partition("<")[0] for path, *_ in self._queries)
         self._map = Map(
-            [Rule(path, methods=methods and list(methods), endpoint=handler) for path, methods, handler in rules],
+            [
+                Rule(path, methods=methods and list(methods), endpoint=handler)
+                for path, methods, handler in (*rules, *self._queries)
+            ],
             strict_slashes=False,
             merge_slashes=False,
         )
@@ -198,7 +208,11 @@ class Application:
         try:
             handler: Handler
             handler, arguments = self._map.bind_to_environ(request.environ).match()
-            with self._around():
+            if self._store is None or not self.is_query(request.path):
+                return handler(request, **arguments)
+            if turned_away := request.environ.get(TURNED_AWAY):
+                return self._busy(turned_away)
+            with self._store.reading(self._store.deadline_from(request.environ.get(ACCEPTED))):
                 return handler(request, **arguments)
         except AnswerError as error:
             return error.response
@@ -218,6 +232,16 @@ class Application:
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
             return text("internal error\n", 500)
+
+    def is_query(self, path: str) -> bool:
+        """Whether a request to a path is one for a query."""
+        return path.startswith(self._query_paths)
+
+    def _busy(self, why: str) -> Response:
+        """The answer to a query for which there is no thread."""
+        answer = self.failure(f"too many queries at once: {why}; ask again later, or for less", BUSY)
+        answer.headers["Retry-After"] = str(RETRY_SECONDS)
+        return answer
 
     def unmatched(self, request: Request) -> None:
         """Take notice of a request that matches no rule."""

@@ -67,11 +67,13 @@ class Pyroscope(Application):
                 ("/ready", None, self.ready),
                 (PUSHER + "Push", ["POST"], self._call("PushRequest", pusher.push, self._note_push)),
                 *((path, ["POST"], ingester.ingest) for path in INGEST),
+            ],
+            [
                 ("/pyroscope/render", ["GET", "POST"], render.render),
                 ("/pyroscope/label-values", ["GET"], render.label_values),
                 *((path, ["POST"], self._question(name, method)) for path, (name, method) in methods.items()),
             ],
-            database.reading,
+            database,
         )
 
     def _call(

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline
 from spanprofiles.embedded.errors import DataDirectoryError
+from spanprofiles.embedded.priority import RightOfWay
 from spanprofiles.embedded.store.connection import StoreConnection, was_interrupted
 from spanprofiles.embedded.store.retention import Limits, Retention
 from spanprofiles.embedded.store.schema import migrate
@@ -63,6 +64,7 @@ class Database:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._query_seconds = query_seconds
+        self.right_of_way = RightOfWay()
         self._temporary = tempfile.TemporaryDirectory(prefix="spanprofiles-") if directory is None else None
         self.directory = Path(self._temporary.name) if self._temporary else Path(directory or ".")
         try:
@@ -147,7 +149,7 @@ class Database:
         Args:
             accepted_s: when it arrived, on the clock `time.monotonic`; None for the present.
         """
-        return Deadline(self._query_seconds, accepted_s)
+        return Deadline(self._query_seconds, accepted_s, give_way=self.right_of_way.give_way)
 
     @contextmanager
     def reading(self, deadline: Deadline | None = None) -> Iterator[None]:
@@ -181,8 +183,9 @@ class Database:
             sqlite3.Error: it could not be written, and nothing of it is kept.
         """
         done: Future[None] = Future()
-        self._queue.put((batch, done))
-        done.result()
+        with self.right_of_way.claimed():
+            self._queue.put((batch, done))
+            done.result()
 
     def close(self) -> None:
         """Commit what waits, close the file, and remove it where it was temporary."""

@@ -58,6 +58,8 @@ class Tempo(Application):
                 *Telling(self._refusals, Signal.TRACES).rules(),
                 ("/ready", None, self.ready),
                 ("/api/echo", None, self.echo),
+            ],
+            [
                 ("/api/search", None, self.search),
                 ("/api/search/tags", None, self.tags_v1),
                 ("/api/v2/search/tags", None, self.tags_v2),
@@ -66,7 +68,7 @@ class Tempo(Application):
                 ("/api/traces/<digits>", None, self.trace_v1),
                 ("/api/v2/traces/<digits>", None, self.trace_v2),
             ],
-            database.reading,
+            database,
         )
         self._database = database
         self._records = Records()

@@ -22,6 +22,7 @@ import pytest
 from spanprofiles.embedded import channel, limits, listener
 from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.guesses import Guesses
+from spanprofiles.embedded.lanes import Lanes
 from spanprofiles.embedded.listener import Listener, Listeners
 from spanprofiles.embedded.loglines import COUNTED, FewLines
 from spanprofiles.embedded.refusals import Refusals, Signal
@@ -55,7 +56,8 @@ class Server:
         self.socket = socket.create_server(("127.0.0.1", 0))
         settings = Settings(token=token, threads=2)
         gate = Gate(settings, self.refusals, Guesses())
-        self.listeners = Listeners(echo, [self.socket], settings, gate, self.refusals)
+        lanes = Lanes(settings.threads, lambda _: False, contextlib.nullcontext)
+        self.listeners = Listeners(echo, [self.socket], settings, gate, self.refusals, lanes)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(self.socket.getsockname()[:2], timeout=PATIENCE_SECONDS)
@@ -180,7 +182,8 @@ def test_no_place_left_in_the_system_is_waited_for_and_told_a_few_times(caplog: 
 
     with socket.create_server(("127.0.0.1", 0)) as port:
         settings = Settings()
-        listeners = Listeners(echo, [port], settings, Gate(settings, Refusals(), Guesses()), Refusals())
+        lanes = Lanes(1, lambda _: False, contextlib.nullcontext)
+        listeners = Listeners(echo, [port], settings, Gate(settings, Refusals(), Guesses()), Refusals(), lanes)
         (one,) = (one for one in listeners._channels.values() if isinstance(one, Listener))
         one.accept = refuse
         few = FewLines()

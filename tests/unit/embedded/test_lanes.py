@@ -1,0 +1,308 @@
+"""Queries keep nobody else waiting: not for threads, not for Python, and not beyond a limit of time for each other."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from werkzeug.test import Client
+
+from spanprofiles.embedded.gate import Gate
+from spanprofiles.embedded.guesses import Guesses
+from spanprofiles.embedded.lanes import ACCEPTED, TURNED_AWAY, Lanes
+from spanprofiles.embedded.limits import QUERIES_AT_ONCE, QUERIES_WAITING, UNSENT_BYTES
+from spanprofiles.embedded.listener import Listeners
+from spanprofiles.embedded.priority import PERIOD_SECONDS, QUERY_SECONDS, RightOfWay
+from spanprofiles.embedded.pyroscope.application import Pyroscope
+from spanprofiles.embedded.refusals import Refusals
+from spanprofiles.embedded.settings import Settings
+from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.tempo.application import Tempo
+from tests.unit.embedded.conftest import BODY_LIMIT, Applications, SpanFactory
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATIENCE_SECONDS = 30.0
+URGENT_THREADS = 2
+
+
+@dataclass
+class Asked:
+    """What waitress keeps of a request."""
+
+    error: object = None
+    turned_away: str = ""
+    accepted_s: float = -1.0
+
+
+class Visitor:
+    """A connection with one request, whose answer takes until it is let go."""
+
+    def __init__(self, *, is_query: bool, unsent: int = 0, blocks: bool = True) -> None:
+        self.is_query = is_query
+        self.request = Asked()
+        self.requests = [self.request]
+        self.connected = True
+        self.total_outbufs_len = unsent
+        self.begun, self.may_end, self.done = threading.Event(), threading.Event(), threading.Event()
+        self.is_cancelled = False
+        if not blocks:
+            self.may_end.set()
+
+    def service(self) -> None:
+        """Answer, which takes no time for who is turned away."""
+        self.begun.set()
+        if not self.request.turned_away:
+            assert self.may_end.wait(PATIENCE_SECONDS)
+        self.done.set()
+
+    def cancel(self) -> None:
+        """Be hung up on."""
+        self.is_cancelled = True
+
+
+@dataclass
+class House:
+    """Lanes, and who came."""
+
+    lanes: Lanes
+    visitors: list[Visitor] = field(default_factory=list)
+
+    def comes(self, *, is_query: bool, **more: Any) -> Visitor:
+        """Somebody asks."""
+        visitor = Visitor(is_query=is_query, **more)
+        self.visitors.append(visitor)
+        self.lanes.add_task(visitor)
+        return visitor
+
+    def takes_all_queries(self) -> list[Visitor]:
+        """As many queries as are worked on at once, all of them under way."""
+        busy = [self.comes(is_query=True) for _ in range(QUERIES_AT_ONCE)]
+        assert all(one.begun.wait(PATIENCE_SECONDS) for one in busy)
+        return busy
+
+
+MakeHouse = Callable[..., House]
+
+
+@pytest.fixture
+def house() -> Iterator[MakeHouse]:
+    """Makes lanes with few threads, in which a query may wait for so long."""
+    opened: list[House] = []
+
+    def make(wait_s: float = 2 * PATIENCE_SECONDS) -> House:
+        one = House(Lanes(URGENT_THREADS, lambda visitor: visitor.is_query, contextlib.nullcontext, wait_s))
+        opened.append(one)
+        return one
+
+    yield make
+    for one in opened:
+        for visitor in one.visitors:
+            visitor.may_end.set()
+        assert one.lanes.shutdown(timeout=PATIENCE_SECONDS)
+
+
+def test_whatever_is_no_query_is_answered_while_queries_wait(house: MakeHouse) -> None:
+    one = house()
+    one.takes_all_queries()
+    waiting = [one.comes(is_query=True) for _ in range(20)]
+    for _ in range(10):
+        assert one.comes(is_query=False, blocks=False).done.wait(PATIENCE_SECONDS)
+    assert not any(visitor.begun.is_set() for visitor in waiting)
+
+
+def test_a_query_is_answered_while_everything_else_is_busy(house: MakeHouse) -> None:
+    one = house()
+    busy = [one.comes(is_query=False) for _ in range(URGENT_THREADS)]
+    assert all(visitor.begun.wait(PATIENCE_SECONDS) for visitor in busy)
+    assert one.comes(is_query=True, blocks=False).done.wait(PATIENCE_SECONDS)
+
+
+def test_queries_are_answered_in_their_order_when_there_is_a_thread(house: MakeHouse) -> None:
+    one = house()
+    busy = one.takes_all_queries()
+    waiting = [one.comes(is_query=True) for _ in range(5)]
+    busy[0].may_end.set()
+    for visitor in waiting:
+        assert visitor.begun.wait(PATIENCE_SECONDS)
+        assert not visitor.request.turned_away
+        visitor.may_end.set()
+
+
+def test_a_query_that_waits_too_long_is_turned_away_by_the_other_threads(house: MakeHouse) -> None:
+    one = house(wait_s=0.05)
+    one.takes_all_queries()
+    waiting = [one.comes(is_query=True) for _ in range(5)]
+    for visitor in waiting:
+        assert visitor.done.wait(PATIENCE_SECONDS)
+        assert "waited for 0.05 s" in visitor.request.turned_away
+
+
+def test_it_is_turned_away_even_where_one_of_the_other_threads_is_busy(house: MakeHouse) -> None:
+    one = house(wait_s=0.05)
+    one.takes_all_queries()
+    busy = [one.comes(is_query=False) for _ in range(URGENT_THREADS - 1)]
+    assert all(visitor.begun.wait(PATIENCE_SECONDS) for visitor in busy)
+    assert one.comes(is_query=True).done.wait(PATIENCE_SECONDS)
+
+
+def test_a_line_that_is_full_takes_no_more(house: MakeHouse) -> None:
+    one = house()
+    one.takes_all_queries()
+    waiting = [one.comes(is_query=True) for _ in range(QUERIES_WAITING)]
+    refused = one.comes(is_query=True)
+    assert refused.done.wait(PATIENCE_SECONDS)
+    assert f"{QUERIES_WAITING} queries wait already" in refused.request.turned_away
+    assert not any(visitor.request.turned_away for visitor in waiting)
+
+
+def test_no_query_begins_while_too_much_is_unread_and_one_does_when_it_was_read(house: MakeHouse) -> None:
+    one = house()
+    unread = one.comes(is_query=True, blocks=False, unsent=UNSENT_BYTES + 1)
+    assert unread.done.wait(PATIENCE_SECONDS)
+    # What it left is seen when it has given back its thread, and every thread has looked.
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not one.lanes._unsent and time.monotonic() < deadline:
+        time.sleep(0.001)
+    held_up = one.comes(is_query=True, blocks=False)
+    assert not held_up.done.wait(0.2)
+    unread.connected = False
+    assert held_up.done.wait(PATIENCE_SECONDS)
+
+
+def test_at_the_end_those_who_wait_are_hung_up_on(house: MakeHouse) -> None:
+    one = house()
+    busy = one.takes_all_queries()
+    waiting = one.comes(is_query=True)
+    assert not one.lanes.shutdown(timeout=0.01)
+    assert waiting.is_cancelled
+    assert not any(visitor.is_cancelled for visitor in busy)
+
+
+def blocking(let_go: threading.Event, begun: threading.Semaphore) -> Callable[..., Iterable[bytes]]:
+    """An application whose queries take until they are let go."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/query" and not environ[TURNED_AWAY]:
+            begun.release()
+            assert let_go.wait(PATIENCE_SECONDS)
+        assert environ[ACCEPTED] <= time.monotonic()
+        start_response("503 Busy" if environ[TURNED_AWAY] else "200 OK", [("Content-Length", "0")])
+        return []
+
+    return answer
+
+
+def test_over_the_wire_an_upload_is_answered_beside_queries_that_never_end_and_a_late_query_with_503() -> None:
+    let_go, begun = threading.Event(), threading.Semaphore(0)
+    settings = Settings(threads=URGENT_THREADS)
+    with socket.create_server(("127.0.0.1", 0)) as port, contextlib.ExitStack() as opened:
+        lanes = Lanes(
+            URGENT_THREADS, lambda channel: channel.requests[0].path == "/query", contextlib.nullcontext, wait_s=0.2
+        )
+        gate = Gate(settings, Refusals(), Guesses())
+        listeners = Listeners(blocking(let_go, begun), [port], settings, gate, Refusals(), lanes)
+        loop = threading.Thread(target=listeners.run)
+        loop.start()
+
+        def asked(path: str) -> http.client.HTTPConnection:
+            connection = http.client.HTTPConnection("127.0.0.1", port.getsockname()[1], timeout=PATIENCE_SECONDS)
+            opened.callback(connection.close)
+            connection.request("POST" if path == "/upload" else "GET", path)
+            return connection
+
+        queries = [asked("/query") for _ in range(QUERIES_AT_ONCE)]
+        assert all(begun.acquire(timeout=PATIENCE_SECONDS) for _ in queries)
+        late = [asked("/query") for _ in range(3)]
+        assert [asked("/upload").getresponse().status for _ in range(5)] == [200] * 5
+        assert [one.getresponse().status for one in late] == [503] * 3
+        let_go.set()
+        assert [one.getresponse().status for one in queries] == [200] * QUERIES_AT_ONCE
+        listeners.end()
+        loop.join()
+        listeners.stop(PATIENCE_SECONDS)
+
+
+BUSY = {TURNED_AWAY: "it waited for 5 s behind others"}
+
+
+def test_whoever_is_turned_away_is_told_when_to_come_again(applications: Applications) -> None:
+    answer = applications.tempo.get("/api/search?q={}", environ_overrides=BUSY)
+    assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True)
+    assert answer.text == "too many queries at once: it waited for 5 s behind others; ask again later, or for less"
+    call = applications.pyroscope.post("/querier.v1.QuerierService/ProfileTypes", json={}, environ_overrides=BUSY)
+    assert (call.status_code, int(call.headers["Retry-After"]) > 0) == (503, True)
+    assert json.loads(call.data)["code"] == "unavailable"
+
+
+def test_the_time_that_a_query_waited_counts(applications: Applications) -> None:
+    applications.export(SpanFactory("aa")("work"))
+    long_ago = {ACCEPTED: time.monotonic() - 1_000}
+    assert applications.tempo.get("/api/search?q={}", environ_overrides=long_ago).status_code == 504
+    assert applications.tempo.get("/ready", environ_overrides=long_ago).status_code == 200
+    just_now = {ACCEPTED: time.monotonic()}
+    assert applications.tempo.get("/api/search?q={}", environ_overrides=just_now).status_code == 200
+
+
+def test_every_route_that_reads_the_store_is_a_query(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    path = ""
+    reader = Database.reader
+    monkeypatch.setattr(Database, "reader", lambda self: read.append(path) or reader(self))  # type: ignore[func-returns-value]
+    for application in (Tempo(database), Pyroscope(database, BODY_LIMIT)):
+        for rule in application._map.iter_rules():
+            path = rule.rule.replace("<path:name>", "name").replace("<digits>", "ab")
+            for method in ("GET", "POST"):
+                Client(application).open(path, method=method, json={} if method == "POST" else None)
+            assert (path in read) <= application.is_query(path), path
+    assert len(set(read)) > 5
+
+
+def test_what_is_urgent_goes_first_and_queries_have_a_share() -> None:
+    moments = iter([QUERY_SECONDS / 2, PERIOD_SECONDS * 0.99, PERIOD_SECONDS * 0.99])
+    way = RightOfWay(clock=lambda: next(moments))
+    way.give_way()  # nothing is urgent: the clock is not even looked at
+    waited: list[float | None] = []
+    way._is_free.wait = lambda timeout=None: waited.append(timeout) or True  # type: ignore[method-assign, func-returns-value]
+    with way.claimed():
+        way.give_way()
+        assert not waited
+        with way.claimed():
+            way.give_way()
+        way.give_way()
+    assert waited == [pytest.approx(PERIOD_SECONDS * 0.01)] * 2
+    way.give_way()
+    assert len(waited) == 2
+
+
+def test_queries_go_on_when_what_was_urgent_is_done() -> None:
+    way = RightOfWay(clock=lambda: QUERY_SECONDS)
+    assert not way._is_free.is_set()
+    with way.claimed():
+        assert not way._is_free.is_set()
+    assert way._is_free.is_set()
+
+
+def test_a_write_is_urgent_until_it_is_committed(database: Database) -> None:
+    claims: list[int] = []
+
+    class Batch:
+        def write(self, connection: object) -> None:
+            del connection
+            claims.append(database.right_of_way._claims)
+
+        def forget(self) -> None:
+            raise AssertionError
+
+    database.write(Batch())
+    assert claims == [1]
+    assert database.right_of_way._claims == 0
