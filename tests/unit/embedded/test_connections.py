@@ -274,6 +274,7 @@ def test_all_bodies_together_have_a_limit_and_small_ones_still_pass(monkeypatch:
         assert "\r\nRetry-After: 1\r\n" in text
         small.sendall(head(length=5) + b"hello")
         assert first_line(small) == "HTTP/1.1 200 OK"
+        assert wait_until(lambda: server.held() == LARGE - 1)  # what was held is given back after the answer
         first.sendall(b"x")
         assert first_line(first) == "HTTP/1.1 200 OK"
         assert wait_until(lambda: server.held() == 0)
