@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class CannotServeError(Exception):
-    """The pair cannot be started; one of the classes below says why."""
+    """The pair cannot be started, or cannot go on; one of the classes below says why."""
 
 
 class PortTakenError(CannotServeError):
@@ -13,6 +13,10 @@ class PortTakenError(CannotServeError):
 
 class DataDirectoryError(CannotServeError):
     """The data directory cannot be used: another process has it, it cannot be written, or its file is damaged."""
+
+
+class DataLostError(CannotServeError):
+    """The data directory cannot be used any more: it was removed, replaced or damaged while the pair ran."""
 
 
 class NewerFileError(CannotServeError):

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from spanprofiles.embedded.access import check_address
-from spanprofiles.embedded.errors import MissingPackageError, PortTakenError
+from spanprofiles.embedded.errors import DataLostError, MissingPackageError, PortTakenError
 from spanprofiles.embedded.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 256
 SHUTDOWN_SECONDS = 0.5
+FAREWELL_SECONDS = 1.0
+"""For how long uploads are answered with an error, and readiness is denied, before a failure ends the process."""
 
 
 def _bind(host: str, port: int, option: str) -> socket.socket:
@@ -73,13 +75,14 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         PortTakenError: a port is taken; nothing was announced.
         DataDirectoryError: the data directory cannot be used.
+        DataLostError: it could no longer be used; whoever waited for an answer has got it.
         NewerFileError: a later release wrote the data.
         MissingPackageError: gRPC is asked for and its package is not installed.
         UnsafeAddressError: other machines could reach it, and there is no token for them to bring.
         WeakTokenError: the token is easy to guess, or cannot be sent.
     """
     check_address(settings)
-    with ExitStack() as stack:
+    with ExitStack() as stack, _stops_on_signals():
         listeners = []
         for port, option in (
             (settings.tempo_port, "--tempo-port"),
@@ -110,7 +113,9 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     stack.enter_context(quieted("waitress", "grpc._server", "spanprofiles.embedded"))
     limits = Limits(settings.age_seconds, settings.size_bytes)
-    database = Database(settings.data_directory, limits, settings.query_seconds)
+    farewell = _Farewell()
+    stack.callback(farewell.cancel)
+    database = Database(settings.data_directory, limits, settings.query_seconds, on_failure=farewell.begin)
     stack.callback(database.close)
     refusals = Refusals()
     stack.callback(refusals.tell_untold)
@@ -137,6 +142,8 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
             announce(f"{'otlp-grpc':<10} {grpc_receiver.url}")
         announce("ready")
         server.run()
+    if database.failure is not None:
+        raise DataLostError(f"{database.failure}: the pair has ended, start it again")
 
 
 def _grpc_receiver(settings: Settings, receiver: Receiver, guesses: Guesses) -> GrpcReceiver | None:
@@ -151,6 +158,28 @@ def _grpc_receiver(settings: Settings, receiver: Receiver, guesses: Guesses) -> 
             "OTLP over gRPC needs the package grpcio: install spanprofiles[grpc], or leave out --otlp-grpc-port"
         ) from error
     return GrpcReceiver(settings, receiver, guesses)
+
+
+class _Farewell:
+    """Ends the process, as SIGTERM does, a moment after a failure: whoever waits for an answer gets one first."""
+
+    def __init__(self) -> None:
+        self._is_possible = threading.current_thread() is threading.main_thread()
+        self._timer = threading.Timer(FAREWELL_SECONDS, self._end)
+        self._timer.daemon = True
+
+    def begin(self, _: Exception) -> None:
+        """End soon."""
+        if self._is_possible:
+            self._timer.start()
+
+    def cancel(self) -> None:
+        """Do not end: it has been done."""
+        self._timer.cancel()
+
+    @staticmethod
+    def _end() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
 class _stops_on_signals:  # noqa: N801  # reads as a statement where it is used

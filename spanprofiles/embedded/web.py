@@ -20,6 +20,7 @@ from spanprofiles.embedded.lanes import ACCEPTED, TURNED_AWAY
 from spanprofiles.embedded.limits import RETRY_SECONDS
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS, StoreUnavailableError
 from spanprofiles.embedded.store.traces import TraceTooLargeError
 
 if TYPE_CHECKING:
@@ -220,6 +221,10 @@ class Application:
             return self.failure(str(error), TOO_LONG)
         except (AnswerTooLargeError, TraceTooLargeError) as error:
             return self.failure(str(error), TOO_LARGE)
+        except StoreUnavailableError as error:
+            response = self.failure(str(error), 503)
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            return response
         except sqlite3.Error as error:
             logger.warning("%s %s: the stored data could not be read: %s", request.method, request.path, error)
             return self.failure(f"the stored data could not be read: {error}", 500)

@@ -100,7 +100,12 @@ class Pyroscope(Application):
         return ConnectError(message, FAILURES.get(status, "internal")).response()
 
     def ready(self, _: Request) -> Response:
-        """Say that the server is ready, which it is whenever it answers."""
+        """Say that the server is ready, which it is whenever it answers and has its files.
+
+        Raises:
+            StoreUnavailableError: it has not.
+        """
+        self._database.check()
         return text("ready")
 
     def _merged(self, request: Any, answer: str) -> Any:  # messages of the schema, here and below

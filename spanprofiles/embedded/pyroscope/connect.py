@@ -15,6 +15,7 @@ from werkzeug.wrappers import Request, Response
 from spanprofiles.embedded.messages import MESSAGES
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_json_shape, check_push_shape
 from spanprofiles.embedded.refusals import Reason
+from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS
 from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, json_answer, plain_json, read_body
 
 JSON, PROTOBUF = "application/json", "application/proto"
@@ -52,7 +53,10 @@ class ConnectError(Exception):
 
     def response(self) -> Response:
         """The error as Connect sends it."""
-        return json_answer({"code": self.code, "message": str(self)}, STATUS[self.code])
+        response = json_answer({"code": self.code, "message": str(self)}, STATUS[self.code])
+        if self.code == "unavailable":
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
 
 
 def unary(

@@ -17,11 +17,13 @@ class StoreConnection(sqlite3.Connection):
         deadline: when the question under way has to be answered.
         bucket: the row of `arrivals` that what is written at this time belongs to.
         generation: counts the sweeps that may have removed rows whose numbers are remembered.
+        is_makeshift: whether it reads in the place of a file that could not be opened yet.
     """
 
     deadline: Deadline = NO_DEADLINE
     bucket: int = 0
     generation: int = 0
+    is_makeshift: bool = False
 
     def watch_time(self) -> None:
         """Interrupt statements that are under way at the deadline."""

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import fcntl
-import queue
 import sqlite3
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline
 from spanprofiles.embedded.errors import DataDirectoryError
 from spanprofiles.embedded.priority import RightOfWay
 from spanprofiles.embedded.store.connection import StoreConnection, was_interrupted
+from spanprofiles.embedded.store.folder import FILE_NAME, Folder, NoRoomError, StoreUnavailableError, is_full
+from spanprofiles.embedded.store.makeshift import makeshift_reader
 from spanprofiles.embedded.store.retention import Limits, Retention
 from spanprofiles.embedded.store.schema import migrate
+from spanprofiles.embedded.store.writer import Batch, Opened, Writer
 
-FILE_NAME = "spanprofiles.sqlite"
-QUEUE_LIMIT = 256
 BUSY_SECONDS = 30.0
 WRITER_CACHE_KIB, READER_CACHE_KIB = 16_384, 4_096
 QUERY_SECONDS = 10.0
 WAL_BYTES = 32 * 1024 * 1024
 INCREMENTAL = 2
-
-
-class Batch(Protocol):
-    """What one request wants written: all of it, or nothing."""
-
-    def write(self, connection: StoreConnection) -> None:
-        """Write the batch in the transaction under way."""
-
-    def forget(self) -> None:
-        """Drop whatever was remembered of rows that were rolled back."""
 
 
 class Database:
@@ -50,6 +37,7 @@ class Database:
         limits: how much is kept.
         query_seconds: how long one question may take, in s, from its arrival to its answer.
         clock: the time of arrival of what is written, in s since the epoch.
+        on_failure: is called once, from another thread, when nothing can be written any more.
 
     Raises:
         DataDirectoryError: another process has the directory, or it cannot be written.
@@ -62,40 +50,47 @@ class Database:
         limits: Limits | None = None,
         query_seconds: float = QUERY_SECONDS,
         clock: Callable[[], float] = time.time,
+        on_failure: Callable[[StoreUnavailableError], None] = lambda _: None,
     ) -> None:
         self._query_seconds = query_seconds
         self.right_of_way = RightOfWay()
-        self._temporary = tempfile.TemporaryDirectory(prefix="spanprofiles-") if directory is None else None
+        self._limits = limits or Limits()
+        self._clock = clock
+        self._temporary = _temporary_directory() if directory is None else None
         self.directory = Path(self._temporary.name) if self._temporary else Path(directory or ".")
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.directory / "lock").open("w")
-        except OSError as error:
-            raise DataDirectoryError(f"data directory {self.directory}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            raise DataDirectoryError(
-                f"data directory {self.directory} is in use by another process: stop that one or use another directory"
-            ) from error
-        self.path = self.directory / FILE_NAME
+        self._folder = Folder(self.directory)
+        self.path = self._folder.path
         self._readers = threading.local()
         self._open: list[StoreConnection] = []
-        self._queue: queue.Queue[tuple[Batch, Future[None]] | None] = queue.Queue(QUEUE_LIMIT)
+        self._writer = Writer(self._opened, self._folder, on_failure)
         try:
-            self._writer_connection = self._connect(WRITER_CACHE_KIB)
-            self._prepare(self._writer_connection)
-            self._retention = Retention(self._writer_connection, limits or Limits(), clock)
-        except Exception as error:
-            for connection in self._open:
-                connection.close()
-            self._lock.close()
-            if isinstance(error, sqlite3.DatabaseError):
-                raise DataDirectoryError(f"{self.path} cannot be read as a database: {error}") from error
+            self._writer.start()
+        except BaseException:
+            self._close_files()
             raise
-        self._writer = threading.Thread(target=self._write_all, name="store writer", daemon=True)
-        self._writer.start()
+
+    def _opened(self) -> Opened:
+        """Open the file for the writer.
+
+        Raises:
+            NoRoomError: the disk is full.
+            CannotServeError: it cannot be used.
+        """
+        self._folder.take()
+        connection: StoreConnection | None = None
+        try:
+            connection = self._connect(WRITER_CACHE_KIB)
+            self._prepare(connection)
+            retention = Retention(connection, self._limits, self._clock)
+        except sqlite3.Error as error:
+            if connection is not None:
+                self._open.remove(connection)
+                connection.close()
+            if is_full(error):
+                raise NoRoomError(f"data directory {self.directory}: there is no room ({error})") from error
+            raise DataDirectoryError(f"{self.path} cannot be read as a database: {error}") from error
+        self._folder.watch()
+        return Opened(connection, retention)
 
     @staticmethod
     def _prepare(connection: StoreConnection) -> None:
@@ -110,7 +105,8 @@ class Database:
 
     def _connect(self, cache_kib: int) -> StoreConnection:
         connection = sqlite3.connect(
-            self.path,
+            f"{self.path.absolute().as_uri()}?mode=rw",  # no other file than the one that was opened
+            uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
@@ -123,12 +119,25 @@ class Database:
         connection.execute(f"PRAGMA cache_size = -{cache_kib}")
         return connection
 
+    def _connected_reader(self) -> StoreConnection:
+        if self._writer.unopened is not None:
+            connection = makeshift_reader(self._folder, self._writer.unopened)
+            self._open.append(connection)
+            return connection
+        self.check()
+        connection = self._connect(READER_CACHE_KIB)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
     def reader(self) -> StoreConnection:
-        """This thread's own connection, for reading only."""
+        """This thread's own connection, for reading only.
+
+        Raises:
+            StoreUnavailableError: there is nothing to read from.
+        """
         connection: StoreConnection | None = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = self._connect(READER_CACHE_KIB)
-            connection.execute("PRAGMA query_only = ON")
+        if connection is None or (connection.is_makeshift and self._writer.unopened is None):
+            connection = self._connected_reader()
             connection.watch_time()
             self._readers.connection = connection
         deadline: Deadline | None = getattr(self._readers, "deadline", None)
@@ -182,82 +191,45 @@ class Database:
         Raises:
             sqlite3.Error: it could not be written, and nothing of it is kept.
         """
-        done: Future[None] = Future()
         with self.right_of_way.claimed():
-            self._queue.put((batch, done))
-            done.result()
+            self._writer.write(batch)
+
+    @property
+    def failure(self) -> StoreUnavailableError | None:
+        """Why nothing can be written any more; None while all is well."""
+        return self._writer.failure
+
+    def check(self) -> None:
+        """Return if what is written now would be kept, or there was but no room for it.
+
+        Raises:
+            StoreUnavailableError: it would not; the message says why.
+        """
+        if self.failure is not None:
+            raise StoreUnavailableError(str(self.failure))
+        self._folder.check()
 
     def close(self) -> None:
         """Commit what waits, close the file, and remove it where it was temporary."""
-        self._queue.put(None)
-        self._writer.join()
+        self._writer.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
         for connection in self._open:
-            connection.close()
-        self._lock.close()
+            with suppress(sqlite3.Error):  # of a disk that is gone
+                connection.close()
+        self._folder.close()
         if self._temporary:
             self._temporary.cleanup()
 
-    def _next_group(self) -> tuple[list[tuple[Batch, Future[None]]], bool]:
-        """What waits to be written, and whether nothing will come after it."""
-        waiting: list[tuple[Batch, Future[None]]] = []
-        patience = self._retention.patience
-        try:
-            item = self._queue.get(timeout=patience) if patience else self._queue.get_nowait()
-            while item is not None:
-                waiting.append(item)
-                item = self._queue.get_nowait()
-        except queue.Empty:
-            return waiting, False
-        return waiting, True
 
-    def _write_all(self) -> None:
-        ended = False
-        while not ended:
-            waiting, ended = self._next_group()
-            if waiting:
-                self._write_group(waiting)
-            if not ended:
-                self._retention.work()
+def _temporary_directory() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="spanprofiles-")
+    except OSError as error:
+        raise DataDirectoryError(
+            f"no folder for temporary files can be made ({error.strerror}): make room, or name a data directory"
+        ) from error
 
-    def _write_group(self, waiting: list[tuple[Batch, Future[None]]]) -> None:
-        connection = self._writer_connection
-        written: list[Future[None]] = []
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            used = self._retention.begin_group()
-            for batch, done in waiting:
-                if self._write_one(connection, batch, done):
-                    written.append(done)
-            self._retention.end_group(used)
-            connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001  # whatever it is, the requests that wait must hear of it
-            self._roll_back(connection)
-            self._retention.recall()
-            for batch, done in waiting:
-                batch.forget()
-                if not done.done():
-                    done.set_exception(error)
-            return
-        for done in written:
-            done.set_result(None)
 
-    @staticmethod
-    def _write_one(connection: StoreConnection, batch: Batch, done: Future[None]) -> bool:
-        connection.execute("SAVEPOINT batch")
-        try:
-            batch.write(connection)
-        except Exception as error:  # one bad batch must not spoil the others'
-            if not connection.in_transaction:
-                raise
-            connection.execute("ROLLBACK TO batch")
-            connection.execute("RELEASE batch")
-            batch.forget()
-            done.set_exception(error)
-            return False
-        connection.execute("RELEASE batch")
-        return True
-
-    @staticmethod
-    def _roll_back(connection: StoreConnection) -> None:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+__all__ = ["FILE_NAME", "Batch", "Database"]

@@ -53,6 +53,34 @@ class Cut:
     span_sample: int
 
 
+class ArrivalClock:
+    """The time by which arrivals are dated: it never goes back, and never stands still.
+
+    A clock that was set back must not make what is new look old: what comes then is dated like what came last. Nor must
+    a clock that was ahead for a while keep data for ever: from that date on, as much time passes as the clock counts.
+    When the clock itself has come to that date, or was set forward again, it is followed as before.
+
+    Args:
+        clock: the present, in s since the epoch.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._seen_s = self._now_s = clock()
+
+    def follow(self, time_s: float) -> None:
+        """Do not go back behind a date that was given, in s since the epoch."""
+        self._now_s = max(self._now_s, time_s)
+
+    def now(self) -> float:
+        """The date of what arrives, in s since the epoch."""
+        seen_s = self._clock()
+        passed_s = max(0.0, seen_s - self._seen_s)
+        self._now_s = seen_s if seen_s >= self._now_s else self._now_s + passed_s
+        self._seen_s = seen_s
+        return self._now_s
+
+
 class Retention:
     """Keeps one file within its limits; used by the writer's thread alone.
 
@@ -65,7 +93,7 @@ class Retention:
     def __init__(self, connection: StoreConnection, limits: Limits, clock: Callable[[], float] = time.time) -> None:
         self._connection = connection
         self._limits = limits
-        self._clock = clock
+        self._arrivals = ArrivalClock(clock)
         self._sweep: Iterator[None] | None = None
         self._next_check = 0.0
         self._opened_s, self._grown = 0, 0
@@ -76,6 +104,13 @@ class Retention:
         self._connection.bucket, self._opened_s, self._grown = self._connection.execute(
             "SELECT id, time_s, bytes FROM arrivals ORDER BY id DESC LIMIT 1"
         ).fetchone()
+        self._arrivals.follow(self._opened_s)
+
+    @property
+    def file_bytes(self) -> int:
+        """How large the file is, or will be when SQLite's log is copied into it."""
+        pages, size = (self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        return int(pages * size)
 
     @property
     def used_bytes(self) -> int:
@@ -89,7 +124,7 @@ class Retention:
     def begin_group(self) -> int:
         """Open a bucket where one is due, within the transaction of a group; gives the bytes used before it."""
         share = self._limits.size_bytes // BUCKETS_IN_SIZE or LARGEST_BUCKET
-        if self._clock() - self._opened_s >= BUCKET_SECONDS or self._grown >= min(share, LARGEST_BUCKET):
+        if self._arrivals.now() - self._opened_s >= BUCKET_SECONDS or self._grown >= min(share, LARGEST_BUCKET):
             self._open_bucket()
         return self.used_bytes
 
@@ -102,8 +137,7 @@ class Retention:
             self._next_check = 0.0
 
     def _open_bucket(self) -> None:
-        # A clock that was set back must not make what is new look old.
-        self._opened_s, self._grown = max(int(self._clock()), self._opened_s), 0
+        self._opened_s, self._grown = int(self._arrivals.now()), 0
         firsts = [
             (self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone() or (0,))[0]
             + 1
@@ -146,7 +180,7 @@ class Retention:
 
     def _cut(self) -> Cut | None:
         """Where to cut, by age and by size; None where everything may stay."""
-        oldest_s = self._clock() - self._limits.age_seconds if self._limits.age_seconds else float("-inf")
+        oldest_s = self._arrivals.now() - self._limits.age_seconds if self._limits.age_seconds else float("-inf")
         excess = self.used_bytes - self._limits.size_bytes * ROOM if self._limits.size_bytes else 0
         if excess <= self._limits.size_bytes * (1 - ROOM):
             excess = 0

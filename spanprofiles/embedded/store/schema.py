@@ -153,6 +153,12 @@ MIGRATIONS: tuple[str, ...] = (TRACES + PROFILES, RETENTION)
 """One script for each version of the file, oldest first; a file's version is the number of scripts it has seen."""
 
 
+def is_current(connection: sqlite3.Connection) -> bool:
+    """Whether a file is of the version that this program writes."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version == len(MIGRATIONS)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a file, empty or old, to the current schema, all steps of it or none.
 

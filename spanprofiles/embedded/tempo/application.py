@@ -79,7 +79,12 @@ class Tempo(Application):
         note_wrong_path(self._refusals, request.environ, TAKES)
 
     def ready(self, _: Request) -> Response:
-        """Say that the server is ready, which it is whenever it answers."""
+        """Say that the server is ready, which it is whenever it answers and has its files.
+
+        Raises:
+            StoreUnavailableError: it has not.
+        """
+        self._database.check()
         return text("ready\n")
 
     def echo(self, _: Request) -> Response:

@@ -12,6 +12,7 @@ from spanprofiles.embedded.arrivals import note_wrong_path, sender_of
 from spanprofiles.embedded.messages import message as make_message
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS
 from spanprofiles.embedded.store.traces import SpanBatch, SpanInterners
 from spanprofiles.embedded.web import Application, BadBodyError, BodyTooLargeError, json_answer, read_body, text
 
@@ -58,7 +59,9 @@ class Receiver(Application):
         except sqlite3.Error as error:
             message = f"the spans could not be stored: {error}"
             self._note(request, Reason.NOT_STORED, message, otlp.first_service(export), spans)
-            return self._refusal(kind, 503, UNAVAILABLE, message)
+            response = self._refusal(kind, 503, UNAVAILABLE, message)
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            return response
         self.refusals.note_taken(Way.OTLP_HTTP, spans)
         if kind == JSON:
             return json_answer({"partialSuccess": {}})

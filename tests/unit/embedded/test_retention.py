@@ -155,6 +155,51 @@ def test_a_clock_that_is_set_back_makes_nothing_old(day: tuple[Database, Applica
     assert set(applications.search("{ }")) == {"aa", "bb", "cc"}
 
 
+def test_what_came_while_the_clock_was_ahead_is_kept_no_longer_than_all_else(
+    day: tuple[Database, Applications], clock: Clock
+) -> None:
+    database, applications = day
+    clock.now += 10**8
+    export(applications, "aa")
+    clock.now -= 10**8
+    export(applications, "bb")
+    clock.now += 60
+    export(applications, "cc")
+    assert set(applications.search("{ }")) == {"aa", "bb", "cc"}
+    clock.now += 60
+    eventually(lambda: set(applications.search("{ }")) == {"cc"})
+    assert rows(database, "arrivals") >= 1
+
+
+def test_a_clock_that_was_ahead_before_the_start_keeps_nothing_for_ever(tmp_path: Path, clock: Clock) -> None:
+    clock.now += 10**8
+    before = Database(tmp_path, Limits(age_seconds=100), clock=clock)
+    export(applications_on(before), "aa")
+    before.close()
+    clock.now -= 10**8
+    database = Database(tmp_path, Limits(age_seconds=100), clock=clock)
+    applications = applications_on(database)
+    export(applications, "bb")
+    assert set(applications.search("{ }")) == {"aa", "bb"}
+    clock.now += 120
+    eventually(lambda: applications.search("{ }") == {})
+    database.close()
+
+
+def test_while_a_clock_is_behind_what_is_old_goes_all_the_same(
+    day: tuple[Database, Applications], clock: Clock
+) -> None:
+    database, applications = day
+    export(applications, "aa")
+    clock.now -= 10_000
+    export(applications, "bb")
+    clock.now += 80
+    export(applications, "cc")
+    clock.now += 80
+    eventually(lambda: set(applications.search("{ }")) == {"cc"})
+    assert nothing_dangles(database)
+
+
 def test_the_size_is_kept_to_by_removing_the_oldest(tmp_path: Path, clock: Clock) -> None:
     limit = 2 * MEBIBYTE
     database = Database(tmp_path, Limits(size_bytes=limit), clock=clock)

@@ -1,0 +1,260 @@
+"""The thread that writes: what waits at the same time is committed together, and whoever waits gets an answer.
+
+It opens the store, and tries again where the disk was full. It never ends before it is told to: after a failure that it
+cannot mend it refuses what comes, and says so to whoever can end the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+from spanprofiles.embedded.errors import CannotServeError
+from spanprofiles.embedded.store.connection import StoreConnection
+from spanprofiles.embedded.store.folder import Folder, NoRoomError, StoreLostError, StoreUnavailableError
+from spanprofiles.embedded.store.retention import Retention
+
+QUEUE_LIMIT = 256
+RETRY_SECONDS = 1.0
+LOOK_SECONDS = 1.0
+JOIN_SECONDS = 30.0
+logger = logging.getLogger("spanprofiles.embedded")
+
+
+class Batch(Protocol):
+    """What one request wants written: all of it, or nothing."""
+
+    def write(self, connection: StoreConnection) -> None:
+        """Write the batch in the transaction under way."""
+
+    def forget(self) -> None:
+        """Drop whatever was remembered of rows that were rolled back."""
+
+
+class Opened(NamedTuple):
+    """What the writer works with."""
+
+    connection: StoreConnection
+    retention: Retention
+
+
+Waiting = list[tuple[Batch, "Future[None]"]]
+
+
+class Writer:
+    """One thread, one connection.
+
+    Args:
+        open_store: gives what to work with; may raise NoRoomError, to be asked again.
+        folder: where the files are.
+        on_failure: called once, from the thread, when nothing can be written any more.
+
+    Attributes:
+        failure: why nothing can be written any more; None while all is well.
+        unopened: why the store is not open yet; None when it is.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Opened],
+        folder: Folder,
+        on_failure: Callable[[StoreUnavailableError], None] = lambda _: None,
+    ) -> None:
+        self._open_store = open_store
+        self._folder = folder
+        self._on_failure = on_failure
+        self.failure: StoreUnavailableError | None = None
+        self.unopened: NoRoomError | None = None
+        self._opened: Opened | None = None
+        self._next_try_s = 0.0
+        self._ended = False
+        self._queue: queue.Queue[tuple[Batch, Future[None]] | None] = queue.Queue(QUEUE_LIMIT)
+        self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
+
+    def start(self) -> None:
+        """Open the store, unless the disk is full, and begin to write.
+
+        Raises:
+            CannotServeError: the store cannot be opened.
+        """
+        self._try_to_open()
+        if self.unopened is not None:
+            logger.warning("%s: uploads are refused until there is room", self.unopened)
+        self._thread.start()
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch and wait until it is committed.
+
+        Raises:
+            sqlite3.Error: it could not be written, and nothing of it is kept.
+        """
+        done: Future[None] = Future()
+        item = (batch, done)
+        while True:
+            self._check_alive()
+            with suppress(queue.Full):
+                self._queue.put(item, timeout=LOOK_SECONDS)
+                break
+        while not done.done():
+            with suppress(FutureTimeoutError):
+                done.exception(LOOK_SECONDS)
+            if not done.done():
+                self._check_alive()
+        done.result()
+
+    def _check_alive(self) -> None:
+        if self.failure is not None:
+            raise StoreUnavailableError(str(self.failure))
+        if not self._thread.is_alive():
+            raise StoreUnavailableError("the store is closed")
+
+    def close(self) -> None:
+        """Commit what waits, and end."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join(JOIN_SECONDS)
+
+    def _try_to_open(self) -> None:
+        self._next_try_s = time.monotonic() + RETRY_SECONDS
+        try:
+            self._opened = self._open_store()
+            self.unopened = None
+        except NoRoomError as error:
+            self.unopened = error
+
+    def _run(self) -> None:
+        try:
+            while not self._ended:
+                self._go_on()
+        except BaseException as error:  # noqa: BLE001  # whatever it is, those who wait must hear of it
+            self._fail(error)
+            while not self._ended:
+                self._refuse(self._next_group(None), self.failure or error)
+
+    def _go_on(self) -> None:
+        """Write what waits, and do what is to be done beside it."""
+        opened = self._opened
+        patience = opened.retention.patience if opened else self._next_try_s - time.monotonic()
+        waiting = self._next_group(max(0.0, min(patience, LOOK_SECONDS)))
+        try:
+            if opened is None and time.monotonic() >= self._next_try_s:
+                self._try_to_open()
+                opened = self._opened
+                if opened is not None:
+                    logger.warning("there is room again: uploads are taken")
+            if opened is None:
+                self._refuse(waiting, self.unopened or StoreUnavailableError("the store is not open"))
+                return
+            if waiting:
+                self._write_group(opened, waiting)
+            if not self._ended:
+                opened.retention.work()
+                self._check(opened)
+        except BaseException as error:
+            self._fail(error)
+            self._refuse(waiting, self.failure or error)
+            raise
+
+    def _check(self, opened: Opened) -> None:
+        """Return if the files are there.
+
+        Raises:
+            StoreLostError: they are not.
+        """
+        try:
+            self._folder.check(opened.retention.file_bytes)
+        except StoreLostError:
+            raise
+        except StoreUnavailableError:  # senders are told, and it may be mended
+            return
+
+    def _fail(self, error: BaseException) -> None:
+        """Note that nothing can be written any more, once."""
+        if self.failure is not None:
+            return
+        if isinstance(error, StoreLostError):
+            self.failure = error
+        elif isinstance(error, CannotServeError):  # another process was faster, when there was room again
+            self.failure = StoreLostError(str(error))
+        else:
+            if not isinstance(error, sqlite3.Error):
+                logger.error("the store's writer failed", exc_info=error)
+            words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            self.failure = StoreLostError(f"{self._folder.path} can no longer be written: {words}")
+        self._on_failure(self.failure)
+
+    @staticmethod
+    def _refuse(waiting: Waiting, error: BaseException) -> None:
+        told = error if isinstance(error, sqlite3.Error) else StoreUnavailableError(str(error))
+        for batch, done in waiting:
+            if not done.done():
+                with suppress(Exception):
+                    batch.forget()
+                done.set_exception(told)
+
+    def _next_group(self, patience: float | None) -> Waiting:
+        """What waits to be written; notes whether nothing will come after it.
+
+        Args:
+            patience: wait so long for it, in s; None waits without end.
+        """
+        waiting: Waiting = []
+        try:
+            item = self._queue.get_nowait() if patience == 0 else self._queue.get(timeout=patience)
+            while item is not None:
+                waiting.append(item)
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return waiting
+        self._ended = True
+        return waiting
+
+    def _write_group(self, opened: Opened, waiting: Waiting) -> None:
+        connection, retention = opened
+        written: list[Future[None]] = []
+        try:
+            self._folder.check()
+            connection.execute("BEGIN IMMEDIATE")
+            used = retention.begin_group()
+            for batch, done in waiting:
+                if _write_one(connection, batch, done):
+                    written.append(done)
+            retention.end_group(used)
+            connection.execute("COMMIT")
+            self._folder.check(retention.file_bytes)
+        except sqlite3.Error as error:  # no room, most often
+            with suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            self._check(opened)
+            if isinstance(error, StoreLostError):
+                raise
+            retention.recall()
+            self._refuse(waiting, error)
+            return
+        for done in written:
+            done.set_result(None)
+
+
+def _write_one(connection: StoreConnection, batch: Batch, done: Future[None]) -> bool:
+    connection.execute("SAVEPOINT batch")
+    try:
+        batch.write(connection)
+    except Exception as error:  # one bad batch must not spoil the others'
+        if not connection.in_transaction:
+            raise
+        connection.execute("ROLLBACK TO batch")
+        connection.execute("RELEASE batch")
+        batch.forget()
+        done.set_exception(error)
+        return False
+    connection.execute("RELEASE batch")
+    return True
