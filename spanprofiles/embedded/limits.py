@@ -38,6 +38,17 @@ IN_MEMORY_BYTES = 64 * KIBIBYTE
 """What is held of one body in memory while it arrives; the rest goes to a temporary file."""
 WAITING_BODIES_BYTES = 256 * MEBIBYTE
 """What is held of all bodies that arrive or wait, in memory and in temporary files."""
+INFLATION = 250
+"""How many times as large as it came a body may become, once it is larger than INFLATION_FREE_BYTES."""
+INFLATION_FREE_BYTES = 4 * MEBIBYTE
+GZIP_MEMBERS = 1_000
+"""How many gzip files one body may be put together of."""
+LIGHT_BYTES = 8 * MEBIBYTE
+"""Requests that are expected to take more memory than that are worked on one after the other."""
+MESSAGE_BYTES = 200
+"""About how much memory one message of a body takes."""
+LARGE_PATIENCE_SECONDS = 10.0
+"""How long such a request waits for those before it."""
 RETRY_SECONDS = 1
 """What `Retry-After` says where the pair is busy."""
 
@@ -50,6 +61,13 @@ QUERY_WAIT_SECONDS = 5.0
 """How long a query may wait for its turn, and half of `--query-timeout` at most; then it is answered with 503."""
 UNSENT_BYTES = 256 * MEBIBYTE
 """Answers that nobody has read; where there is more, no query is begun."""
+
+# What is in an export of traces.
+SPANS = 50_000
+MESSAGES = 500_000
+"""Resources, scopes, spans, attributes, values, events and links together."""
+JSON_VALUES = 1_000_000
+"""Objects, lists and their members in JSON, as far as brackets and commas tell."""
 
 # OTLP over gRPC.
 GRPC_CONNECTIONS = 64

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import json_format
@@ -16,6 +17,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spanprofiles.embedded.contents import TooMuchError, check_export, check_json
+from spanprofiles.embedded.limits import MESSAGE_BYTES
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.web import plain_json
 
@@ -43,34 +46,53 @@ class OtlpError(Exception):
         self.spans = spans
 
 
-def from_protobuf(body: bytes) -> ExportTraceServiceRequest:
+def _unwatched(_: int) -> None:
+    """Take no notice of how much memory an export is going to take."""
+
+
+def from_protobuf(body: bytes, expect: Callable[[int], None] = _unwatched) -> ExportTraceServiceRequest:
     """Decode and check a protobuf body.
 
+    Args:
+        body: the bytes.
+        expect: is told about how much memory the export takes, in bytes, before it does; what it raises ends the work.
+
     Raises:
-        OtlpError: it is not an export request, or an ID has a wrong length.
+        OtlpError: it is not an export request, has too much in it, or an ID has a wrong length.
     """
     request = ExportTraceServiceRequest()
     try:
+        expect(len(body) + MESSAGE_BYTES * check_export(body))
         request.ParseFromString(body)
+    except TooMuchError as error:
+        raise OtlpError(f"the export is too large: {error}", Reason.MESSAGES) from error
     except DecodeError as error:
         raise OtlpError(f"proto: cannot parse the export request: {error}") from error
     check(request)
     return request
 
 
-def from_json(body: bytes) -> ExportTraceServiceRequest:
+def from_json(body: bytes, expect: Callable[[int], None] = _unwatched) -> ExportTraceServiceRequest:
     """Decode and check a JSON body.
 
+    Args:
+        body: the bytes.
+        expect: is told about how much memory the export takes, in bytes, before it does; what it raises ends the work.
+
     Raises:
-        OtlpError: it is not JSON, not an export request, or an ID is not hexadecimal or has a wrong length.
+        OtlpError: it is not JSON, not an export request, has too much in it, or an ID is not hexadecimal or has a wrong
+            length.
     """
     request = ExportTraceServiceRequest()
     try:
+        expect(len(body) + MESSAGE_BYTES * check_json(body))
         document = json.loads(plain_json(body))
         if not isinstance(document, dict):
             raise OtlpError("the body must be a JSON object with resourceSpans")
         _ids_to_base64(document)
         json_format.ParseDict(document, request, ignore_unknown_fields=True)
+    except TooMuchError as error:
+        raise OtlpError(f"the export is too large: {error}", Reason.MESSAGES) from error
     except (ValueError, TypeError, AttributeError, json_format.ParseError) as error:
         raise OtlpError(f"cannot parse the export request: {error}") from error
     except RecursionError as error:

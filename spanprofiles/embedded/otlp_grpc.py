@@ -39,6 +39,7 @@ from spanprofiles.embedded.limits import (
 from spanprofiles.embedded.refusals import Reason, Refusal, Sender, Signal, Way
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.tempo.receiver import Receiver
+from spanprofiles.embedded.turns import LARGE, OverloadError, Ticket
 
 _SERVICE, _METHOD = "opentelemetry.proto.collector.trace.v1.TraceService", "Export"
 _STOP_S = 0.5
@@ -88,7 +89,11 @@ class _TraceService:
     def export(self, messages: Iterator[bytes], context: Any) -> bytes:
         """Take an export; a bad one is refused whole, one without the token before its message is taken."""
         self._check_token(context)
-        request = self._decoded(self._received(messages, context), context)
+        with LARGE.ticket() as ticket:
+            return self._take(self._received(messages, context), context, ticket)
+
+    def _take(self, body: bytes, context: Any, ticket: Ticket) -> bytes:
+        request = self._decoded(body, context, ticket)
         spans = otlp.span_count(request)
         try:
             self._receiver.store(request)
@@ -121,9 +126,13 @@ class _TraceService:
             received.set()
         return message
 
-    def _decoded(self, body: bytes, context: Any) -> ExportTraceServiceRequest:
+    def _decoded(self, body: bytes, context: Any, ticket: Ticket) -> ExportTraceServiceRequest:
         try:
-            return otlp.from_protobuf(body)
+            return otlp.from_protobuf(body, ticket.expect)
+        except OverloadError as error:
+            self._note(context, Reason.OVERLOAD, str(error))
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            raise  # for the type checker: an abort raises
         except otlp.OtlpError as error:
             self._note(context, error.reason, str(error), error.service, error.spans)
             is_malformed = error.reason is Reason.MALFORMED_REQUEST

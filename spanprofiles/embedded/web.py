@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import sqlite3
-import zlib
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.answers import AnswerTooLargeError, JsonWriter
+from spanprofiles.embedded.compression import DECODERS, BadBodyError, BodyTooLargeError
 from spanprofiles.embedded.deadline import QueryTooLongError
 from spanprofiles.embedded.lanes import ACCEPTED, TURNED_AWAY
 from spanprofiles.embedded.limits import RETRY_SECONDS
@@ -22,6 +22,7 @@ from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS, StoreUnavailableError
 from spanprofiles.embedded.store.traces import TraceTooLargeError
+from spanprofiles.embedded.turns import LARGE, OverloadError, Ticket
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -31,6 +32,7 @@ RoutingRule = tuple[str, "Iterable[str] | None", Handler]
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 NOT_FOUND = 404
 TOO_LONG, TOO_LARGE, BUSY = 504, 422, 503
+TICKET = "spanprofiles.ticket"
 logger = logging.getLogger("spanprofiles.embedded")
 
 
@@ -40,22 +42,6 @@ class AnswerError(Exception):
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
         self.response = response
-
-
-class BodyTooLargeError(Exception):
-    """A request body is larger than the limit once it is decompressed."""
-
-
-class BadBodyError(Exception):
-    """A request body cannot be decompressed.
-
-    Attributes:
-        reason: whether its encoding is not taken, or the data is damaged.
-    """
-
-    def __init__(self, message: str, reason: Reason) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 def text(message: str, status: int = 200) -> Response:
@@ -91,55 +77,10 @@ def plain_json(body: bytes) -> str:
     return text
 
 
-def bounded_gunzip(data: bytes, limit: int) -> bytes:
-    """Decompress gzip data of one or more members, never making more than `limit` bytes.
-
-    Raises:
-        BadBodyError: it is not gzip, or ends early.
-        BodyTooLargeError: it would be larger than the limit.
-    """
-    parts: list[bytes] = []
-    size = 0
-    rest = data
-    while rest:
-        part, rest = _inflated(rest, limit - size, GZIP_WINDOW, "gzip")
-        size += len(part)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def bounded_inflate(data: bytes, limit: int) -> bytes:
-    """Decompress zlib data, never making more than `limit` bytes; what follows its end is ignored, as in Go.
-
-    Raises:
-        BadBodyError: it is not zlib, or ends early.
-        BodyTooLargeError: it would be larger than the limit.
-    """
-    return _inflated(data, limit, ZLIB_WINDOW, "zlib")[0]
-
-
-def _inflated(data: bytes, limit: int, window: int, name: str) -> tuple[bytes, bytes]:
-    """The first stream in some data, decompressed, and what follows it."""
-    inflater = zlib.decompressobj(wbits=window)
-    try:
-        part = inflater.decompress(data, limit + 1)
-    except zlib.error as error:
-        # its words end with what is wrong: "Error -3 while decompressing data: incorrect header check"
-        raise BadBodyError(f"{name}: {str(error).rpartition(': ')[2]}", Reason.DAMAGED_COMPRESSION) from error
-    if len(part) > limit:
-        raise BodyTooLargeError(f"the decompressed body is larger than {limit} bytes")
-    if not inflater.eof:
-        raise BadBodyError(f"{name}: unexpected EOF", Reason.DAMAGED_COMPRESSION)
-    return part, inflater.unused_data
-
-
-GZIP_WINDOW, ZLIB_WINDOW = 31, 15
-# HTTP's "deflate" is zlib's format, not a bare deflate stream.
-DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
-    "gzip": bounded_gunzip,
-    "zlib": bounded_inflate,
-    "deflate": bounded_inflate,
-}
+def ticket_of(request: Request) -> Ticket:
+    """The request's place among the large ones."""
+    ticket: Ticket = request.environ[TICKET]
+    return ticket
 
 
 def read_body(request: Request, limit: int, encodings: Collection[str]) -> bytes:
@@ -153,7 +94,10 @@ def read_body(request: Request, limit: int, encodings: Collection[str]) -> bytes
     Raises:
         BadBodyError: an encoding that is not taken, or damaged data.
         BodyTooLargeError: more than `limit` bytes.
+        OverloadError: it is large, and there was no room for it.
     """
+    expect = ticket_of(request).expect
+    expect(request.content_length or 0)
     data = request.get_data(cache=False)
     if len(data) > limit:
         raise BodyTooLargeError(f"the body is larger than {limit} bytes")
@@ -168,7 +112,7 @@ def read_body(request: Request, limit: int, encodings: Collection[str]) -> bytes
         return data
     if not data:
         raise BadBodyError(f"{encoding}: unexpected EOF", Reason.DAMAGED_COMPRESSION)
-    return DECODERS[encoding](data, limit)
+    return DECODERS[encoding](data, limit, expect)
 
 
 class Application:
@@ -200,7 +144,7 @@ class Application:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        with Request(environ) as request:
+        with Request(environ) as request, LARGE.ticket() as environ[TICKET]:
             response = self.answer(request)
         return response(environ, start_response)
 
@@ -228,6 +172,11 @@ class Application:
         except sqlite3.Error as error:
             logger.warning("%s %s: the stored data could not be read: %s", request.method, request.path, error)
             return self.failure(f"the stored data could not be read: {error}", 500)
+        except OverloadError as error:
+            self.overloaded(request, str(error))
+            response = self.failure(str(error), BUSY)
+            response.headers["Retry-After"] = str(RETRY_SECONDS)
+            return response
         except MethodNotAllowed as error:
             return Response("", 405, headers={"Allow": ", ".join(sorted(error.valid_methods or ()))})
         except HTTPException as error:
@@ -250,6 +199,9 @@ class Application:
 
     def unmatched(self, request: Request) -> None:
         """Take notice of a request that matches no rule."""
+
+    def overloaded(self, request: Request, message: str) -> None:
+        """Take notice of a request for which there was no room."""
 
     def failure(self, message: str, status: int) -> Response:
         """The answer to a request that is well formed, but cannot be answered."""

@@ -12,11 +12,12 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError
 from spanprofiles.embedded.messages import MESSAGES
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_json_shape, check_push_shape
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS
-from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, json_answer, plain_json, read_body
+from spanprofiles.embedded.web import json_answer, plain_json, read_body
 
 JSON, PROTOBUF = "application/json", "application/proto"
 ENCODINGS = ("gzip", "identity")

@@ -16,6 +16,7 @@ from typing import Any
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.compression import BodyTooLargeError
 from spanprofiles.embedded.pyroscope import folded, pprof
 from spanprofiles.embedded.pyroscope.appname import AppName, parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError
@@ -24,7 +25,7 @@ from spanprofiles.embedded.pyroscope.limits import CONFIGURATION_BYTES_LIMIT
 from spanprofiles.embedded.pyroscope.mending import mend
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
 from spanprofiles.embedded.refusals import Reason, Refusals, Way
-from spanprofiles.embedded.web import BodyTooLargeError, json_answer
+from spanprofiles.embedded.web import json_answer, ticket_of
 
 MULTIPART = "multipart/form-data"
 NOT_TAKEN = {
@@ -154,6 +155,7 @@ class Ingester:
             name = parse_name(request.args.get("name", ""))
             service = name.service
             # The real server does not look at Content-Encoding here: pprof shows itself whether it is compressed.
+            ticket_of(request).expect(request.content_length or 0)
             data = request.get_data(parse_form_data=False)
             if len(data) > self._body_limit:
                 raise BodyTooLargeError(f"the limit is {self._body_limit} bytes")

@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip
 from spanprofiles.embedded.messages import MESSAGES
 from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
@@ -28,7 +29,6 @@ from spanprofiles.embedded.pyroscope.limits import (
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.profiles import NewProfile
-from spanprofiles.embedded.web import BadBodyError, BodyTooLargeError, bounded_gunzip
 
 OLDEST_SECONDS = 3_600
 NEWEST_SECONDS = 600

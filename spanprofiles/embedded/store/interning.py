@@ -1,11 +1,28 @@
-"""Rows that are kept once for each value: found or made, and remembered up to a bound."""
+"""Rows that are kept once for each value: found or made, and remembered up to a bound of bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from spanprofiles.embedded.limits import MEBIBYTE
 from spanprofiles.embedded.store.connection import StoreConnection
+
+CACHE_BYTES = 8 * MEBIBYTE
+LARGEST_SHARE = 16
+ENTRY_BYTES = 200
+"""About what an entry takes beside its texts: its key, its number, and their places in the tables."""
+TEXT_BYTES = 60
+"""About what a text or a number takes beside its characters."""
+
+
+def _bytes_of(values: Any) -> int:
+    """About how much memory a value takes as a key: texts, bytes, numbers and tuples of them."""
+    if isinstance(values, tuple):
+        return ENTRY_BYTES + sum(map(_bytes_of, values))
+    if isinstance(values, str):
+        return TEXT_BYTES + (len(values) if values.isascii() else 4 * len(values))
+    return TEXT_BYTES + (len(values) if isinstance(values, bytes) else 0)
 
 
 def _as_it_is(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -19,7 +36,8 @@ class Interner:
         table: the table's name.
         columns: the columns that make a value unique.
         more: further columns, written when the row is made.
-        limit: how many numbers are remembered before the memory is emptied.
+        limit_bytes: about how many bytes of memory the numbers and their values may take before they are forgotten. A
+            value that takes a sixteenth of it alone is not remembered.
         encode: from the values given to `number` to those of `columns`.
         marks: whether the table has a column `seen`, in which the bucket of the latest use is written.
     """
@@ -29,7 +47,7 @@ class Interner:
         table: str,
         columns: tuple[str, ...],
         more: tuple[str, ...] = (),
-        limit: int = 100_000,
+        limit_bytes: int = CACHE_BYTES,
         encode: Callable[[Any], tuple[Any, ...]] = _as_it_is,
         *,
         marks: bool = False,
@@ -39,11 +57,12 @@ class Interner:
         self._find = f"SELECT id FROM {table} WHERE {where}"  # noqa: S608  # table and columns are this program's own
         self._make = f"INSERT INTO {table} ({', '.join(made)}) VALUES ({', '.join('?' * len(made))})"  # noqa: S608  # likewise
         self._mark = f"UPDATE {table} SET seen = ? WHERE id = ?"  # noqa: S608  # likewise
-        self._limit = limit
+        self._limit = limit_bytes
         self._encode = encode
         self._marks = marks
         self._numbers: dict[Any, int] = {}
         self._marked: set[int] = set()
+        self._bytes = 0
         self._bucket = self._generation = -1
 
     def number(self, connection: StoreConnection, values: Any, more: tuple[Any, ...] = ()) -> int:
@@ -68,15 +87,21 @@ class Interner:
             number = connection.execute(self._make, row).lastrowid or 0
             if self._marks:
                 self._marked.add(number)
-        if len(self._numbers) >= self._limit:
+        size = _bytes_of(values)
+        is_kept = size <= self._limit // LARGEST_SHARE
+        if not is_kept:
+            size = ENTRY_BYTES  # that it is marked is remembered nevertheless
+        if self._bytes + size > self._limit:
             self.forget()
-        self._numbers[values] = number
+        self._bytes += size
+        if is_kept:
+            self._numbers[values] = number
         return number
 
     def _follow(self, connection: StoreConnection) -> None:
         """Mark anew in another bucket; forget what a sweep may have removed."""
         if self._generation != connection.generation:
-            self._numbers.clear()
+            self.forget()
         self._marked.clear()
         self._bucket, self._generation = connection.bucket, connection.generation
 
@@ -84,3 +109,4 @@ class Interner:
         """Forget every number: some may be of rows that were rolled back."""
         self._numbers.clear()
         self._marked.clear()
+        self._bytes = 0

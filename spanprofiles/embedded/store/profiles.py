@@ -75,9 +75,9 @@ class ProfileInterners:
     """The numbers that the writer remembers between pushes."""
 
     def __init__(self) -> None:
-        self.series = Interner("series", ("labels",), ("profile_type",), limit=10_000, marks=True)
-        self.stacks = Interner("stacks", ("frames",), limit=50_000, marks=True)
-        self.frames = Interner("frames", ("details",), ("name",), limit=50_000, encode=_frame_row, marks=True)
+        self.series = Interner("series", ("labels",), ("profile_type",), marks=True)
+        self.stacks = Interner("stacks", ("frames",), marks=True)
+        self.frames = Interner("frames", ("details",), ("name",), encode=_frame_row, marks=True)
 
     def forget(self) -> None:
         """Forget every number."""

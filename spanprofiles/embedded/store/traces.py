@@ -22,7 +22,7 @@ from spanprofiles.embedded.store.attributes import (
     indexed,
 )
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.interning import Interner
+from spanprofiles.embedded.store.interning import CACHE_BYTES, Interner
 
 LARGEST_INTEGER = 2**63 - 1
 TRACE_BYTES = 32 * 1024 * 1024
@@ -55,9 +55,10 @@ class SpanInterners:
     """The numbers that the writer remembers between batches of spans."""
 
     def __init__(self) -> None:
-        self.attributes = Interner("attributes", ("key", "scope", "type", "value"))
-        self.resources = Interner("resources", ("payload", "schema_url"), limit=10_000, marks=True)
-        self.scopes = Interner("scopes", ("payload", "schema_url"), limit=10_000, marks=True)
+        columns = ("key", "scope", "type", "value")
+        self.attributes = Interner("attributes", columns, limit_bytes=2 * CACHE_BYTES)
+        self.resources = Interner("resources", ("payload", "schema_url"), marks=True)
+        self.scopes = Interner("scopes", ("payload", "schema_url"), marks=True)
 
     def forget(self) -> None:
         """Forget every number."""

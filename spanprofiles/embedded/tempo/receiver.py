@@ -9,12 +9,13 @@ from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded import otlp
 from spanprofiles.embedded.arrivals import note_wrong_path, sender_of
+from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError
 from spanprofiles.embedded.messages import message as make_message
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS
 from spanprofiles.embedded.store.traces import SpanBatch, SpanInterners
-from spanprofiles.embedded.web import Application, BadBodyError, BodyTooLargeError, json_answer, read_body, text
+from spanprofiles.embedded.web import Application, json_answer, read_body, text, ticket_of
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 INVALID_ARGUMENT, UNAVAILABLE = 3, 14
@@ -43,7 +44,8 @@ class Receiver(Application):
             return text(f"415 {message}", 415)
         try:
             body = read_body(request, self._body_limit, ENCODINGS)
-            export = otlp.from_json(body) if kind == JSON else otlp.from_protobuf(body)
+            decode = otlp.from_json if kind == JSON else otlp.from_protobuf
+            export = decode(body, ticket_of(request).expect)
         except BodyTooLargeError as error:
             self._note(request, Reason.BODY_SIZE, str(error))
             return self._refusal(kind, 413, INVALID_ARGUMENT, str(error))
@@ -52,7 +54,8 @@ class Receiver(Application):
             return self._refusal(kind, 400, INVALID_ARGUMENT, str(error))
         except otlp.OtlpError as error:
             self._note(request, error.reason, str(error), error.service, error.spans)
-            return self._refusal(kind, 400, INVALID_ARGUMENT, str(error))
+            status = 413 if error.reason is Reason.MESSAGES else 400
+            return self._refusal(kind, status, INVALID_ARGUMENT, str(error))
         spans = otlp.span_count(export)
         try:
             self.store(export)
@@ -79,6 +82,10 @@ class Receiver(Application):
     def unmatched(self, request: Request) -> None:
         """Take notice of spans that were sent to another path, or by another protocol."""
         note_wrong_path(self.refusals, request.environ, TAKES, Signal.TRACES)
+
+    def overloaded(self, request: Request, message: str) -> None:
+        """Take notice of spans for which there was no room."""
+        self._note(request, Reason.OVERLOAD, message)
 
     def _note(self, request: Request, reason: Reason, message: str, service: str = "", spans: int = 0) -> None:
         sender = sender_of(request.environ)

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip
 from spanprofiles.embedded.otlp import OtlpError, from_json, from_protobuf
 from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import ConnectError
@@ -25,7 +26,7 @@ from spanprofiles.embedded.pyroscope.pprof import check, decode, split
 from spanprofiles.embedded.pyroscope.render import parse_query, time_of
 from spanprofiles.embedded.tempo.application import parse_trace_id
 from spanprofiles.embedded.tempo.parameters import Search
-from spanprofiles.embedded.web import AnswerError, BadBodyError, BodyTooLargeError, bounded_gunzip, plain_json
+from spanprofiles.embedded.web import AnswerError, plain_json
 from tests.conformance.pair import Pair, running_pair
 from tests.unit.embedded.hostile import JSON, NOW_S, OTLP, PROTOBUF, HostileRequest, Hostility
 from tests.unit.embedded.test_process import export_of, spans_of

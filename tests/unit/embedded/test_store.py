@@ -168,3 +168,25 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_readers_cannot_write(database: Database) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         database.reader().execute("DELETE FROM attributes")
+
+
+def test_what_is_remembered_of_values_is_bounded_in_bytes_however_large_each_is(database: Database) -> None:
+    interner = Interner("resources", ("payload", "schema_url"), limit_bytes=100_000, marks=True)
+    connection = database._writer_connection
+    sizes: list[int] = []
+    for size in (10, 5_000, 20_000):
+        for number in range(200):
+            interner.number(connection, (number.to_bytes(2, "big") * (size // 2), ""))
+            sizes.append(sum(len(payload) for payload, _ in interner._numbers) + 200 * len(interner._numbers))
+    assert max(sizes) <= 100_000
+    assert len(interner._marked) <= 100_000 // 200
+
+
+def test_a_value_that_is_too_large_to_be_remembered_has_its_one_number(database: Database) -> None:
+    interner = Interner("resources", ("payload", "schema_url"), limit_bytes=100_000, marks=True)
+    connection = database._writer_connection
+    large, small = (b"x" * 50_000, ""), (b"x", "")
+    numbers = [interner.number(connection, value) for value in (large, small, large, small)]
+    assert numbers[0] == numbers[2] != numbers[1] == numbers[3]
+    assert large not in interner._numbers
+    assert small in interner._numbers
