@@ -1,20 +1,29 @@
-"""What can go wrong between a client and its server. Each message names the server, the address and what to look at."""
+"""What can go wrong between a client and its server. Each message names the server, the address and what to look at.
+
+Messages have words of the server in them, and are printed wherever somebody's test fails: they are made printable here.
+"""
 
 from __future__ import annotations
 
 import re
 
+from spanprofiles.model.printable import LONGEST_LINE, printable
+
 _EXCERPT, _TITLE = 300, 80
+_LONGEST_HEAD = 4096
 _HTML_PAGE = re.compile(r"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 _HTML_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 class ClientError(Exception):
-    """Base of all of them."""
+    """Base of all of them. The message is one printable line."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message, LONGEST_LINE))
 
 
 class ServerUnreachableError(ClientError):
-    """No answer: nothing listens there, the name does not resolve, or the time-out passed."""
+    """No answer, or half of one: nothing listens there, the name does not resolve, or the time-out passed."""
 
     def __init__(self, server: str, url: str, cause: str) -> None:
         super().__init__(f"{server} does not answer at {url}: {cause}")
@@ -30,10 +39,11 @@ class RequestRefusedError(ClientError):
 
     def __init__(self, server: str, url: str, status: int, answer: str) -> None:
         self.status = status
-        self.answer = " ".join(answer[:_EXCERPT].split())
-        title = _HTML_TITLE.search(answer)
-        if title is not None and _HTML_PAGE.match(answer):  # a proxy's, a login, or another program altogether
-            self.answer = f"a page in HTML, titled {' '.join(title[1].split())[:_TITLE]!r}"
+        self.answer = printable(" ".join(answer[:_EXCERPT].split()), None)
+        head = answer[:_LONGEST_HEAD]
+        title = _HTML_TITLE.search(head) if _HTML_PAGE.match(head) else None
+        if title is not None:  # a proxy's, a login, or another program altogether
+            self.answer = printable(f"a page in HTML, titled {' '.join(title[1].split())[:_TITLE]!r}", None)
         hint = ""
         if status in {401, 403}:
             hint = " (look at user name, password, token and tenant)"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from spanprofiles.clients.reading import FrameBudget, at, fields, items, text, whole
 from spanprofiles.model import CPU, FlameGraph
 
 _GROUP = 4
@@ -22,13 +23,13 @@ def flamegraph(answer: Mapping[str, Any], profile_type: str = CPU) -> FlameGraph
         profile_type: what was asked for.
 
     Raises:
-        ValueError, KeyError, TypeError, IndexError: it is not one, or its boxes do not lie under one another.
+        ValueError: it is not one, its boxes do not lie under one another, or they are too many.
     """
-    names: list[str] = answer.get("names", [])
+    names, frames = [text(name) for name in items(answer.get("names"))], FrameBudget()
     stacks: list[tuple[tuple[str, ...], int]] = []
     above: list[tuple[int, int, tuple[str, ...]]] = []
-    for depth, level in enumerate(answer.get("levels", [])):
-        values = [int(value) for value in level.get("values", [])]
+    for depth, level in enumerate(items(answer.get("levels"))):
+        values = [whole(value) for value in items(fields(level).get("values"))]
         if len(values) % _GROUP:
             raise ValueError(f"level {depth} has {len(values)} values, which is not a multiple of {_GROUP}")
         boxes: list[tuple[int, int, tuple[str, ...]]] = []
@@ -46,7 +47,8 @@ def flamegraph(answer: Mapping[str, Any], profile_type: str = CPU) -> FlameGraph
                     raise ValueError(f"a box of level {depth} lies under none of the level above")
                 if position + total > above[parent][1]:
                     raise ValueError(f"a box of level {depth} is wider than the one it lies under")
-                path = (*above[parent][2], names[name])
+                frames.spend(depth)
+                path = (*above[parent][2], at(names, name))
             if own:
                 stacks.append((path, own))
             boxes.append((position, position + total, path))

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from spanprofiles.clients.errors import RequestRefusedError, UnexpectedAnswerError
 from spanprofiles.clients.http import ServerClient
+from spanprofiles.clients.reading import FrameBudget, at, count, fields, items, text, whole
 from spanprofiles.model import CPU, FlameGraph
 
 _SERVER = "Grafana"
@@ -59,16 +60,12 @@ class GrafanaClient(ServerClient):
         """
         path = "/api/datasources"
         try:
-            response = self.http.get(path)
+            answer = self.http.get_list(path)
         except RequestRefusedError as refusal:
             if refusal.status not in _MAY_NOT:
                 raise
             return self._shown_data_sources(refusal)
-        try:
-            answer = response.json()
-        except ValueError as error:
-            raise self._unexpected(path, "not JSON") from error
-        if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
+        if not all(isinstance(one, dict) for one in answer):
             raise self._unexpected(path, "not a list of data sources")
         return answer
 
@@ -80,7 +77,7 @@ class GrafanaClient(ServerClient):
             raise refusal from None
         if not isinstance(shown, dict) or not all(isinstance(one, dict) for one in shown.values()):
             raise self._unexpected(_SHOWN, "no data sources in it") from refusal
-        return [one for one in shown.values() if not (one.get("meta") or {}).get("builtIn")]
+        return [one for one in shown.values() if not _meta(one).get("builtIn")]
 
     def check_data_source(self, uid: str) -> str:
         """Return the message of a data source's own check if it succeeds.
@@ -113,21 +110,26 @@ class GrafanaClient(ServerClient):
         reference = str(target.get("refId", "A"))
         body = {"from": str(start_ms), "to": str(end_ms), "queries": [{**target, "refId": reference}]}
         answer = self.http.post_json(_QUERY, body)
-        result = (answer.get("results") or {}).get(reference)
+        results = answer.get("results")
+        result = results.get(reference) if isinstance(results, dict) else None
         if not isinstance(result, dict):
             raise self._unexpected(_QUERY, f"there is no result {reference!r}")
-        if result.get("error"):
-            status = result.get("status", 400)
-            raise RequestRefusedError(_SERVER, self.http.url + _QUERY, int(status), str(result["error"]))
-        try:
-            frames = result.get("frames") or []
-            frame = next((one for one in frames if one["schema"].get("name") == _FRAME), None)
+        with self.http.reading(_QUERY, "a flame graph"):
+            error, status = text(result.get("error") or ""), count(result.get("status") or 400)
+        if error:
+            raise RequestRefusedError(_SERVER, self.http.url + _QUERY, status, error)
+        with self.http.reading(_QUERY, "a flame graph"):
+            frames = map(fields, items(result.get("frames")))
+            frame = next((one for one in frames if fields(one["schema"]).get("name") == _FRAME), None)
             return FlameGraph() if frame is None else flamegraph(frame, str(target.get("profileTypeId") or CPU))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise self._unexpected(_QUERY, f"not a flame graph ({error})") from error
 
     def _unexpected(self, path: str, reason: str) -> UnexpectedAnswerError:
-        return UnexpectedAnswerError(_SERVER, self.http.url + path, reason)
+        return self.http.unexpected(path, reason)
+
+
+def _meta(shown: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = shown.get("meta")
+    return found if isinstance(found, dict) else {}
 
 
 def flamegraph(frame: Mapping[str, Any], profile_type: str = CPU) -> FlameGraph:
@@ -139,23 +141,27 @@ def flamegraph(frame: Mapping[str, Any], profile_type: str = CPU) -> FlameGraph:
     Raises:
         ValueError, KeyError, TypeError, IndexError, AttributeError: it is not such a frame.
     """
-    fields = frame["schema"]["fields"]
-    columns = {field["name"]: values for field, values in zip(fields, frame["data"]["values"], strict=True)}
-    labels = _labels(next(field for field in fields if field["name"] == "label"), columns["label"]) if fields else []
-    if not fields:
+    columns_known = [fields(one) for one in items(frame["schema"].get("fields"))]
+    values = [items(one) for one in items(fields(frame["data"]).get("values"))]
+    if not columns_known and not values:
         return FlameGraph()
+    columns = {one["name"]: column for one, column in zip(columns_known, values, strict=True)}
+    labels = _labels([one for one in columns_known if one["name"] == "label"][0], columns["label"])  # noqa: RUF015  # IndexError
+    budget = FrameBudget()
     stacks: list[tuple[tuple[str, ...], int]] = []
     path: tuple[str, ...] = ()
-    for level, own, label in zip(columns["level"], columns["self"], labels, strict=True):
+    for written, own, label in zip(columns["level"], columns["self"], labels, strict=True):
+        level = count(written)
+        budget.spend(level)
         if level > len(path) + 1 or (level == 0 and stacks):
             raise ValueError(f"a row of level {level} follows one of level {len(path)}")
         path = (*path[: level - 1], label) if level else ()
-        stacks.append((path, int(own)))
+        stacks.append((path, whole(own)))
     return FlameGraph(stacks, profile_type)
 
 
 def _labels(field: Mapping[str, Any], values: Sequence[Any]) -> list[str]:
-    texts = (((field.get("config") or {}).get("type") or {}).get("enum") or {}).get("text")
-    if texts is None:
-        return [str(value) for value in values]
-    return [texts[value] for value in values]
+    enum = fields(fields(fields(field.get("config")).get("type")).get("enum"))
+    if enum.get("text") is None:
+        return [text(value) for value in values]
+    return [at(items(enum["text"]), value) for value in values]

@@ -1,33 +1,57 @@
-"""One HTTP connection pool to one server, with time-outs and credentials, and errors that say what happened."""
+"""One HTTP connection pool to one server, with credentials, and errors that say what happened.
+
+The server is not trusted: its answer has a deadline as a whole, a largest size, and stays on the server that was asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from copy import copy
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from spanprofiles.clients.answers import LARGEST_ANSWER_BYTES, LARGEST_REFUSAL_BYTES, Answer, AnswerError, body
 from spanprofiles.clients.errors import RequestRefusedError, ServerUnreachableError, UnexpectedAnswerError
+from spanprofiles.clients.sockets import DeadlineAdapter, DeadlinePassedError, deadline_after
 from spanprofiles.model import Credentials
+from spanprofiles.model.addresses import shown_address, without_login, without_secrets
 
 #: Seconds to connect, and seconds between two bytes of an answer.
 DEFAULT_TIMEOUT_S = (2.0, 10.0)
 
+#: How long a whole answer may take: the time to connect, and so many times that between two bytes.
+READS_IN_AN_ANSWER = 1.5
+
 #: Hosts to which no proxy leads.
 LOOPBACK_HOSTS = {"127.0.0.1", "::1", "localhost"}
+
+_MOST_REDIRECTS = 5
+_KEEP_METHOD = {307, 308}
+_REDIRECTS = {301, 302, 303} | _KEEP_METHOD
+_PORTS = {"http": 80, "https": 443}
+_PIECE_BYTES = 64 * 1024
 
 
 class HttpClient:
     """Speaks HTTP with one server.
 
+    Redirects are followed on the server itself. One that leads elsewhere is an error: credentials, tenant and whatever
+    else is sent with a request are meant for the address that was given.
+
     Args:
         server: the server's name in messages.
-        url: its base address.
+        url: its base address; a user name and password in it are used where the credentials have none.
         credentials: sent with every request.
-        timeout_s: (connect, read), s.
+        timeout_s: (connect, read), s. The whole answer may take the first and one and a half times the second.
+
+    Attributes:
+        url: its base address without user name and password.
     """
 
     def __init__(
@@ -38,16 +62,22 @@ class HttpClient:
         timeout_s: tuple[float, float] = DEFAULT_TIMEOUT_S,
     ) -> None:
         self.server = server
-        self.url = url.rstrip("/")
+        self.url, login = without_login(url.rstrip("/"))
         self._timeout_s = timeout_s
         self._session = requests.Session()
         credentials = credentials or Credentials()
         self._session.headers.update(credentials.as_headers())
+        self._session.headers["Accept-Encoding"] = "gzip"  # what is inflated here, within a limit
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._verify_tls = credentials.verify_tls
+        for scheme in _PORTS:
+            self._session.mount(f"{scheme}://", DeadlineAdapter(verify_tls=bool(self._verify_tls)))
+        if login and "Authorization" not in self._session.headers:
+            self._session.headers["Authorization"] = _basic(*login)
         if "Authorization" in self._session.headers:  # or a .netrc would take its place
             self._session.auth = _as_it_is
         # a proxy of the environment would answer in the server's place
-        self._session.trust_env = urlsplit(self.url).hostname not in LOOPBACK_HOSTS
+        self._session.trust_env = _parts(self.url).hostname not in LOOPBACK_HOSTS
 
     def with_timeout(self, timeout_s: tuple[float, float]) -> HttpClient:
         """Return a client that uses the same connections and waits (connect, read) so many seconds."""
@@ -55,16 +85,23 @@ class HttpClient:
         other._timeout_s = timeout_s
         return other
 
+    @property
+    def longest_s(self) -> float:
+        """How long an answer may take as a whole, s."""
+        connect_s, read_s = self._timeout_s
+        return connect_s + READS_IN_AN_ANSWER * read_s
+
     def close(self) -> None:
         """Give the connections back."""
         self._session.close()
 
-    def get(self, path: str, parameters: Mapping[str, str | int] | None = None) -> requests.Response:
+    def get(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Answer:
         """Send a GET.
 
         Raises:
-            ServerUnreachableError: there was no answer.
+            ServerUnreachableError: there was no answer, or it was not complete in time.
             RequestRefusedError: the answer's status is 400 or more.
+            UnexpectedAnswerError: it leads to another server, is too large, or is encoded in a way not asked for.
         """
         return self._send("GET", path, params=dict(parameters or {}))
 
@@ -74,7 +111,18 @@ class HttpClient:
         Raises:
             ClientError: as for :meth:`get`; also where the answer is no JSON object.
         """
-        return self._object(self.get(path, parameters))
+        return self._object(path, self.get(path, parameters))
+
+    def get_list(self, path: str) -> list[Any]:
+        """Send a GET and read a JSON list.
+
+        Raises:
+            ClientError: as for :meth:`get`; also where the answer is no JSON list.
+        """
+        found = self._json(path, self.get(path))
+        if not isinstance(found, list):
+            raise self.unexpected(path, "not a JSON list")
+        return found
 
     def post_json(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Send a JSON object by POST and read one.
@@ -82,36 +130,105 @@ class HttpClient:
         Raises:
             ClientError: as for :meth:`get_json`.
         """
-        return self._object(self._send("POST", path, json=dict(body)))
+        return self._object(path, self._send("POST", path, json=dict(body)))
 
     def unexpected(self, path: str, reason: str) -> UnexpectedAnswerError:
         """Return the error for an answer that is JSON and yet not what the API says."""
-        return UnexpectedAnswerError(self.server, self.url + path, reason)
+        return UnexpectedAnswerError(self.server, shown_address(self.url + path), reason)
 
-    def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
+    @contextmanager
+    def reading(self, path: str, what: str) -> Iterator[None]:
+        """Turn whatever goes wrong as an answer's fields are read into an error that says what it should be.
+
+        Raises:
+            UnexpectedAnswerError: a field is missing, of another kind, or out of bounds.
+        """
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise self.unexpected(path, f"not {what} ({error})") from error
+
+    def _send(self, method: str, path: str, **arguments: Any) -> Answer:
+        """Send a request, follow redirects on the same server, and return the answer."""
         url = self.url + path
-        try:
-            # given here, certificates to trust go before those of the environment
-            response = self._session.request(method, url, timeout=self._timeout_s, verify=self._verify_tls, **arguments)
-        except requests.Timeout as error:
-            raise ServerUnreachableError(self.server, url, "no answer in time") from error
-        except requests.ConnectionError as error:
-            raise ServerUnreachableError(self.server, url, plain_reason(error)) from error
-        except (requests.RequestException, HTTPError, ValueError) as error:  # an address that no library can read
-            raise ServerUnreachableError(self.server, url, str(error) or type(error).__name__) from error
-        if response.status_code >= 400:
-            raise RequestRefusedError(self.server, url, response.status_code, response.text)
-        return response
-
-    def _object(self, response: requests.Response) -> dict[str, Any]:
-        try:
-            answer = response.json()
-        except requests.JSONDecodeError as error:
-            kind = response.headers.get("content-type", "no content type")
-            raise UnexpectedAnswerError(self.server, response.url, f"not JSON ({kind})") from error
-        if not isinstance(answer, dict):
-            raise UnexpectedAnswerError(self.server, response.url, "not a JSON object")
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self._sent(method, url, **arguments)
+            location = answer.headers.get("location")
+            if answer.status_code not in _REDIRECTS or not location:
+                break
+            target = urljoin(url, location)
+            self._check_redirect(method, answer, target)
+            url, arguments = target, {name: value for name, value in arguments.items() if name != "params"}
+        else:
+            raise UnexpectedAnswerError(self.server, answer.url, f"more than {_MOST_REDIRECTS} redirects")
+        if answer.status_code >= 400:
+            raise RequestRefusedError(self.server, answer.url, answer.status_code, answer.text)
         return answer
+
+    def _check_redirect(self, method: str, answer: Answer, target: str) -> None:
+        """Let a redirect stay on the same server.
+
+        Raises:
+            UnexpectedAnswerError: it leads elsewhere, or asks for a request to be sent without its body.
+        """
+        if _origin(target) != _origin(self.url):
+            raise UnexpectedAnswerError(
+                self.server,
+                answer.url,
+                f"it redirects to another server, {shown_address(target)}, which is not followed: if that is the right"
+                " one, give its address",
+            )
+        if method != "GET" and answer.status_code not in _KEEP_METHOD:
+            raise UnexpectedAnswerError(
+                self.server, answer.url, f"it redirects a {method} to {shown_address(target)}: correct the address"
+            )
+
+    def _sent(self, method: str, url: str, **arguments: Any) -> Answer:
+        shown = shown_address(url)
+        try:
+            with deadline_after(self.longest_s):
+                # given here, certificates to trust go before those of the environment
+                response = self._session.request(
+                    method,
+                    url,
+                    timeout=self._timeout_s,
+                    verify=self._verify_tls,
+                    stream=True,
+                    allow_redirects=False,
+                    **arguments,
+                )
+                with closing(response):
+                    refused = response.status_code >= 300
+                    content = body(
+                        response.raw.stream(_PIECE_BYTES, decode_content=False),
+                        response.headers.get("content-encoding", ""),
+                        LARGEST_REFUSAL_BYTES if refused else LARGEST_ANSWER_BYTES,
+                        cut=refused,
+                    )
+        except AnswerError as error:
+            raise UnexpectedAnswerError(self.server, shown, f"it {error}") from error
+        except (requests.RequestException, HTTPError, ValueError) as error:  # or an address that no library can read
+            raise ServerUnreachableError(self.server, shown, self._reason(error)) from error
+        return Answer(shown, response.status_code, response.headers, content)
+
+    def _reason(self, error: Exception) -> str:
+        if _is_caused_by(error, DeadlinePassedError):
+            return f"its answer was not complete after {self.longest_s:g} s"
+        if isinstance(error, requests.Timeout):
+            return "no answer in time"
+        return plain_reason(error)
+
+    def _object(self, path: str, answer: Answer) -> dict[str, Any]:
+        found = self._json(path, answer)
+        if not isinstance(found, dict):
+            raise self.unexpected(path, "not a JSON object")
+        return found
+
+    def _json(self, path: str, answer: Answer) -> Any:
+        try:
+            return answer.json()
+        except AnswerError as error:
+            raise self.unexpected(path, f"it {error}") from error
 
 
 class ServerClient:
@@ -149,15 +266,48 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def plain_reason(error: requests.RequestException) -> str:
-    """Return the operating system's words, without the layers of the library around them."""
-    cause: BaseException | None = error
-    while cause is not None:
+def _basic(username: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # brackets that do not match: the request will say it
+        return urlsplit("")
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = _parts(url)
+    try:
+        port = parts.port
+    except ValueError:
+        return "", None, None
+    return parts.scheme, parts.hostname, port or _PORTS.get(parts.scheme)
+
+
+def _is_caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    return any(isinstance(one, kind) for one in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those it came of, through the layers of the libraries around them."""
+    for _ in range(_MOST_LAYERS):
+        if error is None:
+            return
+        yield error
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        error = reason if isinstance(reason, BaseException) else error.__cause__ or error.__context__
+
+
+_MOST_LAYERS = 20
+
+
+def plain_reason(error: BaseException) -> str:
+    """Return the operating system's words, without the layers of the library around them, and without passwords."""
+    for cause in _causes(error):
         if isinstance(cause, TimeoutError):
             return "no answer in time"
         if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        inner = cause.__cause__ or cause.__context__
-        reason = getattr(cause.args[0] if cause.args else None, "reason", None)
-        cause = reason if isinstance(reason, BaseException) else inner
-    return str(error) or "the connection failed"
+            return without_secrets(str(cause.strerror))
+    return without_secrets(str(error)) or type(error).__name__

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from spanprofiles.clients.reading import FrameBudget, at, count, fields, items, text, whole
 from spanprofiles.model.source_lines import SourceFrame
 
 
@@ -18,19 +19,29 @@ def stacks(profile: Mapping[str, Any]) -> Iterator[tuple[tuple[SourceFrame, ...]
     Raises:
         ValueError, KeyError, TypeError, AttributeError, IndexError: it is no such profile.
     """
-    strings: list[str] = profile.get("stringTable", [])
-    functions = {
-        int(one["id"]): (strings[int(one.get("name", 0))], strings[int(one.get("filename", 0))])
-        for one in profile.get("function", [])
-    }
-    locations = {int(one["id"]): _frames(one, functions) for one in profile.get("location", [])}
-    for sample in profile.get("sample", []):
-        inner_first = [frame for number in sample.get("locationId", []) for frame in locations[int(number)]]
-        yield tuple(reversed(inner_first)), int(sample["value"][0])
+    functions = dict(functions_of(profile))
+    locations = {count(one["id"]): _frames(one, functions) for one in items(profile.get("location"))}
+    budget = FrameBudget()
+    for sample in items(profile.get("sample")):
+        numbers = [count(number) for number in items(fields(sample).get("locationId"))]
+        budget.spend(sum(len(locations[number]) for number in numbers))
+        inner_first = [frame for number in numbers for frame in locations[number]]
+        yield tuple(reversed(inner_first)), count(items(sample["value"])[0])
+
+
+def functions_of(profile: Mapping[str, Any]) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield ID, name and file of each function.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is no such profile.
+    """
+    strings = [text(one) for one in items(profile.get("stringTable"))]
+    for one in items(profile.get("function")):
+        yield count(one["id"]), (at(strings, fields(one).get("name", 0)), at(strings, one.get("filename", 0)))
 
 
 def _frames(location: Mapping[str, Any], functions: Mapping[int, tuple[str, str]]) -> list[SourceFrame]:
     return [
-        SourceFrame(*functions[int(line["functionId"])], line=int(line.get("line", 0)))
-        for line in location.get("line", [])
+        SourceFrame(*functions[count(line["functionId"])], line=whole(line.get("line", 0)))
+        for line in items(fields(location).get("line"))
     ]

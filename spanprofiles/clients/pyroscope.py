@@ -8,6 +8,7 @@ from typing import Any
 
 from spanprofiles.clients import flamebearer, pprof_json
 from spanprofiles.clients.http import ServerClient
+from spanprofiles.clients.reading import fields, items, labels, moment_ms, number, text, whole
 from spanprofiles.clients.refusals import PYROSCOPE_COUNTERS, Refusal, refusals
 from spanprofiles.model import CPU, FlameGraph, IdentifierError, parse_span_id, parse_trace_id
 from spanprofiles.model.source_lines import SourceLines
@@ -124,10 +125,8 @@ class PyroscopeClient(ServerClient):
         answer = self.http.post_json(_SERVICE + method, body)
         if answer and "pprof" not in answer:
             raise self.http.unexpected(_SERVICE + method, "no pprof in it")
-        try:
-            return SourceLines(pprof_json.stacks((answer.get("pprof") or {}).get("profile") or {}))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise self.http.unexpected(_SERVICE + method, f"not a pprof profile ({error})") from error
+        with self.http.reading(_SERVICE + method, "a pprof profile"):
+            return SourceLines(pprof_json.stacks(fields(fields(answer.get("pprof")).get("profile"))))
 
     def merged_profile(self, query: ProfileQuery) -> FlameGraph:
         """Return the flame graph of everything the selector finds (``SelectMergeStacktraces``).
@@ -144,10 +143,8 @@ class PyroscopeClient(ServerClient):
             ClientError: the server did not answer, or refused the window.
         """
         found = self._list("ProfileTypes", {"start": start_ms, "end": end_ms}, "profileTypes")
-        try:
-            return [str(one["ID"]) for one in found]
-        except (KeyError, TypeError) as error:
-            raise self.http.unexpected(_SERVICE + "ProfileTypes", f"not profile types ({error})") from error
+        with self.http.reading(_SERVICE + "ProfileTypes", "profile types"):
+            return [text(fields(one)["ID"]) for one in found]
 
     def label_names(self, start_ms: int, end_ms: int, matchers: Sequence[str] = ()) -> list[str]:
         """Return the names of the labels that series have; names with dots are left out by the server.
@@ -156,7 +153,9 @@ class PyroscopeClient(ServerClient):
             ClientError: the server did not answer, or refused the query.
         """
         body = {"matchers": list(matchers), "start": start_ms, "end": end_ms}
-        return [str(name) for name in self._list("LabelNames", body, "names")]
+        found = self._list("LabelNames", body, "names")
+        with self.http.reading(_SERVICE + "LabelNames", "names of labels"):
+            return [text(name) for name in found]
 
     def label_values(self, name: str, start_ms: int, end_ms: int, matchers: Sequence[str] = ()) -> list[str]:
         """Return the values of one label.
@@ -165,7 +164,9 @@ class PyroscopeClient(ServerClient):
             ClientError: the server did not answer, or refused the query.
         """
         body = {"name": name, "matchers": list(matchers), "start": start_ms, "end": end_ms}
-        return [str(value) for value in self._list("LabelValues", body, "names")]
+        found = self._list("LabelValues", body, "names")
+        with self.http.reading(_SERVICE + "LabelValues", "values of a label"):
+            return [text(value) for value in found]
 
     def series(
         self, start_ms: int, end_ms: int, matchers: Sequence[str] = (), label_names: Sequence[str] = ()
@@ -177,10 +178,8 @@ class PyroscopeClient(ServerClient):
         """
         body = {"matchers": list(matchers), "labelNames": list(label_names), "start": start_ms, "end": end_ms}
         found = self._list("Series", body, "labelsSet")
-        try:
-            return [{pair["name"]: pair["value"] for pair in one.get("labels", [])} for one in found]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise self.http.unexpected(_SERVICE + "Series", f"not label sets ({error})") from error
+        with self.http.reading(_SERVICE + "Series", "label sets"):
+            return [labels(fields(one).get("labels")) for one in found]
 
     def totals(self, query: ProfileQuery, step_s: float, group_by: Sequence[str] = ()) -> list[ProfileSeries]:
         """Return what the profiles sum up to in each step of time (``SelectSeries``); steps without any are left out.
@@ -194,16 +193,17 @@ class PyroscopeClient(ServerClient):
             ClientError: the server did not answer, or refused the query.
         """
         found = self._list("SelectSeries", query.body() | {"step": step_s, "groupBy": list(group_by)}, "series")
-        try:
+        with self.http.reading(_SERVICE + "SelectSeries", "series"):
             return [
                 ProfileSeries(
-                    {pair["name"]: pair["value"] for pair in one.get("labels", [])},
-                    tuple((int(point["timestamp"]), float(point.get("value", 0))) for point in one.get("points", [])),
+                    labels(fields(one).get("labels")),
+                    tuple(
+                        (moment_ms(fields(point)["timestamp"]), number(point.get("value", 0)))
+                        for point in items(one.get("points"))
+                    ),
                 )
                 for one in found
             ]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self.http.unexpected(_SERVICE + "SelectSeries", f"not series ({error})") from error
 
     def span_exemplars(self, query: ProfileQuery, step_s: float) -> list[SpanExemplar]:
         """Return examples of spans that have samples, without asking for their IDs (``SelectHeatmap``).
@@ -215,15 +215,13 @@ class PyroscopeClient(ServerClient):
         """
         kinds = {"queryType": "HEATMAP_QUERY_TYPE_SPAN", "exemplarType": "EXEMPLAR_TYPE_SPAN"}
         found = self._list("SelectHeatmap", query.body() | {"step": step_s} | kinds, "series")
-        try:
+        with self.http.reading(_SERVICE + "SelectHeatmap", "a heatmap"):
             return [
-                _exemplar(one)
+                _exemplar(fields(one))
                 for series in found
-                for slot in series.get("slots", [])
-                for one in slot.get("exemplars", [])
+                for slot in items(fields(series).get("slots"))
+                for one in items(fields(slot).get("exemplars"))
             ]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self.http.unexpected(_SERVICE + "SelectHeatmap", f"not a heatmap ({error})") from error
 
     def refusals(self, since_s: float, service: str = "", until_s: float = float("inf")) -> tuple[Refusal, ...]:
         """Return what the server says that it refused: uploads, or profiles; nothing where it does not tell.
@@ -247,17 +245,15 @@ class PyroscopeClient(ServerClient):
         answer = self.http.post_json(_SERVICE + method, body)
         if answer and "flamegraph" not in answer:  # nothing at all is how a server may say that there are no samples
             raise self.http.unexpected(_SERVICE + method, "no flame graph in it")
-        try:
-            return flamebearer.flamegraph(answer.get("flamegraph") or {}, body["profileTypeID"])
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise self.http.unexpected(_SERVICE + method, f"not a flame graph ({error})") from error
+        with self.http.reading(_SERVICE + method, "a flame graph"):
+            return flamebearer.flamegraph(fields(answer.get("flamegraph")), body["profileTypeID"])
 
 
 def _exemplar(one: Mapping[str, Any]) -> SpanExemplar:
     return SpanExemplar(
-        span_id=parse_span_id(one["spanId"]),
-        time_ms=int(one["timestamp"]),
-        value=int(one.get("value", 0)),
-        labels={pair["name"]: pair["value"] for pair in one.get("labels", [])},
-        trace_id=str(one.get("traceId", "")).strip("0") and parse_trace_id(one["traceId"]),
+        span_id=parse_span_id(text(one["spanId"])),
+        time_ms=moment_ms(one["timestamp"]),
+        value=whole(one.get("value", 0)),
+        labels=labels(one.get("labels")),
+        trace_id=text(one.get("traceId", "")).strip("0") and parse_trace_id(one["traceId"]),
     )

@@ -17,10 +17,14 @@ from typing import Any
 from spanprofiles.clients.errors import ClientError
 from spanprofiles.clients.http import HttpClient
 from spanprofiles.clients.probe import CHECKING_SERVICES
+from spanprofiles.clients.reading import count, fields, items, number, text
+from spanprofiles.model.printable import LONGEST_LINE, printable
 
 _DETAILS, _METRICS = "/spanprofiles/refused", "/metrics"
 _SAMPLE = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>[^\s{}]+)(?:\s+-?[0-9]+)?")
-_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"([^"\\]*(?:\\.[^"\\]*)*)"\s*,?')
+_LONGEST_LINE = 64 * 1024  # characters
+_LARGEST_COUNT = 2.0**63
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 _STARTED = "process_start_time_seconds"
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
@@ -81,7 +85,11 @@ class Refusal:
 
     @property
     def sentence(self) -> str:
-        """What can be said of it, and no more: an old counter says nothing of the present."""
+        """What can be said of it, in a printable line, and no more: an old counter says nothing of the present."""
+        return printable(self._sentence, LONGEST_LINE)
+
+    @property
+    def _sentence(self) -> str:
         of = f" of {self.service}" if self.service else ""
         sender = f", from {self.sender}" if self.sender else ""
         why = self.message or self.reason
@@ -133,26 +141,28 @@ def _details(http: HttpClient, since_s: float, until_s: float) -> list[Refusal] 
     """Ask the embedded pair; None for any other server."""
     try:
         answer = http.get_json(_DETAILS, {"since": int(since_s)})
-        started_s, now_s = float(answer["since"]), float(answer["now"])
-        unit = "export" if answer["signal"] == "traces" else "profile upload"
-        told = [one for one in answer["refused"] if one["recent"] and float(one["first"]) <= until_s]
-        return [_detailed(one, http.server, unit, started_s, now_s) for one in told]
-    except (ClientError, KeyError, TypeError, ValueError):
+        with http.reading(_DETAILS, "refusals"):
+            started_s, now_s = number(answer["since"]), number(answer["now"])
+            unit = "export" if answer["signal"] == "traces" else "profile upload"
+            all_told = map(fields, items(answer["refused"]))
+            told = [one for one in all_told if count(one["recent"]) and number(one["first"]) <= until_s]
+            return [_detailed(one, http.server, unit, started_s, now_s) for one in told]
+    except ClientError:
         return None
 
 
 def _detailed(one: Mapping[str, Any], server: str, unit: str, started_s: float, now_s: float) -> Refusal:
-    sender = " ".join(filter(None, (str(one["peer"]), f"({one['agent']})" if one["agent"] else "")))
+    sender = " ".join(filter(None, (text(one["peer"]), f"({text(one['agent'])})" if one["agent"] else "")))
     return Refusal(
         server,
-        int(one["uploads"]),
+        count(one["uploads"]),
         unit,
-        str(one["reason"]),
-        str(one["message"]),
-        str(one["service"]),
+        text(one["reason"]),
+        text(one["message"]),
+        text(one["service"]),
         sender,
-        int(one["recent"]),
-        float(one["last"]),
+        count(one["recent"]),
+        number(one["last"]),
         started_s,
         now_s,
     )
@@ -177,10 +187,10 @@ def _counted(http: HttpClient, counters: tuple[Counter, ...], now_s: float) -> l
     for counter in counters:
         told = sum(one.count for one in found)
         for (name, reason), value in sums.items():
-            count = int(value) - (0 if counter.reason_label else told)
-            if name == counter.metric and count > 0:
+            refused = int(value) - (0 if counter.reason_label else told)
+            if name == counter.metric and refused > 0:
                 why = reason or "its log says why"
-                found.append(Refusal(http.server, count, counter.unit, why, started_s=started_s, told_s=now_s))
+                found.append(Refusal(http.server, refused, counter.unit, why, started_s=started_s, told_s=now_s))
     return sorted(found, key=lambda one: -one.count)
 
 
@@ -193,7 +203,7 @@ def samples(text: str, names: set[str]) -> Iterator[tuple[str, dict[str, str], f
     """
     starts = tuple(names)
     for line in text.splitlines():
-        if not line.lstrip().startswith(starts):  # of thousands of lines, a few are asked for
+        if len(line) > _LONGEST_LINE or not line.lstrip().startswith(starts):  # of thousands, a few are asked for
             continue
         match = _SAMPLE.fullmatch(line.strip())
         if match is None or match["name"] not in names:
@@ -202,13 +212,19 @@ def samples(text: str, names: set[str]) -> Iterator[tuple[str, dict[str, str], f
             value = float(match["value"])
         except ValueError:
             continue
-        if not math.isfinite(value):
+        if not math.isfinite(value) or abs(value) > _LARGEST_COUNT:
             continue
-        labels = {
-            name: re.sub(r"\\(.)", lambda one: _ESCAPES.get(one[1], one[0]), quoted)
-            for name, quoted in _LABEL.findall(match["labels"] or "")
-        }
-        yield match["name"], labels, value
+        yield match["name"], _labels(match["labels"] or ""), value
+
+
+def _labels(written: str) -> dict[str, str]:
+    """Read label by label: searching for them takes a time that grows with the square of a hostile line's length."""
+    found: dict[str, str] = {}
+    place: re.Match[str] | None = _LABEL.match(written)
+    while place is not None:
+        found[place[1]] = re.sub(r"\\(.)", lambda one: _ESCAPES.get(one[1], one[0]), place[2])
+        place = _LABEL.match(written, place.end())
+    return found
 
 
 def _lasting(seconds: float) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from spanprofiles.clients import otlp_json
 from spanprofiles.clients.http import ServerClient
+from spanprofiles.clients.reading import MOST_SPANS, count, fields, items, moment_ms, text
 from spanprofiles.clients.refusals import TEMPO_COUNTERS, Refusal, refusals
 from spanprofiles.model import Trace, parse_span_id, parse_trace_id
 
@@ -82,10 +83,8 @@ class TempoClient(ServerClient):
         trace_id = parse_trace_id(trace_id)
         path = f"/api/v2/traces/{trace_id}"
         answer = self._answer(path, "trace")
-        try:
-            found = list(otlp_json.spans((answer.get("trace") or {}).get("resourceSpans", [])))
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise self.http.unexpected(path, f"not a trace ({error})") from error
+        with self.http.reading(path, "a trace"):
+            found = list(otlp_json.spans(fields(answer.get("trace") or {}).get("resourceSpans")))
         return Trace.of(trace_id, found) if found else None
 
     def search(
@@ -110,10 +109,8 @@ class TempoClient(ServerClient):
         if start_s is not None and end_s is not None:
             parameters |= {"start": start_s, "end": end_s}
         answer = self._answer("/api/search", "traces", parameters)
-        try:
-            return [_found_trace(one) for one in answer.get("traces", [])]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self.http.unexpected("/api/search", f"not a search result ({error})") from error
+        with self.http.reading("/api/search", "a search result"):
+            return [_found_trace(fields(one)) for one in items(answer.get("traces"))]
 
     def tag_values(self, tag: str) -> list[str]:
         """Return the values seen of an attribute, such as ``resource.service.name``, the empty one left out.
@@ -123,10 +120,8 @@ class TempoClient(ServerClient):
         """
         path = f"/api/v2/search/tag/{quote(tag, safe='')}/values"
         answer = self._answer(path, "tagValues")
-        try:
-            return [str(one["value"]) for one in answer.get("tagValues", []) if "value" in one]
-        except TypeError as error:
-            raise self.http.unexpected(path, f"not tag values ({error})") from error
+        with self.http.reading(path, "tag values"):
+            return [text(one["value"]) for one in map(fields, items(answer.get("tagValues"))) if "value" in one]
 
     def refusals(self, since_s: float, service: str = "", until_s: float = float("inf")) -> tuple[Refusal, ...]:
         """Return what the server says that it refused: exports, or spans; nothing where it does not tell.
@@ -141,33 +136,38 @@ class TempoClient(ServerClient):
     def _answer(self, path: str, name: str, parameters: Mapping[str, str | int] | None = None) -> dict[str, Any]:
         """Return an answer that has this field, or only what Tempo writes where the field is empty."""
         answer = self.http.get_json(path, parameters)
-        if answer and not {name, _METRICS} & answer.keys():
+        if answer and (not {name, _METRICS} & answer.keys() or answer.get(name, {}) is None):
             raise self.http.unexpected(path, f"no {name!r} in it")
         return answer
 
 
 def _found_trace(one: Mapping[str, Any]) -> FoundTrace:
-    spans = [span for group in one.get("spanSets", []) for span in group.get("spans", [])]
+    spans = [span for group in items(one.get("spanSets")) for span in items(fields(group).get("spans"))]
+    if len(spans) > MOST_SPANS:
+        raise ValueError(f"a trace has {len(spans)} matching spans, more than {MOST_SPANS}")
     return FoundTrace(
-        trace_id=parse_trace_id(one["traceID"]),
-        root_service=one.get("rootServiceName", ""),
-        root_name=one.get("rootTraceName", ""),
-        start_ns=int(one.get("startTimeUnixNano", 0)),
-        duration_ms=int(one.get("durationMs", 0)),
-        spans=tuple(_found_span(span) for span in spans),
+        trace_id=parse_trace_id(text(one["traceID"])),
+        root_service=text(one.get("rootServiceName", "")),
+        root_name=text(one.get("rootTraceName", "")),
+        start_ns=count(one.get("startTimeUnixNano", 0)),
+        duration_ms=moment_ms(one.get("durationMs", 0)),
+        spans=tuple(_found_span(fields(span)) for span in spans),
     )
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _found_span(one: Mapping[str, Any]) -> FoundSpan:
-    attributes = {pair["key"]: _text(next(iter(pair["value"].values()), "")) for pair in one.get("attributes", [])}
+    attributes = {
+        text(fields(pair)["key"]): _text(next(iter(fields(pair["value"]).values()), ""))
+        for pair in items(one.get("attributes"))
+    }
     return FoundSpan(
-        span_id=parse_span_id(one["spanID"]),
-        start_ns=int(one.get("startTimeUnixNano", 0)),
-        duration_ns=int(one.get("durationNanos", 0)),
+        span_id=parse_span_id(text(one["spanID"])),
+        start_ns=count(one.get("startTimeUnixNano", 0)),
+        duration_ns=count(one.get("durationNanos", 0)),
         attributes=attributes,
-        name=str(one.get("name", "")),
+        name=text(one.get("name", "")),
     )

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import requests
 
 from spanprofiles.clients import ClientError, HttpClient
+from spanprofiles.clients.reading import count, fields, items
 from spanprofiles.model import Credentials
 from spanprofiles.ui.links import Load
 
@@ -129,9 +130,10 @@ class DemoControls:
         try:
             with closing(HttpClient("Locust", self.locust_url, timeout_s=_TIMEOUT_S)) as client:
                 answer = client.get_json("/stats/requests")
-            total = (answer.get("stats") or [{}])[-1]
-            return Load(int(answer.get("user_count", 0)), int(total.get("num_requests", 0)))
-        except (ClientError, TypeError, ValueError, AttributeError):
+                with client.reading("/stats/requests", "Locust's figures"):
+                    total = fields((items(answer.get("stats")) or [{}])[-1])
+                    return Load(count(answer.get("user_count", 0)), count(total.get("num_requests", 0)))
+        except ClientError:
             return None
 
     def riders(self) -> int | None:

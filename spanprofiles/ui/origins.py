@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any
 
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
+from spanprofiles.clients.reading import at, fields, items
 from spanprofiles.report.svg import Origin
 
 _METHOD = "/querier.v1.QuerierService/SelectMergeProfile"
@@ -109,9 +110,12 @@ class Origins:
         return ServiceFiles(found)
 
     def _ask(self, query: ProfileQuery) -> Mapping[str, frozenset[str]]:
+        http = self._pyroscope.http
         try:
-            return _files(self._pyroscope.http.post_json(_METHOD, query.body()))
-        except (ClientError, KeyError, TypeError, ValueError, IndexError, AttributeError):
+            answer = http.post_json(_METHOD, query.body())
+            with http.reading(_METHOD, "a pprof profile"):
+                return _files(answer)
+        except ClientError:
             return {}  # the picture is whole without it
 
 
@@ -121,10 +125,10 @@ def _merged(one: Mapping[str, frozenset[str]], other: Mapping[str, frozenset[str
 
 def _files(profile: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     """Read the functions of a pprof profile in JSON."""
-    strings: list[str] = profile.get("stringTable", [])
+    strings = items(profile.get("stringTable"))
     found: dict[str, frozenset[str]] = {}
-    for function in profile.get("function", []):
-        name, file = strings[int(function.get("name", 0))], strings[int(function.get("filename", 0))]
+    for function in map(fields, items(profile.get("function"))):
+        name, file = at(strings, function.get("name", 0)), at(strings, function.get("filename", 0))
         if file:
             found[name] = found.get(name, frozenset()) | {file}
     return found

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
-import requests
-
 from spanprofiles.clients import (
     ClientError,
     HttpClient,
@@ -16,6 +14,7 @@ from spanprofiles.clients import (
     RequestRefusedError,
     TempoClient,
 )
+from spanprofiles.clients.answers import Answer
 from spanprofiles.clients.probe import PROBE_SERVICE, Probe
 from spanprofiles.clients.storage import PYROSCOPE_FAILURES, TEMPO_FAILURES, Failures, failed_writes
 from spanprofiles.doctor.facts import ProbedServer, ServerFacts
@@ -66,13 +65,13 @@ def _server(name: str, http: HttpClient, failures: Failures, ask: Callable[[], o
     return ServerFacts(name, http.url, clock_ahead_s=ahead_s, failed_writes=failed_writes(http, failures))
 
 
-def _clock_ahead_s(response: requests.Response) -> float | None:
+def _clock_ahead_s(answer: Answer) -> float | None:
     """Return a server's clock less this machine's, s; a header tells whole seconds, rounded down."""
     try:
-        date = parsedate_to_datetime(response.headers["Date"])
-    except (KeyError, ValueError, TypeError):
+        date_s = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    except (KeyError, ValueError, TypeError, OverflowError, OSError):  # the last two: a year out of range
         return None
-    return date.timestamp() + 0.5 - time.time()
+    return date_s + 0.5 - time.time()
 
 
 def probe(case: Case) -> tuple[ProbedServer, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 
-from spanprofiles.clients import ClientError, PyroscopeClient, RequestRefusedError, UnexpectedAnswerError, flamebearer
+from spanprofiles.clients import ClientError, PyroscopeClient, RequestRefusedError, flamebearer
+from spanprofiles.clients.reading import fields
 from spanprofiles.linking.errors import LinkError, NoSamplesError
 from spanprofiles.linking.grafana.datasource import DataSource, DataSources
 from spanprofiles.linking.grafana.outcome import Doubt, GrafanaLink, SpanProfileQuery
@@ -71,11 +72,8 @@ def send(pyroscope: PyroscopeClient, query: SpanProfileQuery) -> FlameGraph:
         raise ValueError("a query for a span's profile has a span selector")
     body = query.profile_query().body() | {"spanSelector": list(query.span_selector)}
     answer = pyroscope.http.post_json(_METHOD, body)
-    try:
-        return flamebearer.flamegraph(answer.get("flamegraph") or {}, query.profile_type)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        url = pyroscope.http.url + _METHOD
-        raise UnexpectedAnswerError(pyroscope.http.server, url, f"not a flame graph ({error})") from error
+    with pyroscope.http.reading(_METHOD, "a flame graph"):
+        return flamebearer.flamegraph(fields(answer.get("flamegraph")), query.profile_type)
 
 
 class GrafanaLinker:
