@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -170,23 +171,41 @@ def test_readers_cannot_write(database: Database) -> None:
         database.reader().execute("DELETE FROM attributes")
 
 
+class Interned:
+    """Numbers some values, and notes what is remembered of them."""
+
+    def __init__(self, interner: Interner, values: Iterable[tuple[bytes, str]]) -> None:
+        self.interner = interner
+        self.values = values
+        self.numbers: list[int] = []
+        self.remembered: list[int] = []
+
+    def write(self, connection: StoreConnection) -> None:
+        for value in self.values:
+            self.numbers.append(self.interner.number(connection, value))
+            known = self.interner._numbers
+            self.remembered.append(sum(len(payload) for payload, _ in known) + 200 * len(known))
+
+    def forget(self) -> None:
+        self.interner.forget()
+
+
 def test_what_is_remembered_of_values_is_bounded_in_bytes_however_large_each_is(database: Database) -> None:
     interner = Interner("resources", ("payload", "schema_url"), limit_bytes=100_000, marks=True)
-    connection = database._writer_connection
-    sizes: list[int] = []
-    for size in (10, 5_000, 20_000):
-        for number in range(200):
-            interner.number(connection, (number.to_bytes(2, "big") * (size // 2), ""))
-            sizes.append(sum(len(payload) for payload, _ in interner._numbers) + 200 * len(interner._numbers))
-    assert max(sizes) <= 100_000
+    sizes = (10, 5_000, 20_000)
+    batch = Interned(
+        interner, [(number.to_bytes(2, "big") * (size // 2), "") for size in sizes for number in range(200)]
+    )
+    database.write(batch)
+    assert max(batch.remembered) <= 100_000
     assert len(interner._marked) <= 100_000 // 200
 
 
 def test_a_value_that_is_too_large_to_be_remembered_has_its_one_number(database: Database) -> None:
     interner = Interner("resources", ("payload", "schema_url"), limit_bytes=100_000, marks=True)
-    connection = database._writer_connection
     large, small = (b"x" * 50_000, ""), (b"x", "")
-    numbers = [interner.number(connection, value) for value in (large, small, large, small)]
-    assert numbers[0] == numbers[2] != numbers[1] == numbers[3]
+    batch = Interned(interner, [large, small, large, small])
+    database.write(batch)
+    assert batch.numbers[0] == batch.numbers[2] != batch.numbers[1] == batch.numbers[3]
     assert large not in interner._numbers
     assert small in interner._numbers
