@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 BACKEND ?= embedded
 # Tests wait for uploads more than they compute: more of them than processors at once.
 WORKERS ?= 4
+LOCKED := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10
 
 .PHONY: help install demo up down test lint types imports unit integration slow grafana bench lock clean
 
@@ -15,18 +16,20 @@ help:
 	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/figures.md has the other figures' commands"
-	@echo "make install  make .venv from requirements.lock (the others do it first)"
+	@echo "make install  make .venv from the two locks (the others do it first)"
 	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
 
-# A stamp of what is installed. A change of the lock or the metadata is installed over what is there: `make clean` first
-# for a .venv with nothing but the lock's packages.
+# A stamp of what is installed: first pip itself, by the pip that Python brings, whatever its age; then all else. A change
+# of a lock or the metadata is installed over what is there: `make clean` first for a .venv with nothing but the locks'
+# packages.
 install: $(VENV)/installed
 
-$(VENV)/installed: requirements.lock pyproject.toml
+$(VENV)/installed: requirements-pip.lock requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 14) else f"Python 3.10 to 3.14 is needed, $(PYTHON) is {v[0]}.{v[1]}: name another with make PYTHON=...")'
 	@echo "installing into $(VENV) (about 20 s, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --only-binary :all: -r requirements-pip.lock
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --only-binary :all: -r requirements.lock
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -71,7 +74,8 @@ bench: install
 
 # Needs the program uv. No addresses and no annotations: pins and hashes only.
 lock:
-	uv pip compile pyproject.toml --extra demo --extra containers --extra processor --extra grpc --group dev --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10 --output-file requirements.lock
+	uv pip compile $(LOCKED) pyproject.toml --extra demo --extra containers --extra processor --extra grpc --group dev --output-file requirements.lock
+	uv pip compile $(LOCKED) --group installer --output-file requirements-pip.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

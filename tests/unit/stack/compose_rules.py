@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from tests.unit.stack.reading import Json, services
 
-_IMAGE = re.compile(r"[a-z0-9./-]+:\d+\.\d+\.\d+(-[a-z0-9.]+)*")
+_IMAGE = re.compile(r"[a-z0-9./-]+:\d+\.\d+\.\d+(-[a-z0-9.]+)*(@sha256:[0-9a-f]{64})?")
 _PORT = re.compile(r"127\.0\.0\.1:(\d+):\d+")
 _SHELLS = {"sh", "bash", "ash", "dash", "zsh", "/bin/sh", "/bin/bash"}
 _SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|API_KEY", re.IGNORECASE)
@@ -246,7 +246,7 @@ def grafana_is_closed_and_silent(stack: Json) -> Iterator[str]:
     for variable, value in wanted.items():
         if grafana.get("environment", {}).get(variable) != value:
             yield f"grafana: {variable} is not {value}"
-    if not re.fullmatch(r"grafana/grafana:13\.1\.\d+", grafana.get("image", "")):
+    if not re.fullmatch(r"grafana/grafana:13\.1\.\d+(@sha256:[0-9a-f]{64})?", grafana.get("image", "")):
         yield f"grafana: {grafana.get('image')} has its data sources as plugins; 13.1 does not"
 
 

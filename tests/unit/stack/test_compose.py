@@ -39,6 +39,14 @@ def _condition(service: str, other: str, condition: str) -> Callable[[Json], Non
 BROKEN: list[tuple[Callable[[Json], None], str]] = [
     (_set("tempo", "image", "grafana/tempo:latest"), "tempo: the image 'grafana/tempo:latest' has no exact version"),
     (_set("tempo", "image", "grafana/tempo"), "tempo: the image 'grafana/tempo' has no exact version"),
+    (
+        _set("tempo", "image", f"grafana/tempo@sha256:{'a' * 64}"),
+        f"tempo: the image 'grafana/tempo@sha256:{'a' * 64}' has no exact version",
+    ),
+    (
+        _set("tempo", "image", "grafana/tempo:3.0.3@sha256:abc"),
+        "tempo: the image 'grafana/tempo:3.0.3@sha256:abc' has no exact version",
+    ),
     (_set("tempo", "image", "grafana/tempo:3.0"), "tempo: the image 'grafana/tempo:3.0' has no exact version"),
     (_set("tempo", "ports", ["3200:3200"]), "tempo: the port '3200:3200' is not on 127.0.0.1"),
     (_set("tempo", "ports", ["0.0.0.0:3200:3200"]), "tempo: the port '0.0.0.0:3200:3200' is not on 127.0.0.1"),
@@ -148,6 +156,13 @@ def test_a_broken_compose_file_is_found_out(damage: Callable[[Json], None], faul
     stack = compose()
     damage(stack)
     assert fault in faults_of(stack)
+
+
+def test_a_digest_may_stand_behind_a_tag() -> None:
+    digest = f"@sha256:{'0123456789abcdef' * 4}"
+    images = {name: value + digest for name, value in settings().items() if name.endswith("_IMAGE")}
+    stack = compose(settings() | {name: value for name, value in images.items() if "span-profiles/" not in value})
+    assert all(list(rule(stack)) == [] for rule in RULES)
 
 
 def test_each_version_and_host_port_has_its_home_in_the_settings() -> None:
