@@ -11,8 +11,6 @@ import click
 from spanprofiles.cli.exits import COULD_NOT_LOOK, leave
 from spanprofiles.cli.options import backend_options, endpoints
 
-_SHORTEST_TOKEN = 16
-
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind to.")
@@ -30,17 +28,21 @@ def command(host: str, port: int, access_token: str | None, **options: str | Non
     Prints its address when it listens. Ends on Ctrl-C or SIGTERM.
     """
     from spanprofiles.ui import CannotListenError, create_app, serve
-    from spanprofiles.ui.security import is_loopback
+    from spanprofiles.ui.security import TOKEN_CHARACTERS, WeakTokenError, is_loopback
 
-    if not is_loopback(host) and len(access_token or "") < _SHORTEST_TOKEN:
+    if not is_loopback(host) and not access_token:
         leave(
             COULD_NOT_LOOK,
-            f"{host} is reachable from other machines, so the page needs a token of at least {_SHORTEST_TOKEN}"
+            f"{host} is reachable from other machines, so the page needs a token of at least {TOKEN_CHARACTERS}"
             " characters: set SPAN_PROFILES_UI_TOKEN, or leave out --host",
         )
     for number in (signal.SIGINT, signal.SIGTERM):  # a script's background jobs have SIGINT ignored
         signal.signal(number, signal.default_int_handler)
-    app = create_app(endpoints(dict(os.environ), options), access_token=access_token or "")
+    backend = endpoints(dict(os.environ), options)
+    try:
+        app = create_app(backend, access_token=access_token or "")
+    except WeakTokenError as error:
+        leave(COULD_NOT_LOOK, f"--access-token or SPAN_PROFILES_UI_TOKEN: {error}")
     try:
         with suppress(KeyboardInterrupt):
             serve(app, host, port, announce=lambda url: click.echo(f"page       {url}"))

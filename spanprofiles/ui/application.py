@@ -23,6 +23,9 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
         endpoints: the backend to look at.
         controls: how to steer the demo; None where the page runs by itself.
         access_token: what a browser must show once; needed where the page is reachable from other machines.
+
+    Raises:
+        WeakTokenError: the token is easy to guess.
     """
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
+import time
+from threading import Lock
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, redirect, render_template, request, url_for
@@ -33,6 +35,38 @@ _ACCESS_PATH = "/access"
 _OPEN = {"static", "pictures"}  # stylesheets, script, icon: the same for everybody
 
 
+TOKEN_CHARACTERS = 16
+"""The shortest access token."""
+GUESSES, GUESSES_S = 100, 60.0
+"""Wrong tokens that one address may send within so many seconds before it gets 429; the right one is always taken."""
+GUESSERS = 1_000
+"""For how many addresses wrong tokens are counted."""
+
+
+class WeakTokenError(Exception):
+    """An access token is easy to guess, or cannot be typed as it is."""
+
+
+class Guesses:
+    """Counts wrong tokens by the address they come from. Several threads may use it."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[float, int]] = {}
+        self._lock = Lock()
+
+    def note(self, address: str) -> bool:
+        """Count a wrong token; tell whether there were too many from this address."""
+        now_s = time.monotonic()
+        with self._lock:
+            since_s, count = self._counts.pop(address, (now_s, 0))
+            if now_s - since_s >= GUESSES_S:
+                since_s, count = now_s, 0
+            if len(self._counts) >= GUESSERS:
+                del self._counts[next(iter(self._counts))]
+            self._counts[address] = since_s, count + 1
+            return count >= GUESSES
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host name or address means this machine alone."""
     if host == "localhost":
@@ -49,9 +83,22 @@ def protect(app: Flask, access_token: str = "") -> None:
     Args:
         app: the page.
         access_token: what a browser must show once; empty where only this machine can reach the page.
+
+    Raises:
+        WeakTokenError: the token is too short, or has characters that do not show.
     """
+    if access_token:
+        _check_token(access_token)
+    guesses = Guesses()
     form_token = secrets.token_urlsafe(24)
     app.jinja_env.globals["form_token"] = form_token
+
+    def refused(*, wrong: bool, guessed: bool) -> Response:
+        """Ask for the token, or have somebody wait who sent too many wrong ones."""
+        if guessed and guesses.note(request.remote_addr or ""):
+            headers = {"Retry-After": str(int(GUESSES_S))}
+            return Response("too many wrong tokens from this address: wait for a minute\n", 429, headers)
+        return Response(render_template("access.html", wrong=wrong), 401)
 
     @app.before_request
     def check_host() -> None:
@@ -66,7 +113,7 @@ def protect(app: Flask, access_token: str = "") -> None:
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if _same(bearer, access_token) or request.path == _ACCESS_PATH:
             return None
-        return Response(render_template("access.html", wrong=False), 401)
+        return refused(wrong=False, guessed=bool(bearer or _COOKIE in request.cookies))
 
     @app.before_request
     def check_change() -> None:
@@ -83,7 +130,7 @@ def protect(app: Flask, access_token: str = "") -> None:
         if not access_token:
             abort(404)
         if not _same(request.form.get("access", ""), access_token):
-            return Response(render_template("access.html", wrong=True), 401)
+            return refused(wrong=True, guessed=True)
         response = redirect(url_for("rides.home"), 303)
         response.set_cookie(_COOKIE, access_token, httponly=True, samesite="Strict", secure=request.is_secure)
         return response
@@ -99,6 +146,18 @@ def protect(app: Flask, access_token: str = "") -> None:
 def form_field() -> tuple[str, str]:
     """Return name and value of the hidden field that every form with a change carries."""
     return _FORM_TOKEN, str(current_app.jinja_env.globals["form_token"])
+
+
+def _check_token(token: str) -> None:
+    if len(token) < TOKEN_CHARACTERS:
+        raise WeakTokenError(
+            f"the token has {len(token)} characters: use one of at least {TOKEN_CHARACTERS} that nobody can guess, such"
+            " as `openssl rand -hex 16` prints"
+        )
+    if token != token.strip() or not token.isprintable():
+        raise WeakTokenError(
+            "the token begins or ends with a space, or has a character that does not show: leave it out"
+        )
 
 
 def _same(given: str, expected: str) -> bool:

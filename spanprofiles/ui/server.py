@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
 
 from flask import Flask
-from waitress.server import create_server
 
+from spanprofiles.ui.connections import Listener
 from spanprofiles.ui.sources import sources
 
-_THREADS = 8
-_BODY_LIMIT = 64 * 1024
 _STOP_S = 0.5
 
 
@@ -35,21 +32,12 @@ def serve(app: Flask, host: str = "127.0.0.1", port: int = 3000, announce: Calla
     """
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     listener = _listen(host, port)
-    channels: dict[int, Any] = {}  # waitress's own kind of objects, by file descriptor
-    server = create_server(
-        app,
-        map=channels,
-        sockets=[listener],
-        threads=_THREADS,
-        max_request_body_size=_BODY_LIMIT,
-        ident="spanprofiles",
-        clear_untrusted_proxy_headers=True,
-    )
+    server = Listener(app, listener)
     if announce:
         shown = f"[{host}]" if ":" in host else host
         announce(f"http://{shown}:{listener.getsockname()[1]}")
     try:
-        server.asyncore.loop(timeout=0.5, map=channels, use_poll=True)
+        server.run()
     finally:
         logging.getLogger("waitress").setLevel(logging.ERROR)  # that it does not wait longer is meant, and no news
         server.task_dispatcher.shutdown(timeout=_STOP_S)

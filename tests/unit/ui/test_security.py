@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from spanprofiles.model import Endpoints
 from spanprofiles.ui import DemoControls, create_app
-from spanprofiles.ui.security import is_loopback
+from spanprofiles.ui.security import GUESSERS, GUESSES, Guesses, WeakTokenError, is_loopback
 
 ACCESS = "a token for this test"
 
@@ -108,6 +108,48 @@ def test_the_token_is_given_once_in_a_form(embedded_pair: Endpoints) -> None:
     assert "HttpOnly" in right.headers["Set-Cookie"]
     assert "SameSite=Strict" in right.headers["Set-Cookie"]
     assert page.get("/").status_code == 200
+
+
+def test_whoever_guesses_is_told_to_wait_and_locks_nobody_out(embedded_pair: Endpoints) -> None:
+    page = create_app(embedded_pair, access_token=ACCESS).test_client()
+    guess, right = {"Authorization": "Bearer a guess"}, {"Authorization": f"Bearer {ACCESS}"}
+
+    codes = [page.get("/tour", headers=guess).status_code for _ in range(GUESSES + 1)]
+
+    assert codes == [401] * GUESSES + [429]
+    assert page.get("/tour", headers=right).status_code == 200
+    assert page.get("/tour").status_code == 401, "who sends none does not guess"
+    assert page.get("/tour", headers=guess, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 401
+
+
+def test_guesses_in_the_form_and_in_the_cookie_count_too(embedded_pair: Endpoints) -> None:
+    page = create_app(embedded_pair, access_token=ACCESS).test_client()
+    found = re.search(r'name="token" value="([^"]+)"', page.get("/").text)
+    assert found is not None
+    form = {"token": found[1], "access": "a guess"}
+
+    codes = [page.post("/access", data=form).status_code for _ in range(GUESSES)]
+    page.set_cookie("spanprofiles_access", "another guess")
+
+    assert codes == [401] * GUESSES
+    assert page.get("/tour").status_code == 429
+    assert page.post("/access", data=form | {"access": ACCESS}).status_code == 303
+
+
+def test_guesses_are_counted_for_so_many_addresses_at_most() -> None:
+    guesses = Guesses()
+    for number in range(3 * GUESSERS):
+        assert not guesses.note(str(number))
+    assert len(guesses._counts) == GUESSERS
+
+
+@pytest.mark.parametrize("token", ["short", "fifteen-letters", " spaces at its ends ", "a token with a \t in it"])
+def test_a_token_that_is_short_or_does_not_show_is_refused_without_being_shown(
+    embedded_pair: Endpoints, token: str
+) -> None:
+    with pytest.raises(WeakTokenError) as refused:
+        create_app(embedded_pair, access_token=token)
+    assert token not in str(refused.value)
 
 
 @pytest.mark.parametrize(("host", "expected"), [("127.0.0.1", True), ("::1", True), ("0.0.0.0", False), ("box", False)])  # noqa: S104  # asked about, not bound to

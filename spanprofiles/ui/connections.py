@@ -1,0 +1,209 @@
+"""The page's connections: each has deadlines, and the one that did nothing for longest gives up its place.
+
+Waitress stops to accept at its limit for as long as idle connections stay, and lets its loop spin where the process has
+no file descriptor left.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+THREADS = 8
+CONNECTIONS = 200
+"""Open connections; fewer where the process has few file descriptors."""
+OTHER_DESCRIPTORS = 64
+"""File descriptors that are left for what the page asks of servers, and for the process itself."""
+LEAST_CONNECTIONS = 8
+HEADER_BYTES, BODY_BYTES = 64 * 1024, 64 * 1024
+"""The largest header and the largest body of a request."""
+IDLE_S = 60
+"""A connection on which nothing happens for so long is closed."""
+HEADER_S = 10.0
+"""From the first byte of a request to the end of its header."""
+BODY_S = 20.0
+"""From the first byte of a request to the end of its body."""
+ANSWER_S = 60.0
+"""For how long a browser may leave an answer unread."""
+BUSY_S = 1.0
+"""A connection with a request under way gives up its place only when it was silent for so long."""
+PAUSE_S = 0.2
+"""How long nobody is let in after the system had no place for a connection."""
+LOG_S = 60.0
+"""How seldom that is told."""
+logger = logging.getLogger("spanprofiles.ui")
+
+
+def connection_limit() -> int:
+    """Return how many connections may be open, by the file descriptors that this process may have."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return CONNECTIONS
+    return max(LEAST_CONNECTIONS, min(CONNECTIONS, (descriptors - OTHER_DESCRIPTORS) // 2))
+
+
+class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """A connection with deadlines."""
+
+    request: Any
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        self._began_s: float | None = None
+        self._unread_since_s: float | None = None
+        super().__init__(*arguments, **more)
+
+    def idleness(self) -> tuple[bool, float] | None:
+        """Return whether a request is under way, and when it was last heard of; None where it is being answered."""
+        if self.requests or self.total_outbufs_len:
+            return None
+        return self._began_s is not None, self.last_activity
+
+    def is_overdue(self, now_s: float) -> bool:
+        """Tell whether one of its deadlines is over, at a time of the clock that is never set."""
+        if self.total_outbufs_len:
+            since_s = self._unread_since_s = now_s if self._unread_since_s is None else self._unread_since_s
+            return now_s - since_s >= ANSWER_S
+        self._unread_since_s = None
+        if self.requests or self._began_s is None:
+            return False
+        is_in_body = self.request is not None and self.request.headers_finished
+        return now_s - self._began_s >= (BODY_S if is_in_body else HEADER_S)
+
+    def received(self, data: bytes) -> bool:
+        """Take what came in."""
+        if self._began_s is None:
+            self._began_s = time.monotonic()
+        answer: bool = super().received(data)
+        if self.requests:
+            self._began_s = None
+        return answer
+
+    def service(self) -> None:
+        """Answer a request."""
+        self._unread_since_s = None
+        super().service()
+        if self.request is not None:
+            self._began_s = time.monotonic()
+
+    def handle_read(self) -> None:
+        """Read what is there. What came for another connection, closed a moment ago, is none of this one's."""
+        try:
+            data = self.recv(self.adj.recv_bytes)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.handle_close()
+            return
+        if data:
+            self.last_activity = time.time()
+            self.received(data)
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
+    """The page's port.
+
+    Args:
+        app: what answers requests.
+        listening: the socket.
+    """
+
+    channel_class = Connection
+    next_channel_cleanup: float
+
+    def __init__(self, app: WSGIApplication, listening: socket.socket) -> None:
+        self._closed_until_s = 0.0
+        self._told_s = -LOG_S
+        dispatcher = ThreadedTaskDispatcher()
+        dispatcher.set_thread_count(THREADS)
+        adjustments = Adjustments(
+            sockets=[listening],
+            threads=THREADS,
+            connection_limit=connection_limit(),
+            max_request_header_size=HEADER_BYTES,
+            max_request_body_size=BODY_BYTES,
+            ident="spanprofiles",
+            clear_untrusted_proxy_headers=True,
+            cleanup_interval=1,
+            channel_timeout=IDLE_S,
+            log_socket_errors=False,
+        )
+        super().__init__(
+            app,
+            {},
+            True,
+            listening,
+            dispatcher=dispatcher,
+            adj=adjustments,
+            sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
+            bind_socket=False,
+        )
+
+    def run(self) -> None:
+        """Answer requests until interrupted, or closed."""
+        self.asyncore.loop(timeout=0.5, map=self._map, use_poll=True)
+
+    def readable(self) -> bool:
+        """Tell whether to wait for a connection; asked in each round of the loop, so that is where chores are done."""
+        if time.time() >= self.next_channel_cleanup:
+            self.next_channel_cleanup = time.time() + self.adj.cleanup_interval
+            self.maintenance(time.time())
+        return self.accepting and time.monotonic() >= self._closed_until_s
+
+    def maintenance(self, now: float) -> None:
+        """Hang up where nothing happens, and where a deadline is over."""
+        super().maintenance(now)
+        for connection in list(self.active_channels.values()):
+            if connection.is_overdue(time.monotonic()):
+                connection.will_close = True
+
+    def handle_accept(self) -> None:
+        """Let somebody in, in the place of whoever is idle where all are taken."""
+        if len(self.active_channels) >= self.adj.connection_limit and not self._make_room():
+            self._closed_until_s = time.monotonic() + PAUSE_S
+            return
+        try:
+            accepted = self.accept()
+            if accepted is None:
+                return
+            connection, address = accepted
+        except OSError as error:  # no file descriptor, or no memory, is left; or the other side has gone already
+            self._make_room()
+            self._wait(error)
+            return
+        try:
+            self.set_socket_options(connection)
+        except OSError:
+            connection.close()
+            return
+        self.channel_class(self, connection, self.fix_addr(address), self.adj, map=self._map)
+
+    def _wait(self, error: OSError) -> None:
+        now_s = time.monotonic()
+        self._closed_until_s = now_s + PAUSE_S
+        if now_s - self._told_s >= LOG_S:
+            self._told_s = now_s
+            logger.warning("a connection could not be accepted: %s", error.strerror)
+
+    def _make_room(self) -> bool:
+        """Hang up on the connection that did nothing for longest; tell whether there was one to hang up on."""
+        recent = time.time() - BUSY_S
+        idle = [
+            (idleness, connection)
+            for connection in self.active_channels.values()
+            if (idleness := connection.idleness()) is not None and (not idleness[0] or idleness[1] <= recent)
+        ]
+        if not idle:
+            return False
+        min(idle, key=lambda one: one[0])[1].handle_close()
+        return True

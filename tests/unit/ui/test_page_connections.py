@@ -1,0 +1,115 @@
+"""Connections that drip, idle or crowd do not keep the page from whoever looks at it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import http.client
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spanprofiles.ui import connections
+from spanprofiles.ui.connections import Listener, connection_limit
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATIENCE_S = 20.0
+ASKING = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def page(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Length", "1")])
+    return [b"x"]
+
+
+@contextmanager
+def listening() -> Iterator[tuple[Listener, tuple[str, int]]]:
+    """The page's port, and its address."""
+    with socket.create_server(("127.0.0.1", 0)) as port:
+        listener = Listener(page, port)
+        loop = threading.Thread(target=listener.run)
+        loop.start()
+        try:
+            yield listener, port.getsockname()[:2]
+        finally:
+            listener.trigger.pull_trigger(lambda: listener.asyncore.close_all(listener._map, ignore_all=True))
+            loop.join(PATIENCE_S)
+            listener.task_dispatcher.shutdown(timeout=PATIENCE_S)
+
+
+def ask(connection: socket.socket) -> int:
+    """The status of the answer to a request."""
+    connection.sendall(ASKING)
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    assert answer.read() == b"x"
+    return answer.status
+
+
+def connect(address: tuple[str, int]) -> socket.socket:
+    return socket.create_connection(address, timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("part", "constant"),
+    [(ASKING[:9], "HEADER_S"), (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf", "BODY_S")],
+    ids=["header", "body"],
+)
+def test_a_request_that_does_not_come_to_its_end_in_time_is_hung_up_on(
+    monkeypatch: pytest.MonkeyPatch, part: bytes, constant: str
+) -> None:
+    monkeypatch.setattr(connections, constant, 0.2)
+    with listening() as (_, address), connect(address) as dripping, connect(address) as whole:
+        dripping.sendall(part)
+        assert dripping.recv(1) == b""
+        assert ask(whole) == 200
+
+
+def test_the_connection_that_did_nothing_for_longest_gives_up_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "connection_limit", lambda: 5)
+    with listening() as (_, address), contextlib.ExitStack() as stack:
+        idle = []
+        for _ in range(5):
+            idle.append(stack.enter_context(connect(address)))
+            assert ask(idle[-1]) == 200
+            time.sleep(0.01)
+        with connect(address) as late:
+            assert ask(late) == 200
+        assert idle[0].recv(1) == b""
+        assert ask(idle[-1]) == 200
+
+
+def test_no_place_left_in_the_system_is_waited_for_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with listening() as (listener, _):
+        listener.accept = refuse
+        for _ in range(1_000):
+            listener.handle_accept()
+        assert not listener.readable()
+        assert [record.getMessage() for record in caplog.records] == [
+            "a connection could not be accepted: Too many open files"
+        ]
+
+
+def test_an_answer_that_is_not_read_is_given_up() -> None:
+    kept = connections.Connection.__new__(connections.Connection)
+    kept._unread_since_s, kept.total_outbufs_len = None, 5
+    assert not kept.is_overdue(100.0)
+    assert not kept.is_overdue(100.0 + connections.ANSWER_S - 1)
+    assert kept.is_overdue(100.0 + connections.ANSWER_S)
+
+
+def test_the_number_of_connections_follows_from_the_descriptors_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    for descriptors, expected in ((10, 8), (128, 32), (1_024, 200), (resource.RLIM_INFINITY, 200)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=descriptors: (soft, soft))
+        assert connection_limit() == expected
