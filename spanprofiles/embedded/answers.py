@@ -22,6 +22,12 @@ class Written(str):
     __slots__ = ()
 
 
+class Members(str):
+    """JSON of several members of a list, with commas between; it is counted when it is written."""
+
+    __slots__ = ()
+
+
 class JsonWriter:
     """Writes the JSON of one answer.
 
@@ -46,23 +52,33 @@ class JsonWriter:
         """
         return Written("".join(self._counted(value)))
 
+    def check_size(self, size: int) -> None:
+        """Count what is written elsewhere.
+
+        Raises:
+            AnswerTooLargeError: with all that was written before it is too large.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise AnswerTooLargeError(
+                f"the answer is larger than {self._limit} bytes: ask for less at once, by a narrower query, a smaller"
+                " limit or less time"
+            )
+
     def _counted(self, value: Any) -> Iterator[str]:
         for piece in self._pieces(value):
             yield piece
             self._deadline.check()
 
     def _take(self, piece: str) -> str:
-        self._left -= len(piece)
-        if self._left < 0:
-            raise AnswerTooLargeError(
-                f"the answer is larger than {self._limit} bytes: ask for less at once, by a narrower query, a smaller"
-                " limit or less time"
-            )
+        self.check_size(len(piece))
         return piece
 
     def _pieces(self, value: Any) -> Iterator[str]:
         if isinstance(value, Written):
             yield value
+        elif isinstance(value, Members):
+            yield self._take(value)
         elif isinstance(value, Iterator):
             yield from self._listed(value)
         elif _has_parts(value):

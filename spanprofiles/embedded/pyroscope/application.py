@@ -82,11 +82,11 @@ class Pyroscope(Application):
         method: Callable[[Any], Any],
         refused: Callable[[Request, ConnectError], None] | None = None,
     ) -> Callable[[Request], Response]:
-        return lambda request: unary(request, self._body_limit, name, method, refused)
+        return lambda request: unary(request, self._body_limit, name, method, self._database.deadline, refused)
 
     def _question(self, name: str, method: Callable[[Any], Any]) -> Callable[[Request], Response]:
         limit = min(self._body_limit, QUERY_BYTES_LIMIT)
-        return lambda request: unary(request, limit, name, method)
+        return lambda request: unary(request, limit, name, method, self._database.deadline)
 
     def _note_push(self, request: Request, error: ConnectError) -> None:
         note_profiles(self._refusals, request, Way.PUSH, error)
@@ -110,10 +110,11 @@ class Pyroscope(Application):
 
     def _merged(self, request: Any, answer: str) -> Any:  # messages of the schema, here and below
         """A selection as a flame graph, or as the bytes of its tree where those are asked for."""
-        tree = self._samples.tree(self._database.reader(), Selection.of(request))
+        connection = self._database.reader()
+        tree = self._samples.tree(connection, Selection.of(request))
         if request.format == TREE:
-            return message(answer, tree=tree_bytes(tree, request.max_nodes))
-        return message(answer, flamegraph=flamegraph(tree, request.max_nodes))
+            return message(answer, tree=tree_bytes(tree, request.max_nodes, connection.deadline))
+        return message(answer, flamegraph=flamegraph(tree, request.max_nodes, connection.deadline))
 
     def span_profile(self, request: Any) -> Any:
         """`SelectMergeSpanProfile`: the flame graph of spans."""
@@ -135,5 +136,6 @@ class Pyroscope(Application):
         left, right = Selection.of(request.left), Selection.of(request.right)
         connection = self._database.reader()
         left_tree, right_tree = self._samples.tree(connection, left), self._samples.tree(connection, right)
-        graph = difference(left_tree, right_tree, max(request.left.max_nodes, request.right.max_nodes))
+        max_nodes = max(request.left.max_nodes, request.right.max_nodes)
+        graph = difference(left_tree, right_tree, max_nodes, connection.deadline)
         return message("DiffResponse", flamegraph=graph)

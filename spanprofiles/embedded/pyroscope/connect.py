@@ -5,22 +5,27 @@ Source: https://connectrpc.com/docs/protocol/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, MutableSequence
 from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.answers import JsonWriter, Members
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError
+from spanprofiles.embedded.deadline import PIECE, Deadline
 from spanprofiles.embedded.messages import MESSAGES
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_json_shape, check_push_shape
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS
-from spanprofiles.embedded.web import json_answer, plain_json, read_body
+from spanprofiles.embedded.web import json_answer, plain_json, read_body, written_answer
 
 JSON, PROTOBUF = "application/json", "application/proto"
 ENCODINGS = ("gzip", "identity")
+PIECE_BYTES = 2 * 1024
+"""How large a message is made JSON of without a look at the clock."""
 PUSH = "PushRequest"
 STATUS = {
     "canceled": 499,
@@ -65,6 +70,7 @@ def unary(
     body_limit: int,
     request_name: str,
     method: Callable[[Any], Any],
+    deadline: Deadline,
     refused: Callable[[Request, ConnectError], None] | None = None,
 ) -> Response:
     """Answer one call.
@@ -74,7 +80,12 @@ def unary(
         body_limit: the largest body taken, in bytes.
         request_name: which message of the schema the body is.
         method: what takes the message and gives the answer's; it may raise ConnectError.
+        deadline: by when to answer.
         refused: takes notice of a call that failed.
+
+    Raises:
+        QueryTooLongError: the deadline passed.
+        AnswerTooLargeError: the answer is too large.
     """
     if request.mimetype not in {JSON, PROTOBUF}:
         if refused is not None:
@@ -88,10 +99,36 @@ def unary(
         if refused is not None:
             refused(request, error)
         return error.response()
+    writer = JsonWriter(deadline)
     if is_json:
-        body = json_format.MessageToJson(answer, indent=None, ensure_ascii=False)
-        return Response(body.encode("utf-8", "replace"), content_type=JSON)
+        return written_answer(writer, message_json(answer))
+    writer.check_size(answer.ByteSize())
     return Response(answer.SerializeToString(), content_type=PROTOBUF)
+
+
+def message_json(message: Any) -> dict[str, Any]:  # a message of the schema
+    """A message as protobuf's JSON has it; of a large one the parts are made one by one (see `answers.JsonWriter`)."""
+    if message.ByteSize() <= PIECE_BYTES:
+        return dict(json_format.MessageToDict(message))
+    found: dict[str, Any] = {}
+    single = type(message)()
+    for field, value in message.ListFields():
+        if isinstance(value, MutableSequence):
+            found[field.json_name] = map(message_json, value) if field.message_type else _scalars(message, field)
+        elif field.message_type:
+            found[field.json_name] = message_json(value)
+        else:
+            setattr(single, field.name, value)
+    return found | json_format.MessageToDict(single)
+
+
+def _scalars(message: Any, field: Any) -> Iterator[Members]:  # a message, and the descriptor of a repeated field in it
+    values = getattr(message, field.name)
+    for first in range(0, len(values), PIECE):
+        piece = type(message)()
+        getattr(piece, field.name).extend(values[first : first + PIECE])
+        members = json_format.MessageToDict(piece)[field.json_name]
+        yield Members(json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1])
 
 
 def _body(request: Request, body_limit: int) -> bytes:

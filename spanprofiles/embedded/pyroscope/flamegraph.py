@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from spanprofiles.embedded.deadline import NO_DEADLINE, PIECE, Deadline
 from spanprofiles.embedded.messages import message
 
 OTHER, TOTAL = "other", "total"
+FEW = 16
+"""How many stacks, or pairs of nodes, are gone through between two looks at the clock."""
 
 
 @dataclass
@@ -24,16 +28,16 @@ class Node:
         """The children by name, as Pyroscope has them."""
         if len(self.children) < 2:
             return list(self.children.values())
-        return sorted(self.children.values(), key=lambda node: node.name.encode("utf-8", "surrogatepass"))
+        return [self.children[name] for name in sorted(self.children)]  # code points sort as their UTF-8 does
 
 
-def build(stacks: Iterable[tuple[tuple[str, ...], int]]) -> Node:
+def build(stacks: Iterable[tuple[tuple[str, ...], int]], deadline: Deadline = NO_DEADLINE) -> Node:
     """The call tree of stacks (root first) and their values.
 
     Its root has no name. Values that are not above zero, and stacks without a frame, are left out.
     """
     root = Node("")
-    for names, value in stacks:
+    for names, value in deadline.watch(stacks, FEW):
         if value <= 0 or not names:
             continue
         node = root
@@ -64,9 +68,11 @@ def largest(totals: list[int], count: int) -> int:
     return sorted(totals, reverse=True)[count - 1]
 
 
-def least_value(root: Node, max_nodes: int) -> int:
+def least_value(root: Node, max_nodes: int, deadline: Deadline = NO_DEADLINE) -> int:
     """The least total a node must have so that about `max_nodes` remain; 0 keeps all."""
-    return largest([node.total for node in everything_below(root)], max_nodes) if max_nodes > 0 else 0
+    if max_nodes <= 0:
+        return 0
+    return largest([node.total for node in deadline.watch(everything_below(root), PIECE)], max_nodes)
 
 
 def kept_children(node: Node, least: int) -> list[Node]:
@@ -82,17 +88,19 @@ def kept_children(node: Node, least: int) -> list[Node]:
     return [*kept, Node(OTHER, folded, folded)] if folded else kept
 
 
-def flamegraph(root: Node, max_nodes: int = 0) -> Any:  # a message of the schema
+def flamegraph(root: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE) -> Any:  # a message of the schema
     """The tree as the message FlameGraph.
 
     Each level is a list of groups of four: offset from the end of the group before, total, self, index into `names`.
     """
-    least = least_value(root, max_nodes)
+    least = least_value(root, max_nodes, deadline)
+    steps = deadline.watch(itertools.count(), PIECE)
     names = {TOTAL: 0}
     levels: list[list[tuple[int, Node, int]]] = []
     largest_own = 0
     waiting: list[tuple[int, int, Node]] = [(0, 0, root)]
     while waiting:
+        next(steps)
         offset, depth, node = waiting.pop()
         largest_own = max(largest_own, node.own)
         name = 0 if node is root else names.setdefault(node.name, len(names))
@@ -106,17 +114,17 @@ def flamegraph(root: Node, max_nodes: int = 0) -> Any:  # a message of the schem
     return message(
         "FlameGraph",
         names=list(names),
-        levels=[message("Level", values=_values(level)) for level in levels],
+        levels=[message("Level", values=_values(level, deadline)) for level in deadline.watch(levels)],
         total=root.total,
         max_self=largest_own,
     )
 
 
-def _values(level: list[tuple[int, Node, int]]) -> list[int]:
+def _values(level: list[tuple[int, Node, int]], deadline: Deadline) -> list[int]:
     values: list[int] = []
     end = 0
     # The last sibling was laid out first.
-    for offset, node, name in reversed(level):
+    for offset, node, name in deadline.watch(reversed(level), PIECE):
         values += (offset - end, node.total, node.own, name)
         end = offset + node.total
     return values
@@ -132,14 +140,16 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-def tree_bytes(root: Node, max_nodes: int = 0) -> bytes:
+def tree_bytes(root: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE) -> bytes:
     """The tree as Pyroscope serializes it: for each node its name, its own value and its number of children."""
     if not root.children:
         return b""
-    least = least_value(root, max_nodes)
+    least = least_value(root, max_nodes, deadline)
+    steps = deadline.watch(itertools.count(), FEW)
     out = bytearray()
     waiting = [root]
     while waiting:
+        next(steps)
         node = waiting.pop()
         name = node.name.encode("utf-8", "replace")
         children = kept_children(node, least)
@@ -158,7 +168,7 @@ class Pair:
 
     def children(self) -> list[Pair]:
         """The children of both sides by name."""
-        names = sorted({*self.left.children, *self.right.children}, key=lambda name: name.encode("utf-8", "replace"))
+        names = sorted({*self.left.children, *self.right.children})
         return [
             Pair(name, self.left.children.get(name) or Node(name), self.right.children.get(name) or Node(name))
             for name in names
@@ -170,28 +180,34 @@ class Pair:
         return max(self.left.total, self.right.total)
 
 
-def _pair_totals(root: Pair) -> list[int]:
+def _pair_totals(root: Pair, deadline: Deadline) -> list[int]:
+    steps = deadline.watch(itertools.count(), FEW)
     totals, waiting = [], [root]
     while waiting:
+        next(steps)
         pair = waiting.pop()
         totals.append(pair.larger)
         waiting.extend(pair.children())
     return totals
 
 
-def difference(left: Node, right: Node, max_nodes: int = 0) -> Any:  # a message of the schema
+def difference(
+    left: Node, right: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE
+) -> Any:  # a message of the schema
     """Two trees as the message FlameGraphDiff.
 
     Each level is a list of groups of seven: offset, total and self of the left side, the same of the right, and an
     index into `names`.
     """
     root = Pair("", left, right)
-    least = largest(_pair_totals(root), max_nodes) if max_nodes > 0 else 0
+    least = largest(_pair_totals(root, deadline), max_nodes) if max_nodes > 0 else 0
+    steps = deadline.watch(itertools.count(), FEW)
     names = {TOTAL: 0}
     levels: list[list[tuple[int, int, Pair, int]]] = []
     largest_own = 0
     waiting: list[tuple[int, int, int, Pair]] = [(0, 0, 0, root)]
     while waiting:
+        next(steps)
         x_left, x_right, depth, pair = waiting.pop()
         largest_own = max(largest_own, pair.left.own, pair.right.own)
         name = 0 if pair is root else names.setdefault(pair.name, len(names))
@@ -205,7 +221,7 @@ def difference(left: Node, right: Node, max_nodes: int = 0) -> Any:  # a message
     return message(
         "FlameGraphDiff",
         names=list(names),
-        levels=[message("Level", values=_pair_values(level)) for level in levels],
+        levels=[message("Level", values=_pair_values(level, deadline)) for level in deadline.watch(levels)],
         total=left.total + right.total,
         max_self=largest_own,
         leftTicks=left.total,
@@ -223,10 +239,10 @@ def _kept_pairs(pair: Pair, least: int) -> list[Pair]:
     return [*kept, Pair(OTHER, Node(OTHER, left, left), Node(OTHER, right, right))] if left or right else kept
 
 
-def _pair_values(level: list[tuple[int, int, Pair, int]]) -> list[int]:
+def _pair_values(level: list[tuple[int, int, Pair, int]], deadline: Deadline) -> list[int]:
     values: list[int] = []
     end_left = end_right = 0
-    for x_left, x_right, pair, name in reversed(level):
+    for x_left, x_right, pair, name in deadline.watch(reversed(level), PIECE):
         left, right = pair.left, pair.right
         values += (x_left - end_left, left.total, left.own, x_right - end_right, right.total, right.own, name)
         end_left, end_right = x_left + left.total, x_right + right.total

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import SERVICE
+from spanprofiles.embedded.pyroscope.limits import MATCHERS_LIMIT
 from spanprofiles.embedded.pyroscope.queries import SeriesLabels, check_window, selector_of
 from spanprofiles.embedded.pyroscope.selector import Selector
 from spanprofiles.embedded.store.connection import StoreConnection
@@ -16,6 +17,9 @@ from spanprofiles.embedded.store.database import Database
 
 PLAIN_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 PROFILE_TYPE = "__profile_type__"
+FEW = 16
+"""How many series are gone through between two looks at the clock."""
+Item = TypeVar("Item")
 
 
 class LabelQueries:
@@ -29,18 +33,23 @@ class LabelQueries:
         selectors = [selector_of(text) for text in matchers]
         selector = Selector(tuple(matcher for one in selectors for matcher in one.matchers))
         connection = self._database.reader()
+        if len(selector.matchers) > MATCHERS_LIMIT:
+            raise ConnectError(f"the selectors have more than {MATCHERS_LIMIT} comparisons")
         numbers = self._series.matching(connection, selector)
         return [
             self._series.get(connection, number)[1]
-            for number in numbers
+            for number in connection.deadline.watch(numbers)
             if window is None or _has_profiles(connection, number, window)
         ]
+
+    def _watch(self, items: Iterable[Item]) -> Iterator[Item]:
+        return self._database.deadline.watch(items, FEW)
 
     def names(self, request: Any) -> Any:  # messages of the schema, here and below
         """`LabelNames`: those that need no quotes."""
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
-        names = {name for labels in found for name in labels if PLAIN_NAME.fullmatch(name)}
+        names = {name for labels in self._watch(found) for name in labels if PLAIN_NAME.fullmatch(name)}
         return message("LabelNamesResponse", names=sorted(names))
 
     def values(self, request: Any) -> Any:
@@ -49,7 +58,7 @@ class LabelQueries:
             raise ConnectError("name is required")
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
-        values = {labels[request.name] for labels in found if request.name in labels}
+        values = {labels[request.name] for labels in self._watch(found) if request.name in labels}
         return message("LabelValuesResponse", names=sorted(values))
 
     def series(self, request: Any) -> Any:
@@ -59,7 +68,7 @@ class LabelQueries:
         wanted = set(request.label_names)
         named = self._data_sets_with(wanted, (request.start, request.end))
         sets = set()
-        for labels in found:
+        for labels in self._watch(found):
             # Names that need quotes are given only to who asks for them.
             chosen = tuple(
                 sorted(
@@ -71,13 +80,14 @@ class LabelQueries:
             if chosen or _data_set(labels) in named:
                 sets.add(chosen)
         return message(
-            "SeriesResponse", labels_set=[message("Labels", labels=pairs(labels)) for labels in sorted(sets)]
+            "SeriesResponse",
+            labels_set=[message("Labels", labels=pairs(labels)) for labels in self._watch(sorted(sets))],
         )
 
     def _data_sets_with(self, names: set[str], window: tuple[int, int]) -> set[tuple[str, str]]:
         """The data sets that have one of these labels anywhere: of those, a series without them is an empty set."""
         found = self._labels((), window) if names else []
-        return {_data_set(labels) for labels in found if names.intersection(labels)}
+        return {_data_set(labels) for labels in self._watch(found) if names.intersection(labels)}
 
     def profile_types(self, request: Any) -> Any:
         """`ProfileTypes`: within a window, or ever."""

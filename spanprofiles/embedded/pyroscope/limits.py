@@ -41,6 +41,14 @@ JSON_VALUES_LIMIT = 2**18
 """Values in a push as JSON."""
 QUERY_BYTES_LIMIT = 2 * MEBIBYTE
 """The largest body of a question."""
+SELECTOR_LENGTH_LIMIT = 16 * 1024
+"""Characters of a label selector."""
+MATCHERS_LIMIT = 100
+"""Comparisons in a selector, or in all of one question."""
+IDS_LIMIT = 10_000
+"""Spans, traces or profiles that one selection may name."""
+GROUP_LIMIT = 100
+"""Labels by which the series of one answer are told apart."""
 CONFIGURATION_BYTES_LIMIT = 64 * 1024
 """The largest `sample_type_config` of a form."""
 

@@ -11,6 +11,8 @@ from spanprofiles.embedded.pyroscope.queries import Samples, Selection, rows_by_
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.profiles import FRAME_NUMBERS
 
+FEW = 64
+"""How many frames are made functions between two looks at the clock."""
 PERIODS = {"process_cpu": 10**9, "memory": 512 * 1024}
 
 
@@ -37,13 +39,14 @@ def merged_profile(
         for rows in rows_by_number(connection, "stacks", "frames", sorted(totals))
         for number, frames in rows
     }
-    wanted = sorted({frame for stack in stacks.values() for frame in stack})
+    watch = connection.deadline.watch
+    wanted = sorted({frame for stack in watch(stacks.values()) for frame in stack})
     strings = Strings()
     functions: dict[tuple[str, str, str], int] = {}
     locations: list[Any] = []
     numbers: dict[int, int] = {}
     for rows in rows_by_number(connection, "frames", "details", wanted):
-        for frame, details in rows:
+        for frame, details in watch(rows, FEW):
             name, system_name, file_name, line = json.loads(details)
             function = functions.setdefault((name, system_name, file_name), len(functions) + 1)
             numbers[frame] = len(locations) + 1
@@ -56,7 +59,7 @@ def merged_profile(
         sample_type=[value_type],
         sample=[
             message("Sample", location_id=[numbers[frame] for frame in reversed(stacks[stack])], value=[value])
-            for stack, value in totals.items()
+            for stack, value in watch(totals.items())
         ],
         mapping=[message("Mapping", id=1)],
         location=locations,
@@ -68,7 +71,7 @@ def merged_profile(
                 system_name=strings.number(function[1]),
                 filename=strings.number(function[2]),
             )
-            for function, number in functions.items()
+            for function, number in watch(functions.items())
         ],
         period_type=message("ValueType", type=strings.number(period_type), unit=strings.number(period_unit)),
         string_table=list(strings.numbers),

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.pyroscope.blocks import Blocks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.flamegraph import Node, build
+from spanprofiles.embedded.pyroscope.limits import IDS_LIMIT
 from spanprofiles.embedded.pyroscope.selector import Selector, SelectorError, parse_selector
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, LARGEST_INTEGER, add_entries
 
 LONGEST_WINDOW_MS = 24 * 3600 * 1000
 TYPE_PARTS = (5, 6)
+NO_DIGIT = re.compile("[^0-9a-fA-F]", re.ASCII)
 CHUNK = 500
 UUID_BASE = 0x4000_8000_0000_0000_0000
-CACHE_LIMIT = 50_000
+SERIES_BYTES, STACKS_BYTES = 16 * 1024 * 1024, 32 * 1024 * 1024
+"""How much memory the labels of series may take, and the names of stacks; with the latest query it is more."""
+LABELS_BYTES, BYTES_A_CHARACTER = 500, 12
+NAME_BYTES, POINTER_BYTES = 100, 8
+"""About how much the labels of a series, a name and a place in a stack take."""
 
 
 def bad_id(what: str, value: str, digits: int) -> ConnectError | None:
@@ -28,20 +37,31 @@ def bad_id(what: str, value: str, digits: int) -> ConnectError | None:
     prefix = "rpc error: code = Unknown desc = "
     if len(value) != digits:
         return ConnectError(f"{prefix}invalid {what} id length: {json.dumps(value, ensure_ascii=False)}", "unknown")
-    bad = next((character for character in value if character not in "0123456789abcdefABCDEF"), None)
+    bad = NO_DIGIT.search(value)
     if bad is not None:
-        return ConnectError(f"{prefix}encoding/hex: invalid byte: U+{ord(bad):04X} '{bad}'", "unknown")
+        return ConnectError(f"{prefix}encoding/hex: invalid byte: U+{ord(bad[0]):04X} '{bad[0]}'", "unknown")
     return None
 
 
-def binary_ids(what: str, values: Iterable[str], digits: int) -> tuple[bytes, ...]:
+def _few(values: Sequence[str]) -> Sequence[str]:
+    """The values, which must not be too many.
+
+    Raises:
+        ConnectError: they are.
+    """
+    if len(values) > IDS_LIMIT:
+        raise ConnectError(f"more than {IDS_LIMIT} IDs in one selector: ask for fewer at once")
+    return values
+
+
+def binary_ids(what: str, values: Sequence[str], digits: int) -> tuple[bytes, ...]:
     """Span or trace IDs in binary, each once.
 
     Raises:
         ConnectError: one is not an ID.
     """
     found: dict[bytes, None] = {}
-    for value in values:
+    for value in _few(values):
         error = bad_id(what, value, digits)
         if error:
             raise error
@@ -54,14 +74,14 @@ def profile_uuid(number: int) -> str:
     return str(uuid.UUID(int=UUID_BASE + number))
 
 
-def profile_numbers(values: Iterable[str]) -> tuple[int, ...]:
+def profile_numbers(values: Sequence[str]) -> tuple[int, ...]:
     """The store's numbers of profiles; -1 for one it cannot have.
 
     Raises:
         ConnectError: one is no ID; the real server's code for that is `unknown`, a 500.
     """
     found = []
-    for value in values:
+    for value in _few(values):
         try:
             number = uuid.UUID(value).int - UUID_BASE
         except ValueError as error:
@@ -169,7 +189,7 @@ class SeriesLabels:
     """The labels of series by number, read once and remembered: a series never changes."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[str, dict[str, str]]] = {}
+        self._known: ByteCache[int, tuple[str, dict[str, str]]] = ByteCache(SERIES_BYTES)
 
     def get(self, connection: StoreConnection, number: int) -> tuple[str, dict[str, str]]:
         """(profile type, labels) of one series."""
@@ -182,9 +202,8 @@ class SeriesLabels:
         return known
 
     def _remember(self, number: int, profile_type: str, labels: str) -> tuple[str, dict[str, str]]:
-        if len(self._known) >= CACHE_LIMIT:
-            self._known.clear()
-        found = self._known[number] = (profile_type, dict(json.loads(labels)))
+        found = (profile_type, dict(json.loads(labels)))
+        self._known.put(number, found, LABELS_BYTES + len(labels) * BYTES_A_CHARACTER)
         return found
 
     def matching(self, connection: StoreConnection, selector: Selector, profile_type: str | None = None) -> list[int]:
@@ -192,7 +211,7 @@ class SeriesLabels:
         where, arguments = ("", ()) if profile_type is None else (" WHERE profile_type = ?", (profile_type,))
         numbers = []
         select = f"SELECT id, profile_type, labels FROM series{where}"  # noqa: S608  # the condition is written above
-        for number, kind, labels in connection.execute(select, arguments):
+        for number, kind, labels in connection.deadline.watch(connection.execute(select, arguments)):
             known = self._known.get(number) or self._remember(number, kind, labels)
             if selector.matches(known[1]):
                 numbers.append(number)
@@ -205,30 +224,37 @@ class StackNames:
     def __init__(self) -> None:
         self._stacks: dict[int, tuple[str, ...]] = {}
         self._frames: dict[int, str] = {}
+        self._bytes = 0
 
     def names(self, connection: StoreConnection, numbers: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """The names of each stack."""
-        if len(self._stacks) + len(numbers) > CACHE_LIMIT:
-            self._stacks = {}
-            self._frames = {}
-        stacks = self._stacks
-        missing = [number for number in numbers if number not in stacks]
+        """The names of each stack.
+
+        Raises:
+            QueryTooLongError: the connection's deadline passed.
+        """
+        if self._bytes > STACKS_BYTES:
+            self._stacks, self._frames, self._bytes = {}, {}, 0
+        watch = connection.deadline.watch
+        stacks, frames = self._stacks, self._frames
+        missing = [number for number in watch(numbers, PIECE) if number not in stacks]
         raw: dict[int, array[int]] = {}
         for rows in rows_by_number(connection, "stacks", "frames", missing):
-            raw.update({number: array(FRAME_NUMBERS, frames) for number, frames in rows})
-        frames = self._frames
-        wanted = {frame for stack in raw.values() for frame in stack}.difference(frames)
+            raw.update({number: array(FRAME_NUMBERS, some) for number, some in rows})
+        wanted = {frame for stack in watch(raw.values()) for frame in stack}.difference(frames)
         for rows in rows_by_number(connection, "frames", "name", sorted(wanted)):
             frames.update(rows)
-        stacks.update({number: tuple(frames[frame] for frame in stack) for number, stack in raw.items()})
-        return {number: stacks[number] for number in numbers}
+            self._bytes += sum(NAME_BYTES + len(name) for _, name in rows)
+        for number, stack in watch(raw.items()):
+            stacks[number] = tuple([frames[frame] for frame in stack])
+            self._bytes += NAME_BYTES + POINTER_BYTES * len(stack)
+        return {number: stacks[number] for number in watch(numbers, PIECE)}
 
 
 def rows_by_number(
     connection: StoreConnection, table: str, column: str, numbers: Sequence[int]
 ) -> Iterator[list[tuple[int, Any]]]:
     """(number, column) rows of a table, so many at a time."""
-    for first in range(0, len(numbers), CHUNK):
+    for first in connection.deadline.watch(range(0, len(numbers), CHUNK)):
         some = numbers[first : first + CHUNK]
         marks = ", ".join("?" * len(some))
         yield connection.execute(f"SELECT id, {column} FROM {table} WHERE id IN ({marks})", some).fetchall()  # noqa: S608  # table and column are this program's own
@@ -247,11 +273,10 @@ class Samples:
         totals: dict[int, int] = {}
         if selection.span_ids or selection.trace_ids:
             for entries in self._span_entries(connection, selection):
-                connection.deadline.check()
                 add_entries(totals, entries)
             return totals
         for block in self._blocks.totals(connection, self._profiles(connection, selection)):
-            for stack, value in block.items():
+            for stack, value in connection.deadline.watch(block.items(), PIECE):
                 totals[stack] = totals.get(stack, 0) + value
         return totals
 
@@ -259,11 +284,12 @@ class Samples:
         """The entries of spans or traces."""
         column = "span_id" if selection.span_ids else "trace_id"
         only = f" AND profile IN ({', '.join(map(str, selection.profiles))})" if selection.profiles else ""
-        for identifier in selection.span_ids or selection.trace_ids:
-            for series, entries in connection.execute(
+        for identifier in connection.deadline.watch(selection.span_ids or selection.trace_ids):
+            rows = connection.execute(
                 f"SELECT series, entries FROM span_samples WHERE {column} = ? AND time_ms BETWEEN ? AND ?{only}",  # noqa: S608  # one of two columns, and numbers
                 (identifier, selection.start_ms, selection.end_ms),
-            ):
+            )
+            for series, entries in connection.deadline.watch(rows):
                 profile_type, labels = self.series.get(connection, series)
                 if profile_type == selection.profile_type and selection.selector.matches(labels):
                     yield entries
@@ -278,7 +304,7 @@ class Samples:
                 f"SELECT id FROM profiles WHERE series = ? AND time_ms BETWEEN ? AND ?{only}",  # noqa: S608  # numbers
                 (series, selection.start_ms, selection.end_ms),
             )
-            numbers += [number for (number,) in rows]
+            numbers += [number for (number,) in connection.deadline.watch(rows, PIECE)]
         return sorted(numbers)
 
     def _series_rows(
@@ -324,4 +350,4 @@ class Samples:
         """The call tree of a selection."""
         totals = self.totals(connection, selection)
         names = self.stacks.names(connection, list(totals))
-        return build((names[number], value) for number, value in totals.items())
+        return build(((names[number], value) for number, value in totals.items()), connection.deadline)

@@ -8,6 +8,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.flamegraph import flamegraph
@@ -22,7 +23,7 @@ from spanprofiles.embedded.pyroscope.queries import (
 from spanprofiles.embedded.pyroscope.selector import Selector
 from spanprofiles.embedded.pyroscope.timeseries import chosen, step_of, timeline
 from spanprofiles.embedded.store.database import Database
-from spanprofiles.embedded.web import json_answer
+from spanprofiles.embedded.web import written_answer
 
 RELATIVE = re.compile(r"now(?:-([0-9]{1,9})(s|m|h|d|w|M|y))?")
 DIGITS = re.compile(r"[0-9]{1,20}")
@@ -93,22 +94,25 @@ class Render:
         selection = Selection(profile_type, selector, start_ms, end_ms)
         connection = self._database.reader()
         limit = request.args.get("max-nodes") or request.args.get("maxNodes") or ""
-        graph = flamegraph(self._samples.tree(connection, selection), int(limit) if DIGITS.fullmatch(limit) else 0)
-        return json_answer(
+        tree = self._samples.tree(connection, selection)
+        graph = flamegraph(tree, int(limit) if DIGITS.fullmatch(limit) else 0, connection.deadline)
+        writer = JsonWriter(connection.deadline)
+        return written_answer(
+            writer,
             {
                 "version": 1,
                 "flamebearer": {
-                    "names": list(graph.names),
-                    "levels": [list(level.values) for level in graph.levels],
+                    "names": iter(graph.names),
+                    "levels": (list(level.values) for level in graph.levels),
                     "numTicks": graph.total,
                     "maxSelf": graph.max_self,
                 },
                 "metadata": _metadata(profile_type),
             }
-            | self._timelines(selection, request.args.getlist("groupBy"))
+            | self._timelines(selection, request.args.getlist("groupBy"), writer),
         )
 
-    def _timelines(self, selection: Selection, group_by: list[str]) -> dict[str, Any]:
+    def _timelines(self, selection: Selection, group_by: list[str], writer: JsonWriter) -> dict[str, Any]:
         step = step_seconds(selection.start_ms, selection.end_ms)
         groups: dict[str, dict[int, int]] = {}
         for labels, time_ms, total in self._samples.profile_totals(self._database.reader(), selection):
@@ -120,7 +124,9 @@ class Render:
         bounds = (selection.start_ms, selection.end_ms, step)
         return {
             "timeline": timeline(whole, *bounds),
-            "groups": {name: timeline(points, *bounds) for name, points in groups.items()} if group_by else None,
+            "groups": {name: writer.written(timeline(points, *bounds)) for name, points in groups.items()}
+            if group_by
+            else None,
             "heatmap": None,
         }
 
@@ -132,7 +138,7 @@ class Render:
         if label != "__name__":
             return ConnectError("missing time range in the query").response()
         types = self._labels.profile_types(message("ProfileTypesRequest"))
-        return json_answer([kind.ID for kind in types.profile_types])
+        return written_answer(JsonWriter(self._database.deadline), (kind.ID for kind in types.profile_types))
 
 
 def _metadata(profile_type: str) -> dict[str, Any]:

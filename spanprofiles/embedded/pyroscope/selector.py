@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spanprofiles.embedded.caching import ByteCache
 from spanprofiles.embedded.patterns import Pattern, PatternError, compile_pattern
+from spanprofiles.embedded.pyroscope.limits import MATCHERS_LIMIT, SELECTOR_LENGTH_LIMIT
 from spanprofiles.embedded.quoting import QuotingError, unquote
 
-LENGTH_LIMIT = 64 * 1024
+CACHE_BYTES, BYTES_A_CHARACTER = 4 * 1024 * 1024, 64
+"""How much memory parsed selectors may take, and about how much each character of one takes, at most."""
 
 
 class SelectorError(Exception):
@@ -83,17 +86,27 @@ def _matcher(text: str, tree: Any) -> Matcher:  # a lark tree
     return Matcher(name, str(operator), plain, pattern)
 
 
-@functools.lru_cache(maxsize=256)
+_parsed: ByteCache[str, Selector] = ByteCache(CACHE_BYTES)
+
+
 def parse_selector(text: str) -> Selector:
     """Parse a selector.
 
     Raises:
-        SelectorError: it is not one; the message has line and column.
+        SelectorError: it is not one, which the message says with line and column, or is too large.
     """
+    selector = _parsed.get(text)
+    if selector is None:
+        selector = _parse(text)
+        _parsed.put(text, selector, len(text) * BYTES_A_CHARACTER)
+    return selector
+
+
+def _parse(text: str) -> Selector:
     from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
-    if len(text) > LENGTH_LIMIT:
-        raise SelectorError(f"the selector is longer than {LENGTH_LIMIT} characters")
+    if len(text) > SELECTOR_LENGTH_LIMIT:
+        raise SelectorError(f"the selector is longer than {SELECTOR_LENGTH_LIMIT} characters")
     try:
         tree = _parser().parse(text)
     except UnexpectedToken as error:
@@ -108,6 +121,8 @@ def parse_selector(text: str) -> Selector:
         ) from error
     except UnexpectedInput as error:
         raise SelectorError(f"parse error: {error}") from error
+    if len(tree.children) > MATCHERS_LIMIT:
+        raise SelectorError(f"the selector has more than {MATCHERS_LIMIT} comparisons")
     matchers = []
     for child in tree.children:
         if hasattr(child, "data"):

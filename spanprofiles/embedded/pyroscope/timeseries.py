@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Any
 
+from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labelqueries import pairs
+from spanprofiles.embedded.pyroscope.limits import GROUP_LIMIT
 from spanprofiles.embedded.pyroscope.queries import Samples, Selection, profile_uuid, step_ms
 from spanprofiles.embedded.store.database import Database
 
 Labels = tuple[tuple[str, str], ...]
 BUCKETS = 20
+FEW = 16
+"""How many values are put into buckets between two looks at the clock."""
+TOTAL = attrgetter("total")
 UNKNOWN = "rpc error: code = Unknown desc = "
 INDIVIDUAL, SPAN = 1, 2
 EXEMPLARS_INDIVIDUAL, EXEMPLARS_SPAN = 2, 3
 
 
-def chosen(labels: dict[str, str], names: Iterable[str]) -> Labels:
+def names_of(group_by: Sequence[str]) -> frozenset[str]:
+    """The labels that a question groups by.
+
+    Raises:
+        ConnectError: they are too many.
+    """
+    names = frozenset(group_by)
+    if len(names) > GROUP_LIMIT:
+        raise ConnectError(f"more than {GROUP_LIMIT} labels to group by: ask for fewer")
+    return names
+
+
+def chosen(labels: dict[str, str], names: Collection[str]) -> Labels:
     """The labels of some names that a series has."""
-    return tuple((name, labels[name]) for name in sorted(set(names)) if name in labels)
+    return tuple(sorted((name, value) for name, value in labels.items() if name in names))
 
 
 def step_of(time_ms: int, start_ms: int, step: int) -> int:
@@ -40,17 +58,18 @@ class TimeSeries:
     def select(self, request: Any) -> Any:  # messages of the schema, here and below
         """`SelectSeries`: the sum of each step and group, the largest group first; a profile as example."""
         selection = Selection.of(request)
-        step = step_ms(request.step)
+        step, names = step_ms(request.step), names_of(request.group_by)
+        connection = self._database.reader()
         sums: dict[Labels, dict[int, int]] = {}
         best: dict[tuple[Labels, int], Cell] = {}
-        for labels, time_ms, number, _, total in self._samples.individual_totals(self._database.reader(), selection):
+        for labels, time_ms, number, _, total in self._samples.individual_totals(connection, selection):
             end = step_of(time_ms, selection.start_ms, step)
             if end <= selection.end_ms:
-                group = chosen(labels, request.group_by)
+                group = chosen(labels, names)
                 points = sums.setdefault(group, {})
                 points[end] = points.get(end, 0) + total
                 if (group, end) not in best or best[group, end].total < total:
-                    rest = {name: value for name, value in labels.items() if name not in request.group_by}
+                    rest = {name: value for name, value in labels.items() if name not in names}
                     best[group, end] = Cell(time_ms, number, b"", total, rest, is_profile=True)
         ordered = sorted(sums.items(), key=lambda item: (-sum(item[1].values()), item[0]))
         limit = request.limit if request.limit > 0 else len(ordered)
@@ -68,29 +87,31 @@ class TimeSeries:
                             timestamp=at,
                             exemplars=[best[group, at].exemplar()] if with_exemplars else [],
                         )
-                        for at in sorted(points)
+                        for at in connection.deadline.watch(sorted(points))
                     ],
                 )
-                for group, points in ordered[:limit]
+                for group, points in connection.deadline.watch(ordered[:limit])
             ],
         )
 
     def heatmap(self, request: Any) -> Any:
         """`SelectHeatmap`: how many spans, or profiles, have how much, with an example of each cell."""
         selection = Selection.of(request)
-        step = step_ms(request.step)
+        step, names = step_ms(request.step), names_of(request.group_by)
+        connection = self._database.reader()
         _check_heatmap(request.query_type, request.exemplar_type)
         groups: dict[Labels, dict[tuple[int, bytes, bytes], Cell]] = {}
         found = self._samples.span_totals if request.query_type == SPAN else self._samples.individual_totals
-        for labels, time_ms, span_id, trace_id, total in found(self._database.reader(), selection):
-            group = groups.setdefault(chosen(labels, request.group_by), {})
+        for labels, time_ms, span_id, trace_id, total in found(connection, selection):
+            group = groups.setdefault(chosen(labels, names), {})
             key = (time_ms, span_id, trace_id)
-            rest = {name: value for name, value in labels.items() if name not in request.group_by}
+            rest = {name: value for name, value in labels.items() if name not in names}
             if key in group:
                 group[key].add(total, rest)
             else:
                 group[key] = Cell(time_ms, span_id, trace_id, total, rest, request.query_type == INDIVIDUAL)
-        series = _heatmap_series(groups, selection, step, with_exemplars=request.exemplar_type > 1)
+        with_exemplars = request.exemplar_type > 1
+        series = _heatmap_series(groups, selection, step, connection.deadline, with_exemplars=with_exemplars)
         limit = request.limit if request.limit > 0 else len(series)
         if limit < len(series):
             series.sort(key=lambda one: -sum(count for slot in one.slots for count in slot.counts))
@@ -155,23 +176,24 @@ def _heatmap_series(
     groups: dict[Labels, dict[tuple[int, bytes, bytes], Cell]],
     selection: Selection,
     step: int,
+    deadline: Deadline,
     *,
     with_exemplars: bool,
 ) -> list[Any]:
-    totals = [cell.total for group in groups.values() for cell in group.values()]
+    totals = [cell.total for group in deadline.watch(groups.values()) for cell in group.values()]
     if not totals:
         return []
     lows, bucket = _bounds(totals)
     last = step_of(selection.end_ms, selection.start_ms, step)
     series = []
-    for labels, group in sorted(groups.items()):
+    for labels, group in deadline.watch(sorted(groups.items(), key=itemgetter(0))):
         slots: dict[int, dict[int, list[Cell]]] = {}
-        for cell in group.values():
+        for cell in deadline.watch(group.values(), FEW):
             at = min(step_of(cell.time_ms, selection.start_ms, step), last)
             slots.setdefault(at, {}).setdefault(bucket(cell.total), []).append(cell)
         made = []
-        for at, buckets in sorted(slots.items()):
-            best = [max(cells, key=lambda cell: cell.total) for _, cells in sorted(buckets.items())]
+        for at, buckets in deadline.watch(sorted(slots.items(), key=itemgetter(0))):
+            best = [max(cells, key=TOTAL) for _, cells in sorted(buckets.items(), key=itemgetter(0))]
             made.append(
                 message(
                     "HeatmapSlot",
