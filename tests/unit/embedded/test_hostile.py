@@ -1,19 +1,15 @@
-"""Ten thousand malformed requests, and the worst of each kind: refused, with nothing stored and nothing broken."""
+"""Malformed requests by the thousand, and the worst of each kind: refused, with nothing stored and nothing broken."""
 
 from __future__ import annotations
 
 import errno
 import gzip
-import http.client
 import json
 import socket
 import time
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit
 
-import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,13 +24,9 @@ from spanprofiles.embedded.tempo.application import parse_trace_id
 from spanprofiles.embedded.tempo.parameters import Search
 from spanprofiles.embedded.web import AnswerError, plain_json
 from tests.conformance.pair import Pair, running_pair
-from tests.unit.embedded.hostile import JSON, NOW_S, OTLP, PROTOBUF, HostileRequest, Hostility
-from tests.unit.embedded.test_process import export_of, spans_of
+from tests.unit.embedded.bombardment import ANSWER_SECONDS, GROWTH_LIMIT, MEBIBYTE, assert_well, bombard, memory
+from tests.unit.embedded.hostile import JSON, NOW_S, OTLP, PROTOBUF
 
-REQUESTS, SENDERS = 10_000, 4
-MEBIBYTE = 2**20
-GROWTH_LIMIT = 80 * MEBIBYTE
-ANSWER_SECONDS = 10.0
 CALL = "/querier.v1.QuerierService/"
 LONG_PATTERN = "(a*)*" * 200 + "b"
 
@@ -45,88 +37,8 @@ def pair() -> Iterator[Pair]:
         yield running
 
 
-class Sender:
-    """One client with a connection that it keeps, and what was answered."""
-
-    def __init__(self, pair: Pair, seed: int) -> None:
-        self._pair = pair
-        self._hostility = Hostility(seed)
-        self._connections: dict[str, http.client.HTTPConnection] = {}
-        self.statuses: Counter[int] = Counter()
-        self.refused: list[str] = []
-        self.wrong: list[tuple[HostileRequest, int, bytes]] = []
-
-    def send(self, count: int) -> None:
-        """Send so many requests."""
-        for _ in range(count):
-            request = self._hostility.request()
-            status, body = self._answer(request)
-            self.statuses[status] += 1
-            if status >= 500 and not _is_the_real_servers(request, status, body):
-                self.wrong.append((request, status, body))
-            if request.trace and status != 200:
-                self.refused.append(request.trace)
-
-    def found(self) -> list[str]:
-        """The traces that were refused and are there nevertheless."""
-        looks = {trace: HostileRequest("tempo", "GET", f"/api/traces/{trace}") for trace in self.refused}
-        return [trace for trace, look in looks.items() if self._answer(look)[0] != 404]
-
-    def close(self) -> None:
-        for connection in self._connections.values():
-            connection.close()
-
-    def _answer(self, request: HostileRequest) -> tuple[int, bytes]:
-        connection = self._connections.get(request.port)
-        if connection is None:
-            parts = urlsplit(self._pair.urls[request.port])
-            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
-            self._connections[request.port] = connection
-        headers = {name: value.encode().decode("latin-1") for name, value in request.headers.items()}
-        connection.request(request.method, request.path, request.body, headers)
-        response = connection.getresponse()
-        return response.status, response.read()
-
-
-def _is_the_real_servers(request: HostileRequest, status: int, body: bytes) -> bool:
-    """Whether a 5xx is one that a real Pyroscope gives.
-
-    It gives 500 for IDs that are none and for damaged compression in a push, 501 for an encoding that it does not know.
-    """
-    if request.port != "pyroscope" or status not in {500, 501}:
-        return False
-    return bool(json.loads(body).get("code") == ("unknown" if status == 500 else "unimplemented"))
-
-
-def memory(pair: Pair) -> int:
-    """Resident memory in bytes."""
-    resident: int = psutil.Process(pair.process.pid).memory_info().rss
-    return resident
-
-
-def test_ten_thousand_malformed_requests_are_refused_and_leave_nothing_behind(pair: Pair) -> None:
-    warm = Sender(pair, 999)
-    warm.send(300)
-    warm.close()
-    before = memory(pair)
-    senders = [Sender(pair, seed) for seed in range(SENDERS)]
-    with ThreadPoolExecutor(SENDERS) as pool:
-        list(pool.map(lambda sender: sender.send(REQUESTS // SENDERS), senders))
-    assert [sender.wrong for sender in senders] == [[]] * SENDERS
-    assert sum(sum(sender.statuses.values()) for sender in senders) == REQUESTS
-    assert sum(len(sender.refused) for sender in senders) > 1_000
-    assert [sender.found() for sender in senders] == [[]] * SENDERS
-    for sender in senders:
-        sender.close()
-    assert memory(pair) - before < GROWTH_LIMIT
-    assert_well(pair)
-
-
-def assert_well(pair: Pair) -> None:
-    """A good export is taken and found: what came before did no harm."""
-    status, _ = pair.send("otlp-http", "POST", "/v1/traces", export_of(7, 3), {"Content-Type": JSON})
-    assert status == 200
-    assert spans_of(pair, 7) == 3
+def test_a_thousand_malformed_requests_are_refused_and_leave_nothing_behind(pair: Pair) -> None:
+    bombard(pair, 1_000)
 
 
 BOMB = gzip.compress(b"\0" * (100 * MEBIBYTE), 9)
