@@ -3,21 +3,31 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BACKEND ?= embedded
-# Tests wait for uploads more than they compute: more of them than processors at once.
-WORKERS ?= 4
 LOCKED := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10
+# Tests wait for uploads as well as compute: more of them than processors at once.
+WORKERS ?= 3
+# Some tests run make: that one is nobody's part, and has none of these flags.
+PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
+# Runs targets side by side. Each one's output stands together, where this make can do that; all run, whichever fails.
+PARTS = $(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2; exit 1; }
 
-.PHONY: help install demo up down test lint types imports unit integration slow grafana bench lock clean
+# Tests start programs by the hundred: without bytecode each would compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help install demo up down test lint types imports unit integration
+.PHONY: slow processor integration-slow browser grafana bench lock clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
-	@echo "make test     lint, types, import rules, unit tests, integration tests"
-	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
+	@echo "make test     lint, types, import rules, unit tests, integration tests: side by side, in 2 minutes"
+	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium: in 5 minutes"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/figures.md has the other figures' commands"
 	@echo "make install  make .venv from the two locks (the others do it first)"
 	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
+	@echo "make processor, integration-slow, browser: the parts of make slow"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
 
 # A stamp of what is installed: first pip itself, by the pip that Python brings, whatever its age; then all else. A change
@@ -41,7 +51,9 @@ demo: install
 up down:
 	@$(PYTHON) -m spanprofiles.stack $@
 
-test: lint types imports unit integration
+# The tests that wait for uploads leave the processors to those that compute.
+test: install
+	+@$(PARTS) integration unit types lint imports || $(FAILED)
 
 lint: install
 	$(BIN)/ruff check .
@@ -54,20 +66,27 @@ imports: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/unit tests/conformance
+	$(PYTEST) -n $(WORKERS) --dist worksteal tests/unit tests/conformance
 
 integration: install
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow" tests/integration --span-profiles-backend=$(BACKEND)
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow" tests/integration --span-profiles-backend=$(BACKEND)
 
 # What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser.
 slow: install
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/processor
-	$(BIN)/pytest -n 2 --dist loadfile -m slow tests/integration
-	$(BIN)/pytest tests/browser
+	+@$(PARTS) integration-slow browser processor || $(FAILED)
+
+processor: install
+	$(PYTEST) -n 2 --dist worksteal tests/processor
+
+integration-slow: install
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m slow tests/integration
+
+browser: install
+	$(PYTEST) tests/browser
 
 # The button in a real Grafana, pressed in a real browser. Needs Docker with Compose 2, and Chromium.
 grafana: install
-	$(BIN)/pytest -m grafana tests/browser --span-profiles-backend=compose
+	$(PYTEST) -m grafana tests/browser --span-profiles-backend=compose
 
 bench: install
 	$(BIN)/python bench/first_flamegraph.py

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,15 +18,26 @@ from spanprofiles.model import Endpoints
 pytest_plugins = ["pytester"]
 
 PROJECT = Path(__file__).parents[2] / "foreign_project"
+SETTINGS = [f"SPAN_PROFILES_{name}" for name in ("BACKEND", "TEMPO_URL", "PYROSCOPE_URL", "OTLP_URL")]
 
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    for variable in ("BACKEND", "TEMPO_URL", "PYROSCOPE_URL", "OTLP_URL"):
-        monkeypatch.delenv(f"SPAN_PROFILES_{variable}", raising=False)
+    for variable in SETTINGS:
+        monkeypatch.delenv(variable, raising=False)
     for source in PROJECT.glob("*.py"):
         shutil.copy(source, pytester.path)
     return pytester
+
+
+@pytest.fixture(scope="module")
+def external(embedded_pair: Endpoints) -> list[str]:
+    """The options that let a run use the pair of this one."""
+    return [
+        f"--span-profiles-tempo-url={embedded_pair.tempo}",
+        f"--span-profiles-pyroscope-url={embedded_pair.pyroscope}",
+        f"--span-profiles-otlp-url={embedded_pair.otlp_http}",
+    ]
 
 
 def test_its_test_passes_where_the_link_works(project: pytest.Pytester) -> None:
@@ -33,11 +48,11 @@ def test_its_test_passes_where_the_link_works(project: pytest.Pytester) -> None:
 
 
 def test_its_test_fails_where_a_hop_is_broken_and_says_which(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    project: pytest.Pytester, external: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BOOKSHOP_WITHOUT_PROCESSOR", "1")
 
-    result = project.runpytest_subprocess("--span-profiles-timeout=6")
+    result = project.runpytest_inprocess("--span-profiles-timeout=6", *external)
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -50,19 +65,11 @@ def test_its_test_fails_where_a_hop_is_broken_and_says_which(
     )
 
 
-def test_a_wrong_claim_prints_the_samples_that_were_there(project: pytest.Pytester) -> None:
-    claim = (project.path / "test_bookshop.py").read_text().replace('"edit_distance"', '"no_such_function"')
-    (project.path / "test_bookshop.py").write_text(claim)
-
-    result = project.runpytest_subprocess("--span-profiles-pictures=pictures")
-
-    result.assert_outcomes(failed=1)
-    (picture,) = (project.path / "pictures").glob("*.svg")
-    assert "edit_distance" in picture.read_text(encoding="utf-8")
-    result.stdout.fnmatch_lines(
-        ["*assert 0.0 > 0.5*", "*- span profiles -*", "samples of profile ID *", "*edit_distance*"]
-    )
-
+WRONG = """
+def test_alone(shop, span_profiles):
+    span = span_profiles.linked_span(shop.get("/search?title=wite+wale"))
+    assert span.flamegraph.share("no_such_function") > 0.5
+"""
 
 MERGED = """
 def test_together(shop, span_profiles):
@@ -74,7 +81,7 @@ def test_one_after_another(shop, span_profiles):
     linked = (span_profiles.linked_span(shop.get("/search?title=wite+wale")) for _ in range(2))
     assert span_profiles.merged(one.trace_id for one in linked).share("no_such_function") > 0.5
 
-def test_alone(shop, span_profiles):
+def test_one(shop, span_profiles):
     span_profiles.merged(shop.get("/search?title=wite+wale"))
 
 def test_none(span_profiles):
@@ -82,25 +89,77 @@ def test_none(span_profiles):
 """
 
 
-def test_a_wrong_claim_about_several_requests_prints_their_samples_merged(project: pytest.Pytester) -> None:
-    (project.path / "test_bookshop.py").write_text(MERGED)
+@dataclass(frozen=True)
+class Run:
+    """What came of the project's tests, and of wrong ones beside them.
 
-    result = project.runpytest_subprocess("--span-profiles-pictures=pictures")
+    Attributes:
+        folder: where pytest was started, which is not where the tests are.
+        lines: what it printed.
+    """
 
-    result.assert_outcomes(failed=4)
-    (picture,) = (project.path / "pictures").glob("test_together-merged-*.svg")
-    assert "edit_distance" in picture.read_text(encoding="utf-8")
-    (picture,) = (project.path / "pictures").glob("test_one_after_another-merged-*.svg")
-    assert "edit_distance" in picture.read_text(encoding="utf-8")
-    result.stdout.fnmatch_lines(["*assert 0.0 > 0.5*", "samples of 2 requests, merged; *", "*edit_distance*"])
-    result.stdout.fnmatch_lines(["*TypeError: merged takes several requests: merged(*; linked_span is for one"])
-    result.stdout.fnmatch_lines(["*ValueError: there are no requests, so there is nothing to merge"])
+    folder: Path
+    lines: list[str]
+
+    @property
+    def stdout(self) -> pytest.LineMatcher:
+        return pytest.LineMatcher(self.lines)
+
+    def picture_of(self, test: str) -> str:
+        (picture,) = (self.folder / "pictures").glob(f"{test}-*.svg")
+        return picture.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, external: list[str]) -> Run:
+    """One run for all that these tests claim: each one starts the app."""
+    project, folder = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("elsewhere")
+    for source in PROJECT.glob("*.py"):
+        shutil.copy(source, project)
+    (project / "test_wrong.py").write_text(WRONG)
+    (project / "test_merged.py").write_text(MERGED)
+    where = [f"--rootdir={project}", str(project)]
+    command = [sys.executable, "-m", "pytest", *where, *external, "--span-profiles-pictures=pictures"]
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    return Run(folder, done.stdout.splitlines())
+
+
+def test_its_app_is_found_from_wherever_pytest_is_started(elsewhere: Run) -> None:
+    elsewhere.stdout.fnmatch_lines(["*test_bookshop.py .*", "*= 5 failed, 1 passed in *"])
+
+
+def test_an_external_backend_with_a_place_for_traces_is_used(elsewhere: Run) -> None:
+    elsewhere.stdout.fnmatch_lines(["span profiles: external backend (picked by auto)"])
+    elsewhere.stdout.no_fnmatch_line("*has no address*")
+
+
+def test_a_wrong_claim_prints_the_samples_that_were_there(elsewhere: Run) -> None:
+    assert "edit_distance" in elsewhere.picture_of("test_alone")
+    elsewhere.stdout.fnmatch_lines(
+        ["*_ test_alone _*", "*assert 0.0 > 0.5*", "*- span profiles -*", "samples of profile ID *", "*edit_distance*"]
+    )
+
+
+@pytest.mark.parametrize("test", ["test_together", "test_one_after_another"])
+def test_a_wrong_claim_about_several_requests_prints_their_samples_merged(elsewhere: Run, test: str) -> None:
+    assert "edit_distance" in elsewhere.picture_of(f"{test}-merged")
+    elsewhere.stdout.fnmatch_lines(
+        [f"*_ {test} _*", "*assert 0.0 > 0.5*", "samples of 2 requests, merged; *", "*edit_distance*"]
+    )
+
+
+def test_one_request_or_none_is_nothing_to_merge_and_is_told_so(elsewhere: Run) -> None:
+    elsewhere.stdout.fnmatch_lines(["*TypeError: merged takes several requests: merged(*; linked_span is for one"])
+    elsewhere.stdout.fnmatch_lines(["*ValueError: there are no requests, so there is nothing to merge"])
 
 
 def test_an_app_that_does_not_start_fails_with_its_last_words(project: pytest.Pytester) -> None:
     (project.path / "bookshop.py").write_text("raise SystemExit('no books today')\n")
 
-    result = project.runpytest_subprocess()
+    result = project.runpytest_inprocess()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["the app under test does not answer at *with exit code 1*", "*| no books today"])
@@ -109,7 +168,7 @@ def test_an_app_that_does_not_start_fails_with_its_last_words(project: pytest.Py
 
 
 def test_an_unknown_backend_is_refused_before_any_test(project: pytest.Pytester) -> None:
-    result = project.runpytest_subprocess("--span-profiles-backend=cloud")
+    result = project.runpytest_inprocess("--span-profiles-backend=cloud")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*there is no backend 'cloud': choose one of *embedded, *external*"])
@@ -118,7 +177,7 @@ def test_an_unknown_backend_is_refused_before_any_test(project: pytest.Pytester)
 def test_an_external_backend_that_is_not_there_is_named(project: pytest.Pytester) -> None:
     address = "http://127.0.0.1:9"
 
-    result = project.runpytest_subprocess(
+    result = project.runpytest_inprocess(
         f"--span-profiles-tempo-url={address}", f"--span-profiles-pyroscope-url={address}"
     )
 
@@ -135,7 +194,7 @@ def test_an_external_backend_without_a_place_for_traces_is_refused_with_the_opti
     for variable in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         monkeypatch.delenv(variable, raising=False)
 
-    result = project.runpytest_subprocess(
+    result = project.runpytest_inprocess(
         f"--span-profiles-tempo-url={embedded_pair.tempo}",
         f"--span-profiles-pyroscope-url={embedded_pair.pyroscope}",
         *backend,
@@ -144,29 +203,6 @@ def test_an_external_backend_without_a_place_for_traces_is_refused_with_the_opti
     result.assert_outcomes(errors=1)
     refusal = "*the external backend has no address for the traces *: give --span-profiles-otlp-url *OTLP_URL*"
     result.stdout.fnmatch_lines([f"span profiles: {refusal}", "*ERROR at setup of *", refusal])
-
-
-def test_an_external_backend_with_a_place_for_traces_is_used(
-    project: pytest.Pytester, embedded_pair: Endpoints
-) -> None:
-    result = project.runpytest_subprocess(
-        f"--span-profiles-tempo-url={embedded_pair.tempo}",
-        f"--span-profiles-pyroscope-url={embedded_pair.pyroscope}",
-        f"--span-profiles-otlp-url={embedded_pair.otlp_http}",
-    )
-
-    result.assert_outcomes(passed=1)
-    result.stdout.no_fnmatch_line("*has no address*")
-
-
-def test_its_app_is_found_from_wherever_pytest_is_started(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-
-    project.runpytest_subprocess(f"--rootdir={project.path}", str(project.path)).assert_outcomes(passed=1)
 
 
 _WITHOUT_FIXTURES = """
@@ -194,14 +230,14 @@ def test_a_project_that_does_not_use_the_plugin_is_left_alone(
 def test_a_failing_test_that_does_not_use_the_plugin_has_no_report_of_it(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_something_else(): assert 1 + 1 == 3")
 
-    result = pytester.runpytest_subprocess()
+    result = pytester.runpytest_inprocess()
 
     result.assert_outcomes(failed=1)
     result.stdout.no_fnmatch_line("*span profiles*")
 
 
 def test_the_options_are_in_the_help_with_every_backend(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_subprocess("--help")
+    result = pytester.runpytest_inprocess("--help")
 
     result.stdout.fnmatch_lines(["span profiles:", "*--span-profiles-backend=*", "*SPAN_PROFILES_BACKEND*"])
     words = set(re.findall(r"\w+", str(result.stdout).partition("span profiles:")[2].partition("TEMPO_URL")[0]))

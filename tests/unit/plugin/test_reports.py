@@ -77,7 +77,7 @@ def test_a_claim_about_an_app_that_has_crashed_says_so_at_once(suite: pytest.Pyt
     )
     began = time.monotonic()
 
-    result = suite.runpytest_subprocess("--span-profiles-timeout=300")
+    result = suite.runpytest_inprocess("--span-profiles-timeout=300")
 
     assert time.monotonic() - began < 100
     result.assert_outcomes(failed=1)
@@ -101,7 +101,7 @@ def test_the_log_of_an_app_is_shown_where_a_test_of_it_fails_and_nowhere_else(su
         """
     )
 
-    result = suite.runpytest_subprocess("--span-profiles-logs=logs")
+    result = suite.runpytest_inprocess("--span-profiles-logs=logs")
 
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
@@ -128,7 +128,7 @@ def test_fixtures_of_one_name_in_two_folders_are_two_askers(suite: pytest.Pytest
         )
         (suite.path / folder / f"test_{folder}.py").write_text("def test_of_it(app): assert app is None\n")
 
-    result = suite.runpytest_subprocess("--span-profiles-logs=logs")
+    result = suite.runpytest_inprocess("--span-profiles-logs=logs")
 
     result.assert_outcomes(failed=2)
     assert str(result.stdout).count("its last lines:") == 2
@@ -167,7 +167,7 @@ def test_every_traceback_of_an_app_is_shown_those_of_earlier_tests_as_such(suite
         """
     )
 
-    result = suite.runpytest_subprocess()
+    result = suite.runpytest_inprocess()
 
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
@@ -190,13 +190,13 @@ _TWO_FAILURES = """
 """
 
 
-@pytest.mark.parametrize("distributed", [[], ["-n", "2"]], ids=["alone", "distributed"])
+@pytest.mark.parametrize("distributed", [[], ["-n", "1"]], ids=["alone", "distributed"])
 def test_the_diagnosis_is_in_junits_file_as_properties_and_in_the_failures_text(
     suite: pytest.Pytester, distributed: list[str]
 ) -> None:
     suite.makepyfile(_TWO_FAILURES)
 
-    result = suite.runpytest_subprocess(
+    result = suite.runpytest_inprocess(
         "--junitxml=report.xml", "--span-profiles-pictures=pictures", "--span-profiles-timeout=3", *distributed
     )
 
@@ -219,7 +219,7 @@ def test_the_diagnosis_is_in_junits_file_as_properties_and_in_the_failures_text(
 def test_a_test_that_passes_has_no_such_properties(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_reads(sent, span_profiles): assert span_profiles.linked_span(sent('books'))")
 
-    suite.runpytest_subprocess("--junitxml=report.xml").assert_outcomes(passed=1)
+    suite.runpytest_inprocess("--junitxml=report.xml").assert_outcomes(passed=1)
 
     (case,) = _cases(suite)
     assert _properties(case) == {}
@@ -229,7 +229,7 @@ def test_an_app_that_does_not_start_has_its_log_in_junits_file(suite: pytest.Pyt
     (suite.path / "web_app.py").write_text("raise OSError('no shelf')")
     suite.makepyfile("def test_reads(shop): pass")
 
-    suite.runpytest_subprocess("--junitxml=report.xml").assert_outcomes(errors=1)
+    suite.runpytest_inprocess("--junitxml=report.xml").assert_outcomes(errors=1)
 
     (case,) = _cases(suite)
     text = case.find("error").text or ""  # type: ignore[union-attr]  # the test has one
@@ -248,7 +248,7 @@ def test_one_verdict_on_several_traces_is_said_once(suite: pytest.Pytester) -> N
         """
     )
 
-    result = suite.runpytest_subprocess("--junitxml=report.xml", "--span-profiles-timeout=2")
+    result = suite.runpytest_inprocess("--junitxml=report.xml", "--span-profiles-timeout=2")
 
     result.assert_outcomes(failed=1)
     text = str(result.stdout)
@@ -270,7 +270,7 @@ def test_a_trace_that_is_asked_about_twice_is_told_of_once(suite: pytest.Pyteste
         """
     )
 
-    result = suite.runpytest_subprocess()
+    result = suite.runpytest_inprocess()
 
     result.assert_outcomes(failed=1)
     assert str(result.stdout).count("GET /book  200.0 ms") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,26 +18,26 @@ from tests.unit.stack.reading import COMPOSE_FILE, ROOT, SETTINGS_FILE
 
 PROJECT = "span-profiles"
 
+#: A shell starts in a twentieth of the time that Python takes, and a start of the stack asks ten times.
 _PROGRAM = """\
-#!{python} -S
-import json, os, re, sys, time
-from pathlib import Path
-
-here = Path({folder!r})
-line = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-with (here / "calls").open("a") as file:
-    file.write(line + "\\n")
-calls = (here / "calls").read_text().splitlines()[:-1]
-for answer in json.loads((here / "answers.json").read_text()):
-    if re.search(answer["command"], line) and (
-        not answer["after"] or any(re.search(answer["after"], call) for call in calls)
-    ):
-        time.sleep(answer["seconds"])
-        sys.stdout.write(answer["out"])
-        sys.stderr.write(answer["err"])
-        sys.exit(answer["code"])
-sys.exit(0)
+#!/bin/sh
+line="${{0##*/}} $*"
+printf '%s\\n' "$line" >> {calls}
+called() {{
+    while read -r call; do
+        case "$call" in *"$1"*) return 0 ;; esac
+    done < {calls}
+    return 1
+}}
+{answers}
+exit 0
 """
+_ANSWER = """\
+case "$line" in {pattern})
+    if {condition}; then {action}; fi
+esac
+"""
+_SAYS = "printf %s {out}; printf %s {err} >&2; exit {code}"
 
 DOCKER = {"command": "^docker version", "out": "28.2.2\n"}
 COMPOSE_2 = {"command": "^docker compose version", "out": "2.40.3\n"}
@@ -69,7 +70,9 @@ class Machine:
 
     Attributes:
         folder: its files.
-        answers: what the programs answer; the first that fits is taken. Without one they succeed in silence.
+        answers: what the programs answer; the first that fits is taken. Without one they succeed in silence. Each has
+            the words of a `command`, behind `^` from its beginning on, and may have words of one that came `after`
+            which it holds, what it says as `out` and `err`, its `code`, or the `seconds` it hangs.
     """
 
     folder: Path
@@ -117,9 +120,7 @@ class Machine:
     def has(self, *programs: str) -> None:
         """Install programs of these names."""
         for name in programs:
-            path = self.bin / name
-            path.write_text(_PROGRAM.format(python=sys.executable, folder=str(self.folder)))
-            path.chmod(0o755)
+            (self.bin / name).touch()
 
     def answer(self, *answers: Mapping[str, Any]) -> None:
         """Let the programs answer so, before all that they were told so far."""
@@ -129,13 +130,17 @@ class Machine:
     def runs(self, *found: dict[str, Any]) -> None:
         """Let the stack have these containers once it was started."""
         self.answer(
-            {"command": "^docker ps --all", "after": r"compose\S* up", "out": "\n".join(one["Id"] for one in found)},
-            {"command": "^docker inspect", "after": r"compose\S* up", "out": json.dumps(found)},
+            {"command": "^docker ps --all", "after": "compose up", "out": "\n".join(one["Id"] for one in found)},
+            {"command": "^docker inspect", "after": "compose up", "out": json.dumps(found)},
         )
 
     def write_answers(self) -> None:
         """Let the programs know what to answer."""
-        (self.folder / "answers.json").write_text(json.dumps(self.answers))
+        calls = shlex.quote(str(self.folder / "calls"))
+        text = _PROGRAM.format(calls=calls, answers="".join(map(_in_shell, self.answers)))
+        for program in self.bin.iterdir():
+            program.write_text(text)
+            program.chmod(0o755)
 
     def make(self, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run what `make TARGET` runs, with a Python that has no package installed."""
@@ -151,6 +156,15 @@ class Machine:
             timeout=120,
             check=False,
         )
+
+
+def _in_shell(answer: Mapping[str, Any]) -> str:
+    command = answer["command"]
+    pattern = ("" if command.startswith("^") else "*") + shlex.quote(command.removeprefix("^")) + "*"
+    condition = f"called {shlex.quote(answer['after'])}" if answer["after"] else ":"
+    said = _SAYS.format(out=shlex.quote(answer["out"]), err=shlex.quote(answer["err"]), code=answer["code"])
+    action = f"exec /bin/sleep {answer['seconds']}" if answer["seconds"] else said
+    return _ANSWER.format(pattern=pattern, condition=condition, action=action)
 
 
 def machine_with_docker(folder: Path) -> Machine:
