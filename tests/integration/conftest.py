@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -73,14 +71,6 @@ def rideshare(regions: dict[str, TracedSession]) -> TracedSession:
 @pytest.fixture(scope="session")
 def region_without_cars(regions: dict[str, TracedSession]) -> TracedSession:
     return regions["ap-south"]
-
-
-@pytest.fixture(scope="module")
-def well_known_ports() -> Iterator[None]:
-    """Hold the demo's ports for a module: of two demos that start at once, both would find them free."""
-    with (Path(tempfile.gettempdir()) / "spanprofiles-demo-ports.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture

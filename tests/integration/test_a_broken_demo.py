@@ -13,7 +13,7 @@ import requests
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.linking import Waiting
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("well_known_ports")]
+pytestmark = pytest.mark.slow
 
 DEMO = [sys.executable, "-m", "spanprofiles", "demo", "--wait", "3"]
 START_S = 60
@@ -21,7 +21,7 @@ REGIONS = ("eu-north", "us-east", "ap-south")
 
 
 @pytest.fixture(scope="module")
-def broken_demo(well_known_ports: None) -> Iterator[ManagedProcess]:  # noqa: ARG001
+def broken_demo() -> Iterator[ManagedProcess]:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "RIDESHARE_FAULTS": "no-agent"}
     with ManagedProcess("the demo", DEMO, environment=environment) as demo:
         demo.wait_for_line(lambda line: "rides/s, linked: 0.0%" in line, START_S)

@@ -10,20 +10,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import pytest
 
 from spanprofiles.backends import ManagedProcess
+from spanprofiles.demo import one_at_a_time
 from spanprofiles.linking import Waiting
 from spanprofiles.model import parse_span_id, parse_trace_id
 
-pytestmark = pytest.mark.usefixtures("well_known_ports")
-
 DEMO = [sys.executable, "-m", "spanprofiles", "demo"]
 AS_A_BACKGROUND_JOB = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as a script's `&` does
-START_S = 60
+START_S = 180  # demos start one at a time, and other tests have theirs
+
+Printed = subprocess.CompletedProcess[str]
 
 
 def run_once(*options: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -34,15 +35,26 @@ def run_once(*options: str, environment: Mapping[str, str] | None = None) -> sub
 
 
 @contextmanager
-def listening_on(port: int) -> Iterator[None]:
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            other.bind(("127.0.0.1", port))
-            other.listen()
-        except OSError:
-            pass  # somebody else listens there: as good
+def listening_on(*ports: int) -> Iterator[None]:
+    """Take the ports. Where somebody else goes on listening there, that is as good."""
+    with ExitStack() as stack:
+        for port in ports:
+            for _ in Waiting(START_S).looks():
+                with one_at_a_time():  # no demo has found the port free and not yet taken it
+                    other = stack.enter_context(socket.socket())
+                    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    with suppress(OSError):
+                        other.bind(("127.0.0.1", port))
+                        other.listen()
+                        break
         yield
+
+
+@pytest.fixture(scope="module")
+def shown() -> Printed:
+    """What the demo prints on a machine where two of its ports are taken."""
+    with listening_on(3200, 5001):
+        return run_once()
 
 
 def test_once_ends_well_with_the_first_link_as_json() -> None:
@@ -58,14 +70,17 @@ def test_once_ends_well_with_the_first_link_as_json() -> None:
     assert 0 < link["seconds_to_first_flamegraph"] < START_S
 
 
-def test_once_shows_the_span_tree_and_the_flame_graph() -> None:
-    result = run_once()
+def test_once_shows_the_span_tree_and_the_flame_graph(shown: Printed) -> None:
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^GET /car .* ride-sharing-app, eu-north$", shown.stdout, re.MULTILINE)
+    assert re.search(r"└ span profile [0-9a-f]{16}: .* of CPU", shown.stdout)
+    assert re.search(r"▌.*find_nearest_vehicle", shown.stdout)
+    assert "verified" in shown.stdout
 
-    assert result.returncode == 0, result.stderr
-    assert re.search(r"^GET /car .* ride-sharing-app, eu-north$", result.stdout, re.MULTILINE)
-    assert re.search(r"└ span profile [0-9a-f]{16}: .* of CPU", result.stdout)
-    assert re.search(r"▌.*find_nearest_vehicle", result.stdout)
-    assert "verified" in result.stdout
+
+def test_a_busy_port_is_named_and_a_free_one_used(shown: Printed) -> None:
+    assert re.search(r"port 3200 \(tempo\) is taken by another program: using \d+", shown.stderr)
+    assert re.search(r"port 5001 \(eu-north\) is taken by another program: using \d+", shown.stderr)
 
 
 def test_once_fails_with_the_reason_where_the_link_is_broken() -> None:
@@ -98,20 +113,26 @@ def test_with_a_broken_hop_it_goes_on_for_the_doctor_to_be_asked() -> None:
 
 
 @pytest.mark.slow
-def test_two_that_start_at_the_same_moment_have_ports_and_rides_of_their_own() -> None:
+def test_two_that_start_at_the_same_moment_have_ports_and_rides_of_their_own_and_end_alone() -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with ExitStack() as stack:
-        demos = [stack.enter_context(ManagedProcess("a demo", DEMO, environment=environment)) for _ in range(2)]
+        demos = [
+            stack.enter_context(ManagedProcess("a demo", [*AS_A_BACKGROUND_JOB, *DEMO], environment=environment))
+            for _ in range(2)
+        ]
         for demo in demos:
             demo.wait_for_line(lambda line: re.search(r"rides/s, linked: \d", line) is not None, 2 * START_S)
         printed = ["\n".join(demo.output) for demo in demos]
         ports = [set(re.findall(r"http://127.0.0.1:(\d+)", text)) for text in printed]
         traces = [re.findall(r"^trace ([0-9a-f]{32})", text, re.MULTILINE) for text in printed]
         assert all(demo.is_running for demo in demos)
+        left = [end(demo, signal.SIGTERM) for demo in demos]
 
     assert len(ports[0]) >= 4, "two regions, the page and Locust"
     assert not ports[0] & ports[1]
     assert len({*traces[0], *traces[1]}) == 2
+    assert left == [[], []]
+    assert [demo.exit_code for demo in demos] == [0, 0]
 
 
 @pytest.mark.slow
@@ -142,15 +163,6 @@ def test_a_region_that_cannot_start_is_named_with_its_last_words() -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_busy_port_is_named_and_a_free_one_used() -> None:
-    with listening_on(3200), listening_on(5001):
-        result = run_once()
-
-    assert result.returncode == 0, result.stderr
-    assert re.search(r"port 3200 \(tempo\) is taken by another program: using \d+", result.stderr)
-    assert re.search(r"port 5001 \(eu-north\) is taken by another program: using \d+", result.stderr)
-
-
 def test_asked_to_end_again_and_again_it_ends_once() -> None:
     with ManagedProcess("the demo", DEMO, environment={**os.environ, "PYTHONUNBUFFERED": "1"}) as demo:
         demo.wait_for_line(lambda line: "servers answer" in line, START_S)
@@ -165,16 +177,12 @@ def test_asked_to_end_again_and_again_it_ends_once() -> None:
     assert demo.exit_code == 130, "what was asked for had not been shown yet"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_it_goes_on_with_a_live_line_until_it_is_stopped_and_leaves_no_process(number: signal.Signals) -> None:
+def test_it_goes_on_with_a_live_line_until_it_is_stopped_and_leaves_no_process() -> None:
     command = [*AS_A_BACKGROUND_JOB, *DEMO]
     with ManagedProcess("the demo", command, environment={**os.environ, "PYTHONUNBUFFERED": "1"}) as demo:
         lines = demo.wait_for_line(lambda line: re.search(r"rides/s, linked: .*of \d\d", line) is not None, START_S)
         started = psutil.Process(demo.pid).children(recursive=True)
-        os.kill(demo.pid, number)
-        demo.wait_for_line(lambda line: "all processes are stopped" in line, START_S)
-        assert any(not demo.is_running for _ in Waiting(30).looks())
-        _, left = psutil.wait_procs(started, timeout=30)
+        left = end(demo, signal.SIGINT)
 
     assert re.search(r"^\s+this ride again\s+.* show [0-9a-f]{32}", "\n".join(lines), re.MULTILINE)
     live = re.search(r"linked: (\d+\.\d)% of \d+, newest trace [0-9a-f]{32}", lines[-1])
@@ -183,3 +191,13 @@ def test_it_goes_on_with_a_live_line_until_it_is_stopped_and_leaves_no_process(n
     assert len(started) >= 9, "backend, three regions with a worker each, load, and a watcher"
     assert left == []
     assert demo.exit_code == 0
+
+
+def end(demo: ManagedProcess, number: signal.Signals) -> list[psutil.Process]:
+    """End a running demo by a signal, and give those of its processes that it leaves."""
+    started = psutil.Process(demo.pid).children(recursive=True)
+    os.kill(demo.pid, number)
+    demo.wait_for_line(lambda line: "all processes are stopped" in line, START_S)
+    assert any(not demo.is_running for _ in Waiting(30).looks())
+    left: list[psutil.Process] = psutil.wait_procs(started, timeout=30)[1]
+    return left

@@ -6,57 +6,18 @@ import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
 from spanprofiles.backends import ManagedProcess
-
-pytestmark = pytest.mark.usefixtures("well_known_ports")
-
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PATIENCE_S = 180
-
-needs_the_venv_of_make = pytest.mark.skipif(
-    Path(sys.prefix) != ROOT / ".venv", reason="the README's commands live in .venv, which `make install` makes"
-)
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-
-
-def commands() -> list[str]:
-    return [
-        line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")
-    ]
-
-
-@pytest.fixture(scope="module")
-def demo(well_known_ports: None) -> Iterator[tuple[ManagedProcess, list[str]]]:  # noqa: ARG001  # held meanwhile
-    """The demo as the README starts it, up to its first live line."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with ManagedProcess("make demo", ["make", "demo"], environment=environment, directory=ROOT) as process:
-        yield process, process.wait_for_line(lambda line: "rides/s" in line, PATIENCE_S)
-        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole foreground group
-        process.wait_for_line(lambda line: "all processes are stopped" in line, PATIENCE_S)
-
-
-def run(command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        shlex.split(command), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
+from tests.integration.readme import PATIENCE_S, README, ROOT, commands, needs_the_venv_of_make, run
 
 
 def test_every_command_of_the_readme_is_run_by_a_test() -> None:
     assert commands() == [
-        "make demo",
+        "make demo",  # this and the next three in test_the_readmes_demo.py
         ".venv/bin/spanprofiles verify http://127.0.0.1:5003/car",
         ".venv/bin/spanprofiles show TRACE_ID",
         "curl http://127.0.0.1:5001/scooter",
@@ -72,47 +33,6 @@ def test_every_command_of_the_readme_is_run_by_a_test() -> None:
         ".venv/bin/spanprofiles demo --once --fault slow-search",  # in test_demo.py
         "make bench",
     ]
-
-
-@needs_the_venv_of_make
-def test_make_demo_prints_what_the_readme_shows(demo: tuple[ManagedProcess, list[str]]) -> None:
-    printed = "\n".join(demo[1])
-
-    for line in blocks("text")[0].splitlines():
-        if line.strip() and not re.match(r" ▌| *\d+\.\d ms |GET |└|  \w+ +\d", line):
-            shape = re.sub(r"[0-9a-f]{16,32}|\\?\d+(\\\.\d+)?", lambda _: r"[0-9a-f.]+", re.escape(line))
-            shape = shape.replace(r"\ ms", r"\ m?s")
-            assert re.search(shape, printed), f"the demo prints nothing like: {line}"
-    for step in ("find_nearest_vehicle", "check_driver", "plan_route", "calculate_price", "great_circle_km"):
-        assert step in printed
-
-
-@needs_the_venv_of_make
-def test_the_commands_to_go_on_with_work_while_it_runs(demo: tuple[ManagedProcess, list[str]]) -> None:
-    printed = "\n".join(demo[1])
-    offered = dict(re.findall(r"^  (\S.*?)  +(\S.*)$", printed[printed.index("this ride again") - 2 :], re.MULTILINE))
-    verify, show = offered["one that two regions serve"], offered["this ride again"]
-    by_hand = offered["by hand"]
-
-    followed, shown = run(verify), run(show)
-    trace_id, *servers = show.split()[2:]
-    link = next(one for one in commands() if " link " in one).replace("TRACE_ID", trace_id)
-    linked = run(" ".join([link, "--uid tempo", *servers]))
-    doctor = next(one for one in commands() if " doctor " in one)
-    examined = run(" ".join([doctor, *servers]))
-    url = by_hand.removeprefix("curl ").strip("'")
-    answer = run(by_hand).stdout if shutil.which("curl") else requests.get(url, timeout=10).text
-
-    assert followed.returncode == 0, followed.stdout + followed.stderr
-    assert followed.stdout.count("└ span profile") == 2
-    assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert "└ span profile" in shown.stdout
-    assert '"ride_id"' in answer
-    assert linked.returncode == 0, linked.stdout + linked.stderr
-    assert "service_name=" in linked.stdout
-    assert examined.returncode == 0, examined.stdout + examined.stderr
-    if "is taken by another program" not in printed:
-        assert commands()[1:4] == [verify, re.sub(r"[0-9a-f]{32}", "TRACE_ID", show), by_hand.replace("'", "")]
 
 
 @needs_the_venv_of_make
@@ -151,6 +71,7 @@ def test_the_page_is_served_by_itself() -> None:
     assert "span profile" in page.text
 
 
+@pytest.mark.slow
 @needs_the_venv_of_make
 def test_make_bench_measures_and_says_against_what() -> None:
     (command,) = [line for line in run("make --dry-run bench").stdout.splitlines() if "bench/" in line]
@@ -186,7 +107,7 @@ def test_the_lines_that_matter_are_those_of_the_foreign_app() -> None:
 
 
 def test_every_option_of_the_plugin_is_in_the_readme_and_no_other() -> None:
-    help_text = run(f"{sys.executable} -m pytest --help").stdout
+    help_text = run(f"{sys.executable} -m pytest --help --rootdir=/ -c /dev/null /dev/null").stdout
 
     assert set(re.findall(r"--span-profiles-[a-z-]+", README)) == set(re.findall(r"--span-profiles-[a-z-]+", help_text))
 

@@ -1,0 +1,66 @@
+"""The demo prints what the README shows, and the commands it offers work while it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from spanprofiles.backends import ManagedProcess
+from tests.integration.readme import PATIENCE_S, ROOT, blocks, commands, needs_the_venv_of_make, run
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[tuple[ManagedProcess, list[str]]]:
+    """The demo as the README starts it, up to its first live line."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with ManagedProcess("make demo", ["make", "demo"], environment=environment, directory=ROOT) as process:
+        yield process, process.wait_for_line(lambda line: "rides/s" in line, PATIENCE_S)
+        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole foreground group
+        process.wait_for_line(lambda line: "all processes are stopped" in line, PATIENCE_S)
+
+
+@needs_the_venv_of_make
+def test_make_demo_prints_what_the_readme_shows(demo: tuple[ManagedProcess, list[str]]) -> None:
+    printed = "\n".join(demo[1])
+
+    for line in blocks("text")[0].splitlines():
+        if line.strip() and not re.match(r" ▌| *\d+\.\d ms |GET |└|  \w+ +\d", line):
+            shape = re.sub(r"[0-9a-f]{16,32}|\\?\d+(\\\.\d+)?", lambda _: r"[0-9a-f.]+", re.escape(line))
+            shape = shape.replace(r"\ ms", r"\ m?s")
+            assert re.search(shape, printed), f"the demo prints nothing like: {line}"
+    for step in ("find_nearest_vehicle", "check_driver", "plan_route", "calculate_price", "great_circle_km"):
+        assert step in printed
+
+
+@needs_the_venv_of_make
+def test_the_commands_to_go_on_with_work_while_it_runs(demo: tuple[ManagedProcess, list[str]]) -> None:
+    printed = "\n".join(demo[1])
+    offered = dict(re.findall(r"^  (\S.*?)  +(\S.*)$", printed[printed.index("this ride again") - 2 :], re.MULTILINE))
+    verify, show = offered["one that two regions serve"], offered["this ride again"]
+    by_hand = offered["by hand"]
+
+    followed, shown = run(verify), run(show)
+    trace_id, *servers = show.split()[2:]
+    link = next(one for one in commands() if " link " in one).replace("TRACE_ID", trace_id)
+    linked = run(" ".join([link, "--uid tempo", *servers]))
+    doctor = next(one for one in commands() if " doctor " in one)
+    examined = run(" ".join([doctor, *servers]))
+    url = by_hand.removeprefix("curl ").strip("'")
+    answer = run(by_hand).stdout if shutil.which("curl") else requests.get(url, timeout=10).text
+
+    assert followed.returncode == 0, followed.stdout + followed.stderr
+    assert followed.stdout.count("└ span profile") == 2
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "└ span profile" in shown.stdout
+    assert '"ride_id"' in answer
+    assert linked.returncode == 0, linked.stdout + linked.stderr
+    assert "service_name=" in linked.stdout
+    assert examined.returncode == 0, examined.stdout + examined.stderr
+    if "is taken by another program" not in printed:
+        assert commands()[1:4] == [verify, re.sub(r"[0-9a-f]{32}", "TRACE_ID", show), by_hand.replace("'", "")]
