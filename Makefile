@@ -79,7 +79,7 @@ processor: install
 	$(PYTEST) -n 2 --dist worksteal tests/processor
 
 integration-slow: install
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m slow tests/integration
+	$(PYTEST) -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m slow tests/integration
 
 browser: install
 	$(PYTEST) tests/browser

@@ -7,6 +7,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -115,6 +116,16 @@ def read_body(request: Request, limit: int, encodings: Collection[str]) -> bytes
     return DECODERS[encoding](data, limit, expect)
 
 
+@cache
+def _map_of(rules: tuple[tuple[str, tuple[str, ...] | None], ...]) -> Map:
+    """Paths and methods, the endpoint of each its number: to compile them takes as long as many an answer."""
+    return Map(
+        [Rule(path, methods=methods, endpoint=number) for number, (path, methods) in enumerate(rules)],
+        strict_slashes=False,
+        merge_slashes=False,
+    )
+
+
 class Application:
     """A WSGI application made of rules; subclasses say what an error looks like.
 
@@ -133,14 +144,8 @@ class Application:
         self._store = database
         self._queries = tuple(queries)
         self._query_paths = tuple(path.partition("<")[0] for path, *_ in self._queries)
-        self._map = Map(
-            [
-                Rule(path, methods=methods and list(methods), endpoint=handler)
-                for path, methods, handler in (*rules, *self._queries)
-            ],
-            strict_slashes=False,
-            merge_slashes=False,
-        )
+        paths, methods, self._handlers = zip(*rules, *self._queries, strict=True)
+        self._map = _map_of(tuple(zip(paths, (one and tuple(one) for one in methods), strict=True)))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -151,8 +156,8 @@ class Application:
     def answer(self, request: Request) -> Response:
         """Route the request and turn whatever goes wrong into an answer."""
         try:
-            handler: Handler
-            handler, arguments = self._map.bind_to_environ(request.environ).match()
+            number, arguments = self._map.bind_to_environ(request.environ).match()
+            handler: Handler = self._handlers[number]
             if self._store is None or not self.is_query(request.path):
                 return handler(request, **arguments)
             if turned_away := request.environ.get(TURNED_AWAY):

@@ -22,6 +22,23 @@ NEIGHBOURS = {"eu-north": "us-east", "us-east": "ap-south", "ap-south": "eu-nort
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"]
 
 
+#: The tests of these files share nothing that costs much to start.
+APART = ("test_examples", "test_the_doctor_on_faults")
+#: What waits longest begins first, that it does not go on alone.
+LONGEST = ("slow-upload", "test_installing", "test_slowest_request", "test_faults", "zero_code", "celery")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Among several workers, give the tests of a file to one, for what they share; of others each to any."""
+    if config.getoption("dist", "no") != "loadgroup":
+        return
+    for item in items:
+        if item.path.stem not in APART:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: next((at for at, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
+
+
 class StartRegion(Protocol):
     """Starts a region of its own for one test, with something changed in its environment."""
 

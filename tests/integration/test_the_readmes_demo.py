@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 from collections.abc import Iterator
@@ -64,3 +65,16 @@ def test_the_commands_to_go_on_with_work_while_it_runs(demo: tuple[ManagedProces
     assert examined.returncode == 0, examined.stdout + examined.stderr
     if "is taken by another program" not in printed:
         assert commands()[1:4] == [verify, re.sub(r"[0-9a-f]{32}", "TRACE_ID", show), by_hand.replace("'", "")]
+
+
+@needs_the_venv_of_make
+def test_the_page_is_served_by_itself(demo: tuple[ManagedProcess, list[str]]) -> None:
+    (servers,) = set(re.findall(r" show [0-9a-f]{32}(.*)", "\n".join(demo[1])))
+    command = next(one for one in commands() if " ui " in one) + servers
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with ManagedProcess("the page", shlex.split(command), environment=environment, directory=ROOT) as process:
+        line = process.wait_for_line(lambda one: "http://" in one, PATIENCE_S)[-1]
+        page = requests.get(line.split()[-1] + "/tour", timeout=60)
+
+    assert page.ok, page.text
+    assert "span profile" in page.text

@@ -90,6 +90,6 @@ def test_each_python_that_make_takes_is_tried() -> None:
 
 def test_what_make_grafana_runs_is_marked_and_asks_the_real_stack() -> None:
     (command,) = re.findall(r"^grafana: install\n\t(.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert command.endswith("pytest -m grafana tests/browser --span-profiles-backend=compose")
+    assert command == "$(PYTEST) -m grafana tests/browser --span-profiles-backend=compose"
     marked = (ROOT / "tests" / "browser" / "test_in_grafana.py").read_text().count("@pytest.mark.grafana")
     assert marked == 2
