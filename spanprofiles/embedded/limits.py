@@ -45,10 +45,12 @@ GZIP_MEMBERS = 1_000
 """How many gzip files one body may be put together of."""
 LIGHT_BYTES = 8 * MEBIBYTE
 """Requests that are expected to take more memory than that are worked on one after the other."""
-MESSAGE_BYTES = 200
+MESSAGE_BYTES = 100
 """About how much memory one message of a body takes."""
-LARGE_PATIENCE_SECONDS = 10.0
-"""How long such a request waits for those before it."""
+LARGE_WAITING = 4
+"""How many of them may wait, each of which takes a thread; more are sent away at once."""
+LARGE_PATIENCE_SECONDS = 5.0
+"""How long one waits."""
 RETRY_SECONDS = 1
 """What `Retry-After` says where the pair is busy."""
 
@@ -66,7 +68,7 @@ UNSENT_BYTES = 256 * MEBIBYTE
 SPANS = 50_000
 MESSAGES = 500_000
 """Resources, scopes, spans, attributes, values, events and links together."""
-JSON_VALUES = 1_000_000
+JSON_VALUES = 400_000
 """Objects, lists and their members in JSON, as far as brackets and commas tell."""
 
 # OTLP over gRPC.

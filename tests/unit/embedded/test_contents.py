@@ -227,6 +227,14 @@ def test_large_requests_take_turns_and_small_ones_pass() -> None:
         third.expect(101)
 
 
+def test_few_large_requests_wait_and_the_next_is_sent_away_at_once() -> None:
+    large = Turns(light_bytes=100, patience_s=20, waiting=0)
+    with large.ticket() as first, large.ticket() as second:
+        first.expect(101)
+        with pytest.raises(OverloadError):
+            second.expect(101)
+
+
 def test_a_large_request_waits_for_the_one_before_it() -> None:
     large = Turns(light_bytes=100, patience_s=20)
     taken = threading.Event()
