@@ -89,15 +89,18 @@ class CpuLedger:
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cpu of spans")
 
-    def look(self, spans: Iterable[ProfiledSpan], patience_s: float) -> dict[str, Known]:
+    def look(
+        self, spans: Iterable[ProfiledSpan], patience_s: float, settled_after_s: float = CERTAIN_AFTER_S
+    ) -> dict[str, Known]:
         """Return what is known of these spans, by profile ID; what is not is asked for, and waited for a while.
 
         Args:
             spans: any number of them.
             patience_s: wait so long at most, s.
+            settled_after_s: samples have arrived so long after a span's end, s: from then on no older answer will do.
         """
         wanted = {span.profile_id: span for span in spans}
-        futures = [future for span in wanted.values() if (future := self._ask(span))]
+        futures = [future for span in wanted.values() if (future := self._ask(span, settled_after_s))]
         wait(futures, timeout=patience_s)
         with self._lock:
             return {profile_id: self._known(profile_id) for profile_id in wanted}
@@ -110,10 +113,10 @@ class CpuLedger:
         entry = self._entries.get(profile_id)
         return entry.known if entry else Known(CpuState.NOT_ASKED)
 
-    def _ask(self, span: ProfiledSpan) -> Future[None] | None:
+    def _ask(self, span: ProfiledSpan, settled_after_s: float) -> Future[None] | None:
         with self._lock:
             entry = self._entries.get(span.profile_id)
-            if entry and (entry.certain or time.monotonic() - entry.asked_s < _ASK_AGAIN_AFTER_S):
+            if entry and (entry.certain or not _is_due(entry, time.time() - span.end_ns / 1e9 - settled_after_s)):
                 return None
             pending = self._pending.get(span.profile_id)
             if pending is None:
@@ -141,6 +144,12 @@ class CpuLedger:
                     self._entries[span.profile_id] = entry
                     while len(self._entries) > _REMEMBERED:
                         self._entries.popitem(last=False)
+
+
+def _is_due(entry: _Entry, settled_for_s: float) -> bool:
+    """Tell whether to ask again of a span for whose samples the time to arrive was over so long ago, s."""
+    asked_ago_s = time.monotonic() - entry.asked_s
+    return asked_ago_s >= _ASK_AGAIN_AFTER_S or 0 < settled_for_s < asked_ago_s
 
 
 def _entry(found: FlameGraph, age_s: float) -> _Entry:

@@ -33,7 +33,11 @@ _NEWEST, _FEWEST = 5, 3
 _SILENT_AFTER_S, _OTHERS = 10.0, 25
 #: After so many requests of the load there must be a trace.
 _TRACED_AFTER = 6
-_LOOK_AGAIN_AFTER_S = 1.0
+#: A load that leaves no trace has been seen for so long before that is told, s: spans are sent a few at a time.
+_LOUD_FOR_S = 0.5
+#: Requests of a place are its first if none that is looked at is older, s.
+_BEGUN_S = 10.0
+_LOOK_AGAIN_AFTER_S, _LOOK_SOON_AFTER_S = 1.0, 0.2
 _NAMES = 3
 _KINDS = 2
 _TIMEOUT_S = (0.5, 1.5)
@@ -216,6 +220,9 @@ class LinkWatch:
         self._known: tuple[DeadLinks, ...] = ()
         self._looked_s = 0.0
         self._began_s = time.monotonic()
+        self._loud_since_s: float | None = None
+        #: Whether the next look may well say more: it should be soon.
+        self.is_pending = False
         self._lock = Lock()
         self._asked: dict[tuple[Break, Place], _Question] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="dead links")
@@ -229,11 +236,11 @@ class LinkWatch:
         if not self._lock.acquire(timeout=patience_s):
             return self._known
         try:
-            if time.monotonic() - self._looked_s > _LOOK_AGAIN_AFTER_S:
+            if time.monotonic() - self._looked_s > (_LOOK_SOON_AFTER_S if self.is_pending else _LOOK_AGAIN_AFTER_S):
                 try:
                     self._known = self._look(patience_s)
                 except ClientError:
-                    self._known = ()
+                    self._known, self.is_pending = (), False
                 self._looked_s = time.monotonic()
             return self._known
         finally:
@@ -248,7 +255,7 @@ class LinkWatch:
         found = self._search(Filters(shortest_ms=FEW_PERIODS * SAMPLE_PERIOD_NS / 1e6), _WINDOW_S)
         entries = entries_of(found)
         newest = [one for place in {one.place for one in entries} for one in _newest_of(entries, place)]
-        known = self._ledger.look([one.profiled for one in newest if one.profiled], patience_s)
+        known = self._ledger.look([one.profiled for one in newest if one.profiled], patience_s, self._settled_after_s)
         now_ns = time.time_ns()
         newest.sort(key=lambda one: -one.end_ns)
         doubtful = suspects(newest, known, now_ns, self._settled_after_s, all_profiled=bool(self._regions))
@@ -258,16 +265,27 @@ class LinkWatch:
         silent = [
             DeadLinks(Place("", region), Break.NO_TRACES, seconds) for region, seconds in self._silent(entries, now_ns)
         ]
-        return tuple([one for one in told if one is not None] + silent)
+        found_out = tuple([one for one in told if one is not None] + silent)
+        self.is_pending = not found_out and (
+            self._loud_since_s is not None
+            or not all(asked.is_answered for asked in self._asked.values())
+            or (bool(self._regions) and _may_be_dead(newest, known, now_ns))
+        )
+        return found_out
 
     def _silent(self, entries: Sequence[Entry], now_ns: int) -> list[tuple[str, int]]:
         last_ns = max((one.start_ns for one in entries), default=0)
         silent_s = min((now_ns - last_ns) / 1e9, _WINDOW_S)
         if not self._regions or silent_s < _SILENT_AFTER_S:
+            self._loud_since_s = None
             return silent_regions(entries, self._regions, now_ns)
         load = self._load()
         is_loud = load is not None and load.riders > 0 and load.requests >= _TRACED_AFTER
         if not is_loud or self._search(Filters(), _SILENT_AFTER_S):  # all may have been short by chance
+            self._loud_since_s = None
+            return []
+        self._loud_since_s = self._loud_since_s or time.monotonic()
+        if time.monotonic() - self._loud_since_s < _LOUD_FOR_S:
             return []
         silent_s = min(silent_s, time.monotonic() - self._began_s)
         return [(region, round(silent_s)) for region in self._regions]
@@ -319,6 +337,11 @@ class _Question:
         self._asked_s = time.monotonic()
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the doctor has answered."""
+        return self._future.done()
+
+    @property
     def is_old(self) -> bool:
         """Whether the doctor has answered, and so long ago that it should be asked again."""
         if not self._future.done():
@@ -338,6 +361,15 @@ def _is_all_dead(entries: Sequence[Entry], known: Mapping[str, Known]) -> bool:
     """Tell whether none of a service's requests is linked, and they are of several kinds."""
     linked = any(known[one.profiled.profile_id].cpu_ns for one in entries if one.profiled)
     return not linked and len({one.route for one in entries}) >= _KINDS
+
+
+def _may_be_dead(entries: Sequence[Entry], known: Mapping[str, Known], now_ns: int) -> bool:
+    """Tell whether there is a place that has but begun to send requests, of which none is linked, settled or not."""
+    return any(
+        now_ns - theirs[-1].end_ns < _BEGUN_S * 1e9
+        and not any(known[one.profiled.profile_id].cpu_ns for one in theirs if one.profiled)
+        for theirs in _grouped(entries)
+    )
 
 
 def _place_of(spans: Sequence[Entry]) -> Place:

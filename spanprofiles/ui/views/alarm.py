@@ -11,6 +11,8 @@ from spanprofiles.ui.sources import sources
 views = Blueprint("alarm", __name__)
 
 _PATIENCE_S = 0.5
+#: When a page asks again that waits to hear more, ms.
+SOONER_MS = 250
 _LINES = 3
 
 
@@ -22,8 +24,12 @@ def alarm() -> str:
 
 def alarm_part() -> Markup:
     """Return the alarm as a part of a page; empty where there is nothing to say."""
-    groups = _grouped(sources().watch.look(_PATIENCE_S))
-    text = render_template("alarm.html", groups=groups[:_LINES], more=len(groups) - _LINES, breaks=Break)
+    watch = sources().watch
+    groups = _grouped(watch.look(_PATIENCE_S))
+    sooner_ms = SOONER_MS if watch.is_pending else 0
+    text = render_template(
+        "alarm.html", groups=groups[:_LINES], more=len(groups) - _LINES, breaks=Break, sooner_ms=sooner_ms
+    )
     return Markup(text)  # noqa: S704  # the template has escaped what is in it
 
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
+from spanprofiles.linking import Linker, Waiting
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from spanprofiles.ui import DemoControls, create_app, links
-from spanprofiles.ui.cpu import CpuState, Known, ProfiledSpan
+from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
 from spanprofiles.ui.links import Break, Entry, Place, silent_regions, suspects
 from spanprofiles.ui.opinions import Opinion
 from spanprofiles.ui.views import alarm
@@ -159,7 +160,10 @@ def test_a_server_that_is_away_is_told_elsewhere(embedded_pair: Endpoints) -> No
 
 
 @pytest.mark.parametrize(("riders", "requests", "told"), [(3, 40, True), (3, 2, False), (0, 40, False)])
-def test_a_demo_whose_load_leaves_no_trace_says_so(serve: Serve, riders: int, requests: int, told: bool) -> None:
+def test_a_demo_whose_load_leaves_no_trace_says_so(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, riders: int, requests: int, told: bool
+) -> None:
+    monkeypatch.setattr(links, "_LOUD_FOR_S", 0.0)
     tempo = serve(lambda _: Answer.of({"traces": []}))
     locust = serve(lambda _: Answer.of({"user_count": riders, "stats": [{"num_requests": requests}]}))
     controls = DemoControls({"north": NOBODY, "south": NOBODY}, locust_url=locust.url)
@@ -167,6 +171,66 @@ def test_a_demo_whose_load_leaves_no_trace_says_so(serve: Serve, riders: int, re
     text = create_app(Endpoints(tempo=tempo.url, pyroscope=NOBODY), controls).test_client().get("/alarm").text
 
     assert ("No trace comes from north and south" in text) is told
+
+
+def test_spans_that_may_be_on_their_way_are_awaited_before_that_is_said(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "_LOUD_FOR_S", 1000.0)
+    tempo = serve(lambda _: Answer.of({"traces": []}))
+    locust = serve(lambda _: Answer.of({"user_count": 3, "stats": [{"num_requests": 40}]}))
+    controls = DemoControls({"north": NOBODY}, locust_url=locust.url)
+
+    text = create_app(Endpoints(tempo=tempo.url, pyroscope=NOBODY), controls).test_client().get("/alarm").text
+
+    assert "No trace" not in text
+    assert "data-sooner" in text
+
+
+def test_after_the_first_rides_without_samples_a_demos_page_asks_sooner_until_it_knows(
+    embedded_pair: Endpoints, store_ride: StoreRide
+) -> None:
+    page = create_app(embedded_pair, DemoControls({"north": NOBODY})).test_client()
+    service = a_service()
+    for _ in range(3):
+        store_ride(service, seconds_ago=0.2, with_profile_id=True)
+
+    texts = [page.get("/alarm").text]
+    for _ in Waiting(30).looks():
+        texts.append(page.get("/alarm").text)
+        if service in texts[-1]:
+            break
+
+    assert f"Links of {service} are dead" in texts[-1]
+    assert "data-sooner" not in texts[-1]
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "linked", "pending"), [(0.2, False, True), (0.2, True, False), (30, False, False)]
+)
+def test_only_what_has_begun_and_is_not_linked_is_asked_for_sooner(
+    seconds_ago: float, linked: bool, pending: bool
+) -> None:
+    entries = [entry(seconds_ago=seconds_ago + place) for place in range(4)]
+    states = known(entries, CpuState.WAITING)
+    if linked:
+        states |= known(entries[-1:], CpuState.FOUND, MS)
+
+    assert links._may_be_dead(entries, states, time.time_ns()) is pending
+
+
+def test_a_span_is_asked_about_again_as_soon_as_its_samples_must_have_come(serve: Serve) -> None:
+    pyroscope = serve(lambda _: Answer.of({}))
+    ledger = CpuLedger(Linker.of(Endpoints(tempo=NOBODY, pyroscope=pyroscope.url)).pyroscope)
+    end_ns = time.time_ns()
+    span = ProfiledSpan(new_span_id(), "shop", end_ns - 100 * MS, end_ns)
+
+    for settled_after_s in (1000.0, 1000.0, 0.001, 0.001):
+        time.sleep(0.002)  # longer than the shorter time
+        assert ledger.look([span], 30, settled_after_s)[span.profile_id].state is CpuState.WAITING
+    ledger.close()
+
+    assert len(pyroscope.seen) == 2
 
 
 def test_requests_too_short_for_samples_are_traces_all_the_same(serve: Serve) -> None:
