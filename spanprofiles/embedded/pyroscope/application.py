@@ -20,7 +20,7 @@ from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
 from spanprofiles.embedded.pyroscope.limits import QUERY_BYTES_LIMIT
 from spanprofiles.embedded.pyroscope.merging import merged_profile
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
-from spanprofiles.embedded.pyroscope.queries import Samples, Selection
+from spanprofiles.embedded.pyroscope.queries import Samples, Selection, node_limit
 from spanprofiles.embedded.pyroscope.render import Render
 from spanprofiles.embedded.pyroscope.timeseries import TimeSeries
 from spanprofiles.embedded.refusals import Refusals, Signal, Way
@@ -110,11 +110,12 @@ class Pyroscope(Application):
 
     def _merged(self, request: Any, answer: str) -> Any:  # messages of the schema, here and below
         """A selection as a flame graph, or as the bytes of its tree where those are asked for."""
+        limit = node_limit(request.max_nodes)
         connection = self._database.reader()
         tree = self._samples.tree(connection, Selection.of(request))
         if request.format == TREE:
-            return message(answer, tree=tree_bytes(tree, request.max_nodes, connection.deadline))
-        return message(answer, flamegraph=flamegraph(tree, request.max_nodes, connection.deadline))
+            return message(answer, tree=tree_bytes(tree, limit, connection.deadline))
+        return message(answer, flamegraph=flamegraph(tree, limit, connection.deadline))
 
     def span_profile(self, request: Any) -> Any:
         """`SelectMergeSpanProfile`: the flame graph of spans."""
@@ -134,8 +135,8 @@ class Pyroscope(Application):
     def diff(self, request: Any) -> Any:
         """`Diff`: two selections side by side in one flame graph."""
         left, right = Selection.of(request.left), Selection.of(request.right)
+        limit = max(node_limit(request.left.max_nodes), node_limit(request.right.max_nodes))
         connection = self._database.reader()
         left_tree, right_tree = self._samples.tree(connection, left), self._samples.tree(connection, right)
-        max_nodes = max(request.left.max_nodes, request.right.max_nodes)
-        graph = difference(left_tree, right_tree, max_nodes, connection.deadline)
+        graph = difference(left_tree, right_tree, limit, connection.deadline)
         return message("DiffResponse", flamegraph=graph)

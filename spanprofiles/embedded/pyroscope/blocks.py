@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.pyroscope.totals import StackTotals
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.profiles import add_entries
 
 BLOCK_BITS = 8
 LEAST_REMEMBERED = 32
@@ -24,9 +24,9 @@ class Blocks:
     """The value of each stack in blocks of profiles; the least used are forgotten."""
 
     def __init__(self) -> None:
-        self._known: ByteCache[Block, dict[int, int]] = ByteCache(CACHE_BYTES)
+        self._known: ByteCache[Block, StackTotals] = ByteCache(CACHE_BYTES)
 
-    def totals(self, connection: StoreConnection, numbers: Sequence[int]) -> Iterator[dict[int, int]]:
+    def totals(self, connection: StoreConnection, numbers: Sequence[int]) -> Iterator[StackTotals]:
         """The value of each stack, block by block.
 
         Args:
@@ -42,12 +42,12 @@ class Blocks:
             known = self._known.get(block)
             yield known if known is not None else self._read(connection, block)
 
-    def _read(self, connection: StoreConnection, block: Block) -> dict[int, int]:
-        totals: dict[int, int] = {}
+    def _read(self, connection: StoreConnection, block: Block) -> StackTotals:
+        totals = StackTotals()
         listed = ", ".join(map(str, block))
         rows = connection.execute(f"SELECT entries FROM profiles WHERE id IN ({listed})")  # noqa: S608  # numbers
         for (entries,) in connection.deadline.watch(rows):
-            add_entries(totals, entries)
+            totals.add_entries(entries)
         if len(block) >= LEAST_REMEMBERED:
             self._known.put(block, totals, (len(totals) + len(block)) * ENTRY_BYTES)
         return totals

@@ -5,24 +5,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from spanprofiles.embedded.deadline import NO_DEADLINE, PIECE, Deadline
 from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.pyroscope.limits import MERGED_NODES_LIMIT
+from spanprofiles.embedded.store.profiles import LARGEST_INTEGER
 
 OTHER, TOTAL = "other", "total"
 FEW = 16
 """How many stacks, or pairs of nodes, are gone through between two looks at the clock."""
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class Node:
     """A function in its call path: what it cost itself, and with everything it called."""
 
     name: str
     total: int = 0
     own: int = 0
-    children: dict[str, Node] = field(default_factory=dict)
+    children: dict[str, Node] = field(default_factory=dict, repr=False)
 
     def in_order(self) -> list[Node]:
         """The children by name, as Pyroscope has them."""
@@ -31,25 +34,69 @@ class Node:
         return [self.children[name] for name in sorted(self.children)]  # code points sort as their UTF-8 does
 
 
-def build(stacks: Iterable[tuple[tuple[str, ...], int]], deadline: Deadline = NO_DEADLINE) -> Node:
+def build(
+    stacks: Iterable[tuple[tuple[str, ...], int]],
+    deadline: Deadline = NO_DEADLINE,
+    limit: int = MERGED_NODES_LIMIT,
+) -> Node:
     """The call tree of stacks (root first) and their values.
 
     Its root has no name. Values that are not above zero, and stacks without a frame, are left out.
+
+    Args:
+        stacks: best the largest first: what comes when the tree is full is told apart less.
+        deadline: by when to be ready.
+        limit: how many nodes there are before what is new is told apart less; there are never twice as many.
     """
     root = Node("")
+    count, fold_at, full = 0, limit + limit // 4, False
     for names, value in deadline.watch(stacks, FEW):
         if value <= 0 or not names:
             continue
+        full = full or count >= limit
         node = root
         node.total += value
-        for name in names:
+        for place, name in enumerate(names):
             child = node.children.get(name)
             if child is None:
                 child = node.children[name] = Node(name)
+                count += 1
+                if full and place + 1 < len(names):  # one more function, and all that it called as one
+                    child.total += value
+                    node = child.children[OTHER] = Node(OTHER, value)
+                    count += 1
+                    break
             child.total += value
             node = child
         node.own += value
+        if count > fold_at:
+            deadline.check()
+            count = fold_smallest(root, limit - limit // 4)
+            fold_at = max(fold_at, count + limit // 4)
     return root
+
+
+def fold_smallest(root: Node, limit: int) -> int:
+    """Keep so many nodes, those with the largest totals; the rest becomes an `other` below what called it.
+
+    Returns:
+        How many nodes there are then, each `other` among them.
+    """
+    nodes = [root]
+    for node in nodes:
+        nodes.extend(node.children.values())
+    # a node's total is no less than its children's, and it comes before them: none is kept without what called it
+    ranked = sorted(nodes[1:], key=attrgetter("total"), reverse=True)
+    kept = {id(node) for node in ranked[:limit]}
+    count = 0
+    for node in (root, *ranked[:limit]):
+        children = {name: child for name, child in node.children.items() if id(child) in kept and name != OTHER}
+        folded = sum(child.total for child in node.children.values()) - sum(child.total for child in children.values())
+        if folded:
+            children[OTHER] = Node(OTHER, folded, folded)
+        node.children = children
+        count += len(children)
+    return count
 
 
 def everything_below(root: Node) -> Iterator[Node]:
@@ -69,10 +116,11 @@ def largest(totals: list[int], count: int) -> int:
 
 
 def least_value(root: Node, max_nodes: int, deadline: Deadline = NO_DEADLINE) -> int:
-    """The least total a node must have so that about `max_nodes` remain; 0 keeps all."""
+    """The least total a node must have so that about `max_nodes` remain, the root among them; 0 keeps all."""
     if max_nodes <= 0:
         return 0
-    return largest([node.total for node in deadline.watch(everything_below(root), PIECE)], max_nodes)
+    totals = [node.total for node in deadline.watch(everything_below(root), PIECE)]
+    return largest([root.total, *totals], max_nodes)
 
 
 def kept_children(node: Node, least: int) -> list[Node]:
@@ -222,7 +270,7 @@ def difference(
         "FlameGraphDiff",
         names=list(names),
         levels=[message("Level", values=_pair_values(level, deadline)) for level in deadline.watch(levels)],
-        total=left.total + right.total,
+        total=min(left.total + right.total, LARGEST_INTEGER),
         max_self=largest_own,
         leftTicks=left.total,
         rightTicks=right.total,

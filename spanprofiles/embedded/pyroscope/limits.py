@@ -67,3 +67,20 @@ class Quantity(Enum):
         self.words = words
         self.limit = limit
         self.reason = reason
+
+
+# Of one question.
+MERGED_STACKS_LIMIT = 2**17
+"""Stacks that a merge tells apart; twice as many while it is under way. The smallest are merged into `other`."""
+MERGED_NODES_LIMIT = 100_000
+"""Nodes of one call tree that are told apart, and never twice as many; what is smallest is merged into `other`."""
+MERGED_FRAMES_LIMIT = 2**20
+"""Frames in the stacks of one merged pprof; the smallest stacks are merged into `other`."""
+NODES_DEFAULT, NODES_LIMIT = 8_192, 2**20
+"""`max_flamegraph_nodes_default` and `max_flamegraph_nodes_max`: what `maxNodes` is, and may be."""
+POINTS_LIMIT = 100_000
+"""Points of all series over time in one answer."""
+CELLS_LIMIT = 250_000
+"""Spans, or profiles, of which one heatmap is made."""
+TIMELINES_LIMIT = 2**20
+"""Steps of all timelines in one answer of the older API."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import uuid
@@ -14,11 +15,12 @@ from spanprofiles.embedded.caching import ByteCache
 from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.pyroscope.blocks import Blocks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.flamegraph import Node, build
-from spanprofiles.embedded.pyroscope.limits import IDS_LIMIT
+from spanprofiles.embedded.pyroscope.flamegraph import OTHER, Node, build
+from spanprofiles.embedded.pyroscope.limits import IDS_LIMIT, NODES_DEFAULT, NODES_LIMIT
 from spanprofiles.embedded.pyroscope.selector import Selector, SelectorError, parse_selector
+from spanprofiles.embedded.pyroscope.totals import OTHER_STACK, StackTotals
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, LARGEST_INTEGER, add_entries
+from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, LARGEST_INTEGER
 
 LONGEST_WINDOW_MS = 24 * 3600 * 1000
 TYPE_PARTS = (5, 6)
@@ -67,6 +69,19 @@ def binary_ids(what: str, values: Sequence[str], digits: int) -> tuple[bytes, ..
             raise error
         found[bytes.fromhex(value)] = None
     return tuple(found)
+
+
+def node_limit(max_nodes: int) -> int:
+    """How many nodes a flame graph is to have, as a question says, which may leave it open with 0.
+
+    Raises:
+        ConnectError: there cannot be so many.
+    """
+    if max_nodes < 0:
+        raise ConnectError(f"max flamegraph nodes limit must be set (max allowed {NODES_LIMIT})")
+    if max_nodes > NODES_LIMIT:
+        raise ConnectError(f"max flamegraph nodes limit {max_nodes} is greater than allowed {NODES_LIMIT}")
+    return max_nodes or NODES_DEFAULT
 
 
 def profile_uuid(number: int) -> str:
@@ -226,17 +241,25 @@ class StackNames:
         self._frames: dict[int, str] = {}
         self._bytes = 0
 
-    def names(self, connection: StoreConnection, numbers: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """The names of each stack.
+    def names(
+        self, connection: StoreConnection, values: Iterator[tuple[int, int]]
+    ) -> Iterator[tuple[tuple[str, ...], int]]:
+        """The names of each stack, with its value as it is given: some stacks at a time, however many there are.
 
         Raises:
             QueryTooLongError: the connection's deadline passed.
         """
+        while some := list(itertools.islice(values, CHUNK)):
+            stacks = self._read(connection, [number for number, _ in some])
+            for number, value in some:
+                yield stacks[number], value
+
+    def _read(self, connection: StoreConnection, numbers: list[int]) -> dict[int, tuple[str, ...]]:
         if self._bytes > STACKS_BYTES:
             self._stacks, self._frames, self._bytes = {}, {}, 0
         watch = connection.deadline.watch
         stacks, frames = self._stacks, self._frames
-        missing = [number for number in watch(numbers, PIECE) if number not in stacks]
+        missing = [number for number in numbers if number not in stacks and number != OTHER_STACK]
         raw: dict[int, array[int]] = {}
         for rows in rows_by_number(connection, "stacks", "frames", missing):
             raw.update({number: array(FRAME_NUMBERS, some) for number, some in rows})
@@ -247,7 +270,7 @@ class StackNames:
         for number, stack in watch(raw.items()):
             stacks[number] = tuple([frames[frame] for frame in stack])
             self._bytes += NAME_BYTES + POINTER_BYTES * len(stack)
-        return {number: stacks[number] for number in watch(numbers, PIECE)}
+        return {number: (OTHER,) if number == OTHER_STACK else stacks[number] for number in numbers}
 
 
 def rows_by_number(
@@ -268,16 +291,15 @@ class Samples:
         self.stacks = StackNames()
         self._blocks = Blocks()
 
-    def totals(self, connection: StoreConnection, selection: Selection) -> dict[int, int]:
+    def totals(self, connection: StoreConnection, selection: Selection) -> StackTotals:
         """The value of each stack of a selection."""
-        totals: dict[int, int] = {}
+        totals = StackTotals()
         if selection.span_ids or selection.trace_ids:
             for entries in self._span_entries(connection, selection):
-                add_entries(totals, entries)
+                totals.add_entries(entries)
             return totals
         for block in self._blocks.totals(connection, self._profiles(connection, selection)):
-            for stack, value in connection.deadline.watch(block.items(), PIECE):
-                totals[stack] = totals.get(stack, 0) + value
+            totals.add(block, connection.deadline)
         return totals
 
     def _span_entries(self, connection: StoreConnection, selection: Selection) -> Iterator[bytes]:
@@ -348,6 +370,5 @@ class Samples:
 
     def tree(self, connection: StoreConnection, selection: Selection) -> Node:
         """The call tree of a selection."""
-        totals = self.totals(connection, selection)
-        names = self.stacks.names(connection, list(totals))
-        return build(((names[number], value) for number, value in totals.items()), connection.deadline)
+        values = self.totals(connection, selection).items()
+        return build(self.stacks.names(connection, values), connection.deadline)

@@ -13,11 +13,13 @@ from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.flamegraph import flamegraph
 from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
+from spanprofiles.embedded.pyroscope.limits import TIMELINES_LIMIT
 from spanprofiles.embedded.pyroscope.queries import (
     Samples,
     Selection,
     check_profile_type,
     check_window,
+    node_limit,
     selector_of,
 )
 from spanprofiles.embedded.pyroscope.selector import Selector
@@ -27,7 +29,9 @@ from spanprofiles.embedded.web import written_answer
 
 RELATIVE = re.compile(r"now(?:-([0-9]{1,9})(s|m|h|d|w|M|y))?")
 DIGITS = re.compile(r"[0-9]{1,20}")
+NODES = re.compile(r"-?[0-9]{1,20}")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_000, "y": 31_536_000}
+EARLIEST_MS = -(2**63)
 LEAST_STEP, STEPS = 15, 1500
 OBJECTS = frozenset({"inuse_objects", "alloc_objects", "goroutine", "samples"})
 # The profile type comes before the labels and has colons in it, which a metric's name may have.
@@ -40,7 +44,8 @@ def time_of(text: str | None, now_ms: int) -> int:
         return now_ms
     relative = RELATIVE.fullmatch(text)
     if relative:
-        return now_ms - (int(relative[1]) * SECONDS[relative[2]] * 1000 if relative[1] else 0)
+        back_ms = int(relative[1]) * SECONDS[relative[2]] * 1000 if relative[1] else 0
+        return max(now_ms - back_ms, EARLIEST_MS)
     if not DIGITS.fullmatch(text):
         return now_ms
     number = int(text)
@@ -73,6 +78,12 @@ def parse_query(text: str | None) -> tuple[str, Selector]:
     return match[1], selector_of(match[2] or "{}")
 
 
+def _number(text: str) -> int:
+    """A number of nodes; 0 where it is none that 64 bits hold."""
+    number = int(text) if NODES.fullmatch(text) else 0
+    return number if abs(number) < 2**63 else 0
+
+
 class Render:
     """The older API's answers."""
 
@@ -89,14 +100,18 @@ class Render:
             start_ms = time_of(request.args.get("from"), now_ms)
             end_ms = time_of(request.args.get("until"), now_ms)
             check_window(start_ms, end_ms)
+            limit = node_limit(_number(request.args.get("max-nodes") or request.args.get("maxNodes") or ""))
         except ConnectError as error:
             return error.response()
         selection = Selection(profile_type, selector, start_ms, end_ms)
         connection = self._database.reader()
-        limit = request.args.get("max-nodes") or request.args.get("maxNodes") or ""
         tree = self._samples.tree(connection, selection)
-        graph = flamegraph(tree, int(limit) if DIGITS.fullmatch(limit) else 0, connection.deadline)
+        graph = flamegraph(tree, limit, connection.deadline)
         writer = JsonWriter(connection.deadline)
+        try:
+            timelines = self._timelines(selection, request.args.getlist("groupBy"), writer)
+        except ConnectError as error:
+            return error.response()
         return written_answer(
             writer,
             {
@@ -109,16 +124,21 @@ class Render:
                 },
                 "metadata": _metadata(profile_type),
             }
-            | self._timelines(selection, request.args.getlist("groupBy"), writer),
+            | timelines,
         )
 
     def _timelines(self, selection: Selection, group_by: list[str], writer: JsonWriter) -> dict[str, Any]:
         step = step_seconds(selection.start_ms, selection.end_ms)
+        steps = 1 + (selection.end_ms - selection.start_ms) // (step * 1000)
         groups: dict[str, dict[int, int]] = {}
         for labels, time_ms, total in self._samples.profile_totals(self._database.reader(), selection):
             own = chosen(labels, group_by[:1])
             at = step_of(time_ms, selection.start_ms, step * 1000)
             points = groups.setdefault(own[0][1] if own else "*", {})
+            if len(groups) * steps > TIMELINES_LIMIT:
+                raise ConnectError(
+                    f"the timelines would have more than {TIMELINES_LIMIT} steps: group by a label of fewer values"
+                )
             points[at] = points.get(at, 0) + total
         whole = next(iter(groups.values())) if len(groups) == 1 else {}
         bounds = (selection.start_ms, selection.end_ms, step)

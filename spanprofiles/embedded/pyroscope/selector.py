@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spanprofiles.embedded.caching import ByteCache
-from spanprofiles.embedded.patterns import Pattern, PatternError, compile_pattern
+from spanprofiles.embedded.patterns import PROGRAM_BYTES, Pattern, PatternError, compile_pattern
 from spanprofiles.embedded.pyroscope.limits import MATCHERS_LIMIT, SELECTOR_LENGTH_LIMIT
 from spanprofiles.embedded.quoting import QuotingError, unquote
 
@@ -98,7 +98,8 @@ def parse_selector(text: str) -> Selector:
     selector = _parsed.get(text)
     if selector is None:
         selector = _parse(text)
-        _parsed.put(text, selector, len(text) * BYTES_A_CHARACTER)
+        patterns = sum(matcher.pattern is not None for matcher in selector.matchers)
+        _parsed.put(text, selector, len(text) * BYTES_A_CHARACTER + patterns * PROGRAM_BYTES)
     return selector
 
 

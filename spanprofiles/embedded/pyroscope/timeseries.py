@@ -12,9 +12,10 @@ from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labelqueries import pairs
-from spanprofiles.embedded.pyroscope.limits import GROUP_LIMIT
+from spanprofiles.embedded.pyroscope.limits import CELLS_LIMIT, GROUP_LIMIT, POINTS_LIMIT
 from spanprofiles.embedded.pyroscope.queries import Samples, Selection, profile_uuid, step_ms
 from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.store.profiles import LARGEST_INTEGER
 
 Labels = tuple[tuple[str, str], ...]
 BUCKETS = 20
@@ -62,11 +63,18 @@ class TimeSeries:
         connection = self._database.reader()
         sums: dict[Labels, dict[int, int]] = {}
         best: dict[tuple[Labels, int], Cell] = {}
+        count = 0
         for labels, time_ms, number, _, total in self._samples.individual_totals(connection, selection):
             end = step_of(time_ms, selection.start_ms, step)
             if end <= selection.end_ms:
                 group = chosen(labels, names)
                 points = sums.setdefault(group, {})
+                count += end not in points
+                if count > POINTS_LIMIT:
+                    raise ConnectError(
+                        f"the answer would have more than {POINTS_LIMIT} points: ask for a longer step, for less time,"
+                        " or group by labels of fewer values"
+                    )
                 points[end] = points.get(end, 0) + total
                 if (group, end) not in best or best[group, end].total < total:
                     rest = {name: value for name, value in labels.items() if name not in names}
@@ -101,6 +109,7 @@ class TimeSeries:
         connection = self._database.reader()
         _check_heatmap(request.query_type, request.exemplar_type)
         groups: dict[Labels, dict[tuple[int, bytes, bytes], Cell]] = {}
+        count = 0
         found = self._samples.span_totals if request.query_type == SPAN else self._samples.individual_totals
         for labels, time_ms, span_id, trace_id, total in found(connection, selection):
             group = groups.setdefault(chosen(labels, names), {})
@@ -109,6 +118,9 @@ class TimeSeries:
             if key in group:
                 group[key].add(total, rest)
             else:
+                count += 1
+                if count > CELLS_LIMIT:
+                    raise ConnectError(f"there are more than {CELLS_LIMIT} of them in this time: ask for less time")
                 group[key] = Cell(time_ms, span_id, trace_id, total, rest, request.query_type == INDIVIDUAL)
         with_exemplars = request.exemplar_type > 1
         series = _heatmap_series(groups, selection, step, connection.deadline, with_exemplars=with_exemplars)
@@ -154,7 +166,7 @@ class Cell:
             profile_id=profile_uuid(int.from_bytes(self.span_id, "big")) if self.is_profile else "",
             span_id="" if self.is_profile else self.span_id.hex(),
             trace_id=self.trace_id.hex(),
-            value=self.total,
+            value=min(self.total, LARGEST_INTEGER),
             labels=pairs(sorted(self.labels.items())),
         )
 
@@ -214,5 +226,5 @@ def timeline(points: dict[int, int], start_ms: int, end_ms: int, step: int) -> d
     for at, value in points.items():
         place = math.floor(at / 1000 / step) - start
         if 0 <= place < len(samples):
-            samples[place] += value
+            samples[place] = min(samples[place] + value, LARGEST_INTEGER)
     return {"startTime": start * step, "samples": samples, "durationDelta": step, "watermarks": None}

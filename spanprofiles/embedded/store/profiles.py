@@ -142,10 +142,3 @@ def _entries(values: Mapping[int, int], numbers: list[int]) -> bytes:
         entries.append(numbers[place])
         entries.append(min(value, LARGEST_INTEGER))
     return entries.tobytes()
-
-
-def add_entries(totals: dict[int, int], entries: bytes) -> None:
-    """Add a blob of (stack, value) pairs to the totals."""
-    pairs = array(ENTRY, entries)
-    for stack, value in zip(pairs[::2], pairs[1::2], strict=True):
-        totals[stack] = totals.get(stack, 0) + value

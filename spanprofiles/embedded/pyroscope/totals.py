@@ -1,0 +1,73 @@
+"""The values of stacks, added up over many profiles in bounded space: of very many the largest, the rest as one sum."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+
+from spanprofiles.embedded.deadline import PIECE, Deadline
+from spanprofiles.embedded.pyroscope.limits import MERGED_STACKS_LIMIT
+from spanprofiles.embedded.store.profiles import ENTRY, LARGEST_INTEGER
+
+OTHER_STACK = 0
+"""In place of a stack's number: all that are not told apart. The store's own numbers begin with 1."""
+
+
+class StackTotals:
+    """The value of each stack, by its number.
+
+    Args:
+        limit: how many stacks are told apart; while they are added up there may be twice as many.
+    """
+
+    def __init__(self, limit: int = MERGED_STACKS_LIMIT) -> None:
+        self._limit = limit
+        self._values: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        """How many are told apart."""
+        return len(self._values)
+
+    def add(self, other: StackTotals, deadline: Deadline) -> None:
+        """Add other totals.
+
+        Raises:
+            QueryTooLongError: the deadline passed.
+        """
+        values = self._values
+        for stack, value in deadline.watch(other._values.items(), PIECE):
+            values[stack] = values.get(stack, 0) + value
+        self._shrink()
+
+    def add_entries(self, entries: bytes) -> None:
+        """Add a blob of (stack, value) pairs."""
+        pairs = array(ENTRY, entries)
+        values = self._values
+        for stack, value in zip(pairs[::2], pairs[1::2], strict=True):
+            values[stack] = values.get(stack, 0) + value
+        self._shrink()
+
+    def _ordered(self) -> list[tuple[int, int]]:
+        """(the value below zero, stack), the largest value first."""
+        ordered = [(-value, stack) for stack, value in self._values.items()]
+        ordered.sort()
+        return ordered
+
+    def _shrink(self) -> None:
+        if len(self._values) > 2 * self._limit:
+            other = self._values.pop(OTHER_STACK, 0)
+            ordered = self._ordered()
+            self._values = {stack: -below for below, stack in ordered[: self._limit]}
+            self._values[OTHER_STACK] = other - sum([below for below, _ in ordered[self._limit :]])
+
+    def items(self) -> Iterator[tuple[int, int]]:
+        """(stack, value), the largest first.
+
+        A sum that no 64 bits hold stops at the largest number that they do: what comes after it is left out.
+        """
+        room = LARGEST_INTEGER
+        for below, stack in self._ordered():
+            if not room:
+                return
+            yield stack, min(-below, room)
+            room -= min(-below, room)
