@@ -30,6 +30,13 @@ class Backend(ABC):
     def stop(self) -> None:
         """Stop what :meth:`start` started, and nothing else. A second call does nothing."""
 
+    def check_running(self) -> None:  # noqa: B027  # only some start a process that can end
+        """Return unless a process that :meth:`start` started has ended by itself.
+
+        Raises:
+            BackendError: one has.
+        """
+
     def __enter__(self) -> Endpoints:
         return self.start()
 

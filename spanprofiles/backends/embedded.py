@@ -93,6 +93,15 @@ class EmbeddedBackend(Backend):
             searchable_after_s=0.0,
         )
 
+    def check_running(self) -> None:
+        """Return unless the process has ended by itself, which it does when its data was removed.
+
+        Raises:
+            BackendError: it has.
+        """
+        if self.process.pid and not self.process.is_running:
+            raise BackendError(str(self.process.failure("ended")))
+
     def stop(self) -> None:
         """Stop the process; :meth:`start` then starts another."""
         self.process.stop()

@@ -21,6 +21,10 @@ _SHOWN_LINES = 12
 _LAST_MOMENT_S = 1.0
 
 
+#: A log is this user's alone, and is written where it is said to be, not where a link leads.
+_NEW_LOG = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
 class ProcessFailedError(Exception):
     """A process ended, or did not get ready, when it should be running. The message ends with its last lines."""
 
@@ -193,7 +197,10 @@ class ManagedProcess:
             log = None
             if self._log is not None:
                 with contextlib.suppress(OSError):  # without a log, its output must be read all the same
-                    log = open_files.enter_context(self._log.open("w", encoding="utf-8", errors="replace", buffering=1))
+                    file = os.open(self._log, _NEW_LOG, 0o600)
+                    log = open_files.enter_context(
+                        os.fdopen(file, "w", encoding="utf-8", errors="replace", buffering=1)
+                    )
             for line in self._process.stdout:
                 if log is not None:
                     with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from spanprofiles.backends import Backend, EmbeddedBackend, ManagedProcess, ProcessFailedError
+from spanprofiles.backends import Backend, BackendError, EmbeddedBackend, ManagedProcess, ProcessFailedError
 from spanprofiles.backends.embedded import EmbeddedPorts
 from spanprofiles.backends.ports import free_ports, is_free
 from spanprofiles.linking import TracedSession, await_answer
@@ -211,6 +211,10 @@ class DemoStack:
         Raises:
             DemoError: one has ended.
         """
+        try:
+            self._backend.check_running()
+        except BackendError as error:
+            raise DemoError(str(error)) from error
         for name, process in self._processes.items():
             if not process.is_running and name not in self._restarting:
                 raise DemoError(str(process.failure("ended")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,23 +20,30 @@ LONGEST_S = 60.0
 def one_at_a_time(tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Wait until no other demo of this user is starting, and let others wait meanwhile.
 
-    Where the file for it cannot be opened nobody waits, and nobody waits longer than :data:`LONGEST_S`: the other may
-    have been suspended.
+    Where the file for it cannot be opened, or is another user's, nobody waits, and nobody waits longer than
+    :data:`LONGEST_S`: the other may have been suspended.
 
     Args:
         tell: is told that there is another.
     """
     path = Path(tempfile.gettempdir()) / f"spanprofiles-demo-{os.getuid()}.lock"
     try:
-        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError:
         yield
         return
     try:
-        _lock(file, tell)
+        if _is_ours(file):
+            _lock(file, tell)
         yield
     finally:
         os.close(file)
+
+
+def _is_ours(file: int) -> bool:
+    """Tell whether a file is this user's: everybody may put one into a common folder, and hold its lock for ever."""
+    found = os.fstat(file)
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def _lock(file: int, tell: Callable[[str], None]) -> None:

@@ -66,6 +66,21 @@ def test_all_of_it_is_in_the_log_where_one_is_asked_for(tmp_path: Path) -> None:
     assert log.read_text() == "".join(f"{number}\n" for number in range(1800))
 
 
+def test_a_log_is_this_users_alone_and_no_link_is_followed_to_it(tmp_path: Path) -> None:
+    precious, before = tmp_path / "precious", os.umask(0)
+    precious.write_text("precious")
+    (tmp_path / "link").symlink_to(precious)
+    try:
+        for name in ("the.log", "link"):
+            with ManagedProcess("the program", ["echo", "one"], log=tmp_path / name) as process:
+                assert process.wait(60) == 0
+            assert process.output == ["one"]
+    finally:
+        os.umask(before)
+    assert (tmp_path / "the.log").stat().st_mode & 0o777 == 0o600
+    assert precious.read_text() == "precious"
+
+
 def test_a_log_that_cannot_be_written_does_not_end_the_reading(tmp_path: Path) -> None:
     command = [sys.executable, "-S", "-c", "print('one')"]
     with ManagedProcess("the program", command, log=tmp_path / "nope" / "the.log") as process:

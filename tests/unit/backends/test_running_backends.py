@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -119,3 +120,14 @@ def test_a_data_folder_that_cannot_be_one_is_named(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="the embedded pair ended with exit code 2") as failed:
         EmbeddedBackend(data_directory=file).start()
     assert str(file) in str(failed.value)
+
+
+def test_an_embedded_backend_whose_data_is_removed_says_that_it_has_ended_and_why(tmp_path: Path) -> None:
+    backend = EmbeddedBackend(data_directory=tmp_path / "data")
+    backend.check_running()
+    with backend:
+        backend.check_running()
+        shutil.rmtree(tmp_path / "data")
+        assert backend.process.wait(60) == 2
+        with pytest.raises(BackendError, match="was removed"):
+            backend.check_running()
