@@ -6,10 +6,14 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 
 from spanprofiles.model import Endpoints
+from spanprofiles.model.printable import printable_lines
 
 
 class BackendError(Exception):
     """A backend cannot run. The message says why, and what to do or the last lines of the process that failed."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable_lines(message))
 
 
 class Backend(ABC):

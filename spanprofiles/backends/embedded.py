@@ -12,6 +12,7 @@ from pathlib import Path
 from spanprofiles.backends.base import Backend, BackendError
 from spanprofiles.backends.processes import ManagedProcess, ProcessFailedError
 from spanprofiles.model import Endpoints
+from spanprofiles.model.printable import LONGEST_LINE, printable
 
 logger = logging.getLogger("spanprofiles.backends")
 
@@ -33,7 +34,7 @@ def _pass_on(line: str) -> None:
     """Log what the pair says of uploads that it refused: nobody else reads its output while it runs."""
     refused = _REFUSED.search(line)
     if refused:
-        logger.warning("the embedded pair %s", refused[0])
+        logger.warning("the embedded pair %s", printable(refused[0], LONGEST_LINE))
 
 
 class EmbeddedBackend(Backend):

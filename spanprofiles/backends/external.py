@@ -32,9 +32,8 @@ class ExternalBackend(Backend):
         for what, url in (("TEMPO", self._endpoints.tempo), ("PYROSCOPE", self._endpoints.pyroscope)):
             if not url:
                 raise BackendError(f"the external backend needs an address: set SPAN_PROFILES_{what}_URL")
-        credentials = self._endpoints.credentials
-        tempo = TempoClient(self._endpoints.tempo, credentials)
-        pyroscope = PyroscopeClient(self._endpoints.pyroscope, credentials)
+        tempo = TempoClient(self._endpoints.tempo, self._endpoints.credentials_for("tempo"))
+        pyroscope = PyroscopeClient(self._endpoints.pyroscope, self._endpoints.credentials_for("pyroscope"))
         now_ms = int(time.time() * 1000)
         try:
             tempo.check_answers()

@@ -15,6 +15,7 @@ from types import TracebackType
 
 from spanprofiles.backends.interruptions import deferred
 from spanprofiles.backends.lifeline import lifeline
+from spanprofiles.model.printable import printable_lines
 
 _KEPT_LINES = 1000
 _SHOWN_LINES = 12
@@ -27,6 +28,9 @@ _NEW_LOG = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 class ProcessFailedError(Exception):
     """A process ended, or did not get ready, when it should be running. The message ends with its last lines."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable_lines(message))
 
 
 class ManagedProcess:

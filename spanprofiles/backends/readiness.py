@@ -29,9 +29,9 @@ def await_servers(endpoints: Endpoints, timeout_s: float, check_running: Callabl
         BackendError: a server was not there in time; the message has its last answer.
     """
     deadline = time.monotonic() + timeout_s
-    tempo = TempoClient(endpoints.tempo, endpoints.credentials, _TIMEOUT_S)
-    receiver = HttpClient("Tempo's receiver", endpoints.otlp_http, endpoints.credentials, _TIMEOUT_S)
-    pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials, _TIMEOUT_S)
+    tempo = TempoClient(endpoints.tempo, endpoints.credentials_for("tempo"), _TIMEOUT_S)
+    receiver = HttpClient("Tempo's receiver", endpoints.otlp_http, endpoints.credentials_for("otlp_http"), _TIMEOUT_S)
+    pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials_for("pyroscope"), _TIMEOUT_S)
     probe = Probe(new_trace_id(), new_span_id(), (int(time.time()) - _PROBE_AGE_S) * 10**9)
     for ask in (
         tempo.check_ready,

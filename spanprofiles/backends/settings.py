@@ -13,6 +13,7 @@ from spanprofiles.backends.embedded import EmbeddedBackend
 from spanprofiles.backends.external import ExternalBackend
 from spanprofiles.backends.native import NativeBackend
 from spanprofiles.model import Credentials, Endpoints
+from spanprofiles.model.addresses import shown_address, unreadable_address
 from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
 
 BACKEND_NAMES = ("auto", "embedded", "compose", "containers", "native", "external")
@@ -45,10 +46,10 @@ class BackendSettings:
     """
 
     backend: str = "auto"
-    tempo_url: str = ""
-    pyroscope_url: str = ""
-    otlp_url: str = ""
-    grafana_url: str = ""
+    tempo_url: str = field(default="", repr=False)  # may have a password in it, as the others may
+    pyroscope_url: str = field(default="", repr=False)
+    otlp_url: str = field(default="", repr=False)
+    grafana_url: str = field(default="", repr=False)
     username: str = ""
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
@@ -79,8 +80,13 @@ class BackendSettings:
             url = getattr(self, name)
             if url and not is_address(url):
                 raise BackendError(
-                    f"{_PREFIX}{name.upper()}, or its option, is {url!r}, which is no address: http://host:port is"
-                    " expected"
+                    f"{_PREFIX}{name.upper()}, or its option, is {unreadable_address(url)!r}, which is no address:"
+                    " http://host:port is expected"
+                )
+            if url and (urlsplit(url).query or urlsplit(url).fragment):
+                raise BackendError(
+                    f"{_PREFIX}{name.upper()}, or its option, is {shown_address(url)!r}: an address without ? and # is"
+                    " expected, for paths are put behind it; secrets go into headers"
                 )
         if self.ca_file and not Path(self.ca_file).exists():
             raise BackendError(f"{_PREFIX}CA_FILE names {self.ca_file!r}, which is not there")

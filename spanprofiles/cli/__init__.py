@@ -41,7 +41,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("spanprofiles: interrupted", err=True)
+            click.echo("spanprofiles: interrupted", err=True)  # noqa: TID251  # nothing of anybody else
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:  # as in `... | head`: nothing is known to be broken, and nobody reads a word about it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the interpreter's last flush goes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
@@ -17,6 +16,7 @@ import click
 from spanprofiles.backends.interruptions import INTERRUPTIONS
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds
+from spanprofiles.cli.output import Styled, rewrite, say, say_json, say_lines, show
 from spanprofiles.clients import ClientError
 from spanprofiles.demo import DemoError, DemoPorts, DemoStack, Figures, LiveFigures, one_at_a_time
 from spanprofiles.demo.stack import SERVICE
@@ -54,7 +54,7 @@ def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: 
         try:
             _run(_Wishes(once, as_json, fault, wait_s), users)
         except DemoError as error:
-            leave(COULD_NOT_LOOK, str(error))
+            leave(COULD_NOT_LOOK, *str(error).split("\n"))
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ def _go_on_without_a_link(
     error: LinkError, evidence: Evidence, stack: DemoStack, linker: Linker, endpoints: Endpoints
 ) -> NoReturn:
     """Show what there was instead of a link, and go on until interrupted: there is something to look for."""
-    click.echo(f"\n{failure_report(evidence)}\n")
-    click.echo(click.style(f"not linked: {error}", fg="red", bold=True))
+    say_lines(f"\n{failure_report(evidence)}\n")
+    say(Styled(f"not linked: {error}", "red", bold=True))
     _print_next(evidence.trace_id, stack, endpoints, broken=True)
     try:
         _live(stack, LiveFigures(linker))
@@ -189,26 +189,24 @@ def _tell_story(stack: DemoStack, linker: Linker, token: str, as_json: bool) -> 
 
     regions = {name: stack.await_region(name) for name in (SLOW_REGION, OTHER_REGION)}
     story = tell_slow_search(regions, linker, token, tell=_say)
-    click.echo(json.dumps(story_as_json(story))) if as_json else print_story(story)
+    say_json(story_as_json(story)) if as_json else print_story(story)
     if not story.is_as_told:
         leave(BROKEN, "the difference of slow and fast rides does not name the guilty function")
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 def _print(first: LinkedSpan, evidence: Evidence, seconds: float) -> None:
+    from rich.text import Text
+
     from spanprofiles.cli import render
 
     console = render.console()
-    console.print()
-    console.print(f"trace {first.trace_id}", style="bold")
-    console.print(render.trace_tree(evidence))
-    console.print()
-    console.print(render.linked_span(first, console))
-    console.print()
-    console.print(f"verified: a request, its span, its CPU: {seconds:.1f} s after the start", style="bold green")
+    verified = f"verified: a request, its span, its CPU: {seconds:.1f} s after the start"
+    show(console, "", Text(f"trace {first.trace_id}", style="bold"), render.trace_tree(evidence))
+    show(console, "", render.linked_span(first, console), "", Text(verified, style="bold green"))
 
 
 def _print_json(first: LinkedSpan, seconds: float) -> None:
@@ -216,18 +214,16 @@ def _print_json(first: LinkedSpan, seconds: float) -> None:
         {"function": row.name, "self_ns": row.self, "total_ns": row.total, "share": round(row.share, 4)}
         for row in first.flamegraph.top(10)
     ]
-    click.echo(
-        json.dumps(
-            {
-                "trace_id": first.trace_id,
-                "span_id": first.span_id,
-                "profile_id": first.profile_id,
-                "service": first.service,
-                "cpu_ns": first.cpu_ns,
-                "top": top,
-                "seconds_to_first_flamegraph": round(seconds, 3),
-            }
-        )
+    say_json(
+        {
+            "trace_id": first.trace_id,
+            "span_id": first.span_id,
+            "profile_id": first.profile_id,
+            "service": first.service,
+            "cpu_ns": first.cpu_ns,
+            "top": top,
+            "seconds_to_first_flamegraph": round(seconds, 3),
+        }
     )
 
 
@@ -266,7 +262,7 @@ def _live(stack: DemoStack, live: LiveFigures) -> NoReturn:
         except ClientError as error:
             line = str(error)
         if in_terminal:
-            click.echo(f"\r\x1b[2K{line}", nl=False, err=True)
+            rewrite(line)
         else:
             _say(line)
         time.sleep(_LIVE_EVERY_S if in_terminal else _QUIET_EVERY_S)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, RenderableType  # noqa: TID251  # the type
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from spanprofiles.cli import render
+from spanprofiles.cli.output import show
 from spanprofiles.demo.story import Rides, SlowSearchStory
 from spanprofiles.linking import LinkedSpan
+from spanprofiles.model.printable import printable
 from spanprofiles.report import duration
 
 _CHANGES = 6
@@ -21,18 +23,14 @@ _ROWS_OF_TOP = 4
 def print_story(story: SlowSearchStory, console: Console | None = None) -> None:
     """Print what the story has seen: durations by region, a fast and a slow ride, what changed, and who is guilty."""
     console = console or render.console()
-    console.print()
-    console.print(_title(f"rides get slow in {story.region}: GET {story.path}, median of {len(story.after.linked)}"))
-    console.print(_indented(_durations(story)))
+    rides = len(story.after.linked)
+    show(console, "", _title(f"rides get slow in {story.region}: GET {story.path}, median of {rides}"))
+    show(console, _indented(_durations(story)))
     for what, linked in (("a fast ride", story.before.typical), ("a slow ride", story.after.typical)):
-        console.print()
-        console.print(_title(f"{what}: trace {linked.trace_id}"))
-        console.print(render.linked_span(linked, console, _ROWS_OF_TOP))
-    console.print()
-    console.print(_title(f"their difference: CPU of a ride, average of {len(story.after.linked)} before and after"))
-    console.print(_indented(_changes(story)))
-    console.print()
-    console.print(_verdict(story))
+        show(console, "", _title(f"{what}: trace {linked.trace_id}"))
+        show(console, render.linked_span(linked, console, _ROWS_OF_TOP))
+    show(console, "", _title(f"their difference: CPU of a ride, average of {rides} before and after"))
+    show(console, _indented(_changes(story)), "", _verdict(story))
 
 
 def story_as_json(story: SlowSearchStory) -> dict[str, Any]:
@@ -114,7 +112,7 @@ def _changes(story: SlowSearchStory) -> RenderableType:
             duration(story.a_ride(change.self_before)),
             duration(story.a_ride(change.self_after)),
             _signed(story.a_ride(change.self_change)),
-            Text(change.name),
+            Text(printable(change.name)),
             style="bold red" if guilty is not None and change.name == guilty.name else "",
         )
     return table
@@ -124,7 +122,11 @@ def _verdict(story: SlowSearchStory) -> RenderableType:
     guilty = story.guilty
     if guilty is None:
         return Text("guilty: no function has more CPU than before", style="bold red")
-    lines = [Text(f"guilty: {guilty.name}, {_signed(story.a_ride(guilty.self_change))} of CPU a ride", "bold green")]
+    lines = [
+        Text(
+            f"guilty: {printable(guilty.name)}, {_signed(story.a_ride(guilty.self_change))} of CPU a ride", "bold green"
+        )
+    ]
     lines.append(Text(f"rides in {story.region} take {story.slowdown:.1f} times as long, other regions allowed for"))
     if not story.is_as_told:
         lines.append(Text("that is not what the fault does: the machine may be too busy, so try again", "bold red"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from spanprofiles.cli.options import (
     one_place,
     profile_type_option,
 )
+from spanprofiles.cli.output import say_json, show
 from spanprofiles.doctor import (
     HARMLESS,
     LONGEST_SINCE_S,
@@ -32,6 +32,7 @@ from spanprofiles.doctor import (
 )
 from spanprofiles.linking.grafana import DataSources, SettingsError, read_data_sources
 from spanprofiles.model import Endpoints
+from spanprofiles.model.printable import LONGEST_LINE, printable
 
 _SINCE = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -100,11 +101,11 @@ def command(
                 upload_interval_s=upload_interval,
             )
         except SeveralServicesError as error:
-            leave(COULD_NOT_LOOK, _choose(error.services))
+            leave(COULD_NOT_LOOK, *_choose(error.services))
         except SettingsError as error:
             leave(COULD_NOT_LOOK, str(error))
     if as_json:
-        click.echo(json.dumps(examination.as_json()))
+        say_json(examination.as_json())
     else:
         _print(examination)
     _leave(examination)
@@ -121,9 +122,8 @@ def _sources(files: Sequence[str]) -> DataSources | None:
     return read_data_sources(files) if files else None
 
 
-def _choose(services: Sequence[str]) -> str:
-    lines = "\n".join(f"  --service {name}" for name in services)
-    return f"Tempo knows several services, choose one:\n{lines}"
+def _choose(services: Sequence[str]) -> list[str]:
+    return ["Tempo knows several services, choose one:", *(f"  --service {printable(name)}" for name in services)]
 
 
 def _leave(examination: Examination) -> None:
@@ -141,7 +141,9 @@ def _print(examination: Examination) -> None:
 
     console = render.console()
     table = Table(
-        title=f"service {examination.service}" if examination.service else None, title_justify="left", expand=True
+        title=Text(f"service {printable(examination.service)}", "table.title") if examination.service else None,
+        title_justify="left",
+        expand=True,
     )
     table.add_column("hop", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -149,17 +151,18 @@ def _print(examination: Examination) -> None:
     table.add_column("what to do", ratio=2, overflow="fold")
     for one in examination.findings:
         verdict = Text(one.verdict.value, style=_STYLES[one.verdict])
-        table.add_row(Text(one.hop), verdict, Text(_evidence(one)), Text(one.advice))
-    console.print(table)
+        table.add_row(Text(one.hop), verdict, Text(_evidence(one)), Text(printable(one.advice, LONGEST_LINE)))
+    show(console, table)
     if examination.unlinked:
-        console.print()
-        console.print(Text(f"spans without samples where Grafana looks: {len(examination.unlinked)}", style="bold"))
+        head = f"spans without samples where Grafana looks: {len(examination.unlinked)}"
+        show(console, "", Text(head, style="bold"))
     shown = _some_of_each_cause(examination.unlinked)
     for explanation in shown:
         span = explanation.span
-        console.print(Text(f"  {span.span_id}  {span.name}  {explanation.cause.value}: {explanation.sentence}"))
+        line = f"  {span.span_id}  {printable(span.name)}  {explanation.cause.value}: {explanation.sentence}"
+        show(console, Text(printable(line, LONGEST_LINE)))
     if len(examination.unlinked) > len(shown):
-        console.print(Text(f"  and {len(examination.unlinked) - len(shown)} more: --json lists all"))
+        show(console, Text(f"  and {len(examination.unlinked) - len(shown)} more: --json lists all"))
 
 
 def _some_of_each_cause(unlinked: Sequence[Explanation]) -> list[Explanation]:
@@ -172,4 +175,4 @@ def _some_of_each_cause(unlinked: Sequence[Explanation]) -> list[Explanation]:
 
 
 def _evidence(one: Finding) -> str:
-    return "\n".join(one.evidence)
+    return "\n".join(printable(line, LONGEST_LINE) for line in one.evidence)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-import click
-
 from spanprofiles.backends import BackendError
+from spanprofiles.cli.output import say
 from spanprofiles.clients import ClientError, ServerUnreachableError
 from spanprofiles.linking import LinkError
 from spanprofiles.model import IdentifierError
@@ -16,9 +15,10 @@ from spanprofiles.model import IdentifierError
 LINKED, BROKEN, COULD_NOT_LOOK = 0, 1, 2  # and INTERRUPTED and UNREAD, in the package: the help needs no more
 
 
-def leave(code: int, message: str) -> NoReturn:
-    """End the program with a message on standard error."""
-    click.echo(f"spanprofiles: {message}", err=True)
+def leave(code: int, *lines: str) -> NoReturn:
+    """End the program with a message on standard error, each of whose lines stays one."""
+    for number, line in enumerate(lines):
+        say(line if number else f"spanprofiles: {line}", err=True)
     raise SystemExit(code)
 
 
@@ -31,5 +31,7 @@ def reported() -> Iterator[None]:
         leave(BROKEN, str(error))
     except ServerUnreachableError as error:
         leave(COULD_NOT_LOOK, f"{error}; is it running there? --tempo and --pyroscope name other addresses")
-    except (BackendError, ClientError, IdentifierError) as error:
+    except BackendError as error:  # the last lines of a process among them
+        leave(COULD_NOT_LOOK, *str(error).split("\n"))
+    except (ClientError, IdentifierError) as error:
         leave(COULD_NOT_LOOK, str(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, data_source_options, endpoints, one_place
+from spanprofiles.cli.output import Styled, say, say_json
 from spanprofiles.clients import RequestRefusedError
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.linking import Linker, TraceNotFoundError, Waiting
@@ -36,6 +36,7 @@ from spanprofiles.model import (
     parse_span_id,
     parse_trace_id,
 )
+from spanprofiles.model.printable import printable
 from spanprofiles.model.withheld import why_no_profile_id
 
 
@@ -79,7 +80,7 @@ def command(
             BROKEN,
             f"no span of this trace carries {PROFILE_ID_ATTRIBUTE}: {why_no_profile_id(trace.local_roots)}",
         )
-    broken = [one.link.span.name for one in looked if not one.works]
+    broken = [printable(one.link.span.name) for one in looked if not one.works]
     if broken:
         leave(BROKEN, f"the way from Grafana to the profile is broken for {', '.join(broken)}")
 
@@ -107,7 +108,7 @@ def _grafana(places: Endpoints, files: Sequence[str], url: str | None) -> Grafan
         return None
     if not places.grafana:
         raise click.UsageError("say where the data sources are: --grafana URL, or --datasource FILE")
-    return GrafanaClient(places.grafana, places.credentials)
+    return GrafanaClient(places.grafana, places.credentials_for("grafana"))
 
 
 def _of_grafana(client: GrafanaClient) -> DataSources:
@@ -130,7 +131,7 @@ def _trace(linker: Linker, trace_id: str, span_id: str | None) -> Trace:
         if evidence.trace is None:
             raise
         if wanted:
-            named = ", ".join(f"{span.span_id} ({span.name})" for span in evidence.trace.spans)
+            named = ", ".join(f"{span.span_id} ({printable(span.name)})" for span in evidence.trace.spans)
             leave(BROKEN, f"the trace {trace_id} has no span {wanted}; its spans: {named}")
         return evidence.trace
 
@@ -177,35 +178,34 @@ def _size(flamegraph: FlameGraph) -> str:
 
 
 def _print(trace: Trace, source: DataSource, url: str, looked: Sequence[_Looked]) -> None:
-    click.echo(f"trace {trace.trace_id}, looked at with the data source {source.uid} ({source.name})")
-    click.echo(f"  in Explore: {url}")
+    say(f"trace {trace.trace_id}, looked at with the data source {source.uid} ({source.name})")
+    say(f"  in Explore: {url}")
     for one in looked:
         span, query = one.link.span, one.link.query
-        click.echo()
-        click.echo(
-            click.style(f"{span.name} in {span.service or 'a service without a name'}, span {span.span_id}", bold=True)
-        )
+        say()
+        service = printable(span.service) or "a service without a name"
+        say(Styled(f"{printable(span.name)} in {service}, span {span.span_id}", bold=True))
         if query is None:
             reason = one.link.no_button.value if one.link.no_button else ""
-            click.echo(f"  button    {click.style('no', fg='red')}: {reason}")
-            click.echo(f"            {one.link.explanation}")
+            say("  button    ", Styled("no", "red"), f": {reason}")
+            say(f"            {one.link.explanation}")
             _print_warnings(one.link)
             continue
-        click.echo(f"  button    {click.style('yes', fg='green')}")
-        click.echo(f"  asks      {query.label_selector}, span {query.span_selector[0]!r}, {query.profile_type!r}")
-        click.echo(f"  range     {query.start_ms} to {query.end_ms} ms")
-        click.echo(f"  Explore   {one.url}")
+        say("  button    ", Styled("yes", "green"))
+        say(f"  asks      {query.label_selector}, span {query.span_selector[0]!r}, {query.profile_type!r}")
+        say(f"  range     {query.start_ms} to {query.end_ms} ms")
+        say(f"  Explore   {one.url}")
         _print_warnings(one.link)
-        click.echo(f"  came      {click.style(one.outcome, fg='green' if one.works else 'red')}")
+        say("  came      ", Styled(one.outcome, "green" if one.works else "red"))
         if one.embedded is not None:
-            click.echo(f"  embedded  {'drawn' if one.embedded else 'nothing is drawn, and nothing said'}")
+            say(f"  embedded  {'drawn' if one.embedded else 'nothing is drawn, and nothing said'}")
         if one.through_grafana:
-            click.echo(f"  Grafana   {one.through_grafana}")
+            say(f"  Grafana   {one.through_grafana}")
 
 
 def _print_warnings(link: GrafanaLink) -> None:
     for warning in link.warnings:
-        click.echo(f"  {click.style('warning', fg='yellow')}   {warning.text}")
+        say("  ", Styled("warning", "yellow"), f"   {warning.text}")
 
 
 def _print_json(trace: Trace, source: DataSource, url: str, looked: Sequence[_Looked]) -> None:
@@ -215,7 +215,7 @@ def _print_json(trace: Trace, source: DataSource, url: str, looked: Sequence[_Lo
         "explore_url": url,
         "spans": [_as_json(one) for one in looked],
     }
-    click.echo(json.dumps(document))
+    say_json(document)
 
 
 def _as_json(one: _Looked) -> dict[str, Any]:

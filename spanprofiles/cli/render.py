@@ -17,6 +17,7 @@ from rich.text import Text
 
 from spanprofiles.linking import Evidence, LinkedSpan
 from spanprofiles.model import FlameGraph, Trace
+from spanprofiles.model.printable import LONGEST_LINE
 from spanprofiles.model.profile_types import note
 from spanprofiles.report import duration, flame_lines, icicle, printable, span_tree, top_table
 from spanprofiles.report.excess import cpu_excess
@@ -33,8 +34,12 @@ class _Console(Console):
 
 
 def console() -> Console:
-    """Return the console of standard output; a pipe gets 120 columns."""
-    return _Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=False)
+    """Return the console of standard output; a pipe gets 120 columns. Nothing in a text is markup: it may be anybody's.
+
+    Print by :func:`spanprofiles.cli.output.show`.
+    """
+    width = None if sys.stdout.isatty() else 120
+    return _Console(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
 
 
 def flame(flamegraph: FlameGraph, width: int, *, colour: bool) -> RenderableType:
@@ -47,7 +52,7 @@ def flame(flamegraph: FlameGraph, width: int, *, colour: bool) -> RenderableType
         for box in row:
             line.append(" " * (box.left - len(line)))
             background = _WARM[zlib.crc32(box.names[-1].encode()) % len(_WARM)]
-            line.append(printable(box.label).ljust(box.width - 1), style=f"black on {background}")
+            line.append(printable(box.label)[: box.width - 1].ljust(box.width - 1), style=f"black on {background}")
             line.append("▏" if box.width > 1 else " ", style=f"black on {background}")
         lines.append(line)
     return Group(*lines)
@@ -74,7 +79,7 @@ def top(flamegraph: FlameGraph, count: int) -> RenderableType:
     table.add_column("function", no_wrap=True, overflow="ellipsis")
     for row in flamegraph.top(count):
         share = f"{row.self / flamegraph.total:.1%}"
-        own, whole = flamegraph.as_text(row.self), flamegraph.as_text(row.total)
+        own, whole = (printable(flamegraph.as_text(value)) for value in (row.self, row.total))
         table.add_row(own, share, whole, Text(printable(row.name)))
     return table
 
@@ -86,10 +91,10 @@ def linked_span(linked: LinkedSpan, target: Console, count: int = 8) -> Renderab
     title = Text.assemble(
         (printable(span.name), "bold"),
         f" in {printable(span.service) or 'a service without a name'}: {duration(span.duration_ns)} long,",
-        f" {linked.amount} in its span profile {linked.profile_id}",
+        printable(f" {linked.amount} in its span profile {linked.profile_id}"),
     )
     picture = flame(linked.flamegraph, width, colour=target.color_system is not None)
-    notes = [cpu_excess(span, linked.cpu_ns), _of_another_type(linked)]
+    notes = [printable(note, LONGEST_LINE) for note in (cpu_excess(span, linked.cpu_ns), _of_another_type(linked))]
     return Group(
         title,
         *(note for note in notes if note),

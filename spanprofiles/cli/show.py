@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from string import hexdigits
@@ -12,12 +11,12 @@ import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
+from spanprofiles.cli.output import say_json, show
 from spanprofiles.doctor import Diagnosis, diagnose
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import FlameGraph, Span, Trace, parse_trace_id
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.withheld import why_no_profile_id
-from spanprofiles.report import printable
 
 _DIAGNOSED = 6
 _SHORTEST = 16  # digits: an ID of 64 bits; what is missing before them are zeros
@@ -102,16 +101,16 @@ def _write_svg(picture: Path, linked: LinkedSpan) -> None:
 
 
 def _print(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosis], evidence: Evidence, count: int) -> None:
+    from rich.text import Text
+
     from spanprofiles.cli import render
 
     console = render.console()
-    console.print(f"trace {trace.trace_id}", style="bold")
-    console.print(render.trace_tree(evidence))
+    show(console, Text(f"trace {trace.trace_id}", style="bold"), render.trace_tree(evidence))
     for one in linked:
-        console.print()
-        console.print(render.linked_span(one, console, count))
+        show(console, "", render.linked_span(one, console, count))
         if one.profile_id in said:
-            console.print(printable(said[one.profile_id].line), markup=False)
+            show(console, Text(said[one.profile_id].line))
 
 
 def _print_json(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosis]) -> None:
@@ -141,7 +140,7 @@ def _print_json(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosi
         }
         for one in linked
     ]
-    click.echo(json.dumps({"trace_id": trace.trace_id, "spans": spans, "span_profiles": profiles}))
+    say_json({"trace_id": trace.trace_id, "spans": spans, "span_profiles": profiles})
 
 
 def _stacks(flamegraph: FlameGraph) -> list[dict[str, Any]]:

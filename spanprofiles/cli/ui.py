@@ -10,6 +10,7 @@ import click
 
 from spanprofiles.cli.exits import COULD_NOT_LOOK, leave
 from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.cli.output import say
 
 
 @click.command()
@@ -45,6 +46,6 @@ def command(host: str, port: int, access_token: str | None, **options: str | Non
         leave(COULD_NOT_LOOK, f"--access-token or SPAN_PROFILES_UI_TOKEN: {error}")
     try:
         with suppress(KeyboardInterrupt):
-            serve(app, host, port, announce=lambda url: click.echo(f"page       {url}"))
+            serve(app, host, port, announce=lambda url: say(f"page       {url}"))
     except CannotListenError as error:
         leave(COULD_NOT_LOOK, str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NoReturn
@@ -14,11 +15,13 @@ from urllib3.exceptions import HTTPError
 from spanprofiles.backends.settings import is_address
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, LINKED, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
+from spanprofiles.cli.output import Styled, say, show
 from spanprofiles.clients import plain_reason
 from spanprofiles.doctor import Diagnosis, diagnose
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
+from spanprofiles.model.addresses import shown_address, unreadable_address, without_login
+from spanprofiles.model.printable import printable
 from spanprofiles.model.profile_types import ProfileType, note
-from spanprofiles.report import printable
 
 
 @dataclass
@@ -29,15 +32,17 @@ class _Hops:
 
     def ok(self, hop: str, text: str) -> None:
         """Say that the hop is there."""
-        click.echo(f"{click.style('ok    ', fg='green')} {hop:<11} {text}  ({monotonic() - self.start:.1f} s)")
+        say(Styled("ok    ", "green"), f" {hop:<11} {text}  ({monotonic() - self.start:.1f} s)")
 
     def note(self, hop: str, text: str) -> None:
         """Say what is worth knowing and breaks nothing."""
-        click.echo(f"{click.style('note  ', fg='yellow')} {hop:<11} {printable(' '.join(text.split()))}")
+        say(Styled("note  ", "yellow"), f" {hop:<11} {' '.join(text.split())}")
 
-    def broken(self, hop: str, text: str) -> NoReturn:
-        """Say that the hop is missing, and end the program."""
-        click.echo(f"{click.style('BROKEN', fg='red')} {hop:<11} {text}")
+    def broken(self, hop: str, text: str, said: Diagnosis | None = None) -> NoReturn:
+        """Say that the hop is missing and what the doctor says of it, and end the program."""
+        say(Styled("BROKEN", "red"), f" {hop:<11} {text}")
+        if said is not None:
+            say(said.line)
         leave(BROKEN, f"the link is broken at: {hop}")
 
 
@@ -67,7 +72,8 @@ def command(
     Works on any app in any language. Ends with 1 at the first hop that is broken, with 2 where it could not look.
     """
     if not is_address(url):
-        raise click.BadParameter(f"{url!r} is no address: http://host:port/path is expected", param_hint="URL")
+        text = f"{unreadable_address(url)!r} is no address: http://host:port/path is expected"
+        raise click.BadParameter(text, param_hint="URL")
     from spanprofiles.cli import render
 
     with reported():
@@ -88,12 +94,9 @@ def command(
         if function:
             hops.ok("function", f"{function} has {linked.flamegraph.share(function):.0%} of the span's {of.value}")
         console = render.console()
-        console.print()
-        console.print(render.trace_tree(evidence))
-        console.print()
+        show(console, "", render.trace_tree(evidence), "")
         for one in (linked, *others):
-            console.print(render.linked_span(one, console))
-            console.print()
+            show(console, render.linked_span(one, console), "")
 
 
 def _pairs(headers: tuple[str, ...]) -> dict[str, str]:
@@ -101,20 +104,22 @@ def _pairs(headers: tuple[str, ...]) -> dict[str, str]:
     for header in headers:
         name, colon, value = header.partition(":")
         if not colon or not name.strip():
-            raise click.BadParameter(f"{header!r} is no header: NAME:VALUE is expected", param_hint="--header")
+            shown = printable(header if colon else re.split(r"[\s=]", header)[0])  # what follows may be a secret
+            raise click.BadParameter(f"{shown!r} is no header: NAME:VALUE is expected", param_hint="--header")
         pairs[name.strip()] = value.strip()
     return pairs
 
 
 def _send(hops: _Hops, url: str, method: str, headers: dict[str, str], data: str | None) -> requests.Response:
+    shown, (url, login) = shown_address(url), without_login(url)
     try:
-        response = TracedSession().request(method, url, headers=headers, data=data)
+        response = TracedSession().request(method, url, headers=headers, data=data, auth=login)
     except requests.RequestException as error:
-        leave(COULD_NOT_LOOK, f"the app does not answer at {url}: {plain_reason(error)}")
+        leave(COULD_NOT_LOOK, f"the app does not answer at {shown}: {plain_reason(error)}")
     except UnicodeEncodeError as error:
         leave(COULD_NOT_LOOK, f"a header or the method has {error.object!r}, which HTTP cannot carry")
     except (HTTPError, ValueError) as error:  # an address or a method that no library can send
-        leave(COULD_NOT_LOOK, f"the request to {url} cannot be sent: {error}")
+        leave(COULD_NOT_LOOK, f"the request to {shown} cannot be sent: {error}")
     hops.ok("request", f"{response.status_code} {response.reason}, {response.request.headers['traceparent']}")
     if not response.ok:
         hops.note("request", f"the app refused it, so look at what follows with care: {response.text[:200].strip()}")
@@ -128,11 +133,11 @@ def _follow(
     hop = "trace"
     try:
         trace = linker.trace(response, evidence=evidence)
-        hops.ok(hop, f"{len(trace.spans)} span(s) so far, of {', '.join(trace.services)}")
+        hops.ok(hop, f"{len(trace.spans)} span(s) so far, of {', '.join(map(printable, trace.services))}")
         hop = "profile ID"
         span = linker.answering_span(response, evidence)
         own = "its own span ID" if span.profile_id == span.span_id else f"not its own span ID {span.span_id}"
-        hops.ok(hop, f"{span.profile_id} on {span.name}, {own}")
+        hops.ok(hop, f"{span.profile_id} on {printable(span.name)}, {own}")
         hop = "samples"
         linked = linker.samples(span, evidence)
         hops.ok(hop, f"{linked.amount} in {len(linked.flamegraph.functions)} functions")
@@ -143,14 +148,10 @@ def _follow(
         if said is not None and said.excuse and not function:
             hops.note(hop, f"none, {said.excuse}. Nothing is broken: {said.sentence}")
             raise SystemExit(LINKED) from error
-        hops.broken(hop, _with(error, said))
+        hops.broken(hop, str(error), said)
     except LinkError as error:
         hops.broken(hop, str(error))
     return evidence, linked
-
-
-def _with(error: LinkError, said: Diagnosis | None) -> str:
-    return f"{error}\n{said.line}" if said else str(error)
 
 
 def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: LinkedSpan) -> list[LinkedSpan]:
@@ -166,8 +167,8 @@ def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: Link
             said = diagnose(span, linker)
             if said is not None and said.excuse:
                 evidence.excused[span.profile_id or ""] = said.excuse
-                hops.note("samples", f"none of {span.name} further down, {said.excuse}. Nothing is broken.")
+                hops.note("samples", f"none of {printable(span.name)} further down, {said.excuse}. Nothing is broken.")
                 continue
-            hops.broken("samples", _with(error, said))
-        hops.ok("samples", f"{others[-1].amount} of {span.name} further down")
+            hops.broken("samples", str(error), said)
+        hops.ok("samples", f"{others[-1].amount} of {printable(span.name)} further down")
     return others

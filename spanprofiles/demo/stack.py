@@ -15,6 +15,7 @@ from spanprofiles.backends.embedded import EmbeddedPorts
 from spanprofiles.backends.ports import free_ports, is_free
 from spanprofiles.linking import TracedSession, await_answer
 from spanprofiles.model import Endpoints
+from spanprofiles.model.printable import printable_lines
 
 SERVICE = "ride-sharing-app"
 
@@ -33,6 +34,9 @@ _STOP_S = 3.0
 
 class DemoError(Exception):
     """The demo cannot run; the message says why and what to do."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable_lines(message))
 
 
 @dataclass(frozen=True)

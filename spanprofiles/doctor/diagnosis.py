@@ -12,6 +12,7 @@ from spanprofiles.doctor.explaining import HARMLESS, Cause, Explanation
 from spanprofiles.doctor.finding import Verdict
 from spanprofiles.linking import Evidence, Linker
 from spanprofiles.model import Span
+from spanprofiles.model.printable import LONGEST_LINE, printable
 
 _BUDGET_S = 2.0
 
@@ -42,9 +43,9 @@ class Diagnosis:
 
     @property
     def line(self) -> str:
-        """All of it in a line."""
+        """All of it in a printable line."""
         parts = (f"the doctor says: {self.cause}.", self.sentence, f"Do: {self.advice}." if self.advice else "")
-        return " ".join(part for part in parts if part)
+        return printable(" ".join(part for part in parts if part), LONGEST_LINE)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from spanprofiles.doctor.explaining import Explanation
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.model.printable import LONGEST_LINE, printable
 
 _SHOWN = 5
 
@@ -54,7 +55,7 @@ class Examination:
         raise KeyError(hop)
 
     def lines(self) -> list[str]:
-        """Return what matters of it as plain text: hops that are broken or doubtful, and how many are in order."""
+        """Return what matters of it as printable lines: hops that are broken or doubtful, and how many are in order."""
         lines = [f"doctor: {self.service or 'no service'}: {self.verdict.value}"]
         for one in self.findings:
             if one.verdict in {Verdict.BROKEN, Verdict.DOUBTFUL}:
@@ -69,7 +70,7 @@ class Examination:
         unseen = [one for one in self.findings if one.verdict is Verdict.NOT_CHECKED and one.evidence]
         if not self.could_look:
             lines += [f"  not checked: {one.hop}: {'; '.join(one.evidence)}" for one in unseen]
-        return lines
+        return [printable(line, LONGEST_LINE) for line in lines]
 
     def as_json(self) -> dict[str, Any]:
         """Return the examination as a JSON object."""

@@ -102,13 +102,13 @@ def examine(
     if not 0 < since_s <= LONGEST_SINCE_S:
         raise ValueError(f"look back more than 0 s and at most {LONGEST_SINCE_S / 3600:g} h, not {since_s:g} s")
     with ExitStack() as clients:  # each keeps connections open, of which a server has so many
-        tempo = TempoClient(endpoints.tempo, endpoints.credentials)
+        tempo = TempoClient(endpoints.tempo, endpoints.credentials_for("tempo"))
         clients.callback(tempo.http.close)
-        pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials)
+        pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials_for("pyroscope"))
         clients.callback(pyroscope.http.close)
         client = None
         if endpoints.grafana and sources is None:
-            client = GrafanaClient(endpoints.grafana, endpoints.credentials)
+            client = GrafanaClient(endpoints.grafana, endpoints.credentials_for("grafana"))
             clients.callback(client.http.close)
         case = Case(
             tempo,
@@ -119,7 +119,7 @@ def examine(
             parse_trace_id(trace_id) if trace_id else "",
             profile_type,
             otlp_http=endpoints.otlp_http,
-            credentials=endpoints.credentials,
+            credentials=endpoints.credentials_for("otlp_http"),
             probe_timeout_s=probe_timeout_s,
         )
         examiner = _Examiner(case, upload_interval_s, probe=probe, sources=sources, client=client, tempo_uid=tempo_uid)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spanprofiles.model.printable import LONGEST_LINE, printable
+
 if TYPE_CHECKING:
     from spanprofiles.linking.evidence import Evidence
 
@@ -11,13 +13,15 @@ if TYPE_CHECKING:
 class LinkError(AssertionError):
     """The link did not come about. An assertion error: in a test it is a failed claim, not a broken test.
 
+    The message is one printable line: it names services, spans and functions, and ends in terminals and logs.
+
     Attributes:
         evidence: what was there instead, or None where nothing was looked for.
     """
 
     def __init__(self, message: str, evidence: Evidence | None = None) -> None:
         self.evidence = evidence
-        super().__init__(message)
+        super().__init__(printable(message, LONGEST_LINE))
 
 
 class NotTracedError(LinkError):

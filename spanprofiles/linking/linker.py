@@ -94,8 +94,8 @@ class Linker:
     ) -> Linker:
         """Return a linker of a backend's endpoints."""
         return cls(
-            TempoClient(endpoints.tempo, endpoints.credentials),
-            PyroscopeClient(endpoints.pyroscope, endpoints.credentials),
+            TempoClient(endpoints.tempo, endpoints.credentials_for("tempo")),
+            PyroscopeClient(endpoints.pyroscope, endpoints.credentials_for("pyroscope")),
             waiting=waiting,
             upload_interval_s=upload_interval_s,
             profile_type=profile_type,

@@ -15,9 +15,14 @@ from spanprofiles.clients.http import LOOPBACK_HOSTS
 from spanprofiles.linking.errors import NotTracedError
 from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import IdentifierError, TraceContext, new_span_id
+from spanprofiles.model.addresses import without_login
 
 _TRACEPARENT = "traceparent"
 _SERVER_ERROR = 500
+_HARMLESS_HEADERS = {
+    "accept", "accept-encoding", "accept-language", "baggage", "connection", "content-length", "content-type", "host",
+    "traceparent", "tracestate", "transfer-encoding", "user-agent",
+}  # fmt: skip
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 #: (connect, read), s; an app under test that hangs must fail the test, not hang it.
@@ -41,7 +46,8 @@ class TracedSession(requests.Session):
     """A :class:`requests.Session` whose requests each start a trace of their own.
 
     Args:
-        base_url: put before addresses that have none of their own, so that ``session.get("/bike")`` works.
+        base_url: put before addresses that have none of their own, so that ``session.get("/bike")`` works. A user name
+            and password in it are for basic auth.
         timeout_s: (connect, read), s, unless a call gives its own.
 
     A call that brings its own ``traceparent`` header keeps it. With ``sampled=False`` (``get``, ``request``) it asks
@@ -50,14 +56,23 @@ class TracedSession(requests.Session):
 
     def __init__(self, base_url: str = "", timeout_s: tuple[float, float] = APP_TIMEOUT_S) -> None:
         super().__init__()
-        self.base_url = base_url.rstrip("/")
+        self.base_url, login = without_login(base_url.rstrip("/"))  # it is shown in messages
+        if login is not None:
+            self.auth = login
         self.timeout_s = timeout_s
         if urlsplit(self.base_url).hostname in LOOPBACK_HOSTS:
             self.trust_env = False  # a proxy of the environment would answer in the app's place
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Follow a redirect as a call of its own in the same trace: else two spans would seem to answer one call."""
+        """Follow a redirect as a call of its own in the same trace: else two spans would seem to answer one call.
+
+        One that leads to another host, port or scheme takes none of the headers along that the call has brought: any of
+        them may be a secret.
+        """
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # the library's, untyped
+        if self.should_strip_auth(response.request.url or "", prepared_request.url or ""):  # type: ignore[no-untyped-call]  # likewise
+            for name in [one for one in prepared_request.headers if one.lower() not in _HARMLESS_HEADERS]:
+                del prepared_request.headers[name]
         try:
             context = TraceContext.parse(prepared_request.headers.get(_TRACEPARENT, ""))
         except IdentifierError:

@@ -37,6 +37,8 @@ def shown_address(url: str) -> str:
     """
     try:
         parts = urlsplit(without_login(url)[0])
+        if "@" in url and not parts.netloc:
+            return unreadable_address(url)
         text = urlunsplit(parts._replace(query=_VALUE.sub(f"={_HIDDEN}", parts.query), fragment=""))
     except ValueError:  # brackets that do not match
         return unreadable_address(url)

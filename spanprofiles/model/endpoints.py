@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
+
+from spanprofiles.model.addresses import without_login
 
 #: Upload interval an app under test is given, s. The agent's default of 10 is what a reader would wait for.
 UPLOAD_INTERVAL_S = 1
@@ -52,6 +54,11 @@ class Credentials:
             if not _HEADER_TEXT.fullmatch(text):  # the message must not repeat it: it may be a secret
                 raise ValueError(f"the {what} has a line break or a character that no HTTP header can carry")
 
+    @property
+    def identifies(self) -> bool:
+        """Whether they say who asks: by a user name, a bearer token, or a header of one's own."""
+        return bool(self.username or self.bearer_token) or any(one.lower() == "authorization" for one in self.headers)
+
     def as_headers(self) -> dict[str, str]:
         """Return the headers that carry the credentials."""
         headers = dict(self.headers)
@@ -59,7 +66,7 @@ class Credentials:
             headers["X-Scope-OrgID"] = self.tenant
         if self.bearer_token:
             headers["Authorization"] = f"Bearer {self.bearer_token}"
-        elif self.username:
+        elif self.username or self.password:  # some services take a token alone, in the place of either
             pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
             headers["Authorization"] = f"Basic {pair}"
         return headers
@@ -67,7 +74,10 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """The addresses of one backend; none ends in a slash.
+    """The addresses of one backend; none ends in a slash, and none has a user name and a password in it.
+
+    Where an address that is given has them, they are taken out, for addresses are shown to people, and kept for
+    :meth:`credentials_for`.
 
     Attributes:
         tempo: Tempo's query API, such as ``http://127.0.0.1:3200``.
@@ -77,6 +87,7 @@ class Endpoints:
         credentials: for all of them.
         queryable_after_s: how long after a push was answered its samples may not be found yet, s.
         searchable_after_s: how long after a trace was taken a search may not find it yet, s.
+        logins: user name and password of those addresses that had them, by the name of the attribute.
     """
 
     tempo: str
@@ -86,6 +97,27 @@ class Endpoints:
     credentials: Credentials = field(default_factory=Credentials)
     queryable_after_s: float = QUERYABLE_AFTER_S
     searchable_after_s: float = SEARCHABLE_AFTER_S
+    logins: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        logins = dict(self.logins)
+        for name in ("tempo", "pyroscope", "otlp_http", "grafana"):
+            url, login = without_login(getattr(self, name))
+            object.__setattr__(self, name, url)
+            if login is not None:
+                logins[name] = login
+        object.__setattr__(self, "logins", logins)
+
+    def credentials_for(self, name: str) -> Credentials:
+        """Return the credentials for one of the addresses: where none are given, those that were in it.
+
+        Args:
+            name: ``tempo``, ``pyroscope``, ``otlp_http`` or ``grafana``.
+        """
+        login = self.logins.get(name)
+        if login is None or self.credentials.identifies:
+            return self.credentials
+        return replace(self.credentials, username=login[0], password=login[1])
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make an app send its telemetry here, quickly.
@@ -101,13 +133,14 @@ class Endpoints:
         }
         if self.otlp_http:
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = self.otlp_http
-        headers = self.credentials.as_headers()
+        headers = self.credentials_for("otlp_http").as_headers()
         if headers:
             pairs = (f"{quote(name)}={quote(value)}" for name, value in headers.items())
             environment["OTEL_EXPORTER_OTLP_HEADERS"] = ",".join(pairs)
-        if self.credentials.username:
-            environment["PYROSCOPE_BASIC_AUTH_USER"] = self.credentials.username
-            environment["PYROSCOPE_BASIC_AUTH_PASSWORD"] = self.credentials.password
+        profiles = self.credentials_for("pyroscope")
+        if profiles.username:
+            environment["PYROSCOPE_BASIC_AUTH_USER"] = profiles.username
+            environment["PYROSCOPE_BASIC_AUTH_PASSWORD"] = profiles.password
         if self.credentials.tenant:
             environment["PYROSCOPE_TENANT_ID"] = self.credentials.tenant
         return environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -20,6 +21,11 @@ def measures_cpu(profile_type: str) -> bool:
 
 def _quoted(text: str) -> str:
     return f'"{text.translate(_ESCAPES)}"'
+
+
+def traceql_text(text: str) -> str:
+    """Return a text as a literal of TraceQL, whatever is in it: JSON's escapes are among Go's."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def label_selector(labels: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from spanprofiles.clients import ClientError
 from spanprofiles.doctor import Examination, Verdict, examine_request
+from spanprofiles.model.printable import printable_lines
 from spanprofiles.pytest_plugin import SEEN, option
 from spanprofiles.pytest_plugin.programs import programs_of
 from spanprofiles.report import failure_report, span_tree
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _ACCOUNTS = 5  # of the last traces of a failed test
 _SECTION = "span profiles"
+_LONGEST_FILE_NAME = 100
 
 
 class _Diagnosis:
@@ -45,9 +47,10 @@ def add_diagnosis(item: pytest.Item, report: pytest.TestReport) -> None:
     except Exception as error:  # noqa: BLE001  # a report that fails must not end the whole run
         diagnosis.text.append(f"what was seen cannot be told: {type(error).__name__}: {error}")
     if diagnosis.text:
-        _add_text(report, "\n\n".join(diagnosis.text))
-    item.user_properties += diagnosis.properties  # of the reports to come: JUnit's file takes the last one's
-    report.user_properties += diagnosis.properties
+        _add_text(report, printable_lines("\n\n".join(diagnosis.text)))
+    properties = [(name, printable_lines(value)) for name, value in diagnosis.properties]
+    item.user_properties += properties  # of the reports to come: JUnit's file takes the last one's
+    report.user_properties += properties
 
 
 def _add_text(report: pytest.TestReport, text: str) -> None:
@@ -120,6 +123,11 @@ def _grouped(examined: Iterable[tuple[Evidence, Examination | str]]) -> list[tup
     return list(groups.values())
 
 
+def _file_name(name: str) -> str:
+    """Return a part of a file's name, which leads to no other folder whatever it is made of."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:_LONGEST_FILE_NAME]
+
+
 def _pictures(item: pytest.Item, seen: list[Evidence]) -> list[tuple[str, str]]:
     """Write the flame graphs that were seen into the folder for pictures, and return where they are."""
     folder = option(item.config, "pictures")
@@ -131,7 +139,7 @@ def _pictures(item: pytest.Item, seen: list[Evidence]) -> list[tuple[str, str]]:
         for profile_id, flamegraph in (evidence.flamegraphs | merged).items():
             if flamegraph.is_empty:
                 continue
-            path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', item.name)}-{profile_id}.svg"
+            path = Path(folder) / f"{_file_name(item.name)}-{_file_name(profile_id)}.svg"
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(flame_document(flamegraph, title=item.name), encoding="utf-8")

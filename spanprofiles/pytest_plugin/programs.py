@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from spanprofiles.backends import ManagedProcess, ProcessFailedError
+from spanprofiles.model.printable import printable, printable_lines
 from spanprofiles.pytest_plugin import ASKING, PROGRAMS, RUNNING, option
 from spanprofiles.pytest_plugin.tracebacks import tracebacks
 
@@ -157,7 +158,7 @@ class Program:
         """Return a message that says what happened, with the end of the log and every traceback."""
         code = self.process.exit_code
         ended = "" if code is None else f": it {self.end}" if self.end else ": it was stopped"
-        return "\n".join([f"{self.process.name} {what}{ended}", *self.account()])
+        return "\n".join([f"{printable(self.process.name)} {what}{ended}", *self.account()])
 
     def stop(self, patience_s: float = 5.0) -> None:
         """Stop it, and whatever it has left running."""
@@ -297,7 +298,7 @@ def _placed(text: str, places: Mapping[str, str]) -> str:
 
 
 def _quoted(lines: Sequence[str]) -> list[str]:
-    return [f"  | {line}" for line in lines]
+    return [f"  | {printable_lines(line)}" for line in lines]
 
 
 def _holds(lines: Sequence[str], part: Sequence[str]) -> bool:

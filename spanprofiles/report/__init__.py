@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from spanprofiles.model.amounts import duration
+from spanprofiles.model.printable import printable
 from spanprofiles.report.failure import failure_report
 from spanprofiles.report.icicle import Box, icicle
-from spanprofiles.report.text import call_tree, flame_lines, printable, span_tree, top_table
+from spanprofiles.report.text import call_tree, flame_lines, span_tree, top_table
 
 __all__ = [
     "Box",

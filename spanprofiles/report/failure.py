@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spanprofiles.linking import Evidence
+from spanprofiles.model.printable import LONGEST_LINE, printable
 from spanprofiles.report.text import call_tree, span_tree, top_table
 
 
@@ -18,7 +19,7 @@ def failure_report(evidence: Evidence) -> str:
     for profile_id, flamegraph in evidence.flamegraphs.items():
         first_ms, last_ms = evidence.window_ms or (0, 0)
         asked = f"asked {evidence.selectors.get(profile_id, '{}')} from {first_ms} to {last_ms} ms"
-        lines += ["", f"samples of profile ID {profile_id} ({asked})"]
+        lines += ["", printable(f"samples of profile ID {profile_id} ({asked})", LONGEST_LINE)]
         lines += _indented(call_tree(flamegraph))
         if not flamegraph.is_empty:
             lines += ["", *_indented(top_table(flamegraph))]
@@ -26,7 +27,7 @@ def failure_report(evidence: Evidence) -> str:
         count, flamegraph = evidence.merged
         lines += ["", f"samples of {count} requests, merged; the longest of them is above"]
         lines += [*_indented(call_tree(flamegraph)), "", *_indented(top_table(flamegraph))]
-    lines += [f"note: {note}" for note in evidence.notes]
+    lines += [printable(f"note: {note}", LONGEST_LINE) for note in evidence.notes]
     return "\n".join(lines)
 
 

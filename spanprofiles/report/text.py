@@ -6,15 +6,11 @@ from collections.abc import Mapping
 
 from spanprofiles.model import FlameGraph, Frame, Span, Trace
 from spanprofiles.model.amounts import duration
+from spanprofiles.model.printable import LONGEST_LINE, printable
 from spanprofiles.report.icicle import fold, icicle
 
 _BAR = 20
 _NARROWEST_SHARE = 0.01
-
-
-def printable(text: str) -> str:
-    """Return text from telemetry with whatever would steer a terminal, or cannot be encoded, replaced."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def span_tree(
@@ -28,7 +24,7 @@ def span_tree(
         excused: profile IDs that lead to no samples without anything being wrong, and why.
     """
     rows = [("  " * depth, span) for depth, span in trace.walk()]
-    width = max((len(indent + span.name) for indent, span in rows), default=0)
+    width = max((len(indent + printable(span.name)) for indent, span in rows), default=0)
     first = trace.spans[0].start_ns if trace.spans else 0
     whole = trace.duration_ns or 1
     lines = []
@@ -39,7 +35,9 @@ def span_tree(
         title = f"{indent}{printable(span.name)}"
         lines.append(f"{title:<{width}}  {duration(span.duration_ns):>8}  {bar}  {_place(trace, span)}".rstrip())
         if span.profile_id is not None:
-            lines.append(printable(f"{indent}└ {_link(span.profile_id, flamegraphs or {}, excused or {})}"))
+            lines.append(
+                printable(f"{indent}└ {_link(span.profile_id, flamegraphs or {}, excused or {})}", LONGEST_LINE)
+            )
         elif span.profile_missing:
             lines.append(printable(f"{indent}└ no span profile: {span.profile_missing}"))
     return lines
@@ -79,8 +77,10 @@ def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE)
             hidden += 1
             continue
         names, last = fold(frame)
-        title = names[-1] if len(names) == 1 else f"{names[0]} … {names[-1]}  ({len(names)} frames)"
-        lines.append(f"{share:>6.1%}  {flamegraph.as_text(frame.total):>8}  {'  ' * depth}{printable(title)}")
+        title = printable(names[-1])
+        if len(names) > 1:
+            title = f"{printable(names[0])} … {title}  ({len(names)} frames)"
+        lines.append(f"{share:>6.1%}  {printable(flamegraph.as_text(frame.total)):>8}  {'  ' * depth}{title}")
         pending.extend((depth + 1, child) for child in reversed(last.children))
     if hidden:
         lines.append(f"        ({hidden} narrower call paths are not shown)")
@@ -93,8 +93,8 @@ def flame_lines(flamegraph: FlameGraph, width: int = 100) -> list[str]:
     for row in icicle(flamegraph, width):
         line = ""
         for box in row:
-            line = line.ljust(box.left) + ("▌" + box.label).ljust(box.width)
-        lines.append(printable(line.rstrip()))
+            line = line.ljust(box.left) + ("▌" + printable(box.label))[: box.width].ljust(box.width)
+        lines.append(line.rstrip())
     return lines or ["no samples"]
 
 
@@ -104,7 +104,8 @@ def top_table(flamegraph: FlameGraph, count: int = 10) -> list[str]:
         return ["no samples"]
     lines = ["    self  self %     total  function"]
     lines += [
-        f"{flamegraph.as_text(row.self):>8}  {row.self / flamegraph.total:>6.1%}  {flamegraph.as_text(row.total):>8}"
+        f"{printable(flamegraph.as_text(row.self)):>8}  {row.self / flamegraph.total:>6.1%}"
+        f"  {printable(flamegraph.as_text(row.total)):>8}"
         f"  {printable(row.name)}"
         for row in flamegraph.top(count)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
+from spanprofiles.model.selector import traceql_text
 
 #: How far back the list looks: what the address says, and s.
 WINDOWS = {"5m": 300, "15m": 900, "1h": 3600, "6h": 6 * 3600, "24h": 24 * 3600}
@@ -47,7 +47,7 @@ class FilterError(ValueError):
 
 def quoted(text: str) -> str:
     """Write a text as a TraceQL string."""
-    return json.dumps(text, ensure_ascii=False)
+    return traceql_text(text)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from spanprofiles.doctor.facts import TraceFacts
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.gathering.profiles import exemplars, known_services, refused
 from spanprofiles.model import Trace
+from spanprofiles.model.selector import traceql_text
 
 _PROFILED = 40
 _NEWEST_FIRST = " with (most_recent=true)"
@@ -95,8 +96,7 @@ def _search(case: Case, until_s: float | None = None) -> list[str]:
     last = last if until_s is None else until_s
     if last <= first:
         return []
-    escaped = case.service.replace("\\", "\\\\").replace('"', '\\"')
-    query = f'{{ resource.service.name = "{escaped}" }}'
+    query = f"{{ resource.service.name = {traceql_text(case.service)} }}"
     window = {"start_s": int(first), "end_s": int(last) + 1, "limit": case.most_traces, "spans": 1}
     try:
         found = case.tempo.search(query + _NEWEST_FIRST, **window)
