@@ -1,8 +1,4 @@
-"""The HTTP server's connections: requests are judged by their headers, bodies have bounds and deadlines.
-
-Waitress takes a whole body, into a temporary file if need be, before the application is asked. So what the
-application would refuse by the header is refused here, and the rest of the request is thrown away as it comes.
-"""
+"""The HTTP server's connections: each has deadlines, and an answer to a refused request gets to its sender."""
 
 from __future__ import annotations
 
@@ -11,74 +7,22 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask
 
 from spanprofiles.embedded.arrivals import signal_of
-from spanprofiles.embedded.gate import Head, busy
 from spanprofiles.embedded.lanes import LaneTask
 from spanprofiles.embedded.limits import (
     ANSWER_SECONDS,
     BODY_SECONDS,
     HEADER_SECONDS,
     LINGER_SECONDS,
+    PIPELINED_REQUESTS,
 )
+from spanprofiles.embedded.parser import NO_ROOM, TOO_LARGE, Parser
 from spanprofiles.embedded.refusals import Reason, Refusal
 
 if TYPE_CHECKING:
     from spanprofiles.embedded.listener import Listener
-
-TOO_LARGE = 413
-NO_ROOM = "503 no room: many large bodies arrive at the moment; send it again later"
-
-
-class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
-    """Reads one request; asks the gate when its header is there, and the spool for each part of its body.
-
-    Attributes:
-        error: why it is refused, in the form of waitress's own errors; None where it is not.
-    """
-
-    error: Any
-
-    def __init__(self, adj: Any, channel: Channel) -> None:  # waitress's Adjustments
-        super().__init__(adj)
-        self._channel = channel
-        self._is_judged = False
-        self._held = 0
-
-    @property
-    def head(self) -> Head:
-        """The request without its body, as far as it was read."""
-        path, peer = str(getattr(self, "path", "")), str(self._channel.addr[0])
-        return Head(str(getattr(self, "command", "")), path, str(self.version), self.headers, peer)
-
-    def received(self, data: bytes) -> int:
-        """Read on; tells how many bytes belong to this request, which are all where it is refused."""
-        consumed: int = super().received(data)
-        if self.headers_finished and not self._is_judged:
-            self._is_judged = True
-            if not self.empty and (self.error is None or self.error.code == TOO_LARGE):
-                self.error = self._channel.server.gate.denial(self.head) or self.error
-        more = self.body_bytes_received - self._held
-        if more and self.error is None:
-            if self._channel.server.spool.take(more, self.body_bytes_received):
-                self._held += more
-            else:
-                self.error = busy(NO_ROOM)
-        if self.error is not None:
-            self.completed = True
-            self._channel.refused = True
-            consumed = len(data)
-        if self.completed:
-            self.expect_continue = False  # there is nothing that the sender should continue with
-        return consumed
-
-    def close(self) -> None:
-        """Give back what is held of the body."""
-        super().close()
-        held, self._held = self._held, 0
-        self._channel.server.spool.give_back(held)
 
 
 class RefusingTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
@@ -122,7 +66,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     def parser_class(self, adj: Any) -> Parser:  # waitress's Adjustments
         """Make what reads the next request."""
-        return Parser(adj, self)
+        return Parser(adj, self, is_one_too_many=len(self.requests) >= PIPELINED_REQUESTS)
 
     def idleness(self) -> tuple[int, float] | None:
         """How willingly its place is given up, least first, and when it was last heard of; None where it works."""

@@ -32,6 +32,13 @@ BUSY_SECONDS = 1.0
 # Bodies.
 HEADER_BYTES = 64 * KIBIBYTE
 """The largest header of a request, its first line included."""
+HEADER_FIELDS = 100
+PIPELINED_REQUESTS = 16
+"""Requests on one connection that are sent before the answers to those before them are there."""
+CHUNK_LINE_BYTES = 4 * KIBIBYTE
+"""The longest line between two chunks of a body, and the longest trailer after them."""
+CHUNK_FRAMING_BYTES = 64 * KIBIBYTE
+"""What the lines between the chunks may take more than what is in them."""
 BODY_BYTES = 32 * MEBIBYTE
 """The largest body of a request, compressed or not."""
 IN_MEMORY_BYTES = 64 * KIBIBYTE

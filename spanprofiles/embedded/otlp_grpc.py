@@ -11,9 +11,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
@@ -50,26 +50,40 @@ class _Deadlines:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._waiting: deque[tuple[float, Any, threading.Event]] = deque()
+        self._waiting: dict[object, tuple[float, Any]] = {}  # in the order of their deadlines
         self._changed = threading.Condition()
         threading.Thread(target=self._watch, name="gRPC deadlines", daemon=True).start()
 
-    def watch(self, context: Any) -> threading.Event:
-        """Watch a call; whoever has its message sets the event."""
-        received = threading.Event()
+    @contextmanager
+    def watching(self, context: Any) -> Iterator[None]:
+        """While it is entered, the call's message is waited for."""
+        place = object()
         with self._changed:
-            self._waiting.append((time.monotonic() + self._seconds, context, received))
+            self._waiting[place] = time.monotonic() + self._seconds, context
             self._changed.notify()
-        return received
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waiting.pop(place, None)
 
     def _watch(self) -> None:
         while True:
-            with self._changed:
-                while not self._waiting:
+            self._next_overdue().cancel()
+
+    def _next_overdue(self) -> Any:
+        """The next call whose deadline is over."""
+        with self._changed:
+            while True:
+                if not self._waiting:
                     self._changed.wait()
-                deadline_s, context, received = self._waiting.popleft()
-            if not received.wait(max(0.0, deadline_s - time.monotonic())):
-                context.cancel()
+                    continue
+                place, (deadline_s, context) = next(iter(self._waiting.items()))
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    del self._waiting[place]
+                    return context
+                self._changed.wait(left_s)
 
 
 class _TraceService:
@@ -115,16 +129,13 @@ class _TraceService:
         context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
 
     def _received(self, messages: Iterator[bytes], context: Any) -> bytes:
-        received = self._deadlines.watch(context)
         try:
-            message = next(messages)
+            with self._deadlines.watching(context):
+                return next(messages)
         except StopIteration:
             self._note(context, Reason.MALFORMED_REQUEST, "the call has no message")
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
             raise  # for the type checker: an abort raises
-        finally:
-            received.set()
-        return message
 
     def _decoded(self, body: bytes, context: Any, ticket: Ticket) -> ExportTraceServiceRequest:
         try:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from waitress.buffers import OverflowableBuffer
 
-from spanprofiles.embedded import channel, limits, listener
+from spanprofiles.embedded import channel, limits, listener, parser
 from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.lanes import Lanes
@@ -39,6 +40,7 @@ TOKEN = "a-token-of-some-length"
 RIGHT = f"Authorization: Bearer {TOKEN}\r\n"
 LARGE = 1_000_000
 ASKING = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LAST = ASKING[:-2] + b"Connection: close\r\n\r\n"
 
 
 def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -286,6 +288,70 @@ def test_a_body_whose_sender_hangs_up_is_let_go() -> None:
             sender.sendall(head() + b"x" * 1_000)
             assert wait_until(lambda: server.held() == 1_000)
         assert wait_until(lambda: server.held() == 0)
+
+
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (CHUNKED + b"1\r\nx\r\n" * 40_000, "too small"),
+        (CHUNKED + b"1" * 9_000, "between chunks"),
+        (CHUNKED + b"1;" + b"a" * 9_000, "between chunks"),
+        (CHUNKED + b"1\r\nx\r\n0\r\n" + b"A: b\r\n" * 3_000, "what follows"),
+        (ASKING[:-2] + b"A: b\r\n" * 200 + b"\r\n", "header fields"),
+    ],
+    ids=["tiny chunks", "size without end", "extension without end", "trailer without end", "fields"],
+)
+def test_what_is_around_a_body_is_bounded_like_the_body(sent: bytes, words: str) -> None:
+    with running() as server, server.connect() as sender:
+        sender.sendall(sent)
+        status, body = answer_of(sender)
+        assert status == 400
+        assert words in body.decode()
+        assert wait_until(lambda: server.held() == 0)
+        assert server.ask() == 200
+
+
+@pytest.mark.parametrize("size", [1, 2, 1_000, 1_023, 1_024, 5_000])
+def test_a_body_in_chunks_is_taken_whatever_their_size_and_however_they_are_cut(size: int) -> None:
+    chunks = b"".join(b"%x;a=b\r\n%s\r\n" % (size, b"x" * size) for _ in range(20))
+    whole = CHUNKED + chunks + b"0\r\nTrailer: of it\r\n\r\n" + LAST
+    with running() as server, server.connect() as sender:
+        cut = len(whole) // 3
+        sender.sendall(whole[:cut])
+        time.sleep(0.01)
+        sender.sendall(whole[cut:])
+        with sender.makefile("rb") as stream:
+            answers = stream.read()
+        assert answers.count(b"HTTP/1.1 200 OK") == 2
+        assert b"\r\n\r\n%dHTTP" % (20 * size) in answers
+
+
+def test_a_trailer_may_be_cut_anywhere() -> None:
+    whole = b"3\r\nabc\r\n0\r\nA: b\r\n\r\nnext"
+    for cut in range(len(whole) - 4):
+        chunks = parser.Chunks(OverflowableBuffer(1_000))
+        first = chunks.received(whole[:cut])
+        assert first == cut
+        assert chunks.received(whole[cut:]) == len(whole) - cut - len(b"next")
+        assert chunks.completed
+        assert chunks.error is None
+        assert chunks.getbuf().get() == b"abc"
+        chunks.getbuf().close()
+
+
+def test_few_requests_may_be_sent_before_their_answers_are_there() -> None:
+    with running() as server, server.connect() as sender, server.connect() as eager:
+        sender.sendall(ASKING * (limits.PIPELINED_REQUESTS - 1) + LAST)
+        with sender.makefile("rb") as stream:
+            assert stream.read().count(b"HTTP/1.1 200 OK") == limits.PIPELINED_REQUESTS
+        eager.sendall(ASKING * 3_000)
+        with eager.makefile("rb") as stream:
+            answered = stream.read()
+        assert answered.count(b"HTTP/1.1 200 OK") == limits.PIPELINED_REQUESTS
+        assert answered.count(b"requests sent before") == 1
 
 
 def test_a_spool_takes_small_bodies_whatever_it_holds() -> None:
