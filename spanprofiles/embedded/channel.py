@@ -39,8 +39,8 @@ class RefusingTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
         if error.code == TOO_LARGE:
             message = f"the body is too large: {error.body}"
             refusals.note(Refusal(*found, Reason.BODY_SIZE, message, head.sender))
-        elif error.body == NO_ROOM:
-            refusals.note(Refusal(*found, Reason.OVERLOAD, NO_ROOM, head.sender))
+        elif error.body.startswith(NO_ROOM):
+            refusals.note(Refusal(*found, Reason.OVERLOAD, error.body, head.sender))
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types

@@ -79,7 +79,7 @@ JSON_VALUES = 400_000
 """Objects, lists and their members in JSON, as far as brackets and commas tell."""
 
 # OTLP over gRPC.
-GRPC_CONNECTIONS = 64
+GRPC_CONNECTIONS = 100
 GRPC_STREAMS = 100
 """Calls under way on one connection; a client waits with more."""
 GRPC_CALLS = 256

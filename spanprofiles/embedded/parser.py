@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spanprofiles.embedded.channel import Channel
 
 TOO_LARGE = 413
-NO_ROOM = "503 no room: many large bodies arrive at the moment; send it again later"
+NO_ROOM = "503 no room for the body at the moment: send it again later"
 STEP_BYTES = 1024
 
 
@@ -81,7 +81,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         if self._is_one_too_many:
             self.error = BadRequest(f"more than {PIPELINED_REQUESTS} requests sent before their answers were there")
             self.parse_header(b"GET / HTTP/1.0\r\n")
-        consumed = 0 if self.error else int(super().received(data))
+        consumed = 0 if self.error else self._read(data)
         if self.headers_finished and not self._is_judged:
             self._is_judged = True
             if not self.empty and (self.error is None or self.error.code == TOO_LARGE):
@@ -99,6 +99,13 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         if self.completed:
             self.expect_continue = False  # there is nothing that the sender should continue with
         return consumed
+
+    def _read(self, data: bytes) -> int:
+        try:
+            return int(super().received(data))
+        except OSError as error:  # a large body goes to a temporary file
+            self.error = busy(f"{NO_ROOM} ({error.strerror})")
+            return len(data)
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read a header.

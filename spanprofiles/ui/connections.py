@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
@@ -28,6 +29,7 @@ OTHER_DESCRIPTORS = 64
 LEAST_CONNECTIONS = 8
 HEADER_BYTES, BODY_BYTES = 64 * 1024, 64 * 1024
 """The largest header and the largest body of a request."""
+HEADER_FIELDS = 100
 IDLE_S = 60
 """A connection on which nothing happens for so long is closed."""
 HEADER_S = 10.0
@@ -53,9 +55,24 @@ def connection_limit() -> int:
     return max(LEAST_CONNECTIONS, min(CONNECTIONS, (descriptors - OTHER_DESCRIPTORS) // 2))
 
 
+class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+    """Reads a request with a bounded number of header fields."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read a header.
+
+        Raises:
+            ParsingError: it is none, or has too many fields.
+        """
+        if header_plus.count(b"\n") > HEADER_FIELDS:
+            raise ParsingError(f"more than {HEADER_FIELDS} header fields")
+        super().parse_header(header_plus)
+
+
 class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection with deadlines."""
 
+    parser_class = Parser
     request: Any
 
     def __init__(self, *arguments: Any, **more: Any) -> None:

@@ -282,6 +282,21 @@ def test_all_bodies_together_have_a_limit_and_small_ones_still_pass(monkeypatch:
         assert wait_until(lambda: server.held() == 0)
 
 
+def test_a_body_for_which_the_disk_has_no_room_is_to_be_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("waitress.buffers.TempfileBasedBuffer.newfile", full)
+    with running() as server, server.connect() as sender:
+        sender.sendall(head() + b"x" * (LARGE - 1))
+        status, body = answer_of(sender)
+        assert status == 503
+        assert b"No space left on device" in body
+        assert wait_until(lambda: server.held() == 0)
+        assert server.refusals.groups(Signal.TRACES)[0].last.reason.value == "overloaded"
+        assert server.ask() == 200
+
+
 def test_a_body_whose_sender_hangs_up_is_let_go() -> None:
     with running() as server:
         with server.connect() as sender:

@@ -73,6 +73,13 @@ def test_a_request_that_does_not_come_to_its_end_in_time_is_hung_up_on(
         assert ask(whole) == 200
 
 
+def test_a_header_with_hundreds_of_fields_is_refused() -> None:
+    with listening() as (_, address), connect(address) as sender:
+        sender.sendall(ASKING[:-2] + b"A: b\r\n" * 200 + b"\r\n")
+        with sender.makefile("rb") as answer:
+            assert answer.readline().startswith(b"HTTP/1.0 400")
+
+
 def test_the_connection_that_did_nothing_for_longest_gives_up_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "connection_limit", lambda: 5)
     with listening() as (_, address), contextlib.ExitStack() as stack:
