@@ -53,21 +53,21 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     """
 
     channel_class = Channel
-    next_channel_cleanup: float
 
     def __init__(self, *arguments: Any, gate: Gate, spool: Spool, refusals: Refusals, **more: Any) -> None:
         self.gate = gate
         self.spool = spool
         self.refusals = refusals
         self._closed_until_s = 0.0
+        self._next_chores_s = 0.0
         self._slowed: deque[tuple[float, Channel]] = deque()
         super().__init__(*arguments, **more)
 
     def readable(self) -> bool:
         """Whether to wait for a connection; asked once in each round of the loop, and so where its chores are done."""
         now_s = time.monotonic()
-        if time.time() >= self.next_channel_cleanup:
-            self.next_channel_cleanup = time.time() + self.adj.cleanup_interval
+        if now_s >= self._next_chores_s:
+            self._next_chores_s = now_s + self.adj.cleanup_interval
             self.maintenance(time.time())
         while self._slowed and self._slowed[0][0] <= now_s:
             super().add_task(self._slowed.popleft()[1])
@@ -75,6 +75,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def maintenance(self, now: float) -> None:
         """Hang up where nothing happens, and where a deadline is over."""
+        for channel in list(self.active_channels.values()):
+            # Waitress dates it by a clock that may have been set back since: it would be busy for as long.
+            channel.last_activity = min(channel.last_activity, now)
         super().maintenance(now)
         now_s = time.monotonic()
         for channel in list(self.active_channels.values()):

@@ -136,10 +136,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     """
 
     channel_class = Connection
-    next_channel_cleanup: float
 
     def __init__(self, app: WSGIApplication, listening: socket.socket) -> None:
         self._closed_until_s = 0.0
+        self._next_chores_s = 0.0
         self._told_s = -LOG_S
         dispatcher = ThreadedTaskDispatcher()
         dispatcher.set_thread_count(THREADS)
@@ -172,13 +172,16 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def readable(self) -> bool:
         """Tell whether to wait for a connection; asked in each round of the loop, so that is where chores are done."""
-        if time.time() >= self.next_channel_cleanup:
-            self.next_channel_cleanup = time.time() + self.adj.cleanup_interval
+        if time.monotonic() >= self._next_chores_s:
+            self._next_chores_s = time.monotonic() + self.adj.cleanup_interval
             self.maintenance(time.time())
         return self.accepting and time.monotonic() >= self._closed_until_s
 
     def maintenance(self, now: float) -> None:
         """Hang up where nothing happens, and where a deadline is over."""
+        for connection in list(self.active_channels.values()):
+            # Waitress dates it by a clock that may have been set back since: it would be busy for as long.
+            connection.last_activity = min(connection.last_activity, now)
         super().maintenance(now)
         for connection in list(self.active_channels.values()):
             if connection.is_overdue(time.monotonic()):

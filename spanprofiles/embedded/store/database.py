@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import tempfile
 import threading
@@ -224,12 +225,16 @@ class Database:
 
 
 def _temporary_directory() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder that goes with this process, even if a signal ends it at this very moment."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
         return tempfile.TemporaryDirectory(prefix="spanprofiles-")
     except OSError as error:
         raise DataDirectoryError(
             f"no folder for temporary files can be made ({error.strerror}): make room, or name a data directory"
         ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 __all__ = ["FILE_NAME", "Batch", "Database"]

@@ -126,7 +126,8 @@ class Folder:
             except OSError as error:
                 if error.errno in _HIDDEN:
                     raise StoreUnavailableError(f"{path}: {error.strerror}") from error
-                raise StoreLostError(f"{path} was removed, or its disk is gone ({error.strerror})") from error
+                lost = path if self.directory.exists() else f"data directory {self.directory}"
+                raise StoreLostError(f"{lost} was removed, or its disk is gone ({error.strerror})") from error
             if (found.st_dev, found.st_ino) != known:
                 raise StoreLostError(f"{path} was replaced while it was in use")
         if self._seen and self._file is not None:

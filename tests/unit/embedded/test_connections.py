@@ -369,6 +369,19 @@ def test_few_requests_may_be_sent_before_their_answers_are_there() -> None:
         assert answered.count(b"requests sent before") == 1
 
 
+def test_a_connection_is_idle_though_the_clock_was_set_back() -> None:
+    with running() as server, server.connect() as idle:
+        assert server.ask() == 200  # so that the other one is served as well
+        (one,) = (one for one in server.listeners._channels.values() if isinstance(one, Listener))
+        assert wait_until(lambda: any(not made.requests for made in one.active_channels.values()))
+        now = time.time()
+        for made in list(one.active_channels.values()):
+            made.last_activity = now + 10_000
+        one.maintenance(now)
+        one.maintenance(now + limits.IDLE_SECONDS + 1)
+        assert idle.recv(1) == b""
+
+
 def test_a_spool_takes_small_bodies_whatever_it_holds() -> None:
     full = Spool(limits.IN_MEMORY_BYTES)
     assert full.take(limits.IN_MEMORY_BYTES, limits.IN_MEMORY_BYTES)

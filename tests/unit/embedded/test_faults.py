@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -370,6 +371,15 @@ def fill_names(disk: Path) -> Callable[[], None]:
             path.unlink(missing_ok=True)
 
     return make_room
+
+
+def test_a_full_disk_for_temporary_files_is_told_with_what_to_do(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    fill_names(small_disk)
+    with pytest.raises(DataDirectoryError, match=r"No space left on device.*make room, or name a data directory"):
+        Database(None)
 
 
 @pytest.mark.parametrize("fill", [fill_bytes, fill_names])

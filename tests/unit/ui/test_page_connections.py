@@ -94,6 +94,17 @@ def test_the_connection_that_did_nothing_for_longest_gives_up_its_place(monkeypa
         assert ask(idle[-1]) == 200
 
 
+def test_a_connection_is_idle_though_the_clock_was_set_back() -> None:
+    with listening() as (listener, address), connect(address) as idle:
+        assert ask(idle) == 200
+        now = time.time()
+        (connection,) = listener.active_channels.values()
+        connection.last_activity = now + 10_000
+        listener.maintenance(now)
+        listener.maintenance(now + connections.IDLE_S + 1)
+        assert idle.recv(1) == b""
+
+
 def test_no_place_left_in_the_system_is_waited_for_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     def refuse() -> None:
         raise OSError(errno.EMFILE, "Too many open files")
