@@ -14,9 +14,11 @@ from spanprofiles.embedded.lanes import LaneTask
 from spanprofiles.embedded.limits import (
     ANSWER_SECONDS,
     BODY_SECONDS,
+    BUSY_SECONDS,
     HEADER_SECONDS,
     LINGER_SECONDS,
     PIPELINED_REQUESTS,
+    READING_SECONDS,
 )
 from spanprofiles.embedded.parser import NO_ROOM, TOO_LARGE, Parser
 from spanprofiles.embedded.refusals import Reason, Refusal
@@ -69,12 +71,31 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return Parser(adj, self, is_one_too_many=len(self.requests) >= PIPELINED_REQUESTS)
 
     def idleness(self) -> tuple[int, float] | None:
-        """How willingly its place is given up, least first, and when it was last heard of; None where it works."""
+        """How willingly it gives up its place, the most willing first, and since when; None where it works."""
         if self._lingers_since_s is not None:
             return 0, self.last_activity
-        if self.requests or self.total_outbufs_len:
+        if self.total_outbufs_len:
+            return (5, self._unread_since_s or 0.0) if self.is_unread(READING_SECONDS) else None
+        if self.requests:
             return None
-        return (1 if self._began_s is None else 2), self.last_activity
+        if self._began_s is None:
+            return 1, self.last_activity
+        age_s = time.monotonic() - self._began_s
+        if not self._is_in_body:
+            return (2, self._began_s) if age_s >= BUSY_SECONDS else None
+        if time.time() - self.last_activity >= BUSY_SECONDS:
+            return 3, self.last_activity
+        return (4, self._began_s) if age_s >= HEADER_SECONDS else None
+
+    def is_unread(self, seconds: float) -> bool:
+        """Whether there is an answer that was not read to its end within so many seconds."""
+        since_s = self._unread_since_s
+        return bool(self.total_outbufs_len) and since_s is not None and time.monotonic() - since_s >= seconds
+
+    @property
+    def _is_in_body(self) -> bool:
+        """Whether the body of a request is being read."""
+        return self.request is not None and bool(self.request.headers_finished)
 
     def is_overdue(self, now_s: float) -> bool:
         """Whether one of its deadlines is over.
@@ -90,8 +111,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self._unread_since_s = None
         if self.requests or self._began_s is None:
             return False
-        is_in_body = self.request is not None and self.request.headers_finished
-        return now_s - self._began_s >= (BODY_SECONDS if is_in_body else HEADER_SECONDS)
+        return now_s - self._began_s >= (BODY_SECONDS if self._is_in_body else HEADER_SECONDS)
 
     def received(self, data: bytes) -> bool:
         """Take what came in, unless it is the rest of a request that was refused."""

@@ -22,12 +22,14 @@ BODY_SECONDS = 30.0
 """From the first byte of a request to the end of its body."""
 ANSWER_SECONDS = 60.0
 """For how long a client may leave an answer unread."""
+READING_SECONDS = 5.0
+"""The same, where its place is wanted, or unread answers take more than UNSENT_BYTES."""
 LINGER_SECONDS = 5.0
 """For how long the rest of a refused body is read and thrown away, so that the sender sees the answer."""
 ACCEPT_PAUSE_SECONDS = 0.2
 """How long nobody is let in after the system had no place for a connection."""
 BUSY_SECONDS = 1.0
-"""A connection with a request under way gives up its place only when it was silent for so long."""
+"""A connection gives up its place only when its header takes longer than that, or its body was silent for so long."""
 
 # Bodies.
 HEADER_BYTES = 64 * KIBIBYTE

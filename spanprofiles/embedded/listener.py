@@ -22,11 +22,11 @@ from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.lanes import Lanes
 from spanprofiles.embedded.limits import (
     ACCEPT_PAUSE_SECONDS,
-    BUSY_SECONDS,
     HEADER_BYTES,
     IDLE_SECONDS,
     IN_MEMORY_BYTES,
     KIBIBYTE,
+    READING_SECONDS,
     SLOWED_CONNECTIONS,
     UNSENT_BYTES,
     connection_limit,
@@ -83,6 +83,15 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         for channel in list(self.active_channels.values()):
             if channel.is_overdue(now_s):
                 channel.will_close = True
+        self._drop_unread()
+
+    def _drop_unread(self) -> None:
+        """Hang up on the largest answer that nobody reads, where they are so many that no query is begun."""
+        unread = [(one.total_outbufs_len, one) for one in self._map.values() if isinstance(one, Channel)]
+        if sum(size for size, _ in unread) > UNSENT_BYTES:
+            overdue = [(size, one) for size, one in unread if one.is_unread(READING_SECONDS)]
+            if overdue:
+                max(overdue, key=lambda each: each[0])[1].will_close = True
 
     def add_task(self, task: Channel) -> None:
         """Have a connection's first request answered, which takes its time for one that guesses tokens."""
@@ -119,13 +128,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def _make_room(self) -> bool:
         """Hang up on the connection that did nothing for longest; tell whether there was one to hang up on."""
-        recent = time.time() - BUSY_SECONDS
         idle = [
             (idleness, channel)
             for channel in self._map.values()
-            if isinstance(channel, Channel)
-            and (idleness := channel.idleness()) is not None
-            and (idleness[0] < 2 or idleness[1] <= recent)
+            if isinstance(channel, Channel) and (idleness := channel.idleness()) is not None
         ]
         if not idle:
             return False

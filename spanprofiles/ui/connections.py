@@ -38,8 +38,10 @@ BODY_S = 20.0
 """From the first byte of a request to the end of its body."""
 ANSWER_S = 60.0
 """For how long a browser may leave an answer unread."""
+READING_S = 5.0
+"""The same, where its place is wanted."""
 BUSY_S = 1.0
-"""A connection with a request under way gives up its place only when it was silent for so long."""
+"""A connection whose request takes longer than that to arrive gives up its place."""
 PAUSE_S = 0.2
 """How long nobody is let in after the system had no place for a connection."""
 LOG_S = 60.0
@@ -80,11 +82,17 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self._unread_since_s: float | None = None
         super().__init__(*arguments, **more)
 
-    def idleness(self) -> tuple[bool, float] | None:
-        """Return whether a request is under way, and when it was last heard of; None where it is being answered."""
-        if self.requests or self.total_outbufs_len:
+    def idleness(self) -> tuple[int, float] | None:
+        """Return how willingly it gives up its place, the most willing first, and since when; None where it works."""
+        now_s = time.monotonic()
+        if self.total_outbufs_len:
+            since_s = self._unread_since_s
+            return (3, since_s) if since_s is not None and now_s - since_s >= READING_S else None
+        if self.requests:
             return None
-        return self._began_s is not None, self.last_activity
+        if self._began_s is None:
+            return 1, self.last_activity
+        return (2, self._began_s) if now_s - self._began_s >= BUSY_S else None
 
     def is_overdue(self, now_s: float) -> bool:
         """Tell whether one of its deadlines is over, at a time of the clock that is never set."""
@@ -217,11 +225,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def _make_room(self) -> bool:
         """Hang up on the connection that did nothing for longest; tell whether there was one to hang up on."""
-        recent = time.time() - BUSY_S
         idle = [
             (idleness, connection)
             for connection in self.active_channels.values()
-            if (idleness := connection.idleness()) is not None and (not idleness[0] or idleness[1] <= recent)
+            if (idleness := connection.idleness()) is not None
         ]
         if not idle:
             return False

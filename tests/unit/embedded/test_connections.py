@@ -149,9 +149,62 @@ def test_a_request_that_comes_in_pieces_is_answered() -> None:
         assert answer_of(slow) == (200, b"5")
 
 
+def a_channel(**state: Any) -> channel.Channel:
+    """A connection in some state, without a socket."""
+    made = channel.Channel.__new__(channel.Channel)
+    usual: dict[str, object] = {
+        "_lingers_since_s": None,
+        "_unread_since_s": None,
+        "_began_s": None,
+        "requests": [],
+        "last_activity": 0.0,
+    }
+    made.__dict__.update(usual | state)
+    return made
+
+
+class Begun:
+    """A request whose header is there."""
+
+    headers_finished = True
+
+
+def test_the_idle_give_up_their_places_first_then_who_drips_then_who_does_not_read_and_never_who_is_served() -> None:
+    now_s, clock_s = time.monotonic(), time.time()
+    willing = [
+        a_channel(_lingers_since_s=now_s),
+        a_channel(last_activity=clock_s),
+        a_channel(_began_s=now_s - limits.BUSY_SECONDS, last_activity=clock_s),
+        a_channel(_began_s=now_s, request=Begun, last_activity=clock_s - limits.BUSY_SECONDS),
+        a_channel(_began_s=now_s - limits.HEADER_SECONDS, request=Begun, last_activity=clock_s),
+        a_channel(total_outbufs_len=1, _unread_since_s=now_s - limits.READING_SECONDS),
+    ]
+    working = [
+        a_channel(requests=[1]),
+        a_channel(_began_s=now_s + 60, last_activity=clock_s),
+        a_channel(_began_s=now_s + 60, request=Begun, last_activity=clock_s + 60),
+        a_channel(total_outbufs_len=1, _unread_since_s=now_s + 60),
+        a_channel(total_outbufs_len=1),
+    ]
+    assert [(one.idleness() or [None])[0] for one in willing] == [0, 1, 2, 3, 4, 5]
+    assert [one.idleness() for one in working] == [None] * len(working)
+
+
+def test_the_largest_answer_that_nobody_reads_is_given_up_where_they_are_too_many() -> None:
+    half, old_s = limits.UNSENT_BYTES // 2, time.monotonic() - limits.READING_SECONDS
+    small, large = (a_channel(total_outbufs_len=half + more, _unread_since_s=old_s) for more in (1, 2))
+    read = a_channel(total_outbufs_len=half + 3, _unread_since_s=time.monotonic() + 60)
+    port = Listener.__new__(Listener)
+    port._map = {1: small, 2: large, 3: read}
+    port._drop_unread()
+    assert [one.will_close for one in (small, large, read)] == [False, True, False]
+    port._map = {1: small}
+    port._drop_unread()
+    assert not small.will_close
+
+
 def test_an_answer_that_is_not_read_is_given_up() -> None:
-    kept = channel.Channel.__new__(channel.Channel)
-    kept._lingers_since_s, kept._unread_since_s, kept.total_outbufs_len = None, None, 5
+    kept = a_channel(total_outbufs_len=5)
     assert not kept.is_overdue(100.0)
     assert not kept.is_overdue(100.0 + limits.ANSWER_SECONDS - 1)
     assert kept.is_overdue(100.0 + limits.ANSWER_SECONDS)

@@ -127,6 +127,23 @@ def test_an_answer_that_is_not_read_is_given_up() -> None:
     assert kept.is_overdue(100.0 + connections.ANSWER_S)
 
 
+def test_who_is_served_keeps_the_place_and_who_drips_or_does_not_read_gives_it_up() -> None:
+    now_s = time.monotonic()
+    usual: dict[str, object] = {"_began_s": None, "_unread_since_s": None, "requests": [], "last_activity": 0.0}
+    states: tuple[tuple[dict[str, object], int | None], ...] = (
+        ({}, 1),
+        ({"_began_s": now_s - connections.BUSY_S}, 2),
+        ({"total_outbufs_len": 1, "_unread_since_s": now_s - connections.READING_S}, 3),
+        ({"requests": [1]}, None),
+        ({"_began_s": now_s + 60}, None),
+        ({"total_outbufs_len": 1, "_unread_since_s": now_s + 60}, None),
+    )
+    for state, expected in states:
+        kept = connections.Connection.__new__(connections.Connection)
+        kept.__dict__.update(usual | state)
+        assert (kept.idleness() or [None])[0] == expected, state
+
+
 def test_the_number_of_connections_follows_from_the_descriptors_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for descriptors, expected in ((10, 8), (128, 32), (1_024, 200), (resource.RLIM_INFINITY, 200)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=descriptors: (soft, soft))
