@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask, Response, render_template, request
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, NotFound, ServiceUnavailable
 
 from spanprofiles import __version__
 from spanprofiles.clients import ClientError, RequestRefusedError, ServerUnreachableError
@@ -14,6 +14,7 @@ from spanprofiles.ui.advice import page_words
 from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.sources import Sources, install_sources
 from spanprofiles.ui.views import alarm, compare, demo, doctor, rides, sandwich, tour, traces
+from spanprofiles.ui.waiting_room import limit_waiting
 
 
 def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, access_token: str = "") -> Flask:
@@ -42,6 +43,7 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
     with app.app_context():
         install_sources(Sources(endpoints, controls))
     security.protect(app, access_token)
+    limit_waiting(app)
     for module in (rides, traces, sandwich, compare, doctor, tour, demo, alarm):
         app.register_blueprint(module.views)
     app.add_url_rule("/pictures.css", "pictures", _pictures)
@@ -77,14 +79,25 @@ def _no_identifier(error: IdentifierError) -> Response:
     return _failure(400, title="That is no ID", message=str(error), advice=advice)
 
 
+_TITLES = {
+    400: "That cannot be asked",
+    403: "Refused",
+    404: "Nothing is there",
+    405: "Not possible",
+    503: "The page is busy",
+}
+
+
 def _refused(error: HTTPException) -> Response:
-    titles = {400: "That cannot be asked", 403: "Refused", 404: "Nothing is there", 405: "Not possible"}
     status = error.code or 500
     if isinstance(error, NotFound) and error.description == NotFound.description:
         message = f"There is no page {request.path!r}: the address may be mistyped, or of another release."
-        return _failure(404, title=titles[404], message=message)
-    return _failure(
+        return _failure(404, title=_TITLES[404], message=message)
+    answer = _failure(
         status,
-        title=titles.get(status, error.name),
+        title=_TITLES.get(status, error.name),
         message=error.description or error.name,
     )
+    if isinstance(error, ServiceUnavailable) and error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,40 @@ def test_a_header_without_a_value_is_refused_without_repeating_it() -> None:
     with pytest.raises(BackendError, match="SPAN_PROFILES_HEADERS has a part that is not name=value") as failed:
         BackendSettings.read({"SPAN_PROFILES_HEADERS": "secret"})
     assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://joe:s3cret@[::1", "joe:s3cret@tempo", "http://joe:s3cret@tempo:99999999", "http://t/?token=s3cret"]
+)
+def test_an_address_that_is_refused_is_told_without_its_secrets(url: str) -> None:
+    with pytest.raises(BackendError) as refused:
+        BackendSettings.read({"SPAN_PROFILES_TEMPO_URL": url})
+    assert "s3cret" not in str(refused.value)
+    assert "joe" not in str(refused.value)
+
+
+def test_a_user_name_and_password_in_an_address_are_for_that_address_and_for_the_app(dead_url: str) -> None:
+    settings = BackendSettings.read(
+        {
+            "SPAN_PROFILES_TEMPO_URL": dead_url.replace("://", "://joe:s3cret@"),
+            "SPAN_PROFILES_PYROSCOPE_URL": "http://ann:other@pyroscope/",
+            "SPAN_PROFILES_OTLP_URL": "http://otlp",
+        }
+    )
+    places = settings.endpoints
+    assert (places.tempo, places.pyroscope) == (dead_url, "http://pyroscope")
+    assert (places.credentials_for("tempo").username, places.credentials_for("tempo").password) == ("joe", "s3cret")
+    assert places.credentials_for("pyroscope").password == "other"
+    assert places.credentials_for("otlp_http").as_headers() == {}
+    assert places.environment()["PYROSCOPE_BASIC_AUTH_PASSWORD"] == "other"
+    assert "OTEL_EXPORTER_OTLP_HEADERS" not in places.environment()
+    for shown in (repr(settings), repr(places), repr(replace(places, grafana="http://joe:s3cret@grafana"))):
+        assert "s3cret" not in shown
+    with pytest.raises(BackendError) as failed:
+        ExternalBackend(places).start()
+    assert "s3cret" not in str(failed.value)
+
+
+def test_credentials_that_are_given_go_before_those_of_an_address() -> None:
+    environment = {"SPAN_PROFILES_TEMPO_URL": "http://joe:other@tempo", "SPAN_PROFILES_TOKEN": "a-token"}
+    assert BackendSettings.read(environment).endpoints.credentials_for("tempo").bearer_token == "a-token"

@@ -177,3 +177,33 @@ def test_an_app_that_has_ended_is_not_ready_though_another_answers_on_its_port(s
     other = serve(lambda _: Answer("I am somebody else"))
     assert not await_answer(TracedSession(other.url), "/", 1.0, while_true=lambda: False)
     assert await_answer(TracedSession(other.url), "/", 1.0, while_true=lambda: True)
+
+
+def test_headers_of_a_call_go_with_a_redirect_on_the_same_server_and_not_to_another(serve: Serve) -> None:
+    secrets = {"Authorization": "Bearer s3cret", "X-Scope-OrgID": "team", "X-Api-Key": "s3cret", "Cookie": "a=s3cret"}
+    other = serve(lambda _: Answer("elsewhere"))
+
+    def respond(seen: Seen) -> Answer:
+        place = {"/old": "/new", "/away": f"{other.url}/"}.get(seen.path)
+        return Answer("", 302, headers={"Location": place}) if place else Answer("here")
+
+    app = serve(respond)
+    session = TracedSession(app.url)
+    session.headers["X-Own"] = "s3cret"
+    session.get("/old", headers=secrets)
+    session.get("/away", headers=secrets)
+
+    assert [seen.headers.get("X-Api-Key") for seen in app.seen] == ["s3cret"] * 3
+    assert "s3cret" not in str(other.seen[0].headers)
+    assert "X-Scope-Orgid" not in other.seen[0].headers
+    assert other.seen[0].headers["Traceparent"][:35] == app.seen[2].headers["Traceparent"][:35]
+
+
+def test_a_user_name_and_password_in_an_apps_address_are_sent_and_not_shown(serve: Serve) -> None:
+    app = serve(lambda _: Answer("here"))
+    session = TracedSession(app.url.replace("://", "://joe:s3cret@"))
+    response = session.get("/")
+
+    assert session.base_url == app.url
+    assert response.request.headers["Authorization"] == "Basic am9lOnMzY3JldA=="
+    assert "s3cret" not in response.url

@@ -286,3 +286,44 @@ def _name(case: ElementTree.Element) -> str:
 
 def _properties(case: ElementTree.Element) -> dict[str, str]:
     return {one.get("name", ""): one.get("value", "") for one in case.iter("property")}
+
+
+def test_a_report_holds_nothing_but_text_whatever_telemetry_and_logs_hold(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        r"""
+        import sys
+        EVIL = "\x1b]0;owned\x07 ::error::forged ##[error]forged\n::error::forged"
+
+        def test_a_claim(sent, span_profiles):
+            span_profiles.linked_span(sent(EVIL, linked=False))
+
+        def test_an_app(span_profiles_app):
+            span_profiles_app([sys.executable, "-c", "print('\\x1b[31m::error::x\\n##[error]x'); sys.exit(3)"])
+
+        def test_a_job(span_profiles_job):
+            span_profiles_job([sys.executable, "-c", "print('\\x1b[2J\\n::error::x'); raise SystemExit(3)"])
+        """
+    )
+
+    options = ["--span-profiles-timeout=0.2", "--color=no"]
+    result = suite.runpytest_inprocess(*options, "--junitxml=report.xml", "--tb=no", "-rf")
+    shown = suite.runpytest_inprocess(*options, "--tb=line")
+
+    xml = (suite.path / "report.xml").read_text()
+    for text in (str(result.stdout), str(shown.stdout), *_told(xml)):
+        assert "\x1b" not in text
+        assert "\x07" not in text
+        for line in text.split("\n"):
+            assert not line.lstrip().startswith("::"), line
+            assert "##[" not in line or "EVIL" in line or "sys.executable" in line, line
+    assert "\\x3a:error::x" in xml
+    assert "\\x1b]0;owned" in xml
+
+
+def _told(xml: str) -> Iterator[str]:
+    """What the plugin put into JUnit's file: failures from its section on, and properties."""
+    for case in ElementTree.fromstring(xml).iter("testcase"):  # noqa: S314  # pytest wrote it
+        yield from (one.attrib["value"] for one in case.iter("property"))
+        yield from (
+            str(one.text) for one in (*case.iter("failure"), *case.iter("error")) if "EVIL" not in str(one.text)
+        )
