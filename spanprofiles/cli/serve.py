@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import click
@@ -69,10 +68,11 @@ def command(
     Prints each address, then "ready". Ends on Ctrl-C or SIGTERM.
     """
     from spanprofiles.embedded.errors import CannotServeError
+    from spanprofiles.embedded.logtext import log_to_standard_error
     from spanprofiles.embedded.server import serve
-    from spanprofiles.embedded.settings import LOG_FORMAT, Settings, parse_age, parse_hosts, parse_size
+    from spanprofiles.embedded.settings import Settings, parse_age, parse_hosts, parse_size
 
-    logging.basicConfig(format=LOG_FORMAT)
+    log_to_standard_error()
     try:
         settings = Settings(
             host=host,

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from spanprofiles.embedded.errors import CannotServeError
+from spanprofiles.embedded.logtext import log_to_standard_error
 from spanprofiles.embedded.server import serve
 from spanprofiles.embedded.settings import (
     ALLOWED_HOSTS_VARIABLE,
     DEFAULT_AGE,
     DEFAULT_SIZE,
-    LOG_FORMAT,
     TOKEN_VARIABLE,
     Settings,
     parse_age,
@@ -65,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.allowed_hosts = tuple(name for text in named for name in parse_hosts(text))
     except ValueError as error:
         parser.error(str(error))
-    logging.basicConfig(format=LOG_FORMAT)
+    log_to_standard_error()
     try:
         serve(Settings(**vars(options)), _announce)
     except CannotServeError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from spanprofiles.embedded.loglines import COUNTED
+from spanprofiles.embedded.logtext import escaped
 
 logger = logging.getLogger("spanprofiles.embedded")
 
@@ -146,10 +147,7 @@ class Group:
 
 def printable(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """A text of somebody else for a terminal: in one line, without control characters, and not too long."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text[:limit]
-    )
+    shown = escaped(text[:limit])
     return shown[:limit] + ("..." if len(text) > limit or len(shown) > limit else "")
 
 
