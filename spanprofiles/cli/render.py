@@ -21,6 +21,8 @@ from spanprofiles.model.printable import LONGEST_LINE
 from spanprofiles.model.profile_types import note
 from spanprofiles.report import duration, flame_lines, icicle, printable, span_tree, top_table
 from spanprofiles.report.excess import cpu_excess
+from spanprofiles.report.icicle import deeper
+from spanprofiles.report.text import left_out
 
 _WARM = ("#d9480f", "#e8590c", "#f76707", "#fd7e14", "#ff922b", "#f08c00", "#f59f00", "#fab005", "#e67700", "#e03131")
 _WIDEST = 140
@@ -47,7 +49,8 @@ def flame(flamegraph: FlameGraph, width: int, *, colour: bool) -> RenderableType
     if not colour or flamegraph.is_empty:
         return Text("\n".join(flame_lines(flamegraph, width)), no_wrap=True)
     lines = []
-    for row in icicle(flamegraph, width):
+    rows = icicle(flamegraph, width)
+    for row in rows:
         line = Text(no_wrap=True)
         for box in row:
             line.append(" " * (box.left - len(line)))
@@ -55,7 +58,7 @@ def flame(flamegraph: FlameGraph, width: int, *, colour: bool) -> RenderableType
             line.append(printable(box.label)[: box.width - 1].ljust(box.width - 1), style=f"black on {background}")
             line.append("▏" if box.width > 1 else " ", style=f"black on {background}")
         lines.append(line)
-    return Group(*lines)
+    return Group(*lines, *map(Text, left_out(deeper(flamegraph, rows))))
 
 
 def trace_tree(evidence: Evidence) -> RenderableType:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Union
 
@@ -25,9 +25,9 @@ Function = Union[str, "re.Pattern[str]"]
 ROOT = "total"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Frame:
-    """One box of a flame graph: a function at one place of the call tree.
+    """One box of a flame graph: a function at one place of the call tree. Equal to another with the same tree below it.
 
     Attributes:
         name: the function, qualified as the agent does (``Flask.dispatch_request``).
@@ -39,7 +39,27 @@ class Frame:
     name: str
     total: int
     self: int
-    children: tuple[Frame, ...] = ()
+    children: tuple[Frame, ...] = field(default=(), repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frame):
+            return NotImplemented
+        pending = [(self, other)]
+        while pending:  # however deep
+            one, two = pending.pop()
+            if one is two:
+                continue
+            if one._own != two._own or len(one.children) != len(two.children):
+                return False
+            pending += zip(one.children, two.children, strict=True)
+        return True
+
+    def __hash__(self) -> int:
+        return hash((self._own, tuple(child._own for child in self.children)))
+
+    @property
+    def _own(self) -> tuple[str, int, int]:
+        return self.name, self.total, self.self
 
 
 @dataclass(frozen=True)

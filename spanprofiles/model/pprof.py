@@ -15,6 +15,7 @@ from .source_lines import SourceFrame, SourceLines
 
 _VARINT, _BYTES = 0, 2
 _PERIOD_NS = 10_000_000
+_LARGEST = 2**63 - 1
 
 
 class _Strings:
@@ -63,7 +64,7 @@ def pprof_profile(
     for frames, value in lines.stacks if lines is not None else _without_lines(flamegraph):
         numbers = [locations.setdefault(frame, len(locations) + 1) for frame in frames]
         path = b"".join(_varint(number) for number in reversed(numbers))  # pprof has the innermost first
-        parts.append(_field(2, _field(1, path) + _field(2, _varint(value)) + own))
+        parts.append(_field(2, _field(1, path) + _field(2, _varint(min(value, _LARGEST))) + own))
     for frame, number in locations.items():
         function = functions.setdefault((frame.name, frame.file), len(functions) + 1)
         parts.append(_field(4, _field(1, number) + _field(4, _field(1, function) + _field(2, frame.line))))

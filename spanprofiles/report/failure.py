@@ -8,6 +8,8 @@ from spanprofiles.linking import Evidence
 from spanprofiles.model.printable import LONGEST_LINE, printable
 from spanprofiles.report.text import call_tree, span_tree, top_table
 
+_MOST_PROFILES = 20
+
 
 def failure_report(evidence: Evidence) -> str:
     """Return the trace's spans, and of each profile ID what was asked for it and the samples that came."""
@@ -16,13 +18,19 @@ def failure_report(evidence: Evidence) -> str:
         lines.append("  Tempo has no span of it")
     else:
         lines += _indented(span_tree(evidence.trace, evidence.flamegraphs, evidence.excused))
+    largest = sorted(evidence.flamegraphs.items(), key=lambda item: -item[1].total)[:_MOST_PROFILES]
+    shown = dict(largest)
     for profile_id, flamegraph in evidence.flamegraphs.items():
+        if profile_id not in shown:
+            continue
         first_ms, last_ms = evidence.window_ms or (0, 0)
         asked = f"asked {evidence.selectors.get(profile_id, '{}')} from {first_ms} to {last_ms} ms"
         lines += ["", printable(f"samples of profile ID {profile_id} ({asked})", LONGEST_LINE)]
         lines += _indented(call_tree(flamegraph))
         if not flamegraph.is_empty:
             lines += ["", *_indented(top_table(flamegraph))]
+    if len(evidence.flamegraphs) > len(shown):
+        lines += ["", f"and {len(evidence.flamegraphs) - len(shown):,} more span profiles, each with fewer samples"]
     if evidence.merged is not None:
         count, flamegraph = evidence.merged
         lines += ["", f"samples of {count} requests, merged; the longest of them is above"]

@@ -13,6 +13,9 @@ from spanprofiles.model import FlameGraph, Frame
 _JOINED = " > "
 _MORE = "… > "
 
+#: Rows of a picture at most: deeper functions are left out.
+MOST_ROWS = 200
+
 
 @dataclass(frozen=True)
 class Box:
@@ -36,9 +39,12 @@ class Box:
     def label(self) -> str:
         """What to write on it: the functions it stands for, as many of the innermost as fit."""
         room = self.width - 1  # one column tells it from its neighbour
-        shown, rest = self.names[-1], self.names[:-1]
-        while rest and len(_JOINED.join((rest[-1], shown))) <= room - (len(_MORE) if len(rest) > 1 else 0):
-            shown, rest = _JOINED.join((rest[-1], shown)), rest[:-1]
+        shown, rest = self.names[-1][: room + 1], len(self.names) - 1
+        while rest:
+            more = _JOINED.join((self.names[rest - 1], shown))
+            if len(more) > room - (len(_MORE) if rest > 1 else 0):
+                break
+            shown, rest = more, rest - 1
         if rest and len(_MORE) + len(shown) <= room:
             shown = _MORE + shown
         return shown[:room]
@@ -58,11 +64,11 @@ def icicle(flamegraph: FlameGraph, width: int) -> list[list[Box]]:
 
     Returns:
         Rows from the outermost functions inwards; the boxes of a row from left to right. What is narrower than a column
-        is left out; no rows for an empty flame graph.
+        is left out, and so is what is deeper than ``MOST_ROWS``; no rows for an empty flame graph.
     """
     rows: list[list[Box]] = []
     level = _boxes(flamegraph.root.children, 0, flamegraph.total, width)
-    while level:
+    while level and len(rows) < MOST_ROWS:
         rows.append([box for box, _, _ in level])
         level = [
             placed for _, frame, start in level for placed in _boxes(frame.children, start, flamegraph.total, width)
@@ -81,3 +87,11 @@ def _place(frames: tuple[Frame, ...], start: int, total: int, width: int) -> Ite
             names, last = fold(frame)
             yield Box(left, right - left, names, frame.total, last.self), last, start
         start += frame.total
+
+
+def deeper(flamegraph: FlameGraph, rows: list[list[Box]]) -> int:
+    """Return how many functions are below the last row, where rows were left out; 0 where none were."""
+    if len(rows) < MOST_ROWS:
+        return 0
+    drawn = sum(len(box.names) for row in rows for box in row)
+    return sum(1 for _ in flamegraph.walk()) - 1 - drawn

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 from spanprofiles.model import FlameGraph, Frame, Span, Trace
 from spanprofiles.model.amounts import duration
 from spanprofiles.model.printable import LONGEST_LINE, printable
-from spanprofiles.report.icicle import fold, icicle
+from spanprofiles.report.icicle import deeper, fold, icicle
 
 _BAR = 20
 _NARROWEST_SHARE = 0.01
+_MOST_PATHS = 200
+_MOST_SPANS = 1000
+_DEEPEST = 40  # what is deeper is not indented any further
 
 
 def span_tree(
@@ -23,7 +27,7 @@ def span_tree(
         flamegraphs: what is known of profile IDs; an ID that is absent was not looked at.
         excused: profile IDs that lead to no samples without anything being wrong, and why.
     """
-    rows = [("  " * depth, span) for depth, span in trace.walk()]
+    rows = [("  " * min(depth, _DEEPEST), span) for depth, span in islice(trace.walk(), _MOST_SPANS)]
     width = max((len(indent + printable(span.name)) for indent, span in rows), default=0)
     first = trace.spans[0].start_ns if trace.spans else 0
     whole = trace.duration_ns or 1
@@ -40,7 +44,8 @@ def span_tree(
             )
         elif span.profile_missing:
             lines.append(printable(f"{indent}└ no span profile: {span.profile_missing}"))
-    return lines
+    more = len(trace.spans) - len(rows)
+    return [*lines, f"({more:,} more spans are not shown)"] if more else lines
 
 
 def _place(trace: Trace, span: Span) -> str:
@@ -64,38 +69,53 @@ def _link(profile_id: str, known: Mapping[str, FlameGraph], excused: Mapping[str
 
 
 def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE) -> list[str]:
-    """Return one line for each call path: share, time, function. Chains are folded, narrow paths left out."""
+    """Return one line for each call path: share, time, function. Chains are folded, narrow paths left out.
+
+    There are 200 lines at most, of the paths with the most time.
+    """
     if flamegraph.is_empty:
         return ["no samples"]
-    lines: list[str] = []
+    found: list[tuple[int, Frame, tuple[str, ...]]] = []
     pending: list[tuple[int, Frame]] = [(0, frame) for frame in reversed(flamegraph.root.children)]
     hidden = 0
     while pending:
         depth, frame = pending.pop()
-        share = frame.total / flamegraph.total
-        if share < narrowest_share:
+        if frame.total / flamegraph.total < narrowest_share:
             hidden += 1
             continue
         names, last = fold(frame)
+        found.append((depth, frame, names))
+        pending.extend((depth + 1, child) for child in reversed(last.children))
+    kept = sorted(sorted(range(len(found)), key=lambda index: -found[index][1].total)[:_MOST_PATHS])
+    hidden += len(found) - len(kept)
+    lines: list[str] = []
+    for depth, frame, names in (found[index] for index in kept):
         title = printable(names[-1])
         if len(names) > 1:
             title = f"{printable(names[0])} … {title}  ({len(names)} frames)"
-        lines.append(f"{share:>6.1%}  {printable(flamegraph.as_text(frame.total)):>8}  {'  ' * depth}{title}")
-        pending.extend((depth + 1, child) for child in reversed(last.children))
+        indent = "  " * min(depth, _DEEPEST)
+        share = frame.total / flamegraph.total
+        lines.append(f"{share:>6.1%}  {printable(flamegraph.as_text(frame.total)):>8}  {indent}{title}")
     if hidden:
-        lines.append(f"        ({hidden} narrower call paths are not shown)")
+        lines.append(f"        ({hidden:,} narrower call paths are not shown)")
     return lines
 
 
 def flame_lines(flamegraph: FlameGraph, width: int = 100) -> list[str]:
     """Return the flame graph as a picture of characters, outermost functions on top."""
     lines = []
-    for row in icicle(flamegraph, width):
+    rows = icicle(flamegraph, width)
+    for row in rows:
         line = ""
         for box in row:
             line = line.ljust(box.left) + ("▌" + printable(box.label))[: box.width].ljust(box.width)
         lines.append(line.rstrip())
-    return lines or ["no samples"]
+    return [*lines, *left_out(deeper(flamegraph, rows))] or ["no samples"]
+
+
+def left_out(count: int) -> list[str]:
+    """Return the line below a picture that says how many functions are not in it; none where all are."""
+    return [f"({count:,} deeper or narrower functions are not shown)"] if count else []
 
 
 def top_table(flamegraph: FlameGraph, count: int = 10) -> list[str]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from spanprofiles.model import FlameGraph
+from spanprofiles.model import FlameGraph, Frame
 from spanprofiles.model.amounts import duration
-from spanprofiles.report.svg.flame import ROW_PX, Address, FlamePicture, Placed, flame_data, place
+from spanprofiles.report.svg.flame import (
+    ROW_PX,
+    Address,
+    FlamePicture,
+    Placed,
+    fitting,
+    flame_data,
+    left_out_note,
+    place,
+)
 from spanprofiles.report.svg.layout import FlameBox, FlameLayout, OriginOf, flame_layout, unknown_origin
 from spanprofiles.report.svg.markup import clipped, document, percent, plain, tag
 
@@ -65,19 +73,24 @@ def difference_layout(
 ) -> DifferenceLayout:
     """Lay two flame graphs over one another; compare like with like: each for one span, or as an average of spans."""
     layout = flame_layout(before + after, title=title, origin_of=origin_of)
-    old, new = _totals(before), _totals(after)
-    paths: list[tuple[str, ...]] = []
+    return DifferenceLayout(layout, _totals(before, layout), _totals(after, layout), sides)
+
+
+def _totals(flamegraph: FlameGraph, layout: FlameLayout) -> tuple[int, ...]:
+    """Return what each box of a layout comes to in one of the flame graphs that are in it."""
+    below: list[Frame | None] = []
+    callees: dict[int, dict[str, Frame]] = {}  # of each box with boxes below it
     for box in layout.boxes:
-        paths.append((*paths[box.parent], *box.names) if box.parent >= 0 else ())
-    return DifferenceLayout(layout, tuple(old[path] for path in paths), tuple(new[path] for path in paths), sides)
-
-
-def _totals(flamegraph: FlameGraph) -> dict[tuple[str, ...], int]:
-    totals: dict[tuple[str, ...], int] = defaultdict(int)
-    for path, value in flamegraph.stacks.items():
-        for length in range(len(path) + 1):
-            totals[path[:length]] += value
-    return totals
+        frame: Frame | None = flamegraph.root
+        if box.parent >= 0:
+            above = below[box.parent]
+            if box.parent not in callees:
+                callees[box.parent] = {one.name: one for one in above.children} if above is not None else {}
+            frame = callees[box.parent].get(box.names[0])
+            for name in box.names[1:]:  # a chain of only callees
+                frame = next((one for one in frame.children if one.name == name), None) if frame is not None else None
+        below.append(frame)
+    return tuple(frame.total if frame is not None else 0 for frame in below)
 
 
 def change_text(change_ns: int) -> str:
@@ -124,6 +137,7 @@ def _draw(difference: DifferenceLayout, one: Placed, width_px: int, address: Add
     ]
     if one.width * width_px >= _TEXT_FROM_PX:
         text = f"{change_text(after - before)}  {box.label}" if step else box.label
+        text = fitting(text, one, width_px)
         content.append(clipped(left, top, width, _BOX_PX, tag("text", {"x": 5, "y": 14}, plain(text))))
     classes = f"box {box_class(step)}" + (" chain" if len(box.names) > 1 else "")
     if address is None:
@@ -151,5 +165,5 @@ def difference_document(before: FlameGraph, after: FlameGraph, *, title: str) ->
         " less. A box is as wide as both together.",
     ]
     if picture.folded:
-        notes.append(f"{picture.folded} of the narrowest boxes are left out.")
+        notes.append(left_out_note(picture.folded))
     return document(picture.svg, title=title, notes=notes, width=_WIDTH_PX, height=picture.height)

@@ -17,6 +17,8 @@ _BOX_PX = 19
 _WIDTH_PX = 1200
 _NARROWEST_PX = 0.5
 _MOST_DRAWN = 3000
+_MOST_CHARACTERS, _FEWEST_CHARACTERS = 4_000_000, 40
+_CHARACTER_PX = 4
 _TEXT_FROM_PX = 28
 _STROKE_FROM_PX = 3
 _HUES = 6
@@ -54,6 +56,11 @@ class Placed:
     width: float
 
 
+def left_out_note(count: int) -> str:
+    """Say how many boxes a picture does not have."""
+    return f"And {count:,} smaller boxes are folded away." if count > 1 else "And a smaller box is folded away."
+
+
 def place(layout: FlameLayout, focus: int, width_px: int) -> tuple[list[Placed], int]:
     """Tell where the boxes stand when the box ``focus`` fills the width; those above it fill it too.
 
@@ -76,6 +83,11 @@ def place(layout: FlameLayout, focus: int, width_px: int) -> tuple[list[Placed],
         drawn = sorted(placed, key=lambda one: (-one.width, one.index))[:_MOST_DRAWN]
         return sorted(drawn, key=lambda one: one.index), folded + len(placed) - _MOST_DRAWN
     return placed, folded
+
+
+def fitting(label: str, one: Placed, width_px: int) -> str:
+    """Return what there is room for of a label, and a little more: what is wider than the box is cut off there."""
+    return label[: int(one.width * width_px) // _CHARACTER_PX]
 
 
 def box_class(box: FlameBox) -> str:
@@ -157,7 +169,9 @@ def _draw(one: Placed, top: int, words: str, width_px: int, address: Address | N
         tag("rect", {"x": left, "y": top, "width": width, "height": _BOX_PX, "rx": 2}),
     ]
     if one.width * width_px >= _TEXT_FROM_PX:
-        content.append(clipped(left, top, width, _BOX_PX, tag("text", {"x": 5, "y": 14}, plain(box.label))))
+        content.append(
+            clipped(left, top, width, _BOX_PX, tag("text", {"x": 5, "y": 14}, plain(fitting(box.label, one, width_px))))
+        )
     if address is None:
         return tag("g", {"class": classes}, *content)
     return tag("a", {"class": classes, "href": address(box), "tabindex": -1, "data-box": one.index}, *content)
@@ -166,10 +180,11 @@ def _draw(one: Placed, top: int, words: str, width_px: int, address: Address | N
 def flame_data(layout: FlameLayout) -> dict[str, Any]:
     """Return the boxes as plain lists, for a script that zooms and searches: names once, boxes by their indexes."""
     numbers: dict[str, int] = {}
+    longest = _longest_names(layout)
 
     def number_of(names: tuple[str, ...]) -> Iterator[int]:
         for name in names:
-            yield numbers.setdefault(name, len(numbers))
+            yield numbers.setdefault(name[:longest], len(numbers))
 
     boxes = [
         [box.parent, box.start, box.total, box.self, box_class(box), box.key, list(number_of(box.names))]
@@ -177,6 +192,14 @@ def flame_data(layout: FlameLayout) -> dict[str, Any]:
     ]
     unit = ProfileType.of(layout.profile_type).unit
     return {"kind": "profile", "unit": unit, "names": list(numbers), "boxes": boxes, "leftOut": layout.left_out}
+
+
+def _longest_names(layout: FlameLayout) -> int:
+    """Return how many characters of a name a page gets: all where they are not far too many together."""
+    names = {name for box in layout.boxes for name in box.names}
+    if sum(map(len, names)) <= _MOST_CHARACTERS:
+        return max(map(len, names), default=0)
+    return max(_FEWEST_CHARACTERS, _MOST_CHARACTERS // len(names))
 
 
 def flame_document(flamegraph: FlameGraph, *, title: str, layout: FlameLayout | None = None) -> str:
@@ -195,5 +218,5 @@ def flame_document(flamegraph: FlameGraph, *, title: str, layout: FlameLayout | 
         " in what it called."
     ]
     if picture.folded:
-        notes.append(f"{picture.folded} of the narrowest boxes are left out.")
+        notes.append(left_out_note(picture.folded))
     return document(picture.svg, title=title, notes=notes, width=_WIDTH_PX, height=picture.height)

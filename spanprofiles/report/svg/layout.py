@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
 from spanprofiles.model import CPU, FlameGraph, Frame
 
-_SHORTEST_CHAIN = 3
+_SHORTEST_CHAIN, _LONGEST_CHAIN = 3, 100
+_LONGEST_LABEL = 300
 
 #: Boxes of a flame graph at most; of more the narrowest are left out. Pyroscope's own limit is 8192 by default.
 MOST_BOXES = 6000
@@ -27,7 +28,7 @@ class Origin(Enum):
 OriginOf = Callable[[str], Origin]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FlameBox:
     """One box of the picture; values as in the flame graph (ns for CPU).
 
@@ -53,10 +54,15 @@ class FlameBox:
 
     @property
     def label(self) -> str:
-        """What is written on it."""
+        """What is written on it; of a very long name the beginning."""
         if len(self.names) == 1:
-            return self.names[0]
-        return f"{len(self.names)} library frames: {self.names[0]} … {self.names[-1]}"
+            return shortened(self.names[0])
+        return f"{len(self.names)} library frames: {shortened(self.names[0])} … {shortened(self.names[-1])}"
+
+
+def shortened(name: str) -> str:
+    """Return a name, of a very long one the beginning: names of 60,000 characters make a picture of 200 MB."""
+    return name if len(name) <= _LONGEST_LABEL else f"{name[:_LONGEST_LABEL]}…"
 
 
 @dataclass(frozen=True)
@@ -112,11 +118,33 @@ def flame_layout(
         fold_libraries: make one box of a chain of library frames that all have the same samples, as the thirty of a
             web framework above every request.
     """
-    root = flamegraph.root
     boxes: list[FlameBox] = []
+    totals: list[int] = []
+    for box in _boxes(flamegraph.root, title, origin_of, fold_libraries=fold_libraries):
+        totals.append(box.total)
+        if len(totals) <= MOST_BOXES:
+            boxes.append(box)
+    if len(totals) > MOST_BOXES:
+        widest = _Widest(totals)
+        boxes = list(_boxes(flamegraph.root, title, origin_of, widest.has, fold_libraries=fold_libraries))
+    return FlameLayout(tuple(boxes), flamegraph.profile_type, len(totals) - len(boxes))
+
+
+def _boxes(
+    root: Frame,
+    title: str,
+    origin_of: OriginOf,
+    is_wanted: Callable[[int], bool] = lambda _: True,
+    *,
+    fold_libraries: bool,
+) -> Iterator[FlameBox]:
+    """Yield the boxes, parents before children; those whose total is not wanted are left out with all below them."""
+    index = 0
     pending: list[tuple[Frame, int, int, int, int, Origin]] = [(root, -1, 0, 0, 0, Origin.UNKNOWN)]
     while pending:
         frame, parent, depth, start, above, inherited = pending.pop()
+        if not is_wanted(frame.total):
+            continue
         names, last, key, origin = [frame.name], frame, zlib.crc32(frame.name.encode(), above), inherited
         if parent >= 0:
             origin = _origin(frame.name, origin_of, inherited)
@@ -124,24 +152,31 @@ def flame_layout(
                 names, last, key = _chain(frame, key, origin_of)
         else:
             names = [title]
-        index = len(boxes)
-        boxes.append(FlameBox(f"{key:08x}", tuple(names), parent, depth, start, frame.total, last.self, origin))
+        yield FlameBox(f"{key:08x}", tuple(names), parent, depth, start, frame.total, last.self, origin)
         edge = start + frame.total
         for child in reversed(last.children):  # the largest comes off the stack first, and stands at the left
             edge -= child.total
             pending.append((child, index, depth + 1, edge - last.self, key, origin))
-    kept = widest(boxes)
-    return FlameLayout(kept, flamegraph.profile_type, len(boxes) - len(kept))
+        index += 1
 
 
-def widest(boxes: Sequence[FlameBox]) -> tuple[FlameBox, ...]:
-    """Return the widest boxes, as many as a picture may have, in their order; none stands without those above it."""
-    if len(boxes) <= MOST_BOXES:
-        return tuple(boxes)
-    # a box is at least as wide as those below it, and comes before them: where widths are equal the earlier one stays
-    order = sorted(range(len(boxes)), key=lambda index: (-boxes[index].total, index))
-    numbers = {index: number for number, index in enumerate(sorted(order[:MOST_BOXES]))}
-    return tuple(replace(boxes[index], parent=numbers.get(boxes[index].parent, -1)) for index in numbers)
+class _Widest:
+    """Tells of boxes, which come parents first, whether they are among the widest that a picture may have.
+
+    A box is at least as wide as those below it: none is among them without those above it. Where widths are equal the
+    earlier one is.
+    """
+
+    def __init__(self, totals: Sequence[int]) -> None:
+        kept = sorted(totals, reverse=True)[:MOST_BOXES]
+        self._least = kept[-1]
+        self._of_the_least = kept.count(kept[-1])
+
+    def has(self, total: int) -> bool:
+        if total == self._least:
+            self._of_the_least -= 1
+            return self._of_the_least >= 0
+        return total > self._least
 
 
 def _origin(name: str, origin_of: OriginOf, inherited: Origin) -> Origin:
@@ -150,9 +185,9 @@ def _origin(name: str, origin_of: OriginOf, inherited: Origin) -> Origin:
 
 
 def _chain(frame: Frame, key: int, origin_of: OriginOf) -> tuple[list[str], Frame, int]:
-    """Follow library frames that are only children with all of their parent's samples."""
+    """Follow library frames that are only children with all of their parent's samples, a hundred at most."""
     names, last, last_key = [frame.name], frame, key
-    while len(last.children) == 1 and last.children[0].total == last.total:
+    while len(last.children) == 1 and last.children[0].total == last.total and len(names) < _LONGEST_CHAIN:
         child = last.children[0]
         if origin_of(child.name) is Origin.OWN:
             break

@@ -21,6 +21,7 @@ from spanprofiles.ui.views.traces import find_span, find_trace
 views = Blueprint("sandwich", __name__)
 
 _ROWS = 50
+_LONGEST_NAME = 2_000  # characters in an address: servers refuse longer ones anyway
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _draw(
 
 
 def _address(box: FlameBox) -> str:
-    return url_for("sandwich.function", **(request.view_args or {}), name=box.names[-1])
+    return url_for("sandwich.function", **(request.view_args or {}), name=box.names[-1][:_LONGEST_NAME])
 
 
 def _neighbours(flamegraph: FlameGraph, files: ServiceFiles, lines: SourceLines | None) -> list[Neighbour]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
@@ -13,7 +13,7 @@ from spanprofiles.model import Span, SpanStatus, Trace, parse_span_id
 from spanprofiles.model.pprof import pprof_profile
 from spanprofiles.model.profile_types import note
 from spanprofiles.report.excess import cpu_excess
-from spanprofiles.report.folded import folded_text
+from spanprofiles.report.folded import folded_lines
 from spanprofiles.report.svg import SpanMark, flame_document, service_colours, waterfall_svg
 from spanprofiles.report.svg.waterfall import MOST_ROWS
 from spanprofiles.ui.grafana import grafana_address
@@ -135,14 +135,15 @@ def download(trace_id: str, span_id: str, name: str) -> Response:
     profile = span_profile(trace, span, sources().linker)
     if profile.state is not ProfileState.LINKED:
         abort(404, f"the span {span_id} has no samples: {profile.state.value}")
-    body: str | bytes
+    body: str | bytes | Iterator[bytes]
     if name.endswith(".svg"):
         title = f"{span.name}, span {span.span_id}, trace {span.trace_id}"
         files = files_of(span, profile.flamegraph, sources().linker)
         layout = layout_of(profile.flamegraph, span.name, files)
         body, kind = flame_document(profile.flamegraph, title=title, layout=layout), "image/svg+xml"
     elif name.endswith(".folded"):
-        body, kind = folded_text(profile.flamegraph), "text/plain; charset=utf-8"
+        body = (line.encode("utf-8", "replace") for line in folded_lines(profile.flamegraph))
+        kind = "text/plain; charset=utf-8"
     else:
         lines = find_lines(span, profile.flamegraph, sources().linker)
         body = pprof_profile(profile.flamegraph, time_ns=span.start_ns, duration_ns=span.duration_ns, lines=lines)

@@ -348,6 +348,11 @@ def _chain(depth: int) -> dict[str, Any]:
     return {"names": ["total", "f"], "levels": [{"values": [0, 9, 9 * (n == depth - 1), 1]} for n in range(depth)]}
 
 
+def _staircase(depth: int) -> dict[str, Any]:
+    """A chain with a sample at each depth: of so many boxes there are half the square of it frames in its paths."""
+    return {"names": ["total", "f"], "levels": [{"values": [0, depth - n, 1, 1]} for n in range(depth)]}
+
+
 def _wide_pprof(lines: int, samples_: int) -> dict[str, Any]:
     return {
         "stringTable": ["", "f"],
@@ -360,7 +365,8 @@ def _wide_pprof(lines: int, samples_: int) -> dict[str, Any]:
 def test_the_frames_of_a_flame_graph_are_counted_as_it_is_read(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     pyroscope = PyroscopeClient(serve(lambda _: Answer.of({"flamegraph": _chain(1000)})).url)
     assert len(next(iter(pyroscope.merged_profile(_QUERY).stacks))) == 999
-    monkeypatch.setattr(reading, "MOST_FRAMES", 400_000)  # of a chain of a thousand frames there are half a million
+    pyroscope = PyroscopeClient(serve(lambda _: Answer.of({"flamegraph": _staircase(1000)})).url)
+    monkeypatch.setattr(reading, "MOST_FRAMES", 400_000)
     with pytest.raises(UnexpectedAnswerError, match="more than 400000 frames"):
         pyroscope.merged_profile(_QUERY)
     bomb = _wide_pprof(1000, 401)
