@@ -41,6 +41,7 @@ def test_every_block_of_code_is_a_file_of_the_project() -> None:
     assert set(blocks) == {"python", "console"}
 
 
+@pytest.mark.slow
 def test_its_tests_pass_and_their_negative_twin_does_not(project: pytest.Pytester) -> None:
     (console,) = re.findall(r"^```console\n\$ pytest (.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
     tests = sorted(name for name in FILES if name.startswith("test_"))

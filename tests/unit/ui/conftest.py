@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
+from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.doctor import diagnosis
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from spanprofiles.ui import create_app, scatter
@@ -71,6 +72,13 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "_BUDGET_S", 30.0)
     monkeypatch.setattr(rides, "_PATIENCE_S", 30.0)
     monkeypatch.setattr(scatter, "_PATIENCE_S", 30.0)
+
+
+@pytest.fixture(scope="module")
+def embedded_pair() -> Iterator[Endpoints]:
+    """A pair for each file: pages look at all that is there, and take the longer the more it is."""
+    with EmbeddedBackend() as endpoints:
+        yield endpoints
 
 
 @pytest.fixture
