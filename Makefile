@@ -21,8 +21,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
-	@echo "make test     lint, types, import rules, unit tests, integration tests: side by side, in 2 minutes"
-	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium: in 5 minutes"
+	@echo "make test     lint, types, import rules, unit tests, integration tests, side by side"
+	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/figures.md has the other figures' commands"
 	@echo "make install  make .venv from the two locks (the others do it first)"

@@ -178,6 +178,7 @@ def test_asked_to_end_again_and_again_it_ends_once() -> None:
     assert demo.exit_code == 130, "what was asked for had not been shown yet"
 
 
+@pytest.mark.slow
 def test_it_goes_on_with_a_live_line_until_it_is_stopped_and_leaves_no_process() -> None:
     command = [*AS_A_BACKGROUND_JOB, *DEMO]
     with ManagedProcess("the demo", command, environment={**os.environ, "PYTHONUNBUFFERED": "1"}) as demo:
