@@ -78,8 +78,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             return (5, self._unread_since_s or 0.0) if self.is_unread(READING_SECONDS) else None
         if self.requests:
             return None
-        if self._began_s is None:
-            return 1, self.last_activity
+        if self._began_s is None:  # one that has just come is about to send its request
+            return (1 if time.time() - self.last_activity >= BUSY_SECONDS else 6), self.last_activity
         age_s = time.monotonic() - self._began_s
         if not self._is_in_body:
             return (2, self._began_s) if age_s >= BUSY_SECONDS else None

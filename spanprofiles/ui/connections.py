@@ -90,8 +90,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             return (3, since_s) if since_s is not None and now_s - since_s >= READING_S else None
         if self.requests:
             return None
-        if self._began_s is None:
-            return 1, self.last_activity
+        if self._began_s is None:  # one that has just come is about to send its request
+            return (1 if time.time() - self.last_activity >= BUSY_S else 4), self.last_activity
         return (2, self._began_s) if now_s - self._began_s >= BUSY_S else None
 
     def is_overdue(self, now_s: float) -> bool:

@@ -169,15 +169,16 @@ class Begun:
     headers_finished = True
 
 
-def test_the_idle_give_up_their_places_first_then_who_drips_then_who_does_not_read_and_never_who_is_served() -> None:
+def test_the_idle_give_up_their_places_first_then_who_drips_then_who_does_not_read_then_who_has_just_come() -> None:
     now_s, clock_s = time.monotonic(), time.time()
     willing = [
         a_channel(_lingers_since_s=now_s),
-        a_channel(last_activity=clock_s),
+        a_channel(last_activity=clock_s - limits.BUSY_SECONDS),
         a_channel(_began_s=now_s - limits.BUSY_SECONDS, last_activity=clock_s),
         a_channel(_began_s=now_s, request=Begun, last_activity=clock_s - limits.BUSY_SECONDS),
         a_channel(_began_s=now_s - limits.HEADER_SECONDS, request=Begun, last_activity=clock_s),
         a_channel(total_outbufs_len=1, _unread_since_s=now_s - limits.READING_SECONDS),
+        a_channel(last_activity=clock_s + 60),
     ]
     working = [
         a_channel(requests=[1]),
@@ -186,7 +187,7 @@ def test_the_idle_give_up_their_places_first_then_who_drips_then_who_does_not_re
         a_channel(total_outbufs_len=1, _unread_since_s=now_s + 60),
         a_channel(total_outbufs_len=1),
     ]
-    assert [(one.idleness() or [None])[0] for one in willing] == [0, 1, 2, 3, 4, 5]
+    assert [(one.idleness() or [None])[0] for one in willing] == [0, 1, 2, 3, 4, 5, 6]
     assert [one.idleness() for one in working] == [None] * len(working)
 
 
