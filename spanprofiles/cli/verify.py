@@ -17,11 +17,18 @@ from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, LINKED, leave, report
 from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
 from spanprofiles.cli.output import Styled, say, show
 from spanprofiles.clients import plain_reason
+from spanprofiles.clients.answers import LARGEST_ANSWER_BYTES
+from spanprofiles.clients.http import is_caused_by
+from spanprofiles.clients.sockets import DeadlineAdapter, DeadlinePassedError, deadline_after
 from spanprofiles.doctor import Diagnosis, diagnose
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
 from spanprofiles.model.addresses import shown_address, unreadable_address, without_login
 from spanprofiles.model.printable import printable
 from spanprofiles.model.profile_types import ProfileType, note
+
+_ANSWER_S = 60.0
+_PIECE_BYTES = 64 * 1024
+_WORDS = 200
 
 
 @dataclass
@@ -112,18 +119,38 @@ def _pairs(headers: tuple[str, ...]) -> dict[str, str]:
 
 def _send(hops: _Hops, url: str, method: str, headers: dict[str, str], data: str | None) -> requests.Response:
     shown, (url, login) = shown_address(url), without_login(url)
+    session = TracedSession()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, DeadlineAdapter(verify_tls=True))
     try:
-        response = TracedSession().request(method, url, headers=headers, data=data, auth=login)
+        with deadline_after(_ANSWER_S), session:
+            response = session.request(method, url, headers=headers, data=data, auth=login, stream=True)
+            words = _first_words(response)
     except requests.RequestException as error:
-        leave(COULD_NOT_LOOK, f"the app does not answer at {shown}: {plain_reason(error)}")
+        reason = plain_reason(error).replace(url, shown)
+        if is_caused_by(error, DeadlinePassedError):
+            reason = f"its answer was not complete after {_ANSWER_S:g} s"
+        leave(COULD_NOT_LOOK, f"the app does not answer at {shown}: {reason}")
     except UnicodeEncodeError as error:
         leave(COULD_NOT_LOOK, f"a header or the method has {error.object!r}, which HTTP cannot carry")
     except (HTTPError, ValueError) as error:  # an address or a method that no library can send
-        leave(COULD_NOT_LOOK, f"the request to {shown} cannot be sent: {error}")
+        leave(COULD_NOT_LOOK, f"the request to {shown} cannot be sent: {str(error).replace(url, shown)}")
     hops.ok("request", f"{response.status_code} {response.reason}, {response.request.headers['traceparent']}")
     if not response.ok:
-        hops.note("request", f"the app refused it, so look at what follows with care: {response.text[:200].strip()}")
+        hops.note("request", f"the app refused it, so look at what follows with care: {words}")
     return response
+
+
+def _first_words(response: requests.Response) -> str:
+    """Read an answer to its end, or to as much as anybody reads, for its span ends then; return its first words."""
+    first, size = b"", 0
+    with response:
+        for piece in response.iter_content(_PIECE_BYTES):
+            first = first or piece
+            size += len(piece)
+            if size > LARGEST_ANSWER_BYTES:
+                break
+    return first.decode("utf-8", "replace")[:_WORDS].strip()
 
 
 def _follow(

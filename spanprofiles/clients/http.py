@@ -212,7 +212,7 @@ class HttpClient:
         return Answer(shown, response.status_code, response.headers, content)
 
     def _reason(self, error: Exception) -> str:
-        if _is_caused_by(error, DeadlinePassedError):
+        if is_caused_by(error, DeadlinePassedError):
             return f"its answer was not complete after {self.longest_s:g} s"
         if isinstance(error, requests.Timeout):
             return "no answer in time"
@@ -286,7 +286,8 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, port or _PORTS.get(parts.scheme)
 
 
-def _is_caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+def is_caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Tell whether an error came of one of this kind."""
     return any(isinstance(one, kind) for one in _causes(error))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,6 +93,28 @@ class StubServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+@contextlib.contextmanager
+def dripping_server(first: bytes, drop: bytes) -> Iterator[str]:
+    """A server that says this, and then a drop every few milliseconds for as long as somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(first)
+                    while True:
+                        time.sleep(0.01)
+                        connection.sendall(drop)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(20.0)  # what is not over by then hangs
+        assert not thread.is_alive(), "the client still listens"
 
 
 Serve = Callable[[Respond], StubServer]

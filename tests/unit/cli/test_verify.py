@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from spanprofiles.cli import verify
 from spanprofiles.model import Endpoints, TraceContext
 from tests.unit.cli.conftest import Run, instrumented, leave_telemetry
-from tests.unit.conftest import Answer, Seen, Serve
+from tests.unit.conftest import Answer, Seen, Serve, dripping_server
 
 _FAST = ("--wait", "0.1", "--upload-interval", "0.1")
 
@@ -180,3 +181,21 @@ def test_a_request_linked_by_wall_time_is_followed_to_the_end(run: Run, embedded
     assert "80.0 ms of wall time in 5 functions" in result.stdout
     assert "search has 75% of the span's wall time" in result.stdout
     assert f"set profileTypeId to {wall}" in result.stdout
+
+
+def test_an_app_whose_answer_never_ends_is_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "_ANSWER_S", 0.4)
+    with dripping_server(b"HTTP/1.1 200 OK\r\n\r\n", b" ") as url:
+        result = run("verify", f"{url}/?key=s3cret")
+    assert result.exit_code == 2
+    assert f"the app does not answer at {url}/?key=***: its answer was not complete after 0.4 s" in result.stderr
+
+
+def test_of_an_enormous_answer_no_more_is_read_than_anybody_reads(
+    run: Run, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "LARGEST_ANSWER_BYTES", 1000)
+    stub = serve(lambda _: Answer("no! " * 100_000, 500, "text/plain"))
+    result = run("verify", stub.url, "--wait", "0.1")
+    assert result.exit_code == 1
+    assert "look at what follows with care: no! no! " in result.stdout

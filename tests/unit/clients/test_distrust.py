@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import re
@@ -28,34 +27,11 @@ from spanprofiles.clients import (
 )
 from spanprofiles.clients.refusals import samples
 from spanprofiles.model import Credentials
-from tests.unit.conftest import Answer, Serve, StubServer, flamebearer, otlp_span, resource_spans
+from tests.unit.conftest import Answer, Serve, StubServer, dripping_server, flamebearer, otlp_span, resource_spans
 
 _TRACE, _SPAN = "0af7651916cd43dd8448eb211c80319c", "a1a1a1a1a1a1a1a1"
 _QUERY = ProfileQuery("{}", 1, 2)
 _JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-_LATE_S = 20.0  # what is not over by then hangs
-
-
-@contextlib.contextmanager
-def _dripping_server(first: bytes, drop: bytes) -> Iterator[str]:
-    """A server that says this, and then a drop every few milliseconds for as long as somebody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def run() -> None:
-            with contextlib.suppress(OSError):
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(first)
-                    while True:
-                        time.sleep(0.01)
-                        connection.sendall(drop)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join(_LATE_S)
-        assert not thread.is_alive(), "the client still listens"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +49,7 @@ def _dripping_server(first: bytes, drop: bytes) -> Iterator[str]:
     ids=["status", "header", "interim", "length", "chunks", "extension", "until-it-ends", "refusal"],
 )
 def test_a_server_that_drips_is_given_up_when_its_whole_answer_is_late(first: bytes, drop: bytes) -> None:
-    with _dripping_server(first, drop) as url:
+    with dripping_server(first, drop) as url:
         client = TempoClient(url, timeout_s=(0.1, 0.2))
         with pytest.raises(ClientError) as failed:
             client.search("{}")
