@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _USAGE = "usage: python3 -m spanprofiles.stack up|down"
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+# what a CI looks for anywhere in a line, and at its start
+_COMMAND = re.compile(r"#(?=#\w*\[)")
+_COMMAND_AT_START = re.compile(r"^(\s*):(?=:)")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,8 +50,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def _say(text: str, stream: TextIO | None = None) -> None:
     out = sys.stderr if stream is None else stream
-    out.write(text + "\n")
+    out.write("\n".join(map(_printable, text.split("\n"))) + "\n")
     out.flush()
+
+
+def _printable(line: str) -> str:
+    """Return a line, perhaps of a container's log, without what a terminal obeys or a CI takes for a command."""
+    plain = _STYLE.sub("", line)
+    if not plain.isprintable():
+        plain = "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in plain)
+    return _COMMAND_AT_START.sub(r"\1\\x3a", _COMMAND.sub(r"\\x23", plain))
 
 
 if __name__ == "__main__":
