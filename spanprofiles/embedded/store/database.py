@@ -126,8 +126,12 @@ class Database:
             self._open.append(connection)
             return connection
         self.check()
-        connection = self._connect(READER_CACHE_KIB)
-        connection.execute("PRAGMA query_only = ON")
+        try:
+            connection = self._connect(READER_CACHE_KIB)
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens all the files that it needs
+        except sqlite3.OperationalError as error:  # no file descriptor is left, most often
+            raise StoreUnavailableError(f"{self.path} cannot be opened: {error}") from error
         return connection
 
     def reader(self) -> StoreConnection:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -14,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -227,6 +230,41 @@ def test_no_second_file_is_made_where_the_first_was(tmp_path: Path) -> None:
         database.reader()
     assert not database.path.exists()
     database.close()
+
+
+def test_files_that_may_not_be_looked_at_for_a_while_refuse_uploads_for_as_long(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> os.stat_result:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    applications = applications_on(database)
+    with monkeypatch.context() as denying:
+        denying.setattr(Path, "lstat", denied)
+        with pytest.raises(StoreUnavailableError, match="Permission denied"):
+            database.write(Rows("refused", 1))
+        assert applications.tempo.get("/ready").status_code == 503
+    database.write(Rows("kept", 1))
+    assert (rows_of(database.reader(), "refused"), rows_of(database.reader(), "kept")) == (0, 1)
+    assert applications.tempo.get("/ready").status_code == 200
+
+
+def test_without_a_file_descriptor_a_question_is_to_be_asked_again(database: Database) -> None:
+    applications = applications_on(database)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 1, before[1]))
+        with suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        answer = applications.tempo.get("/api/search?q={}")
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True)
+    assert applications.search("{ }") == {}
 
 
 # ---- a writer that fails --------------------------------------------------------------------------------------------

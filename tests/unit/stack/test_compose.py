@@ -158,6 +158,12 @@ def test_a_broken_compose_file_is_found_out(damage: Callable[[Json], None], faul
     assert fault in faults_of(stack)
 
 
+def test_locusts_page_answers_to_the_name_that_its_workers_call_it_by() -> None:
+    found = services(compose())
+    (called,) = re.findall(r'HTTPConnection\("([^"]+)", 8089', str(found["loadgen-worker"]["healthcheck"]["test"]))
+    assert called in found["loadgen"]["environment"]["LOADGEN_PAGE_HOSTS"].split(",")
+
+
 def test_a_digest_may_stand_behind_a_tag() -> None:
     digest = f"@sha256:{'0123456789abcdef' * 4}"
     images = {name: value + digest for name, value in settings().items() if name.endswith("_IMAGE")}
