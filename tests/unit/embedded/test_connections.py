@@ -20,7 +20,7 @@ import psutil
 import pytest
 from waitress.buffers import OverflowableBuffer
 
-from spanprofiles.embedded import channel, limits, listener, parser
+from spanprofiles.embedded import channel, gate, guesses, limits, listener, parser
 from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.lanes import Lanes
@@ -290,6 +290,29 @@ def test_without_the_token_a_body_is_refused_by_its_header() -> None:
         assert server.held() == 0
         noted = server.refusals.groups(Signal.TRACES)
         assert [(one.last.reason.value, one.uploads) for one in noted] == [("unauthorized", 3)]
+
+
+GUESS = ASKING.replace(b"/ready", b"/guess")[:-2] + b"Authorization: Bearer wrong\r\n\r\n"
+
+
+def test_whoever_guesses_waits_for_the_answer_and_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guesses, "FREE_GUESSES", 0)
+    monkeypatch.setattr(gate, "GUESS_DELAY_SECONDS", 0.3)
+    with running(TOKEN) as server, server.connect() as guessing:
+        began_s = time.monotonic()
+        guessing.sendall(GUESS)
+        assert server.ask() == 200
+        assert answer_of(guessing)[0] == 429
+        assert time.monotonic() - began_s >= 0.3
+
+
+def test_few_of_those_who_guess_may_wait_and_the_next_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guesses, "FREE_GUESSES", 0)
+    monkeypatch.setattr(listener, "SLOWED_CONNECTIONS", 0)
+    with running(TOKEN) as server, server.connect() as guessing:
+        guessing.sendall(GUESS)
+        assert hung_up(guessing)
+        assert server.ask() == 200
 
 
 def test_with_the_token_the_sender_is_told_to_continue() -> None:
