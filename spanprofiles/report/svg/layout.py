@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from heapq import heappop, heappush
+from itertools import count, islice
 
 from spanprofiles.model import CPU, FlameGraph, Frame
 
@@ -118,16 +120,13 @@ def flame_layout(
         fold_libraries: make one box of a chain of library frames that all have the same samples, as the thirty of a
             web framework above every request.
     """
-    boxes: list[FlameBox] = []
-    totals: list[int] = []
-    for box in _boxes(flamegraph.root, title, origin_of, fold_libraries=fold_libraries):
-        totals.append(box.total)
-        if len(totals) <= MOST_BOXES:
-            boxes.append(box)
-    if len(totals) > MOST_BOXES:
-        widest = _Widest(totals)
-        boxes = list(_boxes(flamegraph.root, title, origin_of, widest.has, fold_libraries=fold_libraries))
-    return FlameLayout(tuple(boxes), flamegraph.profile_type, len(totals) - len(boxes))
+    boxes = tuple(islice(_boxes(flamegraph.root, title, origin_of, fold_libraries=fold_libraries), MOST_BOXES + 1))
+    if len(boxes) <= MOST_BOXES:
+        return FlameLayout(boxes, flamegraph.profile_type)
+    widest = _Widest(flamegraph.root, origin_of, fold_libraries=fold_libraries)
+    boxes = tuple(_boxes(flamegraph.root, title, origin_of, widest.has, fold_libraries=fold_libraries))
+    frames = sum(1 for _ in flamegraph.walk())
+    return FlameLayout(boxes, flamegraph.profile_type, frames - sum(len(box.names) for box in boxes))
 
 
 def _boxes(
@@ -163,14 +162,24 @@ def _boxes(
 class _Widest:
     """Tells of boxes, which come parents first, whether they are among the widest that a picture may have.
 
-    A box is at least as wide as those below it: none is among them without those above it. Where widths are equal the
-    earlier one is.
+    A box is at least as wide as those below it: none is among them without those above it, and only what is below one
+    of them must be looked at. Where widths are equal the earlier one is among them.
     """
 
-    def __init__(self, totals: Sequence[int]) -> None:
-        kept = sorted(totals, reverse=True)[:MOST_BOXES]
-        self._least = kept[-1]
-        self._of_the_least = kept.count(kept[-1])
+    def __init__(self, root: Frame, origin_of: OriginOf, *, fold_libraries: bool) -> None:
+        numbers = count()
+        waiting = [(-root.total, next(numbers), root, Origin.UNKNOWN)]
+        totals: list[int] = []
+        while waiting and len(totals) < MOST_BOXES:
+            _, _, frame, inherited = heappop(waiting)
+            origin, last = _origin(frame.name, origin_of, inherited) if totals else Origin.UNKNOWN, frame
+            if fold_libraries and origin is Origin.LIBRARY:
+                _, last, _ = _chain(frame, 0, origin_of)
+            totals.append(frame.total)
+            for child in last.children:
+                heappush(waiting, (-child.total, next(numbers), child, origin))
+        self._least = totals[-1]
+        self._of_the_least = totals.count(self._least)
 
     def has(self, total: int) -> bool:
         if total == self._least:

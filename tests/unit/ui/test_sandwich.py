@@ -98,3 +98,15 @@ def test_a_function_that_never_ran_and_a_span_without_samples_are_not_found(
         assert response.status_code == 404
         assert "runs through a function" in response.text
     assert "has no samples" in page.get(f"{dead.address}/function?name=search").text
+
+
+def test_names_of_fifty_thousand_characters_make_no_huge_page(page: FlaskClient, store_ride: StoreRide) -> None:
+    names = [f"{number:02d}" * 25_000 for number in range(10)]
+    ride = store_ride(a_service(), {("serve|/srv/app.py|7", f"{name}|/srv/app.py|20"): 60 * MS for name in names})
+
+    whole, function = page.get(ride.address), page.get(f"{ride.address}/function?name=serve")
+
+    assert (whole.status_code, function.status_code) == (200, 200)
+    assert len(function.text) < 150_000
+    assert len(whole.text) < 150_000 + sum(map(len, names))  # each once whole, for the search
+    assert len(page.get(f"{ride.address}/flamegraph.svg").text) < 50_000
