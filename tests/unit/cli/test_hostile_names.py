@@ -17,14 +17,10 @@ from tests.unit.cli.conftest import Ride, instrumented, leave_telemetry
 from tests.unit.conftest import Answer, Serve, push_samples
 
 _NAMES = {
-    "title": "\x1b]0;owned\x07name",
-    "clear": "\x1b[2Jname\x9b2J",
-    "link": "[link=http://evil.invalid]name[/link][bold]",
-    "tag": "shop[/eu]",
-    "line": "name\n::error file=a::forged\r\nBROKEN forged",
-    "command": "::error::forged",
-    "old-command": "##[error]forged ##vso[task.complete]",
-    "direction": "\u202eeman\u2066\u200b\u2028name",
+    "controls": "\x1b]0;owned\x07\x1b[2Jname\x9b2J\u202eeman\u2066\u200b\u2028",
+    "markup": "[link=http://evil.invalid]name[/link][bold]shop[/eu]",
+    "lines": "name\n::error file=a::forged\r\nBROKEN forged",
+    "command": "::error::forged ##[error]forged ##vso[task.complete]",
     "long": "x" * 117 + " ::error::forged " + "y" * 400,
 }
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -78,15 +74,12 @@ def _ended_ns() -> int:
 
 
 @_names
-@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
-def test_show_prints_the_names_and_no_more(pair: Endpoints, run: Run, name: str, as_json: bool) -> None:
+def test_show_prints_the_names_and_no_more(pair: Endpoints, run: Run, name: str) -> None:
     linked, dead = _leave(pair, name), _leave(pair, name, samples=False)
-    json_option = ["--json"] if as_json else []
-    assert run("show", linked.trace_id, "--wait", "5", *json_option).exit_code == 0
-    result = run("show", dead.trace_id, "--wait", "0.1", *json_option)
-    assert result.exit_code == 1
-    if as_json:
-        assert json.loads(result.stdout)["spans"][0]["name"] == f"{name} span"
+    assert run("show", linked.trace_id, "--wait", "5").exit_code == 0
+    result = run("show", linked.trace_id, "--wait", "5", "--json")
+    assert json.loads(result.stdout)["spans"][0]["name"] == f"{name} span"
+    assert run("show", dead.trace_id, "--wait", "0.1").exit_code == 1
 
 
 @_names
@@ -120,7 +113,7 @@ def test_verify_follows_a_request_through_such_names(pair: Endpoints, run: Run, 
     assert run("verify", refuses.url, "--wait", "0.2").exit_code == 1
 
 
-@pytest.mark.parametrize("name", [_NAMES["line"], _NAMES["tag"]], ids=["line", "tag"])
+@pytest.mark.parametrize("name", [_NAMES["lines"], _NAMES["markup"]], ids=["lines", "markup"])
 def test_link_prints_what_grafana_would_send(pair: Endpoints, run: Run, serve: Serve, name: str) -> None:
     settings = {"datasourceUid": "p", "tags": [{"key": "service.name", "value": "service_name"}], "profileTypeId": name}
     source = {"uid": "t", "type": "tempo", "name": name, "jsonData": {"tracesToProfiles": settings}}
