@@ -71,7 +71,7 @@ def show(console: Console, *parts: RenderableType) -> None:
         for part in parts:
             console.print(part)
     text = _CONTROL.sub(lambda match: match[1] or printable(match[0]), captured.get())
-    click.echo(without_commands(text), nl=False, color=console.color_system is not None or None)
+    click.echo(without_commands(text), console.file, nl=False, color=console.color_system is not None or None)
 
 
 def _written(part: str | Styled) -> str:

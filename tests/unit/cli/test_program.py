@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
+from rich.text import Text
 
 from spanprofiles import __version__
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.cli import main
+from spanprofiles.cli.output import show
 from spanprofiles.model import Endpoints
 from tests.unit.cli.conftest import leave_telemetry
 
@@ -144,3 +148,9 @@ def test_serve_on_a_port_that_is_taken_ends_with_2_and_one_line() -> None:
     assert result.stderr.startswith(f"spanprofiles: cannot listen on 127.0.0.1:{port}: ")
     assert "--tempo-port" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_is_laid_out_goes_to_the_consoles_own_file() -> None:
+    screen = io.StringIO()
+    show(Console(file=screen, width=40), Text("one"), Text("\x07::error::x"), Text("##[x"))
+    assert screen.getvalue() == "one\n\\x3a:error::x\n\\x23#[x\n"
