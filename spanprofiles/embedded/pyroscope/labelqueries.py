@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import SERVICE
@@ -19,7 +20,9 @@ PLAIN_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 PROFILE_TYPE = "__profile_type__"
 FEW = 16
 """How many series are gone through between two looks at the clock."""
+LabelSet = tuple[tuple[str, str], ...]
 Item = TypeVar("Item")
+Known = TypeVar("Known", bound=Hashable)
 
 
 class LabelQueries:
@@ -29,18 +32,28 @@ class LabelQueries:
         self._database = database
         self._series = series
 
-    def _labels(self, matchers: Sequence[str], window: tuple[int, int] | None) -> list[dict[str, str]]:
+    def _labels(self, matchers: Sequence[str], window: tuple[int, int] | None) -> Iterator[dict[str, str]]:
         selectors = [selector_of(text) for text in matchers]
         selector = Selector(tuple(matcher for one in selectors for matcher in one.matchers))
         connection = self._database.reader()
         if len(selector.matchers) > MATCHERS_LIMIT:
             raise ConnectError(f"the selectors have more than {MATCHERS_LIMIT} comparisons")
-        numbers = self._series.matching(connection, selector)
-        return [
-            self._series.get(connection, number)[1]
-            for number in connection.deadline.watch(numbers)
-            if window is None or _has_profiles(connection, number, window)
-        ]
+        for number in connection.deadline.watch(self._series.matching(connection, selector)):
+            if window is None or _has_profiles(connection, number, window):
+                yield self._series.get(connection, number)[1]
+
+    def _different(self, items: Iterable[Known], size_of: Callable[[Known], int]) -> set[Known]:
+        """Each different one, as long as they do not make an answer that is too large.
+
+        Raises:
+            AnswerTooLargeError: they do.
+        """
+        writer, kept = JsonWriter(self._database.deadline), set()
+        for item in items:
+            if item not in kept:
+                writer.check_size(size_of(item))
+                kept.add(item)
+        return kept
 
     def _watch(self, items: Iterable[Item]) -> Iterator[Item]:
         return self._database.deadline.watch(items, FEW)
@@ -49,7 +62,8 @@ class LabelQueries:
         """`LabelNames`: those that need no quotes."""
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
-        names = {name for labels in self._watch(found) for name in labels if PLAIN_NAME.fullmatch(name)}
+        plain = (name for labels in self._watch(found) for name in labels if PLAIN_NAME.fullmatch(name))
+        names = self._different(plain, len)
         return message("LabelNamesResponse", names=sorted(names))
 
     def values(self, request: Any) -> Any:
@@ -58,7 +72,7 @@ class LabelQueries:
             raise ConnectError("name is required")
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
-        values = {labels[request.name] for labels in self._watch(found) if request.name in labels}
+        values = self._different((labels[request.name] for labels in self._watch(found) if request.name in labels), len)
         return message("LabelValuesResponse", names=sorted(values))
 
     def series(self, request: Any) -> Any:
@@ -67,18 +81,7 @@ class LabelQueries:
         found = self._labels(request.matchers, (request.start, request.end))
         wanted = set(request.label_names)
         named = self._data_sets_with(wanted, (request.start, request.end))
-        sets = set()
-        for labels in self._watch(found):
-            # Names that need quotes are given only to who asks for them.
-            chosen = tuple(
-                sorted(
-                    (name, value)
-                    for name, value in labels.items()
-                    if (name in wanted if wanted else PLAIN_NAME.fullmatch(name))
-                )
-            )
-            if chosen or _data_set(labels) in named:
-                sets.add(chosen)
+        sets = self._different(_chosen(self._watch(found), wanted, named), _characters)
         return message(
             "SeriesResponse",
             labels_set=[message("Labels", labels=pairs(labels)) for labels in self._watch(sorted(sets))],
@@ -86,14 +89,32 @@ class LabelQueries:
 
     def _data_sets_with(self, names: set[str], window: tuple[int, int]) -> set[tuple[str, str]]:
         """The data sets that have one of these labels anywhere: of those, a series without them is an empty set."""
-        found = self._labels((), window) if names else []
+        found = self._labels((), window) if names else iter(())
         return {_data_set(labels) for labels in self._watch(found) if names.intersection(labels)}
 
     def profile_types(self, request: Any) -> Any:
         """`ProfileTypes`: within a window, or ever."""
         window = (request.start, request.end) if request.start or request.end else None
-        types = sorted({labels[PROFILE_TYPE] for labels in self._labels((), window)})
+        types = sorted(self._different((labels[PROFILE_TYPE] for labels in self._labels((), window)), len))
         return message("ProfileTypesResponse", profile_types=[profile_type(text) for text in types])
+
+
+def _chosen(found: Iterable[dict[str, str]], wanted: set[str], named: set[tuple[str, str]]) -> Iterator[LabelSet]:
+    """Of each series the labels that are wanted, all where none are; names that need quotes only for who asks."""
+    for labels in found:
+        chosen = tuple(
+            sorted(
+                (name, value)
+                for name, value in labels.items()
+                if (name in wanted if wanted else PLAIN_NAME.fullmatch(name))
+            )
+        )
+        if chosen or _data_set(labels) in named:
+            yield chosen
+
+
+def _characters(labels: LabelSet) -> int:
+    return sum(len(name) + len(value) for name, value in labels)
 
 
 def _data_set(labels: dict[str, str]) -> tuple[str, str]:

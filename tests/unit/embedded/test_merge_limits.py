@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.deadline import NO_DEADLINE
 from spanprofiles.embedded.patterns import PROGRAM_BYTES
 from spanprofiles.embedded.pyroscope import limits, merging, timeseries
@@ -254,3 +255,13 @@ def test_what_is_remembered_of_stacks_is_bounded_in_bytes(
     for number in numbers:
         assert len(next(names.names(database.reader(), iter([(number, 1)])))[0]) >= 600
         assert len(names._stacks) <= 3
+
+
+def test_labels_of_one_answer_have_a_size(applications: Applications, monkeypatch: pytest.MonkeyPatch) -> None:
+    for region in "abcde":
+        strings = [*raw.TABLE, "region", region * 100]
+        assert pushed(applications, raw.profile(raw.sample([1], labels=[(4, 5)]), F, strings=strings)) == (200, "")
+    monkeypatch.setattr(JsonWriter.__init__, "__defaults__", (300,))
+    for method, more in (("LabelValues", {"name": "region"}), ("Series", {"labelNames": ["region"]})):
+        assert "larger than 300 bytes" in applications.call(method, WINDOW | more, expected=429)["message"]
+    assert applications.call("LabelNames", WINDOW)["names"]
