@@ -20,6 +20,7 @@ from spanprofiles.embedded.settings import (
     parse_age,
     parse_hosts,
     parse_size,
+    parse_timeout,
 )
 
 
@@ -55,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         ("--max-size", DEFAULT_SIZE, parse_size, "size_bytes"),
     ):
         parser.add_argument(option, type=_told(parse), default=default, dest=name)
-    parser.add_argument("--query-timeout", type=float, default=defaults.query_seconds, dest="query_seconds")
+    parser.add_argument(
+        "--query-timeout", type=_told(parse_timeout), default=defaults.query_seconds, dest="query_seconds"
+    )
     parser.add_argument("--token", default=os.environ.get(TOKEN_VARIABLE, ""))
     parser.add_argument("--allow-host", action="append", dest="allowed_hosts")
     options = parser.parse_args(arguments)

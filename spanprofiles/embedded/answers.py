@@ -12,6 +12,13 @@ ANSWER_BYTES = 64 * 1024 * 1024
 """How large an answer may get."""
 
 
+FEW, LONG = 16, 4_096
+"""How many members of a list, with the commas between, or how many characters of one are written at once."""
+
+
+PLAIN = frozenset({str, int, float, bool, list, type(None)})
+
+
 class AnswerTooLargeError(Exception):
     """An answer would be larger than it may; the message is what it is answered with."""
 
@@ -75,13 +82,13 @@ class JsonWriter:
         return piece
 
     def _pieces(self, value: Any) -> Iterator[str]:
-        if isinstance(value, Written):
+        if _is_plain(value):
+            yield self._take(_plain(value))
+        elif isinstance(value, Written):
             yield value
         elif isinstance(value, Members):
             yield self._take(value)
-        elif isinstance(value, Iterator):
-            yield from self._listed(value)
-        elif _has_parts(value):
+        elif isinstance(value, dict):
             before = "{"
             for name, member in value.items():
                 yield self._take(f"{before}{_plain(name)}:")
@@ -89,25 +96,32 @@ class JsonWriter:
                 before = ","
             yield "}"
         else:
-            yield self._take(_plain(value))
+            yield from self._listed(value)
 
     def _listed(self, members: Iterator[Any]) -> Iterator[str]:
-        yield "["
-        is_first = True
+        waiting: list[str] = []
+        before = "["
         for member in members:
-            if not is_first:
-                yield ","
-            is_first = False
-            yield from self._pieces(member)
-        yield "]"
+            waiting.append(before)
+            before = ","
+            if not _is_plain(member):
+                yield "".join(waiting)
+                waiting.clear()
+                yield from self._pieces(member)
+                continue
+            waiting.append(self._take(_plain(member)))
+            if len(waiting) >= FEW or len(waiting[-1]) >= LONG:
+                yield "".join(waiting)
+                waiting.clear()
+        yield "".join((*waiting, "[]" if before == "[" else "]"))
 
 
-def _has_parts(value: Any) -> bool:
-    """Whether a value is an object, not empty, that has a part which is written by itself."""
-    return isinstance(value, dict) and any(
-        isinstance(member, (Written, Iterator)) or _has_parts(member) for member in value.values()
-    )
+def _is_plain(value: Any) -> bool:
+    """Whether nothing in a value is written by itself; told by exact types, since it is asked of every span."""
+    kind = type(value)
+    if kind is not dict:
+        return kind in PLAIN
+    return all(type(member) in PLAIN or _is_plain(member) for member in value.values())
 
 
-def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

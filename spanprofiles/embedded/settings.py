@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from spanprofiles.embedded.limits import BODY_BYTES
 DURATION_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 SIZE_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 HOST_NAME = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+LEAST_TIMEOUT, LARGEST_TIMEOUT = 0.1, 3_600.0
 LEAST_SIZE = 32 * 2**20
 LOG_FORMAT = "%(asctime)s %(message)s"
 DEFAULT_AGE, DEFAULT_SIZE = "48h", "2GiB"
@@ -31,6 +33,23 @@ def parse_age(text: str) -> float:
     if match is None:
         raise ValueError(f"{text!r} is no duration: write it like 90s, 30m, 48h or 7d; 0 means for ever")
     return float(match[1]) * DURATION_UNITS[match[2]]
+
+
+def parse_timeout(text: str) -> float:
+    """For how long a query may run, in s.
+
+    Raises:
+        ValueError: it is no number, or out of bounds; without an end a query could keep its place for ever.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not LEAST_TIMEOUT <= seconds <= LARGEST_TIMEOUT:
+        raise ValueError(
+            f"{text!r} is no time for a query: write seconds, from {LEAST_TIMEOUT:g} to {LARGEST_TIMEOUT:g}"
+        )
+    return seconds
 
 
 def parse_size(text: str) -> int:
