@@ -31,10 +31,9 @@ _PORT = click.IntRange(0, 65535)
 )
 @click.option(
     "--query-timeout",
-    type=click.FloatRange(0.1, 3600),
-    default=10.0,
+    default="10",
     show_default=True,
-    help="How many seconds a query may take.",
+    help="How many seconds a query may take, from its arrival to its answer (0.1 to 3600).",
 )
 @click.option(
     "--token",
@@ -59,7 +58,7 @@ def command(
     data_dir: Path | None,
     max_age: str,
     max_size: str,
-    query_timeout: float,
+    query_timeout: str,
     token: str,
     allow_host: tuple[str, ...],
 ) -> None:
@@ -70,7 +69,7 @@ def command(
     from spanprofiles.embedded.errors import CannotServeError
     from spanprofiles.embedded.logtext import log_to_standard_error
     from spanprofiles.embedded.server import serve
-    from spanprofiles.embedded.settings import Settings, parse_age, parse_hosts, parse_size
+    from spanprofiles.embedded.settings import Settings, parse_age, parse_hosts, parse_size, parse_timeout
 
     log_to_standard_error()
     try:
@@ -83,7 +82,7 @@ def command(
             data_directory=data_dir,
             age_seconds=parse_age(max_age),
             size_bytes=parse_size(max_size),
-            query_seconds=query_timeout,
+            query_seconds=parse_timeout(query_timeout),
             token=token,
             allowed_hosts=tuple(name for text in allow_host for name in parse_hosts(text)),
         )

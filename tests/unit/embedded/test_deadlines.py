@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from spanprofiles.embedded import deadline as deadlines
 from spanprofiles.embedded.answers import AnswerTooLargeError, JsonWriter
 from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline, QueryTooLongError
+from spanprofiles.embedded.settings import parse_timeout
 from spanprofiles.embedded.store import search as stored
 from spanprofiles.embedded.store.database import Database
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
@@ -131,6 +132,17 @@ def test_any_query_looks_at_the_clock_again_and_again(
     with steps_of(large, monkeypatch) as steps, steps.counting():
         applications.tempo.get("/api/search", query_string=parameters)
     assert steps.most_calls < CALLS_LIMIT
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "0", "0.01", "3601", "1e999", "soon", ""])
+def test_a_time_without_an_end_or_without_a_length_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write seconds, from 0\.1 to 3600"):
+        parse_timeout(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0.1", 0.1), ("10", 10), ("3600", 3600), ("2.5", 2.5)])
+def test_a_time_for_queries_is_written_in_seconds(text: str, seconds: float) -> None:
+    assert parse_timeout(text) == seconds
 
 
 def test_time_counts_from_when_the_request_came_in() -> None:
