@@ -87,7 +87,8 @@ class Endpoints:
         credentials: for all of them.
         queryable_after_s: how long after a push was answered its samples may not be found yet, s.
         searchable_after_s: how long after a trace was taken a search may not find it yet, s.
-        logins: user name and password of those addresses that had them, by the name of the attribute.
+        logins: of those addresses that had a user name and a password, by the name of the attribute: the address, and
+            the two.
     """
 
     tempo: str
@@ -97,7 +98,7 @@ class Endpoints:
     credentials: Credentials = field(default_factory=Credentials)
     queryable_after_s: float = QUERYABLE_AFTER_S
     searchable_after_s: float = SEARCHABLE_AFTER_S
-    logins: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    logins: Mapping[str, tuple[str, str, str]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         logins = dict(self.logins)
@@ -105,7 +106,7 @@ class Endpoints:
             url, login = without_login(getattr(self, name))
             object.__setattr__(self, name, url)
             if login is not None:
-                logins[name] = login
+                logins[name] = (url, *login)
         object.__setattr__(self, "logins", logins)
 
     def credentials_for(self, name: str) -> Credentials:
@@ -114,10 +115,10 @@ class Endpoints:
         Args:
             name: ``tempo``, ``pyroscope``, ``otlp_http`` or ``grafana``.
         """
-        login = self.logins.get(name)
-        if login is None or self.credentials.identifies:
-            return self.credentials
-        return replace(self.credentials, username=login[0], password=login[1])
+        address, username, password = self.logins.get(name, ("", "", ""))
+        if not address or address != getattr(self, name) or self.credentials.identifies:
+            return self.credentials  # another address was put in its place: it is not to get the password
+        return replace(self.credentials, username=username, password=password)
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make an app send its telemetry here, quickly.

@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, NotFound, ServiceUnavailable
 from spanprofiles import __version__
 from spanprofiles.clients import ClientError, RequestRefusedError, ServerUnreachableError
 from spanprofiles.model import Endpoints, IdentifierError
+from spanprofiles.model.addresses import shown_address
 from spanprofiles.report.svg import STYLE
 from spanprofiles.report.svg.layout import shortened
 from spanprofiles.ui import security, words
@@ -32,7 +33,7 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(words.FILTERS)
-    app.jinja_env.filters |= {"page_words": page_words, "shortened": shortened}
+    app.jinja_env.filters |= {"page_words": page_words, "shortened": shortened, "shown_address": shown_address}
     app.jinja_env.globals.update(
         list_name="Rides" if controls else "Traces",
         noun="ride" if controls else "request",

@@ -17,6 +17,7 @@ from spanprofiles.doctor.gathering import data_sources
 from spanprofiles.doctor.hops import probe as probe_hop
 from spanprofiles.linking.grafana import DataSources, SettingsError, read_data_sources
 from spanprofiles.model import Credentials, Endpoints
+from spanprofiles.model.addresses import shown_address, unreadable_address
 from spanprofiles.ui.words import clock
 
 #: How far back one can look: what the address says, s, and words.
@@ -132,7 +133,7 @@ class Examinations:
             client.http.close()
         if isinstance(found, GrafanaFacts):
             raise CheckError(found.error)
-        self._take(GrafanaSettings(address, found))
+        self._take(GrafanaSettings(shown_address(address), found))
 
     def check_settings(self, text: str) -> None:
         """Take the data sources of a provisioning file, or of what Grafana's API answers.
@@ -167,8 +168,8 @@ class Examinations:
         own = {urlsplit(one).hostname for one in (self._endpoints.tempo, self._endpoints.pyroscope, self.receiver)}
         if self._endpoints.credentials.as_headers() and urlsplit(address).hostname not in own:
             raise CheckError(
-                f"this page sends its credentials to the servers that it was started with, and {address} is none of"
-                " them: start it with SPAN_PROFILES_OTLP_URL set to that address"
+                "this page sends its credentials to the servers that it was started with, and"
+                f" {shown_address(address)} is none of them: start it with SPAN_PROFILES_OTLP_URL set to that address"
             )
         return address
 
@@ -193,7 +194,7 @@ def _address(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise CheckError(f"{text!r} is no address: http://127.0.0.1:3000 would be one")
+        raise CheckError(f"{unreadable_address(text)!r} is no address: http://127.0.0.1:3000 would be one")
     return text.strip().rstrip("/")
 
 

@@ -162,6 +162,8 @@ def test_a_user_name_and_password_in_an_address_are_for_that_address_and_for_the
     assert places.credentials_for("otlp_http").as_headers() == {}
     assert places.environment()["PYROSCOPE_BASIC_AUTH_PASSWORD"] == "other"
     assert "OTEL_EXPORTER_OTLP_HEADERS" not in places.environment()
+    assert replace(places, searchable_after_s=1.0).credentials_for("tempo").password == "s3cret"
+    assert replace(places, tempo="http://elsewhere").credentials_for("tempo").password == ""
     for shown in (repr(settings), repr(places), repr(replace(places, grafana="http://joe:s3cret@grafana"))):
         assert "s3cret" not in shown
     with pytest.raises(BackendError) as failed:

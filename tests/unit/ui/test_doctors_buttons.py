@@ -273,3 +273,17 @@ def test_where_nothing_has_arrived_the_probe_is_at_hand(serve: Serve, dead_url: 
 
     assert "nothing has reached it" in text
     assert "Run the probe" in row(text, "traces")
+
+
+def test_a_password_in_an_address_that_is_typed_in_is_used_and_shown_to_nobody(
+    page: FlaskClient, serve: Serve, dead_url: str
+) -> None:
+    tempo = {"uid": "tempo", "name": "Tempo", "type": "tempo", "jsonData": {}}
+    grafana = serve(lambda seen: Answer.of({"database": "ok"} if seen.path == "/api/health" else [tempo]))
+    for url in (grafana.url, dead_url, "http://[::1", "ftp://grafana"):
+        text = post(page, "/doctor/grafana", address=url.replace("://", "://joe:s3cret@")).text
+        assert "s3cret" not in text
+        assert "joe" not in text
+        assert "s3cret" not in post(page, "/doctor/probe", receiver=url.replace("://", "://joe:s3cret@")).text
+    assert grafana.seen[0].headers["Authorization"] == "Basic am9lOnMzY3JldA=="
+    assert "s3cret" not in page.get("/doctor").text
