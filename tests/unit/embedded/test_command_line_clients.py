@@ -47,7 +47,7 @@ def test_a_profile_is_merged_as_pprof_for_query_profile(shop: Applications) -> N
 
 def test_a_profile_comes_as_a_tree_for_query_profile_with_names_only(shop: Applications) -> None:
     answer = "SelectMergeStacktracesResponse"
-    merged = call(shop, "SelectMergeStacktraces", answer, **SELECTION, format=2, max_nodes=-1)
+    merged = call(shop, "SelectMergeStacktraces", answer, **SELECTION, format=2)
     assert b"pick" in merged.tree  # type: ignore[attr-defined]  # a message
 
 
