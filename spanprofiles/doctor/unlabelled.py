@@ -189,7 +189,13 @@ def _cpu_around(
     if timeline is None:
         return None
     explained_ns = sum(one.cpu_ns for one in links)
-    return unlabelled_cpu(busy, timeline, others=others, explained_ns=explained_ns)
+    process = process_of(links[0].span)
+    requests = [
+        (one.span.start_ns // _NS_PER_MS, -(-one.span.end_ns // _NS_PER_MS))
+        for one in (facts.links or LinkFacts()).links
+        if process_of(one.span) == process
+    ]
+    return unlabelled_cpu(busy, timeline, others=others, explained_ns=explained_ns, requests=requests)
 
 
 def lasts_ns(span: Span, outlasting: Sequence[Span]) -> int:

@@ -10,10 +10,11 @@ from spanprofiles.model.flamegraph import FlameGraph
 # The functions that run a module for the first time.
 _IMPORTING = {"_find_and_load", "_find_and_load_unlocked", "_load_unlocked", "_call_with_frames_removed"}
 
-# Whoever exports spans works in these; their constructors run where the exporter is made, which may be elsewhere.
+# Whoever exports spans works in these. An exporter's constructor may run elsewhere, and a batch processor's worker also
+# wakes up in the parent of forked processes, with nothing to send.
 _EXPORTING = re.compile(
-    r"(.*[./$*(])?(OTLP\w*Exporter|BatchSpanProcessor(\$\w+)?|BatchProcessor|batchSpanProcessor\)?)"
-    r"[.:#](\w*export\w*|worker|run|processQueue|Export\w*|doExport)",
+    r"(.*[./$*(])?(OTLP\w*(Span|Trace)\w*Exporter|BatchSpanProcessor(\$\w+)?|batchSpanProcessor\)?)"
+    r"[.:#](_?export\w*|doExport)",
     re.IGNORECASE,
 )
 

@@ -87,6 +87,7 @@ class UnlabelledCpu:
         open_ns: how much of their time their own samples leave unexplained, ns.
         spans: how many spans.
         is_exact: whether all of the CPU is without a span ID for sure; else it is that much at most.
+        served: how many requests of the process there were in that time, these spans' among them.
     """
 
     cpu_ns: float
@@ -95,11 +96,17 @@ class UnlabelledCpu:
     open_ns: float
     spans: int = 1
     is_exact: bool = True
+    served: int = 1
+
+    @property
+    def serving_ns(self) -> float:
+        """What it takes to answer the requests of that time and to export their spans, ns."""
+        return float(_SERVING_NS * max(self.served, self.spans))
 
     @property
     def is_next_to_none(self) -> bool:
         """Whether there is no more than it takes to answer, be it usual or not."""
-        return self.cpu_ns - _SERVING_NS * self.spans <= max(_NOTHING * self.open_ns, SAMPLE_PERIOD_NS)
+        return self.cpu_ns - self.serving_ns <= max(_NOTHING * self.open_ns, SAMPLE_PERIOD_NS)
 
     @property
     def explains(self) -> Explains:
@@ -107,7 +114,7 @@ class UnlabelledCpu:
         usual_ns = self.usual_ns if self.usual_ns is not None else _USUAL_SHARE * self.looked_at_ns
         noise_ns = _DEVIATIONS * sqrt(max(usual_ns, SAMPLE_PERIOD_NS) * SAMPLE_PERIOD_NS)
         part = _MOSTLY if self.usual_ns is None else _PARTLY
-        excess_ns = self.cpu_ns - usual_ns - _SERVING_NS * self.spans
+        excess_ns = self.cpu_ns - usual_ns - self.serving_ns
         if excess_ns <= max(_NOTHING * self.open_ns, SAMPLE_PERIOD_NS):
             drowned = noise_ns / 2 > _PARTLY * self.open_ns  # in what the process does besides
             return Explains.PERHAPS if drowned else Explains.NO
@@ -119,7 +126,12 @@ class UnlabelledCpu:
 
 
 def unlabelled_cpu(
-    busy: Iterable[Interval], timeline: Timeline, *, others: Iterable[Interval] = (), explained_ns: float = 0.0
+    busy: Iterable[Interval],
+    timeline: Timeline,
+    *,
+    others: Iterable[Interval] = (),
+    explained_ns: float = 0.0,
+    requests: Iterable[Interval] = (),
 ) -> UnlabelledCpu:
     """Add up the CPU without a span ID around some spans.
 
@@ -128,6 +140,7 @@ def unlabelled_cpu(
         timeline: the process's CPU.
         others: when other spans without samples ran: what they may have spent is not what is usual.
         explained_ns: CPU in the spans' own samples, ns.
+        requests: when the process's requests ran, these spans' among them.
     """
     spans = list(busy)
     ran = merged(spans)
@@ -141,6 +154,7 @@ def unlabelled_cpu(
         max(0.0, length_ms(ran) * _NS_PER_MS - explained_ns),
         len(spans),
         timeline.is_exact,
+        sum(_overlaps(timeline.profiles_of(*one), around) for one in requests),
     )
 
 
@@ -158,6 +172,10 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
 def length_ms(intervals: Iterable[Interval]) -> int:
     """Return how long intervals are together, ms."""
     return sum(end - start for start, end in intervals)
+
+
+def _overlaps(interval: Interval, intervals: Sequence[Interval]) -> bool:
+    return any(start <= interval[1] and interval[0] <= end for start, end in intervals)
 
 
 def _is_in(time_ms: float, intervals: Sequence[Interval]) -> bool:

@@ -88,3 +88,20 @@ def test_once_the_process_was_idle_the_cpu_around_short_spans_is_theirs() -> Non
 
 def test_short_spans_in_a_process_that_only_answers_are_no_reason_to_doubt() -> None:
     assert sample_labels.judge(streams(cpu_ms=40, with_bikes=True)).verdict is Verdict.OK
+
+
+def test_what_it_takes_to_answer_other_requests_is_no_work_of_spans_without_samples() -> None:
+    receipts = [unlinked(a_span("GET /receipt", ago_s=60 - 0.2 * index, ms=45)) for index in range(8)]
+    bikes = [linked(a_span(ago_s=60 - 0.02 * index, ms=100)) for index in range(70)]
+    exporting = cpu_at((110, 10), (60, 120), (59, 130), (58, 120))
+
+    alone, beside_others = (
+        groups(known, uploads_of(known))
+        for known in (
+            facts(*links, linked(a_span(ago_s=20)), found={"unlabelled": (exporting,)}, upload_interval_s=1.0)
+            for links in (receipts, [*receipts, *bikes])
+        )
+    )
+
+    assert [one.explains for one in alone] == [Explains.YES]
+    assert [one.explains for one in beside_others] != [Explains.YES]

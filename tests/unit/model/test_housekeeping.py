@@ -21,16 +21,27 @@ def test_imports_are_left_out_and_the_same_function_elsewhere_is_kept() -> None:
     [
         "OTLPSpanExporter.export",
         "OTLPSpanExporter._export",
-        "BatchProcessor.worker",
-        "BatchSpanProcessor.worker",
-        "io/opentelemetry/sdk/trace/export/BatchSpanProcessor$Worker.run",
-        "go.opentelemetry.io/otel/sdk/trace.(*batchSpanProcessor).processQueue",
+        "io/opentelemetry/sdk/trace/export/BatchSpanProcessor$Worker.exportCurrentBatch",
+        "go.opentelemetry.io/otel/sdk/trace.(*batchSpanProcessor).exportSpans",
     ],
 )
 def test_who_exports_spans_is_seen_to(name: str) -> None:
     assert exports_spans(FlameGraph([(("run", name, "send"), 10)]))
 
 
-@pytest.mark.parametrize("name", ["OTLPSpanExporter.__init__", "BatchProcessor.__init__", "export", "Arbiter.run"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OTLPSpanExporter.__init__",
+        "OTLPMetricExporter.export",
+        "BatchProcessor.__init__",
+        "BatchProcessor.worker",
+        "BatchSpanProcessor.worker",
+        "io/opentelemetry/sdk/trace/export/BatchSpanProcessor$Worker.run",
+        "go.opentelemetry.io/otel/sdk/trace.(*batchSpanProcessor).processQueue",
+        "export",
+        "Arbiter.run",
+    ],
+)
 def test_who_makes_an_exporter_or_does_something_else_is_not_taken_for_one_that_exports(name: str) -> None:
     assert not exports_spans(FlameGraph([(("run", name), 10)]))
