@@ -110,6 +110,10 @@ SLOWED_CONNECTIONS = 64
 GUESSERS = 1_000
 """For how many addresses wrong tokens are counted."""
 
+# The processor.
+TURN_SECONDS = 0.001
+"""How long one thread computes while another waits; Python's own 5 ms add up over the steps of a request."""
+
 # The log.
 LOG_LINES = 10
 """Lines of one kind within LOG_SECONDS; more are counted and told with the next."""

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from spanprofiles.embedded.access import check_address
 from spanprofiles.embedded.errors import DataLostError, MissingPackageError, PortTakenError
+from spanprofiles.embedded.limits import TURN_SECONDS
 from spanprofiles.embedded.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         WeakTokenError: the token is easy to guess, or cannot be sent.
     """
     check_address(settings)
+    sys.setswitchinterval(TURN_SECONDS)
     with ExitStack() as stack, _stops_on_signals():
         listeners = []
         for port, option in (

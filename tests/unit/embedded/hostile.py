@@ -97,8 +97,8 @@ class Hostility:
         """The next request."""
         self._made += 1
         makers = (
-            self._export,
-            self._export,
+            self.export,
+            self.export,
             self._json_export,
             self._push,
             self._ingest,
@@ -153,7 +153,8 @@ class Hostility:
         }
         return trace, {"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": [span]}]}]}
 
-    def _export(self) -> HostileRequest:
+    def export(self) -> HostileRequest:
+        """A malformed export."""
         trace, document = self._spans()
         span = document["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
         message = ExportTraceServiceRequest()

@@ -1,0 +1,29 @@
+"""A hundred thousand hostile requests of all kinds, over HTTP and gRPC: nothing breaks, and nothing is lost.
+
+How long the valid load waits meanwhile depends on the machine: ``bench/soak.py`` measures it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.soak.soak import Plan, soak
+
+MEMORY_LIMIT = 300 * 2**20
+KINDS = 15
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_hostile_requests_neither_break_the_pair_nor_cost_anybody_data() -> None:
+    plan = Plan()
+
+    seen = soak(plan)
+
+    assert seen.sent.total() == plan.requests
+    assert len(seen.sent) == KINDS, seen.sent
+    assert seen.wrong == []
+    assert seen.load.failed == []
+    assert seen.lost == []
+    assert seen.slowest_s < plan.query_timeout_s + 1
+    assert max(seen.attacked_s) < plan.query_timeout_s + 1
+    assert seen.memory < MEMORY_LIMIT

@@ -1,0 +1,92 @@
+"""SECURITY.md says the limits that the code has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spanprofiles.clients import answers, reading
+from spanprofiles.clients import http as client
+from spanprofiles.embedded import answers as pair_answers
+from spanprofiles.embedded import limits as pair
+from spanprofiles.embedded import patterns
+from spanprofiles.embedded.pyroscope import limits as profiles
+from spanprofiles.embedded.settings import Settings
+from spanprofiles.embedded.store import search, traces, writer
+from spanprofiles.embedded.traceql import limits as traceql
+from spanprofiles.model import printable
+from spanprofiles.ui import connections, security, waiting_room
+
+TEXT = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
+KIB, MIB = 2**10, 2**20
+CONNECT_S, READ_S = client.DEFAULT_TIMEOUT_S
+
+ROWS = {
+    "a header": f"{pair.HEADER_BYTES // KIB} KiB, {pair.HEADER_FIELDS} fields, {pair.HEADER_SECONDS:.0f} s",
+    "a body, compressed or not": (
+        f"{pair.BODY_BYTES // MIB} MiB, {pair.BODY_SECONDS:.0f} s; over gRPC {pair.GRPC_BODY_BYTES // MIB} MiB"
+    ),
+    "decompressing": (
+        f"{pair.INFLATION} times as large beyond {pair.INFLATION_FREE_BYTES // MIB} MiB;"
+        f" {pair.GZIP_MEMBERS:,} members of gzip"
+    ),
+    "bodies held at once": (
+        f"{pair.WAITING_BODIES_BYTES // MIB} MiB; of each {pair.IN_MEMORY_BYTES // KIB} KiB in memory"
+    ),
+    "requests sent ahead on one connection": f"{pair.PIPELINED_REQUESTS}",
+    "an idle connection": f"{pair.IDLE_SECONDS} s",
+    "one export": f"{pair.SPANS:,} spans; {pair.MESSAGES:,} messages; {pair.JSON_VALUES:,} JSON values",
+    "gRPC": (
+        f"{pair.GRPC_CONNECTIONS} connections, {pair.GRPC_STREAMS} streams on each, {pair.GRPC_CALLS} calls,"
+        f" a message within {pair.BODY_SECONDS:.0f} s"
+    ),
+    "a token": f"at least {pair.TOKEN_CHARACTERS} characters",
+    "lines of one kind in the log": f"{pair.LOG_LINES} a minute",
+    "batches that wait to be written": f"{writer.QUEUE_LIMIT}",
+    "a profile, decompressed *": f"{profiles.SIZE_LIMIT // MIB} MiB",
+    "its samples *, labels of a sample *": f"{profiles.SAMPLES_LIMIT:,}; {profiles.SAMPLE_LABELS_LIMIT}",
+    "frames of a stack * (inlined ones count)": f"{profiles.DEPTH_LIMIT:,}",
+    "characters of a name *": f"{profiles.SYMBOL_LENGTH_LIMIT:,}",
+    "one merge": f"{profiles.MERGED_STACKS_LIMIT:,} stacks, {profiles.MERGED_NODES_LIMIT:,} nodes",
+    "`maxNodes` *": f"{profiles.NODES_LIMIT:,}",
+    "points of a series, cells of a heatmap": f"{profiles.POINTS_LIMIT:,}; {profiles.CELLS_LIMIT:,}",
+    "one question, from its arrival to its answer": f"`--query-timeout`, {Settings().query_seconds:.0f} s",
+    "questions at once; in line": (
+        f"{pair.QUERIES_AT_ONCE}; {pair.QUERIES_WAITING}, for {pair.QUERY_WAIT_SECONDS:.0f} s at most"
+    ),
+    "TraceQL: tokens, stages, operators, patterns, brackets, depth": (
+        f"{traceql.TOKENS_LIMIT:,}; {traceql.STAGES_LIMIT}; {traceql.CONDITIONS_LIMIT}; {traceql.PATTERNS_LIMIT};"
+        f" {traceql.NESTING_LIMIT}; {traceql.DEPTH_LIMIT}"
+    ),
+    "a label selector": f"{profiles.SELECTOR_LENGTH_LIMIT // KIB} KiB; {profiles.MATCHERS_LIMIT} comparisons",
+    "IDs; labels to group by": f"{profiles.IDS_LIMIT:,}; {profiles.GROUP_LIMIT}",
+    "one trace": (f"{search.TRACE_BYTES // 1_000_000} MB are searched; {traces.TRACE_BYTES // MIB} MiB by its ID"),
+    "one answer": f"{pair_answers.ANSWER_BYTES // MIB} MiB",
+    "requests that wait for a server at once": f"{waiting_room.MOST_ASKING} of 8 threads",
+    "a regular expression": (
+        f"{patterns.LENGTH_LIMIT:,} characters; {patterns.PROGRAM_BYTES // KIB} KiB compiled;"
+        f" asked of {patterns.TEXT_LIMIT:,} characters"
+    ),
+    "a header; a body": (
+        f"{connections.HEADER_BYTES // KIB} KiB, {connections.HEADER_S:.0f} s;"
+        f" {connections.BODY_BYTES // KIB} KiB, {connections.BODY_S:.0f} s"
+    ),
+    "wrong tokens from one address": f"{security.GUESSES} a minute",
+    "a name; a line that is printed": f"{printable.LONGEST_NAME}; {printable.LONGEST_LINE:,} characters",
+    "to connect; the whole answer": (f"{CONNECT_S:.0f} s; {CONNECT_S + client.READS_IN_AN_ANSWER * READ_S:.0f} s"),
+    "an answer, decompressed": f"{answers.LARGEST_ANSWER_BYTES // MIB} MiB",
+    "JSON": (
+        f"{answers.MOST_JSON_PARTS:,} parts, {answers.DEEPEST_JSON} deep, numbers of {answers.LONGEST_INTEGER} digits"
+    ),
+    "spans of one trace; frames of one graph": f"{reading.MOST_SPANS:,}; {reading.MOST_FRAMES:,}",
+}
+
+
+@pytest.mark.parametrize(("limit", "value"), ROWS.items(), ids=ROWS)
+def test_the_table_says_what_the_code_has(limit: str, value: str) -> None:
+    assert f"| {limit} | {value} |" in TEXT
+
+
+def test_guesses_are_counted_alike_by_the_pair_and_the_page() -> None:
+    assert (pair.FREE_GUESSES, pair.GUESSES_SECONDS) == (security.GUESSES, security.GUESSES_S)
