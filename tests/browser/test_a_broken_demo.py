@@ -25,6 +25,7 @@ def broken_demo() -> Iterator[str]:
         lines = process.wait_for_line(lambda line: "rides/s, linked" in line, 2 * START_S)
         (announced,) = [line for line in lines if line.startswith("the page: ")]
         yield announced.split()[-1]
+        assert process.is_running, process.failure("ended by itself")
 
 
 @pytest.mark.parametrize("address", ["/", "/compare", "/compare?kind=moment", "/tour"])

@@ -11,6 +11,8 @@ from tests.integration.soak.soak import Plan, soak
 
 MEMORY_LIMIT = 300 * 2**20
 KINDS = 15
+#: So large a part of the load's answers may be 503 on a machine that has other work.
+BUSY_SHARE = 0.01
 
 
 @pytest.mark.slow
@@ -23,6 +25,7 @@ def test_a_hundred_thousand_hostile_requests_neither_break_the_pair_nor_cost_any
     assert len(seen.sent) == KINDS, seen.sent
     assert seen.wrong == []
     assert seen.load.failed == []
+    assert seen.load.busy < BUSY_SHARE * len(seen.attacked_s)
     assert seen.lost == []
     assert seen.slowest_s < plan.query_timeout_s + 1
     assert max(seen.attacked_s) < plan.query_timeout_s + 1

@@ -11,12 +11,14 @@ import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient, TempoClient
+from spanprofiles.clients.errors import RequestRefusedError
 from spanprofiles.model import Endpoints, FlameGraph
 from tests.conformance.pprof_writer import push
 
 SERVICE = "the-valid-load"
 CPU_NS = 50_000_000
 ANSWER_S = 30.0
+BUSY = 503
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Load:
         spans: the spans that were taken.
         profiles: the spans whose profiles were taken.
         failed: what was refused or not answered, a line each.
+        busy: how many questions were told to come again later, as any may be beside costly ones.
     """
 
     endpoints: Endpoints
@@ -53,6 +56,7 @@ class Load:
     spans: list[Stored] = field(default_factory=list)
     profiles: list[Stored] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    busy: int = 0
 
     def __post_init__(self) -> None:
         credentials = self.endpoints.credentials
@@ -72,6 +76,10 @@ class Load:
                 began_s = time.monotonic()
                 try:
                     step(span)
+                except RequestRefusedError as error:
+                    if error.status != BUSY:
+                        self.failed.append(f"{step.__name__}: {error}")
+                    self.busy += error.status == BUSY
                 except (requests.RequestException, ClientError, AssertionError) as error:
                     self.failed.append(f"{step.__name__}: {error}")
                 took_s.append(time.monotonic() - began_s)
