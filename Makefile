@@ -71,9 +71,10 @@ unit: install
 integration: install
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow" tests/integration --span-profiles-backend=$(BACKEND)
 
-# What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser.
+# What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser. One after
+# the other: each of them keeps the processors busy.
 slow: install
-	+@$(PARTS) integration-slow browser processor || $(FAILED)
+	+@$(PARTS) --jobs=1 processor integration-slow browser || $(FAILED)
 
 processor: install
 	$(PYTEST) -n 2 --dist worksteal tests/processor

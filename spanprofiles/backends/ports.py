@@ -16,7 +16,7 @@ _GIVEN_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")  # ip(7): to sockets
 _LOWEST, _USUALLY_GIVEN_OUT = 20_000, 49_152  # above most services' own ports; RFC 6335, where there is no Linux
 _TRIES = 1_000
 _MOST_CLAIMS = 200
-_claims: deque[int] = deque()  # file descriptors
+_claims: deque[tuple[int, int]] = deque()  # ports, and the file descriptors that claim them
 
 
 def is_free(port: int) -> bool:
@@ -28,6 +28,15 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def claim(port: int) -> bool:
+    """Claim a port of 127.0.0.1 until this process ends, and tell whether it could be had.
+
+    So it is still free for a server that is stopped and started again, on Linux: other callers of this function and of
+    :func:`free_ports` leave it alone.
+    """
+    return is_free(port) and (any(port == own for own, _ in _claims) or _claimed(port))
 
 
 def free_ports(count: int, host: str = _HOST) -> list[int]:
@@ -82,15 +91,15 @@ def _claimed(port: int) -> bool:
     """Claim a port from the other processes that look for one, by a name that the kernel forgets with its holder."""
     if not sys.platform.startswith("linux"):
         return True
-    claim = socket.socket(socket.AF_UNIX)
+    holder = socket.socket(socket.AF_UNIX)
     try:
-        claim.bind(f"\0spanprofiles-port-{port}")  # unix(7), abstract: no file, and nothing to clean up
+        holder.bind(f"\0spanprofiles-port-{port}")  # unix(7), abstract: no file, and nothing to clean up
     except OSError:
-        claim.close()
+        holder.close()
         return False
-    _claims.append(claim.detach())
+    _claims.append((port, holder.detach()))
     if len(_claims) > _MOST_CLAIMS:  # by now the first one's server has started
-        os.close(_claims.popleft())
+        os.close(_claims.popleft()[1])
     return True
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from spanprofiles.backends import Backend, BackendError, EmbeddedBackend, ManagedProcess, ProcessFailedError
 from spanprofiles.backends.embedded import EmbeddedPorts
-from spanprofiles.backends.ports import free_ports, is_free
+from spanprofiles.backends.ports import claim, free_ports
 from spanprofiles.linking import TracedSession, await_answer
 from spanprofiles.model import Endpoints
 from spanprofiles.model.printable import printable_lines
@@ -58,7 +58,7 @@ class DemoPorts:
         Returns:
             Ports that are all free, and of each that was replaced its name with the taken and the free one.
         """
-        taken = [one.name for one in fields(self) if not is_free(getattr(self, one.name))]
+        taken = [one.name for one in fields(self) if not claim(getattr(self, one.name))]
         found = dict(zip(taken, free_ports(len(taken)), strict=True))
         return replace(self, **found), {name: (getattr(self, name), port) for name, port in found.items()}
 

@@ -69,6 +69,16 @@ def test_what_another_process_was_told_of_is_nobody_elses_while_it_runs(given_ou
     assert other.returncode == 0
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ports are claimed on Linux")
+def test_a_claimed_port_is_nobody_elses_though_its_server_is_stopped_for_a_while() -> None:
+    (port,) = ports.free_ports(1)
+    command = [sys.executable, "-c", f"from spanprofiles.backends.ports import claim; print(claim({port}))"]
+
+    assert ports.claim(port)
+    assert ports.is_free(port)
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
 def test_one_that_is_taken_is_not_free_and_the_kernels_own_choice_remains(
     given_out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
