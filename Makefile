@@ -9,7 +9,7 @@ WORKERS ?= 3
 # Some tests run make: that one is nobody's part, and has none of these flags.
 PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
 # Runs targets side by side. Each one's output stands together, where this make can do that; all run, whichever fails.
-PARTS = $(MAKE) --no-print-directory --keep-going --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+PARTS = $(MAKE) --no-print-directory --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2; exit 1; }
 
 # Tests start programs by the hundred: without bytecode each would compile its modules anew.
@@ -53,7 +53,7 @@ up down:
 
 # The tests that wait for uploads leave the processors to those that compute.
 test: install
-	+@$(PARTS) integration unit types lint imports || $(FAILED)
+	+@$(PARTS) --jobs=3 integration unit types lint imports || $(FAILED)
 
 lint: install
 	$(BIN)/ruff check .

@@ -190,11 +190,8 @@ def _cpu_around(
         return None
     explained_ns = sum(one.cpu_ns for one in links)
     process = process_of(links[0].span)
-    requests = [
-        (one.span.start_ns // _NS_PER_MS, -(-one.span.end_ns // _NS_PER_MS))
-        for one in (facts.links or LinkFacts()).links
-        if process_of(one.span) == process
-    ]
+    everything = facts.links.links if facts.links else ()
+    requests = [_busy(one.span, (), False) for one in everything if process_of(one.span) == process]
     return unlabelled_cpu(busy, timeline, others=others, explained_ns=explained_ns, requests=requests)
 
 

@@ -23,7 +23,7 @@ def test_a_hundred_thousand_hostile_requests_neither_break_the_pair_nor_cost_any
 
     assert seen.sent.total() == plan.requests
     assert len(seen.sent) == KINDS, seen.sent
-    assert seen.wrong == []
+    assert seen.wrong == [], seen.statuses
     assert seen.load.failed == []
     assert seen.load.busy < BUSY_SHARE * len(seen.attacked_s)
     assert seen.lost == []

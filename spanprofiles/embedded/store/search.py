@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from spanprofiles.embedded.caching import ByteCache
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.traceql.planning import Compiler, Plan
 from spanprofiles.embedded.traceql.records import ResourceRecord, ScopeRecord, SpanRecord, TraceRecord
+
+Record = TypeVar("Record", ResourceRecord, ScopeRecord)
 
 CACHE_BYTES = 8 * 1024 * 1024
 """How much memory the records of resources may take, and again those of scopes."""
@@ -81,21 +84,27 @@ class Records:
 
     def _resource(self, connection: StoreConnection, number: int) -> tuple[ResourceRecord, int]:
         """A resource and the bytes that it is made of."""
-        known = self._resources.get(number)
-        if known is None:
-            payload = _payload(connection, "resources", number)
-            known = ResourceRecord(payload), len(payload)
-            self._resources.put(number, known, RECORD_BYTES + len(payload) * BYTES_A_BYTE)
-        return known
+        return _remembered(self._resources, ResourceRecord, connection, "resources", number)
 
     def _scope(self, connection: StoreConnection, number: int) -> tuple[ScopeRecord, int]:
         """A scope and the bytes that it is made of."""
-        known = self._scopes.get(number)
-        if known is None:
-            payload = _payload(connection, "scopes", number)
-            known = ScopeRecord(payload), len(payload)
-            self._scopes.put(number, known, RECORD_BYTES + len(payload) * BYTES_A_BYTE)
-        return known
+        return _remembered(self._scopes, ScopeRecord, connection, "scopes", number)
+
+
+def _remembered(
+    cache: ByteCache[int, tuple[Record, int]],
+    make: Callable[[bytes], Record],
+    connection: StoreConnection,
+    table: str,
+    number: int,
+) -> tuple[Record, int]:
+    """The record of a row and the bytes that it is made of, from the cache where it is known."""
+    known = cache.get(number)
+    if known is None:
+        payload = _payload(connection, table, number)
+        known = make(payload), len(payload)
+        cache.put(number, known, RECORD_BYTES + len(payload) * BYTES_A_BYTE)
+    return known
 
 
 def _payload(connection: StoreConnection, table: str, number: int) -> bytes:

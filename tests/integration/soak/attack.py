@@ -18,6 +18,7 @@ from typing import Any
 import grpc
 
 from tests.integration.soak.requests import RawRequest, Requests, grpc_requests
+from tests.unit.embedded.bombardment import is_the_real_servers
 
 DIFFERENT = 10_000
 HANG_UP_S = 15.0
@@ -31,6 +32,7 @@ REFUSALS = {
     "UNIMPLEMENTED",
     "UNAVAILABLE",
 }
+BEYOND_THE_LIMITS = {503, 504}
 END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -88,7 +90,7 @@ class HttpAttacker:
         except OSError:  # it hung up, as it may on what is no HTTP, or on a body that it does not want
             self._close(request.port)
             status, body = "hung up", b""
-        is_failure = status.startswith("5") and not (request.may_be_5xx and _is_the_real_servers(status, body))
+        is_failure = status.startswith("5") and not _is_allowed(request, int(status), body)
         if is_failure or status == "no answer":
             self.outcome.note_wrong(f"{request.kind}: {status} {body[:200]!r} to {request.data[:300]!r}")
         self.outcome.note(request.kind, status, time.monotonic() - began)
@@ -162,15 +164,9 @@ class GrpcAttacker:
         self._channel.close()
 
 
-def _is_the_real_servers(status: str, body: bytes) -> bool:
-    """Tell whether a 5xx is one that the real servers give: for damaged pushes, and for queries beyond the limit."""
-    if status in {"503", "504"}:
-        return True
-    try:
-        code = json.loads(body).get("code")
-    except (ValueError, AttributeError):
-        return False
-    return bool(code == ("unknown" if status == "500" else "unimplemented"))
+def _is_allowed(request: RawRequest, status: int, body: bytes) -> bool:
+    """Tell whether a 5xx is one that the real servers give, or says that a query is beyond the limits."""
+    return request.may_be_5xx and (status in BEYOND_THE_LIMITS or is_the_real_servers(request.port, status, body))
 
 
 def main() -> None:

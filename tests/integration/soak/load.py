@@ -38,7 +38,7 @@ class Stored:
 
 @dataclass
 class Load:
-    """Sends a span and its profile and asks for an earlier pair of them, again and again.
+    """Sends a span and its profile and asks for both, again and again.
 
     Args:
         endpoints: the pair.

@@ -38,7 +38,7 @@ class Sender:
             request = self._hostility.request()
             status, body = self._answer(request)
             self.statuses[status] += 1
-            if status >= 500 and not _is_the_real_servers(request, status, body):
+            if status >= 500 and not is_the_real_servers(request.port, status, body):
                 self.wrong.append((request, status, body))
             if request.trace and status != 200:
                 self.refused.append(request.trace)
@@ -64,12 +64,12 @@ class Sender:
         return response.status, response.read()
 
 
-def _is_the_real_servers(request: HostileRequest, status: int, body: bytes) -> bool:
+def is_the_real_servers(port: str, status: int, body: bytes) -> bool:
     """Whether a 5xx is one that a real Pyroscope gives.
 
     It gives 500 for IDs that are none and for damaged compression in a push, 501 for an encoding that it does not know.
     """
-    if request.port != "pyroscope" or status not in {500, 501}:
+    if port != "pyroscope" or status not in {500, 501}:
         return False
     return bool(json.loads(body).get("code") == ("unknown" if status == 500 else "unimplemented"))
 
