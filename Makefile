@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BACKEND ?= embedded
+PACKAGES := packages/spanprofiles-processor packages/spanprofiles
+METADATA := $(PACKAGES:%=%/pyproject.toml)
 LOCKED := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10
 # Tests wait for uploads as well as compute: more of them than processors at once.
 WORKERS ?= 3
@@ -16,7 +18,7 @@ FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo up down test lint types imports unit integration
-.PHONY: slow processor integration-slow browser grafana bench lock clean
+.PHONY: slow processor integration-slow browser grafana bench dist lock clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
@@ -25,6 +27,7 @@ help:
 	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/figures.md has the other figures' commands"
+	@echo "make dist     build wheels and source distributions of both packages into dist/"
 	@echo "make install  make .venv from the two locks (the others do it first)"
 	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
 	@echo "make processor, integration-slow, browser: the parts of make slow"
@@ -35,13 +38,13 @@ help:
 # packages.
 install: $(VENV)/installed
 
-$(VENV)/installed: requirements-pip.lock requirements.lock pyproject.toml
+$(VENV)/installed: requirements-pip.lock requirements.lock pyproject.toml $(METADATA)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 14) else f"Python 3.10 to 3.14 is needed, $(PYTHON) is {v[0]}.{v[1]}: name another with make PYTHON=...")'
 	@echo "installing into $(VENV) (about 20 s, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --only-binary :all: -r requirements-pip.lock
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --only-binary :all: -r requirements.lock
-	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation $(PACKAGES:%=--editable %)
 	@touch $@
 
 demo: install
@@ -49,7 +52,7 @@ demo: install
 
 # The same demo on real Tempo, Pyroscope and Grafana. Needs Docker with Compose 2 or 1.29, and no .venv.
 up down:
-	@$(PYTHON) -m spanprofiles.stack $@
+	@PYTHONPATH=packages/spanprofiles/src $(PYTHON) -m spanprofiles.stack $@
 
 # The tests that wait for uploads leave the processors to those that compute.
 test: install
@@ -90,12 +93,18 @@ grafana: install
 	$(PYTEST) -m grafana tests/browser --span-profiles-backend=compose
 
 bench: install
-	$(BIN)/python bench/first_flamegraph.py
+	$(BIN)/python -m bench.first_flamegraph
+
+# Wheels and source distributions of both packages, in dist/.
+dist: install
+	rm -rf dist
+	@for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/python -m hatchling build --directory $(CURDIR)/dist) || exit 1; done
+	@ls dist
 
 # Needs the program uv. No addresses and no annotations: pins and hashes only.
 lock:
-	uv pip compile $(LOCKED) pyproject.toml --extra demo --extra containers --extra processor --extra grpc --group dev --output-file requirements.lock
+	uv pip compile $(LOCKED) $(METADATA) --all-extras --group dev --no-emit-package spanprofiles-processor --output-file requirements.lock
 	uv pip compile $(LOCKED) --group installer --output-file requirements-pip.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

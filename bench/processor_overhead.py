@@ -5,7 +5,7 @@ requests are calls of a Flask and of a FastAPI app with OpenTelemetry's instrume
 take turns, so that whatever else the machine does hits them alike; a figure is the difference of each turn to the same
 turn without a processor, with its 95 % interval.
 
-    python bench/processor_overhead.py --turns 200
+    python -m bench.processor_overhead --turns 200
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from opentelemetry.trace import Tracer
 from pyroscope.otel import PyroscopeSpanProcessor
 
 from bench.apps import AT_ONCE, fastapi_request, flask_request
-from spanprofiles.processor import SpanProfileProcessor
+from spanprofiles_processor import SpanProfileProcessor
 
 SPANS_A_TURN = 200
 REQUESTS_A_TURN = 160

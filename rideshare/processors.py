@@ -15,7 +15,7 @@ def make_processor(name: str) -> SpanProcessor:
         ImportError: the package it is in is not installed.
     """
     if name == "spanprofiles":
-        from spanprofiles.processor import SpanProfileProcessor
+        from spanprofiles_processor import SpanProfileProcessor
 
         return SpanProfileProcessor()
     from pyroscope.otel import PyroscopeSpanProcessor

@@ -164,7 +164,7 @@ class Telemetry:
         Returns:
             Whether everything has stopped. If not, some server did not answer, and threads that wait for it remain.
         """
-        tasks = [self._provider.shutdown]
+        tasks: list[Callable[[], object]] = [self._provider.shutdown]
         if self._profiled:
             tasks.append(pyroscope.shutdown)
         # Neither library bounds its own shutdown, and each may wait for another server: side by side, then.

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 if os.environ.get("SHOP_PROCESSOR") == "official":
     from pyroscope.otel import PyroscopeSpanProcessor as SpanProcessor
 else:
-    from spanprofiles.processor import SpanProfileProcessor as SpanProcessor
+    from spanprofiles_processor import SpanProfileProcessor as SpanProcessor
 
 app = FastAPI()
 tracer = trace.get_tracer("shop")

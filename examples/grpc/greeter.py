@@ -12,7 +12,7 @@ from opentelemetry.instrumentation.grpc import server_interceptor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from spanprofiles.processor import SpanProfileProcessor, carry
+from spanprofiles_processor import SpanProfileProcessor, carry
 
 pool = ThreadPoolExecutor(2)
 

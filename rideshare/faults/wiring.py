@@ -26,7 +26,7 @@ UNMAPPED_TAGS = {"hostname": "host.name"}
 """Which tags `dotted-name` gives the name of their resource attribute."""
 
 
-class LeakingSpanProcessor(PyroscopeSpanProcessor):  # type: ignore[misc] # the package has no types
+class LeakingSpanProcessor(PyroscopeSpanProcessor):
     """Labels a thread when a span starts, and leaves the labels there for ever."""
 
     def on_end(self, span: ReadableSpan) -> None:

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from pyroscope.otel import PyroscopeSpanProcessor
 
-from spanprofiles.processor import SpanProfileProcessor
+from spanprofiles_processor import SpanProfileProcessor
 
 PROCESSORS = {"official": PyroscopeSpanProcessor, "spanprofiles": SpanProfileProcessor}
 COOKING_S, WAITING_S = 0.4, 0.5

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Tracer
 from pyroscope.otel import PyroscopeSpanProcessor
 
-from spanprofiles.processor import SpanProfileProcessor
+from spanprofiles_processor import SpanProfileProcessor
 
 PROCESSORS = {"official": PyroscopeSpanProcessor, "spanprofiles": SpanProfileProcessor}
 #: Which of two labels a sample keeps is as good as chance, for each pair of spans anew: so there are many.

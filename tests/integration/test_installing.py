@@ -27,12 +27,12 @@ HERE = "PATH_OF_THIS_REPOSITORY"
 def the_readmes_line() -> list[str]:
     """What the README gives to `pip install`, with the path of this repository in it."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (line,) = re.findall(rf"^\$ pip install ({HERE} .*)$", readme, re.MULTILINE)
-    return [str(ROOT) if word == HERE else word for word in shlex.split(line)]
+    (line,) = re.findall(rf"^\$ pip install ({HERE}\S* .*)$", readme, re.MULTILINE)
+    return [word.replace(HERE, str(ROOT)) for word in shlex.split(line)]
 
 
 def without_bounds(requirements: Sequence[str]) -> list[str]:
-    return [word if word == str(ROOT) else Requirement(word).name for word in requirements]
+    return [word if word.startswith(str(ROOT)) else Requirement(word).name for word in requirements]
 
 
 def locked() -> dict[str, Version]:

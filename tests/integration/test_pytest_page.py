@@ -82,7 +82,7 @@ def test_every_fixture_and_property_of_the_page_is_there_and_no_other() -> None:
 
     source = inspect.getsource(pytest_plugin)
     fixtures = set(re.findall(r"^def (span_profiles\w*)\(", source, re.MULTILINE))
-    diagnosis = (ROOT / "spanprofiles" / "pytest_plugin" / "diagnosis.py").read_text()
+    diagnosis = Path(inspect.getfile(pytest_plugin)).with_name("diagnosis.py").read_text()
 
     assert set(re.findall(r"`(span_profiles\w*)`", PAGE)) == fixtures
     assert set(re.findall(r"`(span_profiles\.\w+)` \|", PAGE)) == set(re.findall(r'"(span_profiles\.\w+)"', diagnosis))

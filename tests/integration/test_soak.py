@@ -1,6 +1,6 @@
 """A hundred thousand hostile requests of all kinds, over HTTP and gRPC: nothing breaks, and nothing is lost.
 
-How long the valid load waits meanwhile depends on the machine: ``bench/soak.py`` measures it.
+How long the valid load waits meanwhile depends on the machine: ``python -m bench.soak`` measures it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def much_of_everything(setup: Setup) -> None:
     import gc
     import tracemalloc
 
-    from spanprofiles.processor.roots import Root
+    from spanprofiles_processor.roots import Root
 
     setup.start_agent()
     tracer = TracerProvider(shutdown_on_exit=False)
@@ -111,8 +111,8 @@ def wsgi_bodies(setup: Setup) -> None:
     from io import BytesIO
     from wsgiref.util import FileWrapper, setup_testing_defaults
 
-    from spanprofiles.processor import LabelledBodies
-    from spanprofiles.processor.labels import thread_labels
+    from spanprofiles_processor import LabelledBodies
+    from spanprofiles_processor.labels import thread_labels
 
     setup.start_agent()
     tracer = setup.tracer()
@@ -177,7 +177,7 @@ def after_shutdown(setup: Setup) -> None:
 
 def fastapi_on_record(setup: Setup) -> None:
     """The overlapping requests again: which labels were set before and after each piece of work?"""
-    from spanprofiles.processor.labels import thread_labels
+    from spanprofiles_processor.labels import thread_labels
     from tests.processor.servers import fastapi_under_uvicorn
 
     seen: set[tuple[str, str | None]] = set()

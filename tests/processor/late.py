@@ -78,7 +78,7 @@ def carried_work_outlives_its_root(setup: Setup) -> None:
                 work_of_red(ENOUGH)
         work_of_nobody(ENOUGH)
 
-    from spanprofiles.processor import carry
+    from spanprofiles_processor import carry
 
     thread = Thread(target=carry(work))
     thread.start()

@@ -117,7 +117,7 @@ def executor_of_a_thread(setup: Setup) -> None:
             work: Callable[[int], object] = work_of_red
             late: Callable[[int], object] = work_of_blue
             if setup.ours:
-                from spanprofiles.processor import carry
+                from spanprofiles_processor import carry
 
                 work, late = carry(work_of_red), carry(work_of_blue)
             executor.submit(work, ENOUGH).result()

@@ -147,7 +147,7 @@ def flask_streaming(setup: Setup) -> None:
 
     FlaskInstrumentor().instrument_app(app, tracer_provider=setup.provider())
     if setup.ours:
-        from spanprofiles.processor import LabelledBodies
+        from spanprofiles_processor import LabelledBodies
 
         app.wsgi_app = LabelledBodies(app.wsgi_app)  # type: ignore[method-assign] # Flask's documented place for it
     setup.start_agent()

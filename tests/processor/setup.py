@@ -69,7 +69,7 @@ class Setup:
 
             official: SpanProcessor = PyroscopeSpanProcessor()
             return official
-        from spanprofiles.processor import SpanProfileProcessor
+        from spanprofiles_processor import SpanProfileProcessor
 
         if self.processor == "starting":
             return SpanProfileProcessor(start_agent=self._configure)

@@ -13,10 +13,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Tracer
 
-from spanprofiles.processor import SpanProfileProcessor, labels
-from spanprofiles.processor.labels import thread_labels
-from spanprofiles.processor.late_roots import late_roots, process
-from spanprofiles.processor.roots import root_stack
+from spanprofiles_processor import SpanProfileProcessor, labels
+from spanprofiles_processor.labels import thread_labels
+from spanprofiles_processor.late_roots import late_roots, process
+from spanprofiles_processor.roots import root_stack
 from tests.processor.setup import remote_parent
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spanprofiles.backends.ports import free_ports
-from tests.unit.stack.reading import COMPOSE_FILE, ROOT, SETTINGS_FILE
+from tests.unit.stack.reading import COMPOSE_FILE, ROOT, SETTINGS_FILE, SOURCES
 
 PROJECT = "span-profiles"
 
@@ -150,7 +150,12 @@ class Machine:
         return subprocess.run(
             [sys.executable, "-S", "-m", "spanprofiles.stack", target],
             cwd=self.clone,
-            env={**kept, "PATH": str(self.bin), "PYTHONPATH": str(ROOT), **environment},
+            env={
+                **kept,
+                "PATH": str(self.bin),
+                "PYTHONPATH": str(SOURCES),
+                **environment,
+            },
             capture_output=True,
             text=True,
             timeout=120,

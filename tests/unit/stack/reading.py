@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[3]
+SOURCES = ROOT / "packages" / "spanprofiles" / "src"
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 SETTINGS_FILE = ROOT / ".env"
 DASHBOARDS = ROOT / "grafana" / "dashboards"

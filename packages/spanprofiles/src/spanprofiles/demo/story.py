@@ -16,7 +16,8 @@ from operator import add
 
 import requests
 
-from spanprofiles.demo.stack import ADMIN_TOKEN_VARIABLE, DemoError
+from spanprofiles.demo.errors import DemoError
+from spanprofiles.demo.stack import ADMIN_TOKEN_VARIABLE
 from spanprofiles.linking import LinkedSpan, Linker, TracedSession
 from spanprofiles.model import FlameGraph, FlameGraphDifference, FunctionChange
 

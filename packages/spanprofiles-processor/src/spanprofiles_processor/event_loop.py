@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from .carrying import carry
 from .labels import thread_labels, threads
+from .propagation import carry
 from .roots import root_stack
 
 if TYPE_CHECKING:

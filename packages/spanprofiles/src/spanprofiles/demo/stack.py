@@ -7,15 +7,14 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from importlib.util import find_spec
-from pathlib import Path
 
 from spanprofiles.backends import Backend, BackendError, EmbeddedBackend, ManagedProcess, ProcessFailedError
 from spanprofiles.backends.embedded import EmbeddedPorts
 from spanprofiles.backends.ports import claim, free_ports
+from spanprofiles.demo.city import city_folder
+from spanprofiles.demo.errors import DemoError
 from spanprofiles.linking import TracedSession, await_answer
 from spanprofiles.model import Endpoints
-from spanprofiles.model.printable import printable_lines
 
 SERVICE = "ride-sharing-app"
 
@@ -30,13 +29,6 @@ _LOAD_LASTS = "4h"
 _START_S = 30.0
 _LOAD = "the load generator"
 _STOP_S = 3.0
-
-
-class DemoError(Exception):
-    """The demo cannot run; the message says why and what to do."""
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(printable_lines(message))
 
 
 @dataclass(frozen=True)
@@ -115,7 +107,7 @@ class DemoStack:
         self._restarting: set[str] = set()
         self._stopped = False
         self._lock = threading.Lock()  # of a process that is being replaced, and the end of all
-        self._directory = _checkout()
+        self._directory = city_folder()
 
     @property
     def locust_url(self) -> str:
@@ -257,16 +249,3 @@ class DemoStack:
 
 def _gunicorn() -> list[str]:
     return [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"]
-
-
-def _checkout() -> Path:
-    """Return the folder that holds the demo app and the load."""
-    found = find_spec("rideshare")
-    if found is None or found.origin is None or find_spec("loadgen") is None:
-        raise DemoError(
-            "the demo app is part of the repository, not of the package: clone it and run `make demo` there"
-        )
-    for module in ("gunicorn", "flask", "pyroscope", "locust"):
-        if find_spec(module) is None:
-            raise DemoError(f"the demo needs the package {module}: run `make install` in the repository")
-    return Path(found.origin).parent.parent

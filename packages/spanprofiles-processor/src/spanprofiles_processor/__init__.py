@@ -1,28 +1,28 @@
 """A span processor that links spans to their CPU profiles wherever their work goes: threads, tasks, executors, forks.
 
-    from spanprofiles.processor import SpanProfileProcessor
+    from spanprofiles_processor import SpanProfileProcessor
 
     tracer_provider.add_span_processor(SpanProfileProcessor())
 
 It takes the place of `pyroscope.otel.PyroscopeSpanProcessor`: same span attribute, same labels on the samples.
 `docs/processor.md` says what it gets right that the other does not, and where its limits are.
 
-This package stands on `opentelemetry-sdk` and `pyroscope-io` alone and imports nothing else of `spanprofiles`, by
-relative imports only: the folder can be copied into an app under any name.
+This package stands on `opentelemetry-sdk` and `pyroscope-io` alone, and imports itself by relative imports only: the
+folder can be copied into an app under any name.
 """
 
 from __future__ import annotations
 
 try:
-    from .carrying import carry
-    from .following import follow_event_loop
+    from .event_loop import follow_event_loop
     from .late_roots import PROFILE_ID_ATTRIBUTE
+    from .propagation import carry
     from .span_processor import PROFILE_MISSING_ATTRIBUTE, SpanProfileProcessor
-    from .streaming import LabelledBodies
+    from .streams import LabelledBodies
 except ImportError as _error:
     raise ImportError(
         "the span processor needs the packages opentelemetry-sdk and pyroscope-io, and one of them cannot be imported"
-        f" ({_error}): install them with `pip install 'spanprofiles[processor]'`"
+        f" ({_error}): install them with `pip install spanprofiles-processor`"
     ) from _error
 
 __all__ = [
@@ -30,6 +30,9 @@ __all__ = [
     "PROFILE_MISSING_ATTRIBUTE",
     "LabelledBodies",
     "SpanProfileProcessor",
+    "__version__",
     "carry",
     "follow_event_loop",
 ]
+
+__version__ = "0.1.0"

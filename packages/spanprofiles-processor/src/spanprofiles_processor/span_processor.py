@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from .agent import AgentStarter
-from .following import follow_event_loop
+from .event_loop import follow_event_loop
 from .labels import threads
 from .late_roots import PROFILE_ID_ATTRIBUTE, forget, late_roots, process, without_a_root
 from .roots import Root, root_stack

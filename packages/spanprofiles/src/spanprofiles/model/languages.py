@@ -148,16 +148,16 @@ _PYTHON = Language(
     hand_over=(
         "the official span processor's label does not follow work into a thread pool, an executor, a background task or"
         " a thread of its own (FastAPI and Starlette run plain def endpoints so): use"
-        " spanprofiles.processor.SpanProfileProcessor in its place, and hand work to your own threads as"
+        " spanprofiles_processor.SpanProfileProcessor in its place, and hand work to your own threads as"
         " carry(function)"
     ),
     tasks="asyncio tasks",
-    follower="spanprofiles.processor.SpanProfileProcessor",
+    follower="spanprofiles_processor.SpanProfileProcessor",
     after_fork=(
         "gunicorn's post_fork, uWSGI's postfork, Celery's worker_process_init, the initializer of a multiprocessing"
         " pool, os.register_at_fork(after_in_child=...)"
     ),
-    starter="spanprofiles.processor.SpanProfileProcessor(start_agent=...)",
+    starter="spanprofiles_processor.SpanProfileProcessor(start_agent=...)",
     application_name="application_name of pyroscope.configure",
     upload_interval="upload_interval of pyroscope.configure",
 )
@@ -290,10 +290,10 @@ UNKNOWN = Language(
     ),
     hand_over=(
         "work handed to another thread may carry no label: do it where its span was started, or hand it over with its"
-        " label; in Python by spanprofiles.processor.SpanProfileProcessor and carry(function)"
+        " label; in Python by spanprofiles_processor.SpanProfileProcessor and carry(function)"
     ),
     tasks="tasks such as Python's of asyncio",
-    follower="spanprofiles.processor.SpanProfileProcessor in Python",
+    follower="spanprofiles_processor.SpanProfileProcessor in Python",
     after_fork="gunicorn's post_fork, Puma's on_worker_boot and the like",
 )
 
