@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import statistics
 
-from tests.integration.soak.soak import Plan, soak
+from tests.support.soak.soak import Plan, soak
 
 
 def p95_ms(values_s: list[float]) -> float:

@@ -18,10 +18,10 @@ from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.linking import LinkedSpan
 from spanprofiles.linking.grafana import DataSource, DataSources, GrafanaLinker, trace_url
 from spanprofiles.pytest_plugin import SpanProfiles
-from tests.browser.in_grafana import PATIENCE_MS, failed_panels, open_span, own_flame_graph, press_the_button
 from tests.integration.conftest import running
+from tests.support.grafana_browser import PATIENCE_MS, failed_panels, open_span, own_flame_graph, press_the_button
+from tests.support.repository import dashboards
 from tests.unit.conftest import Answer, StubServer
-from tests.unit.stack.reading import dashboards
 
 NOWHERE = "this backend has no Grafana: run it by make grafana, or on external with SPAN_PROFILES_GRAFANA_URL"
 
@@ -132,7 +132,7 @@ def test_on_a_page_like_grafanas_the_functions_are_found(page: Page, stand_in: S
 def test_on_a_page_where_the_link_is_broken_they_are_not(
     page: Page, stand_in: StubServer, button: str, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.browser.in_grafana.PATIENCE_MS", 1_000)
+    monkeypatch.setattr("tests.support.grafana_browser.PATIENCE_MS", 1_000)
     open_span(page, show(stand_in, button), "GET /car")
 
     with pytest.raises(AssertionError, match=missing):

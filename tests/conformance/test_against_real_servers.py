@@ -15,10 +15,10 @@ import pytest
 
 from spanprofiles.backends.native import NativeBackend
 from spanprofiles.clients.probe import PROBE_SERVICE
-from tests.conformance.exchanges import JSON_TYPE, read_recording
-from tests.conformance.meaning import meaning_of, meaning_of_answer
-from tests.conformance.pair import running_pair, send
-from tests.conformance.random_queries import ProfileQueries, TraceQL
+from tests.support.conformance.exchanges import JSON_TYPE, read_recording
+from tests.support.conformance.meaning import meaning_of, meaning_of_answer
+from tests.support.conformance.pair import running_pair, send
+from tests.support.conformance.random_queries import ProfileQueries, TraceQL
 
 SEED = int(os.environ.get("SPAN_PROFILES_SEED", "20"))
 QUERIES = int(os.environ.get("SPAN_PROFILES_QUERIES", "300"))

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conformance.differences import MOST, known_differences
-from tests.conformance.exchanges import Exchange, in_the_present, read_recording
-from tests.conformance.meaning import meaning_of_answer
-from tests.conformance.pair import Pair, running_pair
+from tests.support.conformance.differences import MOST, known_differences
+from tests.support.conformance.exchanges import Exchange, in_the_present, read_recording
+from tests.support.conformance.meaning import meaning_of_answer
+from tests.support.conformance.pair import Pair, running_pair
 
 EXCHANGES = {name: read_recording(name) for name in ("tempo", "pyroscope", "pyroscope_more", "pyroscope_ingest")}
 ALL = [exchange for exchanges in EXCHANGES.values() for exchange in exchanges]

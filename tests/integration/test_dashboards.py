@@ -15,8 +15,8 @@ import requests
 from spanprofiles.clients import FoundSpan, ProfileQuery, ProfileSeries
 from spanprofiles.linking import LinkedSpan, TracedSession, Waiting
 from spanprofiles.pytest_plugin import SpanProfiles
-from tests.unit.stack.grafana_rules import links_of_column
-from tests.unit.stack.reading import dashboards
+from tests.support.repository import dashboards
+from tests.support.stack.grafana_rules import links_of_column
 
 ROUTES = ("/car", "/bike", "/scooter")
 _METRIC = re.compile(r"\|\s*(rate|quantile_over_time)\(")

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from spanprofiles.backends import ManagedProcess
-from tests.integration.readme import PATIENCE_S, README, ROOT, commands, needs_the_venv_of_make, run
+from tests.support.readme import PATIENCE_S, README, ROOT, commands, needs_the_venv_of_make, run
 
 
 def test_every_command_of_the_readme_is_run_by_a_test() -> None:

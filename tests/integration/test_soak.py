@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.soak.soak import Plan, soak
+from tests.support.soak.soak import Plan, soak
 
 MEMORY_LIMIT = 300 * 2**20
 KINDS = 15

@@ -26,7 +26,7 @@ LONGEST_S = {"slow-upload": 150.0}
 #: How long the others may take: what a leak mixes is chance.
 PATIENCE_S = 90.0
 
-KITCHEN = [sys.executable, "-m", "tests.integration.kitchen"]
+KITCHEN = [sys.executable, "-m", "tests.support.apps.kitchen"]
 HOP = "one span a sample"
 
 HOP_OF_FAULT = {

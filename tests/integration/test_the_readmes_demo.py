@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from spanprofiles.backends import ManagedProcess
-from tests.integration.readme import PATIENCE_S, ROOT, blocks, commands, needs_the_venv_of_make, run
+from tests.support.readme import PATIENCE_S, ROOT, blocks, commands, needs_the_venv_of_make, run
 
 
 @pytest.fixture(scope="module")

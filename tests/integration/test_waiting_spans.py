@@ -17,7 +17,7 @@ StartCanteen = Callable[[str], RunningApp]
 @pytest.fixture
 def canteen(span_profiles_app: AppStarter) -> StartCanteen:
     def start(processor: str) -> RunningApp:
-        command = [sys.executable, "-m", "tests.integration.canteen", processor, "{port}"]
+        command = [sys.executable, "-m", "tests.support.apps.canteen", processor, "{port}"]
         environment: dict[str, str | None] = {"OTEL_SERVICE_NAME": f"canteen-{processor}"}
         return span_profiles_app(command, ready="/health", environment=environment, cwd=ROOT, name="the canteen")
 

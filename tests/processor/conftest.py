@@ -14,7 +14,7 @@ from subprocess import PIPE
 
 import pytest
 
-from tests.processor.observing import Outcome, PushServer, SpanSeen, running_push_server
+from tests.support.processor.observing import Outcome, PushServer, SpanSeen, running_push_server
 
 REPOSITORY = Path(__file__).parents[2]
 LIMIT_SECONDS = 120
@@ -42,7 +42,15 @@ class Scenarios:
 
     def _run(self, scenario: str, processor: str) -> Outcome:
         service = f"{scenario}-{processor}"
-        command = [sys.executable, "-m", "tests.processor.scenarios", scenario, processor, self._server.url, service]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.support.processor.scenarios",
+            scenario,
+            processor,
+            self._server.url,
+            service,
+        ]
         process = subprocess.Popen(command, cwd=REPOSITORY, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True)
         try:
             output, errors = process.communicate(timeout=LIMIT_SECONDS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.processor.conftest import Scenarios
-from tests.processor.observing import assert_labelled, assert_no_mixture
-from tests.processor.rows import both, defect
+from tests.support.processor.observing import assert_labelled, assert_no_mixture
+from tests.support.processor.rows import both, defect
 
 STARTING = ("starting",)
 

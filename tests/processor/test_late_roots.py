@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.processor.conftest import Scenarios
-from tests.processor.observing import Outcome, assert_labelled, assert_no_mixture
-from tests.processor.rows import defect
 from tests.processor.test_tasks import STEPPING
+from tests.support.processor.observing import Outcome, assert_labelled, assert_no_mixture
+from tests.support.processor.rows import defect
 
 OURS = ("ours",)
 

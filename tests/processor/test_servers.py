@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.processor.conftest import Scenarios
-from tests.processor.observing import assert_labelled, assert_no_mixture
-from tests.processor.rows import both, defect
 from tests.processor.test_tasks import STEPPING
+from tests.support.processor.observing import assert_labelled, assert_no_mixture
+from tests.support.processor.rows import both, defect
 
 ROUTES = [("coroutine", "red"), ("neighbour", "white"), ("function", "blue"), ("executor", "green"), ("stream", "gold")]
 PRELOADED = ("official", "ours", "starting")

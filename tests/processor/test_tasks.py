@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from tests.processor.conftest import Scenarios
-from tests.processor.observing import assert_labelled, assert_no_mixture
-from tests.processor.rows import defect
+from tests.support.processor.observing import assert_labelled, assert_no_mixture
+from tests.support.processor.rows import defect
 
 STEPPING = 0.4
 """Of tasks that alternate every few milliseconds, each step has two borders, and a busy machine moves whole batches of

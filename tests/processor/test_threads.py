@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.processor.conftest import ScenarioError, Scenarios
-from tests.processor.observing import assert_labelled, assert_no_mixture
-from tests.processor.rows import both, defect
+from tests.support.processor.observing import assert_labelled, assert_no_mixture
+from tests.support.processor.rows import both, defect
 
 
 @both

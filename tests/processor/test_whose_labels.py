@@ -17,7 +17,7 @@ from spanprofiles_processor import SpanProfileProcessor, labels
 from spanprofiles_processor.labels import thread_labels
 from spanprofiles_processor.late_roots import late_roots, process
 from spanprofiles_processor.roots import root_stack
-from tests.processor.setup import remote_parent
+from tests.support.processor.setup import remote_parent
 
 
 @pytest.fixture

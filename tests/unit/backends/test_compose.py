@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spanprofiles.backends import BackendError
-from tests.unit.stack.fake_docker import Machine
+from tests.support.stack.fake_docker import Machine
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from spanprofiles.clients import PyroscopeClient, TempoClient
-from tests.unit.clients.recordings import Exchange
+from tests.support.recordings import Exchange
 from tests.unit.conftest import Answer, StubServer
 
 

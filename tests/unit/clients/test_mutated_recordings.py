@@ -22,7 +22,7 @@ from spanprofiles.clients.storage import TEMPO_FAILURES, failed_writes
 from spanprofiles.linking import Evidence
 from spanprofiles.model import FlameGraph
 from spanprofiles.report import failure_report, folded, span_tree, top_table
-from tests.unit.clients.recordings import exchanges
+from tests.support.recordings import exchanges
 
 _TRACE, _SPAN = "0af7651916cd43dd8448eb211c80319c", "a1a1a1a1a1a1a1a1"
 _QUERY = ProfileQuery("{}", 1, 2)

@@ -8,8 +8,8 @@ import pytest
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, RequestRefusedError, UnexpectedAnswerError
 from spanprofiles.model import FlameGraph, IdentifierError, parse_span_id
+from tests.support.recordings import Exchange, exchanges, merged, selected
 from tests.unit.clients.conftest import RecordedServer
-from tests.unit.clients.recordings import Exchange, exchanges, merged, selected
 
 _ALL = [one for one in exchanges("pyroscope", "pyroscope_more") if one.phase == "query"]
 _MERGES = [one for one in _ALL if one.call in {"SelectMergeSpanProfile", "SelectMergeStacktraces"}]

@@ -8,8 +8,8 @@ import pytest
 
 from spanprofiles.clients import RequestRefusedError, TempoClient
 from spanprofiles.model import IdentifierError, Span, SpanKind, SpanStatus, parse_trace_id
+from tests.support.recordings import Exchange, PushedSpan, exchanges, pushed_spans
 from tests.unit.clients.conftest import RecordedServer
-from tests.unit.clients.recordings import Exchange, PushedSpan, exchanges, pushed_spans
 
 _ALL = [one for one in exchanges("tempo") if one.phase == "query" and one.method == "GET"]
 _PUSHED = pushed_spans()

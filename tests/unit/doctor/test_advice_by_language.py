@@ -21,7 +21,7 @@ from spanprofiles.doctor.hops import (
     window,
 )
 from spanprofiles.model.languages import LANGUAGES
-from tests.unit.doctor.builders import NOW_NS, SERVICE, a_span, facts, linked, profiled, traced, unlinked
+from tests.support.doctor import NOW_NS, SERVICE, a_span, facts, linked, profiled, traced, unlinked
 
 OF_PYTHON = re.compile(
     r"python|pyspy|gunicorn|uwsgi|celery|asyncio|spanprofiles\.|cpu_implementation|interpreter", re.I

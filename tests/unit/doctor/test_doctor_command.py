@@ -12,7 +12,7 @@ from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.cli import main
 from spanprofiles.doctor import HOPS
 from spanprofiles.model import Endpoints
-from tests.unit.doctor.builders import Ride, rides, tell
+from tests.support.doctor import Ride, rides, tell
 
 
 def doctor(pair: Endpoints, *arguments: str) -> Result:

@@ -27,8 +27,8 @@ from spanprofiles.doctor import (
 from spanprofiles.linking import Evidence, Linker, Waiting
 from spanprofiles.linking.grafana import read_data_sources
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
+from tests.support.doctor import Ride, S, rides, tell
 from tests.unit.conftest import Answer, Seen, Serve, push_samples
-from tests.unit.doctor.builders import Ride, S, rides, tell
 
 QUIET = {Verdict.OK, Verdict.NOT_CHECKED}
 PROVISIONED = """

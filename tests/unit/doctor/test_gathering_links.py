@@ -12,7 +12,7 @@ from spanprofiles.clients import PyroscopeClient, TempoClient
 from spanprofiles.doctor.facts import LabelCheck, Link, Place
 from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.model import Span
-from tests.unit.doctor.builders import NOW_NS, SERVICE, a_span
+from tests.support.doctor import NOW_NS, SERVICE, a_span
 
 links = import_module("spanprofiles.doctor.gathering.links")  # by its name in the package, a function is meant
 

@@ -10,7 +10,7 @@ from spanprofiles.doctor.facts import Facts, LabelCheck, Place
 from spanprofiles.doctor.hops import one_span, own_id, profile_id, sample_labels
 from spanprofiles.model import SpanKind
 from spanprofiles.model.withheld import NO_AGENT
-from tests.unit.doctor.builders import (
+from tests.support.doctor import (
     NOW_NS,
     SERVICE,
     a_span,

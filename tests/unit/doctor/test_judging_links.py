@@ -12,7 +12,7 @@ from spanprofiles.doctor.explaining import explain
 from spanprofiles.doctor.facts import Facts, Link, Place, ServerFacts
 from spanprofiles.doctor.hops import clocks, link, window
 from spanprofiles.doctor.processes import ProcessLabel, process_label
-from tests.unit.doctor.builders import MS, S, a_span, facts, linked, unlinked, uploads
+from tests.support.doctor import MS, S, a_span, facts, linked, unlinked, uploads
 
 BIKES = [linked(a_span(ago_s=60 + index)) for index in range(10)]
 HOSTS = ProcessLabel("host.name", "hostname")

@@ -13,7 +13,7 @@ from spanprofiles.doctor import Finding, Verdict
 from spanprofiles.doctor.facts import AroundSpans, Facts, ProbedServer, ServerFacts, TraceFacts
 from spanprofiles.doctor.hops import probe, profile_type, profiles, servers, service_name, traces
 from spanprofiles.model import SpanKind, Trace
-from tests.unit.doctor.builders import MS, NOW_NS, SERVICE, S, a_span, profiled, traced
+from tests.support.doctor import MS, NOW_NS, SERVICE, S, a_span, profiled, traced
 
 NOTHING = Facts(SERVICE, NOW_NS)
 TEMPO = ServerFacts("Tempo", "http://t")

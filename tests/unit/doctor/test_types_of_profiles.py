@@ -16,8 +16,8 @@ from spanprofiles.doctor import Examination, Verdict, examine, examine_failure
 from spanprofiles.linking import Evidence, Linker, Waiting
 from spanprofiles.linking.grafana import read_data_sources
 from spanprofiles.model import CPU, Endpoints, new_span_id
+from tests.support.doctor import Ride, S, rides
 from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
-from tests.unit.doctor.builders import Ride, S, rides
 
 MS = 1_000_000
 WALL = "wall:wall:nanoseconds:wall:nanoseconds"

@@ -10,7 +10,7 @@ from spanprofiles.doctor.facts import Facts, Functions
 from spanprofiles.doctor.hops import sample_labels
 from spanprofiles.doctor.unlabelled import Group, groups
 from spanprofiles.model.unlabelled import Explains
-from tests.unit.doctor.builders import MS, a_span, cpu_at, facts, linked, unlinked, uploads
+from tests.support.doctor import MS, a_span, cpu_at, facts, linked, unlinked, uploads
 
 _KEY = ("the only process its resource tells of", "GET /bike", False)
 

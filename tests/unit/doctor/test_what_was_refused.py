@@ -18,8 +18,8 @@ from spanprofiles.doctor.hops import link, sample_labels, traces
 from spanprofiles.doctor.processes import ProcessLabel
 from spanprofiles.linking import Evidence, Linker, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
+from tests.support.doctor import NOW_NS, S, a_span, facts, linked, profiled, rides, tell, unlinked, uploads
 from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
-from tests.unit.doctor.builders import NOW_NS, S, a_span, facts, linked, profiled, rides, tell, unlinked, uploads
 
 OLD_S = 7_200
 LATELY = Refusal("Pyroscope", 9, "profile upload", "not_in_ingestion_window", "too old", "", "h1", 4, 995.0, 0.0, 998.0)

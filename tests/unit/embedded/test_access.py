@@ -11,7 +11,7 @@ import pytest
 from spanprofiles.embedded.access import brought_token, check_address
 from spanprofiles.embedded.errors import WeakTokenError
 from spanprofiles.embedded.settings import TOKEN_VARIABLE, Settings, is_loopback
-from tests.conformance.pair import running_pair
+from tests.support.conformance.pair import running_pair
 from tests.unit.embedded.test_process import free_ports, start
 
 TOKEN = "s3cret with ünïcode"

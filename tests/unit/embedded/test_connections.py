@@ -29,7 +29,7 @@ from spanprofiles.embedded.loglines import COUNTED, FewLines
 from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.spool import Spool
-from tests.conformance.pair import Pair, announced
+from tests.support.conformance.pair import Pair, announced
 from tests.unit.embedded.test_process import free_ports
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline, QueryTooLongEr
 from spanprofiles.embedded.settings import parse_timeout
 from spanprofiles.embedded.store import search as stored
 from spanprofiles.embedded.store.database import Database
+from tests.support.embedded.counting import CALLS_LIMIT, Steps, steps_of
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
-from tests.unit.embedded.counting import CALLS_LIMIT, Steps, steps_of
 from tests.unit.embedded.test_traceql_search import QUERIES
 
 

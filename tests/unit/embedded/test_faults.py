@@ -26,7 +26,7 @@ from spanprofiles.embedded.store import writer
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import LOCK_NAME, StoreUnavailableError
 from spanprofiles.embedded.store.retention import Retention
-from tests.conformance.pair import Pair, announced
+from tests.support.conformance.pair import Pair, announced
 from tests.unit.embedded.conftest import SpanFactory, applications_on
 from tests.unit.embedded.test_keeping import JSON_TYPE, large_export
 from tests.unit.embedded.test_process import export_of, free_ports, start

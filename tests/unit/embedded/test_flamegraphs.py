@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanprofiles.embedded.pyroscope.flamegraph import Node, build, difference, everything_below, flamegraph, tree_bytes
-from tests.conformance.meaning import Tree, call_tree, two_call_trees
+from tests.support.conformance.meaning import Tree, call_tree, two_call_trees
 
 NAMES = st.sampled_from(["main", "f", "g", "h", "total", "other stuff", "é"])
 STACKS = st.lists(st.tuples(st.lists(NAMES, min_size=1, max_size=6).map(tuple), st.integers(1, 1000)), max_size=12)

@@ -24,7 +24,7 @@ from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, Quantity
 from spanprofiles.embedded.pyroscope.pprof import check, decode, split
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape, check_push_shape
 from spanprofiles.embedded.store.database import Database
-from tests.unit.embedded import raw_profiles as raw
+from tests.support.embedded import raw_profiles as raw
 from tests.unit.embedded.conftest import Applications
 
 PUSH, INGEST = "/push.v1.PusherService/Push", "/ingest?name=shop&format=pprof"

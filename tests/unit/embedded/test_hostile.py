@@ -23,9 +23,9 @@ from spanprofiles.embedded.pyroscope.render import parse_query, time_of
 from spanprofiles.embedded.tempo.application import parse_trace_id
 from spanprofiles.embedded.tempo.parameters import Search
 from spanprofiles.embedded.web import AnswerError, plain_json
-from tests.conformance.pair import Pair, running_pair
-from tests.unit.embedded.bombardment import ANSWER_SECONDS, GROWTH_LIMIT, MEBIBYTE, assert_well, bombard, memory
-from tests.unit.embedded.hostile import JSON, NOW_S, OTLP, PROTOBUF
+from tests.support.conformance.pair import Pair, running_pair
+from tests.support.embedded.bombardment import ANSWER_SECONDS, GROWTH_LIMIT, MEBIBYTE, assert_well, bombard, memory
+from tests.support.embedded.hostile import JSON, NOW_S, OTLP, PROTOBUF
 
 CALL = "/querier.v1.QuerierService/"
 LONG_PATTERN = "(a*)*" * 200 + "b"

@@ -15,7 +15,7 @@ import pytest
 
 from spanprofiles.embedded.deadline import Deadline, QueryTooLongError
 from spanprofiles.embedded.store.database import FILE_NAME, Database
-from tests.conformance.pair import Pair, running_pair
+from tests.support.conformance.pair import Pair, running_pair
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on, attributes
 from tests.unit.embedded.test_process import spans_of
 from tests.unit.embedded.test_profiles import CPU, SPAN, WINDOW, profile, pushed, sample, tree

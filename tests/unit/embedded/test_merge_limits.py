@@ -19,8 +19,8 @@ from spanprofiles.embedded.pyroscope.queries import StackNames
 from spanprofiles.embedded.pyroscope.selector import CACHE_BYTES, _parsed, parse_selector
 from spanprofiles.embedded.pyroscope.totals import OTHER_STACK, StackTotals
 from spanprofiles.embedded.store.database import Database
-from tests.conformance.meaning import call_tree
-from tests.unit.embedded import raw_profiles as raw
+from tests.support.conformance.meaning import call_tree
+from tests.support.embedded import raw_profiles as raw
 from tests.unit.embedded.conftest import Applications
 from tests.unit.embedded.test_frame_limits import CPU, WINDOW, F, pushed
 from tests.unit.embedded.test_frame_limits import flamegraph as flamegraph_of

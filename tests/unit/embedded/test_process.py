@@ -16,7 +16,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from tests.conformance.pair import Pair, announced, running_pair
+from tests.support.conformance.pair import Pair, announced, running_pair
 from tests.unit.embedded.conftest import SpanFactory
 
 PORTS = ("--tempo-port", "--otlp-http-port", "--pyroscope-port")

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spanprofiles.embedded.messages import MESSAGES
-from tests.conformance.meaning import call_tree, stack_values
-from tests.conformance.pprof_writer import pprof, push
+from tests.support.conformance.meaning import call_tree, stack_values
+from tests.support.conformance.pprof_writer import pprof, push
 from tests.unit.embedded.conftest import Applications
 
 CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"

@@ -12,7 +12,7 @@ from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.limits import FREE_GUESSES, GUESSERS, GUESSES_SECONDS
 from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.settings import Settings, parse_hosts
-from tests.conformance.pair import Pair, running_pair
+from tests.support.conformance.pair import Pair, running_pair
 from tests.unit.embedded.test_process import export_of, spans_of
 
 JSON = {"Content-Type": "application/json"}

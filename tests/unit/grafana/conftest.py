@@ -10,8 +10,8 @@ import pytest
 from spanprofiles.clients import PyroscopeClient
 from spanprofiles.linking import Linker, Waiting
 from spanprofiles.model import Endpoints, Span, Trace, new_span_id, new_trace_id
+from tests.support.stub_grafana import seconds_ago_ns
 from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
-from tests.unit.grafana.stub_grafana import seconds_ago_ns
 
 SERVICE = "grafana-link-app"
 

@@ -10,7 +10,7 @@ import pytest
 
 from spanprofiles.linking.grafana import DataSource, DataSources, NoButton, resolve, resolve_trace
 from spanprofiles.model import CPU, Trace
-from tests.unit.grafana.builders import (
+from tests.support.grafana_settings import (
     LOKI,
     PYROSCOPE,
     RESOURCE,

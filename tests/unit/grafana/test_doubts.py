@@ -8,7 +8,7 @@ import pytest
 
 from spanprofiles.linking.grafana import Doubt, GrafanaLink
 from spanprofiles.model import CPU
-from tests.unit.grafana.builders import START_MS, a_span, custom, linked, selector, settings
+from tests.support.grafana_settings import START_MS, a_span, custom, linked, selector, settings
 
 
 def said(link: GrafanaLink, doubt: Doubt) -> str:

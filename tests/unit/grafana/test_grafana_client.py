@@ -10,9 +10,9 @@ from spanprofiles.clients import RequestRefusedError, ServerUnreachableError, Un
 from spanprofiles.clients.grafana import GrafanaClient, flamegraph
 from spanprofiles.linking.grafana import SpanProfileQuery
 from spanprofiles.model import CPU, Credentials, FlameGraph
+from tests.support.grafana_settings import PYROSCOPE, settings, tempo
+from tests.support.stub_grafana import frame, grafana
 from tests.unit.conftest import Answer, Respond, Serve
-from tests.unit.grafana.builders import PYROSCOPE, settings, tempo
-from tests.unit.grafana.stub_grafana import frame, grafana
 
 QUERY = SpanProfileQuery("pyroscope", "{}", ("6605c7b08e715d6c",), CPU, 1000, 2000)
 GRAPH = FlameGraph({("main",): 5, ("main", "search"): 20, ("main", "search", "compare"): 10, ("main", "price"): 1})

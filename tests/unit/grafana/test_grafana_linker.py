@@ -23,11 +23,11 @@ from spanprofiles.linking.grafana import (
     send,
 )
 from spanprofiles.model import FlameGraph
+from tests.support.grafana_settings import PYROSCOPE, settings, tempo
+from tests.support.stub_grafana import grafana, through
 from tests.unit.conftest import Answer as HttpAnswer
 from tests.unit.conftest import Serve
-from tests.unit.grafana.builders import PYROSCOPE, settings, tempo
 from tests.unit.grafana.conftest import SERVICE, Stored
-from tests.unit.grafana.stub_grafana import grafana, through
 
 FOUND = FlameGraph([(("main", "find_nearest_vehicle"), 140_000_000)])
 

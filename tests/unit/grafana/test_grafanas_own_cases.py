@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.grafana.builders import a_span, linked, settings
+from tests.support.grafana_settings import a_span, linked, settings
 
 RECORDED = json.loads(Path(__file__).with_name("grafana_links.json").read_text(encoding="utf-8"))
 

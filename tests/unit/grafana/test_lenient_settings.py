@@ -8,7 +8,7 @@ import pytest
 
 from spanprofiles.linking.grafana import DataSource, DataSources, Doubt, GrafanaLink, NoButton, javascript, resolve
 from spanprofiles.model import CPU, Trace
-from tests.unit.grafana.builders import LOKI, PYROSCOPE, TAGS, a_span, custom, linked, selector, settings, tempo
+from tests.support.grafana_settings import LOKI, PYROSCOPE, TAGS, a_span, custom, linked, selector, settings, tempo
 
 NAMED = {"service.name": "rides", "service.namespace": "shop"}
 BY_DEFAULT = '{service_name="rides", service_namespace="shop"}'

@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 
 from spanprofiles.cli import main
 from spanprofiles.model import CPU, FlameGraph, new_span_id, new_trace_id
+from tests.support.grafana_settings import PYROSCOPE, settings, tempo
+from tests.support.stub_grafana import grafana, seconds_ago_ns, through
 from tests.unit.conftest import Serve, otlp_span, push_samples, push_spans, resource_spans
-from tests.unit.grafana.builders import PYROSCOPE, settings, tempo
 from tests.unit.grafana.conftest import SERVICE, Stored
-from tests.unit.grafana.stub_grafana import grafana, seconds_ago_ns, through
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from spanprofiles.linking.grafana import DataSources, Doubt, NoButton, SettingsE
 from spanprofiles.linking.grafana.datasource import generated_uid
 from spanprofiles.linking.grafana.provisioning import expand
 from spanprofiles.model import CPU, Trace
-from tests.unit.grafana.builders import PYROSCOPE, a_span, settings, tempo
+from tests.support.grafana_settings import PYROSCOPE, a_span, settings, tempo
 
 FILE = """\
 apiVersion: 1

@@ -6,8 +6,8 @@ import pytest
 
 from spanprofiles.linking import Linker, Waiting
 from spanprofiles.model import Endpoints
+from tests.support.linking import Scene
 from tests.unit.conftest import Serve
-from tests.unit.linking.scene import Scene
 
 Follow = Callable[..., Linker]
 

@@ -7,9 +7,9 @@ import pytest
 from spanprofiles.clients import ClientError
 from spanprofiles.linking import Linker, LinkError, NoProfileIdError, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import Credentials, Endpoints, IdentifierError, TraceContext
+from tests.support.linking import ANSWERING, CALL, INNER, OURS, SERVICE, TRACE, Scene, Upload, server_span
 from tests.unit.conftest import Answer, Seen, Serve
 from tests.unit.linking.conftest import Follow
-from tests.unit.linking.scene import ANSWERING, CALL, INNER, OURS, SERVICE, TRACE, Scene, Upload, server_span
 
 _SENT = TraceContext(TRACE, OURS)
 _SEARCH, _PRICE = ("main", "search"), ("main", "price")

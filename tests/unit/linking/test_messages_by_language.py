@@ -8,8 +8,8 @@ import pytest
 
 from spanprofiles.linking import NoProfileIdError, TraceNotFoundError
 from spanprofiles.model import TraceContext
+from tests.support.linking import OURS, TRACE, Scene, server_span
 from tests.unit.linking.conftest import Follow
-from tests.unit.linking.scene import OURS, TRACE, Scene, server_span
 
 _SENT = TraceContext(TRACE, OURS)
 

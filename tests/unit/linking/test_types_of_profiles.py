@@ -6,8 +6,8 @@ import pytest
 
 from spanprofiles.linking import Evidence, Linker, NoSamplesError
 from spanprofiles.model import CPU
+from tests.support.linking import ANSWERING, TRACE, Scene, Upload, server_span
 from tests.unit.linking.conftest import Follow
-from tests.unit.linking.scene import ANSWERING, TRACE, Scene, Upload, server_span
 
 WALL = "wall:wall:nanoseconds:wall:nanoseconds"
 SAMPLES = "process_cpu:samples:count:cpu:nanoseconds"

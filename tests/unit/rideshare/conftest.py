@@ -10,7 +10,7 @@ from rideshare.app import create_app
 from rideshare.regions import REGIONS
 from rideshare.settings import Settings
 from spanprofiles.backends.ports import free_ports
-from tests.unit.rideshare.stub_servers import (
+from tests.support.stub_servers import (
     RegionProcess,
     TelemetryStub,
     running_region,

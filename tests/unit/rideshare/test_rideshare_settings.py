@@ -8,7 +8,7 @@ import pytest
 from rideshare.faults import FAULTS
 from rideshare.settings import Settings, SettingsError
 from rideshare.telemetry import AgentSettings, TelemetryError
-from tests.unit.rideshare.stub_servers import REPOSITORY, clean_environment
+from tests.support.stub_servers import REPOSITORY, clean_environment
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:

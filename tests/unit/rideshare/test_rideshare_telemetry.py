@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from rideshare.telemetry import Telemetry
-from tests.unit.rideshare.stub_servers import (
+from tests.support.stub_servers import (
     RegionProcess,
     TelemetryStub,
     running_region,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from spanprofiles.model import Endpoints
+from tests.support.repository import code_of, compose, services
 from tests.unit.conftest import Answer, Seen, Serve
-from tests.unit.stack.reading import code_of, compose, services
 
 REGIONS = ("eu-north", "us-east", "ap-south")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.stack.compose_rules import RULES, Rule, faults_of
-from tests.unit.stack.reading import COMPOSE_FILE, Json, compose, raw_compose, services, settings
+from tests.support.repository import COMPOSE_FILE, Json, compose, raw_compose, services, settings
+from tests.support.stack.compose_rules import RULES, Rule, faults_of
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

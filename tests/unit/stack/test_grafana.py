@@ -9,8 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from spanprofiles.linking.grafana import PYROSCOPE_TYPE, DataSource, read_data_sources
-from tests.unit.stack.grafana_rules import CPU, PYROSCOPE, RULES, TEMPO, Rule, faults_of, links_of, links_of_column
-from tests.unit.stack.reading import (
+from tests.support.repository import (
     DATA_SOURCES,
     ROOT,
     Json,
@@ -21,6 +20,7 @@ from tests.unit.stack.reading import (
     services,
     settings,
 )
+from tests.support.stack.grafana_rules import CPU, PYROSCOPE, RULES, TEMPO, Rule, faults_of, links_of, links_of_column
 
 NAMES = ("fleet", "regions", "ride", "rides")
 

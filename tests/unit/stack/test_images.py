@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.unit.stack.reading import ROOT, compose, services
+from tests.support.repository import ROOT, compose, services
 
 LOCK = (ROOT / "requirements.lock").read_text()
 

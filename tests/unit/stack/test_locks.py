@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.unit.stack.reading import ROOT
+from tests.support.repository import ROOT
 
 LOCKS = ("requirements-pip.lock", "requirements.lock")
 INSTALLERS = {"pip", "setuptools"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.stack.fake_docker import (
+from tests.support.stack.fake_docker import (
     COMPOSE_1,
     NO_COMPOSE_2,
     PROJECT,

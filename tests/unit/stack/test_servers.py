@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.unit.stack.reading import ROOT, Json, read_yaml
+from tests.support.repository import ROOT, Json, read_yaml
 
 TEMPO = ROOT / "tempo" / "tempo.yaml"
 PYROSCOPE = ROOT / "pyroscope" / "pyroscope.yaml"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.stack.fake_docker import COMPOSE_1, NO_COMPOSE_2, PROJECT, Machine, machine_with_docker
+from tests.support.stack.fake_docker import COMPOSE_1, NO_COMPOSE_2, PROJECT, Machine, machine_with_docker
 
 PULL_FAILS = 'Error response from daemon: Get "https://registry.example/v2/": dial tcp: {reason}\n'
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.unit.stack.reading import ROOT
-from tests.unit.stack.workflow_rules import PYTHONS, RULES, Rule, faults_of, pythons_of_the_makefile
+from tests.support.repository import ROOT
+from tests.support.stack.workflow_rules import PYTHONS, RULES, Rule, faults_of, pythons_of_the_makefile
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 TEXT = (WORKFLOWS / "tests.yml").read_text(encoding="utf-8")
