@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.clients import answers, reading
+from spanprofiles.clients import answers, json_values
 from spanprofiles.clients import http as client
 from spanprofiles.embedded import answers as pair_answers
 from spanprofiles.embedded import limits as pair
@@ -79,7 +79,7 @@ ROWS = {
     "JSON": (
         f"{answers.MOST_JSON_PARTS:,} parts, {answers.DEEPEST_JSON} deep, numbers of {answers.LONGEST_INTEGER} digits"
     ),
-    "spans of one trace; frames of one graph": f"{reading.MOST_SPANS:,}; {reading.MOST_FRAMES:,}",
+    "spans of one trace; frames of one graph": f"{json_values.MOST_SPANS:,}; {json_values.MOST_FRAMES:,}",
 }
 
 

@@ -23,7 +23,6 @@ from spanprofiles.clients import (
     TempoClient,
     UnexpectedAnswerError,
     answers,
-    reading,
 )
 from spanprofiles.clients.refusals import samples
 from spanprofiles.model import Credentials
@@ -342,7 +341,7 @@ def test_the_frames_of_a_flame_graph_are_counted_as_it_is_read(serve: Serve, mon
     pyroscope = PyroscopeClient(serve(lambda _: Answer.of({"flamegraph": _chain(1000)})).url)
     assert len(next(iter(pyroscope.merged_profile(_QUERY).stacks))) == 999
     pyroscope = PyroscopeClient(serve(lambda _: Answer.of({"flamegraph": _staircase(1000)})).url)
-    monkeypatch.setattr(reading, "MOST_FRAMES", 400_000)
+    monkeypatch.setattr(json_values, "MOST_FRAMES", 400_000)
     with pytest.raises(UnexpectedAnswerError, match="more than 400000 frames"):
         pyroscope.merged_profile(_QUERY)
     bomb = _wide_pprof(1000, 401)

@@ -11,7 +11,7 @@ import pytest
 from spanprofiles.linking import Linker, NoProfileIdError, NotWaitingError, Waiting
 from spanprofiles.model import Endpoints, TraceContext, new_span_id
 from spanprofiles.pytest_plugin import SpanProfiles
-from spanprofiles.pytest_plugin.waited import waited
+from spanprofiles.pytest_plugin.waiting_span import waited
 from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
 
 _MS = 1_000_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from spanprofiles.clients.reading import FrameBudget, at, fields, items, text, whole
+from spanprofiles.clients.json_values import FrameBudget, at, fields, items, text, whole
 from spanprofiles.model import CPU, FlameGraph
 
 _GROUP = 4

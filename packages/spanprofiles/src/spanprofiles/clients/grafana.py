@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from spanprofiles.clients.errors import RequestRefusedError, UnexpectedAnswerError
 from spanprofiles.clients.http import ServerClient
-from spanprofiles.clients.reading import FrameBudget, at, count, fields, items, text, whole
+from spanprofiles.clients.json_values import FrameBudget, at, count, fields, items, text, whole
 from spanprofiles.model import CPU, FlameGraph
 
 _SERVER = "Grafana"

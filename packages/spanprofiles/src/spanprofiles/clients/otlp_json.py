@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from spanprofiles.clients.reading import MOST_SPANS, count, fields, items, text, whole
+from spanprofiles.clients.json_values import MOST_SPANS, count, fields, items, text, whole
 from spanprofiles.model import AttributeValue, Span, SpanEvent, SpanKind, SpanStatus
 
 _HAS_IS_REMOTE = 0x100

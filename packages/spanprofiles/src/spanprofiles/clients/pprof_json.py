@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from spanprofiles.clients.reading import FrameBudget, at, count, fields, items, text, whole
+from spanprofiles.clients.json_values import FrameBudget, at, count, fields, items, text, whole
 from spanprofiles.model.source_lines import SourceFrame
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from spanprofiles.clients import flamebearer, pprof_json
 from spanprofiles.clients.http import ServerClient
-from spanprofiles.clients.reading import fields, items, labels, moment_ms, number, text, whole
+from spanprofiles.clients.json_values import fields, items, labels, moment_ms, number, text, whole
 from spanprofiles.clients.refusals import PYROSCOPE_COUNTERS, Refusal, refusals
 from spanprofiles.model import CPU, FlameGraph, IdentifierError, parse_span_id, parse_trace_id
 from spanprofiles.model.source_lines import SourceLines

@@ -16,8 +16,8 @@ from typing import Any
 
 from spanprofiles.clients.errors import ClientError
 from spanprofiles.clients.http import HttpClient
+from spanprofiles.clients.json_values import count, fields, items, number, text
 from spanprofiles.clients.probe import CHECKING_SERVICES
-from spanprofiles.clients.reading import count, fields, items, number, text
 from spanprofiles.model.printable import LONGEST_LINE, printable
 
 _DETAILS, _METRICS = "/spanprofiles/refused", "/metrics"

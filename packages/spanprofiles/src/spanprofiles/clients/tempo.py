@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from spanprofiles.clients import otlp_json
 from spanprofiles.clients.http import ServerClient
-from spanprofiles.clients.reading import MOST_SPANS, count, fields, items, moment_ms, text
+from spanprofiles.clients.json_values import MOST_SPANS, count, fields, items, moment_ms, text
 from spanprofiles.clients.refusals import TEMPO_COUNTERS, Refusal, refusals
 from spanprofiles.model import Trace, parse_span_id, parse_trace_id
 

@@ -19,7 +19,7 @@ from spanprofiles.linking.linked_span import LinkedSpan
 from spanprofiles.linking.linker import Linker, Traced
 from spanprofiles.linking.search import SearchedSpan, search_span
 from spanprofiles.linking.session import TracedSession, await_answer, trace_context_of
-from spanprofiles.linking.waiting import Waiting
+from spanprofiles.waiting import Waiting
 
 __all__ = [
     "Evidence",

@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
-from spanprofiles.linking import explaining
+from spanprofiles.linking import explanations
 from spanprofiles.linking.errors import LinkError, NoProfileIdError, NoSamplesError, TraceNotFoundError
 from spanprofiles.linking.evidence import Evidence
 from spanprofiles.linking.linked_span import LinkedSpan
 from spanprofiles.linking.session import AnsweredRequest, trace_context_of
 from spanprofiles.linking.span_samples import SpanSamples
-from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import (
     CPU,
     Endpoints,
@@ -29,6 +28,7 @@ from spanprofiles.model import (
 )
 from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
 from spanprofiles.model.margins import BUTTON_MARGIN_MS
+from spanprofiles.waiting import Waiting
 
 Traced = AnsweredRequest | TraceContext | Span | str
 """What names a trace: an answered request, a trace context, one of its spans, or a trace ID."""
@@ -123,7 +123,7 @@ class Linker:
             if evidence.trace is not None and until(evidence.trace):
                 return evidence.trace
         if evidence.trace is None:
-            raise TraceNotFoundError(explaining.no_trace(evidence, self), evidence)
+            raise TraceNotFoundError(explanations.no_trace(evidence, self), evidence)
         seen = ", ".join(span.name for span in evidence.trace.spans)
         message = (
             f"the trace {evidence.trace_id} is not as awaited after {self.waiting.timeout_s:g} s; its spans: {seen}"
@@ -186,7 +186,7 @@ class Linker:
     def _with_profile_id(self, span: Span, evidence: Evidence) -> Span:
         evidence.look(self.tempo.trace(span.trace_id))
         if not span.profile_id:
-            raise NoProfileIdError(explaining.no_profile_id_on(span, evidence), evidence)
+            raise NoProfileIdError(explanations.no_profile_id_on(span, evidence), evidence)
         return span
 
     def evidence(self, traced: Traced) -> Evidence:
@@ -222,8 +222,8 @@ class Linker:
             elif waited >= over_at:
                 break
         if evidence.trace is None:
-            raise TraceNotFoundError(explaining.no_trace(evidence, self), evidence)
-        raise NoProfileIdError(explaining.no_profile_id(evidence, count), evidence)
+            raise TraceNotFoundError(explanations.no_trace(evidence, self), evidence)
+        raise NoProfileIdError(explanations.no_profile_id(evidence, count), evidence)
 
     def samples(self, span: Span, evidence: Evidence | None = None) -> LinkedSpan:
         """Wait for the samples of a span that carries a profile ID, and until all of them have arrived.
@@ -241,7 +241,7 @@ class Linker:
         evidence = evidence or Evidence(span.trace_id)
         flamegraph, waited_s = self._await_all(lambda: self.flamegraph(span, evidence), span.end_ns, one_process=True)
         if flamegraph.is_empty:
-            raise NoSamplesError(explaining.no_samples(span, evidence, self), evidence)
+            raise NoSamplesError(explanations.no_samples(span, evidence, self), evidence)
         return LinkedSpan(span, flamegraph, waited_s)
 
     def _await_all(
@@ -339,7 +339,7 @@ class Linker:
             longest = max(spans, key=lambda span: span.duration_ns)
             evidence = Evidence(longest.trace_id, self.tempo.trace(longest.trace_id))
             self.flamegraph(longest, evidence)
-            reason = explaining.no_samples(longest, evidence, self)
+            reason = explanations.no_samples(longest, evidence, self)
             raise NoSamplesError(f"none of {len(spans)} spans has samples; of the longest: {reason}", evidence)
         return found
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from spanprofiles.clients import ClientError, FoundTrace, RequestRefusedError, TempoClient
 from spanprofiles.linking.errors import TraceNotFoundError
-from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import Span, Trace
+from spanprofiles.waiting import Waiting
 
 # Tempo refuses to search a longer time, s.
 _LONGEST_S = 168 * 3600

@@ -13,9 +13,9 @@ import requests
 
 from spanprofiles.clients.http import LOOPBACK_HOSTS
 from spanprofiles.linking.errors import NotTracedError
-from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import IdentifierError, TraceContext, new_span_id
 from spanprofiles.model.addresses import without_login
+from spanprofiles.waiting import Waiting
 
 _TRACEPARENT = "traceparent"
 _SERVER_ERROR = 500

@@ -118,7 +118,7 @@ class SpanProfiles:
             NotWaitingError: it computed, or nothing shows that it did not; the message says which.
             LinkError: a hop before the samples is missing.
         """
-        from spanprofiles.pytest_plugin.waited import waited
+        from spanprofiles.pytest_plugin.waiting_span import waited
 
         __tracebackhide__ = True
         if not 0 <= at_most < 1:

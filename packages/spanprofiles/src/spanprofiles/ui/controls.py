@@ -12,7 +12,7 @@ from urllib.parse import quote
 import requests
 
 from spanprofiles.clients import ClientError, HttpClient
-from spanprofiles.clients.reading import count, fields, items
+from spanprofiles.clients.json_values import count, fields, items
 from spanprofiles.model import Credentials
 from spanprofiles.ui.links import Load
 

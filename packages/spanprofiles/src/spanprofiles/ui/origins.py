@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
-from spanprofiles.clients.reading import at, fields, items
+from spanprofiles.clients.json_values import at, fields, items
 from spanprofiles.report.svg import Origin
 
 _METHOD = "/querier.v1.QuerierService/SelectMergeProfile"

@@ -14,10 +14,10 @@ from spanprofiles.linking.grafana.datasource import (
     DataSources,
 )
 from spanprofiles.linking.grafana.explore import profile_url, trace_url
+from spanprofiles.linking.grafana.linker import Answer, GrafanaLinker, NoButtonError, send, settled
 from spanprofiles.linking.grafana.outcome import Doubt, GrafanaLink, LinkWarning, NoButton, SpanProfileQuery
 from spanprofiles.linking.grafana.provisioning import read_data_sources
-from spanprofiles.linking.grafana.resolving import resolve, resolve_trace
-from spanprofiles.linking.grafana.sending import Answer, GrafanaLinker, NoButtonError, send, settled
+from spanprofiles.linking.grafana.resolution import resolve, resolve_trace
 from spanprofiles.linking.grafana.settings import SettingsError, Tag, TraceToProfiles
 
 __all__ = [

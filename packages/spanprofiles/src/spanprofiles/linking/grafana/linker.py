@@ -6,16 +6,16 @@ import json
 from dataclasses import dataclass, field, replace
 
 from spanprofiles.clients import ClientError, PyroscopeClient, RequestRefusedError, flamebearer
-from spanprofiles.clients.reading import fields
+from spanprofiles.clients.json_values import fields
 from spanprofiles.linking.errors import LinkError, NoSamplesError
 from spanprofiles.linking.grafana.datasource import DataSource, DataSources
 from spanprofiles.linking.grafana.outcome import Doubt, GrafanaLink, SpanProfileQuery
-from spanprofiles.linking.grafana.resolving import resolve, resolve_trace
+from spanprofiles.linking.grafana.resolution import resolve, resolve_trace
 from spanprofiles.linking.linker import Linker
 from spanprofiles.linking.span_samples import types_of
-from spanprofiles.linking.waiting import Waiting
 from spanprofiles.model import FlameGraph, Span, Trace
 from spanprofiles.model.profile_types import others, setting, stand_ins
+from spanprofiles.waiting import Waiting
 
 # The call that Grafana's Pyroscope data source makes for a query with a span selector.
 _METHOD = "/querier.v1.QuerierService/SelectMergeSpanProfile"

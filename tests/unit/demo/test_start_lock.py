@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.demo import one_at_a_time, starting
+from spanprofiles.demo import one_at_a_time, start_lock
 
 
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(starting, "LONGEST_S", 0.05)
+    monkeypatch.setattr(start_lock, "LONGEST_S", 0.05)
     return tmp_path / f"spanprofiles-demo-{os.getuid()}.lock"
 
 

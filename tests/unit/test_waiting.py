@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from spanprofiles.linking import Waiting, waiting
+from spanprofiles import waiting
+from spanprofiles.waiting import Waiting
 
 
 class Clock:

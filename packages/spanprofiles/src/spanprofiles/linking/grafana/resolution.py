@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spanprofiles.linking.grafana import doubting, selecting
+from spanprofiles.linking.grafana import selectors
 from spanprofiles.linking.grafana.datasource import PYROSCOPE_TYPE, TEMPO_TYPE, DataSource, DataSources
 from spanprofiles.linking.grafana.outcome import GrafanaLink, NoButton, SpanProfileQuery
 from spanprofiles.linking.grafana.settings import DEFAULT_DATASOURCE, TraceToProfiles
 from spanprofiles.linking.grafana.variables import BUILT_IN, Scope, Use, attribute_text, replace, scope_of, uses
+from spanprofiles.linking.grafana.warnings import notes_of, warnings_of
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Span, Trace
 from spanprofiles.model.margins import BUTTON_MARGIN_MS, EMBEDDED_MARGIN_MS
 
@@ -42,10 +43,10 @@ def resolve(source: DataSource, sources: DataSources, span: Span, trace: Trace) 
         settings, target = _settings(source, sources, span)
         profile_id = _profile_id(span)
     except _NoButtonFound as missing:
-        notes = () if missing.reason is NoButton.NO_PROFILE_ID else tuple(doubting.of_notes(source))
+        notes = () if missing.reason is NoButton.NO_PROFILE_ID else tuple(notes_of(source))
         return GrafanaLink(span, source, no_button=missing.reason, explanation=missing.explanation, warnings=notes)
-    compared = selecting.labels(span, settings.compared_tags)
-    scope = scope_of(span, trace, selecting.joined(compared))
+    compared = selectors.labels(span, settings.compared_tags)
+    scope = scope_of(span, trace, selectors.joined(compared))
     selector = settings.query if settings.custom_query and settings.query else _TAGS_ONLY
     embedded = _query(target, span, EMBEDDED_MARGIN_MS, replace(selector, scope), profile_id, settings.profile_type)
     hidden_by = _hidden_by(settings, target, selector, scope)
@@ -61,7 +62,7 @@ def resolve(source: DataSource, sources: DataSources, span: Span, trace: Trace) 
         replace(settings.profile_type, scope),
     )
     found = uses(selector, scope) if selector is not _TAGS_ONLY else []
-    warnings = tuple(doubting.doubts(source, target, query, compared, found))
+    warnings = tuple(warnings_of(source, target, query, compared, found))
     return GrafanaLink(span, source, query, embedded, warnings=warnings)
 
 
@@ -99,7 +100,7 @@ def _settings(source: DataSource, sources: DataSources, span: Span) -> tuple[Tra
             f"jsonData.tracesToProfiles.datasourceUid of the data source {source.uid!r} is {wanted!r}, and no data"
             f" source {_has(wanted)}: set it to that of a Pyroscope data source (there are: {usable})",
         )
-    failing = selecting.fails_at(span, settings)
+    failing = selectors.fails_at(span, settings)
     if failing is not None:
         raise _NoButtonFound(
             NoButton.TRACE_VIEW_FAILS,

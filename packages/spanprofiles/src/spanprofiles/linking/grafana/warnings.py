@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from spanprofiles.linking.grafana import selecting
+from spanprofiles.linking.grafana import selectors
 from spanprofiles.linking.grafana.datasource import DataSource
 from spanprofiles.linking.grafana.outcome import Doubt, LinkWarning, SpanProfileQuery
-from spanprofiles.linking.grafana.selecting import Label
+from spanprofiles.linking.grafana.selectors import Label
 from spanprofiles.linking.grafana.settings import DEFAULT_DATASOURCE, TraceToProfiles
 from spanprofiles.linking.grafana.variables import BUILT_IN, Use
 from spanprofiles.model import CPU
@@ -19,10 +19,10 @@ _EMPTY_COMPARISON = re.compile(r'([^\s,{}=!~]+)\s*=~?\s*""')
 _LONGEST_MS = 24 * 3600 * 1000
 
 
-def doubts(
+def warnings_of(
     source: DataSource, target: DataSource, query: SpanProfileQuery, compared: Sequence[Label], used: Sequence[Use]
 ) -> Iterator[LinkWarning]:
-    """Yield the doubts.
+    """Yield what is doubtful about a link.
 
     Args:
         source: the Tempo data source; it has settings for Trace to profiles.
@@ -33,7 +33,7 @@ def doubts(
     """
     settings = source.traces_to_profiles or TraceToProfiles()
     custom = settings.query if settings.custom_query else ""
-    yield from of_notes(source)
+    yield from notes_of(source)
     yield from _of_settings(settings, target)
     yield from _of_profile(query)
     yield from _of_variables(used)
@@ -46,7 +46,7 @@ def doubts(
     yield from _of_selector(query.label_selector, sent, used)
 
 
-def of_notes(source: DataSource) -> Iterator[LinkWarning]:
+def notes_of(source: DataSource) -> Iterator[LinkWarning]:
     """Yield what was noticed while the data source's settings were read."""
     return (LinkWarning(Doubt.SETTINGS, note) for note in source.notes)
 
@@ -128,7 +128,7 @@ def _of_variables(used: Sequence[Use]) -> Iterator[LinkWarning]:
                 f"{one.text} is sent as {one.value!r}: name one of its parts, such as ${{__span.name}} or"
                 ' ${__span.tags["service.name"]}',
             )
-        if one.value is not None and one.name != "__tags" and selecting.needs_escape(one.value):
+        if one.value is not None and one.name != "__tags" and selectors.needs_escape(one.value):
             yield _unescaped(one.text, one.value)
 
 
@@ -149,7 +149,7 @@ def _of_tags(settings: TraceToProfiles, compared: Sequence[Label]) -> Iterator[L
             " is found; set tags, for instance service.name -> service_name only",
         )
     for one in compared:
-        if selecting.needs_escape(one.value):
+        if selectors.needs_escape(one.value):
             yield _unescaped(one.key, one.value)
     values: dict[str, str] = {}
     for one in compared:
@@ -163,9 +163,9 @@ def _of_tags(settings: TraceToProfiles, compared: Sequence[Label]) -> Iterator[L
 
 def _of_selector(selector: str, compared: Sequence[Label], used: Sequence[Use]) -> Iterator[LinkWarning]:
     values = [one.value for one in compared] + [one.value for one in used if one.value and one.name != "__tags"]
-    if any(selecting.needs_escape(value) for value in values):
+    if any(selectors.needs_escape(value) for value in values):
         return  # its parts cannot be told apart
-    for name in selecting.unusable_names(selector):
+    for name in selectors.unusable_names(selector):
         yield LinkWarning(
             Doubt.DOTTED_LABEL,
             f"the label {name} is not quoted, and Pyroscope refuses the selector with 400: map the attribute to the"
