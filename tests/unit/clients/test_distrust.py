@@ -23,6 +23,7 @@ from spanprofiles.clients import (
     TempoClient,
     UnexpectedAnswerError,
     answers,
+    json_values,
 )
 from spanprofiles.clients.refusals import samples
 from spanprofiles.model import Credentials
