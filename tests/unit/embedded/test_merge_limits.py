@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.deadline import NO_DEADLINE
 from spanprofiles.embedded.patterns import PROGRAM_BYTES
-from spanprofiles.embedded.pyroscope import limits, merging, timeseries
+from spanprofiles.embedded.pyroscope import limits, merged_profile, timeseries
 from spanprofiles.embedded.pyroscope.flamegraph import Node, build, everything_below, flamegraph
 from spanprofiles.embedded.pyroscope.queries import StackNames
 from spanprofiles.embedded.pyroscope.selector import CACHE_BYTES, _parsed, parse_selector
@@ -200,7 +200,7 @@ def test_a_merged_pprof_has_so_many_frames_and_one_sample_for_the_rest(
 ) -> None:
     deep = raw.profile(*(raw.sample([1] * depth, [depth]) for depth in range(1, 101)), F)
     assert pushed(applications, deep) == (200, "")
-    monkeypatch.setattr(merging, "MERGED_FRAMES_LIMIT", 300)
+    monkeypatch.setattr(merged_profile, "MERGED_FRAMES_LIMIT", 300)
     profile = applications.call("SelectMergeProfile", question("SelectMergeProfile"))
     names = {one["id"]: profile["stringTable"][int(one["name"])] for one in profile["function"]}
     assert sum(int(one["value"][0]) for one in profile["sample"]) == sum(range(1, 101))

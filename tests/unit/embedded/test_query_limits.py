@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.patterns import LENGTH_LIMIT, TEXT_LIMIT, PatternError, compile_pattern
 from spanprofiles.embedded.traceql.limits import (
     CONDITIONS_LIMIT,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanprofiles.embedded.pyroscope.selector import SelectorError, parse_selector
-from spanprofiles.embedded.quoting import QuotingError, quote, unquote
+from spanprofiles.embedded.string_literals import StringLiteralError, quote, unquote
 
 LABELS = {"__name__": "process_cpu", "service_name": "shop", "region": "eu", "host.name": "h1"}
 
@@ -88,5 +88,5 @@ def test_whatever_is_typed_is_a_selector_or_refused_with_a_message(text: str) ->
 
 @pytest.mark.parametrize("quoted", [r'"\x"', r'"\ud800"', r'"\U00110000"', r'"\z"'])
 def test_an_escape_that_means_nothing_is_refused(quoted: str) -> None:
-    with pytest.raises(QuotingError):
+    with pytest.raises(StringLiteralError):
         unquote(quoted)

@@ -13,7 +13,7 @@ import pytest
 from spanprofiles.embedded.errors import DataDirectoryError, NewerFileError
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import FILE_NAME, Database
-from spanprofiles.embedded.store.interning import Interner
+from spanprofiles.embedded.store.interner import Interner
 from spanprofiles.embedded.store.schema import MIGRATIONS
 
 KEY = ("key", 0, 0)

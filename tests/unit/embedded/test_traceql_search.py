@@ -12,9 +12,9 @@ from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.search import Records
 from spanprofiles.embedded.tempo import search as searching
 from spanprofiles.embedded.tempo.parameters import Search, Window
-from spanprofiles.embedded.traceql import planning
+from spanprofiles.embedded.traceql import plan
 from spanprofiles.embedded.traceql.errors import EvaluationError
-from spanprofiles.embedded.traceql.planning import ALL
+from spanprofiles.embedded.traceql.plan import ALL
 from tests.unit.embedded.conftest import Applications, SpanFactory, attributes
 
 SEARCH = Search("", {}, 0, 0, 100, 100, Window())
@@ -285,6 +285,6 @@ def test_the_index_never_hides_what_reading_every_trace_would_find(
             return
     with monkeypatch.context() as patched:
         # What is few decides between looking candidates up, checking each of them, and leaving the index aside.
-        patched.setattr(planning, "FEW_TRACES", few_traces)
-        patched.setattr(planning, "FEW_VALUES", few_values)
+        patched.setattr(plan, "FEW_TRACES", few_traces)
+        patched.setattr(plan, "FEW_VALUES", few_values)
         assert searching._evaluated(connection, Records(), SEARCH, pipeline, JsonWriter(NO_DEADLINE)) == by_reading

@@ -6,7 +6,7 @@ from typing import Any
 
 import re2
 
-from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.cache import ByteCache
 
 LENGTH_LIMIT = 4_096
 """How many characters a pattern may have."""

@@ -18,7 +18,7 @@ from spanprofiles.embedded.pyroscope.flamegraph import difference, flamegraph, t
 from spanprofiles.embedded.pyroscope.ingest import Ingester
 from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
 from spanprofiles.embedded.pyroscope.limits import QUERY_BYTES_LIMIT
-from spanprofiles.embedded.pyroscope.merging import merged_profile
+from spanprofiles.embedded.pyroscope.merged_profile import merged_profile
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
 from spanprofiles.embedded.pyroscope.queries import Samples, Selection, node_limit
 from spanprofiles.embedded.pyroscope.render import Render

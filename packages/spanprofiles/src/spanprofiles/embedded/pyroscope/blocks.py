@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.pyroscope.totals import StackTotals
 from spanprofiles.embedded.store.connection import StoreConnection
 

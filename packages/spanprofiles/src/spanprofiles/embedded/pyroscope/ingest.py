@@ -22,8 +22,8 @@ from spanprofiles.embedded.pyroscope.appname import AppName, parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError
 from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, checked_labels
 from spanprofiles.embedded.pyroscope.limits import CONFIGURATION_BYTES_LIMIT
-from spanprofiles.embedded.pyroscope.mending import mend
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
+from spanprofiles.embedded.pyroscope.repairs import mend
 from spanprofiles.embedded.refusals import Reason, Refusals, Way
 from spanprofiles.embedded.web import json_answer, ticket_of
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.pyroscope.blocks import Blocks
 from spanprofiles.embedded.pyroscope.connect import ConnectError

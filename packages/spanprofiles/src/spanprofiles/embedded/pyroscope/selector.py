@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.patterns import PROGRAM_BYTES, Pattern, PatternError, compile_pattern
 from spanprofiles.embedded.pyroscope.limits import MATCHERS_LIMIT, SELECTOR_LENGTH_LIMIT
-from spanprofiles.embedded.quoting import QuotingError, unquote
+from spanprofiles.embedded.string_literals import StringLiteralError, unquote
 
 CACHE_BYTES, BYTES_A_CHARACTER = 4 * 1024 * 1024, 64
 """How much memory parsed selectors may take, and about how much each character of one takes, at most."""
@@ -79,7 +79,7 @@ def _matcher(text: str, tree: Any) -> Matcher:  # a lark tree
         name = unquote(token) if label.data == "quoted" else str(token)
         plain = unquote(value)
         pattern = compile_pattern(plain) if operator in {"=~", "!~"} else None
-    except QuotingError as error:
+    except StringLiteralError as error:
         raise SelectorError(f"{place}: parse error: {error}") from error
     except PatternError as error:
         raise SelectorError(f"{place}: parse error: error parsing regexp: {error}") from error

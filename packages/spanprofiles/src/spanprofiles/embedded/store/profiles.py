@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.interning import Interner
+from spanprofiles.embedded.store.interner import Interner
 
 LARGEST_INTEGER = 2**63 - 1
 

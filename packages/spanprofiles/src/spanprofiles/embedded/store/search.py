@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.traceql.planning import Compiler, Plan
+from spanprofiles.embedded.traceql.plan import Compiler, Plan
 from spanprofiles.embedded.traceql.records import ResourceRecord, ScopeRecord, SpanRecord, TraceRecord
 
 Record = TypeVar("Record", ResourceRecord, ScopeRecord)

@@ -22,7 +22,7 @@ from spanprofiles.embedded.store.attributes import (
     indexed,
 )
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.interning import CACHE_BYTES, Interner
+from spanprofiles.embedded.store.interner import CACHE_BYTES, Interner
 
 LARGEST_INTEGER = 2**63 - 1
 TRACE_BYTES = 32 * 1024 * 1024

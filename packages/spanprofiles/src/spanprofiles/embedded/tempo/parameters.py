@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spanprofiles.embedded.traceql.building import DURATION_PART, NANOSECONDS
+from spanprofiles.embedded.traceql.builder import DURATION_PART, NANOSECONDS
 from spanprofiles.embedded.web import AnswerError, text
 
 LARGEST_32 = 2**32 - 1

@@ -8,17 +8,17 @@ from typing import Any
 
 from spanprofiles.embedded.answers import JsonWriter, Written
 from spanprofiles.embedded.deadline import Deadline
-from spanprofiles.embedded.quoting import quote
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.search import Records
+from spanprofiles.embedded.string_literals import quote
 from spanprofiles.embedded.tempo.parameters import Search, refusal
 from spanprofiles.embedded.traceql.conditions import ALWAYS_GIVEN, conditions_of
 from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
 from spanprofiles.embedded.traceql.evaluation import Spanset, stage_of
-from spanprofiles.embedded.traceql.fetching import Fetcher, SpanView
+from spanprofiles.embedded.traceql.fetcher import Fetcher, SpanView
 from spanprofiles.embedded.traceql.limits import TOO_DEEP
 from spanprofiles.embedded.traceql.parser import parse
-from spanprofiles.embedded.traceql.planning import plan_of
+from spanprofiles.embedded.traceql.plan import plan_of
 from spanprofiles.embedded.traceql.records import TraceRecord, long_hex, short_hex
 from spanprofiles.embedded.traceql.syntax import Attribute, Pipeline
 from spanprofiles.embedded.traceql.values import NIL, Static, json_value

@@ -16,9 +16,9 @@ from spanprofiles.embedded.traceql import syntax, values
 from spanprofiles.embedded.traceql.conditions import Condition, conditions_of
 from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
 from spanprofiles.embedded.traceql.evaluation import Spanset, field_of, stage_of
-from spanprofiles.embedded.traceql.fetching import RESOURCE_COLUMNS, SPAN_COLUMNS, Fetcher, SpanView
+from spanprofiles.embedded.traceql.fetcher import RESOURCE_COLUMNS, SPAN_COLUMNS, Fetcher, SpanView
 from spanprofiles.embedded.traceql.parser import parse, parse_attribute
-from spanprofiles.embedded.traceql.planning import SCOPES, plan_of
+from spanprofiles.embedded.traceql.plan import SCOPES, plan_of
 from spanprofiles.embedded.traceql.records import SERVICE_NAME, TraceRecord
 from spanprofiles.embedded.traceql.syntax import Attribute, Pipeline
 from spanprofiles.embedded.traceql.values import KIND, KIND_NAMES, NIL, STATUS, STATUS_NAMES, STRING, TYPE_NAMES, Static

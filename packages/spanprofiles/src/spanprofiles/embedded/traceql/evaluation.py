@@ -9,7 +9,7 @@ from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.traceql import operators, syntax, values
 from spanprofiles.embedded.traceql.arithmetic import ORDER, binary_value, unary_value, wrapped
 from spanprofiles.embedded.traceql.errors import EvaluationError
-from spanprofiles.embedded.traceql.fetching import Found, SpanView
+from spanprofiles.embedded.traceql.fetcher import Found, SpanView
 from spanprofiles.embedded.traceql.relations import related
 from spanprofiles.embedded.traceql.syntax import (
     Aggregate,

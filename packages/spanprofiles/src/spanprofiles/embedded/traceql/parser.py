@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spanprofiles.embedded.caching import ByteCache
+from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.deadline import NO_DEADLINE, PIECE, Deadline
-from spanprofiles.embedded.traceql.building import Builder
+from spanprofiles.embedded.traceql.builder import Builder
 from spanprofiles.embedded.traceql.errors import TraceQLError, parse_error
 from spanprofiles.embedded.traceql.limits import LENGTH_LIMIT, NESTING_LIMIT, TOKENS_LIMIT, TOO_DEEP, check_size
-from spanprofiles.embedded.traceql.rewriting import rewrite_stage
+from spanprofiles.embedded.traceql.rewrites import rewrite_stage
 from spanprofiles.embedded.traceql.syntax import Attribute, Filter, Pipeline
 from spanprofiles.embedded.traceql.validation import check_stage
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from spanprofiles.embedded.deadline import PIECE, Deadline
 from spanprofiles.embedded.traceql import operators
-from spanprofiles.embedded.traceql.fetching import SpanView
+from spanprofiles.embedded.traceql.fetcher import SpanView
 
 Views = Sequence[SpanView]
 

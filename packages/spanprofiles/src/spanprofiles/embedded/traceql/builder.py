@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, TypeAlias
 
-from spanprofiles.embedded.quoting import QuotingError, unquote
+from spanprofiles.embedded.string_literals import StringLiteralError, unquote
 from spanprofiles.embedded.traceql import operators, syntax, values
+from spanprofiles.embedded.traceql.constants import binary_field, unary_field
 from spanprofiles.embedded.traceql.errors import TraceQLError, parse_error
-from spanprofiles.embedded.traceql.folding import binary_field, unary_field
 from spanprofiles.embedded.traceql.precedence import Binder, Mark, Place
 from spanprofiles.embedded.traceql.syntax import Attribute, Constant, Field, Pipeline, Scalar, Stage
 
@@ -203,7 +203,7 @@ class Builder:
         if kind == "string":
             try:
                 return Constant((values.STRING, unquote(text)))
-            except QuotingError as error:
+            except StringLiteralError as error:
                 raise parse_error(str(error), *_place(token)) from error
         if kind == "boolean":
             return Constant((values.BOOLEAN, text == "true"))

@@ -17,7 +17,7 @@ from spanprofiles.embedded.store import attributes as index
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.traceql import operators, syntax, values
 from spanprofiles.embedded.traceql.conditions import Condition, conditions_of
-from spanprofiles.embedded.traceql.fetching import RESOURCE_COLUMNS, SPAN_COLUMNS
+from spanprofiles.embedded.traceql.fetcher import RESOURCE_COLUMNS, SPAN_COLUMNS
 from spanprofiles.embedded.traceql.predicates import test_of
 from spanprofiles.embedded.traceql.syntax import (
     Attribute,

@@ -20,7 +20,7 @@ ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3
 LARGEST_CHARACTER = 0x10FFFF
 
 
-class QuotingError(Exception):
+class StringLiteralError(Exception):
     """A quoted string has an escape that means nothing."""
 
 
@@ -33,9 +33,9 @@ def _unescape(match: re.Match[str]) -> str:
     elif len(body) > 1:
         number = int(body[1:], 16)
     else:
-        raise QuotingError(f"unknown escape sequence \\{body}")
+        raise StringLiteralError(f"unknown escape sequence \\{body}")
     if number > LARGEST_CHARACTER or 0xD800 <= number < 0xE000:
-        raise QuotingError(f"escape sequence \\{body} is no character")
+        raise StringLiteralError(f"escape sequence \\{body} is no character")
     return chr(number)
 
 
@@ -43,7 +43,7 @@ def unquote(quoted: str) -> str:
     """The text of a string in double, single or back quotes; the last are taken as they are.
 
     Raises:
-        QuotingError: an escape means nothing.
+        StringLiteralError: an escape means nothing.
     """
     inner = quoted[1:-1]
     return inner if quoted[0] == "`" or "\\" not in inner else ESCAPE.sub(_unescape, inner)
