@@ -18,18 +18,19 @@ FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo up down test lint types imports unit integration
-.PHONY: slow processor integration-slow browser grafana bench dist lock clean
+.PHONY: docs slow processor integration-slow browser grafana bench dist lock clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
-	@echo "make test     lint, types, import rules, unit tests, integration tests, side by side"
+	@echo "make test     lint, types, import rules, unit tests, integration tests, the documentation, side by side"
+	@echo "make docs     build the documentation as a site, in site/; a broken link fails it"
 	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
-	@echo "make bench    seconds from nothing to the first flame graph; docs/figures.md has the other figures' commands"
+	@echo "make bench    seconds from nothing to the first flame graph; docs/reference/figures.md has the other figures' commands"
 	@echo "make dist     build wheels and source distributions of both packages into dist/"
 	@echo "make install  make .venv from the two locks (the others do it first)"
-	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
+	@echo "make lint, types, imports, unit, integration, docs: the parts of make test; integration takes BACKEND=native"
 	@echo "make processor, integration-slow, browser: the parts of make slow"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
 
@@ -56,7 +57,7 @@ up down:
 
 # The tests that wait for uploads leave the processors to those that compute.
 test: install
-	+@$(PARTS) --jobs=3 integration unit types lint imports || $(FAILED)
+	+@$(PARTS) --jobs=3 integration unit types docs lint imports || $(FAILED)
 
 lint: install
 	$(BIN)/ruff check .
@@ -73,6 +74,9 @@ unit: install
 
 integration: install
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow" tests/integration --span-profiles-backend=$(BACKEND)
+
+docs: install
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
 
 # What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser. One after
 # the other: each of them keeps the processors busy.
@@ -107,4 +111,4 @@ lock:
 	uv pip compile $(LOCKED) --group installer --output-file requirements-pip.lock
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -52,7 +52,8 @@ def test_rides_have_samples_of_their_own_route(rides: list[Ride], flamegraphs: l
 
     others = [(path, views) for path, views in found if not views <= {VIEWS[path]}]
 
-    # one may have a sample of its neighbour's: the agent reads a stack a moment before the labels (docs/figures.md)
+    # one may have a sample of its neighbour's: the agent reads a stack a moment before the labels
+    # (docs/reference/figures.md)
     assert len(others) <= len(rides) / 12, others
     assert {view for _, views in found for view in views} == set(VIEWS.values())
 

@@ -1,4 +1,4 @@
-"""docs/pytest.md tells the truth: its files are a project, which runs, and its tables name what is there."""
+"""docs/reference/pytest.md tells the truth: its files are a project, which runs, and its tables name what is there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spanprofiles.pytest_plugin import AppStarter, JobRunner
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "pytest.md").read_text(encoding="utf-8")
 SUPPORT = Path(__file__).parent / "documented"
 FILES = dict(re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 

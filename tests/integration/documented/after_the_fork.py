@@ -1,4 +1,4 @@
-"""The agent after the fork. Run as test_after_the_fork.py, in a project of its own with the files of docs/pytest.md."""
+"""The agent after the fork. Run as test_after_the_fork.py, beside the files of docs/reference/pytest.md."""
 
 import re
 import sys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).parents[3] / "docs" / "embedded-differences.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "embedded-differences.md"
 MOST = 5
 ROW = re.compile(r"^\| `(?P<title>[^`]+)` \| (?P<reason>.+?) \|$", re.MULTILINE)
 

@@ -1,6 +1,6 @@
 """Random queries over the recorded data: TraceQL that makes sense, or nearly, and label selectors.
 
-Left out is what Tempo 3.0.3 itself answers by chance or not at all (docs/embedded-differences.md): `= nil` on
+Left out is what Tempo 3.0.3 itself answers by chance or not at all (docs/reference/embedded-differences.md): `= nil` on
 attributes without a text column of their own, arithmetic on lists, and `span:childCount`.
 """
 

@@ -5,7 +5,7 @@
     tracer_provider.add_span_processor(SpanProfileProcessor())
 
 It takes the place of `pyroscope.otel.PyroscopeSpanProcessor`: same span attribute, same labels on the samples.
-`docs/processor.md` says what it gets right that the other does not, and where its limits are.
+`docs/reference/processor.md` says what it gets right that the other does not, and where its limits are.
 
 This package stands on `opentelemetry-sdk` and `pyroscope-io` alone, and imports itself by relative imports only: the
 folder can be copied into an app under any name.

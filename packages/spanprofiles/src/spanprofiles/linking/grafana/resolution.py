@@ -1,7 +1,7 @@
 """Grafana's rules for the link from a span to its profile, in Python: no I/O, no Grafana needed.
 
 The rules are those of Grafana 13.1, read from its code: the data link of the Tempo data source, the link of the trace
-view, the flame graph in the span's details. ``docs/grafana-link.md`` has them in prose.
+view, the flame graph in the span's details. ``docs/reference/grafana-link.md`` has them in prose.
 """
 
 from __future__ import annotations
