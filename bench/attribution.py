@@ -115,9 +115,9 @@ def judge(linker: Linker, sent: list[Sent]) -> tuple[Verdict, list[Span]]:
         ClientError: a server failed.
     """
     verdict, spans = Verdict(), []
-    for number, one in enumerate(sent, 1):
-        count = 2 if one.region == "ap-south" else 1
-        trace = linker.trace(one.context, lambda seen, count=count: len(seen.linkable) >= count)  # type: ignore[misc] # count is bound on purpose
+    for number, request in enumerate(sent, 1):
+        count = 2 if request.region == "ap-south" else 1
+        trace = linker.trace(request.context, lambda seen, count=count: len(seen.linkable) >= count)  # type: ignore[misc] # count is bound on purpose
         for span in trace.linkable:
             verdict.add(str(span.attributes.get("http.route")), linker.flamegraph(span))
             spans.append(span)
@@ -146,7 +146,7 @@ def measure(options: Options, at_once: int, upload_interval_s: int) -> None:
         linker = Linker.of(endpoints, waiting=WAITING, upload_interval_s=upload_interval_s)
         tell(f"sending {options.requests} requests to all routes, {at_once} at once")
         sent = send_all(targets(regions, options.requests), at_once)
-        answered = [one for one in sent if one.status == 200]
+        answered = [request for request in sent if request.status == 200]
         await_uploads(linker, list(regions.values()))
         verdict, spans = judge(linker, answered)
         samples = sum(verdict.samples.values())

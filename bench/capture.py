@@ -31,7 +31,7 @@ def vehicles_a_millisecond(region: RunningRegion) -> float:
     trials = [send(region, f"/search/{_TRIAL_VEHICLES}") for _ in range(_TRIALS)]
     if refused(trials):
         raise BenchError("the region refuses to search, so the length of its spans cannot be set")
-    return _TRIAL_VEHICLES / (statistics.median(one.cpu_ns for one in trials) / 1e6)
+    return _TRIAL_VEHICLES / (statistics.median(request.cpu_ns for request in trials) / 1e6)
 
 
 def measure(options: Options) -> None:
@@ -53,16 +53,18 @@ def measure(options: Options) -> None:
         if refused(sent):
             raise BenchError(f"{len(refused(sent))} of {len(sent)} requests were not answered with 200")
         await_uploads(linker, [region])
-        captured = [not follow(linker, one)[1].is_empty for one in sent]
+        captured = [not follow(linker, request)[1].is_empty for request in sent]
     for length in LENGTHS_MS:
-        those = [(one, seen) for one, seen, wanted in zip(sent, captured, lengths, strict=True) if wanted == length]
+        those = [
+            (request, seen) for request, seen, wanted in zip(sent, captured, lengths, strict=True) if wanted == length
+        ]
         seen = sum(seen for _, seen in those)
         by_cpu, by_wall = (
             statistics.mean(1 - math.exp(-length_ns / SAMPLE_NS) for length_ns in lengths_ns)
-            for lengths_ns in ([one.cpu_ns for one, _ in those], [one.wall_ns for one, _ in those])
+            for lengths_ns in ([request.cpu_ns for request, _ in those], [request.wall_ns for request, _ in those])
         )
         low, high = share_interval(seen, len(those))
-        real_ms = statistics.median(one.cpu_ns for one, _ in those) / 1e6
+        real_ms = statistics.median(request.cpu_ns for request, _ in those) / 1e6
         tell(
             f"capture, {length} ms: {seen / len(those):.1%} of spans have a sample (95 % {low:.1%} to {high:.1%}),"
             f" {by_wall:.1%} predicted by the wall clock and {by_cpu:.1%} by the CPU clock;"

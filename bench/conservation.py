@@ -37,34 +37,34 @@ def profiled_ns(linker: Linker, region: RunningRegion, sent: Sequence[Sent]) -> 
         LinkError: one left no span with a profile ID.
         ClientError: a server failed.
     """
-    for one in sent:
-        if one.status != 200:
-            raise BenchError(f"{one.path} was answered with {one.status}")
+    for ride in sent:
+        if ride.status != 200:
+            raise BenchError(f"{ride.path} was answered with {ride.status}")
     await_uploads(linker, [region])
-    return [follow(linker, one)[1].total for one in sent]
+    return [follow(linker, ride)[1].total for ride in sent]
 
 
 def conservation(linker: Linker, region: RunningRegion, count: int, at_once: int) -> None:
     """Send rides and print their CPU in span profiles by that of their threads' clocks."""
     sent = send_all([(region, ROUTES[number % len(ROUTES)]) for number in range(count)], at_once)
     profiled = profiled_ns(linker, region, sent)
-    ratio, low, high = ratio_interval([(ns, one.cpu_ns) for ns, one in zip(profiled, sent, strict=True)])
-    clocks, walls = sum(one.cpu_ns for one in sent), sum(one.wall_ns for one in sent)
+    ratio, low, high = ratio_interval([(ns, ride.cpu_ns) for ns, ride in zip(profiled, sent, strict=True)])
+    clocks, walls = sum(ride.cpu_ns for ride in sent), sum(ride.wall_ns for ride in sent)
     tell(
         f"conservation, {at_once} at once: {sum(profiled) / 1e9:.2f} s in span profiles for {clocks / 1e9:.2f} s by the"
         f" threads' clocks: {ratio - 1:+.1%} (95 % {low - 1:+.1%} to {high - 1:+.1%}), {count} rides;"
         f" goal within {CONSERVED_WITHIN:.0%}"
     )
     if at_once == 1:
-        whole, low, high = ratio_interval([(ns, one.wall_ns) for ns, one in zip(profiled, sent, strict=True)])
+        whole, low, high = ratio_interval([(ns, ride.wall_ns) for ns, ride in zip(profiled, sent, strict=True)])
         tell(
             f"  of {walls / 1e9:.2f} s on the wall clock it is {whole - 1:+.1%} ({low - 1:+.1%} to {high - 1:+.1%});"
             f" {1 - clocks / walls:.1%} of that time the rides waited for a processor"
         )
         undisturbed = [
-            (float(ns), float(one.cpu_ns))
-            for ns, one in zip(profiled, sent, strict=True)
-            if one.cpu_ns >= (1 - DISTURBED) * one.wall_ns
+            (float(ns), float(ride.cpu_ns))
+            for ns, ride in zip(profiled, sent, strict=True)
+            if ride.cpu_ns >= (1 - DISTURBED) * ride.wall_ns
         ]
         if len(undisturbed) >= 2:
             ratio, low, high = ratio_interval(undisturbed)
@@ -81,9 +81,9 @@ def proportion(linker: Linker, region: RunningRegion, count: int) -> None:
     random.Random(8).shuffle(factors)  # noqa: S311  # an order, no secret
     sent = send_all([(region, f"/search/{BASE_VEHICLES * factor}") for factor in factors], 1)
     profiles, clocks = defaultdict(list), defaultdict(list)
-    for factor, one, ns in zip(factors, sent, profiled_ns(linker, region, sent), strict=True):
+    for factor, ride, ns in zip(factors, sent, profiled_ns(linker, region, sent), strict=True):
         profiles[factor].append(ns)
-        clocks[factor].append(one.cpu_ns)
+        clocks[factor].append(ride.cpu_ns)
     base, base_clock = sum(profiles[1]), sum(clocks[1])
     if base < SAMPLE_NS:
         raise BenchError("the searches of the least work have no samples: there is nothing to compare with")

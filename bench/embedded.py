@@ -1,8 +1,8 @@
 """What the embedded pair takes in and how quickly it answers, beside the real pair where its programs are given.
 
 The load: 20,000 spans in 4,000 traces of 5; 200 profiles of 400 samples, 20 for each trace, on stacks 23 deep. With
-`--scale` the pair then takes in more, up to 1,000,000 spans and 200,000 profiled ones, and is asked the same again.
-Real servers are started where `SPAN_PROFILES_TEMPO` and `SPAN_PROFILES_PYROSCOPE` name their programs.
+``--scale`` the pair then takes in more, up to 1,000,000 spans and 200,000 profiled ones, and is asked the same again.
+Real servers are started where ``SPAN_PROFILES_TEMPO`` and ``SPAN_PROFILES_PYROSCOPE`` name their programs.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Target:
     processes: list[psutil.Process]
 
     def resident_mb(self) -> float:
-        """What all processes hold in memory."""
+        """Return what all processes hold in memory."""
         resident: int = sum(process.memory_info().rss for process in self.processes)
         return resident / 1e6
 
@@ -87,7 +87,7 @@ class Load:
 
     @staticmethod
     def span_id(trace: int, span: int = 0) -> bytes:
-        """The same of a span within its trace; 0 is the root, which is profiled."""
+        """Return the same of a span within its trace; 0 is the root, which is profiled."""
         return MARK + trace.to_bytes(2, "big") + span.to_bytes(2, "big")
 
     def _spans(self) -> bytes:
@@ -149,7 +149,7 @@ class Load:
 
     @staticmethod
     def of_group(template: bytes, group: int) -> bytes:
-        """A template with the group's number in its IDs, in binary and in hexadecimal."""
+        """Return a template with the group's number in its IDs, in binary and in hexadecimal."""
         number = (group + 1).to_bytes(4, "big")  # an ID of zeros is none
         return template.replace(MARK, number).replace(MARK.hex().encode(), number.hex().encode())
 
@@ -202,7 +202,7 @@ def seconds_to_send(url: str, path: str, bodies: Iterator[bytes], **headers: str
 
 
 def median_ms(ask: Callable[[int], Any], count: int) -> float:
-    """The median time of a question, asked with the numbers from 0."""
+    """Return the median time of a question, asked with the numbers from 0."""
     times = []
     for number in range(count):
         began = time.perf_counter()
@@ -272,7 +272,7 @@ def ask(target: Target, load: Load, groups: int, figures: dict[str, float]) -> N
 
 
 def measured(backend: Backend, stages: list[int]) -> list[dict[str, float]]:
-    """The figures of one pair, after each number of groups."""
+    """Measure one pair after each number of groups."""
     known = {child.pid for child in psutil.Process().children(recursive=True)}
     began = time.perf_counter()
     with backend as endpoints:
@@ -297,7 +297,7 @@ def measured(backend: Backend, stages: list[int]) -> list[dict[str, float]]:
 
 
 def shown(value: float | None) -> str:
-    """A figure with as many digits as say something."""
+    """Return a figure with as many digits as say something."""
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,7 +1,7 @@
-"""Seconds from the start of `spanprofiles demo` to the first verified span flame graph, in cold processes.
+"""Seconds from the start of ``spanprofiles demo`` to the first verified span flame graph, in cold processes.
 
 Everything is in it: the interpreter, both servers, three regions, the load, the first ride, the agent's upload.
-Run it with `make bench`; `--runs` sets the sample size.
+Run it with ``make bench``; ``--runs`` sets the sample size.
 """
 
 from __future__ import annotations

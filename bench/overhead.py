@@ -118,9 +118,9 @@ def measure(options: Options, upload_interval_s: int, starts: int) -> None:
     rides = rounds * RIDES_A_BLOCK * starts
     for name in FAULTS:
         cpu_ms, whole_ms, seconds = (
-            sum(one[name].cpu_ns for one in found) / 1e6,
-            sum(one[name].whole_cpu_ns for one in found) / 1e6,
-            sum(one[name].seconds for one in found),
+            sum(turn[name].cpu_ns for turn in found) / 1e6,
+            sum(turn[name].whole_cpu_ns for turn in found) / 1e6,
+            sum(turn[name].seconds for turn in found),
         )
         tell(
             f"  {name}: {cpu_ms / rides:.2f} ms of CPU a ride, {whole_ms / rides:.2f} ms with what it takes while it"
@@ -131,9 +131,9 @@ def measure(options: Options, upload_interval_s: int, starts: int) -> None:
         ("  of which the agent's", AGENT, NEITHER),
         ("  of which the processor's and the labels'", WHOLE, AGENT),
     ):
-        cpu = added([(one[more].cpu_ns, one[less].cpu_ns) for one in found])
-        whole = added([(one[more].whole_cpu_ns, one[less].whole_cpu_ns) for one in found])
-        speed = added([(one[less].seconds, one[more].seconds) for one in found])
+        cpu = added([(turn[more].cpu_ns, turn[less].cpu_ns) for turn in found])
+        whole = added([(turn[more].whole_cpu_ns, turn[less].whole_cpu_ns) for turn in found])
+        speed = added([(turn[less].seconds, turn[more].seconds) for turn in found])
         tell(f"{title}: CPU a ride {cpu}, with waiting {whole}; rides/s {speed}")
     tell(
         f"  {starts} starts, {rides} rides each; goal under {GOAL:.0%} of both;"

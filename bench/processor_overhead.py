@@ -67,7 +67,7 @@ def children(provider: TracerProvider) -> Turn:
 
 
 def on_loop(work: Callable[[], Coroutine[Any, Any, float]]) -> Turn:
-    """A turn that runs a coroutine on a loop of its variant's own: once followed, a loop stays followed."""
+    """Return a turn that runs a coroutine on a loop of its variant's own: once followed, a loop stays followed."""
     loop = asyncio.new_event_loop()
     return lambda: loop.run_until_complete(work())
 
@@ -140,7 +140,7 @@ def provider_with(make: Callable[[], SpanProcessor] | None) -> TracerProvider:
 
 
 def figures(case: Callable[[TracerProvider], Turn], turns: int) -> dict[str, list[float]]:
-    """The nanoseconds of each turn of each variant; who goes first changes from turn to turn."""
+    """Measure the nanoseconds of each turn of each variant; who goes first changes from turn to turn."""
     variants = {name: case(provider_with(make)) for name, make in VARIANTS.items()}
     found: dict[str, list[float]] = {name: [] for name in VARIANTS}
     for turn in range(-WARM_UP_TURNS, turns):
@@ -155,7 +155,7 @@ def figures(case: Callable[[TracerProvider], Turn], turns: int) -> dict[str, lis
 
 
 def interval(differences: list[float]) -> str:
-    """The median of some differences and the 95 % interval of the median, by rank."""
+    """Return the median of some differences and the 95 % interval of the median, by rank."""
     ordered = sorted(differences)
     count = len(ordered)
     reach = 0.98 * count**0.5

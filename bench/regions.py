@@ -223,4 +223,4 @@ def linker_of(endpoints: Endpoints) -> Linker:
 
 def refused(sent: Sequence[Sent], expected: int = 200) -> list[Sent]:
     """Return the requests that were not answered with the expected status."""
-    return [one for one in sent if one.status != expected]
+    return [request for request in sent if request.status != expected]

@@ -68,7 +68,7 @@ class Followed:
     @property
     def flamegraph(self) -> FlameGraph:
         """The samples of all its spans together."""
-        return sum((one.flamegraph for one in self.linked), FlameGraph())
+        return sum((span.flamegraph for span in self.linked), FlameGraph())
 
     @property
     def samples(self) -> int:
@@ -112,9 +112,9 @@ def load(urls: Iterable[str], users: int, seconds: int, environment: Mapping[str
                 raise BenchError(str(process.failure("reported nothing")))
             found = json.loads(report.read_text())["slowest"]
     rides = [
-        Slow(one["response_ms"], one["trace_id"], one["name"])
-        for one in found
-        if one["status"] == 200 and one["name"] in {"/bike", "/scooter", "/car"}
+        Slow(ride["response_ms"], ride["trace_id"], ride["name"])
+        for ride in found
+        if ride["status"] == 200 and ride["name"] in {"/bike", "/scooter", "/car"}
     ]
     if not rides:
         raise BenchError(f"none of the {len(found)} slowest requests is a ride that was answered")
@@ -188,7 +188,7 @@ def measure(options: Options, users: int, seconds: int) -> None:
         f" of {len(followed.trace.spans)} spans, {followed.answering.duration_ns / 1e9:.2f} s in its span and"
         f" {followed.flamegraph.total / 1e9:.2f} s of CPU in its flame graph ({top})"
     )
-    samples, foreign = sum(one.samples for one in found), sum(one.foreign_samples for one in found)
+    samples, foreign = sum(ride.samples for ride in found), sum(ride.foreign_samples for ride in found)
     tell(f"slowest of many: {len(found)} of the {len(chosen)} slowest rides lead to their own flame graph; goal all")
     tell(
         f"slowest of many: {foreign} of their {samples} samples run through another view ({foreign / samples:.2%});"

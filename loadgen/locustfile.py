@@ -58,7 +58,7 @@ class Rider(HttpUser):
     ) -> ResponseContextManager:
         """Send a request with a sampled trace of its own.
 
-        Use it in a `with`, which tells Locust's statistics how it went: badly, unless it is marked a success.
+        Use it in a ``with``, which tells Locust's statistics how it went: badly, unless it is marked a success.
         """
         parent = new_trace_parent()
         return self.client.get(

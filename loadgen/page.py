@@ -1,6 +1,6 @@
 """Locust's page: who may use it, and how much load it starts.
 
-By itself it answers every site (`Access-Control-Allow-Origin: *`), takes any number of riders, and takes any address
+By itself it answers every site (``Access-Control-Allow-Origin: *``), takes any number of riders, and takes any address
 for them to ride to. So this stands before it: the page answers to names of this machine, takes changes from itself and
 from programs, and starts a bounded load on the regions that it was started for.
 """
@@ -69,7 +69,7 @@ class Bounds:
 
 
 def _number(text: str) -> float:
-    """The number in a field, NaN where it is none: within no bounds."""
+    """Return the number in a field, NaN where it is none: within no bounds."""
     try:
         return float(text)
     except ValueError:
@@ -125,7 +125,7 @@ def protect(app: Flask, bounds: Bounds, hosts: Iterable[str] = ()) -> None:
 
 
 def _host_of(header: str) -> str:
-    """The host in a Host header, without its port; empty where there is none."""
+    """Return the host in a Host header, without its port; empty where there is none."""
     try:
         return (urlsplit(f"//{header}").hostname or "").rstrip(".")
     except ValueError:

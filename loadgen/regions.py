@@ -16,7 +16,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RegionUrl:
-    """The base URL of a region, and the region's name as its `/health` gives it; None where it gives none."""
+    """The base URL of a region, and the region's name as its ``/health`` gives it; None where it gives none."""
 
     url: str
     name: str | None

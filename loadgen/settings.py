@@ -2,11 +2,11 @@
 
 | variable | meaning | default |
 |---|---|---|
-| `LOADGEN_URLS` | base URLs of the regions, with commas between them | the one of `--host` |
-| `LOADGEN_SLOWEST` | how many of the slowest requests are reported (1 to 1000) | `10` |
-| `LOADGEN_REPORT` | file the slowest requests are written to as JSON, besides the table | none |
-| `LOADGEN_MOST_RIDERS` | riders at once that Locust's page may start (1 to 10000); `--users` may be more | `50` |
-| `LOADGEN_PAGE_HOSTS` | names of this machine that Locust's page answers to, besides localhost, with commas | none |
+| ``LOADGEN_URLS`` | base URLs of the regions, with commas between them | the one of ``--host`` |
+| ``LOADGEN_SLOWEST`` | how many of the slowest requests are reported (1 to 1000) | ``10`` |
+| ``LOADGEN_REPORT`` | file the slowest requests are written to as JSON, besides the table | none |
+| ``LOADGEN_MOST_RIDERS`` | riders at once that Locust's page may start (1 to 10000); ``--users`` may be more | ``50`` |
+| ``LOADGEN_PAGE_HOSTS`` | names of this machine that Locust's page answers to, besides localhost, with commas | none |
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings from `environment`, the process's own by default.
+        """Read the settings from ``environment``, the process's own by default.
 
         A variable that is set but empty counts as not set.
 

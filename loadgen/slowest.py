@@ -37,7 +37,7 @@ class SlowRequest:
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> SlowRequest:
-        """Read what `to_message` gave.
+        """Read what ``to_message`` gave.
 
         Raises:
             ValueError: It is something else.
@@ -56,7 +56,7 @@ class SlowRequest:
 
 
 class SlowestRequests:
-    """Keeps the slowest requests it is shown, at most `limit` of them."""
+    """Keeps the slowest requests it is shown, at most ``limit`` of them."""
 
     def __init__(self, limit: int) -> None:
         if limit < 1:
@@ -106,7 +106,7 @@ def format_table(requests: Sequence[SlowRequest]) -> str:
 
 
 def write_report(path: Path, requests: Sequence[SlowRequest]) -> None:
-    """Write the requests to a file as JSON, `{"slowest": [...]}`; the file is there whole or not at all.
+    """Write the requests to a file as JSON, ``{"slowest": [...]}``; the file is there whole or not at all.
 
     Raises:
         OSError: It cannot be written.

@@ -17,7 +17,7 @@ class TraceParent:
 
     @property
     def header(self) -> str:
-        """The value of the header `traceparent`; the flag says that the trace is sampled."""
+        """The value of the header ``traceparent``; the flag says that the trace is sampled."""
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 

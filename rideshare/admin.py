@@ -2,12 +2,12 @@
 
 | request | answer |
 |---|---|
-| `GET /admin/faults` | its faults: `{"region": "us-east", "faults": {"slow-search": false, ...}, "wiring": []}` |
-| `POST /admin/faults/<name>` with `{"on": true}` or `{"on": false}` | the same, after the change |
+| ``GET /admin/faults`` | its faults: ``{"region": "us-east", "faults": {"slow-search": false, ...}, "wiring": []}`` |
+| ``POST /admin/faults/<name>`` with ``{"on": true}`` or ``{"on": false}`` | the same, after the change |
 
-Each needs the header `X-Rideshare-Admin` with the token of the variable `RIDESHARE_ADMIN_TOKEN`; 403 without it. Where
-that variable is not set these routes do not exist. They leave no spans. A switch is of one process: a region has one
-worker. `wiring` lists the faults that were set at start and cannot be switched.
+Each needs the header ``X-Rideshare-Admin`` with the token of the variable ``RIDESHARE_ADMIN_TOKEN``; 403 without it.
+Where that variable is not set these routes do not exist. They leave no spans. A switch is of one process: a region has
+one worker. ``wiring`` lists the faults that were set at start and cannot be switched.
 """
 
 from __future__ import annotations

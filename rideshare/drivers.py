@@ -87,7 +87,7 @@ def build_drivers(region: Region, seed: int) -> tuple[Driver, ...]:
 
 
 def trip_was_harsh(readings: bytes) -> bool:
-    """Tell whether a trip was harsh: a smoothed reading swung further from rest than `HARSH_READING`."""
+    """Tell whether a trip was harsh: a smoothed reading swung further from rest than ``HARSH_READING``."""
     smoothed = 0.0
     hardest = 0.0
     for reading in readings:

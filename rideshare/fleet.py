@@ -45,7 +45,7 @@ class Vehicle:
     """One vehicle.
 
     Attributes:
-        identifier: Unique in its region, for instance `bike-0042`.
+        identifier: Unique in its region, for instance ``bike-0042``.
         anchor: The last surveyed position; fixes are relative to it.
         track: The latest fixes, oldest first, as the vehicle sends them: for each fix one signed byte of metres north
             of the anchor and one of metres east of it.
@@ -67,7 +67,7 @@ class SearchResult:
         distance_km: How far away it is, 0.0 where there is none.
         examined: How many vehicles were looked at.
         free: How many of them are free.
-        nearby: How many are within `NEARBY_KM` of the rider.
+        nearby: How many are within ``NEARBY_KM`` of the rider.
         out_nearby: How many of those nearby are out.
     """
 
@@ -90,7 +90,7 @@ def build_fleet(region: Region, seed: int) -> dict[VehicleKind, tuple[Vehicle, .
 
 
 def build_vehicles(region: Region, kind: VehicleKind, seed: int, size: int) -> tuple[Vehicle, ...]:
-    """Draw the vehicles of one kind, so many as `size` says."""
+    """Draw the vehicles of one kind, so many as ``size`` says."""
     random = Random(f"{seed}/{region.name}/{kind.value}")  # noqa: S311 - a repeatable fleet, not a secret
     bytes_per_track = 2 * FIXES_PER_VEHICLE
     tracks = memoryview(random.randbytes(size * bytes_per_track)).cast("b")

@@ -1,6 +1,6 @@
 """Passing an order on to the neighbouring region.
 
-The request carries the trace context (OpenTelemetry's instrumentation of `requests` sees to that), so both regions'
+The request carries the trace context (OpenTelemetry's instrumentation of ``requests`` sees to that), so both regions'
 spans are in one trace, and each region's server span is a local root span.
 
 A rider's position means nothing in another city: the neighbour serves a forwarded order from its own pick-up point.

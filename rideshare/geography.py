@@ -36,7 +36,7 @@ def great_circle_km(start: Position, end: Position) -> float:
 
 
 def moved(origin: Position, north_metres: float, east_metres: float) -> Position:
-    """Give the position so many metres north and east of `origin`, for distances within a city."""
+    """Give the position so many metres north and east of ``origin``, for distances within a city."""
     return Position(
         origin.latitude + north_metres / METRES_PER_DEGREE,
         origin.longitude + east_metres / (METRES_PER_DEGREE * cos(radians(origin.latitude))),

@@ -1,4 +1,4 @@
-"""How gunicorn runs one region: `gunicorn -c python:rideshare.gunicorn_config "rideshare.app:create_app()"`.
+"""How gunicorn runs one region: ``gunicorn -c python:rideshare.gunicorn_config "rideshare.app:create_app()"``.
 
 One worker process with eight threads. The worker, and not its parent, sets up telemetry: the profiling agent does not
 survive the fork. Bad settings end the parent before there is a worker.

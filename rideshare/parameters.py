@@ -38,7 +38,7 @@ class ParameterError(ValueError):
 
 
 def read_order(region: Region, kind: VehicleKind, query: MultiDict[str, str], headers: Headers) -> Order:
-    """Read an order for a kind of vehicle: `lat`, `lon`, `riders`, and the header that counts the hops.
+    """Read an order for a kind of vehicle: ``lat``, ``lon``, ``riders``, and the header that counts the hops.
 
     Raises:
         ParameterError: Something in it cannot be used.
@@ -48,7 +48,7 @@ def read_order(region: Region, kind: VehicleKind, query: MultiDict[str, str], he
 
 
 def read_quote(region: Region, query: MultiDict[str, str]) -> Order:
-    """Read what to quote a price for: `vehicle` (required), `lat`, `lon`, `riders`.
+    """Read what to quote a price for: ``vehicle`` (required), ``lat``, ``lon``, ``riders``.
 
     Raises:
         ParameterError: Something in it cannot be used.

@@ -20,6 +20,6 @@ class Payment:
 
 
 def await_payment(ride_id: str, amount: float, currency: str, gateway_seconds: float) -> Payment:
-    """Ask the gateway about a ride's payment; the answer takes `gateway_seconds`."""
+    """Ask the gateway about a ride's payment; the answer takes ``gateway_seconds``."""
     time.sleep(gateway_seconds)
     return Payment(f"payment-{ride_id}", amount, currency)

@@ -48,7 +48,7 @@ class Price:
 
 
 def surcharge(demand: float) -> float:
-    """Give the extra share of the fare for a demand of 0.0 to 1.0; it grows evenly above `CALM_DEMAND`."""
+    """Give the extra share of the fare for a demand of 0.0 to 1.0; it grows evenly above ``CALM_DEMAND``."""
     return HIGHEST_SURCHARGE * max(0.0, demand - CALM_DEMAND) / (1.0 - CALM_DEMAND)
 
 

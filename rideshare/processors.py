@@ -1,11 +1,11 @@
-"""Which span processor the app uses: the official one, or the one of the package `spanprofiles`, to compare them."""
+"""Which span processor the app uses: the official one, or the one of the package ``spanprofiles``, to compare them."""
 
 from __future__ import annotations
 
 from opentelemetry.sdk.trace import SpanProcessor
 
 PROCESSORS = ("official", "spanprofiles")
-"""The names that `RIDESHARE_PROCESSOR` takes."""
+"""The names that ``RIDESHARE_PROCESSOR`` takes."""
 
 
 def make_processor(name: str) -> SpanProcessor:

@@ -21,7 +21,7 @@ class Region:
     """One city and its fleet's habits.
 
     Attributes:
-        name: The region's identifier, for instance `eu-north`.
+        name: The region's identifier, for instance ``eu-north``.
         city: The city's name.
         centre: Where vehicles and roads are laid out around.
         pick_up: Where a rider stands who gives no position.
@@ -76,4 +76,4 @@ REGIONS: dict[str, Region] = {
         ),
     )
 }
-"""Every region by its name. In `ap-south` each car is out, so its car orders go to a neighbour."""
+"""Every region by its name. In ``ap-south`` each car is out, so its car orders go to a neighbour."""

@@ -2,12 +2,12 @@
 
 | request | answer |
 |---|---|
-| `GET /bike`, `/scooter`, `/car` with optional `lat`, `lon`, `riders` | a ride; 503 where none is to be had |
-| `GET /quote?vehicle=bike` with optional `lat`, `lon`, `riders` | an estimated price |
-| `GET /receipt/<ride_id>` | what was paid, once the payment gateway has answered |
-| `GET /health` | region, version, ready |
+| ``GET /bike``, ``/scooter``, ``/car`` with optional ``lat``, ``lon``, ``riders`` | a ride; 503 where there is none |
+| ``GET /quote?vehicle=bike`` with optional ``lat``, ``lon``, ``riders`` | an estimated price |
+| ``GET /receipt/<ride_id>`` | what was paid, once the payment gateway has answered |
+| ``GET /health`` | region, version, ready |
 
-Every answer is JSON. Errors are `{"error": {"message": ...}}`, with `"parameter"` in it where one is to blame.
+Every answer is JSON. Errors are ``{"error": {"message": ...}}``, with ``"parameter"`` in it where one is to blame.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rideshare.parameters import ParameterError, check_no_parameters, read_order
 from rideshare.regions import VehicleKind
 
 CITY_EXTENSION = "rideshare"
-"""Where `Flask.extensions` keeps the app's `City`."""
+"""Where ``Flask.extensions`` keeps the app's ``City``."""
 
 Answer = dict[str, Any] | tuple[dict[str, Any], int]
 

@@ -2,15 +2,15 @@
 
 | variable | meaning | default |
 |---|---|---|
-| `RIDESHARE_REGION` | `eu-north`, `us-east` or `ap-south` | `eu-north` |
-| `RIDESHARE_SEED` | what fleets, roads and drivers are drawn from (0 or more) | `1` |
-| `RIDESHARE_BIND` | address and port gunicorn listens on | `127.0.0.1:5000` |
-| `RIDESHARE_NEIGHBOUR_URL` | base URL of the region that takes over orders | none |
-| `RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS` | how long the neighbour may take to answer (0.05 to 60) | `5` |
-| `RIDESHARE_GATEWAY_SECONDS` | how long the payment gateway takes (0 to 60) | `0.4` |
-| `RIDESHARE_PROCESSOR` | the span processor: `official`, or that of the package `spanprofiles` | `official` |
-| `RIDESHARE_FAULTS` | what is broken on purpose: names from `rideshare.faults`, separated by commas | none |
-| `RIDESHARE_ADMIN_TOKEN` | opens `rideshare.admin` to whoever sends it (16 to 200 visible characters) | closed |
+| ``RIDESHARE_REGION`` | ``eu-north``, ``us-east`` or ``ap-south`` | ``eu-north`` |
+| ``RIDESHARE_SEED`` | what fleets, roads and drivers are drawn from (0 or more) | ``1`` |
+| ``RIDESHARE_BIND`` | address and port gunicorn listens on | ``127.0.0.1:5000`` |
+| ``RIDESHARE_NEIGHBOUR_URL`` | base URL of the region that takes over orders | none |
+| ``RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS`` | how long the neighbour may take to answer (0.05 to 60) | ``5`` |
+| ``RIDESHARE_GATEWAY_SECONDS`` | how long the payment gateway takes (0 to 60) | ``0.4`` |
+| ``RIDESHARE_PROCESSOR`` | the span processor: ``official``, or that of the package ``spanprofiles`` | ``official`` |
+| ``RIDESHARE_FAULTS`` | what is broken on purpose: names from ``rideshare.faults``, separated by commas | none |
+| ``RIDESHARE_ADMIN_TOKEN`` | opens ``rideshare.admin`` to whoever sends it (16 to 200 visible characters) | closed |
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings from `environment`, the process's own by default.
+        """Read the settings from ``environment``, the process's own by default.
 
         A variable that is set but empty counts as not set.
 

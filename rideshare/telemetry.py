@@ -5,21 +5,21 @@
     telemetry.shutdown()        # sends what is left, within a bounded time
 
 Call it in the process that serves requests: a profiling agent does not survive a fork. What it is put together from is
-in `Parts`, each of which can be another. Everything else is set by the environment:
+in ``Parts``, each of which can be another. Everything else is set by the environment:
 
 | variable | meaning |
 |---|---|
-| `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who is speaking; win over the defaults the app gives |
-| `OTEL_EXPORTER_OTLP_ENDPOINT` (default `http://localhost:4318`) and the exporter's others | where spans go |
-| `OTEL_BSP_SCHEDULE_DELAY` (ms), `OTEL_TRACES_SAMPLER`, `OTEL_SDK_DISABLED` and such | as the SDK has them |
-| `OTEL_PYTHON_FLASK_EXCLUDED_URLS` | routes that are not traced, besides `/health` |
-| `OTEL_SEMCONV_STABILITY_OPT_IN` (default `http`) | which names HTTP attributes have; `http`: `http.request.method` |
-| `PYROSCOPE_SERVER_ADDRESS` | where profiles go; without it nothing is profiled and no span carries a profile ID |
-| `PYROSCOPE_APPLICATION_NAME` | the profiles' `service_name`; the traces' service name by default |
-| `PYROSCOPE_UPLOAD_INTERVAL` (default 10) | seconds between uploads, a whole number |
-| `PYROSCOPE_BASIC_AUTH_USER`, `PYROSCOPE_BASIC_AUTH_PASSWORD`, `PYROSCOPE_TENANT_ID` | for servers that ask for them |
+| ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES`` | who is speaking; win over the defaults the app gives |
+| ``OTEL_EXPORTER_OTLP_ENDPOINT`` (default ``http://localhost:4318``) and the exporter's others | where spans go |
+| ``OTEL_BSP_SCHEDULE_DELAY`` (ms), ``OTEL_TRACES_SAMPLER``, ``OTEL_SDK_DISABLED`` and such | as the SDK has them |
+| ``OTEL_PYTHON_FLASK_EXCLUDED_URLS`` | routes that are not traced, besides ``/health`` |
+| ``OTEL_SEMCONV_STABILITY_OPT_IN`` (default ``http``) | names of HTTP attributes; ``http``: ``http.request.method`` |
+| ``PYROSCOPE_SERVER_ADDRESS`` | where profiles go; without it nothing is profiled and no span carries a profile ID |
+| ``PYROSCOPE_APPLICATION_NAME`` | the profiles' ``service_name``; the traces' service name by default |
+| ``PYROSCOPE_UPLOAD_INTERVAL`` (default 10) | seconds between uploads, a whole number |
+| ``PYROSCOPE_BASIC_AUTH_USER``, ``PYROSCOPE_BASIC_AUTH_PASSWORD``, ``PYROSCOPE_TENANT_ID`` | if the server asks |
 
-The resource attributes `region` and `host.name` become the profiles' tags `region` and `hostname`.
+The resource attributes ``region`` and ``host.name`` become the profiles' tags ``region`` and ``hostname``.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Parts:
         exporter: Makes what sends spans.
         sampler: Decides which traces are recorded; None for what the environment says.
         profile_processor: Makes the span processor that puts profile IDs on spans and labels on samples; None for none.
-        start_agent: Starts the profiling agent with the arguments of `pyroscope.configure`, and tells whether it did;
+        start_agent: Starts the profiling agent with the arguments of ``pyroscope.configure``, and tells whether it did;
             None for no agent.
     """
 
@@ -95,7 +95,7 @@ class AgentSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> AgentSettings:
-        """Read the settings from `environment`, the process's own by default.
+        """Read the settings from ``environment``, the process's own by default.
 
         Raises:
             TelemetryError: A value cannot be used.
@@ -132,7 +132,7 @@ def _whole_seconds(value: str) -> int:
 
 
 class Telemetry:
-    """What `configure_telemetry` set up."""
+    """What ``configure_telemetry`` set up."""
 
     def __init__(self, provider: TracerProvider, *, profiled: bool) -> None:
         self._provider = provider
@@ -159,7 +159,7 @@ class Telemetry:
         )
 
     def shutdown(self, timeout_seconds: float = SHUTDOWN_SECONDS) -> bool:
-        """Send what is left and stop; give up after `timeout_seconds`.
+        """Send what is left and stop; give up after ``timeout_seconds``.
 
         Returns:
             Whether everything has stopped. If not, some server did not answer, and threads that wait for it remain.
@@ -187,8 +187,8 @@ def configure_telemetry(
     """Set up traces, profiles and their link for this process. Call it once, after the last fork.
 
     Args:
-        app: The app to trace. Without one, call `Telemetry.instrument` when it is there.
-        resource_defaults: Resource attributes for where the environment has none, such as `service.name`.
+        app: The app to trace. Without one, call ``Telemetry.instrument`` when it is there.
+        resource_defaults: Resource attributes for where the environment has none, such as ``service.name``.
         agent_settings: The agent's settings, read from the environment where None.
         parts: What to put telemetry together from; the usual parts where None.
 
@@ -219,17 +219,17 @@ def configure_telemetry(
 
 
 def make_resource(defaults: Mapping[str, str] | None = None) -> Resource:
-    """Make the resource that says who is speaking: what the environment has, and `defaults` for the rest."""
+    """Make the resource that says who is speaking: what the environment has, and ``defaults`` for the rest."""
     return Resource.create({**(defaults or {}), **OTELResourceDetector().detect().attributes})
 
 
 def start_agent(settings: AgentSettings, resource: Resource, start: Callable[..., bool] = pyroscope.configure) -> bool:
-    """Start the profiling agent in this process; `settings` must name a server.
+    """Start the profiling agent in this process; ``settings`` must name a server.
 
     Args:
         settings: The agent's settings.
         resource: Who is speaking.
-        start: Takes the arguments of `pyroscope.configure`.
+        start: Takes the arguments of ``pyroscope.configure``.
 
     Returns:
         Whether it runs.

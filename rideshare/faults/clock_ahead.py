@@ -14,7 +14,7 @@ _AHEAD_NS = AHEAD_SECONDS * 1_000_000_000
 
 
 class ExporterAhead(SpanExporter):
-    """Shifts each span's start, end and events by `AHEAD_SECONDS`, and has another exporter send it.
+    """Shifts each span's start, end and events by ``AHEAD_SECONDS``, and has another exporter send it.
 
     The shift is made here, after the span's end, so that durations and everything inside the process stay right.
     """

@@ -12,7 +12,7 @@ class Switches:
     """One switch for each code fault. Safe to use from several threads; other processes have their own."""
 
     def __init__(self, on: Iterable[str] = ()) -> None:
-        """Turn on those of `on` that are code faults, and no other."""
+        """Turn on those of ``on`` that are code faults, and no other."""
         self._lock = Lock()
         self._on = frozenset(on).intersection(CODE_FAULTS)
 

@@ -1,4 +1,4 @@
-"""The wiring faults: each replaces a part of `rideshare.telemetry` by one that is broken in one way."""
+"""The wiring faults: each replaces a part of ``rideshare.telemetry`` by one that is broken in one way."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rideshare.faults.refusing_server import start_refusing_server
 from rideshare.telemetry import Parts
 
 ANOTHER_NAME_SUFFIX = "-profiles"
-"""What `agent-under-another-name` puts behind the service's name."""
+"""What ``agent-under-another-name`` puts behind the service's name."""
 
 SLOW_UPLOAD_SECONDS = 60
-"""The upload interval of `slow-upload`."""
+"""The upload interval of ``slow-upload``."""
 
 UNMAPPED_TAGS = {"hostname": "host.name"}
-"""Which tags `dotted-name` gives the name of their resource attribute."""
+"""Which tags ``dotted-name`` gives the name of their resource attribute."""
 
 
 class LeakingSpanProcessor(PyroscopeSpanProcessor):
@@ -34,7 +34,7 @@ class LeakingSpanProcessor(PyroscopeSpanProcessor):
 
 
 def break_parts(parts: Parts, faults: Collection[str]) -> Parts:
-    """Give the parts of telemetry for one worker, broken as `faults` say; names of other faults are left aside."""
+    """Give the parts of telemetry for one worker, broken as ``faults`` say; names of other faults are left aside."""
     for name in WIRING_FAULTS:
         if name in faults:
             parts = _BREAK[name](parts)
