@@ -36,7 +36,7 @@ VEHICLES = build_vehicles(REGIONS["us-east"], VehicleKind.BIKE, 1, 20)
 
 def test_every_fault_is_described() -> None:
     described = rideshare.faults.__doc__ or ""
-    assert [name for name in FAULTS if f"| `{name}` |" not in described] == []
+    assert [name for name in FAULTS if f"| ``{name}`` |" not in described] == []
     assert len(set(FAULTS)) == len(WIRING_FAULTS) + len(CODE_FAULTS)
 
 
