@@ -16,7 +16,7 @@ from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.store import search, traces, writer
 from spanprofiles.embedded.traceql import limits as traceql
 from spanprofiles.model import printable
-from spanprofiles.ui import connections, security, waiting_room
+from spanprofiles.ui import admission, connections, security
 
 TEXT = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
 KIB, MIB = 2**10, 2**20
@@ -63,7 +63,7 @@ ROWS = {
     "IDs; labels to group by": f"{profiles.IDS_LIMIT:,}; {profiles.GROUP_LIMIT}",
     "one trace": (f"{search.TRACE_BYTES // 1_000_000} MB are searched; {traces.TRACE_BYTES // MIB} MiB by its ID"),
     "one answer": f"{pair_answers.ANSWER_BYTES // MIB} MiB",
-    "requests that wait for a server at once": f"{waiting_room.MOST_ASKING} of 8 threads",
+    "requests that wait for a server at once": f"{admission.MOST_ASKING} of 8 threads",
     "a regular expression": (
         f"{patterns.LENGTH_LIMIT:,} characters; {patterns.PROGRAM_BYTES // KIB} KiB compiled;"
         f" asked of {patterns.TEXT_LIMIT:,} characters"

@@ -12,12 +12,12 @@ from spanprofiles.doctor.facts import Facts, LabelCheck, Link, Place
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.hops import (
     link,
-    one_span,
     profile_id,
     profile_type,
     profiles,
     sample_labels,
     service_name,
+    single_span,
     window,
 )
 from spanprofiles.model.languages import LANGUAGES
@@ -73,7 +73,7 @@ def some_unexplained(language: str) -> Finding:
 def with_neighbours_labels(language: str) -> Finding:
     (span,) = spans_of(language, 1)
     check = LabelCheck(span, foreign_ns=10**7, own_ns=10**7, neighbours=("fry",))
-    return one_span.judge(facts(linked(span), found={"checks": (check,)}))
+    return single_span.judge(facts(linked(span), found={"checks": (check,)}))
 
 
 def with_long_uploads(language: str) -> Finding:

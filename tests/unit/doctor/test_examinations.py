@@ -22,7 +22,7 @@ from spanprofiles.doctor import (
     Verdict,
     examine,
     examine_failure,
-    examining,
+    runner,
 )
 from spanprofiles.linking import Evidence, Linker, Waiting
 from spanprofiles.linking.grafana import read_data_sources
@@ -456,7 +456,7 @@ def linker_of(pair: Endpoints) -> Linker:
 
 
 def test_a_failed_claim_gets_its_verdict(embedded_pair: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examining, "_PATIENCE_S", (30.0, 30.0))  # what is claimed is the verdict
+    monkeypatch.setattr(runner, "_PATIENCE_S", (30.0, 30.0))  # what is claimed is the verdict
     ride = Ride(ago_s=5)
     tell(embedded_pair, "claimed", [*rides(), ride], agent_name=None)
     tell(embedded_pair, "another", rides())  # that has profiles

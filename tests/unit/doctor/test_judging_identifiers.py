@@ -7,7 +7,7 @@ from dataclasses import replace
 from spanprofiles.clients import SpanExemplar
 from spanprofiles.doctor import Verdict
 from spanprofiles.doctor.facts import Facts, LabelCheck, Place
-from spanprofiles.doctor.hops import one_span, own_id, profile_id, sample_labels
+from spanprofiles.doctor.hops import own_id, profile_id, sample_labels, single_span
 from spanprofiles.model import SpanKind
 from spanprofiles.model.withheld import NO_AGENT
 from tests.support.doctor import (
@@ -198,7 +198,7 @@ def test_spans_that_ended_moments_ago_do_not_prove_it() -> None:
 def test_samples_after_a_spans_end_are_leaked_labels() -> None:
     check = LabelCheck(a_span(), late_ns=10**8)
 
-    found = one_span.judge(facts(linked(check.span), found={"checks": (check, LabelCheck(a_span()))}))
+    found = single_span.judge(facts(linked(check.span), found={"checks": (check, LabelCheck(a_span()))}))
 
     assert found.verdict is Verdict.BROKEN
     assert check.span.span_id in found.evidence[0]
@@ -206,7 +206,7 @@ def test_samples_after_a_spans_end_are_leaked_labels() -> None:
 
 
 def test_samples_with_another_spans_name_are_in_doubt() -> None:
-    found = one_span.judge(facts(linked(a_span()), found={"checks": (LabelCheck(a_span(), foreign_ns=10**7),)}))
+    found = single_span.judge(facts(linked(a_span()), found={"checks": (LabelCheck(a_span(), foreign_ns=10**7),)}))
 
     assert found.verdict is Verdict.DOUBTFUL
 
@@ -214,7 +214,7 @@ def test_samples_with_another_spans_name_are_in_doubt() -> None:
 def test_samples_with_the_name_of_a_span_beside_theirs_are_mixed() -> None:
     check = LabelCheck(a_span(name="boil"), foreign_ns=10**7, own_ns=10**7, neighbours=("fry",))
 
-    found = one_span.judge(facts(linked(a_span()), found={"checks": (check,)}))
+    found = single_span.judge(facts(linked(a_span()), found={"checks": (check,)}))
 
     assert found.verdict is Verdict.BROKEN
     assert "fry on boil" in found.evidence[0]
@@ -224,7 +224,7 @@ def test_samples_with_the_name_of_a_span_beside_theirs_are_mixed() -> None:
 def test_a_span_that_is_never_on_samples_by_its_own_name_may_have_been_renamed() -> None:
     check = LabelCheck(a_span(name="GET /bike"), foreign_ns=10**7, neighbours=("GET",))
 
-    found = one_span.judge(facts(linked(a_span()), found={"checks": (check,)}))
+    found = single_span.judge(facts(linked(a_span()), found={"checks": (check,)}))
 
     assert found.verdict is Verdict.DOUBTFUL
 
@@ -234,14 +234,14 @@ def test_a_span_renamed_now_and_then_to_another_routes_name_is_not_mixed_with_it
     renamed = LabelCheck(a_span(name="POST /pay/by-hand"), foreign_ns=10**7, neighbours=("POST /pay",))
     never_renamed = LabelCheck(a_span(name="POST /pay/by-hand"))
 
-    found = one_span.judge(facts(linked(a_span()), found={"checks": (as_it_began, renamed, never_renamed)}))
+    found = single_span.judge(facts(linked(a_span()), found={"checks": (as_it_began, renamed, never_renamed)}))
 
     assert found.verdict is Verdict.DOUBTFUL
 
 
 def test_samples_that_end_with_their_span_are_in_order() -> None:
-    assert one_span.judge(facts(linked(a_span()), found={"checks": (LabelCheck(a_span()),)})).verdict is Verdict.OK
+    assert single_span.judge(facts(linked(a_span()), found={"checks": (LabelCheck(a_span()),)})).verdict is Verdict.OK
 
 
 def test_without_a_span_that_ended_a_while_ago_labels_are_not_checked() -> None:
-    assert one_span.judge(facts(linked(a_span(), place=Place.EMBEDDED))).verdict is Verdict.NOT_CHECKED
+    assert single_span.judge(facts(linked(a_span(), place=Place.EMBEDDED))).verdict is Verdict.NOT_CHECKED

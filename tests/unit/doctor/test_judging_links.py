@@ -8,7 +8,7 @@ import pytest
 
 from spanprofiles.clients import SpanExemplar
 from spanprofiles.doctor import Cause, Verdict
-from spanprofiles.doctor.explaining import explain
+from spanprofiles.doctor.causes import explain
 from spanprofiles.doctor.facts import Facts, Link, Place, ServerFacts
 from spanprofiles.doctor.hops import clocks, link, window
 from spanprofiles.doctor.processes import ProcessLabel, process_label

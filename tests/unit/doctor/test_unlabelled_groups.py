@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spanprofiles.doctor import Verdict
-from spanprofiles.doctor.explaining import uploads_of
+from spanprofiles.doctor.causes import uploads_of
 from spanprofiles.doctor.facts import Facts, Functions
 from spanprofiles.doctor.hops import sample_labels
 from spanprofiles.doctor.unlabelled import Group, groups

@@ -17,7 +17,7 @@ from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.doctor import diagnosis
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from spanprofiles.ui import create_app, scatter
-from spanprofiles.ui.views import rides
+from spanprofiles.ui.views import trace_list
 from tests.unit.conftest import Stacks, otlp_span, push_samples, push_spans, resource_spans
 
 MS = 1_000_000
@@ -70,7 +70,7 @@ def templates_are_compiled_once() -> Iterator[None]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the page take its time: these tests are about what it says, not about how soon."""
     monkeypatch.setattr(diagnosis, "_BUDGET_S", 30.0)
-    monkeypatch.setattr(rides, "_PATIENCE_S", 30.0)
+    monkeypatch.setattr(trace_list, "_PATIENCE_S", 30.0)
     monkeypatch.setattr(scatter, "_PATIENCE_S", 30.0)
 
 

@@ -11,10 +11,10 @@ from flask.testing import FlaskClient
 
 from spanprofiles.linking import Linker, Waiting
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
-from spanprofiles.ui import DemoControls, create_app, links
-from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
-from spanprofiles.ui.links import Break, Entry, Place, silent_regions, suspects
-from spanprofiles.ui.opinions import Opinion
+from spanprofiles.ui import DemoControls, create_app, link_monitor
+from spanprofiles.ui.confirmation import Confirmation
+from spanprofiles.ui.cpu import CpuCache, CpuState, Known, ProfiledSpan
+from spanprofiles.ui.link_monitor import Break, Entry, Place, silent_regions, suspects
 from spanprofiles.ui.views import alarm
 from tests.unit.conftest import Answer, Serve
 from tests.unit.ui.conftest import MS, StoreRide
@@ -141,7 +141,7 @@ def test_in_the_demo_requests_of_several_kinds_do_not_all_wait(
     is_open: bool,
     told: bool,
 ) -> None:
-    monkeypatch.setattr(links, "opinion", lambda *_: Opinion(is_dead=False, is_open=is_open))
+    monkeypatch.setattr(link_monitor, "confirm", lambda *_: Confirmation(is_dead=False, is_open=is_open))
     service = a_service()
     for route in routes * 3:
         store_ride(service, seconds_ago=3, route=route)
@@ -163,7 +163,7 @@ def test_a_server_that_is_away_is_told_elsewhere(embedded_pair: Endpoints) -> No
 def test_a_demo_whose_load_leaves_no_trace_says_so(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, riders: int, requests: int, told: bool
 ) -> None:
-    monkeypatch.setattr(links, "_LOUD_FOR_S", 0.0)
+    monkeypatch.setattr(link_monitor, "_LOUD_FOR_S", 0.0)
     tempo = serve(lambda _: Answer.of({"traces": []}))
     locust = serve(lambda _: Answer.of({"user_count": riders, "stats": [{"num_requests": requests}]}))
     controls = DemoControls({"north": NOBODY, "south": NOBODY}, locust_url=locust.url)
@@ -176,7 +176,7 @@ def test_a_demo_whose_load_leaves_no_trace_says_so(
 def test_spans_that_may_be_on_their_way_are_awaited_before_that_is_said(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(links, "_LOUD_FOR_S", 1000.0)
+    monkeypatch.setattr(link_monitor, "_LOUD_FOR_S", 1000.0)
     tempo = serve(lambda _: Answer.of({"traces": []}))
     locust = serve(lambda _: Answer.of({"user_count": 3, "stats": [{"num_requests": 40}]}))
     controls = DemoControls({"north": NOBODY}, locust_url=locust.url)
@@ -216,19 +216,19 @@ def test_only_what_has_begun_and_is_not_linked_is_asked_for_sooner(
     if linked:
         states |= known(entries[-1:], CpuState.FOUND, MS)
 
-    assert links._may_be_dead(entries, states, time.time_ns()) is pending
+    assert link_monitor._may_be_dead(entries, states, time.time_ns()) is pending
 
 
 def test_a_span_is_asked_about_again_as_soon_as_its_samples_must_have_come(serve: Serve) -> None:
     pyroscope = serve(lambda _: Answer.of({}))
-    ledger = CpuLedger(Linker.of(Endpoints(tempo=NOBODY, pyroscope=pyroscope.url)).pyroscope)
+    cpu_cache = CpuCache(Linker.of(Endpoints(tempo=NOBODY, pyroscope=pyroscope.url)).pyroscope)
     end_ns = time.time_ns()
     span = ProfiledSpan(new_span_id(), "shop", end_ns - 100 * MS, end_ns)
 
     for settled_after_s in (1000.0, 1000.0, 0.001, 0.001):
         time.sleep(0.002)  # longer than the shorter time
-        assert ledger.look([span], 30, settled_after_s)[span.profile_id].state is CpuState.WAITING
-    ledger.close()
+        assert cpu_cache.look([span], 30, settled_after_s)[span.profile_id].state is CpuState.WAITING
+    cpu_cache.close()
 
     assert len(pyroscope.seen) == 2
 

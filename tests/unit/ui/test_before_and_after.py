@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from spanprofiles.model import Endpoints
 from spanprofiles.ui import DemoControls, create_app
-from spanprofiles.ui.accounts import Account, obstacle
+from spanprofiles.ui.comparability import SideCounts, obstacle
 from spanprofiles.ui.sources import Change, sources
 from tests.unit.ui.conftest import MS, StoreRide
 from tests.unit.ui.test_pages import NOBODY, a_service
@@ -19,9 +19,9 @@ FAST, SLOW = {("serve", "search"): 50 * MS}, {("serve", "search"): 250 * MS}
 NAMES = ("before 12:00:00", "after 12:00:00")
 
 
-def accounts(text: str) -> list[str]:
+def summaries(text: str) -> list[str]:
     """Return what is said of each side, but for time that has yet to pass."""
-    return [re.sub(r" \d+ s of this time.*", "", said) for said in re.findall(r"data-account>([^<]*)<", text)]
+    return [re.sub(r" \d+ s of this time.*", "", said) for said in re.findall(r"data-summary>([^<]*)<", text)]
 
 
 def obstacle_of(text: str) -> str:
@@ -45,7 +45,7 @@ def test_it_starts_with_a_moment_that_has_requests_on_both_sides(page: FlaskClie
 
     text = start(page, service)
 
-    assert accounts(text) == ["2 requests with a profile ID: 2 of GET /bike."] * 2
+    assert summaries(text) == ["2 requests with a profile ID: 2 of GET /bike."] * 2
     assert obstacle_of(text) == ""
     assert "No function grew" in text
 
@@ -60,7 +60,7 @@ def test_the_address_of_what_it_starts_with_shows_the_same_again(page: FlaskClie
     assert found is not None
     again = page.get(found[1].replace("&amp;", "&")).text
 
-    assert accounts(again) == accounts(text)
+    assert summaries(again) == summaries(text)
     assert moment_of(again) == moment_of(text)
 
 
@@ -85,7 +85,7 @@ def test_a_switch_with_requests_on_one_side_only_does_not(embedded_pair: Endpoin
         store_ride(service, FAST, region="north", seconds_ago=seconds_ago)
     sources(app).changes.append(Change(now_s - 10, "slow-search switched on in north", "north"))
 
-    assert accounts(start(app.test_client(), service)) == ["1 ride with a profile ID: 1 of GET /bike."] * 2
+    assert summaries(start(app.test_client(), service)) == ["1 ride with a profile ID: 1 of GET /bike."] * 2
 
 
 def test_rare_requests_are_looked_for_further_away(page: FlaskClient, store_ride: StoreRide) -> None:
@@ -95,7 +95,7 @@ def test_rare_requests_are_looked_for_further_away(page: FlaskClient, store_ride
 
     text = start(page, service)
 
-    assert accounts(text) == ["1 request with a profile ID: 1 of GET /bike."] * 2
+    assert summaries(text) == ["1 request with a profile ID: 1 of GET /bike."] * 2
     assert '<option value="300" selected>' in text
 
 
@@ -107,7 +107,7 @@ def test_without_such_a_moment_it_says_so(page: FlaskClient, store_ride: StoreRi
     text = start(page, service)
 
     assert "No moment to start with" in text
-    assert accounts(text) == []
+    assert summaries(text) == []
 
 
 def test_a_side_without_requests_is_said_to_have_none(page: FlaskClient, store_ride: StoreRide) -> None:
@@ -116,7 +116,7 @@ def test_a_side_without_requests_is_said_to_have_none(page: FlaskClient, store_r
 
     text = start(page, service, f"&moment={ride.start_ns // 10**9 + 5}&stretch=30")
 
-    assert accounts(text) == ["1 request with a profile ID: 1 of GET /bike.", "No request."]
+    assert summaries(text) == ["1 request with a profile ID: 1 of GET /bike.", "No request."]
     assert re.fullmatch(r"They cannot be compared: there is no request after [\d:]+\.", obstacle_of(text))
 
 
@@ -126,8 +126,8 @@ def test_time_that_has_yet_to_pass_is_told(page: FlaskClient, store_ride: StoreR
 
     text = start(page, service, f"&moment={int(time.time())}&stretch=60")
 
-    assert re.search(r"data-account>1 request with a profile ID: 1 of GET /bike\.<", text)
-    assert re.search(r"data-account>No request\. \d\d s of this time have yet to pass\.<", text)
+    assert re.search(r"data-summary>1 request with a profile ID: 1 of GET /bike\.<", text)
+    assert re.search(r"data-summary>No request\. \d\d s of this time have yet to pass\.<", text)
 
 
 def test_requests_whose_samples_may_be_on_their_way_are_awaited(page: FlaskClient, store_ride: StoreRide) -> None:
@@ -137,7 +137,7 @@ def test_requests_whose_samples_may_be_on_their_way_are_awaited(page: FlaskClien
 
     text = start(page, service, f"&moment={moment}&stretch=300")
 
-    assert "1 request, so young that samples may still be on their way." in accounts(text)[1]
+    assert "1 request, so young that samples may still be on their way." in summaries(text)[1]
     assert "the samples after" in obstacle_of(text)
 
 
@@ -148,7 +148,7 @@ def test_requests_without_profile_ids_are_counted_as_such(page: FlaskClient, sto
 
     text = start(page, service, f"&moment={moment}&stretch=60")
 
-    assert accounts(text)[1].startswith("1 request, none with a profile ID.")
+    assert summaries(text)[1].startswith("1 request, none with a profile ID.")
     assert "carries a profile ID" in obstacle_of(text)
 
 
@@ -171,7 +171,7 @@ def test_a_request_belongs_to_the_side_on_which_it_began(page: FlaskClient, stor
 
     text = start(page, service, f"&moment={ride.start_ns // 10**9 + 2}&stretch=30")
 
-    assert accounts(text) == ["1 request with a profile ID: 1 of GET /bike.", "No request."]
+    assert summaries(text) == ["1 request with a profile ID: 1 of GET /bike.", "No request."]
 
 
 @pytest.mark.parametrize("parameter", ["_external=1", "_scheme=x", "_anchor=x", "endpoint=x", "values=x"])
@@ -182,13 +182,17 @@ def test_an_address_cannot_say_how_addresses_are_made(page: FlaskClient, paramet
 @pytest.mark.parametrize(
     ("first", "second", "said"),
     [
-        (Account({"GET /car": 3}, sampled=True), Account({"GET /car": 1}, sampled=True), ""),
-        (Account(), Account(), "there is no ride before 12:00:00 and there is no ride after 12:00:00"),
-        (Account({"GET /car": 3}), Account({"GET /bike": 1}), "GET /car is only before 12:00:00, GET /bike only after"),
-        (Account({"GET /car": 3}), Account({"GET /car": 1}), "no ride of either side leads to samples"),
+        (SideCounts({"GET /car": 3}, sampled=True), SideCounts({"GET /car": 1}, sampled=True), ""),
+        (SideCounts(), SideCounts(), "there is no ride before 12:00:00 and there is no ride after 12:00:00"),
+        (
+            SideCounts({"GET /car": 3}),
+            SideCounts({"GET /bike": 1}),
+            "GET /car is only before 12:00:00, GET /bike only after",
+        ),
+        (SideCounts({"GET /car": 3}), SideCounts({"GET /car": 1}), "no ride of either side leads to samples"),
     ],
 )
-def test_what_stands_in_the_way_of_a_comparison(first: Account, second: Account, said: str) -> None:
+def test_what_stands_in_the_way_of_a_comparison(first: SideCounts, second: SideCounts, said: str) -> None:
     found = obstacle(first, second, NAMES, "ride")
 
     assert said in found
@@ -196,8 +200,8 @@ def test_what_stands_in_the_way_of_a_comparison(first: Account, second: Account,
 
 
 def test_many_routes_are_not_all_named() -> None:
-    account = Account({f"GET /{name}": count for name, count in zip("abcdef", range(1, 7), strict=True)}, more=True)
+    counts = SideCounts({f"GET /{name}": count for name, count in zip("abcdef", range(1, 7), strict=True)}, more=True)
 
-    assert account.words("ride") == (
+    assert counts.summary("ride") == (
         "more than 21 rides with a profile ID: 6 of GET /f, 5 of GET /e, 4 of GET /d, 3 of GET /c, 3 of others."
     )

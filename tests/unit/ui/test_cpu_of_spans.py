@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from spanprofiles.clients import PyroscopeClient
-from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
+from spanprofiles.ui.cpu import CpuCache, CpuState, Known, ProfiledSpan
 from tests.unit.conftest import Answer, Seen, Serve, StubServer, flamebearer
 
 MS = 1_000_000
@@ -30,40 +30,40 @@ def pyroscope(serve: Serve) -> StubServer:
 
 
 @pytest.fixture
-def ledger(pyroscope: StubServer) -> Iterator[CpuLedger]:
-    made = CpuLedger(PyroscopeClient(pyroscope.url))
+def cpu_cache(pyroscope: StubServer) -> Iterator[CpuCache]:
+    made = CpuCache(PyroscopeClient(pyroscope.url))
     yield made
     made.close()
 
 
-def test_what_is_certain_is_asked_once(ledger: CpuLedger, pyroscope: StubServer) -> None:
+def test_what_is_certain_is_asked_once(cpu_cache: CpuCache, pyroscope: StubServer) -> None:
     for _ in range(3):
-        assert ledger.look([span()], PATIENCE_S) == {"a" * 16: Known(CpuState.FOUND, 50 * MS)}
+        assert cpu_cache.look([span()], PATIENCE_S) == {"a" * 16: Known(CpuState.FOUND, 50 * MS)}
 
     assert len(pyroscope.seen) == 1
 
 
-def test_an_old_span_without_samples_has_none_and_a_young_one_waits(ledger: CpuLedger) -> None:
-    known = ledger.look([span("b" * 16), span("c" * 16, seconds_ago=1)], PATIENCE_S)
+def test_an_old_span_without_samples_has_none_and_a_young_one_waits(cpu_cache: CpuCache) -> None:
+    known = cpu_cache.look([span("b" * 16), span("c" * 16, seconds_ago=1)], PATIENCE_S)
 
     assert known == {"b" * 16: Known(CpuState.NONE), "c" * 16: Known(CpuState.WAITING)}
 
 
 def test_a_profile_id_that_is_none_has_no_samples_and_is_not_asked_for(
-    ledger: CpuLedger, pyroscope: StubServer
+    cpu_cache: CpuCache, pyroscope: StubServer
 ) -> None:
-    assert ledger.look([span("not an ID")], PATIENCE_S) == {"not an ID": Known(CpuState.NONE)}
+    assert cpu_cache.look([span("not an ID")], PATIENCE_S) == {"not an ID": Known(CpuState.NONE)}
     assert not pyroscope.seen
 
 
-def test_without_patience_nothing_is_known_yet(ledger: CpuLedger) -> None:
-    known = ledger.look([span(f"a{number:015x}") for number in range(50)], 0)
+def test_without_patience_nothing_is_known_yet(cpu_cache: CpuCache) -> None:
+    known = cpu_cache.look([span(f"a{number:015x}") for number in range(50)], 0)
 
     assert Known(CpuState.NOT_ASKED) in known.values()
 
 
 def test_of_a_server_that_is_away_nothing_is_remembered() -> None:
-    away = CpuLedger(PyroscopeClient("http://127.0.0.1:9"))
+    away = CpuCache(PyroscopeClient("http://127.0.0.1:9"))
 
     assert away.look([span()], PATIENCE_S) == {"a" * 16: Known(CpuState.NOT_ASKED)}
     away.close()

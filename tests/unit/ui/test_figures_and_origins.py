@@ -5,15 +5,15 @@ import pytest
 from spanprofiles.report.svg import Origin
 from spanprofiles.ui.figures import SPAN_S, STEP_S, summarize
 from spanprofiles.ui.origins import ServiceFiles
-from spanprofiles.ui.rides import Ride
+from spanprofiles.ui.trace_list import FoundRequest
 
 MS = 1_000_000
 NOW_S = 1_700_000_000.0
 
 
-def ride(seconds_ago: float, milliseconds: int, title: str = "GET /bike") -> Ride:
+def ride(seconds_ago: float, milliseconds: int, title: str = "GET /bike") -> FoundRequest:
     start_ns = round((NOW_S - seconds_ago) * 1e9)
-    return Ride("1" * 32, title, "shop", "", start_ns, milliseconds * MS, False, (), "")
+    return FoundRequest("1" * 32, title, "shop", "", start_ns, milliseconds * MS, False, (), "")
 
 
 def test_rate_counts_the_last_minute_and_percentiles_the_whole_span() -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from spanprofiles.model import Endpoints, new_trace_id
 from spanprofiles.ui import create_app
-from spanprofiles.ui.waiting_room import MOST_ASKING
+from spanprofiles.ui.admission import MOST_ASKING
 from tests.unit.conftest import Answer, Seen, Serve
 
 _SOON_S = 30.0

@@ -6,11 +6,11 @@ It works on any service in any language, from what Tempo and Pyroscope have of i
 
 from __future__ import annotations
 
+from spanprofiles.doctor.causes import HARMLESS, Cause, Explanation
 from spanprofiles.doctor.diagnosis import Diagnosis, diagnose, diagnosis_of, examine_request
 from spanprofiles.doctor.examination import Examination
-from spanprofiles.doctor.examining import HOPS, LONGEST_SINCE_S, SeveralServicesError, examine, examine_failure
-from spanprofiles.doctor.explaining import HARMLESS, Cause, Explanation
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.runner import HOPS, LONGEST_SINCE_S, SeveralServicesError, examine, examine_failure
 
 __all__ = [
     "HARMLESS",

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from spanprofiles.clients import ClientError
+from spanprofiles.doctor.causes import HARMLESS, Cause, Explanation
 from spanprofiles.doctor.examination import Examination
-from spanprofiles.doctor.examining import examine_failure
-from spanprofiles.doctor.explaining import HARMLESS, Cause, Explanation
 from spanprofiles.doctor.finding import Verdict
+from spanprofiles.doctor.runner import examine_failure
 from spanprofiles.linking import Evidence, Linker
 from spanprofiles.model import Span
 from spanprofiles.model.printable import LONGEST_LINE, printable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spanprofiles.doctor.explaining import Explanation
+from spanprofiles.doctor.causes import Explanation
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.model.printable import LONGEST_LINE, printable
 

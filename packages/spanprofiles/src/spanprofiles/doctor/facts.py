@@ -1,4 +1,4 @@
-"""What the doctor has seen: plain data, gathered by :mod:`spanprofiles.doctor.gathering`, judged by the hops."""
+"""What the doctor has seen: plain data, gathered by :mod:`spanprofiles.doctor.collectors`, judged by the hops."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ from spanprofiles.model import Endpoints, IdentifierError
 from spanprofiles.model.addresses import shown_address
 from spanprofiles.report.svg import STYLE
 from spanprofiles.report.svg.layout import shortened
-from spanprofiles.ui import security, words
+from spanprofiles.ui import formats, security
+from spanprofiles.ui.admission import limit_concurrency
 from spanprofiles.ui.advice import page_words
 from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.sources import Sources, install_sources
-from spanprofiles.ui.views import alarm, compare, demo, doctor, rides, sandwich, tour, traces
-from spanprofiles.ui.waiting_room import limit_waiting
+from spanprofiles.ui.views import alarm, compare, demo, doctor, sandwich, tour, trace_list, traces
 
 
 def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, access_token: str = "") -> Flask:
@@ -32,7 +32,7 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
     """
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.filters.update(formats.FILTERS)
     app.jinja_env.filters |= {"page_words": page_words, "shortened": shortened, "shown_address": shown_address}
     app.jinja_env.globals.update(
         list_name="Rides" if controls else "Traces",
@@ -45,8 +45,8 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
     with app.app_context():
         install_sources(Sources(endpoints, controls))
     security.protect(app, access_token)
-    limit_waiting(app)
-    for module in (rides, traces, sandwich, compare, doctor, tour, demo, alarm):
+    limit_concurrency(app)
+    for module in (trace_list, traces, sandwich, compare, doctor, tour, demo, alarm):
         app.register_blueprint(module.views)
     app.add_url_rule("/pictures.css", "pictures", _pictures)
     app.register_error_handler(ClientError, _server_failed)

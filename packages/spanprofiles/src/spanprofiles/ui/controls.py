@@ -14,7 +14,7 @@ import requests
 from spanprofiles.clients import ClientError, HttpClient
 from spanprofiles.clients.json_values import count, fields, items
 from spanprofiles.model import Credentials
-from spanprofiles.ui.links import Load
+from spanprofiles.ui.link_monitor import Load
 
 #: Riders at once, at most: the load is bounded here, whatever a form says.
 MOST_RIDERS = 50

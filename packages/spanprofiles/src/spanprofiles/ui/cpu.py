@@ -73,7 +73,7 @@ class _Entry:
     asked_s: float
 
 
-class CpuLedger:
+class CpuCache:
     """Remembers the CPU of spans; the oldest are forgotten. Safe to use from several threads.
 
     Args:

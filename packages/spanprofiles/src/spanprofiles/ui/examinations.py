@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.doctor import Examination, Finding, SeveralServicesError, Verdict, examine
+from spanprofiles.doctor.collectors import data_sources
 from spanprofiles.doctor.facts import GrafanaFacts
-from spanprofiles.doctor.gathering import data_sources
 from spanprofiles.doctor.hops import probe as probe_hop
 from spanprofiles.linking.grafana import DataSources, SettingsError, read_data_sources
 from spanprofiles.model import Credentials, Endpoints
 from spanprofiles.model.addresses import shown_address, unreadable_address
-from spanprofiles.ui.words import clock
+from spanprofiles.ui.formats import clock
 
 #: How far back one can look: what the address says, s, and words.
 WINDOWS = {

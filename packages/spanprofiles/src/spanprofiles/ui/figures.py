@@ -11,8 +11,8 @@ from threading import Lock
 from spanprofiles.clients import TempoClient
 from spanprofiles.model.percentiles import percentile
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.peers import Peers
-from spanprofiles.ui.rides import SPANS, Ride, ride_of
+from spanprofiles.ui.latency_history import LatencyHistory
+from spanprofiles.ui.trace_list import SPANS, FoundRequest, found_request
 
 #: The plots show so many s, in steps of so many s.
 SPAN_S = 300
@@ -52,13 +52,13 @@ class RecentTraffic:
 
     Args:
         tempo: whom to ask.
-        peers: learns what was found.
+        latencies: learns what was found.
     """
 
-    def __init__(self, tempo: TempoClient, peers: Peers) -> None:
+    def __init__(self, tempo: TempoClient, latencies: LatencyHistory) -> None:
         self._tempo = tempo
-        self._peers = peers
-        self._rides: OrderedDict[str, Ride] = OrderedDict()
+        self._latencies = latencies
+        self._requests: OrderedDict[str, FoundRequest] = OrderedDict()
         self._looked_s = 0.0
         self._lock = Lock()
 
@@ -72,7 +72,7 @@ class RecentTraffic:
             now_s = time.time()
             if now_s - self._looked_s > _LOOK_AGAIN_AFTER_S:
                 self._look(now_s)
-            return summarize(list(self._rides.values()), now_s)
+            return summarize(list(self._requests.values()), now_s)
 
     def _look(self, now_s: float) -> None:
         first = now_s - self._looked_s > SPAN_S
@@ -82,38 +82,38 @@ class RecentTraffic:
             Filters().traceql(), start_s=int(since_s), end_s=int(now_s) + 1, limit=limit, spans=SPANS
         )
         self._looked_s = now_s
-        rides = [ride_of(trace) for trace in found]
-        self._rides.update((ride.trace_id, ride) for ride in rides)
-        self._peers.learn(rides)
+        requests = [found_request(trace) for trace in found]
+        self._requests.update((request.trace_id, request) for request in requests)
+        self._latencies.learn(requests)
         oldest_ns = (now_s - SPAN_S - STEP_S) * 1e9
-        for trace_id in [one.trace_id for one in self._rides.values() if one.start_ns < oldest_ns]:
-            del self._rides[trace_id]
+        for trace_id in [one.trace_id for one in self._requests.values() if one.start_ns < oldest_ns]:
+            del self._requests[trace_id]
 
 
-def summarize(rides: Sequence[Ride], now_s: float) -> list[RouteFigures]:
+def summarize(requests: Sequence[FoundRequest], now_s: float) -> list[RouteFigures]:
     """Return the figures of the routes with the most requests, in order of their names.
 
     Args:
-        rides: in any order.
+        requests: in any order.
         now_s: the right edge of the plots, s since the epoch. The step under way is left out: it is not full yet.
     """
     edge = int(now_s // STEP_S)
     steps = SPAN_S // STEP_S
-    by_title: dict[str, list[Ride]] = {}
-    for ride in rides:
-        by_title.setdefault(ride.title, []).append(ride)
+    by_title: dict[str, list[FoundRequest]] = {}
+    for request in requests:
+        by_title.setdefault(request.title, []).append(request)
     chosen = sorted(by_title, key=lambda title: (-len(by_title[title]), title))[:_ROUTES]
     return [_figures(title, by_title[title], now_s, edge - steps, steps) for title in sorted(chosen)]
 
 
-def _figures(title: str, rides: Sequence[Ride], now_s: float, first: int, steps: int) -> RouteFigures:
+def _figures(title: str, requests: Sequence[FoundRequest], now_s: float, first: int, steps: int) -> RouteFigures:
     durations: list[list[int]] = [[] for _ in range(steps)]
-    for ride in rides:
-        place = int(ride.start_ns / 1e9 // STEP_S) - first
+    for request in requests:
+        place = int(request.start_ns / 1e9 // STEP_S) - first
         if 0 <= place < steps:
-            durations[place].append(ride.duration_ns)
-    everything = [ride.duration_ns for ride in rides]
-    recent = sum(ride.start_ns / 1e9 > now_s - _RATE_OVER_S for ride in rides)
+            durations[place].append(request.duration_ns)
+    everything = [request.duration_ns for request in requests]
+    recent = sum(request.start_ns / 1e9 > now_s - _RATE_OVER_S for request in requests)
     return RouteFigures(
         title=title,
         rate=recent / _RATE_OVER_S,

@@ -1,8 +1,9 @@
 """Whose code a function is: told by the file it is in.
 
-Flame graphs hold names alone. The files are in the pprof form of the same samples (:mod:`spanprofiles.ui.lines`), or,
-where a server does not give that of a span, of all profiles of the service (``SelectMergeProfile``), which is asked for
-now and then and remembered. Where the server has no answer, nothing is told apart.
+Flame graphs hold names alone. The files are in the pprof form of the same samples
+(:mod:`spanprofiles.ui.span_lines`). Some servers do not give that form for a single span. Then the files come from all
+profiles of the service (``SelectMergeProfile``), asked for now and then and remembered. Where the server has no answer,
+every origin is unknown.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from spanprofiles.report import duration
 from spanprofiles.report.svg import Point, scatter_svg
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.rides import SPANS, Ride, list_rides, ride_of, suits
+from spanprofiles.ui.formats import clock
 from spanprofiles.ui.sources import Sources
-from spanprofiles.ui.words import clock
+from spanprofiles.ui.trace_list import SPANS, FoundRequest, found_request, list_traces, suits
 
 #: Points at most.
 LIMIT = 500
@@ -44,7 +44,7 @@ class Scatter:
     failed: int
 
 
-def find_scatter(source: Sources, filters: Filters, address: Callable[[Ride], str]) -> Scatter | None:
+def find_scatter(source: Sources, filters: Filters, address: Callable[[FoundRequest], str]) -> Scatter | None:
     """Search and draw; None where nothing is found.
 
     Args:
@@ -56,51 +56,58 @@ def find_scatter(source: Sources, filters: Filters, address: Callable[[Ride], st
         ClientError: Tempo does not answer, or refuses the TraceQL.
     """
     if filters.linked:  # samples are asked for span by span: for as many as the list asks for
-        listing = list_rides(source.linker.tempo, source.ledger, filters, _PATIENCE_S, source.peers)
-        rides, complete = [row.ride for row in listing.rows], listing.complete
+        listing = list_traces(source.linker.tempo, source.cpu_cache, filters, _PATIENCE_S, source.latencies)
+        requests, complete = [row.request for row in listing.rows], listing.complete
     else:
-        rides, complete = _search(source, filters)
-    return draw_scatter(rides, address, end_ns=time.time_ns(), complete=complete) if rides else None
+        requests, complete = _search(source, filters)
+    return draw_scatter(requests, address, end_ns=time.time_ns(), complete=complete) if requests else None
 
 
-def _search(source: Sources, filters: Filters) -> tuple[list[Ride], bool]:
+def _search(source: Sources, filters: Filters) -> tuple[list[FoundRequest], bool]:
     now_s = int(time.time())
     found = source.linker.tempo.search(
         filters.traceql(), start_s=now_s - filters.seconds, end_s=now_s + 1, limit=LIMIT, spans=SPANS
     )
-    rides = [ride for ride in map(ride_of, found) if suits(ride, filters)]
+    requests = [request for request in map(found_request, found) if suits(request, filters)]
     if not filters.selective:
-        source.peers.learn(rides)
-    return rides, len(found) < LIMIT
+        source.latencies.learn(requests)
+    return requests, len(found) < LIMIT
 
 
-def draw_scatter(rides: Sequence[Ride], address: Callable[[Ride], str], *, end_ns: int, complete: bool) -> Scatter:
-    """Draw rides, from the oldest of them to ``end_ns`` (ns since the epoch).
+def draw_scatter(
+    requests: Sequence[FoundRequest], address: Callable[[FoundRequest], str], *, end_ns: int, complete: bool
+) -> Scatter:
+    """Draw requests, from the oldest of them to ``end_ns`` (ns since the epoch).
 
     Args:
-        rides: in any order; there must be one.
+        requests: in any order; there must be one.
         address: where a click on a point leads.
         end_ns: right edge.
         complete: whether these are all that were found.
     """
-    names = [name for name, _ in Counter(ride.title for ride in rides).most_common()]
+    names = [name for name, _ in Counter(request.title for request in requests).most_common()]
     colours = {name: index for index, name in enumerate(names[:_COLOURS])}
     points = [
         Point(
-            ride.start_ns, ride.duration_ns, _words(ride), colours.get(ride.title, _COLOURS), ride.failed, address(ride)
+            request.start_ns,
+            request.duration_ns,
+            _words(request),
+            colours.get(request.title, _COLOURS),
+            request.failed,
+            address(request),
         )
-        for ride in rides
+        for request in requests
     ]
-    failed = sum(ride.failed for ride in rides)
-    start_ns = min(*(ride.start_ns for ride in rides), end_ns - _NARROWEST_NS)
-    label = f"Duration over time of {len(rides)} requests, {failed} of them failed; the list below has the newest"
+    failed = sum(request.failed for request in requests)
+    start_ns = min(*(request.start_ns for request in requests), end_ns - _NARROWEST_NS)
+    label = f"Duration over time of {len(requests)} requests, {failed} of them failed; the list below has the newest"
     svg = scatter_svg(points, start_ns=start_ns, end_ns=end_ns, clock=lambda time_ns: clock(time_ns)[:-2], label=label)
     picture = Markup(svg)  # noqa: S704  # its texts are escaped there
-    return Scatter(picture, tuple(colours.items()), len(names) > _COLOURS, len(rides), complete, failed)
+    return Scatter(picture, tuple(colours.items()), len(names) > _COLOURS, len(requests), complete, failed)
 
 
-def _words(ride: Ride) -> str:
-    parts = [ride.title, duration(ride.duration_ns), clock(ride.start_ns), ride.service, ride.region]
-    if ride.failed:
+def _words(request: FoundRequest) -> str:
+    parts = [request.title, duration(request.duration_ns), clock(request.start_ns), request.service, request.region]
+    if request.failed:
         parts.append("error")
     return ", ".join(part for part in parts if part)

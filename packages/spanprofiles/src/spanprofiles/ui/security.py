@@ -131,7 +131,7 @@ def protect(app: Flask, access_token: str = "") -> None:
             abort(404)
         if not _same(request.form.get("access", ""), access_token):
             return refused(wrong=True, guessed=True)
-        response = redirect(url_for("rides.home"), 303)
+        response = redirect(url_for("trace_list.home"), 303)
         response.set_cookie(_COOKIE, access_token, httponly=True, samesite="Strict", secure=request.is_secure)
         return response
 

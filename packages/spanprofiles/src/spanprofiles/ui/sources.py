@@ -14,12 +14,12 @@ from spanprofiles.linking import Linker
 from spanprofiles.model import Endpoints
 from spanprofiles.model.endpoints import UPLOAD_INTERVAL_S
 from spanprofiles.ui.controls import DemoControls
-from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuLedger
+from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuCache
 from spanprofiles.ui.examinations import DEFAULT_WINDOW, Examinations
 from spanprofiles.ui.figures import RecentTraffic
-from spanprofiles.ui.links import LinkWatch
+from spanprofiles.ui.latency_history import LatencyHistory
+from spanprofiles.ui.link_monitor import LinkMonitor
 from spanprofiles.ui.origins import Origins
-from spanprofiles.ui.peers import Peers
 from spanprofiles.ui.restarts import Restarts
 
 _EXTENSION = "spanprofiles"
@@ -52,11 +52,11 @@ class Sources:
         endpoints: the backend's addresses.
         controls: how to steer the demo; None where the page runs by itself.
         linker: follows spans to samples.
-        ledger: remembers the CPU of spans.
-        peers: remembers how long requests of each kind took.
+        cpu_cache: remembers the CPU of spans.
+        latencies: remembers how long requests of each kind took.
         traffic: remembers the requests of the last minutes.
         origins: remembers the files of functions.
-        watch: looks whether requests of late lead to samples.
+        link_monitor: looks whether requests of late lead to samples.
         examinations: what the doctor finds.
         restarts: which regions of the demo restart.
         changes: what was switched in the demo by this page, the latest at the end.
@@ -65,26 +65,26 @@ class Sources:
     endpoints: Endpoints
     controls: DemoControls | None = None
     linker: Linker = field(init=False)
-    ledger: CpuLedger = field(init=False)
-    peers: Peers = field(init=False)
+    cpu_cache: CpuCache = field(init=False)
+    latencies: LatencyHistory = field(init=False)
     traffic: RecentTraffic = field(init=False)
     origins: Origins = field(init=False)
-    watch: LinkWatch = field(init=False)
+    link_monitor: LinkMonitor = field(init=False)
     examinations: Examinations = field(init=False)
     restarts: Restarts = field(default_factory=Restarts)
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=_CHANGES))
 
     def __post_init__(self) -> None:
         self.linker = Linker.of(self.endpoints)
-        self.ledger = CpuLedger(self.linker.pyroscope)
-        self.peers = Peers()
-        self.traffic = RecentTraffic(self.linker.tempo, self.peers)
+        self.cpu_cache = CpuCache(self.linker.pyroscope)
+        self.latencies = LatencyHistory()
+        self.traffic = RecentTraffic(self.linker.tempo, self.latencies)
         self.origins = Origins(self.linker.pyroscope)
         self.examinations = Examinations(self.endpoints)
         controls = self.controls
-        self.watch = LinkWatch(
+        self.link_monitor = LinkMonitor(
             self.linker,
-            self.ledger,
+            self.cpu_cache,
             lambda service: self.examinations.look(service, DEFAULT_WINDOW),
             CERTAIN_AFTER_S if controls is None else _DEMO_UPLOADS_WITHIN_S,
             controls.regions if controls else (),
@@ -118,8 +118,8 @@ class Sources:
 
     def close(self) -> None:
         """Ask for nothing more: questions that wait are dropped."""
-        self.ledger.close()
-        self.watch.close()
+        self.cpu_cache.close()
+        self.link_monitor.close()
 
 
 def install_sources(sources: Sources) -> None:

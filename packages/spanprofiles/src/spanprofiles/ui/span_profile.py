@@ -9,7 +9,7 @@ from enum import Enum
 from spanprofiles.linking import Evidence, Linker, LinkError, Waiting
 from spanprofiles.model import FlameGraph, Span, Trace
 from spanprofiles.report.svg import SpanMark
-from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuLedger, CpuState, ProfiledSpan
+from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuCache, CpuState, ProfiledSpan
 
 _PATIENCE_S = 1.0
 
@@ -73,14 +73,14 @@ def span_profile(trace: Trace, span: Span, linker: Linker) -> SpanProfile:
     return SpanProfile(span, trace, ProfileState.WAITING, FlameGraph())  # they arrived between the two looks
 
 
-def span_marks(trace: Trace, ledger: CpuLedger) -> dict[str, SpanMark]:
+def span_marks(trace: Trace, cpu_cache: CpuCache) -> dict[str, SpanMark]:
     """Return what is known of the profiles of a trace's spans, by span ID."""
     profiled = {
         span.span_id: ProfiledSpan(span.profile_id, span.service, span.start_ns, span.end_ns)
         for span in trace.spans
         if span.profile_id
     }
-    known = ledger.look(profiled.values(), _PATIENCE_S)
+    known = cpu_cache.look(profiled.values(), _PATIENCE_S)
     marks = {}
     for span_id, span in profiled.items():
         one = known[span.profile_id]

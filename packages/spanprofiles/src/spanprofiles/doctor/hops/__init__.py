@@ -6,7 +6,6 @@ from spanprofiles.doctor.hops import (
     clocks,
     grafana,
     link,
-    one_span,
     own_id,
     probe,
     profile_id,
@@ -15,6 +14,7 @@ from spanprofiles.doctor.hops import (
     sample_labels,
     servers,
     service_name,
+    single_span,
     traces,
     window,
 )
@@ -23,7 +23,6 @@ __all__ = [
     "clocks",
     "grafana",
     "link",
-    "one_span",
     "own_id",
     "probe",
     "profile_id",
@@ -32,6 +31,7 @@ __all__ = [
     "sample_labels",
     "servers",
     "service_name",
+    "single_span",
     "traces",
     "window",
 ]

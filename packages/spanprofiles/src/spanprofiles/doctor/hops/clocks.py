@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.explaining import uploads_of
+from spanprofiles.doctor.causes import uploads_of
 from spanprofiles.doctor.facts import Facts, Link
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.model.margins import EMBEDDED_MARGIN_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from spanprofiles.doctor.explaining import HARMLESS, Cause, Process, explain, is_long, processes, uploads_of
+from spanprofiles.doctor.causes import HARMLESS, Cause, Process, explain, is_long, processes, uploads_of
 from spanprofiles.doctor.facts import Facts, Place
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.uploads import Arrival

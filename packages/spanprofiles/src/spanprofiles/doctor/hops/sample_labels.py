@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from spanprofiles.doctor import agents
-from spanprofiles.doctor.explaining import cpu_without_id, is_long, uploads_of
+from spanprofiles.doctor.causes import cpu_without_id, is_long, uploads_of
 from spanprofiles.doctor.facts import Facts, LinkFacts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.unlabelled import Group, groups, half_labelled, outlasting_spans

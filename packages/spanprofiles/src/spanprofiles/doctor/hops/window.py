@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.explaining import uploads_of
+from spanprofiles.doctor.causes import uploads_of
 from spanprofiles.doctor.facts import Facts, Place
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.model.margins import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S

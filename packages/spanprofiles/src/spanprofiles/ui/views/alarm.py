@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from markupsafe import Markup
 
-from spanprofiles.ui.links import Break, DeadLinks
+from spanprofiles.ui.link_monitor import Break, DeadLinks
 from spanprofiles.ui.sources import sources
 
 views = Blueprint("alarm", __name__)
@@ -24,7 +24,7 @@ def alarm() -> str:
 
 def alarm_part() -> Markup:
     """Return the alarm as a part of a page; empty where there is nothing to say."""
-    watch = sources().watch
+    watch = sources().link_monitor
     groups = _grouped(watch.look(_PATIENCE_S))
     sooner_ms = SOONER_MS if watch.is_pending else 0
     text = render_template(

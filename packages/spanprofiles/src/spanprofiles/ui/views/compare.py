@@ -17,13 +17,13 @@ from spanprofiles.report import duration
 from spanprofiles.report.excess import cpu_excess
 from spanprofiles.report.svg import difference_layout, difference_svg
 from spanprofiles.report.svg.difference import BEFORE_AND_AFTER, change_text, difference_data
-from spanprofiles.ui.comparing import Comparison, Group, Side, compare_groups
+from spanprofiles.ui.change_points import first_change_point
+from spanprofiles.ui.comparison import Comparison, Group, Side, compare_groups
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.moments import first_moment
 from spanprofiles.ui.origins import ServiceFiles
-from spanprofiles.ui.rides import Row, list_rides
 from spanprofiles.ui.sources import sources
 from spanprofiles.ui.span_profile import span_marks, span_profile, span_to_open
+from spanprofiles.ui.trace_list import Row, list_traces
 from spanprofiles.ui.views.pictures import address_of_box, files_of
 from spanprofiles.ui.views.traces import find_span, find_trace
 
@@ -138,7 +138,7 @@ def _side_of_span(text: str) -> Side:
     """Return a side of ``<trace ID>`` or ``<trace ID>/<span ID>``."""
     trace_id, _, span_id = text.partition("/")
     trace = find_trace(trace_id)
-    span = find_span(trace, span_id) if span_id else span_to_open(trace, span_marks(trace, sources().ledger))
+    span = find_span(trace, span_id) if span_id else span_to_open(trace, span_marks(trace, sources().cpu_cache))
     if span is None:
         abort(404, f"the trace {trace_id} has no spans")
     profile = span_profile(trace, span, sources().linker)
@@ -178,7 +178,7 @@ def _start(asked: Mapping[str, str]) -> dict[str, str]:
     filters = Filters(asked.get("service", ""), asked.get("route", ""), asked.get("region", ""), linked=True)
     stretches = (_stretch(asked),) if asked.get("stretch") else _FIRST_STRETCHES
     changes = [(change.time_s, change.region) for change in list(sources().changes)[::-1]]
-    found = first_moment(sources().linker.tempo, filters, changes, stretches)
+    found = first_change_point(sources().linker.tempo, filters, changes, stretches)
     if found is None:
         return {}
     return {"moment": str(found.time_s), "stretch": str(found.stretch_s), "region": found.region}
@@ -226,10 +226,10 @@ def _regions(asked: Mapping[str, str]) -> Comparison | None:
 def _suggestions() -> list[tuple[str, Row, Row]]:
     """Return of each route its fastest and its slowest linked request of late."""
     route = request.args.get("route", "")
-    listing = list_rides(
-        sources().linker.tempo, sources().ledger, Filters(route=route, linked=True, sort="duration"), _PATIENCE_S
+    listing = list_traces(
+        sources().linker.tempo, sources().cpu_cache, Filters(route=route, linked=True, sort="duration"), _PATIENCE_S
     )
     by_title: dict[str, list[Row]] = {}
     for row in listing.rows:
-        by_title.setdefault(row.ride.title, []).append(row)
+        by_title.setdefault(row.request.title, []).append(row)
     return [(title, rows[-1], rows[0]) for title, rows in sorted(by_title.items()) if len(rows) > 1]

@@ -71,7 +71,7 @@ def riders() -> Response:
     except ValueError:
         abort(400, f"{text!r} is no number of riders: 0 to {MOST_RIDERS} is expected")
     _do(partial(_controls().set_riders, count))
-    return redirect(url_for("rides.home", controls="open", _anchor="demo"), 303)
+    return redirect(url_for("trace_list.home", controls="open", _anchor="demo"), 303)
 
 
 @views.post("/faults")
@@ -83,7 +83,7 @@ def faults() -> Response:
         abort(400, "a fault, a region, and on or off are needed")
     _do(partial(_controls().set_fault, name, region, state == _ON))
     sources().changes.append(Change(int(time.time()), f"{name} switched {state} in {region}", region))
-    return redirect(url_for("rides.home", controls="open", _anchor="demo"), 303)
+    return redirect(url_for("trace_list.home", controls="open", _anchor="demo"), 303)
 
 
 @views.post("/wiring")
@@ -105,7 +105,7 @@ def wiring() -> Response:
         found.changes.append(Change(int(time.time()), words, region))
 
     _do(partial(found.restarts.begin, region, before.after(name, state == _ON), words, restart, done))
-    return redirect(url_for("rides.home", controls="open", _anchor="demo"), 303)
+    return redirect(url_for("trace_list.home", controls="open", _anchor="demo"), 303)
 
 
 def _where(states: dict[str, bool]) -> list[str]:

@@ -14,9 +14,9 @@ from spanprofiles.model import FlameGraph, Span
 from spanprofiles.model.source_lines import SourceLines
 from spanprofiles.report.svg import FlameBox, FlameLayout, Origin, flame_layout, flame_svg
 from spanprofiles.report.svg.flame import flame_data
-from spanprofiles.ui.lines import places_of_boxes
 from spanprofiles.ui.origins import ServiceFiles
 from spanprofiles.ui.sources import sources
+from spanprofiles.ui.span_lines import places_of_boxes
 
 _TREE_ROWS = 150
 _NARROWEST_SHARE = 0.005

@@ -11,9 +11,9 @@ from spanprofiles.model import FlameGraph
 from spanprofiles.model.source_lines import SourceLines
 from spanprofiles.report.svg import FlameBox, flame_layout, flame_svg
 from spanprofiles.report.svg.flame import FlamePicture
-from spanprofiles.ui.lines import find_lines, own_place, place_words, places_of_boxes
 from spanprofiles.ui.origins import ServiceFiles
 from spanprofiles.ui.sources import sources
+from spanprofiles.ui.span_lines import find_lines, own_place, place_words, places_of_boxes
 from spanprofiles.ui.span_profile import ProfileState, span_profile
 from spanprofiles.ui.views.pictures import files_of
 from spanprofiles.ui.views.traces import find_span, find_trace

@@ -9,9 +9,9 @@ from werkzeug.wrappers import Response
 from spanprofiles.report.svg import Origin, waterfall_svg
 from spanprofiles.ui.filters import Filters
 from spanprofiles.ui.origins import ServiceFiles
-from spanprofiles.ui.rides import Link, list_rides
 from spanprofiles.ui.sources import sources
 from spanprofiles.ui.span_profile import ProfileState, span_marks, span_profile, span_to_open
+from spanprofiles.ui.trace_list import Link, list_traces
 from spanprofiles.ui.views.traces import find_span, find_trace, profile_values
 
 views = Blueprint("tour", __name__)
@@ -22,13 +22,13 @@ _SHARE = 0.5
 
 @views.get("/tour")
 def tour() -> str | Response:
-    """Go through one request step by step; without one in the address, through the ride with the most CPU."""
+    """Go through one request step by step; without one in the address, through the request with the most CPU."""
     trace_id = request.args.get("trace", "")
     if not trace_id:
         found = _example()
         return redirect(url_for("tour.tour", trace=found), 303) if found else render_template("tour.html", span=None)
     trace = find_trace(trace_id)
-    marks = span_marks(trace, sources().ledger)
+    marks = span_marks(trace, sources().cpu_cache)
     span = find_span(trace, request.args["span"]) if request.args.get("span") else span_to_open(trace, marks)
     profile = span_profile(trace, span, sources().linker) if span else None
     if profile is None or profile.state is not ProfileState.LINKED:
@@ -48,8 +48,8 @@ def _is_own(files: object, name: str) -> bool:
 
 def _example() -> str:
     """Return the ID of a recent trace that shows much, or an empty text."""
-    listing = list_rides(sources().linker.tempo, sources().ledger, Filters(linked=True, sort="cpu"), _PATIENCE_S)
+    listing = list_traces(sources().linker.tempo, sources().cpu_cache, Filters(linked=True, sort="cpu"), _PATIENCE_S)
     linked = [row for row in listing.rows if row.link is Link.LINKED]
     # CPU is counted in whole samples, and can come to more than the time by the clock: true, and no way to begin
-    plain = [row for row in linked if _SHARE * row.ride.duration_ns <= (row.cpu_ns or 0) <= row.ride.duration_ns]
-    return (plain or linked)[0].ride.trace_id if linked else ""
+    plain = [row for row in linked if _SHARE * row.request.duration_ns <= (row.cpu_ns or 0) <= row.request.duration_ns]
+    return (plain or linked)[0].request.trace_id if linked else ""

@@ -17,10 +17,10 @@ from spanprofiles.report.folded import folded_lines
 from spanprofiles.report.svg import SpanMark, flame_document, service_colours, waterfall_svg
 from spanprofiles.report.svg.waterfall import MOST_ROWS
 from spanprofiles.ui.grafana import grafana_address
-from spanprofiles.ui.lines import find_lines, own_place
 from spanprofiles.ui.sources import sources
+from spanprofiles.ui.span_lines import find_lines, own_place
 from spanprofiles.ui.span_profile import ProfileState, SpanProfile, span_marks, span_profile, span_to_open
-from spanprofiles.ui.standing import standing_of
+from spanprofiles.ui.trace_rank import rank_of_trace
 from spanprofiles.ui.views.pictures import address_of_box, files_of, layout_of, picture_of, tree_rows
 
 views = Blueprint("traces", __name__)
@@ -85,7 +85,7 @@ def profile_values(profile: SpanProfile, **parameters: str) -> dict[str, object]
 def trace(trace_id: str) -> str:
     """Show a trace's waterfall, and beside it the span that the address names, or the one with the most CPU."""
     found = find_trace(trace_id)
-    marks = span_marks(found, sources().ledger)
+    marks = span_marks(found, sources().cpu_cache)
     chosen = find_span(found, request.args["span"]) if request.args.get("span") else span_to_open(found, marks)
     if chosen is None:
         abort(404, f"the trace {trace_id} has no spans")
@@ -106,7 +106,7 @@ def trace(trace_id: str) -> str:
         left_out=max(0, len(found.spans) - MOST_ROWS),
         local_root=found.is_local_root(chosen),
         linked_above=_linked_above(found, chosen),
-        standing=standing_of(found, sources()),
+        rank=rank_of_trace(found, sources()),
         failed=chosen.status is SpanStatus.ERROR,
         http_status=next((chosen.attributes[name] for name in _HTTP_STATUS if chosen.attributes.get(name)), ""),
         most_events=_EVENTS,

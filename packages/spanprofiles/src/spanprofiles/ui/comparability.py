@@ -10,7 +10,7 @@ _ROUTES = 4
 
 
 @dataclass(frozen=True)
-class Account:
+class SideCounts:
     """What was found of one side.
 
     Attributes:
@@ -34,7 +34,7 @@ class Account:
         """Requests that carry a profile ID and can be judged."""
         return sum(self.routes.values())
 
-    def words(self, noun: str) -> str:
+    def summary(self, noun: str) -> str:
         """Say what was found: how many requests, and of which routes."""
         said = []
         if self.total:
@@ -53,7 +53,7 @@ class Account:
         return " ".join(said)
 
 
-def obstacle(first: Account, second: Account, names: tuple[str, str], noun: str) -> str:
+def obstacle(first: SideCounts, second: SideCounts, names: tuple[str, str], noun: str) -> str:
     """Say why two sides cannot be compared; empty where they can.
 
     Args:
@@ -66,7 +66,7 @@ def obstacle(first: Account, second: Account, names: tuple[str, str], noun: str)
     if missing:
         return f"They cannot be compared: {' and '.join(missing)}."
     if not first.routes.keys() & second.routes.keys():
-        one, other = (_names(list(account.routes)) for account in (first, second))
+        one, other = (_names(list(counts.routes)) for counts in (first, second))
         return f"They cannot be compared: {one} is only {names[0]}, {other} only {names[1]}."
     dead = [name for one, name in zip((first, second), names, strict=True) if not one.sampled]
     if len(dead) == 2:
@@ -76,10 +76,10 @@ def obstacle(first: Account, second: Account, names: tuple[str, str], noun: str)
     return ""
 
 
-def _missing(account: Account, name: str, noun: str) -> str:
-    if account.awaited:
+def _missing(counts: SideCounts, name: str, noun: str) -> str:
+    if counts.awaited:
         return f"the samples {name} may still be on their way"
-    return f"no {noun} {name} carries a profile ID" if account.bare else f"there is no {noun} {name}"
+    return f"no {noun} {name} carries a profile ID" if counts.bare else f"there is no {noun} {name}"
 
 
 def _counted(count: int, noun: str) -> str:

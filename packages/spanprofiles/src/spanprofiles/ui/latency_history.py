@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from spanprofiles.model.percentiles import share_below
 
 if TYPE_CHECKING:
-    from spanprofiles.ui.rides import Ride
+    from spanprofiles.ui.trace_list import FoundRequest
 
 _REMEMBERED = 20_000
 #: Of fewer requests nothing is said: one of them more or less would change it by more than five percent.
@@ -23,7 +23,7 @@ Kind = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Standing:
+class PercentileRank:
     """How slow one request is among its kind.
 
     Attributes:
@@ -47,7 +47,7 @@ class Standing:
         return not self.faster
 
 
-class Peers:
+class LatencyHistory:
     """Remembers how long the requests of each kind took; the oldest known are forgotten. Safe for several threads."""
 
     def __init__(self) -> None:
@@ -56,14 +56,14 @@ class Peers:
         self._starts: dict[Kind, list[int]] = {}
         self._lock = Lock()
 
-    def learn(self, rides: Iterable[Ride]) -> None:
+    def learn(self, requests: Iterable[FoundRequest]) -> None:
         """Remember requests; one that is known already counts as it is now: a trace may have grown since.
 
         Args:
-            rides: a fair sample of their kinds, such as the newest of all; not the slowest ones.
+            requests: a fair sample of their kinds, such as the newest of all; not the slowest ones.
         """
         with self._lock:
-            for one in rides:
+            for one in requests:
                 self._forget(one.trace_id)
                 kind = (one.service, one.title)
                 self._known[one.trace_id] = (kind, one.duration_ns, one.start_ns)
@@ -72,13 +72,13 @@ class Peers:
             while len(self._known) > _REMEMBERED:
                 self._forget(next(iter(self._known)))
 
-    def standing(self, kind: Kind, duration_ns: int) -> Standing | None:
+    def rank(self, kind: Kind, duration_ns: int) -> PercentileRank | None:
         """Return how slow a request is among its kind; None where too few are known."""
         with self._lock:
             durations = self._durations.get(kind, [])
             if len(durations) < FEWEST:
                 return None
-            return Standing(share_below(durations, duration_ns), len(durations), self._starts[kind][0])
+            return PercentileRank(share_below(durations, duration_ns), len(durations), self._starts[kind][0])
 
     def _forget(self, trace_id: str) -> None:
         known = self._known.pop(trace_id, None)

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spanprofiles.clients import TempoClient
-from spanprofiles.ui.comparing import ARRIVED_AFTER_S
+from spanprofiles.ui.comparison import ARRIVED_AFTER_S
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.rides import Ride, ride_of
+from spanprofiles.ui.trace_list import FoundRequest, found_request
 
 _SEARCHED = 500
 _NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Moment:
+class ChangePoint:
     """A moment to compare what was before and after.
 
     Attributes:
@@ -30,9 +30,9 @@ class Moment:
     region: str = ""
 
 
-def first_moment(
+def first_change_point(
     tempo: TempoClient, filters: Filters, changes: Iterable[tuple[int, str]], stretches_s: Sequence[int]
-) -> Moment | None:
+) -> ChangePoint | None:
     """Return a moment with linked requests of one route on both sides, or None where there is none.
 
     Args:
@@ -46,43 +46,45 @@ def first_moment(
         ClientError: Tempo does not answer, or refuses the search.
     """
     now_s = time.time()
-    rides: list[Ride] = []
+    requests: list[FoundRequest] = []
     for stretch_s in stretches_s:
-        if not rides or stretch_s > stretches_s[0]:
-            rides = _rides(tempo, filters, now_s, 2 * stretch_s)
+        if not requests or stretch_s > stretches_s[0]:
+            requests = _requests(tempo, filters, now_s, 2 * stretch_s)
         for time_s, region in changes:
             if filters.region in {"", region} or not region:
-                there = [ride for ride in rides if region in {"", ride.region}]
+                there = [request for request in requests if region in {"", request.region}]
                 if _fewest(there, time_s, stretch_s):
-                    return Moment(time_s, stretch_s, region)
-        middle = _middle(rides, stretch_s)
+                    return ChangePoint(time_s, stretch_s, region)
+        middle = _middle(requests, stretch_s)
         if middle is not None:
-            return Moment(middle, stretch_s, filters.region)
+            return ChangePoint(middle, stretch_s, filters.region)
     return None
 
 
-def _rides(tempo: TempoClient, filters: Filters, now_s: float, back_s: int) -> list[Ride]:
+def _requests(tempo: TempoClient, filters: Filters, now_s: float, back_s: int) -> list[FoundRequest]:
     """Return the linked requests of late whose samples have arrived, the oldest first."""
     found = tempo.search(filters.traceql(), start_s=int(now_s) - back_s, end_s=int(now_s) + 1, limit=_SEARCHED, spans=4)
     settled_ns = (now_s - ARRIVED_AFTER_S) * _NS
-    rides = [ride for ride in map(ride_of, found) if ride.spans and not ride.is_too_short]
-    return sorted((ride for ride in rides if ride.start_ns + ride.duration_ns < settled_ns), key=_start)
+    requests = [request for request in map(found_request, found) if request.spans and not request.is_too_short]
+    return sorted((request for request in requests if request.start_ns + request.duration_ns < settled_ns), key=_start)
 
 
-def _fewest(rides: Sequence[Ride], time_s: int, stretch_s: int) -> int:
+def _fewest(requests: Sequence[FoundRequest], time_s: int, stretch_s: int) -> int:
     """Return how many requests the side with fewer of them has, of routes that both sides have."""
-    before = [ride.title for ride in rides if time_s - stretch_s <= _start(ride) / _NS < time_s]
-    after = [ride.title for ride in rides if time_s <= _start(ride) / _NS < time_s + stretch_s]
+    before = [request.title for request in requests if time_s - stretch_s <= _start(request) / _NS < time_s]
+    after = [request.title for request in requests if time_s <= _start(request) / _NS < time_s + stretch_s]
     both = set(before) & set(after)
     return min(sum(title in both for title in side) for side in (before, after))
 
 
-def _middle(rides: Sequence[Ride], stretch_s: int) -> int | None:
+def _middle(requests: Sequence[FoundRequest], stretch_s: int) -> int | None:
     """Return the moment with the most requests on the side with fewer; None where one side always has none."""
-    fewest = {time_s: _fewest(rides, time_s, stretch_s) for time_s in {_start(ride) // _NS for ride in rides}}
+    fewest = {
+        time_s: _fewest(requests, time_s, stretch_s) for time_s in {_start(request) // _NS for request in requests}
+    }
     best = max(fewest, key=lambda time_s: (fewest[time_s], time_s), default=0)
     return best if fewest.get(best) else None
 
 
-def _start(ride: Ride) -> int:
-    return min(span.start_ns for span in ride.spans)
+def _start(request: FoundRequest) -> int:
+    return min(span.start_ns for span in request.spans)

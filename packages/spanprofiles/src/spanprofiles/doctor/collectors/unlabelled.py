@@ -7,8 +7,8 @@ from functools import reduce
 from operator import add
 
 from spanprofiles.clients import ProfileQuery
+from spanprofiles.doctor.collectors.case import Case
 from spanprofiles.doctor.facts import AroundSpans, Facts, Functions, GroupKey, LinkFacts
-from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.unlabelled import Group, groups
 from spanprofiles.doctor.uploads import Uploads
 from spanprofiles.model import FlameGraph, Span, label_selector

@@ -11,9 +11,9 @@ from spanprofiles.clients import FoundSpan, FoundTrace, TempoClient
 from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 from spanprofiles.model.sampling import SAMPLE_PERIOD_NS, is_too_short
-from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
+from spanprofiles.ui.cpu import CpuCache, CpuState, Known, ProfiledSpan
 from spanprofiles.ui.filters import HTTP_METHOD_ATTRIBUTES, HTTP_STATUS_ATTRIBUTES, LIMIT, Filters
-from spanprofiles.ui.peers import Kind, Peers, Standing
+from spanprofiles.ui.latency_history import Kind, LatencyHistory, PercentileRank
 
 #: Spans of each trace that are looked at, at most.
 SPANS = 12
@@ -33,7 +33,7 @@ class Link(Enum):
 
 
 @dataclass(frozen=True)
-class Ride:
+class FoundRequest:
     """One row.
 
     Attributes:
@@ -73,20 +73,20 @@ class Ride:
 
 @dataclass(frozen=True)
 class Row:
-    """A ride with what is known of it and of others of its kind.
+    """A request with what is known of it and of others of its kind.
 
     Attributes:
-        ride: the ride.
+        request: the request.
         link: how it stands to its samples.
         cpu_ns: CPU time in its span profiles, ns; None where nothing is known.
-        standing: how slow it is among its kind; None where too few are known.
+        rank: how slow it is among its kind; None where too few are known.
         excess: what to say of CPU that is more than its duration; else empty.
     """
 
-    ride: Ride
+    request: FoundRequest
     link: Link
     cpu_ns: int | None
-    standing: Standing | None = None
+    rank: PercentileRank | None = None
     excess: str = ""
 
 
@@ -107,22 +107,26 @@ class Listing:
     longest_ns: int
 
     @property
-    def tells_standing(self) -> bool:
+    def tells_rank(self) -> bool:
         """Whether of some row it is known how slow it is among its kind."""
-        return any(row.standing for row in self.rows)
+        return any(row.rank for row in self.rows)
 
 
-def list_rides(
-    tempo: TempoClient, ledger: CpuLedger, filters: Filters, patience_s: float, peers: Peers | None = None
+def list_traces(
+    tempo: TempoClient,
+    cpu_cache: CpuCache,
+    filters: Filters,
+    patience_s: float,
+    latencies: LatencyHistory | None = None,
 ) -> Listing:
     """Search and sort.
 
     Args:
         tempo: where to search.
-        ledger: what is known of spans' CPU.
+        cpu_cache: what is known of spans' CPU.
         filters: what to look for.
         patience_s: wait so long for CPU figures that are not known yet, s.
-        peers: what rows are held against; learns what was found.
+        latencies: what rows are held against; learns what was found.
 
     Raises:
         ClientError: Tempo does not answer, or refuses the TraceQL.
@@ -130,14 +134,16 @@ def list_rides(
     now_s = int(time.time())
     limit = LIMIT if filters.linked else _SEARCHED
     found = tempo.search(filters.traceql(), start_s=now_s - filters.seconds, end_s=now_s + 1, limit=limit, spans=SPANS)
-    rides = [ride for ride in map(ride_of, found) if suits(ride, filters)]
-    if peers is not None and not filters.selective:
-        peers.learn(rides)
-    rides.sort(key=lambda ride: (ride.is_too_short, -ride.start_ns))  # what may be left out is asked for last
-    known = ledger.look([span for ride in rides for span in ride.spans], patience_s)
-    rows = [_row(ride, known) for ride in rides]
-    if peers is not None:
-        rows = [replace(row, standing=peers.standing(row.ride.kind, row.ride.duration_ns)) for row in rows]
+    requests = [request for request in map(found_request, found) if suits(request, filters)]
+    if latencies is not None and not filters.selective:
+        latencies.learn(requests)
+    requests.sort(
+        key=lambda request: (request.is_too_short, -request.start_ns)
+    )  # what may be left out is asked for last
+    known = cpu_cache.look([span for request in requests for span in request.spans], patience_s)
+    rows = [_row(request, known) for request in requests]
+    if latencies is not None:
+        rows = [replace(row, rank=latencies.rank(row.request.kind, row.request.duration_ns)) for row in rows]
     if filters.linked:
         rows = [row for row in rows if row.link is Link.LINKED]
     shown = [row for row in rows if row.link is not Link.TOO_SHORT]
@@ -147,28 +153,28 @@ def list_rides(
         newest,
         _newest(short, filters),
         complete=len(found) < limit and len(shown) <= LIMIT and len(short) <= LIMIT,
-        longest_ns=max((row.ride.duration_ns for row in newest), default=0),
+        longest_ns=max((row.request.duration_ns for row in newest), default=0),
     )
 
 
 def _newest(rows: Iterable[Row], filters: Filters) -> tuple[Row, ...]:
     """Return the newest rows, as many as the list holds, sorted as asked."""
-    newest = sorted(rows, key=lambda row: -row.ride.start_ns)[:LIMIT]
+    newest = sorted(rows, key=lambda row: -row.request.start_ns)[:LIMIT]
     return tuple(sorted(newest, key=lambda row: _sort_key(row, filters.sort), reverse=not filters.ascending))
 
 
-def suits(ride: Ride, filters: Filters) -> bool:
-    """Tell whether a ride that was found is meant: none of a check, and without error only where no span failed."""
-    if not filters.service and ride.service in CHECKING_SERVICES:
+def suits(request: FoundRequest, filters: Filters) -> bool:
+    """Tell whether a request that was found is meant: none of a check, and without error only where no span failed."""
+    if not filters.service and request.service in CHECKING_SERVICES:
         return False
-    return filters.status != "ok" or not ride.failed
+    return filters.status != "ok" or not request.failed
 
 
-def ride_of(trace: FoundTrace) -> Ride:
+def found_request(trace: FoundTrace) -> FoundRequest:
     """Make a row of a trace that was found."""
     spans: Sequence[FoundSpan] = sorted(trace.spans, key=lambda span: (span.start_ns, -span.duration_ns))
     first: Mapping[str, str] = spans[0].attributes if spans else {}
-    return Ride(
+    return FoundRequest(
         trace_id=trace.trace_id,
         title=_title(first, trace.root_name),
         service=_present(first, "service.name") or trace.root_service,
@@ -214,38 +220,38 @@ def _profiled(spans: Iterable[FoundSpan]) -> Iterable[ProfiledSpan]:
             yield ProfiledSpan(profile_id, service, span.start_ns, span.start_ns + span.duration_ns)
 
 
-def _row(ride: Ride, known: Mapping[str, Known]) -> Row:
-    verdicts = [known[span.profile_id] for span in ride.spans]
+def _row(request: FoundRequest, known: Mapping[str, Known]) -> Row:
+    verdicts = [known[span.profile_id] for span in request.spans]
     if not verdicts:
-        return Row(ride, Link.NO_PROFILE_ID, None)
+        return Row(request, Link.NO_PROFILE_ID, None)
     cpu_ns = sum(one.cpu_ns for one in verdicts)
     if cpu_ns:
-        return Row(ride, Link.LINKED, cpu_ns, excess=_excess(ride, known, cpu_ns))
+        return Row(request, Link.LINKED, cpu_ns, excess=_excess(request, known, cpu_ns))
     states = {one.state for one in verdicts}
     if CpuState.FOUND in states:  # by another type of profile than CPU time
-        return Row(ride, Link.LINKED, None)
-    if ride.is_too_short:
-        return Row(ride, Link.TOO_SHORT, None)
+        return Row(request, Link.LINKED, None)
+    if request.is_too_short:
+        return Row(request, Link.TOO_SHORT, None)
     if CpuState.NOT_ASKED in states:
-        return Row(ride, Link.UNKNOWN, None)
-    return Row(ride, Link.WAITING if CpuState.WAITING in states else Link.DEAD, None)
+        return Row(request, Link.UNKNOWN, None)
+    return Row(request, Link.WAITING if CpuState.WAITING in states else Link.DEAD, None)
 
 
-def _excess(ride: Ride, known: Mapping[str, Known], cpu_ns: int) -> str:
-    if cpu_ns - ride.duration_ns < SAMPLE_PERIOD_NS:
+def _excess(request: FoundRequest, known: Mapping[str, Known], cpu_ns: int) -> str:
+    if cpu_ns - request.duration_ns < SAMPLE_PERIOD_NS:
         return ""
-    if any(known[one.profile_id].cpu_ns - (one.end_ns - one.start_ns) >= SAMPLE_PERIOD_NS for one in ride.spans):
+    if any(known[one.profile_id].cpu_ns - (one.end_ns - one.start_ns) >= SAMPLE_PERIOD_NS for one in request.spans):
         return "More CPU than it lasted: open it to see why"
-    return f"The CPU of {len(ride.spans)} spans is added up: together more than the longest of them lasted"
+    return f"The CPU of {len(request.spans)} spans is added up: together more than the longest of them lasted"
 
 
 def _sort_key(row: Row, sort: str) -> tuple[float | str, int]:
-    ride = row.ride
+    request = row.request
     keys: dict[str, float | str] = {
-        "time": ride.start_ns,
-        "request": ride.title,
-        "region": ride.region,
-        "duration": ride.duration_ns,
+        "time": request.start_ns,
+        "request": request.title,
+        "region": request.region,
+        "duration": request.duration_ns,
         "cpu": -1 if row.cpu_ns is None else row.cpu_ns,
     }
-    return keys[sort], ride.start_ns
+    return keys[sort], request.start_ns

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from spanprofiles.clients import ClientError, RequestRefusedError
 from spanprofiles.clients.grafana import GrafanaClient
+from spanprofiles.doctor.collectors.case import Case
 from spanprofiles.doctor.facts import GrafanaFacts, GrafanaLook, Link
-from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.linking import Waiting
 from spanprofiles.linking.grafana import DataSource, DataSources, GrafanaLinker, SettingsError, settled

@@ -1,4 +1,4 @@
-"""What is asked, and of whom: what all gathering has in common."""
+"""What is asked, and of whom: what all collectors have in common."""
 
 from __future__ import annotations
 

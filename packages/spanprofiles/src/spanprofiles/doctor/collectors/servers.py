@@ -17,9 +17,9 @@ from spanprofiles.clients import (
 from spanprofiles.clients.answers import Answer
 from spanprofiles.clients.probe import PROBE_SERVICE, Probe
 from spanprofiles.clients.storage import PYROSCOPE_FAILURES, TEMPO_FAILURES, Failures, failed_writes
+from spanprofiles.doctor.collectors.case import Case
+from spanprofiles.doctor.collectors.kept_span import follow
 from spanprofiles.doctor.facts import ProbedServer, ServerFacts
-from spanprofiles.doctor.gathering.case import Case
-from spanprofiles.doctor.gathering.kept_span import follow
 from spanprofiles.linking import Waiting
 from spanprofiles.model import label_selector, new_span_id, new_trace_id
 

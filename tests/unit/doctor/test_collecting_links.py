@@ -9,12 +9,12 @@ from importlib import import_module
 import pytest
 
 from spanprofiles.clients import PyroscopeClient, TempoClient
+from spanprofiles.doctor.collectors.case import Case
 from spanprofiles.doctor.facts import LabelCheck, Link, Place
-from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.model import Span
 from tests.support.doctor import NOW_NS, SERVICE, a_span
 
-links = import_module("spanprofiles.doctor.gathering.links")  # by its name in the package, a function is meant
+links = import_module("spanprofiles.doctor.collectors.links")  # by its name in the package, a function is meant
 
 
 def test_checks_that_were_made_in_time_are_kept_when_there_is_none_left_for_their_neighbours(

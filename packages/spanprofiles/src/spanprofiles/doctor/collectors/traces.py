@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from spanprofiles.clients import ClientError, RequestRefusedError, SpanExemplar
 from spanprofiles.clients.probe import CHECKING_SERVICES
+from spanprofiles.doctor.collectors.case import Case
+from spanprofiles.doctor.collectors.profiles import exemplars, known_services, refused
 from spanprofiles.doctor.facts import TraceFacts
-from spanprofiles.doctor.gathering.case import Case
-from spanprofiles.doctor.gathering.profiles import exemplars, known_services, refused
 from spanprofiles.model import Trace
 from spanprofiles.model.selector import traceql_text
 

@@ -20,9 +20,9 @@ from spanprofiles.doctor import Examination
 from spanprofiles.linking import Linker
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 from spanprofiles.model.sampling import FEW_PERIODS, SAMPLE_PERIOD_NS
-from spanprofiles.ui.cpu import CpuLedger, CpuState, Known, ProfiledSpan
+from spanprofiles.ui.confirmation import Confirmation, confirm
+from spanprofiles.ui.cpu import CpuCache, CpuState, Known, ProfiledSpan
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.opinions import Opinion, opinion
 
 _WINDOW_S = 60
 _TRACES, _SPANS = 100, 6
@@ -188,12 +188,12 @@ def silent_regions(entries: Sequence[Entry], regions: Collection[str], now_ns: i
     return silent
 
 
-class LinkWatch:
+class LinkMonitor:
     """Looks at the newest requests at each call, and asks the doctor about suspects. Safe for several threads.
 
     Args:
         linker: of the backend.
-        ledger: what is known of spans' CPU.
+        cpu_cache: what is known of spans' CPU.
         examine: examines a service by its name.
         settled_after_s: samples have arrived so long after a span's end, s.
         regions: from where requests should come without end; empty where that is not known.
@@ -203,7 +203,7 @@ class LinkWatch:
     def __init__(
         self,
         linker: Linker,
-        ledger: CpuLedger,
+        cpu_cache: CpuCache,
         examine: Callable[[str], Examination],
         settled_after_s: float,
         regions: Collection[str] = (),
@@ -212,7 +212,7 @@ class LinkWatch:
         self._linker = linker
         self._tempo = copy(linker.tempo)
         self._tempo.http = linker.tempo.http.with_timeout(_TIMEOUT_S)
-        self._ledger = ledger
+        self._cpu_cache = cpu_cache
         self._examine = examine
         self._settled_after_s = settled_after_s
         self._regions = tuple(regions)
@@ -255,7 +255,9 @@ class LinkWatch:
         found = self._search(Filters(shortest_ms=FEW_PERIODS * SAMPLE_PERIOD_NS / 1e6), _WINDOW_S)
         entries = entries_of(found)
         newest = [one for place in {one.place for one in entries} for one in _newest_of(entries, place)]
-        known = self._ledger.look([one.profiled for one in newest if one.profiled], patience_s, self._settled_after_s)
+        known = self._cpu_cache.look(
+            [one.profiled for one in newest if one.profiled], patience_s, self._settled_after_s
+        )
         now_ns = time.time_ns()
         newest.sort(key=lambda one: -one.end_ns)
         doubtful = suspects(newest, known, now_ns, self._settled_after_s, all_profiled=bool(self._regions))
@@ -313,7 +315,7 @@ class LinkWatch:
         if asked is None or asked.is_old:
             examine = partial(self._examine, place.service)
             requests = [(one.trace_id, one.span_id) for one in _of_each_kind(spans)]
-            future = self._pool.submit(opinion, self._linker, examine, place.service, requests)
+            future = self._pool.submit(confirm, self._linker, examine, place.service, requests)
             asked = self._asked[kind, place] = _Question(future, asked.answer(0) if asked else None)
         answer = asked.answer(max(0.0, deadline - time.monotonic()))
         if answer is None:
@@ -331,7 +333,7 @@ class _Question:
         before: what it said before; None where it was not asked.
     """
 
-    def __init__(self, future: Future[Opinion], before: Opinion | None) -> None:
+    def __init__(self, future: Future[Confirmation], before: Confirmation | None) -> None:
         self._future = future
         self._before = before
         self._asked_s = time.monotonic()
@@ -349,7 +351,7 @@ class _Question:
         answer = self.answer(0)
         return answer is None or time.monotonic() - self._asked_s > answer.lasts_s
 
-    def answer(self, patience_s: float) -> Opinion | None:
+    def answer(self, patience_s: float) -> Confirmation | None:
         """Return what the doctor says, while it looks what it said before; None where it has said nothing."""
         wait([self._future], patience_s)
         if not self._future.done():

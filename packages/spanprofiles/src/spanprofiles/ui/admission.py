@@ -27,7 +27,7 @@ class BusyError(ServiceUnavailable):
         )
 
 
-def limit_waiting(app: Flask) -> None:
+def limit_concurrency(app: Flask) -> None:
     """Let a request that asks servers in, where there is room; each gives its place back when it is answered."""
     room = BoundedSemaphore(MOST_ASKING)
 
@@ -37,9 +37,9 @@ def limit_waiting(app: Flask) -> None:
             return
         if not room.acquire(blocking=False):
             raise BusyError
-        g.is_in_the_waiting_room = True
+        g.is_admitted = True
 
     @app.teardown_request
     def leave(_: BaseException | None) -> None:
-        if g.pop("is_in_the_waiting_room", False):
+        if g.pop("is_admitted", False):
             room.release()

@@ -11,12 +11,12 @@ from types import ModuleType
 
 from spanprofiles.clients import ClientError, PyroscopeClient, TempoClient
 from spanprofiles.clients.grafana import GrafanaClient
-from spanprofiles.doctor import gathering, hops
+from spanprofiles.doctor import collectors, hops
+from spanprofiles.doctor.causes import explain, uploads_of
+from spanprofiles.doctor.collectors import Case
 from spanprofiles.doctor.examination import Examination
-from spanprofiles.doctor.explaining import explain, uploads_of
 from spanprofiles.doctor.facts import Facts, GrafanaFacts, ProfileFacts
 from spanprofiles.doctor.finding import Finding, Verdict
-from spanprofiles.doctor.gathering import Case
 from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, is_overdue
 from spanprofiles.linking import Evidence, Linker
 from spanprofiles.linking.grafana import DataSources
@@ -43,7 +43,7 @@ _ORDER: tuple[ModuleType, ...] = (
     hops.profile_id,
     hops.own_id,
     hops.sample_labels,
-    hops.one_span,
+    hops.single_span,
     hops.link,
     hops.clocks,
     hops.window,
@@ -214,65 +214,65 @@ class _Examiner:
         return Examination(self._facts.service, tuple(findings), tuple(explained), could_look)
 
     def _servers(self) -> Facts:
-        return replace(self._facts, servers=gathering.servers(self._case))
+        return replace(self._facts, servers=collectors.servers(self._case))
 
     def _probed(self) -> Facts:
-        return replace(self._facts, probed=gathering.probe(self._case))
+        return replace(self._facts, probed=collectors.probe(self._case))
 
     def _traces(self) -> Facts:
         wanted: Trace | None = None
         if self._case.trace_id:
             few = min(self._case.most_traces, _NEIGHBOURS)  # they are there to compare with
             self._case = replace(self._case, most_traces=few, most_spans=min(self._case.most_spans, _NEIGHBOURS))
-            self._case, wanted = gathering.wanted_trace(self._case)
+            self._case, wanted = collectors.wanted_trace(self._case)
         elif not self._case.service:
             self._case = replace(self._case, service=self._only_service())
-        found = gathering.traces(self._case, wanted)
+        found = collectors.traces(self._case, wanted)
         return replace(self._facts, service=self._case.service, traces=found)
 
     def _only_service(self) -> str:
-        known = gathering.traced_services(self._case)
+        known = collectors.traced_services(self._case)
         if len(known) > 1:
             raise SeveralServicesError(sorted(known))
         return known[0] if known else ""
 
     def _profiles(self) -> Facts:
-        found = gathering.profiles(self._case, self._facts.roots.carrying)
+        found = collectors.profiles(self._case, self._facts.roots.carrying)
         facts = replace(self._facts, profiles=found)
         if found.looked_at:
             others = stand_ins(found.types, found.looked_at) if self._case.profile_type == CPU else ()
             self._case = replace(self._case, profile_type=found.looked_at, stand_ins=others)
         if facts.traces is None or found.newest_ms is None or found.own_found:
             return facts
-        seen = gathering.exemplars(self._case) or ()
-        traces = gathering.with_profiled(self._case, facts.traces, seen)
+        seen = collectors.exemplars(self._case) or ()
+        traces = collectors.with_profiled(self._case, facts.traces, seen)
         found = replace(found, labelled=bool(seen))
         if not seen:  # whether the agent runs where the spans come from
             overdue = [one for one in facts.roots.spans if is_overdue(one, facts.now_ns, facts.upload_interval_s)]
             interval_s = facts.upload_interval_s or USUAL_INTERVAL_S
             # a process that waits has wall time, and next to no CPU
             wall = next((one for one in found.types if ProfileType.of(one).kind is Kind.WALL), found.looked_at)
-            found = replace(found, around=gathering.around_spans(self._case.of_type(wall), overdue, interval_s))
+            found = replace(found, around=collectors.around_spans(self._case.of_type(wall), overdue, interval_s))
         return replace(facts, traces=traces, profiles=found)
 
     def _links(self) -> Facts:
         profiles = self._facts.profiles or ProfileFacts()
-        found = gathering.links(self._case, self._facts.roots.carrying, profiles)
+        found = collectors.links(self._case, self._facts.roots.carrying, profiles)
         if not all(one.is_linked for one in found.links):  # what was refused may explain it
-            profiles = replace(profiles, refused=gathering.refused(self._case))
+            profiles = replace(profiles, refused=collectors.refused(self._case))
         facts = replace(self._facts, links=found, profiles=profiles)
-        functions = gathering.unlabelled_functions(self._case, facts, uploads_of(facts))
+        functions = collectors.unlabelled_functions(self._case, facts, uploads_of(facts))
         return replace(facts, links=replace(found, unlabelled_functions=functions))
 
     def _grafana(self) -> Facts:
         sources = self._sources
         if sources is None and self._client is not None:
-            found = gathering.data_sources(self._client)
+            found = collectors.data_sources(self._client)
             if isinstance(found, GrafanaFacts):
                 return replace(self._facts, grafana=found)
             sources = found
         if sources is None:
             return self._facts
         traces = self._facts.traces.traces if self._facts.traces else ()
-        looked = gathering.grafana(self._case, sources, self._tempo_uid, self._facts.focus, traces)
+        looked = collectors.grafana(self._case, sources, self._tempo_uid, self._facts.focus, traces)
         return replace(self._facts, grafana=looked)

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from spanprofiles.model import Endpoints
 from spanprofiles.model.source_lines import Place
 from spanprofiles.ui import create_app
-from spanprofiles.ui.lines import place_words
+from spanprofiles.ui.span_lines import place_words
 from tests.unit.conftest import Answer, Seen, Serve, Stacks, flamebearer
 from tests.unit.ui.conftest import MS, StoredRide, StoreRide
 from tests.unit.ui.test_pages import a_service

@@ -5,15 +5,15 @@ from __future__ import annotations
 from spanprofiles.clients import ClientError
 from spanprofiles.model import Trace
 from spanprofiles.ui.filters import HTTP_METHOD_ATTRIBUTES, Filters, quoted
-from spanprofiles.ui.peers import Kind, Standing
-from spanprofiles.ui.rides import SPANS, ride_of, title_of
+from spanprofiles.ui.latency_history import Kind, PercentileRank
 from spanprofiles.ui.sources import Sources
+from spanprofiles.ui.trace_list import SPANS, found_request, title_of
 
 _AROUND_S = 900
 _LIMIT = 300
 
 
-def standing_of(trace: Trace, source: Sources) -> Standing | None:
+def rank_of_trace(trace: Trace, source: Sources) -> PercentileRank | None:
     """Return how slow a trace's request is; None where too few of its kind are found."""
     entry = next(iter(trace.local_roots or trace.spans), None)
     if entry is None:
@@ -22,7 +22,7 @@ def standing_of(trace: Trace, source: Sources) -> Standing | None:
     method = next((str(entry.attributes[name]) for name in HTTP_METHOD_ATTRIBUTES if name in entry.attributes), "")
     title = title_of(route, method) if route else trace.tops[0].name
     kind: Kind = (entry.service, title)
-    known = source.peers.standing(kind, entry.duration_ns)
+    known = source.latencies.rank(kind, entry.duration_ns)
     if known is not None or not entry.service:
         return known
     filters = Filters(service=entry.service, route=route, query="" if route else f"{{ name = {quoted(title)} }}")
@@ -33,5 +33,5 @@ def standing_of(trace: Trace, source: Sources) -> Standing | None:
         )
     except ClientError:
         return None  # the page is whole without it
-    source.peers.learn(ride for ride in map(ride_of, found) if ride.kind == kind)
-    return source.peers.standing(kind, entry.duration_ns)
+    source.latencies.learn(request for request in map(found_request, found) if request.kind == kind)
+    return source.latencies.rank(kind, entry.duration_ns)

@@ -19,7 +19,7 @@ _UNPROVEN = HARMLESS | {Cause.UNCLEAR}
 
 
 @dataclass(frozen=True)
-class Opinion:
+class Confirmation:
     """What the doctor says.
 
     Attributes:
@@ -38,9 +38,9 @@ class Opinion:
         return _SOON_S if self.is_open else _LATER_S
 
 
-def opinion(
+def confirm(
     linker: Linker, examine_service: Callable[[], Examination], service: str, requests: Iterable[tuple[str, str]]
-) -> Opinion:
+) -> Confirmation:
     """Ask the doctor.
 
     Args:
@@ -61,17 +61,17 @@ def opinion(
         if explanation is None:
             continue
         if explanation.cause not in _UNPROVEN:
-            return Opinion(is_dead=True, cause=explanation.cause.value)
+            return Confirmation(is_dead=True, cause=explanation.cause.value)
         awaited = awaited or explanation.cause is Cause.NOT_ARRIVED
     if awaited:
-        return Opinion(is_dead=False, is_open=True)
+        return Confirmation(is_dead=False, is_open=True)
     try:
         return _broken(examine_service())
     except ClientError:
-        return Opinion(is_dead=False, is_open=True)
+        return Confirmation(is_dead=False, is_open=True)
 
 
-def _broken(examination: Examination) -> Opinion:
+def _broken(examination: Examination) -> Confirmation:
     if examination.broken is None:
-        return Opinion(is_dead=False)
-    return Opinion(is_dead=True, cause=f"broken hop: {examination.broken.hop}")
+        return Confirmation(is_dead=False)
+    return Confirmation(is_dead=True, cause=f"broken hop: {examination.broken.hop}")

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from spanprofiles.clients import Refusal, RequestRefusedError, SpanExemplar
 from spanprofiles.clients.probe import CHECKING_SERVICES
+from spanprofiles.doctor.collectors.case import Case
 from spanprofiles.doctor.facts import ProfileFacts
-from spanprofiles.doctor.gathering.case import Case
 from spanprofiles.model import CPU, IdentifierError, Span, label_selector, parse_span_id
 from spanprofiles.model.profile_types import stand_ins
 from spanprofiles.model.profilers import TELLING_LABELS

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from spanprofiles.clients import ProfileQuery, ProfileSeries
+from spanprofiles.doctor.collectors.case import Case
+from spanprofiles.doctor.collectors.profiles import exemplars, valid_ids
 from spanprofiles.doctor.facts import LabelCheck, Link, LinkFacts, Place, ProfileFacts
-from spanprofiles.doctor.gathering.case import Case
-from spanprofiles.doctor.gathering.profiles import exemplars, valid_ids
 from spanprofiles.doctor.processes import ProcessLabel, process_label
 from spanprofiles.model import FlameGraph, Span, label_selector
 from spanprofiles.model.margins import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S

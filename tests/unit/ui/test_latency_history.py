@@ -5,73 +5,73 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from spanprofiles.ui import peers as module
-from spanprofiles.ui.peers import FEWEST, Peers
-from spanprofiles.ui.rides import Ride
+from spanprofiles.ui import latency_history as module
+from spanprofiles.ui.latency_history import FEWEST, LatencyHistory
+from spanprofiles.ui.trace_list import FoundRequest
 from tests.unit.ui.conftest import MS, StoreRide
 from tests.unit.ui.test_pages import a_service
 
 KIND = ("shop", "GET /bike")
 
 
-def ride(number: int, milliseconds: int, title: str = "GET /bike", service: str = "shop") -> Ride:
-    return Ride(f"{number:032x}", title, service, "", number * 10**9, milliseconds * MS, False, (), "")
+def ride(number: int, milliseconds: int, title: str = "GET /bike", service: str = "shop") -> FoundRequest:
+    return FoundRequest(f"{number:032x}", title, service, "", number * 10**9, milliseconds * MS, False, (), "")
 
 
 def test_a_request_stands_among_those_of_its_service_and_name_alone() -> None:
-    peers = Peers()
-    peers.learn(ride(number, number) for number in range(1, 101))
-    peers.learn(ride(1000 + number, 9000, title="GET /car") for number in range(100))
-    peers.learn(ride(2000 + number, 9000, service="other") for number in range(100))
+    latencies = LatencyHistory()
+    latencies.learn(ride(number, number) for number in range(1, 101))
+    latencies.learn(ride(1000 + number, 9000, title="GET /car") for number in range(100))
+    latencies.learn(ride(2000 + number, 9000, service="other") for number in range(100))
 
-    standing = peers.standing(KIND, 91 * MS)
+    rank = latencies.rank(KIND, 91 * MS)
 
-    assert standing is not None
-    assert (standing.percentile, standing.count, standing.since_ns) == (90, 100, 10**9)
+    assert rank is not None
+    assert (rank.percentile, rank.count, rank.since_ns) == (90, 100, 10**9)
 
 
 def test_the_slowest_of_all_is_at_the_99th_percentile_and_never_above_it() -> None:
-    peers = Peers()
-    peers.learn(ride(number, number) for number in range(1, 1001))
+    latencies = LatencyHistory()
+    latencies.learn(ride(number, number) for number in range(1, 1001))
 
     for milliseconds in (1000, 10_000):
-        standing = peers.standing(KIND, milliseconds * MS)
-        assert standing is not None
-        assert standing.percentile == 99
+        rank = latencies.rank(KIND, milliseconds * MS)
+        assert rank is not None
+        assert rank.percentile == 99
 
 
 def test_of_too_few_of_a_kind_nothing_is_said() -> None:
-    peers = Peers()
-    peers.learn(ride(number, number) for number in range(1, FEWEST))
-    assert peers.standing(KIND, 5 * MS) is None
-    assert peers.standing(("shop", "GET /moon"), 5 * MS) is None
+    latencies = LatencyHistory()
+    latencies.learn(ride(number, number) for number in range(1, FEWEST))
+    assert latencies.rank(KIND, 5 * MS) is None
+    assert latencies.rank(("shop", "GET /moon"), 5 * MS) is None
 
-    peers.learn([ride(FEWEST, FEWEST)])
-    assert peers.standing(KIND, 5 * MS) is not None
+    latencies.learn([ride(FEWEST, FEWEST)])
+    assert latencies.rank(KIND, 5 * MS) is not None
 
 
 def test_a_request_that_is_seen_again_counts_once_with_its_latest_duration() -> None:
-    peers = Peers()
+    latencies = LatencyHistory()
     for _ in range(3):
-        peers.learn(ride(number, number) for number in range(1, 41))
-    peers.learn([ride(1, 500)])
+        latencies.learn(ride(number, number) for number in range(1, 41))
+    latencies.learn([ride(1, 500)])
 
-    standing = peers.standing(KIND, 500 * MS)
+    rank = latencies.rank(KIND, 500 * MS)
 
-    assert standing is not None
-    assert standing.count == 40
-    assert standing.faster == 39 / 40
+    assert rank is not None
+    assert rank.count == 40
+    assert rank.faster == 39 / 40
 
 
 def test_what_is_remembered_is_bounded_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REMEMBERED", 50)
-    peers = Peers()
+    latencies = LatencyHistory()
 
-    peers.learn(ride(number, number) for number in range(1, 201))
+    latencies.learn(ride(number, number) for number in range(1, 201))
 
-    standing = peers.standing(KIND, 176 * MS)
-    assert standing is not None
-    assert (standing.count, standing.percentile, standing.since_ns) == (50, 50, 151 * 10**9)
+    rank = latencies.rank(KIND, 176 * MS)
+    assert rank is not None
+    assert (rank.count, rank.percentile, rank.since_ns) == (50, 50, 151 * 10**9)
 
 
 def test_a_row_says_how_slow_its_request_is_among_its_kind(page: FlaskClient, store_ride: StoreRide) -> None:
@@ -115,7 +115,7 @@ def test_a_trace_that_is_opened_by_its_address_is_held_against_those_around_it(
 
     assert re.search(rf"Slower than <strong[^>]*>95 %</strong> of the {FEWEST + 2} requests of its kind", text)
     assert f"The fastest</strong> of the {FEWEST + 2} requests" in page.get(f"/trace/{fastest.trace_id}").text
-    assert "data-standing" not in page.get(f"/trace/{alone.trace_id}").text
+    assert "data-rank" not in page.get(f"/trace/{alone.trace_id}").text
 
 
 def test_a_request_without_a_route_is_of_the_kind_of_its_name(page: FlaskClient, store_ride: StoreRide) -> None:

@@ -13,12 +13,12 @@ from spanprofiles.report import duration
 from spanprofiles.report.svg import Series, bar_svg, plot_svg
 from spanprofiles.ui.figures import RouteFigures
 from spanprofiles.ui.filters import LIMIT, SORTS, STATUSES, WINDOWS, FilterError, Filters
-from spanprofiles.ui.rides import Link, Listing, Ride, list_rides
 from spanprofiles.ui.scatter import find_scatter
 from spanprofiles.ui.sources import sources
+from spanprofiles.ui.trace_list import FoundRequest, Link, Listing, list_traces
 from spanprofiles.ui.views.demo import controls_part
 
-views = Blueprint("rides", __name__)
+views = Blueprint("trace_list", __name__)
 
 _PATIENCE_S = 0.3
 _TITLES = {"time": "Started", "request": "Request", "region": "Region", "duration": "Duration", "cpu": "CPU"}
@@ -39,21 +39,23 @@ def home() -> str | tuple[str, int]:
     listing = None
     if refused is None:
         try:
-            listing = list_rides(sources().linker.tempo, sources().ledger, filters, _PATIENCE_S, sources().peers)
+            listing = list_traces(
+                sources().linker.tempo, sources().cpu_cache, filters, _PATIENCE_S, sources().latencies
+            )
         except RequestRefusedError as error:
             if not filters.query or error.status >= 500:
                 raise
             refused = FilterError("q", f"Tempo does not take this TraceQL: {error.answer}")
     values = _list_values(filters, listing, refused)
     if part == "list":
-        return render_template("rides_part.html", **values), 400 if refused else 200
+        return render_template("trace_list_part.html", **values), 400 if refused else 200
     values |= (
         _choices()
         | _figures()
         | (_scatter(filters) if listing else {"scatter": None})
         | {"windows": WINDOWS, "statuses": STATUSES, "refused": refused}
     )
-    return render_template("rides.html", **values), 400 if refused else 200
+    return render_template("trace_list.html", **values), 400 if refused else 200
 
 
 @views.get("/trace")
@@ -78,7 +80,7 @@ def _list_values(filters: Filters, listing: Listing | None, refused: FilterError
         "shortest_sampled": FEW_PERIODS * SAMPLE_PERIOD_NS,
         "columns": [(name, _TITLES[name], _sort_address(filters, name)) for name in SORTS],
         "bar": lambda value, kind: Markup(bar_svg((value or 0) / scale, kind=kind)),  # noqa: S704  # numbers alone
-        "address": url_for("rides.home", **filters.parameters()),
+        "address": url_for("trace_list.home", **filters.parameters()),
     }
 
 
@@ -86,14 +88,14 @@ def _scatter(filters: Filters) -> dict[str, object]:
     return {"scatter": find_scatter(sources(), filters, _address)}
 
 
-def _address(ride: Ride) -> str:
-    return url_for("traces.trace", trace_id=ride.trace_id)
+def _address(found: FoundRequest) -> str:
+    return url_for("traces.trace", trace_id=found.trace_id)
 
 
 def _sort_address(filters: Filters, name: str) -> str:
     turn = filters.sort == name and not filters.ascending
     changes = {"sort": "" if name == "time" else name, "order": "ascending" if turn else ""}
-    return url_for("rides.home", **filters.parameters(**changes))
+    return url_for("trace_list.home", **filters.parameters(**changes))
 
 
 def _choices() -> dict[str, object]:

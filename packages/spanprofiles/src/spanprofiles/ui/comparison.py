@@ -11,10 +11,10 @@ from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker
 from spanprofiles.linking.span_samples import SpanSamples
 from spanprofiles.model import CPU, FlameGraph, IdentifierError, label_selector, parse_span_id
-from spanprofiles.ui.accounts import Account, obstacle
+from spanprofiles.ui.comparability import SideCounts, obstacle
 from spanprofiles.ui.cpu import ProfiledSpan
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.rides import Ride, ride_of
+from spanprofiles.ui.trace_list import FoundRequest, found_request
 
 #: Spans of each route on each side, at most.
 SPANS = 40
@@ -39,7 +39,7 @@ class Side:
         address: where it can be seen by itself, or empty.
         routes: the routes it is the average of, where it is of several spans.
         excess: why it has more CPU than it lasted, or empty.
-        account: what was found of it, where it is of several spans.
+        counts: what was found of it, where it is of several spans.
     """
 
     title: str
@@ -49,7 +49,7 @@ class Side:
     address: str = ""
     routes: tuple[str, ...] = ()
     excess: str = ""
-    account: Account = field(default_factory=Account)
+    counts: SideCounts = field(default_factory=SideCounts)
 
 
 @dataclass(frozen=True)
@@ -111,55 +111,55 @@ def compare_groups(linker: Linker, first: Group, second: Group, noun: str = "req
         for route in sorted(one.spans.keys() & other.spans.keys())
     ]
     kept = [row for row in averages if not (row[1].is_empty and row[2].is_empty)]
-    accounts = (
-        replace(one.account, sampled=any(not average.is_empty for _, average, _ in kept)),
-        replace(other.account, sampled=any(not average.is_empty for _, _, average in kept)),
+    counts = (
+        replace(one.counts, sampled=any(not average.is_empty for _, average, _ in kept)),
+        replace(other.counts, sampled=any(not average.is_empty for _, _, average in kept)),
     )
-    reason = obstacle(*accounts, (first.where, second.where), noun)
+    reason = obstacle(*counts, (first.where, second.where), noun)
     routes = () if reason else tuple(route for route, _, _ in kept)
     before = _side(first.title, {route: one.spans[route] for route in routes}, [average for _, average, _ in kept])
     after = _side(second.title, {route: other.spans[route] for route in routes}, [average for _, _, average in kept])
-    return Comparison(replace(before, account=accounts[0]), replace(after, account=accounts[1]), reason)
+    return Comparison(replace(before, counts=counts[0]), replace(after, counts=counts[1]), reason)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The spans of a group by route, the newest first, and the account of them."""
+    """The spans of a group by route, the newest first, and the counts of them."""
 
     spans: Mapping[str, Sequence[ProfiledSpan]]
-    account: Account
+    counts: SideCounts
 
 
 def _found(linker: Linker, group: Group) -> _Found:
-    rides = _search(linker, group, linked=True)
+    requests = _search(linker, group, linked=True)
     arrived_ns = time.time_ns() - round(ARRIVED_AFTER_S * 1e9)
     routes: dict[str, list[ProfiledSpan]] = {}
-    counts: dict[str, int] = {}
+    by_route: dict[str, int] = {}
     awaited = 0
-    for ride in sorted(rides, key=lambda ride: -ride.start_ns):
-        carrying = [span for span in ride.spans if _is_span_id(span.profile_id)]
+    for request in sorted(requests, key=lambda request: -request.start_ns):
+        carrying = [span for span in request.spans if _is_span_id(span.profile_id)]
         arrived = [span for span in carrying if span.end_ns < arrived_ns]
         if arrived:
-            routes.setdefault(ride.title, []).extend(arrived)
-            counts[ride.title] = counts.get(ride.title, 0) + 1
+            routes.setdefault(request.title, []).extend(arrived)
+            by_route[request.title] = by_route.get(request.title, 0) + 1
         elif carrying:
             awaited += 1
-    account = Account(
-        routes=counts,
+    counts = SideCounts(
+        routes=by_route,
         awaited=awaited,
-        bare=0 if counts or awaited else len(_search(linker, group, linked=False)),
-        more=len(rides) >= _SEARCHED,
+        bare=0 if by_route or awaited else len(_search(linker, group, linked=False)),
+        more=len(requests) >= _SEARCHED,
         unpassed_s=max(0.0, group.end_s - time.time()),
     )
-    return _Found({route: spans[:SPANS] for route, spans in routes.items()}, account)
+    return _Found({route: spans[:SPANS] for route, spans in routes.items()}, counts)
 
 
-def _search(linker: Linker, group: Group, *, linked: bool) -> list[Ride]:
+def _search(linker: Linker, group: Group, *, linked: bool) -> list[FoundRequest]:
     """Return the requests that began in the group's time: a search finds those as well that only end in it."""
     filters = Filters(service=group.service, route=group.route, region=group.region, linked=linked)
     found = linker.tempo.search(filters.traceql(), start_s=group.start_s, end_s=group.end_s, limit=_SEARCHED, spans=4)
-    rides = map(ride_of, found)
-    return [ride for ride in rides if group.start_s <= ride.start_ns / 1e9 < group.end_s]
+    requests = map(found_request, found)
+    return [request for request in requests if group.start_s <= request.start_ns / 1e9 < group.end_s]
 
 
 def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
