@@ -28,6 +28,7 @@ from spanprofiles.backends.base import Backend
 from spanprofiles.backends.embedded import EmbeddedBackend
 from spanprofiles.backends.native import NativeBackend
 from spanprofiles.embedded.messages import message
+from spanprofiles.waiting import Waiting
 
 TRACES_IN_GROUP, SPANS_IN_TRACE, SAMPLES_OF_TRACE, GROUPS_IN_EXPORT = 20, 5, 20, 5
 GROUPS, SCALED_GROUPS = 200, 10_000
@@ -260,11 +261,9 @@ def ask(target: Target, load: Load, groups: int, figures: dict[str, float]) -> N
         body = selection | {"spanSelector": [hexadecimal(load.span_id, number)]}
         return b"function_1" in merged("SelectMergeSpanProfile", body)
 
-    deadline = time.monotonic() + VISIBLE_S
-    while not all(search(number) and graph(number) for number in range(QUESTIONS)):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"not all that was sent can be found after {VISIBLE_S:g} s")
-        time.sleep(0.5)
+    waiting = Waiting(VISIBLE_S, 0.5, 0.5)
+    if not waiting.until(lambda: all(search(number) and graph(number) for number in range(QUESTIONS))):
+        raise SystemExit(f"not all that was sent can be found after {VISIBLE_S:g} s")
     figures["trace by ID, median"] = median_ms(trace, QUESTIONS)
     figures["span flame graph, median"] = median_ms(graph, QUESTIONS)
     figures["search by profile ID, median"] = median_ms(search, QUESTIONS)

@@ -38,7 +38,7 @@ def delays(linker: Linker, region: RunningRegion, path: str) -> tuple[float, flo
         raise BenchError(f"{path} was answered with {sent.status}")
     span = linker.answering_span(sent.context)
     trace_s = time.time() - sent.ended_s
-    for _ in linker.waiting.looks():
+    for _ in linker.waiting.attempts():
         if not linker.flamegraph(span).is_empty:
             break
     else:

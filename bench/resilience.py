@@ -82,7 +82,7 @@ def seconds_until_linked(linker: Linker, region: RunningRegion, start: float) ->
     """
     rides: list[Sent] = []
     next_ride = time.monotonic()
-    for _ in Waiting(LINKED_WITHIN_S, longest_s=0.1).looks():
+    for _ in Waiting(LINKED_WITHIN_S, longest_s=0.1).attempts():
         if time.monotonic() >= next_ride:
             rides.append(send(region, "/bike"))
             next_ride = time.monotonic() + _PROBE_EVERY_S

@@ -61,7 +61,7 @@ class Server:
         Raises:
             BenchError: it ended, or was not ready in time.
         """
-        for _ in Waiting(_START_S, longest_s=0.1).looks():
+        for _ in Waiting(_START_S, longest_s=0.1).attempts():
             with contextlib.suppress(ClientError):
                 self.check_ready()
                 return

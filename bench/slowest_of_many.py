@@ -105,7 +105,7 @@ def load(urls: Iterable[str], users: int, seconds: int, environment: Mapping[str
         command += ["--users", str(users), "--spawn-rate", str(users), "--run-time", f"{seconds}s", "--only-summary"]
         command += ["--stop-timeout", str(_STOP_TIMEOUT_S), "--exit-code-on-error", "0", "--loglevel", "WARNING"]
         with ManagedProcess("the load", command, environment=everything, directory=ROOT) as process:
-            for _ in Waiting(seconds + _OVER_RUN_S, longest_s=0.5).looks():
+            for _ in Waiting(seconds + _OVER_RUN_S, longest_s=0.5).attempts():
                 if not process.is_running:
                     break
             if not report.is_file():

@@ -15,6 +15,7 @@ import pytest
 
 from spanprofiles.backends.native import NativeBackend
 from spanprofiles.clients.probe import PROBE_SERVICE
+from spanprofiles.waiting import Waiting
 from tests.support.conformance.exchanges import JSON_TYPE, read_recording
 from tests.support.conformance.meaning import meaning_of, meaning_of_answer
 from tests.support.conformance.pair import running_pair, send
@@ -94,7 +95,6 @@ def _fill(urls: dict[str, str], now_s: int) -> None:
 
 
 def _await_data(both: Both) -> None:
-    deadline = time.monotonic() + SETTLE_SECONDS
     window = {"start": both.now_s * 1000 - 3_000_000, "end": both.now_s * 1000 + 60_000}
     selection = {
         "profileTypeID": "process_cpu:cpu:nanoseconds:cpu:nanoseconds",
@@ -103,15 +103,14 @@ def _await_data(both: Both) -> None:
     }
     merge = "/querier.v1.QuerierService/SelectMergeStacktraces"
     search = both.search("{ } | count() > 0")
-    while True:
+    for _ in Waiting(SETTLE_SECONDS, 0.5, 0.5).attempts():  # the real servers are asked twice a second
         pairs = (
             both.answers("tempo", "GET", search, _found),
             both.answers("pyroscope", "POST", merge, _merged, selection),
         )
         if all(ours == theirs for ours, theirs in pairs):
             return
-        assert time.monotonic() < deadline, f"the real servers do not show all that was sent: {pairs}"
-        time.sleep(0.5)  # the real servers are asked twice a second, not without a pause
+    raise AssertionError(f"the real servers do not show all that was sent: {pairs}")
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def switch(page: str, fault: str, state: str, region: str) -> None:
 
 def come_to(address: str, wanted: Callable[[str], bool]) -> str:
     text = ""
-    for _ in Waiting(START_S).looks():
+    for _ in Waiting(START_S).attempts():
         text = get(address)
         if wanted(text):
             return text

@@ -104,7 +104,7 @@ def test_the_ride_is_found_by_search_with_its_profile_id(rideshare: TracedSessio
     linked = span_profiles.linked_span(rideshare.get("/car"))
     query = f'{{ span.pyroscope.profile.id = "{linked.profile_id}" }} | select(span.pyroscope.profile.id)'
 
-    for _ in span_profiles.linker.waiting.looks():  # on a real Tempo, search lags behind the trace by a second or so
+    for _ in span_profiles.linker.waiting.attempts():  # on a real Tempo, search lags behind the trace by a second or so
         found = span_profiles.tempo.search(query)
         if found:
             break

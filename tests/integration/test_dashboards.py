@@ -59,7 +59,7 @@ def profiles(selector: str, profile_type: str) -> ProfileQuery:
 def eventually(look: Callable[[], Sequence[_Found]]) -> Sequence[_Found]:
     """Look until something is found: spans and samples are on their way for a while."""
     found: Sequence[_Found] = ()
-    for _ in Waiting(30.0).looks():
+    for _ in Waiting(30.0).attempts():
         found = look()
         if found:
             break

@@ -39,7 +39,7 @@ def listening_on(*ports: int) -> Iterator[None]:
     """Take the ports. Where somebody else goes on listening there, that is as good."""
     with ExitStack() as stack:
         for port in ports:
-            for _ in Waiting(START_S).looks():
+            for _ in Waiting(START_S).attempts():
                 with one_at_a_time():  # no demo has found the port free and not yet taken it
                     other = stack.enter_context(socket.socket())
                     other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,7 +105,7 @@ def test_with_a_broken_hop_it_goes_on_for_the_doctor_to_be_asked() -> None:
         )
         os.kill(demo.pid, signal.SIGINT)
         demo.wait_for_line(lambda line: "all processes are stopped" in line, START_S)
-        assert any(not demo.is_running for _ in Waiting(30).looks())
+        assert Waiting(30).until(lambda: not demo.is_running)
 
     assert re.search(r"not linked: .* carries the profile ID .* and no sample has it", printed)
     assert examined.returncode == 1, examined.stdout + examined.stderr
@@ -167,7 +167,7 @@ def test_a_region_that_cannot_start_is_named_with_its_last_words() -> None:
 def test_asked_to_end_again_and_again_it_ends_once() -> None:
     with ManagedProcess("the demo", DEMO, environment={**os.environ, "PYTHONUNBUFFERED": "1"}) as demo:
         demo.wait_for_line(lambda line: "servers answer" in line, START_S)
-        for _ in Waiting(START_S, first_s=0.1, longest_s=0.1).looks():
+        for _ in Waiting(START_S, first_s=0.1, longest_s=0.1).attempts():
             if not demo.is_running:
                 break
             os.kill(demo.pid, signal.SIGINT)
@@ -200,6 +200,6 @@ def end(demo: ManagedProcess, number: signal.Signals) -> list[psutil.Process]:
     started = psutil.Process(demo.pid).children(recursive=True)
     os.kill(demo.pid, number)
     demo.wait_for_line(lambda line: "all processes are stopped" in line, START_S)
-    assert any(not demo.is_running for _ in Waiting(30).looks())
+    assert Waiting(30).until(lambda: not demo.is_running)
     left: list[psutil.Process] = psutil.wait_procs(started, timeout=30)[1]
     return left

@@ -50,7 +50,7 @@ def examine_until(
     doctor: Doctor, service: str, hop: str, region: TracedSession, longest_s: float = PATIENCE_S, **options: Any
 ) -> Examination:
     """Examine again and again, with new rides in between, until the hop is found broken or the time is over."""
-    for _ in Waiting(timeout_s=longest_s, first_s=1.0, longest_s=1.0).looks():
+    for _ in Waiting(timeout_s=longest_s, first_s=1.0, longest_s=1.0).attempts():
         for path in ("/scooter", "/bike"):
             region.get(path)
         found = doctor(service, sources=read_data_sources([PROVISIONED]), tempo_uid="tempo", **options)
@@ -145,7 +145,7 @@ def test_a_failed_claim_and_the_doctor_agree(
 def cook(environment: dict[str, str], service: str, processor: str) -> None:
     everything = {**os.environ, **environment, "OTEL_SERVICE_NAME": service}
     with ManagedProcess("the kitchen", [*KITCHEN, processor], environment=everything, directory=ROOT) as kitchen:
-        assert any(not kitchen.is_running for _ in Waiting(30).looks())
+        assert Waiting(30).until(lambda: not kitchen.is_running)
         assert kitchen.exit_code == 0, kitchen.output
 
 
@@ -155,7 +155,7 @@ def test_tasks_that_share_a_threads_labels_are_found_and_those_with_their_own_ar
     cook(span_profiles_environment, "mixed-kitchen", "official")
     cook(span_profiles_environment, "tidy-kitchen", "spanprofiles")
 
-    for _ in Waiting(20.0, first_s=1.0, longest_s=1.0).looks():  # what ended moments ago is not judged
+    for _ in Waiting(20.0, first_s=1.0, longest_s=1.0).attempts():  # what ended moments ago is not judged
         mixed, tidy = (span_profiles_doctor(f"{name}-kitchen").finding(HOP) for name in ("mixed", "tidy"))
         if Verdict.NOT_CHECKED not in (mixed.verdict, tidy.verdict):
             break

@@ -40,7 +40,7 @@ def controls(tmp_path: Path) -> Iterator[DemoControls]:
 
 
 def come_to(controls: DemoControls, riders: int) -> bool:
-    return any(controls.riders() == riders for _ in Waiting(START_S).looks())
+    return Waiting(START_S).until(lambda: controls.riders() == riders)
 
 
 def test_riders_are_sent_home_to_the_last_and_called_again(controls: DemoControls) -> None:

@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanprofiles.backends.ports import free_ports
+from spanprofiles.waiting import Waiting
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_SECONDS = 60.0
@@ -27,15 +28,11 @@ DEADLINE_SECONDS = 60.0
 T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], T | None], what: str) -> T:
-    """Poll until `look` gives something."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"no {what} within {DEADLINE_SECONDS:g} s")
+def wait_for(ask: Callable[[], T | None], what: str) -> T:
+    """Ask until there is an answer."""
+    found = Waiting(DEADLINE_SECONDS).until(ask)
+    assert found, f"no {what} within {DEADLINE_SECONDS:g} s"
+    return found
 
 
 class TelemetryStub:

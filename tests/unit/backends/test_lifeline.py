@@ -58,7 +58,7 @@ def is_running(pid: int) -> bool:
 
 
 def is_gone_within(pid: int, seconds: float) -> bool:
-    return any(not is_running(pid) for _ in Waiting(seconds).looks())
+    return Waiting(seconds).until(lambda: not is_running(pid))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -42,7 +42,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _is_gone_soon(pid: int) -> bool:
-    return any(not _is_alive(pid) for _ in Waiting(5).looks())
+    return Waiting(5).until(lambda: not _is_alive(pid))
 
 
 def test_output_and_errors_are_kept_together_in_order(program: Program) -> None:
@@ -195,7 +195,7 @@ def test_children_that_outlived_their_parent_are_stopped_with_it(program: Progra
         "print(child.pid, flush=True)"
     ).start()
     child_pid = int(process.wait_for_line(str.isdigit, 10)[-1])
-    assert any(not process.is_running for _ in Waiting(10).looks())
+    assert Waiting(10).until(lambda: not process.is_running)
     assert _is_alive(child_pid)
     process.stop()
     assert _is_gone_soon(child_pid)

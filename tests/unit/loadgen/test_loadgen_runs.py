@@ -8,10 +8,9 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +23,7 @@ import requests
 
 from loadgen.bad_requests import BAD_REQUESTS
 from spanprofiles.backends.ports import free_ports
+from spanprofiles.waiting import Waiting
 
 REPOSITORY = Path(__file__).parents[3]
 LOCUST = [sys.executable, "-m", "locust", "-f", "loadgen/locustfile.py"]
@@ -215,15 +215,11 @@ def connects(host: str, port: int) -> bool:
 
 
 def poll(look: Any) -> int:
-    deadline = time.monotonic() + RUN_SECONDS
-    while time.monotonic() < deadline:
-        try:
+    for _ in Waiting(RUN_SECONDS).attempts():
+        with suppress(requests.ConnectionError, requests.Timeout):
             found: int = look()
-        except (requests.ConnectionError, requests.Timeout):
-            found = 0
-        if found:
-            return found
-        time.sleep(0.05)
+            if found:
+                return found
     raise AssertionError(f"nothing came within {RUN_SECONDS:g} s")
 
 

@@ -297,7 +297,7 @@ def test_the_whole_log_is_kept_and_a_crash_in_c_has_a_traceback(start: AppStarte
     code = "import ctypes\nfor number in range(5000): print(number)\nctypes.string_at(0)"
     app = start(python(code), ready=None)
 
-    assert any(not app.is_running for _ in Waiting(60).looks())
+    assert Waiting(60).until(lambda: not app.is_running)
     assert app.program.end == "has ended by signal 11"
     assert "Fatal Python error: Segmentation fault" in app.program.last_words
     assert app.log.read_text().startswith("0\n1\n2\n")

@@ -68,7 +68,7 @@ def test_what_a_job_leaves_behind_is_ended_with_it(run: JobRunner, python: Pytho
 
     job = run(python(code))
 
-    assert any(not _is_alive(int(job.output)) for _ in Waiting(30).looks())
+    assert Waiting(30).until(lambda: not _is_alive(int(job.output)))
 
 
 def test_a_job_runs_in_the_folder_of_the_test_that_asks(run: JobRunner, python: Python, tmp_path: Path) -> None:

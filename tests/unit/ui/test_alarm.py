@@ -196,7 +196,7 @@ def test_after_the_first_rides_without_samples_a_demos_page_asks_sooner_until_it
         store_ride(service, seconds_ago=0.2, with_profile_id=True)
 
     texts = [page.get("/alarm").text]
-    for _ in Waiting(30).looks():
+    for _ in Waiting(30).attempts():
         texts.append(page.get("/alarm").text)
         if service in texts[-1]:
             break

@@ -73,7 +73,7 @@ def pressed(text: str) -> dict[str, bool]:
 
 def come_to(page: FlaskClient, text: str, *, gone: bool = False) -> str:
     seen = ""
-    for _ in Waiting(START_S).looks():
+    for _ in Waiting(START_S).attempts():
         seen = page.get("/demo/controls").text
         if (text in seen) is not gone:
             return seen

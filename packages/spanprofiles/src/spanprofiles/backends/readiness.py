@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from spanprofiles.backends.base import BackendError
 from spanprofiles.clients import ClientError, HttpClient, ProfileQuery, PyroscopeClient, TempoClient
 from spanprofiles.clients.probe import PROBE_SERVICE, Probe
 from spanprofiles.model import Endpoints, label_selector, new_span_id, new_trace_id
+from spanprofiles.waiting import Waiting
 
 _PAUSE_S = 0.1
 _TIMEOUT_S = (1.0, 5.0)
@@ -28,19 +29,18 @@ def await_servers(endpoints: Endpoints, timeout_s: float, check_running: Callabl
     Raises:
         BackendError: a server was not there in time; the message has its last answer.
     """
-    deadline = time.monotonic() + timeout_s
     tempo = TempoClient(endpoints.tempo, endpoints.credentials_for("tempo"), _TIMEOUT_S)
     receiver = HttpClient("Tempo's receiver", endpoints.otlp_http, endpoints.credentials_for("otlp_http"), _TIMEOUT_S)
     pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials_for("pyroscope"), _TIMEOUT_S)
     probe = Probe(new_trace_id(), new_span_id(), (int(time.time()) - _PROBE_AGE_S) * 10**9)
-    for ask in (
+    checks = [
         tempo.check_ready,
         lambda: receiver.post_json("/v1/traces", {"resourceSpans": []}),
         pyroscope.check_ready,
         lambda: probe.push_profile(pyroscope.http),
         lambda: _check_that_it_came_back(pyroscope, probe),
-    ):
-        _await(ask, deadline, timeout_s, check_running)
+    ]
+    _await(checks, timeout_s, check_running)
     for client in (tempo.http, receiver, pyroscope.http):
         client.close()
 
@@ -52,21 +52,25 @@ def await_answer(server: str, url: str, path: str, timeout_s: float, check_runni
         BackendError: it did not in time; the message has its last answer.
     """
     client = HttpClient(server, url, None, _TIMEOUT_S)
-    _await(lambda: client.get(path), time.monotonic() + timeout_s, timeout_s, check_running)
+    _await([lambda: client.get(path)], timeout_s, check_running)
     client.close()
 
 
-def _await(ask: Callable[[], object], deadline: float, timeout_s: float, check_running: Callable[[], None]) -> None:
-    while True:
+def _await(checks: Sequence[Callable[[], object]], timeout_s: float, check_running: Callable[[], None]) -> None:
+    """Make one check after the other until all have passed, within so many seconds together."""
+    remaining = list(checks)
+    last_error: ClientError | None = None
+    for _ in Waiting(timeout_s, _PAUSE_S, _PAUSE_S).attempts():
         try:
-            ask()
+            while remaining:
+                remaining[0]()
+                remaining.pop(0)
         except ClientError as error:
             check_running()
-            if time.monotonic() > deadline:
-                raise BackendError(f"not ready after {timeout_s:g} s; the last answer: {error}") from error
+            last_error = error
         else:
             return
-        time.sleep(_PAUSE_S)
+    raise BackendError(f"not ready after {timeout_s:g} s; the last answer: {last_error}") from last_error
 
 
 def _check_that_it_came_back(pyroscope: PyroscopeClient, probe: Probe) -> None:

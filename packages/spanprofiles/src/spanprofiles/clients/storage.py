@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from spanprofiles.clients.errors import ClientError
 from spanprofiles.clients.http import HttpClient
 from spanprofiles.clients.refusals import samples
+from spanprofiles.waiting import Waiting
 
 _METRICS = "/metrics"
 _STARTED = "process_start_time_seconds"
@@ -93,11 +94,11 @@ def failed_writes(http: HttpClient, failures: Failures) -> FailedWrites:
     count, running_s = _counted(http, failures)
     if not count or failures.move_within_s is None:
         return FailedWrites(http.server, count, running_s)
-    deadline = time.monotonic() + failures.move_within_s
     now = count
-    while now == count and time.monotonic() < deadline:
-        time.sleep(_PAUSE_S)
+    for _ in Waiting(failures.move_within_s, _PAUSE_S, _PAUSE_S).attempts():
         now, running_s = _counted(http, failures)
+        if now != count:
+            break
     return FailedWrites(http.server, now, running_s, goes_on=now > count)
 
 

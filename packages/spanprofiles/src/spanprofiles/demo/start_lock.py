@@ -51,7 +51,7 @@ def _lock(file: int, tell: Callable[[str], None]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         tell("another demo is starting: waiting for it, so as not to take its ports")
-        for _ in Waiting(LONGEST_S).looks():
+        for _ in Waiting(LONGEST_S).attempts():
             with suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return

@@ -118,7 +118,7 @@ class Linker:
             ClientError: Tempo failed.
         """
         evidence = evidence or self.evidence(traced)
-        for _ in self.waiting.looks():
+        for _ in self.waiting.attempts():
             evidence.look(self.tempo.trace(evidence.trace_id))
             if evidence.trace is not None and until(evidence.trace):
                 return evidence.trace
@@ -207,7 +207,7 @@ class Linker:
         will come. Others of the request may still be on their way, so it is waited as long again as these took.
         """
         over_at: float | None = None
-        for waited in self.waiting.looks():
+        for waited in self.waiting.attempts():
             trace = evidence.look(self.tempo.trace(evidence.trace_id))
             if trace is None:
                 continue
@@ -258,7 +258,7 @@ class Linker:
         ended_long_ago = time.time() - ended_ns / 1e9 > all_uploaded_s + _CLOCKS_AGREE_WITHIN_S
         # samples that are there are waited for until they are complete, however short the deadline
         longest = replace(self.waiting, timeout_s=max(self.waiting.timeout_s, all_uploaded_s + under_way_s))
-        for waited in longest.looks():
+        for waited in longest.attempts():
             found = look()
             if found.is_empty:
                 empty_until = waited
@@ -284,7 +284,7 @@ class Linker:
         all_uploaded_s = self.upload_interval_s + _UPLOAD_UNDER_WAY_S + self.queryable_after_s
         ended_long_ago = time.time() - span.end_ns / 1e9 > all_uploaded_s + _CLOCKS_AGREE_WITHIN_S
         found = FlameGraph()
-        for _ in replace(self.waiting, timeout_s=0.0 if ended_long_ago else all_uploaded_s).looks():
+        for _ in replace(self.waiting, timeout_s=0.0 if ended_long_ago else all_uploaded_s).attempts():
             found = self.flamegraph(span, evidence)
             if found.cpu_ns > enough_ns:
                 break

@@ -54,7 +54,7 @@ def search_span(tempo: TempoClient, query: str, since_ns: int, waiting: Waiting)
         ClientError: Tempo failed.
     """
     child: SearchedSpan | None = None
-    for _ in waiting.looks():
+    for _ in waiting.attempts():
         traces = _newest_first(tempo, query, since_ns)
         if not traces:
             continue

@@ -133,7 +133,7 @@ def await_answer(
         timeout_s: give up after this many seconds.
         while_true: give up when this is false, as when the app's process has ended.
     """
-    for _ in Waiting(timeout_s, longest_s=0.05).looks():
+    for _ in Waiting(timeout_s, longest_s=0.05).attempts():
         with (
             contextlib.suppress(requests.RequestException),
             session.get(path, sampled=False, timeout=(1.0, 5.0), stream=True) as answer,  # the status is enough

@@ -105,7 +105,7 @@ class RunningApp(TracedSession):
             AssertionError: it has not, or has ended; the message has the end of the log.
         """
         __tracebackhide__ = True
-        for _ in Waiting(timeout).looks():
+        for _ in Waiting(timeout).attempts():
             was_running = self.is_running
             if self.has_printed(pattern):
                 return

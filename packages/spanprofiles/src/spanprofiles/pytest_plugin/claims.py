@@ -268,10 +268,10 @@ class _WaitingForApp(Waiting):
     program: Program | None = None
     longest_after_end_s: float = 0.0
 
-    def looks(self) -> Iterator[float]:
-        """Yield the seconds waited so far, once for each look."""
+    def attempts(self) -> Iterator[float]:
+        """Yield the seconds waited so far, once for each attempt."""
         ended_s: float | None = None
-        for waited in super().looks():
+        for waited in super().attempts():
             yield waited
             if ended_s is None and self.program is not None and not self.program.process.is_running:
                 ended_s = waited

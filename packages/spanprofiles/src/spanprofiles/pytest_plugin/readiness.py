@@ -50,7 +50,7 @@ class Readiness:
 
     def is_reached(self, app: RunningApp, timeout_s: float) -> bool:
         """Ask until the app is ready, has ended, or the time is over."""
-        for _ in Waiting(timeout_s, longest_s=_LONGEST_PAUSE_S).looks():
+        for _ in Waiting(timeout_s, longest_s=_LONGEST_PAUSE_S).attempts():
             if self.ask(app, self):
                 return app.is_running  # somebody else's answer where the app itself has ended
             if not app.is_running:

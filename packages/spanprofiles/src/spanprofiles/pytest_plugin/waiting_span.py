@@ -102,7 +102,7 @@ def _agent_is_seen(linker: Linker, span: Span, process: str, ask_app: Callable[[
     patience_s = linker.upload_interval_s + _LATE_S
     if ask_app is not None and not has_labels:
         patience_s = max(patience_s, linker.waiting.timeout_s + 2 * linker.upload_interval_s)
-    for _ in replace(linker.waiting, timeout_s=patience_s).looks():
+    for _ in replace(linker.waiting, timeout_s=patience_s).attempts():
         if ask_app is not None:
             for _ in range(_ASKED_AT_ONCE):
                 ask_app()

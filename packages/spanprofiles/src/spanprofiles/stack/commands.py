@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from spanprofiles.stack.complaints import explain
 from spanprofiles.stack.errors import StackError
+from spanprofiles.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 #: The oldest docker-compose that waits for a service to have ended well.
 _OLDEST = (1, 29)
 _INTERRUPTED = {130, -signal.SIGINT}
-_LOOK_S = 2.0
-_PATIENCE_S = 10.0
+_PAUSE_S = 2.0
+_END_TIMEOUT_S = 10.0
 _QUICK_S = 60
 _LONG_S = 1800
 
@@ -119,10 +121,9 @@ class Commands:
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
-            deadline = time.monotonic() + timeout_s
+            waiting = Waiting(timeout_s, _PAUSE_S, _PAUSE_S, sleep=partial(_await_end, process))
             try:
-                while _is_running(process) and time.monotonic() < deadline and not is_lost():
-                    pass
+                waiting.until(lambda: process.poll() is not None or is_lost())
             finally:
                 _end(process)
             if process.returncode in _INTERRUPTED:
@@ -151,20 +152,16 @@ class Commands:
         return Outcome(done.returncode, "", done.stderr)
 
 
-def _is_running(process: subprocess.Popen[bytes]) -> bool:
-    """Wait for the end of a process for a while; tell whether it has not come."""
-    try:
-        process.wait(_LOOK_S)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
+def _await_end(process: subprocess.Popen[bytes], timeout_s: float) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout_s)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(_PATIENCE_S)
+            process.wait(_END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import time
 from typing import TYPE_CHECKING
 
 from spanprofiles.stack.commands import Commands, Compose, check_docker, find_compose
@@ -12,6 +11,7 @@ from spanprofiles.stack.containers import Container, containers, has_volumes, la
 from spanprofiles.stack.errors import StackError
 from spanprofiles.stack.ports import check_ports, port_is_taken
 from spanprofiles.stack.settings import MOUNTED, Settings
+from spanprofiles.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -135,15 +135,14 @@ def _build(compose: Compose, tell: Tell) -> None:
 
 
 def _await_health(commands: Commands, settings: Settings) -> None:
-    deadline = time.monotonic() + _HEALTHY_S
-    while True:
+    for _ in Waiting(_HEALTHY_S, _PAUSE_S, _PAUSE_S).attempts():
         found = containers(commands, settings.project)
-        waiting = [one for one in found if not one.works]
-        if found and not waiting:
+        unhealthy = [container for container in found if not container.works]
+        if found and not unhealthy:
             return
-        if not found or any(one.fault for one in waiting) or time.monotonic() > deadline:
-            raise _failure(commands, settings, None)
-        time.sleep(_PAUSE_S)
+        if not found or any(container.fault for container in unhealthy):
+            break
+    raise _failure(commands, settings, None)
 
 
 def _failure(commands: Commands, settings: Settings, started: Outcome | None) -> StackError:

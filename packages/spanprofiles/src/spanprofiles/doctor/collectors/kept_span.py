@@ -32,7 +32,7 @@ def follow(tempo: TempoClient, sent: Probe, url: str, timeout_s: float) -> Probe
     came_s = gone_s = None
     last = ""
     waited = 0.0
-    for waited in Waiting(timeout_s).looks():
+    for waited in Waiting(timeout_s).attempts():
         try:
             is_there = tempo.trace(sent.trace_id) is not None
             last = ""

@@ -105,7 +105,7 @@ def _probed_profile(pyroscope: PyroscopeClient, case: Case, query: ProfileQuery,
 
 def _read_back(case: Case, server: str, url: str, is_there: Callable[[], bool]) -> ProbedServer:
     waited, last = 0.0, ""
-    for waited in Waiting(case.probe_timeout_s).looks():
+    for waited in Waiting(case.probe_timeout_s).attempts():
         try:
             if is_there():
                 return ProbedServer(server, url, sent=True, came_back=True, waited_s=waited)

@@ -122,7 +122,7 @@ class GrafanaLinker:
             ClientError: Pyroscope does not answer, not with a flame graph, or not to these credentials.
         """
         found = FlameGraph()
-        for _ in self.waiting.looks():
+        for _ in self.waiting.attempts():
             try:
                 found = send(self.pyroscope, query)
             except RequestRefusedError as error:
