@@ -128,7 +128,7 @@ def test_a_fault_is_switched_on_seen_and_named(home: Page, demo: str, pictures: 
         expect(switch).to_have_attribute("aria-pressed", "true", timeout=SLOW_S)
         expect(home.locator("#controls summary")).to_contain_text(f"{FAULT} is on in {GUILTY_REGION}")
         compare = home.get_by_role("link", name="compare before and after").first.get_attribute("href") or ""
-        guilty = home.locator("[data-guilty]", has_text=f"{GUILTY} grew most")
+        guilty = home.locator("[data-top-regression]", has_text=f"{GUILTY} grew most")
         deadline = time.monotonic() + FOUND_WITHIN_S
         spans = 12 if os.environ.get(TAKE) else 1  # a picture is of a steady average
         while guilty.count() == 0 or int(home.locator(".side dd").last.inner_text()) < spans:

@@ -144,7 +144,7 @@ def test_the_fault_of_a_slow_search_is_told_with_the_guilty_function() -> None:
     link, story = (json.loads(line) for line in result.stdout.splitlines())
     assert link["profile_id"] == link["span_id"]
     assert story["region"] == "us-east"
-    assert story["guilty"] == "drop_repeated_vehicles"
+    assert story["top_regression"] == "drop_repeated_vehicles"
     assert story["slow"]["duration_ns"] > story["fast"]["duration_ns"]
     assert story["slow"]["trace_id"] != story["fast"]["trace_id"]
 

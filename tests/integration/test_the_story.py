@@ -51,21 +51,21 @@ def story(us_east: TracedSession, rideshare: TracedSession, linker: Linker) -> S
     return tell_slow_search({"us-east": us_east, "eu-north": rideshare}, linker, TOKEN)
 
 
-def test_the_guilty_function_is_the_one_with_the_quadratic_step(story: SlowSearchStory) -> None:
-    guilty = story.guilty
+def test_the_top_regression_is_the_one_with_the_quadratic_step(story: SlowSearchStory) -> None:
+    regression = story.top_regression
 
-    assert guilty is not None
-    assert guilty.name == "drop_repeated_vehicles"
-    assert guilty.self_before == 0
-    assert story.a_ride(guilty.self_change) > 30_000_000
+    assert regression is not None
+    assert regression.name == "drop_repeated_vehicles"
+    assert regression.self_before == 0
+    assert story.a_ride(regression.self_change) > 30_000_000
     assert story.is_as_told
 
 
-def test_the_guilty_function_stands_out_from_all_that_changed(story: SlowSearchStory) -> None:
-    guilty, second, *_ = story.difference.changes
+def test_the_top_regression_stands_out_from_all_that_changed(story: SlowSearchStory) -> None:
+    regression, second, *_ = story.difference.changes
 
-    assert guilty == story.guilty
-    assert abs(second.self_change) < 0.8 * guilty.self_change
+    assert regression == story.top_regression
+    assert abs(second.self_change) < 0.8 * regression.self_change
 
 
 def test_rides_are_slower_in_that_region_and_not_elsewhere(story: SlowSearchStory) -> None:
@@ -95,7 +95,7 @@ def test_without_the_fault_no_such_function_is_found_guilty(
 
     nothing_happened = SlowSearchStory("us-east", story.path, Rides(story.before.linked[:3]), again, {})
 
-    assert nothing_happened.guilty is None or nothing_happened.guilty.name != "drop_repeated_vehicles"
+    assert nothing_happened.top_regression is None or nothing_happened.top_regression.name != "drop_repeated_vehicles"
     assert not nothing_happened.is_as_told
 
 
@@ -115,7 +115,7 @@ def test_the_terminal_names_durations_traces_changes_and_the_guilty_function(sto
 def test_the_same_is_there_as_json(story: SlowSearchStory) -> None:
     told = json.loads(json.dumps(story_as_json(story)))
 
-    assert told["guilty"] == told["changes"][0]["function"] == "drop_repeated_vehicles"
+    assert told["top_regression"] == told["guilty"] == told["changes"][0]["function"] == "drop_repeated_vehicles"
     assert told["slow"]["trace_id"] == story.after.typical.trace_id
     assert told["regions"]["us-east"]["after_ns"] == story.after.duration_ns
     assert told["slowdown"] > 1.4

@@ -98,7 +98,7 @@ def test_an_empty_flame_graph_answers_every_question_with_nothing() -> None:
     assert list(empty.walk()) == [(0, Frame("total", 0, 0))]
     assert repr(empty) == "<FlameGraph: no samples>"
     assert empty + _RECURSIVE == _RECURSIVE
-    assert empty.diff(empty).guilty is None
+    assert empty.diff(empty).top_regression is None
 
 
 def test_what_a_failed_assertion_prints_names_the_functions_that_matter() -> None:
@@ -118,28 +118,34 @@ def test_a_difference_names_the_function_whose_own_code_grew_most() -> None:
     before = graph_of({("main", "search"): 100, ("main", "price"): 50})
     after = graph_of({("main", "search"): 90, ("main", "price", "round"): 80, ("main", "price"): 55})
     difference = before.diff(after)
-    guilty = difference.guilty
-    assert guilty is not None
-    assert (guilty.name, guilty.self_before, guilty.self_after, guilty.self_change) == ("round", 0, 80, 80)
+    regression = difference.top_regression
+    assert regression is not None
+    assert (regression.name, regression.self_before, regression.self_after, regression.self_change) == (
+        "round",
+        0,
+        80,
+        80,
+    )
     changes = {change.name: (change.self_change, change.total_change) for change in difference.changes}
     assert changes == {"round": (80, 80), "search": (-10, -10), "price": (5, 85), "main": (0, 75)}
     assert [change.name for change in difference.changes] == ["round", "search", "price", "main"]
     assert difference.total_change == 75
+    assert difference.guilty is difference.top_regression, "the earlier name"
 
 
-def test_a_function_that_only_calls_more_than_before_is_not_guilty() -> None:
+def test_a_function_that_only_calls_more_than_before_is_no_regression() -> None:
     before = graph_of({("main",): 100})
     after = graph_of({("main",): 20, ("main", "log"): 60, ("main", "check"): 50})
-    guilty = before.diff(after).guilty
+    regression = before.diff(after).top_regression
     assert before.diff(after).changes[0].total_change == 30  # main's, whose own code shrank most
-    assert guilty is not None
-    assert guilty.name == "log"
+    assert regression is not None
+    assert regression.name == "log"
 
 
-def test_where_nothing_grew_nobody_is_guilty() -> None:
+def test_where_nothing_grew_there_is_no_top_regression() -> None:
     before = graph_of({("a",): 10, ("b",): 5})
-    assert before.diff(graph_of({("a",): 9})).guilty is None
-    assert before.diff(before).guilty is None
+    assert before.diff(graph_of({("a",): 9})).top_regression is None
+    assert before.diff(before).top_regression is None
     assert before.diff(FlameGraph()).total_change == -15
 
 

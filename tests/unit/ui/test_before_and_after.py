@@ -162,7 +162,7 @@ def test_a_side_whose_links_are_dead_is_not_taken_for_one_without_cpu(page: Flas
     assert "no request after" in obstacle_of(text)
     assert "leads to samples, so nothing is known of its CPU" in obstacle_of(text)
     assert "Ask the doctor" in text.partition("data-obstacle")[2]
-    assert "data-guilty" not in text
+    assert "data-top-regression" not in text
 
 
 def test_a_request_belongs_to_the_side_on_which_it_began(page: FlaskClient, store_ride: StoreRide) -> None:

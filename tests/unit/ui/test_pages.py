@@ -194,7 +194,7 @@ def test_two_spans_compared_name_the_function_that_grew(page: FlaskClient, store
 
     text = page.get(f"/compare?kind=spans&first={fast.trace_id}&second={slow.trace_id}/{slow.span_id}").text
 
-    assert re.search(r"data-guilty><strong[^>]*>search</strong> grew most: 50.0 ms .* 450.0 ms", text)
+    assert re.search(r"data-top-regression><strong[^>]*>search</strong> grew most: 50.0 ms .* 450.0 ms", text)
     assert "+400.0 ms" in text
 
 

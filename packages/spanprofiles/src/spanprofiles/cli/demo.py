@@ -180,7 +180,7 @@ def _go_on_without_a_link(
 
 
 def _tell_story(stack: DemoStack, linker: Linker, token: str, as_json: bool) -> None:
-    """Switch the fault on and find the guilty function.
+    """Switch the fault on and find the function that grew.
 
     Raises:
         SystemExit: the difference of slow and fast rides does not name it.
@@ -191,7 +191,7 @@ def _tell_story(stack: DemoStack, linker: Linker, token: str, as_json: bool) -> 
     story = tell_slow_search(regions, linker, token, tell=_say)
     say_json(story_as_json(story)) if as_json else print_story(story)
     if not story.is_as_told:
-        leave(BROKEN, "the difference of slow and fast rides does not name the guilty function")
+        leave(BROKEN, "the difference of slow and fast rides does not name the function that grew")
 
 
 def _say(text: str) -> None:

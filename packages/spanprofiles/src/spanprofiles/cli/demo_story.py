@@ -21,7 +21,7 @@ _ROWS_OF_TOP = 4
 
 
 def print_story(story: SlowSearchStory, console: Console | None = None) -> None:
-    """Print what the story has seen: durations by region, a fast and a slow ride, what changed, and who is guilty."""
+    """Print the story: durations by region, a fast and a slow ride, what changed, and which function grew most."""
     console = console or render.console()
     rides = len(story.after.linked)
     show(console, "", _title(f"rides get slow in {story.region}: GET {story.path}, median of {rides}"))
@@ -35,7 +35,7 @@ def print_story(story: SlowSearchStory, console: Console | None = None) -> None:
 
 def story_as_json(story: SlowSearchStory) -> dict[str, Any]:
     """Return what the story has seen as plain data; times are ns, of functions for one ride on average."""
-    guilty = story.guilty
+    regression = story.top_regression
     return {
         "region": story.region,
         "order": story.path,
@@ -47,7 +47,8 @@ def story_as_json(story: SlowSearchStory) -> dict[str, Any]:
             for name, (before, after) in _by_region(story).items()
         },
         "slowdown": round(story.slowdown, 2),
-        "guilty": guilty.name if guilty else None,
+        "top_regression": regression.name if regression else None,
+        "guilty": regression.name if regression else None,  # the earlier name, kept for one version
         "changes": [
             {
                 "function": change.name,
@@ -106,25 +107,26 @@ def _durations(story: SlowSearchStory) -> RenderableType:
 def _changes(story: SlowSearchStory) -> RenderableType:
     table = _table("self before", "self after", "change")
     table.add_column("function", no_wrap=True, overflow="ellipsis")
-    guilty = story.guilty
+    regression = story.top_regression
     for change in story.difference.changes[:_CHANGES]:
         table.add_row(
             duration(story.a_ride(change.self_before)),
             duration(story.a_ride(change.self_after)),
             _signed(story.a_ride(change.self_change)),
             Text(printable(change.name)),
-            style="bold red" if guilty is not None and change.name == guilty.name else "",
+            style="bold red" if regression is not None and change.name == regression.name else "",
         )
     return table
 
 
 def _verdict(story: SlowSearchStory) -> RenderableType:
-    guilty = story.guilty
-    if guilty is None:
+    regression = story.top_regression
+    if regression is None:
         return Text("guilty: no function has more CPU than before", style="bold red")
     lines = [
         Text(
-            f"guilty: {printable(guilty.name)}, {_signed(story.a_ride(guilty.self_change))} of CPU a ride", "bold green"
+            f"guilty: {printable(regression.name)}, {_signed(story.a_ride(regression.self_change))} of CPU a ride",
+            "bold green",
         )
     ]
     lines.append(Text(f"rides in {story.region} take {story.slowdown:.1f} times as long, other regions allowed for"))

@@ -1,7 +1,7 @@
 """The story of a slow search: rides get slow in one region, and a flame graph of one ride says which function it is.
 
 Rides of one kind are ordered before and after the app's fault ``slow-search`` is switched on in that region. Each is
-followed to its span profile, and the difference of the profiles names the guilty function. Several rides are merged,
+followed to its span profile, and the difference of the profiles names the function that grew. Several rides are merged,
 for a steady verdict: a sample stands for 10 ms, so one ride alone is some ten or twenty samples.
 """
 
@@ -126,9 +126,14 @@ class SlowSearchStory:
         return self.before.flamegraph.diff(self.after.flamegraph)
 
     @property
-    def guilty(self) -> FunctionChange | None:
+    def top_regression(self) -> FunctionChange | None:
         """The function whose own CPU time grew most, or None where none grew."""
-        return self.difference.guilty
+        return self.difference.top_regression
+
+    @property
+    def guilty(self) -> FunctionChange | None:
+        """The earlier name of :attr:`top_regression`, kept for one version."""
+        return self.top_regression
 
     @property
     def slowdown(self) -> float:
@@ -141,9 +146,9 @@ class SlowSearchStory:
 
     @property
     def is_as_told(self) -> bool:
-        """Whether the rides got slower and the function with the quadratic step was found guilty of it."""
-        guilty = self.guilty
-        return self.slowdown > _NOTICEABLE and guilty is not None and guilty.name == GUILTY
+        """Whether the rides got slower and the function with the quadratic step is the top regression."""
+        regression = self.top_regression
+        return self.slowdown > _NOTICEABLE and regression is not None and regression.name == GUILTY
 
     def a_ride(self, value_ns: int) -> int:
         """Return what a value of :attr:`difference` is for one ride."""

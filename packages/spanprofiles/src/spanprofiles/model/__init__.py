@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from spanprofiles.model.difference import FlameGraphDifference, FunctionChange
 from spanprofiles.model.endpoints import Credentials, Endpoints
-from spanprofiles.model.flamegraph import FlameGraph, Frame, FunctionTotals
+from spanprofiles.model.flamegraph import FlameGraph, FlameGraphDifference, Frame, FunctionChange, FunctionTotals
 from spanprofiles.model.identifiers import (
     IdentifierError,
     TraceContext,

@@ -1,4 +1,4 @@
-"""A flame graph: call paths with their time, and the questions one asks of it.
+"""A flame graph: call paths with their time, the questions asked of it, and what changed between two of them.
 
 Values are what the profile counts: nanoseconds for CPU and wall time.
 """
@@ -10,14 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Union
+from typing import Union
 
 from spanprofiles.model import sandwich
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import CPU
-
-if TYPE_CHECKING:
-    from spanprofiles.model.difference import FlameGraphDifference
 
 Function = Union[str, "re.Pattern[str]"]
 """A function's name as it stands in the profile, or a pattern that must match the whole name."""
@@ -46,12 +43,12 @@ class Frame:
             return NotImplemented
         pending = [(self, other)]
         while pending:  # however deep
-            one, two = pending.pop()
-            if one is two:
+            mine, theirs = pending.pop()
+            if mine is theirs:
                 continue
-            if one._own != two._own or len(one.children) != len(two.children):
+            if mine._own != theirs._own or len(mine.children) != len(theirs.children):
                 return False
-            pending += zip(one.children, two.children, strict=True)
+            pending += zip(mine.children, theirs.children, strict=True)
         return True
 
     def __hash__(self) -> int:
@@ -77,6 +74,70 @@ class FunctionTotals:
     self: int
     total: int
     share: float
+
+
+@dataclass(frozen=True)
+class FunctionChange:
+    """One function in both flame graphs; values as in the flame graphs (ns for CPU).
+
+    Attributes:
+        name: the function.
+        self_before: value of its own code in the first flame graph.
+        self_after: the same in the second.
+        total_before: value of the call paths it is on in the first.
+        total_after: the same in the second.
+    """
+
+    name: str
+    self_before: int
+    self_after: int
+    total_before: int
+    total_after: int
+
+    @property
+    def self_change(self) -> int:
+        """How much the function's own code grew; negative where it shrank."""
+        return self.self_after - self.self_before
+
+    @property
+    def total_change(self) -> int:
+        """How much the call paths through the function grew; negative where they shrank."""
+        return self.total_after - self.total_before
+
+
+@dataclass(frozen=True)
+class FlameGraphDifference:
+    """Two flame graphs side by side; iterate over :attr:`changes`."""
+
+    before: FlameGraph
+    after: FlameGraph
+
+    @property
+    def total_change(self) -> int:
+        """How much the whole grew; negative where it shrank."""
+        return self.after.total - self.before.total
+
+    @cached_property
+    def changes(self) -> list[FunctionChange]:
+        """Every function of either flame graph, the largest change of own value (either way) first."""
+        before, after = self.before.by_function, self.after.by_function
+        absent = FunctionTotals("", 0, 0, 0.0)
+        changes = []
+        for name in before.keys() | after.keys():
+            old, new = before.get(name, absent), after.get(name, absent)
+            changes.append(FunctionChange(name, old.self, new.self, old.total, new.total))
+        changes.sort(key=lambda change: (-abs(change.self_change), -abs(change.total_change), change.name))
+        return changes
+
+    @property
+    def top_regression(self) -> FunctionChange | None:
+        """The function whose own code grew most, or None where nothing grew."""
+        return next((change for change in self.changes if change.self_change > 0), None)
+
+    @property
+    def guilty(self) -> FunctionChange | None:
+        """The earlier name of :attr:`top_regression`, kept for one version."""
+        return self.top_regression
 
 
 class FlameGraph:
@@ -224,8 +285,6 @@ class FlameGraph:
 
     def diff(self, other: FlameGraph) -> FlameGraphDifference:
         """Compare this flame graph with a later one: what grew, what shrank, by function."""
-        from spanprofiles.model.difference import FlameGraphDifference
-
         return FlameGraphDifference(self, other)
 
     def __add__(self, other: FlameGraph) -> FlameGraph:

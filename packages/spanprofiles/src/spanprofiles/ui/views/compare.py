@@ -96,7 +96,7 @@ def _difference(before: Side, after: Side, asked: Mapping[str, str], words: tupl
         "boxes": drawn.drawn,
         "folded": drawn.folded,
         "rows": [change for change in found.changes if change.self_change][:_CHANGES],
-        "guilty": found.guilty,
+        "top_regression": found.top_regression,
         "total_change": found.total_change,
         "largest": max((abs(change.self_change) for change in found.changes), default=0),
     }
