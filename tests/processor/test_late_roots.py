@@ -57,7 +57,7 @@ def test_a_root_that_ends_elsewhere_gives_way_at_the_next_span(scenarios: Scenar
     assert_linked(outcome, "root", "red")
 
 
-def test_carried_work_that_outlives_its_request_is_its_own_spans_from_the_next_one_on(scenarios: Scenarios) -> None:
+def test_carried_work_that_outlives_its_request_is_its_own_from_the_next_span_on(scenarios: Scenarios) -> None:
     outcome = scenarios.outcome("carried_work_outlives_its_root", "ours", OURS)
     assert_labelled(outcome, "work_of_red", outcome.span("red").labels)
     assert_labelled(outcome, "work_of_nobody", ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.processor.conftest import ScenarioError, Scenarios
+from tests.processor.test_tasks import STEPPING
 from tests.support.processor.observing import assert_labelled, assert_no_mixture
 from tests.support.processor.rows import both, defect
 
@@ -78,3 +79,15 @@ def test_carried_work_is_its_spans_and_later_work_is_not(scenarios: Scenarios, p
 def test_carried_work_that_starts_after_its_span_is_nobodys(scenarios: Scenarios) -> None:
     outcome = scenarios.outcome("executor_of_a_thread", "ours")
     assert_labelled(outcome, "work_of_blue", ())
+
+
+def test_children_with_labels_of_their_own_have_their_own_samples(scenarios: Scenarios) -> None:
+    outcome = scenarios.outcome("children_of_each_kind", "each span", ("each span",))
+    assert [span.name for span in outcome.spans if span.profile_id != span.span_id] == []
+    for name in ("red", "blue"):
+        assert_labelled(outcome, f"work_of_{name}", outcome.span(name).labels)
+    assert_labelled(outcome, "work_of_green", outcome.span("red").labels)  # after its child
+    for name in ("gold", "white"):
+        assert_labelled(outcome, f"work_of_{name}", outcome.span(name).labels, share=STEPPING)
+    assert_labelled(outcome, "work_of_nobody", ())
+    assert_no_mixture(outcome)

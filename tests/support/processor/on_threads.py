@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Thread, get_ident
@@ -123,3 +124,26 @@ def executor_of_a_thread(setup: Setup) -> None:
             executor.submit(work, ENOUGH).result()
         executor.submit(work_of_nobody, ENOUGH).result()
         executor.submit(late, ENOUGH).result()
+
+
+def children_of_each_kind(setup: Setup) -> None:
+    """Work of a root, of its child, of the root again; then of the children of two tasks that take turns."""
+    setup.start_agent()
+    tracer = setup.tracer()
+    with tracer.start_as_current_span("red"):
+        work_of_red(ENOUGH)
+        with tracer.start_as_current_span("blue"):
+            work_of_blue(ENOUGH)
+        WORK["green"](ENOUGH)
+
+    async def order(name: str) -> None:
+        with tracer.start_as_current_span(f"order of {name}"), tracer.start_as_current_span(name):
+            for _ in range(8):
+                WORK[name](ENOUGH // 8)
+                await asyncio.sleep(0)
+
+    async def orders() -> None:
+        await asyncio.gather(order("gold"), order("white"))
+
+    asyncio.run(orders())
+    work_of_nobody(ENOUGH)

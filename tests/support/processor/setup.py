@@ -73,6 +73,8 @@ class Setup:
 
         if self.processor == "starting":
             return SpanProfileProcessor(start_agent=self._configure)
+        if self.processor == "each span":
+            return SpanProfileProcessor(root_span_only=False)
         return SpanProfileProcessor()
 
     def provider(self, sampler: Sampler | None = None) -> TracerProvider:

@@ -6,15 +6,21 @@ import logging
 import os
 from collections.abc import Callable
 
+from opentelemetry.sdk.resources import Resource
+
 _logger = logging.getLogger(__name__)
 
 _CONSEQUENCE = "spans of this process carry no profile ID"
 
 
 class AgentStarter:
-    """Calls a function once in each process that asks: a forked child has none of its parent's agent."""
+    """Starts the agent once in each process that asks: a forked child has none of its parent's.
 
-    def __init__(self, start: Callable[[], object]) -> None:
+    Args:
+        start: Starts the agent, for spans of the resource it is given; False says that it did not.
+    """
+
+    def __init__(self, start: Callable[[Resource], object]) -> None:
         self._start = start
         self._claims: dict[int, object] = {}
         self._failed: set[int] = set()
@@ -24,14 +30,14 @@ class AgentStarter:
         """Whether it was tried in this process, and failed."""
         return os.getpid() in self._failed
 
-    def start_here(self) -> None:
+    def start_here(self, resource: Resource) -> None:
         """Start the agent if nobody tried in this process yet. Nobody waits for another thread that is starting it."""
         claim = object()
         # One atomic step: a lock could be held by somebody else in the moment of a fork, and then for ever.
         if self._claims.setdefault(os.getpid(), claim) is not claim:
             return
         try:
-            if self._start() is False:
+            if self._start(resource) is False:
                 self._failed.add(os.getpid())
                 _logger.error("the profiling agent did not start: %s", _CONSEQUENCE)
         except Exception:

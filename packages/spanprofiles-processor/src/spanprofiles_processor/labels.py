@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import Span
 from pyroscope import add_thread_tag, remove_thread_tag
 
 from .late_roots import PROFILE_ID_ATTRIBUTE, heir, late_roots, nothing_runs
-from .roots import MOST_NESTED, Root, root_stack
+from .roots import MOST_NESTED_ROOTS, Root, root_stack
 
 
 class ThreadLabels:
@@ -47,7 +47,8 @@ class ThreadLabels:
             if current is not None:
                 self.current = None
                 remove_thread_tag("span_id", current.span_id)
-                remove_thread_tag("span_name", current.span_name)
+                if current.span_name is not None:
+                    remove_thread_tag("span_name", current.span_name)
                 remove_thread_tag("trace_id", current.trace_id)
             if root is not None:
                 # The span ID comes last and goes first: a sample taken in between has no span, not half of one.
@@ -55,14 +56,20 @@ class ThreadLabels:
                     return False
                 # Recorded before the rest: what an error leaves half set is removed with it.
                 self.current = root
-                add_thread_tag("span_name", root.span_name)
+                if root.span_name is not None:
+                    add_thread_tag("span_name", root.span_name)
                 add_thread_tag("span_id", root.span_id)
         except Exception:  # noqa: BLE001 - the app must not notice, whatever the agent does
             return False
         return True
 
-    def start(self, root: Root) -> bool:
-        """Label this thread with a root that has just started on it; whether the agent took the labels."""
+    def start(self, root: Root, most_nested: int = MOST_NESTED_ROOTS) -> bool:
+        """Label this thread with a root that has just started on it; whether the agent took the labels.
+
+        Args:
+            root: The root, or a child that has labels of its own.
+            most_nested: How many inside each other are remembered.
+        """
         # The outer roots come back at this one's end only where they were on this thread, and not where a context was
         # merely copied to it: nobody would take their labels off again.
         nested = self.current is not None
@@ -71,7 +78,7 @@ class ThreadLabels:
         if nested:
             # A late root is found again by being the current span. In the stack it would outlast requests.
             outer = [other for other in root_stack.get() if other.live and other.span_id not in late_roots]
-            root_stack.set((*outer[1 - MOST_NESTED :], root))
+            root_stack.set((*outer[1 - most_nested :], root))
         else:
             root_stack.set((root,))
         if self.first_started is not None and not self.first_started:

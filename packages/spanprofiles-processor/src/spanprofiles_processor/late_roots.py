@@ -49,12 +49,27 @@ class _Process:
 process = _Process()
 
 
-def late_root(span: Span) -> Root | None:
-    """The root that a span makes by itself, or None where it must not be one: it is not exported, or of one message."""
+def of_one_message(span: Span) -> bool:
+    """Whether a span is of a single message of ASGI, which waits and does no work."""
+    return span.name.endswith(_MESSAGES)
+
+
+def late_root(span: Span, *, named: bool) -> Root | None:
+    """Return the root that a span makes by itself, or None where it must not be one.
+
+    It must not if it is not exported, of one message, or labelled already: where it was started, as children are with
+    labels of their own.
+
+    Args:
+        span: A span that runs.
+        named: Whether its samples get its name.
+    """
     context = span.get_span_context()
-    if context is None or not context.trace_flags & 1 or span.name.endswith(_MESSAGES):
+    if context is None or not context.trace_flags & 1 or of_one_message(span):
         return None
-    return Root(span, _forget).labelled_with(span.name, context)
+    if PROFILE_ID_ATTRIBUTE in (span.attributes or ()):
+        return None
+    return Root(span, _forget).labelled_with(span.name if named else None, context)
 
 
 def forget(span: ReadableSpan) -> None:
@@ -93,11 +108,15 @@ def heir(roots: Sequence[Root], last_child: Callable[[], Span | None]) -> Root |
         if found is not None and found.live:
             return found
         if _goes_on(current, ended):
-            return late_root(current)
+            return late_root(current, named=_named(ended))
     child = last_child()
     if child is not None and child.kind is SpanKind.INTERNAL and _goes_on(child, ended) and not _on_a_loop():
-        return late_root(child)
+        return late_root(child, named=_named(ended))
     return None
+
+
+def _named(ended: Sequence[Root]) -> bool:
+    return ended[-1].span_name is not None  # as the root was: the processor's options are not known here
 
 
 def _goes_on(span: Span, ended: Sequence[Root]) -> bool:
@@ -108,21 +127,24 @@ def _goes_on(span: Span, ended: Sequence[Root]) -> bool:
     return not _is_of_another_process(span) and any(root.trace_id == trace_id for root in ended)
 
 
-def without_a_root(span: Span, parent_context: Context | None, roots: Sequence[Root]) -> Root | None:
-    """The root that a child span is, or is inside of, when it starts where none is open; None where one is elsewhere.
+def without_a_root(
+    span: Span, parent_context: Context | None, roots: Sequence[Root], *, named: bool = True
+) -> Root | None:
+    """Return the root that a child is, or is inside of, when it starts where none is open; None where one is elsewhere.
 
     Args:
-        span: the span that starts.
-        parent_context: where its parent is.
-        roots: roots that were open here.
+        span: The span that starts.
+        parent_context: Where its parent is.
+        roots: Roots that were open here.
+        named: Whether samples get the span's name.
     """
     if any(root.live for root in roots):
         return None
     parent = get_current_span(parent_context)
     if not isinstance(parent, Span) or not parent.is_recording() or _is_of_another_process(parent):
-        return late_root(span)
+        return late_root(span, named=named)
     # A parent that runs is a root, or has one that runs on another thread, unless it is known to have outlived it.
-    return late_root(parent) if _hex(parent) not in late_roots and _goes_on(parent, roots) else None
+    return late_root(parent, named=named) if _hex(parent) not in late_roots and _goes_on(parent, roots) else None
 
 
 def _is_of_another_process(span: Span) -> bool:

@@ -8,8 +8,11 @@ from weakref import ref
 from opentelemetry.sdk.trace import Span
 from opentelemetry.trace import SpanContext
 
-MOST_NESTED = 16
+MOST_NESTED_ROOTS = 16
 """How many roots inside each other are remembered in one context; the outermost are forgotten first."""
+
+MOST_NESTED_SPANS = 64
+"""The same where child spans have labels of their own."""
 
 
 class Root(ref[Span]):
@@ -21,16 +24,16 @@ class Root(ref[Span]):
 
     __slots__ = ("held", "span_id", "span_name", "trace_id")
 
-    # A weak reference's second argument is a callback: what else there is to say is set by `labelled_with`.
-    def labelled_with(self, name: str, context: SpanContext) -> Root:
-        """Take the labels from the span's name and IDs."""
+    # A weak reference's second argument is a callback: what else there is to say is set by ``labelled_with``.
+    def labelled_with(self, name: str | None, context: SpanContext) -> Root:
+        """Take the labels from the span's name, unless it is None, and from its IDs."""
         self.held = False
         """Whether the labels are held beyond the span's end."""
         # Half the price of formatting the numbers.
         self.span_id = context.span_id.to_bytes(8, "big").hex()
         self.trace_id = context.trace_id.to_bytes(16, "big").hex()
         # Lone surrogates cannot be sent.
-        self.span_name = name if name.isascii() else name.encode("utf-8", "replace").decode("utf-8")
+        self.span_name = name if name is None or name.isascii() else name.encode("utf-8", "replace").decode("utf-8")
         return self
 
     @property
