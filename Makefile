@@ -6,6 +6,7 @@ BACKEND ?= embedded
 PACKAGES := packages/spanprofiles-processor packages/spanprofiles
 METADATA := $(PACKAGES:%=%/pyproject.toml)
 LOCKED := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10
+PROTOC := grpcio-tools==1.64.3
 # Tests wait for uploads as well as compute: more of them than processors at once.
 WORKERS ?= 3
 # Some tests run make: that one is nobody's part, and has none of these flags.
@@ -18,7 +19,7 @@ FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo up down test lint types imports unit integration
-.PHONY: docs slow processor integration-slow browser grafana bench dist lock clean
+.PHONY: docs slow processor integration-slow browser grafana bench dist lock proto clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
@@ -33,6 +34,7 @@ help:
 	@echo "make lint, types, imports, unit, integration, docs: the parts of make test; integration takes BACKEND=native"
 	@echo "make processor, integration-slow, browser: the parts of make slow"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
+	@echo "make proto    generate the embedded pair's protobuf modules (needs uv)"
 
 # A stamp of what is installed: first pip itself, by the pip that Python brings, whatever its age; then all else. A change
 # of a lock or the metadata is installed over what is there: `make clean` first for a .venv with nothing but the locks'
@@ -109,6 +111,11 @@ dist: install
 lock:
 	uv pip compile $(LOCKED) $(METADATA) --all-extras --group dev --no-emit-package spanprofiles-processor --output-file requirements.lock
 	uv pip compile $(LOCKED) --group installer --output-file requirements-pip.lock
+
+# Needs the program uv. An old protoc, so that the code runs with every protobuf that the metadata allows.
+proto:
+	cd packages/spanprofiles/src && uv run --no-project --python 3.11 --with $(PROTOC) \
+		python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. spanprofiles/embedded/proto/*.proto
 
 clean:
 	rm -rf $(VENV) dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -27,7 +27,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from spanprofiles.backends.base import Backend
 from spanprofiles.backends.embedded import EmbeddedBackend
 from spanprofiles.backends.native import NativeBackend
-from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.proto.pprof_pb2 import Profile, ValueType
+from spanprofiles.embedded.proto.pyroscope_pb2 import LabelPair, PushRequest, RawProfileSeries
 from spanprofiles.waiting import Waiting
 
 TRACES_IN_GROUP, SPANS_IN_TRACE, SAMPLES_OF_TRACE, GROUPS_IN_EXPORT = 20, 5, 20, 5
@@ -117,14 +118,14 @@ class Load:
         return request.SerializeToString()
 
     def _profile(self) -> bytes:
-        profile = message("Profile")
+        profile = Profile()
         strings = {"": 0}
 
         def number(text: str) -> int:
             return strings.setdefault(text, len(strings))
 
         profile.sample_type.add(type=number("cpu"), unit=number("nanoseconds"))
-        profile.period_type.CopyFrom(message("ValueType", type=number("cpu"), unit=number("nanoseconds")))
+        profile.period_type.CopyFrom(ValueType(type=number("cpu"), unit=number("nanoseconds")))
         for place in range(1, 401):
             profile.function.add(id=place, name=number(f"function_{place}"), filename=number("/app/app.py"))
             profile.location.add(id=place).line.add(function_id=place, line=place)
@@ -143,9 +144,9 @@ class Load:
         profile.string_table.extend(strings)
         profile.time_nanos, profile.period = self.start_ns, 10**7
         pairs = (("__name__", "process_cpu"), ("service_name", "ride"), ("region", "eu"))
-        series = message("RawProfileSeries", labels=[message("LabelPair", name=n, value=v) for n, v in pairs])
+        series = RawProfileSeries(labels=[LabelPair(name=n, value=v) for n, v in pairs])
         series.samples.add(raw_profile=profile.SerializeToString(), ID="4b4df9c7-0d0c-4a4e-9a3f-000000000001")
-        request: bytes = message("PushRequest", series=[series]).SerializeToString()
+        request: bytes = PushRequest(series=[series]).SerializeToString()
         return request
 
     @staticmethod

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
-from spanprofiles.embedded.messages import MESSAGES
+from spanprofiles.embedded.proto.pprof_pb2 import Profile
+from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -51,7 +52,7 @@ class PushServer:
 
     def take(self, body: bytes) -> None:
         raw = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
-        for series in MESSAGES["PushRequest"].FromString(raw).series:
+        for series in PushRequest.FromString(raw).series:
             service = next(label.value for label in series.labels if label.name == "service_name")
             found = [sample for pushed in series.samples for sample in _samples(pushed.raw_profile)]
             with self._lock:
@@ -63,7 +64,7 @@ class PushServer:
 
 
 def _samples(raw: bytes) -> Iterator[Sample]:
-    profile = MESSAGES["Profile"].FromString(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
+    profile = Profile.FromString(gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw)
     strings = profile.string_table
     functions = {function.id: strings[function.name] for function in profile.function}
     frames = {place.id: [functions[line.function_id] for line in place.line] for place in profile.location}

@@ -7,10 +7,26 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
+from google.protobuf.message import Message
 
-from spanprofiles.embedded.messages import MESSAGES, message
+from spanprofiles.embedded.proto.pprof_pb2 import Profile
+from spanprofiles.embedded.proto.pyroscope_pb2 import (
+    EXEMPLAR_TYPE_INDIVIDUAL,
+    HEATMAP_QUERY_TYPE_INDIVIDUAL,
+    PROFILE_FORMAT_TREE,
+    SelectHeatmapRequest,
+    SelectHeatmapResponse,
+    SelectMergeProfileRequest,
+    SelectMergeStacktracesRequest,
+    SelectMergeStacktracesResponse,
+    SelectSeriesRequest,
+    SelectSeriesResponse,
+    SeriesRequest,
+    SeriesResponse,
+)
 from tests.support.conformance.pair import Pair, running_pair
 from tests.support.conformance.pprof_writer import pprof, push
 from tests.unit.embedded.conftest import Applications
@@ -19,17 +35,18 @@ from tests.unit.embedded.test_profiles import CPU, NOW_S, SPAN, TRACE, WINDOW, p
 
 PROTOBUF = "application/proto"
 QUERIER, PUSH = "/querier.v1.QuerierService/", "/push.v1.PusherService/Push"
+Answer = TypeVar("Answer", bound=Message)
 TIMES = {"start": int(WINDOW["start"]), "end": int(WINDOW["end"])}
-SELECTION = {"profile_typeID": CPU, "label_selector": "{}", **TIMES}
+SELECTION: dict[str, Any] = {"profile_typeID": CPU, "label_selector": "{}", **TIMES}
 
 
-def call(applications: Applications, method: str, answer: str, **fields: object) -> object:
+def call(applications: Applications, request: Message, answer: type[Answer]) -> Answer:
     """A call in protobuf, as Go's Connect client makes it."""
-    body = message(f"{method}Request", **fields).SerializeToString()
+    method, body = request.DESCRIPTOR.name.removesuffix("Request"), request.SerializeToString()
     headers = {"Connect-Protocol-Version": "1", "Accept-Encoding": "gzip", "User-Agent": "connect-go/1.19.1"}
     response = applications.pyroscope.post(QUERIER + method, data=body, content_type=PROTOBUF, headers=headers)
     assert (response.status_code, response.mimetype) == (200, PROTOBUF), response.text
-    return MESSAGES[answer].FromString(response.data)
+    return answer.FromString(response.data)
 
 
 @pytest.fixture
@@ -41,19 +58,18 @@ def shop(applications: Applications) -> Applications:
 
 
 def test_a_profile_is_merged_as_pprof_for_query_profile(shop: Applications) -> None:
-    merged: object = call(shop, "SelectMergeProfile", "Profile", **SELECTION)
-    assert [list(one.value) for one in merged.sample] == [[30], [5]]  # type: ignore[attr-defined]  # a message
+    merged = call(shop, SelectMergeProfileRequest(**SELECTION), Profile)
+    assert [list(sample.value) for sample in merged.sample] == [[30], [5]]
 
 
 def test_a_profile_comes_as_a_tree_for_query_profile_with_names_only(shop: Applications) -> None:
-    answer = "SelectMergeStacktracesResponse"
-    merged = call(shop, "SelectMergeStacktraces", answer, **SELECTION, format=2)
-    assert b"pick" in merged.tree  # type: ignore[attr-defined]  # a message
+    request = SelectMergeStacktracesRequest(**SELECTION, format=PROFILE_FORMAT_TREE)
+    assert b"pick" in call(shop, request, SelectMergeStacktracesResponse).tree
 
 
 def test_each_series_is_given_for_query_series(shop: Applications) -> None:
-    found = call(shop, "Series", "SeriesResponse", matchers=["{}"], label_names=["region"], **TIMES)
-    regions = [[label.value for label in one.labels] for one in found.labels_set]  # type: ignore[attr-defined]  # a message
+    found = call(shop, SeriesRequest(matchers=["{}"], label_names=["region"], **TIMES), SeriesResponse)
+    regions = [[label.value for label in labels.labels] for labels in found.labels_set]
     assert regions == [["eu"], ["us"]]
 
 
@@ -75,23 +91,23 @@ def test_labels_that_need_quotes_are_only_for_who_asks(applications: Application
 
 
 def test_the_greatest_are_first_for_query_top(shop: Applications) -> None:
-    found = call(shop, "SelectSeries", "SelectSeriesResponse", **SELECTION, group_by=["region"], step=3_600.0, limit=1)
-    (only,) = found.series  # type: ignore[attr-defined]  # a message
+    request = SelectSeriesRequest(**SELECTION, group_by=["region"], step=3_600.0, limit=1)
+    (only,) = call(shop, request, SelectSeriesResponse).series
     assert ([label.value for label in only.labels], [point.value for point in only.points]) == (["eu"], [30.0])
 
 
 def test_single_profiles_are_named_for_query_exemplars_and_can_be_asked_for(shop: Applications) -> None:
-    heatmap = SELECTION | {"step": 3_600.0, "query_type": 1, "exemplar_type": 2}
-    found = call(shop, "SelectHeatmap", "SelectHeatmapResponse", **heatmap)
-    exemplars = [
-        one
-        for series in found.series  # type: ignore[attr-defined]  # a message
-        for slot in series.slots
-        for one in slot.exemplars
-    ]
-    by_value = {one.value: one for one in exemplars}
+    request = SelectHeatmapRequest(
+        **SELECTION,
+        step=3_600.0,
+        query_type=HEATMAP_QUERY_TYPE_INDIVIDUAL,
+        exemplar_type=EXEMPLAR_TYPE_INDIVIDUAL,
+    )
+    found = call(shop, request, SelectHeatmapResponse)
+    exemplars = [exemplar for series in found.series for slot in series.slots for exemplar in slot.exemplars]
+    by_value = {exemplar.value: exemplar for exemplar in exemplars}
     assert set(by_value) == {30, 5}
-    assert {one.span_id for one in exemplars} == {""}
+    assert {exemplar.span_id for exemplar in exemplars} == {""}
     named = by_value[5].profile_id
     for written in (named, named.upper(), named.replace("-", "")):
         picked = tree(shop, "SelectMergeStacktraces", profileIdSelector=[written])
@@ -101,12 +117,12 @@ def test_single_profiles_are_named_for_query_exemplars_and_can_be_asked_for(shop
 
 
 def test_a_series_of_values_has_its_largest_profile_as_an_example(shop: Applications) -> None:
-    body = SELECTION | {"step": 3_600.0, "exemplar_type": 2}
-    (series,) = call(shop, "SelectSeries", "SelectSeriesResponse", **body).series  # type: ignore[attr-defined]  # a message
+    request = SelectSeriesRequest(**SELECTION, step=3_600.0, exemplar_type=EXEMPLAR_TYPE_INDIVIDUAL)
+    (series,) = call(shop, request, SelectSeriesResponse).series
     ((example,),) = [point.exemplars for point in series.points]
     assert (example.value, bool(example.profile_id)) == (30, True)
-    without = call(shop, "SelectSeries", "SelectSeriesResponse", **SELECTION, step=3_600.0)
-    assert not without.series[0].points[0].exemplars  # type: ignore[attr-defined]  # a message
+    without = call(shop, SelectSeriesRequest(**SELECTION, step=3_600.0), SelectSeriesResponse)
+    assert not without.series[0].points[0].exemplars
 
 
 @pytest.mark.parametrize("unknown", ["00000000-0000-4000-8000-0000000fffff", "ffffffff-ffff-4fff-8fff-ffffffffffff"])
@@ -196,7 +212,7 @@ def test_profilecli_uploads(pair: Pair, tmp_path: Path) -> None:
 def test_tempo_cli_is_answered(pair: Pair, arguments: list[str], expected: str) -> None:
     tempo = pair.urls["tempo"]
     places = {"tempo": tempo, "address": tempo.removeprefix("http://")}
-    command = [_program("tempo-cli"), "query", "api", *(one.format(**places) for one in arguments)]
+    command = [_program("tempo-cli"), "query", "api", *(argument.format(**places) for argument in arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout

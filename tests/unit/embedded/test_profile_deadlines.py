@@ -14,7 +14,12 @@ from werkzeug.test import TestResponse
 
 from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.deadline import NO_DEADLINE, OPTION
-from spanprofiles.embedded.messages import MESSAGES, message
+from spanprofiles.embedded.proto.pyroscope_pb2 import (
+    FlameGraph,
+    Level,
+    SelectMergeStacktracesRequest,
+    SelectMergeStacktracesResponse,
+)
 from spanprofiles.embedded.pyroscope.connect import PIECE_BYTES, message_json
 from spanprofiles.embedded.pyroscope.limits import (
     GROUP_LIMIT,
@@ -179,12 +184,10 @@ def test_selectors_are_remembered_up_to_a_bound() -> None:
 
 NUMBERS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30)
 GRAPHS = st.builds(
-    lambda names, levels, total, repeated: message(
-        "SelectMergeStacktracesResponse",
-        flamegraph=message(
-            "FlameGraph",
+    lambda names, levels, total, repeated: SelectMergeStacktracesResponse(
+        flamegraph=FlameGraph(
             names=names * repeated,
-            levels=[message("Level", values=values * repeated) for values in levels],
+            levels=[Level(values=values * repeated) for values in levels],
             total=total,
         ),
     ),
@@ -208,7 +211,7 @@ def test_an_answer_that_is_too_large_is_refused_in_either_form(
     monkeypatch.setattr("spanprofiles.embedded.answers.JsonWriter.__init__.__defaults__", (50,))
     answer = asked(shop, ("SelectMergeStacktraces", {}))
     assert (answer.status_code, answer.get_json()["code"]) == (429, "resource_exhausted")
-    request = json_format.ParseDict(QUESTION, MESSAGES["SelectMergeStacktracesRequest"]())
+    request = json_format.ParseDict(QUESTION, SelectMergeStacktracesRequest())
     answer = shop.pyroscope.post(
         "/querier.v1.QuerierService/SelectMergeStacktraces",
         data=request.SerializeToString(),

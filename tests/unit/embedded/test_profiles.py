@@ -12,7 +12,8 @@ from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spanprofiles.embedded.messages import MESSAGES
+from spanprofiles.embedded.proto import pyroscope_pb2
+from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from tests.support.conformance.meaning import call_tree, stack_values
 from tests.support.conformance.pprof_writer import pprof, push
 from tests.unit.embedded.conftest import Applications
@@ -143,19 +144,19 @@ def test_more_than_a_hundred_labels_on_a_sample_are_refused(applications: Applic
 
 
 def message_of(description: dict[str, Any]) -> Any:
-    return MESSAGES["Profile"].FromString(pprof(description, NOW_S))
+    return Profile.FromString(pprof(description, NOW_S))
 
 
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("a location that is not there", lambda one: one.sample[0].location_id.append(99)),
-        ("a text that is not there", lambda one: setattr(one.sample[0].label.add(), "key", 99)),
-        ("a text before the first", lambda one: setattr(one.sample[0].label.add(str=1), "key", -2)),
-        ("a function's text that is not there", lambda one: setattr(one.function[0], "name", 99)),
-        ("a location without a number", lambda one: one.location.add()),
-        ("no texts", lambda one: one.string_table.__delitem__(slice(None))),
-        ("a type's text that is not there", lambda one: setattr(one.sample_type[0], "unit", -1)),
+        ("a location that is not there", lambda profile: profile.sample[0].location_id.append(99)),
+        ("a text that is not there", lambda profile: setattr(profile.sample[0].label.add(), "key", 99)),
+        ("a text before the first", lambda profile: setattr(profile.sample[0].label.add(str=1), "key", -2)),
+        ("a function's text that is not there", lambda profile: setattr(profile.function[0], "name", 99)),
+        ("a location without a number", lambda profile: profile.location.add()),
+        ("no texts", lambda profile: profile.string_table.__delitem__(slice(None))),
+        ("a type's text that is not there", lambda profile: setattr(profile.sample_type[0], "unit", -1)),
     ],
 )
 def test_a_profile_that_refers_to_nothing_is_refused(applications: Applications, name: str, change: Any) -> None:
@@ -229,11 +230,11 @@ def test_a_span_as_pprof_has_its_own_stacks_alone_with_their_lines(shop: Applica
 @pytest.mark.parametrize("method", ["SelectMergeSpanProfile", "SelectMergeStacktraces"])
 def test_every_method_speaks_protobuf_too(shop: Applications, method: str) -> None:
     body = {"profileTypeID": CPU, "labelSelector": "{}", "spanSelector": [SPAN]} | WINDOW
-    request = json_format.ParseDict(body, MESSAGES[f"{method}Request"]())
+    request = json_format.ParseDict(body, getattr(pyroscope_pb2, f"{method}Request")())
     response = shop.pyroscope.post(
         f"/querier.v1.QuerierService/{method}", data=request.SerializeToString(), content_type="application/proto"
     )
-    answer = MESSAGES[f"{method}Response"].FromString(response.data)
+    answer = getattr(pyroscope_pb2, f"{method}Response").FromString(response.data)
     assert json_format.MessageToDict(answer) == shop.call(method, body)
 
 

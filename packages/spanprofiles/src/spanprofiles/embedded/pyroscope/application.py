@@ -6,13 +6,35 @@ Source: https://grafana.com/docs/pyroscope/latest/reference-server-api/ and the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
+from google.protobuf.message import Message
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.arrivals import note_wrong_path
-from spanprofiles.embedded.messages import message
 from spanprofiles.embedded.metrics import Telling
+from spanprofiles.embedded.proto.pprof_pb2 import Profile
+from spanprofiles.embedded.proto.pyroscope_pb2 import (
+    PROFILE_FORMAT_PPROF,
+    PROFILE_FORMAT_TREE,
+    DiffRequest,
+    DiffResponse,
+    GetProfileStatsRequest,
+    GetProfileStatsResponse,
+    LabelNamesRequest,
+    LabelValuesRequest,
+    PprofProfile,
+    ProfileTypesRequest,
+    PushRequest,
+    SelectHeatmapRequest,
+    SelectMergeProfileRequest,
+    SelectMergeSpanProfileRequest,
+    SelectMergeSpanProfileResponse,
+    SelectMergeStacktracesRequest,
+    SelectMergeStacktracesResponse,
+    SelectSeriesRequest,
+    SeriesRequest,
+)
 from spanprofiles.embedded.pyroscope.connect import ConnectError, unary
 from spanprofiles.embedded.pyroscope.flamegraph import difference, flamegraph, tree_bytes
 from spanprofiles.embedded.pyroscope.ingest import Ingester
@@ -27,8 +49,9 @@ from spanprofiles.embedded.refusals import Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.web import Application, text
 
+Question = TypeVar("Question", bound=Message)
+Merged = TypeVar("Merged", SelectMergeSpanProfileResponse, SelectMergeStacktracesResponse)
 QUERIER, PUSHER = "/querier.v1.QuerierService/", "/push.v1.PusherService/"
-TREE, PPROF = 2, 4
 FAILURES = {504: "deadline_exceeded", 422: "resource_exhausted", 503: "unavailable"}
 """Connect's codes for what a query may fail by."""
 INGEST = ("/ingest", "/pyroscope/ingest")
@@ -48,45 +71,40 @@ class Pyroscope(Application):
         labels = LabelQueries(database, self._samples.series)
         series = TimeSeries(database, self._samples)
         render = Render(database, self._samples, labels)
-        methods: dict[str, tuple[str, Callable[[Any], Any]]] = {
-            QUERIER + "SelectMergeSpanProfile": ("SelectMergeSpanProfileRequest", self.span_profile),
-            QUERIER + "SelectMergeStacktraces": ("SelectMergeStacktracesRequest", self.stacktraces),
-            QUERIER + "SelectMergeProfile": ("SelectMergeProfileRequest", self.profile),
-            QUERIER + "Diff": ("DiffRequest", self.diff),
-            QUERIER + "SelectSeries": ("SelectSeriesRequest", series.select),
-            QUERIER + "SelectHeatmap": ("SelectHeatmapRequest", series.heatmap),
-            QUERIER + "ProfileTypes": ("ProfileTypesRequest", labels.profile_types),
-            QUERIER + "LabelNames": ("LabelNamesRequest", labels.names),
-            QUERIER + "LabelValues": ("LabelValuesRequest", labels.values),
-            QUERIER + "Series": ("SeriesRequest", labels.series),
-            QUERIER + "GetProfileStats": ("GetProfileStatsRequest", lambda _: message("GetProfileStatsResponse")),
+        queries = {
+            "SelectMergeSpanProfile": self._query(SelectMergeSpanProfileRequest, self.span_profile),
+            "SelectMergeStacktraces": self._query(SelectMergeStacktracesRequest, self.stacktraces),
+            "SelectMergeProfile": self._query(SelectMergeProfileRequest, self.profile),
+            "Diff": self._query(DiffRequest, self.diff),
+            "SelectSeries": self._query(SelectSeriesRequest, series.select),
+            "SelectHeatmap": self._query(SelectHeatmapRequest, series.heatmap),
+            "ProfileTypes": self._query(ProfileTypesRequest, labels.profile_types),
+            "LabelNames": self._query(LabelNamesRequest, labels.names),
+            "LabelValues": self._query(LabelValuesRequest, labels.values),
+            "Series": self._query(SeriesRequest, labels.series),
+            "GetProfileStats": self._query(GetProfileStatsRequest, lambda _: GetProfileStatsResponse()),
         }
         super().__init__(
             [
                 *Telling(self._refusals, Signal.PROFILES).rules(),
                 ("/ready", None, self.ready),
-                (PUSHER + "Push", ["POST"], self._call("PushRequest", pusher.push, self._note_push)),
+                (PUSHER + "Push", ["POST"], self._upload(PushRequest, pusher.push)),
                 *((path, ["POST"], ingester.ingest) for path in INGEST),
             ],
             [
                 ("/pyroscope/render", ["GET", "POST"], render.render),
                 ("/pyroscope/label-values", ["GET"], render.label_values),
-                *((path, ["POST"], self._question(name, method)) for path, (name, method) in methods.items()),
+                *((QUERIER + method, ["POST"], answer) for method, answer in queries.items()),
             ],
             database,
         )
 
-    def _call(
-        self,
-        name: str,
-        method: Callable[[Any], Any],
-        refused: Callable[[Request, ConnectError], None] | None = None,
-    ) -> Callable[[Request], Response]:
-        return lambda request: unary(request, self._body_limit, name, method, self._database.deadline, refused)
+    def _upload(self, kind: type[Question], method: Callable[[Question], Message]) -> Callable[[Request], Response]:
+        return lambda request: unary(request, self._body_limit, kind, method, self._database.deadline, self._note_push)
 
-    def _question(self, name: str, method: Callable[[Any], Any]) -> Callable[[Request], Response]:
+    def _query(self, kind: type[Question], method: Callable[[Question], Message]) -> Callable[[Request], Response]:
         limit = min(self._body_limit, QUERY_BYTES_LIMIT)
-        return lambda request: unary(request, limit, name, method, self._database.deadline)
+        return lambda request: unary(request, limit, kind, method, self._database.deadline)
 
     def _note_push(self, request: Request, error: ConnectError) -> None:
         note_profiles(self._refusals, request, Way.PUSH, error)
@@ -108,35 +126,35 @@ class Pyroscope(Application):
         self._database.check()
         return text("ready")
 
-    def _merged(self, request: Any, answer: str) -> Any:  # messages of the schema, here and below
+    def _merged(
+        self, request: SelectMergeSpanProfileRequest | SelectMergeStacktracesRequest, answer: type[Merged]
+    ) -> Merged:
         """A selection as a flame graph, or as the bytes of its tree where those are asked for."""
         limit = node_limit(request.max_nodes)
         connection = self._database.reader()
         tree = self._samples.tree(connection, Selection.of(request))
-        if request.format == TREE:
-            return message(answer, tree=tree_bytes(tree, limit, connection.deadline))
-        return message(answer, flamegraph=flamegraph(tree, limit, connection.deadline))
+        if request.format == PROFILE_FORMAT_TREE:
+            return answer(tree=tree_bytes(tree, limit, connection.deadline))
+        return answer(flamegraph=flamegraph(tree, limit, connection.deadline))
 
-    def span_profile(self, request: Any) -> Any:
+    def span_profile(self, request: SelectMergeSpanProfileRequest) -> SelectMergeSpanProfileResponse:
         """`SelectMergeSpanProfile`: the flame graph of spans."""
-        return self._merged(request, "SelectMergeSpanProfileResponse")
+        return self._merged(request, SelectMergeSpanProfileResponse)
 
-    def stacktraces(self, request: Any) -> Any:
+    def stacktraces(self, request: SelectMergeStacktracesRequest) -> SelectMergeStacktracesResponse:
         """`SelectMergeStacktraces`: the flame graph of spans, of traces, or of everything."""
-        if request.format == PPROF:
-            profile = self.profile(request)
-            return message("SelectMergeStacktracesResponse", pprof=message("PprofProfile", profile=profile))
-        return self._merged(request, "SelectMergeStacktracesResponse")
+        if request.format == PROFILE_FORMAT_PPROF:
+            return SelectMergeStacktracesResponse(pprof=PprofProfile(profile=self.profile(request)))
+        return self._merged(request, SelectMergeStacktracesResponse)
 
-    def profile(self, request: Any) -> Any:
+    def profile(self, request: SelectMergeProfileRequest | SelectMergeStacktracesRequest) -> Profile:
         """`SelectMergeProfile`: the same as one pprof profile."""
         return merged_profile(self._database.reader(), self._samples, Selection.of(request))
 
-    def diff(self, request: Any) -> Any:
+    def diff(self, request: DiffRequest) -> DiffResponse:
         """`Diff`: two selections side by side in one flame graph."""
         left, right = Selection.of(request.left), Selection.of(request.right)
         limit = max(node_limit(request.left.max_nodes), node_limit(request.right.max_nodes))
         connection = self._database.reader()
         left_tree, right_tree = self._samples.tree(connection, left), self._samples.tree(connection, right)
-        graph = difference(left_tree, right_tree, limit, connection.deadline)
-        return message("DiffResponse", flamegraph=graph)
+        return DiffResponse(flamegraph=difference(left_tree, right_tree, limit, connection.deadline))

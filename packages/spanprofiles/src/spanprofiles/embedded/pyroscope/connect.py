@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import json_format
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.answers import JsonWriter, Members
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError
 from spanprofiles.embedded.deadline import PIECE, Deadline
-from spanprofiles.embedded.messages import MESSAGES
+from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_json_shape, check_push_shape
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS
@@ -26,7 +27,7 @@ JSON, PROTOBUF = "application/json", "application/proto"
 ENCODINGS = ("gzip", "identity")
 FEW, PIECE_BYTES = 16, 2 * 1024
 """How many messages, and how large ones, are made JSON of without a look at the clock."""
-PUSH = "PushRequest"
+Question = TypeVar("Question", bound=Message)
 STATUS = {
     "canceled": 499,
     "invalid_argument": 400,
@@ -68,8 +69,8 @@ class ConnectError(Exception):
 def unary(
     request: Request,
     body_limit: int,
-    request_name: str,
-    method: Callable[[Any], Any],
+    kind: type[Question],
+    method: Callable[[Question], Message],
     deadline: Deadline,
     refused: Callable[[Request, ConnectError], None] | None = None,
 ) -> Response:
@@ -78,7 +79,7 @@ def unary(
     Args:
         request: the HTTP request.
         body_limit: the largest body taken, in bytes.
-        request_name: which message of the schema the body is.
+        kind: which message the body is.
         method: what takes the message and gives the answer's; it may raise ConnectError.
         deadline: by when to answer.
         refused: takes notice of a call that failed.
@@ -94,7 +95,7 @@ def unary(
         return Response(b"", 415, headers={"Accept-Post": f"{JSON}, {PROTOBUF}"})
     is_json = request.mimetype == JSON
     try:
-        answer = method(_decode(_body(request, body_limit), request_name, is_json=is_json))
+        answer = method(_decode(_body(request, body_limit), kind, is_json=is_json))
     except ConnectError as error:
         if refused is not None:
             refused(request, error)
@@ -106,7 +107,7 @@ def unary(
     return Response(answer.SerializeToString(), content_type=PROTOBUF)
 
 
-def message_json(message: Any) -> dict[str, Any]:  # a message of the schema
+def message_json(message: Message) -> dict[str, Any]:
     """A message as protobuf's JSON has it; of a large one the parts are made one by one (see `answers.JsonWriter`)."""
     if message.ByteSize() <= PIECE_BYTES:
         return dict(json_format.MessageToDict(message))
@@ -122,24 +123,26 @@ def message_json(message: Any) -> dict[str, Any]:  # a message of the schema
     return found | json_format.MessageToDict(single)
 
 
-def _messages(message: Any, field: Any) -> Iterator[Any]:  # a message, and the descriptor of a repeated field in it
+def _messages(message: Message, field: FieldDescriptor) -> Iterator[Any]:
+    """The messages in a repeated field as JSON: some at once where they are small."""
     values = getattr(message, field.name)
     for first in range(0, len(values), FEW):
         some = values[first : first + FEW]
-        if sum(one.ByteSize() for one in some) > PIECE_BYTES:
+        if sum(member.ByteSize() for member in some) > PIECE_BYTES:
             yield from map(message_json, some)
         else:
             yield _members(message, field, some)
 
 
-def _members(message: Any, field: Any, values: Sequence[Any]) -> Members:  # likewise
+def _members(message: Message, field: FieldDescriptor, values: Sequence[Any]) -> Members:
     piece = type(message)()
     getattr(piece, field.name).extend(values)
     members = json_format.MessageToDict(piece)[field.json_name]
     return Members(json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1])
 
 
-def _scalars(message: Any, field: Any) -> Iterator[Members]:  # a message, and the descriptor of a repeated field in it
+def _scalars(message: Message, field: FieldDescriptor) -> Iterator[Members]:
+    """The scalars in a repeated field as JSON, some at once."""
     values = getattr(message, field.name)
     for first in range(0, len(values), PIECE):
         yield _members(message, field, values[first : first + PIECE])
@@ -155,12 +158,13 @@ def _body(request: Request, body_limit: int) -> bytes:
         raise ConnectError(str(error), code, error.reason) from error
 
 
-def _decode(body: bytes, name: str, *, is_json: bool) -> Any:  # the class is known only at run time
-    decoded = MESSAGES[name]()
+def _decode(body: bytes, kind: type[Question], *, is_json: bool) -> Question:
+    decoded = kind()
+    name = kind.DESCRIPTOR.name
     try:
         if is_json:
             check_json_shape(body)
-        elif name == PUSH:
+        elif kind is PushRequest:
             check_push_shape(body)
     except ShapeError as error:
         raise ConnectError(f"unmarshal message: {error}", reason=Reason.BODY_SIZE) from error

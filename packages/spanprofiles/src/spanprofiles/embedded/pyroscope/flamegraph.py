@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
 
 from spanprofiles.embedded.deadline import NO_DEADLINE, PIECE, Deadline
-from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.proto.pyroscope_pb2 import FlameGraph, FlameGraphDiff, Level
 from spanprofiles.embedded.pyroscope.limits import MERGED_NODES_LIMIT
 from spanprofiles.embedded.store.profiles import LARGEST_INTEGER
 
@@ -136,7 +135,7 @@ def kept_children(node: Node, least: int) -> list[Node]:
     return [*kept, Node(OTHER, folded, folded)] if folded else kept
 
 
-def flamegraph(root: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE) -> Any:  # a message of the schema
+def flamegraph(root: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE) -> FlameGraph:
     """The tree as the message FlameGraph.
 
     Each level is a list of groups of four: offset from the end of the group before, total, self, index into `names`.
@@ -159,10 +158,9 @@ def flamegraph(root: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE)
         for child in kept_children(node, least):
             waiting.append((offset, depth + 1, child))
             offset += child.total
-    return message(
-        "FlameGraph",
+    return FlameGraph(
         names=list(names),
-        levels=[message("Level", values=_values(level, deadline)) for level in deadline.watch(levels)],
+        levels=[Level(values=_values(level, deadline)) for level in deadline.watch(levels)],
         total=root.total,
         max_self=largest_own,
     )
@@ -239,9 +237,7 @@ def _pair_totals(root: Pair, deadline: Deadline) -> list[int]:
     return totals
 
 
-def difference(
-    left: Node, right: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE
-) -> Any:  # a message of the schema
+def difference(left: Node, right: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE) -> FlameGraphDiff:
     """Two trees as the message FlameGraphDiff.
 
     Each level is a list of groups of seven: offset, total and self of the left side, the same of the right, and an
@@ -266,10 +262,9 @@ def difference(
         for child in _kept_pairs(pair, least):
             waiting.append((x_left, x_right, depth + 1, child))
             x_left, x_right = x_left + child.left.total, x_right + child.right.total
-    return message(
-        "FlameGraphDiff",
+    return FlameGraphDiff(
         names=list(names),
-        levels=[message("Level", values=_pair_values(level, deadline)) for level in deadline.watch(levels)],
+        levels=[Level(values=_pair_values(level, deadline)) for level in deadline.watch(levels)],
         total=min(left.total + right.total, LARGEST_INTEGER),
         max_self=largest_own,
         leftTicks=left.total,

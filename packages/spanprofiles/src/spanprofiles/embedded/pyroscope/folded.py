@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
-from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, SAMPLES_LIMIT, TABLE_LIMIT, Quantity
 from spanprofiles.embedded.refusals import Reason
@@ -174,7 +173,7 @@ def _check(stacks: int, frames: int, names: int) -> None:
         )
 
 
-def profile_of(values: Values, kind: Kind, time_ns: int, rate: int) -> Any:  # a Profile message
+def profile_of(values: Values, kind: Kind, time_ns: int, rate: int) -> Profile:
     """The same as pprof.
 
     Args:
@@ -189,7 +188,7 @@ def profile_of(values: Values, kind: Kind, time_ns: int, rate: int) -> Any:  # a
         return strings.setdefault(value, len(strings))
 
     sample_type, unit, period = kind.sample_type, kind.unit, 1
-    profile = message("Profile", time_nanos=max(0, time_ns))
+    profile = Profile(time_nanos=max(0, time_ns))
     if rate and kind.metric in TIMED:
         sample_type, unit, period = TIMED[kind.metric], NANOSECONDS, SECOND_NS // rate
         if period:

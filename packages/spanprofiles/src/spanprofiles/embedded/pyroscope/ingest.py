@@ -11,12 +11,12 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.compression import BodyTooLargeError
+from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from spanprofiles.embedded.pyroscope import folded, pprof
 from spanprofiles.embedded.pyroscope.appname import AppName, parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError
@@ -62,7 +62,7 @@ METRICS = (
 MEMORY = frozenset({"space", "objects"})
 
 
-def metric_name(profile: Any, displayed: Mapping[str, str]) -> str:  # a Profile message
+def metric_name(profile: Profile, displayed: Mapping[str, str]) -> str:
     """The profile's `__name__`, which this way of sending leaves to its sample types.
 
     Args:
@@ -132,10 +132,10 @@ class Upload:
             raise _bad(f"sample_type_config is no JSON: {error}") from error
         if types is None:
             return
-        if not isinstance(types, dict) or not all(one is None or isinstance(one, dict) for one in types.values()):
+        if not isinstance(types, dict) or not all(entry is None or isinstance(entry, dict) for entry in types.values()):
             raise _bad("sample_type_config must have an object for each sample type")
-        displayed = {name: (one or {}).get("display-name", "") for name, one in types.items()}
-        if not all(isinstance(one, str) for one in displayed.values()):
+        displayed = {name: (entry or {}).get("display-name", "") for name, entry in types.items()}
+        if not all(isinstance(shown, str) for shown in displayed.values()):
             raise _bad("sample_type_config: a display-name is no text")
         self.displayed, self.configured = displayed, frozenset(displayed)
 
@@ -225,7 +225,7 @@ class Ingester:
             labels.append(("app_name", service))
         self._store(profile, profile.ByteSize(), labels, now_ns)
 
-    def _store(self, profile: Any, size: int, pairs: list[tuple[str, str]], now_ns: int) -> None:
+    def _store(self, profile: Profile, size: int, pairs: list[tuple[str, str]], now_ns: int) -> None:
         labels = checked_labels(pairs)
         pprof.check(profile, size, labels, now_ns)
         kept = {name: value for name, value in labels.items() if name != DELTA}

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from spanprofiles.embedded.answers import JsonWriter
-from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.proto.pyroscope_pb2 import (
+    LabelNamesRequest,
+    LabelNamesResponse,
+    LabelPair,
+    Labels,
+    LabelValuesRequest,
+    LabelValuesResponse,
+    ProfileType,
+    ProfileTypesRequest,
+    ProfileTypesResponse,
+    SeriesRequest,
+    SeriesResponse,
+)
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import SERVICE
 from spanprofiles.embedded.pyroscope.limits import MATCHERS_LIMIT
@@ -34,7 +46,7 @@ class LabelQueries:
 
     def _labels(self, matchers: Sequence[str], window: tuple[int, int] | None) -> Iterator[dict[str, str]]:
         selectors = [selector_of(text) for text in matchers]
-        selector = Selector(tuple(matcher for one in selectors for matcher in one.matchers))
+        selector = Selector(tuple(matcher for parsed in selectors for matcher in parsed.matchers))
         connection = self._database.reader()
         if len(selector.matchers) > MATCHERS_LIMIT:
             raise ConnectError(f"the selectors have more than {MATCHERS_LIMIT} comparisons")
@@ -58,33 +70,32 @@ class LabelQueries:
     def _watch(self, items: Iterable[Item]) -> Iterator[Item]:
         return self._database.deadline.watch(items, FEW)
 
-    def names(self, request: Any) -> Any:  # messages of the schema, here and below
+    def names(self, request: LabelNamesRequest) -> LabelNamesResponse:
         """`LabelNames`: those that need no quotes."""
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
         plain = (name for labels in self._watch(found) for name in labels if PLAIN_NAME.fullmatch(name))
         names = self._different(plain, len)
-        return message("LabelNamesResponse", names=sorted(names))
+        return LabelNamesResponse(names=sorted(names))
 
-    def values(self, request: Any) -> Any:
+    def values(self, request: LabelValuesRequest) -> LabelValuesResponse:
         """`LabelValues` of one label."""
         if not request.name:
             raise ConnectError("name is required")
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
         values = self._different((labels[request.name] for labels in self._watch(found) if request.name in labels), len)
-        return message("LabelValuesResponse", names=sorted(values))
+        return LabelValuesResponse(names=sorted(values))
 
-    def series(self, request: Any) -> Any:
+    def series(self, request: SeriesRequest) -> SeriesResponse:
         """`Series`: the sets of labels, each once, of all labels or of some."""
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
         wanted = set(request.label_names)
         named = self._data_sets_with(wanted, (request.start, request.end))
         sets = self._different(_chosen(self._watch(found), wanted, named), _characters)
-        return message(
-            "SeriesResponse",
-            labels_set=[message("Labels", labels=pairs(labels)) for labels in self._watch(sorted(sets))],
+        return SeriesResponse(
+            labels_set=[Labels(labels=pairs(labels)) for labels in self._watch(sorted(sets))],
         )
 
     def _data_sets_with(self, names: set[str], window: tuple[int, int]) -> set[tuple[str, str]]:
@@ -92,11 +103,11 @@ class LabelQueries:
         found = self._labels((), window) if names else iter(())
         return {_data_set(labels) for labels in self._watch(found) if names.intersection(labels)}
 
-    def profile_types(self, request: Any) -> Any:
+    def profile_types(self, request: ProfileTypesRequest) -> ProfileTypesResponse:
         """`ProfileTypes`: within a window, or ever."""
         window = (request.start, request.end) if request.start or request.end else None
         types = sorted(self._different((labels[PROFILE_TYPE] for labels in self._labels((), window)), len))
-        return message("ProfileTypesResponse", profile_types=[profile_type(text) for text in types])
+        return ProfileTypesResponse(profile_types=[profile_type(text) for text in types])
 
 
 def _chosen(found: Iterable[dict[str, str]], wanted: set[str], named: set[tuple[str, str]]) -> Iterator[LabelSet]:
@@ -129,13 +140,13 @@ def _has_profiles(connection: StoreConnection, series: int, window: tuple[int, i
     return bool(found[0])
 
 
-def pairs(labels: Iterable[tuple[str, str]]) -> list[Any]:
+def pairs(labels: Iterable[tuple[str, str]]) -> list[LabelPair]:
     """Labels as messages."""
-    return [message("LabelPair", name=name, value=value) for name, value in labels]
+    return [LabelPair(name=name, value=value) for name, value in labels]
 
 
-def profile_type(text: str) -> Any:  # a message of the schema
+def profile_type(text: str) -> ProfileType:
     """A profile type as the message of that name."""
     name, *parts = text.split(":")
     kinds = dict(zip(("sample_type", "sample_unit", "period_type", "period_unit"), parts, strict=False))
-    return message("ProfileType", ID=text, name=name, **kinds)
+    return ProfileType(ID=text, name=name, **kinds)

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator
 from typing import Any
 
-from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.proto.pprof_pb2 import Function, Line, Location, Mapping, Profile, Sample, ValueType
 from spanprofiles.embedded.pyroscope.flamegraph import OTHER
 from spanprofiles.embedded.pyroscope.limits import MERGED_FRAMES_LIMIT
 from spanprofiles.embedded.pyroscope.queries import CHUNK, Samples, Selection, rows_by_number
@@ -34,34 +34,30 @@ class Strings:
         return self.numbers.setdefault(text, len(self.numbers))
 
 
-def merged_profile(
-    connection: StoreConnection, samples: Samples, selection: Selection
-) -> Any:  # a message of the schema
+def merged_profile(connection: StoreConnection, samples: Samples, selection: Selection) -> Profile:
     """The profile of a selection; an empty message where it has no samples."""
     totals = samples.totals(connection, selection)
     if not totals:
-        return message("Profile")
+        return Profile()
     numbers: dict[int, int] = {}
     made = list(_samples(connection, totals, numbers))
     strings = Strings()
     functions: dict[tuple[str, str, str], int] = {}
-    locations: list[Any] = []
+    locations: list[Location] = []
     for frame, details in _frames(connection, sorted(numbers)):
         name, system_name, file_name, line = details
         function = functions.setdefault((name, system_name, file_name), len(functions) + 1)
-        lines = [message("Line", function_id=function, line=line)]
-        locations.append(message("Location", id=numbers[frame], mapping_id=1, line=lines))
+        lines = [Line(function_id=function, line=line)]
+        locations.append(Location(id=numbers[frame], mapping_id=1, line=lines))
     name, kind, unit, period_type, period_unit = selection.profile_type.split(":")[:5]
-    value_type = message("ValueType", type=strings.number(kind), unit=strings.number(unit))
-    return message(
-        "Profile",
+    value_type = ValueType(type=strings.number(kind), unit=strings.number(unit))
+    return Profile(
         sample_type=[value_type],
         sample=made,
-        mapping=[message("Mapping", id=1)],
+        mapping=[Mapping(id=1)],
         location=locations,
         function=[
-            message(
-                "Function",
+            Function(
                 id=number,
                 name=strings.number(function[0]),
                 system_name=strings.number(function[1]),
@@ -69,7 +65,7 @@ def merged_profile(
             )
             for function, number in connection.deadline.watch(functions.items())
         ],
-        period_type=message("ValueType", type=strings.number(period_type), unit=strings.number(period_unit)),
+        period_type=ValueType(type=strings.number(period_type), unit=strings.number(period_unit)),
         string_table=list(strings.numbers),
         time_nanos=min(selection.end_ms * 10**6, LARGEST_INTEGER),
         period=PERIODS.get(name, 1),
@@ -77,7 +73,7 @@ def merged_profile(
     )
 
 
-def _samples(connection: StoreConnection, totals: StackTotals, numbers: dict[int, int]) -> Iterator[Any]:
+def _samples(connection: StoreConnection, totals: StackTotals, numbers: dict[int, int]) -> Iterator[Sample]:
     """The samples, the largest first; when there are too many frames, all others as one.
 
     Args:
@@ -99,9 +95,9 @@ def _samples(connection: StoreConnection, totals: StackTotals, numbers: dict[int
                 other += value
                 continue
             locations = [numbers.setdefault(frame, len(numbers) + 1) for frame in reversed(frames)]
-            yield message("Sample", location_id=locations, value=[value])
+            yield Sample(location_id=locations, value=[value])
     if other:
-        yield message("Sample", location_id=[numbers.setdefault(OTHER_FRAME, len(numbers) + 1)], value=[other])
+        yield Sample(location_id=[numbers.setdefault(OTHER_FRAME, len(numbers) + 1)], value=[other])
 
 
 def _frames(connection: StoreConnection, frames: list[int]) -> Iterator[tuple[int, list[Any]]]:

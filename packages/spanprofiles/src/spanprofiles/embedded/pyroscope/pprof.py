@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip
-from spanprofiles.embedded.messages import MESSAGES
+from spanprofiles.embedded.proto.pprof_pb2 import Line, Profile
 from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import check_label_sizes, labels_text, time_text
@@ -47,7 +46,7 @@ def malformed(message: str) -> ConnectError:
     return ConnectError(message, reason=Reason.MALFORMED_PROFILE)
 
 
-def decode(raw: bytes, allowance: Allowance | None = None) -> tuple[Any, int]:
+def decode(raw: bytes, allowance: Allowance | None = None) -> tuple[Profile, int]:
     """A profile, gzip'd or not, and its size in bytes once decompressed.
 
     Args:
@@ -70,7 +69,7 @@ def decode(raw: bytes, allowance: Allowance | None = None) -> tuple[Any, int]:
         raise _too_large(str(len(data)))
     if allowance is not None:
         allowance.take(Quantity.BYTES, len(data))
-    profile = MESSAGES["Profile"]()
+    profile = Profile()
     try:
         check_profile_shape(data)
         profile.ParseFromString(data)
@@ -89,7 +88,7 @@ def _too_large(actual: str) -> ConnectError:
     )
 
 
-def check(profile: Any, size: int, labels: Mapping[str, str], now_ns: int) -> None:  # a Profile message
+def check(profile: Profile, size: int, labels: Mapping[str, str], now_ns: int) -> None:
     """See that a profile is whole and within the limits.
 
     Raises:
@@ -129,7 +128,7 @@ def check(profile: Any, size: int, labels: Mapping[str, str], now_ns: int) -> No
     _check_references(profile)
 
 
-def _check_references(profile: Any) -> None:  # a Profile message
+def _check_references(profile: Profile) -> None:
     """See that the profile's tables are whole; what samples refer to is seen when they are read."""
     strings = len(profile.string_table)
     if not strings or profile.string_table[0]:
@@ -164,11 +163,11 @@ class Reader:
     """Reads the stacks and labels of a profile's samples, each different one once.
 
     Args:
-        profile: a Profile message.
+        profile: a profile that was checked.
         allowance: what the upload that it came in may still bring.
     """
 
-    def __init__(self, profile: Any, allowance: Allowance) -> None:
+    def __init__(self, profile: Profile, allowance: Allowance) -> None:
         self._strings = list(profile.string_table)
         self._names = [text[-SYMBOL_LENGTH_LIMIT:] for text in self._strings]
         self._functions = {function.id: function for function in profile.function}
@@ -197,7 +196,7 @@ class Reader:
             self._frames[number] = known
         return known
 
-    def _frame(self, line: Any) -> int:  # a Line message
+    def _frame(self, line: Line) -> int:
         function = self._functions.get(line.function_id)
         names = (function.name, function.system_name, function.filename) if function else (0, 0, 0)
         name, system_name, file_name = (self._names[number] for number in names)
@@ -247,8 +246,8 @@ class Reader:
 
 
 def split(
-    profile: Any, labels: Mapping[str, str], now_ns: int, allowance: Allowance | None = None
-) -> list[NewProfile]:  # a Profile message
+    profile: Profile, labels: Mapping[str, str], now_ns: int, allowance: Allowance | None = None
+) -> list[NewProfile]:
     """The profiles of each series: one for each sample type and each set of sample labels that splits series.
 
     Args:

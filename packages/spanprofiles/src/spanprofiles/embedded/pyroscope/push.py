@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from typing import Any
 
 from werkzeug.wrappers import Request
 
 from spanprofiles.embedded.arrivals import sender_of
-from spanprofiles.embedded.messages import message as make_message
+from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest, PushResponse
 from spanprofiles.embedded.pyroscope import pprof
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.connect import ConnectError
@@ -32,7 +31,7 @@ class Pusher:
         self._database = database
         self._interners = ProfileInterners()
 
-    def push(self, request: Any) -> Any:  # messages of the schema
+    def push(self, request: PushRequest) -> PushResponse:
         """`push.v1.PusherService/Push`."""
         count = sum(len(series.samples) for series in request.series)
         if not count:
@@ -49,7 +48,7 @@ class Pusher:
         except ConnectError as error:
             error.profiles, error.service = count, dict(pairs).get(SERVICE, "")
             raise
-        return make_message("PushResponse")
+        return PushResponse()
 
     @staticmethod
     def profiles_of(raw: bytes, pairs: list[tuple[str, str]], allowance: Allowance) -> list[NewProfile]:

@@ -9,10 +9,17 @@ import uuid
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.deadline import PIECE
+from spanprofiles.embedded.proto.pyroscope_pb2 import (
+    SelectHeatmapRequest,
+    SelectMergeProfileRequest,
+    SelectMergeSpanProfileRequest,
+    SelectMergeStacktracesRequest,
+    SelectSeriesRequest,
+)
 from spanprofiles.embedded.pyroscope.blocks import Blocks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.flamegraph import OTHER, Node, build
@@ -22,6 +29,14 @@ from spanprofiles.embedded.pyroscope.totals import OTHER_STACK, StackTotals
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, LARGEST_INTEGER
 
+SelectRequest: TypeAlias = (
+    SelectMergeSpanProfileRequest
+    | SelectMergeStacktracesRequest
+    | SelectMergeProfileRequest
+    | SelectSeriesRequest
+    | SelectHeatmapRequest
+)
+"""What asks for the samples of some profiles."""
 LONGEST_WINDOW_MS = 24 * 3600 * 1000
 TYPE_PARTS = (5, 6)
 NO_DIGIT = re.compile("[^0-9a-fA-F]", re.ASCII)
@@ -176,7 +191,7 @@ class Selection:
     profiles: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, request: Any) -> Selection:  # any of the schema's Select...Request messages
+    def of(cls, request: SelectRequest) -> Selection:
         """Read and check a request.
 
         Raises:

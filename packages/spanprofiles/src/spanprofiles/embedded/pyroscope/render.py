@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.answers import JsonWriter
-from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.proto.pyroscope_pb2 import ProfileTypesRequest
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.flamegraph import flamegraph
 from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
@@ -157,7 +157,7 @@ class Render:
             return ConnectError("label parameter is required").response()
         if label != "__name__":
             return ConnectError("missing time range in the query").response()
-        types = self._labels.profile_types(message("ProfileTypesRequest"))
+        types = self._labels.profile_types(ProfileTypesRequest())
         return written_answer(JsonWriter(self._database.deadline), (kind.ID for kind in types.profile_types))
 
 

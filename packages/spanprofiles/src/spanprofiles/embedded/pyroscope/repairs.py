@@ -6,8 +6,8 @@ Source: Pyroscope's ``og/convert/pprof``.
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Any
 
+from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.limits import SIZE_LIMIT
 from spanprofiles.embedded.refusals import Reason
@@ -17,7 +17,7 @@ DOTNET, UNKNOWN = "dotnetspy", "unknown"
 DOTNETS_TYPE = "inuse-space"
 
 
-def mend(profile: Any, spy: str, configured: frozenset[str]) -> None:  # a Profile message
+def mend(profile: Profile, spy: str, configured: frozenset[str]) -> None:
     """Mend a profile in place.
 
     Args:
@@ -35,7 +35,7 @@ def mend(profile: Any, spy: str, configured: frozenset[str]) -> None:  # a Profi
         _replace_dashes(profile)
 
 
-def _put_files_before_functions(profile: Any, *, keep_absolute: bool) -> None:
+def _put_files_before_functions(profile: Profile, *, keep_absolute: bool) -> None:
     """Make `app.py show` of `show` in `app.py`; of a function without a file, ` show`."""
     texts = {text: number for number, text in reversed(list(enumerate(profile.string_table)))}
     room = SIZE_LIMIT
@@ -58,7 +58,7 @@ def _put_files_before_functions(profile: Any, *, keep_absolute: bool) -> None:
         function.name = texts[name]
 
 
-def _number_functions(profile: Any) -> None:
+def _number_functions(profile: Profile) -> None:
     """Give functions the numbers of their locations where none has any."""
     if len(profile.function) != len(profile.location) or any(function.id for function in profile.function):
         return
@@ -66,7 +66,7 @@ def _number_functions(profile: Any) -> None:
         function.id = location.id
 
 
-def _replace_dashes(profile: Any) -> None:
+def _replace_dashes(profile: Profile) -> None:
     for kind in profile.sample_type:
         if 0 <= kind.type < len(profile.string_table):
             profile.string_table[kind.type] = profile.string_table[kind.type].replace("-", "_")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from google.protobuf.message import DecodeError
 
-from spanprofiles.embedded.messages import MESSAGES
+from spanprofiles.embedded.proto.pprof_pb2 import ProfileLists, ProfileTables
 from spanprofiles.embedded.pyroscope.limits import (
     JSON_VALUES_LIMIT,
     LINES_LIMIT,
@@ -61,14 +61,14 @@ def check_profile_shape(data: bytes) -> None:
     if len(data) < COUNTED_FROM_BYTES:
         return
     try:
-        tables = MESSAGES["ProfileTables"].FromString(data)
+        tables = ProfileTables.FromString(data)
         for table, words, limit in TABLES:
             _check(len(getattr(tables, table)), limit, f"{words} in a profile")
-        inner = MESSAGES["ProfileLists"].FromString(data)
+        inner = ProfileLists.FromString(data)
     except DecodeError:
         return
     for table, member, words, limit in INNER:
-        counts = [len(getattr(one, member)) for one in getattr(inner, table)]
+        counts = [len(getattr(row, member)) for row in getattr(inner, table)]
         _check(max(counts, default=0), limit, f"{words} in one {table}")
         _check(sum(counts), MESSAGES_LIMIT, f"{words} in all its {table}s")
 

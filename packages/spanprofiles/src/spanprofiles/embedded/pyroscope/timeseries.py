@@ -9,7 +9,22 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from spanprofiles.embedded.deadline import Deadline
-from spanprofiles.embedded.messages import message
+from spanprofiles.embedded.proto.pyroscope_pb2 import (
+    EXEMPLAR_TYPE_INDIVIDUAL,
+    EXEMPLAR_TYPE_NONE,
+    EXEMPLAR_TYPE_SPAN,
+    HEATMAP_QUERY_TYPE_INDIVIDUAL,
+    HEATMAP_QUERY_TYPE_SPAN,
+    Exemplar,
+    HeatmapSeries,
+    HeatmapSlot,
+    Point,
+    SelectHeatmapRequest,
+    SelectHeatmapResponse,
+    SelectSeriesRequest,
+    SelectSeriesResponse,
+    Series,
+)
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labelqueries import pairs
 from spanprofiles.embedded.pyroscope.limits import CELLS_LIMIT, GROUP_LIMIT, POINTS_LIMIT
@@ -23,8 +38,8 @@ FEW = 16
 """How many values are put into buckets between two looks at the clock."""
 TOTAL = attrgetter("total")
 UNKNOWN = "rpc error: code = Unknown desc = "
-INDIVIDUAL, SPAN = 1, 2
-EXEMPLARS_INDIVIDUAL, EXEMPLARS_SPAN = 2, 3
+INDIVIDUAL, SPAN = HEATMAP_QUERY_TYPE_INDIVIDUAL, HEATMAP_QUERY_TYPE_SPAN
+EXEMPLARS_INDIVIDUAL, EXEMPLARS_SPAN = EXEMPLAR_TYPE_INDIVIDUAL, EXEMPLAR_TYPE_SPAN
 
 
 def names_of(group_by: Sequence[str]) -> frozenset[str]:
@@ -56,7 +71,7 @@ class TimeSeries:
         self._database = database
         self._samples = samples
 
-    def select(self, request: Any) -> Any:  # messages of the schema, here and below
+    def select(self, request: SelectSeriesRequest) -> SelectSeriesResponse:
         """`SelectSeries`: the sum of each step and group, the largest group first; a profile as example."""
         selection = Selection.of(request)
         step, names = step_ms(request.step), names_of(request.group_by)
@@ -82,15 +97,12 @@ class TimeSeries:
         ordered = sorted(sums.items(), key=lambda item: (-sum(item[1].values()), item[0]))
         limit = request.limit if request.limit > 0 else len(ordered)
         with_exemplars = request.exemplar_type == EXEMPLARS_INDIVIDUAL
-        return message(
-            "SelectSeriesResponse",
+        return SelectSeriesResponse(
             series=[
-                message(
-                    "Series",
+                Series(
                     labels=pairs(group),
                     points=[
-                        message(
-                            "Point",
+                        Point(
                             value=float(points[at]),
                             timestamp=at,
                             exemplars=[best[group, at].exemplar()] if with_exemplars else [],
@@ -102,7 +114,7 @@ class TimeSeries:
             ],
         )
 
-    def heatmap(self, request: Any) -> Any:
+    def heatmap(self, request: SelectHeatmapRequest) -> SelectHeatmapResponse:
         """`SelectHeatmap`: how many spans, or profiles, have how much, with an example of each cell."""
         selection = Selection.of(request)
         step, names = step_ms(request.step), names_of(request.group_by)
@@ -122,12 +134,12 @@ class TimeSeries:
                 if count > CELLS_LIMIT:
                     raise ConnectError(f"there are more than {CELLS_LIMIT} of them in this time: ask for less time")
                 group[key] = Cell(time_ms, span_id, trace_id, total, rest, request.query_type == INDIVIDUAL)
-        with_exemplars = request.exemplar_type > 1
+        with_exemplars = request.exemplar_type > EXEMPLAR_TYPE_NONE
         series = _heatmap_series(groups, selection, step, connection.deadline, with_exemplars=with_exemplars)
         limit = request.limit if request.limit > 0 else len(series)
         if limit < len(series):
-            series.sort(key=lambda one: -sum(count for slot in one.slots for count in slot.counts))
-        return message("SelectHeatmapResponse", series=series[:limit])
+            series.sort(key=lambda rows: -sum(count for slot in rows.slots for count in slot.counts))
+        return SelectHeatmapResponse(series=series[:limit])
 
 
 def _check_heatmap(query_type: int, exemplar_type: int) -> None:
@@ -158,10 +170,9 @@ class Cell:
         self.total += total
         self.labels = {name: value for name, value in self.labels.items() if labels.get(name) == value}
 
-    def exemplar(self) -> Any:  # a message of the schema
+    def exemplar(self) -> Exemplar:
         """The span as the message Exemplar."""
-        return message(
-            "Exemplar",
+        return Exemplar(
             timestamp=self.time_ms,
             profile_id=profile_uuid(int.from_bytes(self.span_id, "big")) if self.is_profile else "",
             span_id="" if self.is_profile else self.span_id.hex(),
@@ -191,7 +202,7 @@ def _heatmap_series(
     deadline: Deadline,
     *,
     with_exemplars: bool,
-) -> list[Any]:
+) -> list[HeatmapSeries]:
     totals = [cell.total for group in deadline.watch(groups.values()) for cell in group.values()]
     if not totals:
         return []
@@ -207,15 +218,14 @@ def _heatmap_series(
         for at, buckets in deadline.watch(sorted(slots.items(), key=itemgetter(0))):
             best = [max(cells, key=TOTAL) for _, cells in sorted(buckets.items(), key=itemgetter(0))]
             made.append(
-                message(
-                    "HeatmapSlot",
+                HeatmapSlot(
                     timestamp=at,
                     y_min=[float(low) for low in lows],
                     counts=[len(buckets.get(number, ())) for number in range(BUCKETS)],
                     exemplars=[cell.exemplar() for cell in best] if with_exemplars else [],
                 )
             )
-        series.append(message("HeatmapSeries", labels=pairs(labels), slots=made))
+        series.append(HeatmapSeries(labels=pairs(labels), slots=made))
     return series
 
 

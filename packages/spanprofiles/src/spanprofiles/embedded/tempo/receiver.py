@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 from spanprofiles.embedded import otlp
 from spanprofiles.embedded.arrivals import note_wrong_path, sender_of
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError
-from spanprofiles.embedded.messages import message as make_message
+from spanprofiles.embedded.proto.status_pb2 import Status
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS
@@ -95,5 +95,5 @@ class Receiver(Application):
     def _refusal(kind: str, status: int, code: int, message: str) -> Response:
         if kind == JSON:
             return json_answer({"code": code, "message": message}, status)
-        status_message = make_message("Status", code=code, message=message)
+        status_message = Status(code=code, message=message)
         return Response(status_message.SerializeToString(), status, content_type=PROTOBUF)
