@@ -19,7 +19,7 @@ from bench.command import LARGEST_SAMPLE, BenchError, Options, backend_named, ci
 from bench.regions import WAITING, RunningRegion, Sent, all_regions, await_uploads, refused, send_all
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker, TracedSession
-from spanprofiles.model import FlameGraph, Span, label_selector
+from spanprofiles.model import FlameGraph, Span
 
 AT_ONCE, MOST_AT_ONCE = 12, 24
 SAMPLE_NS = 10_000_000
@@ -128,10 +128,8 @@ def judge(linker: Linker, sent: list[Sent]) -> tuple[Verdict, list[Span]]:
 
 def shared_samples(linker: Linker, spans: list[Span], own: int) -> int:
     """Return how many samples are counted for more than one span: the sum of each less all asked for together."""
-    selector = label_selector({"service_name": spans[0].service})
-    start_ms = min(span.start_ns for span in spans) // 1_000_000 - linker.margin_ms
-    end_ms = max(span.end_ns for span in spans) // 1_000_000 + linker.margin_ms
-    whole = linker.pyroscope.span_profile(ProfileQuery(selector, start_ms, end_ms), [span.span_id for span in spans])
+    query = ProfileQuery.around_all(spans, linker.margin_ms)
+    whole = linker.pyroscope.span_profile(query, [span.span_id for span in spans])
     return own - round(whole.total / SAMPLE_NS)
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import LinkedSpan, NotWaitingError, TracedSession
-from spanprofiles.model import label_selector
 from spanprofiles.pytest_plugin import SpanProfiles
 
 AwaitUploads = Callable[[], LinkedSpan]
@@ -64,11 +63,7 @@ def test_a_ride_of_an_unsampled_trace_leaves_neither_span_nor_samples(
     later = await_uploads()
 
     trace_id = span_profiles.linker.evidence(response).trace_id
-    around = ProfileQuery(
-        label_selector({"service_name": later.service}),
-        later.span.start_ns // 1_000_000 - 60_000,
-        later.span.end_ns // 1_000_000 + 60_000,
-    )
+    around = ProfileQuery.around(later.span, 60_000)
     assert response.ok
     assert span_profiles.tempo.trace(trace_id) is None
     assert span_profiles.pyroscope.trace_profile(around, trace_id).is_empty

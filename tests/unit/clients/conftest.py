@@ -36,14 +36,14 @@ def recorded_server() -> Iterator[RecordedServer]:
 def pyroscope(recorded_server: RecordedServer) -> Iterator[PyroscopeClient]:
     client = PyroscopeClient(recorded_server.url)
     yield client
-    client.http.close()
+    client.close()
 
 
 @pytest.fixture
 def tempo(recorded_server: RecordedServer) -> Iterator[TempoClient]:
     client = TempoClient(recorded_server.url)
     yield client
-    client.http.close()
+    client.close()
 
 
 Play = Callable[[Exchange], None]

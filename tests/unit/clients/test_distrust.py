@@ -53,7 +53,7 @@ def test_a_server_that_drips_is_given_up_when_its_whole_answer_is_late(first: by
         client = TempoClient(url, timeout_s=(0.1, 0.2))
         with pytest.raises(ClientError) as failed:
             client.search("{}")
-        client.http.close()
+        client.close()
     if first.startswith(b"HTTP/1.1 500"):
         return  # its first words are enough, or it was late
     assert str(failed.value) == f"Tempo does not answer at {url}/api/search: its answer was not complete after 0.4 s"

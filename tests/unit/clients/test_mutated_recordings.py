@@ -50,7 +50,7 @@ class _Canned(HttpClient):
 def _questions(http: HttpClient) -> dict[str, Callable[[], object]]:
     tempo, pyroscope, grafana = (kind("http://127.0.0.1:1") for kind in (TempoClient, PyroscopeClient, GrafanaClient))
     for client in (tempo, pyroscope, grafana):
-        client.http = http
+        client._http = http
     assert isinstance(tempo, TempoClient)
     assert isinstance(pyroscope, PyroscopeClient)
     assert isinstance(grafana, GrafanaClient)

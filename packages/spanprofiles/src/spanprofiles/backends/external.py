@@ -41,8 +41,8 @@ class ExternalBackend(Backend):
         except ClientError as error:
             raise BackendError(f"{error}{_hint(error)}") from error
         finally:
-            tempo.http.close()
-            pyroscope.http.close()
+            tempo.close()
+            pyroscope.close()
         return self._endpoints
 
     def stop(self) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from spanprofiles.backends.base import BackendError
 from spanprofiles.clients import ClientError, HttpClient, ProfileQuery, PyroscopeClient, TempoClient
 from spanprofiles.clients.probe import PROBE_SERVICE, Probe
-from spanprofiles.model import Endpoints, label_selector, new_span_id, new_trace_id
+from spanprofiles.model import Endpoints, new_span_id, new_trace_id
+from spanprofiles.model.selector import service_selector
 from spanprofiles.waiting import Waiting
 
 _PAUSE_S = 0.1
@@ -37,11 +38,11 @@ def await_servers(endpoints: Endpoints, timeout_s: float, check_running: Callabl
         tempo.check_ready,
         lambda: receiver.post_json("/v1/traces", {"resourceSpans": []}),
         pyroscope.check_ready,
-        lambda: probe.push_profile(pyroscope.http),
+        lambda: probe.push_profile(pyroscope),
         lambda: _check_that_it_came_back(pyroscope, probe),
     ]
     _await(checks, timeout_s, check_running)
-    for client in (tempo.http, receiver, pyroscope.http):
+    for client in (tempo, receiver, pyroscope):
         client.close()
 
 
@@ -75,6 +76,6 @@ def _await(checks: Sequence[Callable[[], object]], timeout_s: float, check_runni
 
 def _check_that_it_came_back(pyroscope: PyroscopeClient, probe: Probe) -> None:
     time_ms = probe.time_ns // 10**6
-    query = ProfileQuery(label_selector({"service_name": PROBE_SERVICE}), time_ms - _MARGIN_MS, time_ms + _MARGIN_MS)
+    query = ProfileQuery(service_selector(PROBE_SERVICE), time_ms - _MARGIN_MS, time_ms + _MARGIN_MS)
     if pyroscope.span_profile(query, [probe.span_id]).is_empty:
         raise ClientError("Pyroscope took a profile and does not give it back yet")

@@ -34,7 +34,7 @@ class GrafanaClient(ServerClient):
         Raises:
             ClientError: it does not.
         """
-        answer = self.http.get_json("/api/health")
+        answer = self._http.get_json("/api/health")
         if answer.get("database") != "ok":
             raise self._unexpected("/api/health", f"its database is {answer.get('database')!r}, not 'ok'")
         return str(answer.get("version", ""))
@@ -46,7 +46,7 @@ class GrafanaClient(ServerClient):
             RequestRefusedError: there is none (404), or it may not be read (403).
             ClientError: Grafana does not answer.
         """
-        return self.http.get_json(f"/api/datasources/uid/{quote(uid, safe='')}")
+        return self._http.get_json(f"/api/datasources/uid/{quote(uid, safe='')}")
 
     def data_sources(self) -> list[dict[str, Any]]:
         """Return the JSON of all data sources.
@@ -60,7 +60,7 @@ class GrafanaClient(ServerClient):
         """
         path = "/api/datasources"
         try:
-            answer = self.http.get_list(path)
+            answer = self._http.get_list(path)
         except RequestRefusedError as refusal:
             if refusal.status not in _MAY_NOT:
                 raise
@@ -72,7 +72,7 @@ class GrafanaClient(ServerClient):
     def _shown_data_sources(self, refusal: RequestRefusedError) -> list[dict[str, Any]]:
         """Return the data sources as Grafana's pages get them, without those that are built in."""
         try:
-            shown = self.http.get_json(_SHOWN).get("datasources")
+            shown = self._http.get_json(_SHOWN).get("datasources")
         except RequestRefusedError:
             raise refusal from None
         if not isinstance(shown, dict) or not all(isinstance(one, dict) for one in shown.values()):
@@ -87,7 +87,7 @@ class GrafanaClient(ServerClient):
             ClientError: Grafana does not answer.
         """
         path = f"/api/datasources/uid/{quote(uid, safe='')}/health"
-        answer = self.http.get_json(path)
+        answer = self._http.get_json(path)
         if answer.get("status") != "OK":
             raise self._unexpected(path, f"status {answer.get('status')!r}: {answer.get('message', '')}")
         return str(answer.get("message", ""))
@@ -109,22 +109,22 @@ class GrafanaClient(ServerClient):
         """
         reference = str(target.get("refId", "A"))
         body = {"from": str(start_ms), "to": str(end_ms), "queries": [{**target, "refId": reference}]}
-        answer = self.http.post_json(_QUERY, body)
+        answer = self._http.post_json(_QUERY, body)
         results = answer.get("results")
         result = results.get(reference) if isinstance(results, dict) else None
         if not isinstance(result, dict):
             raise self._unexpected(_QUERY, f"there is no result {reference!r}")
-        with self.http.reading(_QUERY, "a flame graph"):
+        with self._http.decode_errors(_QUERY, "a flame graph"):
             error, status = text(result.get("error") or ""), count(result.get("status") or 400)
         if error:
-            raise RequestRefusedError(_SERVER, self.http.url + _QUERY, status, error)
-        with self.http.reading(_QUERY, "a flame graph"):
+            raise RequestRefusedError(_SERVER, self._http.url + _QUERY, status, error)
+        with self._http.decode_errors(_QUERY, "a flame graph"):
             frames = map(fields, items(result.get("frames")))
             frame = next((one for one in frames if fields(one["schema"]).get("name") == _FRAME), None)
             return FlameGraph() if frame is None else flamegraph(frame, str(target.get("profileTypeId") or CPU))
 
     def _unexpected(self, path: str, reason: str) -> UnexpectedAnswerError:
-        return self.http.unexpected(path, reason)
+        return self._http.unexpected(path, reason)
 
 
 def _meta(shown: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from copy import copy
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
@@ -21,6 +21,9 @@ from spanprofiles.clients.errors import RequestRefusedError, ServerUnreachableEr
 from spanprofiles.clients.sockets import DeadlineAdapter, DeadlinePassedError, deadline_after
 from spanprofiles.model import Credentials
 from spanprofiles.model.addresses import shown_address, without_login, without_secrets
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: Seconds to connect, and seconds between two bytes of an answer.
 DEFAULT_TIMEOUT_S = (2.0, 10.0)
@@ -137,7 +140,7 @@ class HttpClient:
         return UnexpectedAnswerError(self.server, shown_address(self.url + path), reason)
 
     @contextmanager
-    def reading(self, path: str, what: str) -> Iterator[None]:
+    def decode_errors(self, path: str, what: str) -> Iterator[None]:
         """Turn whatever goes wrong as an answer's fields are read into an error that says what it should be.
 
         Raises:
@@ -251,7 +254,36 @@ class ServerClient:
         credentials: Credentials | None = None,
         timeout_s: tuple[float, float] = DEFAULT_TIMEOUT_S,
     ) -> None:
-        self.http = HttpClient(self.server, url, credentials, timeout_s)
+        self._http = HttpClient(self.server, url, credentials, timeout_s)
+
+    @property
+    def url(self) -> str:
+        """The server's address without user name and password."""
+        return self._http.url
+
+    def with_timeout(self, timeout_s: tuple[float, float]) -> Self:
+        """Return a client that uses the same connections and waits (connect, read) so many seconds."""
+        other = copy(self)
+        other._http = self._http.with_timeout(timeout_s)
+        return other
+
+    def close(self) -> None:
+        """Give the connections back, which are also those of the clients that :meth:`with_timeout` has returned."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ready(self) -> Answer:
+        """Return the answer of a server that says that it is ready: its headers tell the time of its clock.
+
+        Raises:
+            ClientError: it does not say so.
+        """
+        return self._http.get(self.ready_path)
 
     def check_ready(self) -> None:
         """Return if the server says that it is ready (which does not mean that it takes what is pushed).
@@ -259,7 +291,7 @@ class ServerClient:
         Raises:
             ClientError: it does not.
         """
-        self.http.get(self.ready_path)
+        self.ready()
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

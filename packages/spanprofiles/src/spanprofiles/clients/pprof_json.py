@@ -40,6 +40,21 @@ def functions_of(profile: Mapping[str, Any]) -> Iterator[tuple[int, tuple[str, s
         yield count(one["id"]), (at(strings, fields(one).get("name", 0)), at(strings, one.get("filename", 0)))
 
 
+def function_files(profile: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return of each function's name the files it was seen in, those without a file left out.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is no such profile.
+    """
+    strings = items(profile.get("stringTable"))
+    found: dict[str, frozenset[str]] = {}
+    for function in map(fields, items(profile.get("function"))):
+        name, file = at(strings, function.get("name", 0)), at(strings, function.get("filename", 0))
+        if file:
+            found[name] = found.get(name, frozenset()) | {file}
+    return found
+
+
 def _frames(location: Mapping[str, Any], functions: Mapping[int, tuple[str, str]]) -> list[SourceFrame]:
     return [
         SourceFrame(*functions[count(line["functionId"])], line=whole(line.get("line", 0)))

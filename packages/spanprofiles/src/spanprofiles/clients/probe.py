@@ -6,13 +6,15 @@ Sources: OTLP/HTTP with JSON (``POST /v1/traces``), Pyroscope's push API as Conn
 
 from __future__ import annotations
 
-import base64
-import uuid
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Credentials, FlameGraph
 from spanprofiles.model.pprof import pprof_profile
+
+if TYPE_CHECKING:
+    from spanprofiles.clients.pyroscope import PyroscopeClient
 
 #: The service name under which probes are sent, so that they stand in nobody's way.
 PROBE_SERVICE = "spanprofiles-probe"
@@ -23,7 +25,6 @@ CHECKING_SERVICES = frozenset({PROBE_SERVICE, "health-check"})
 #: The only function in a probe's profile.
 PROBE_FUNCTION = "spanprofiles_probe"
 
-_PUSH = "/push.v1.PusherService/Push"
 _TRACES = "/v1/traces"
 _DURATION_NS = 10_000_000
 _INTERNAL = 1
@@ -43,7 +44,7 @@ class Probe:
     span_id: str
     time_ns: int
 
-    def push_profile(self, pyroscope: HttpClient) -> None:
+    def push_profile(self, pyroscope: PyroscopeClient) -> None:
         """Push the profile to Pyroscope.
 
         Raises:
@@ -52,10 +53,7 @@ class Probe:
         labels = {"span_id": self.span_id, "trace_id": self.trace_id}
         work = FlameGraph([((PROBE_FUNCTION,), _DURATION_NS)])
         profile = pprof_profile(work, time_ns=self.time_ns, duration_ns=_DURATION_NS, labels=labels)
-        sample = {"ID": str(uuid.uuid4()), "rawProfile": base64.b64encode(profile).decode()}
-        series = {"__name__": "process_cpu", "service_name": PROBE_SERVICE}
-        pairs = [{"name": name, "value": value} for name, value in series.items()]
-        pyroscope.post_json(_PUSH, {"series": [{"labels": pairs, "samples": [sample]}]})
+        pyroscope.push({"__name__": "process_cpu", "service_name": PROBE_SERVICE}, profile)
 
     def send_span(self, otlp_http: str, credentials: Credentials | None = None) -> None:
         """Send the span to an OTLP/HTTP receiver.

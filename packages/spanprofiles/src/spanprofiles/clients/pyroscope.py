@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from spanprofiles.clients import flamebearer, pprof_json
 from spanprofiles.clients.http import ServerClient
 from spanprofiles.clients.json_values import fields, items, labels, moment_ms, number, text, whole
 from spanprofiles.clients.refusals import PYROSCOPE_COUNTERS, Refusal, refusals
+from spanprofiles.clients.storage import PYROSCOPE_FAILURES, FailedWrites, failed_writes
 from spanprofiles.model import CPU, FlameGraph, IdentifierError, parse_span_id, parse_trace_id
+from spanprofiles.model.selector import service_selector
 from spanprofiles.model.source_lines import SourceLines
 
 _SERVER = "Pyroscope"
 _SERVICE = "/querier.v1.QuerierService/"
+_PUSH = "/push.v1.PusherService/Push"
+_NS_PER_MS = 1_000_000
+
+
+class TimedSpan(Protocol):
+    """A span, as far as the window of its profiles depends on it."""
+
+    @property
+    def service(self) -> str:
+        """``service.name`` of its process."""
+
+    @property
+    def start_ns(self) -> int:
+        """Start, ns since the epoch."""
+
+    @property
+    def end_ns(self) -> int:
+        """End, ns since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +55,39 @@ class ProfileQuery:
     start_ms: int
     end_ms: int
     profile_type: str = CPU
+
+    @classmethod
+    def around(
+        cls, span: TimedSpan, margin_ms: int, *, selector: str | None = None, profile_type: str = CPU
+    ) -> ProfileQuery:
+        """Return the query for the profiles around a span.
+
+        Args:
+            span: the span.
+            margin_ms: how much earlier than the span the window starts, and how much later it ends, ms.
+            selector: label selector; by default that of the span's service.
+            profile_type: which profiles.
+        """
+        return cls.around_all([span], margin_ms, selector=selector, profile_type=profile_type)
+
+    @classmethod
+    def around_all(
+        cls, spans: Iterable[TimedSpan], margin_ms: int, *, selector: str | None = None, profile_type: str = CPU
+    ) -> ProfileQuery:
+        """Return the query for the profiles around several spans, by default of the first one's service.
+
+        Raises:
+            ValueError: there are no spans.
+        """
+        found = list(spans)
+        if not found:
+            raise ValueError("no spans, so there is no time to look at")
+        return cls(
+            service_selector(found[0].service) if selector is None else selector,
+            min(span.start_ns for span in found) // _NS_PER_MS - margin_ms,
+            max(span.end_ns for span in found) // _NS_PER_MS + margin_ms,
+            profile_type,
+        )
 
     def body(self) -> dict[str, Any]:
         """Return the fields all query methods share."""
@@ -96,6 +151,18 @@ class PyroscopeClient(ServerClient):
         selected = [parse_span_id(span_id) for span_id in span_ids]
         return self._flamegraph("SelectMergeSpanProfile", query.body() | {"spanSelector": selected})
 
+    def span_profile_as_sent(self, query: ProfileQuery, span_selector: Sequence[str]) -> FlameGraph:
+        """Return the flame graph for a span selector, sent as it is: Grafana checks nothing before it sends one.
+
+        Raises:
+            ValueError: the span selector is empty, which the server answers with the whole service.
+            RequestRefusedError: the server refuses the query, as it would refuse Grafana's.
+            ClientError: the server did not answer, or not with a flame graph.
+        """
+        if not span_selector:
+            raise ValueError("a query for a span's profile has a span selector")
+        return self._flamegraph("SelectMergeSpanProfile", query.body() | {"spanSelector": list(span_selector)})
+
     def trace_profile(self, query: ProfileQuery, trace_id: str) -> FlameGraph:
         """Return the flame graph of the samples of all spans of a trace (``SelectMergeStacktraces``, from 2.2).
 
@@ -122,10 +189,10 @@ class PyroscopeClient(ServerClient):
         selected = [parse_span_id(span_id) for span_id in span_ids]
         method = "SelectMergeStacktraces"
         body = query.body() | {"spanSelector": selected, "format": "PROFILE_FORMAT_PPROF"}
-        answer = self.http.post_json(_SERVICE + method, body)
+        answer = self._http.post_json(_SERVICE + method, body)
         if answer and "pprof" not in answer:
-            raise self.http.unexpected(_SERVICE + method, "no pprof in it")
-        with self.http.reading(_SERVICE + method, "a pprof profile"):
+            raise self._http.unexpected(_SERVICE + method, "no pprof in it")
+        with self._http.decode_errors(_SERVICE + method, "a pprof profile"):
             return SourceLines(pprof_json.stacks(fields(fields(answer.get("pprof")).get("profile"))))
 
     def merged_profile(self, query: ProfileQuery) -> FlameGraph:
@@ -136,6 +203,17 @@ class PyroscopeClient(ServerClient):
         """
         return self._flamegraph("SelectMergeStacktraces", query.body())
 
+    def function_files(self, query: ProfileQuery) -> dict[str, frozenset[str]]:
+        """Return of each function's name the files it was seen in (``SelectMergeProfile``).
+
+        Raises:
+            ClientError: the server did not answer, refused the query, or does not know this call.
+        """
+        method = "SelectMergeProfile"
+        answer = self._http.post_json(_SERVICE + method, query.body())
+        with self._http.decode_errors(_SERVICE + method, "a pprof profile"):
+            return pprof_json.function_files(answer)
+
     def profile_types(self, start_ms: int, end_ms: int) -> list[str]:
         """Return the profile types that are there, as ``name:type:unit:period type:period unit``.
 
@@ -143,7 +221,7 @@ class PyroscopeClient(ServerClient):
             ClientError: the server did not answer, or refused the window.
         """
         found = self._list("ProfileTypes", {"start": start_ms, "end": end_ms}, "profileTypes")
-        with self.http.reading(_SERVICE + "ProfileTypes", "profile types"):
+        with self._http.decode_errors(_SERVICE + "ProfileTypes", "profile types"):
             return [text(fields(one)["ID"]) for one in found]
 
     def label_names(self, start_ms: int, end_ms: int, matchers: Sequence[str] = ()) -> list[str]:
@@ -154,7 +232,7 @@ class PyroscopeClient(ServerClient):
         """
         body = {"matchers": list(matchers), "start": start_ms, "end": end_ms}
         found = self._list("LabelNames", body, "names")
-        with self.http.reading(_SERVICE + "LabelNames", "names of labels"):
+        with self._http.decode_errors(_SERVICE + "LabelNames", "names of labels"):
             return [text(name) for name in found]
 
     def label_values(self, name: str, start_ms: int, end_ms: int, matchers: Sequence[str] = ()) -> list[str]:
@@ -165,7 +243,7 @@ class PyroscopeClient(ServerClient):
         """
         body = {"name": name, "matchers": list(matchers), "start": start_ms, "end": end_ms}
         found = self._list("LabelValues", body, "names")
-        with self.http.reading(_SERVICE + "LabelValues", "values of a label"):
+        with self._http.decode_errors(_SERVICE + "LabelValues", "values of a label"):
             return [text(value) for value in found]
 
     def series(
@@ -178,7 +256,7 @@ class PyroscopeClient(ServerClient):
         """
         body = {"matchers": list(matchers), "labelNames": list(label_names), "start": start_ms, "end": end_ms}
         found = self._list("Series", body, "labelsSet")
-        with self.http.reading(_SERVICE + "Series", "label sets"):
+        with self._http.decode_errors(_SERVICE + "Series", "label sets"):
             return [labels(fields(one).get("labels")) for one in found]
 
     def totals(self, query: ProfileQuery, step_s: float, group_by: Sequence[str] = ()) -> list[ProfileSeries]:
@@ -193,7 +271,7 @@ class PyroscopeClient(ServerClient):
             ClientError: the server did not answer, or refused the query.
         """
         found = self._list("SelectSeries", query.body() | {"step": step_s, "groupBy": list(group_by)}, "series")
-        with self.http.reading(_SERVICE + "SelectSeries", "series"):
+        with self._http.decode_errors(_SERVICE + "SelectSeries", "series"):
             return [
                 ProfileSeries(
                     labels(fields(one).get("labels")),
@@ -215,7 +293,7 @@ class PyroscopeClient(ServerClient):
         """
         kinds = {"queryType": "HEATMAP_QUERY_TYPE_SPAN", "exemplarType": "EXEMPLAR_TYPE_SPAN"}
         found = self._list("SelectHeatmap", query.body() | {"step": step_s} | kinds, "series")
-        with self.http.reading(_SERVICE + "SelectHeatmap", "a heatmap"):
+        with self._http.decode_errors(_SERVICE + "SelectHeatmap", "a heatmap"):
             return [
                 _exemplar(fields(one))
                 for series in found
@@ -231,21 +309,39 @@ class PyroscopeClient(ServerClient):
             service: what is known to be of another service is left out; empty for all.
             until_s: what is known to have begun later is left out, s since the epoch.
         """
-        return refusals(self.http, PYROSCOPE_COUNTERS, since_s, service, until_s)
+        return refusals(self._http, PYROSCOPE_COUNTERS, since_s, service, until_s)
+
+    def failed_writes(self) -> FailedWrites:
+        """Return how often the server says that it failed to write to its storage; a hosted one does not say."""
+        return failed_writes(self._http, PYROSCOPE_FAILURES)
+
+    def push(self, labels: Mapping[str, str], profile: bytes) -> None:
+        """Push a profile, as an agent does.
+
+        Args:
+            labels: the labels of its series; ``__name__`` and ``service_name`` are among them.
+            profile: pprof, compressed with gzip or not.
+
+        Raises:
+            ClientError: the server did not answer, or refused the push.
+        """
+        sample = {"ID": str(uuid.uuid4()), "rawProfile": base64.b64encode(profile).decode()}
+        pairs = [{"name": name, "value": value} for name, value in labels.items()]
+        self._http.post_json(_PUSH, {"series": [{"labels": pairs, "samples": [sample]}]})
 
     def _list(self, method: str, body: dict[str, Any], name: str) -> list[Any]:
         """Return the one field of an answer; a list that is empty is left out by the server."""
-        answer = self.http.post_json(_SERVICE + method, body)
+        answer = self._http.post_json(_SERVICE + method, body)
         found = answer.get(name, None if answer else [])
         if not isinstance(found, list):
-            raise self.http.unexpected(_SERVICE + method, f"no list {name!r} in it")
+            raise self._http.unexpected(_SERVICE + method, f"no list {name!r} in it")
         return found
 
     def _flamegraph(self, method: str, body: dict[str, Any]) -> FlameGraph:
-        answer = self.http.post_json(_SERVICE + method, body)
+        answer = self._http.post_json(_SERVICE + method, body)
         if answer and "flamegraph" not in answer:  # nothing at all is how a server may say that there are no samples
-            raise self.http.unexpected(_SERVICE + method, "no flame graph in it")
-        with self.http.reading(_SERVICE + method, "a flame graph"):
+            raise self._http.unexpected(_SERVICE + method, "no flame graph in it")
+        with self._http.decode_errors(_SERVICE + method, "a flame graph"):
             return flamebearer.flamegraph(fields(answer.get("flamegraph")), body["profileTypeID"])
 
 

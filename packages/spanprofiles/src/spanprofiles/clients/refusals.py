@@ -141,7 +141,7 @@ def _details(http: HttpClient, since_s: float, until_s: float) -> list[Refusal] 
     """Ask the embedded pair; None for any other server."""
     try:
         answer = http.get_json(_DETAILS, {"since": int(since_s)})
-        with http.reading(_DETAILS, "refusals"):
+        with http.decode_errors(_DETAILS, "refusals"):
             started_s, now_s = number(answer["since"]), number(answer["now"])
             unit = "export" if answer["signal"] == "traces" else "profile upload"
             all_told = map(fields, items(answer["refused"]))

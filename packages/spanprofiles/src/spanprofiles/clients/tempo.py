@@ -12,6 +12,7 @@ from spanprofiles.clients import otlp_json
 from spanprofiles.clients.http import ServerClient
 from spanprofiles.clients.json_values import MOST_SPANS, count, fields, items, moment_ms, text
 from spanprofiles.clients.refusals import TEMPO_COUNTERS, Refusal, refusals
+from spanprofiles.clients.storage import TEMPO_FAILURES, FailedWrites, failed_writes
 from spanprofiles.model import Trace, parse_span_id, parse_trace_id
 
 _SERVER = "Tempo"
@@ -70,8 +71,8 @@ class TempoClient(ServerClient):
             ClientError: it does not answer, or is another server.
         """
         path = "/api/echo"
-        if self.http.get(path).text.strip() != "echo":
-            raise self.http.unexpected(path, "it should say 'echo'")
+        if self._http.get(path).text.strip() != "echo":
+            raise self._http.unexpected(path, "it should say 'echo'")
 
     def trace(self, trace_id: str) -> Trace | None:
         """Return the spans of a trace that have arrived so far, or None where there are none.
@@ -83,7 +84,7 @@ class TempoClient(ServerClient):
         trace_id = parse_trace_id(trace_id)
         path = f"/api/v2/traces/{trace_id}"
         answer = self._answer(path, "trace")
-        with self.http.reading(path, "a trace"):
+        with self._http.decode_errors(path, "a trace"):
             found = list(otlp_json.spans(fields(answer.get("trace") or {}).get("resourceSpans")))
         return Trace.of(trace_id, found) if found else None
 
@@ -109,7 +110,7 @@ class TempoClient(ServerClient):
         if start_s is not None and end_s is not None:
             parameters |= {"start": start_s, "end": end_s}
         answer = self._answer("/api/search", "traces", parameters)
-        with self.http.reading("/api/search", "a search result"):
+        with self._http.decode_errors("/api/search", "a search result"):
             return [_found_trace(fields(one)) for one in items(answer.get("traces"))]
 
     def tag_values(self, tag: str) -> list[str]:
@@ -120,7 +121,7 @@ class TempoClient(ServerClient):
         """
         path = f"/api/v2/search/tag/{quote(tag, safe='')}/values"
         answer = self._answer(path, "tagValues")
-        with self.http.reading(path, "tag values"):
+        with self._http.decode_errors(path, "tag values"):
             return [text(one["value"]) for one in map(fields, items(answer.get("tagValues"))) if "value" in one]
 
     def refusals(self, since_s: float, service: str = "", until_s: float = float("inf")) -> tuple[Refusal, ...]:
@@ -131,13 +132,17 @@ class TempoClient(ServerClient):
             service: what is known to be of another service is left out; empty for all.
             until_s: what is known to have begun later is left out, s since the epoch.
         """
-        return refusals(self.http, TEMPO_COUNTERS, since_s, service, until_s)
+        return refusals(self._http, TEMPO_COUNTERS, since_s, service, until_s)
+
+    def failed_writes(self) -> FailedWrites:
+        """Return how often the server says that it failed to write to its storage; a hosted one does not say."""
+        return failed_writes(self._http, TEMPO_FAILURES)
 
     def _answer(self, path: str, name: str, parameters: Mapping[str, str | int] | None = None) -> dict[str, Any]:
         """Return an answer that has this field, or only what Tempo writes where the field is empty."""
-        answer = self.http.get_json(path, parameters)
+        answer = self._http.get_json(path, parameters)
         if answer and (not {name, _METRICS} & answer.keys() or answer.get(name, {}) is None):
-            raise self.http.unexpected(path, f"no {name!r} in it")
+            raise self._http.unexpected(path, f"no {name!r} in it")
         return answer
 
 

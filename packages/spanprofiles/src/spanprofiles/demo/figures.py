@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.demo.stack import SERVICE
 from spanprofiles.linking import Linker
-from spanprofiles.model import PROFILE_ID_ATTRIBUTE, label_selector
+from spanprofiles.model import PROFILE_ID_ATTRIBUTE
+from spanprofiles.model.selector import service_selector
 
 # Only orders compute long enough to be sampled for sure; receipts wait and quotes are short.
 _ORDERS = (
@@ -75,7 +76,7 @@ class LiveFigures:
     def _judge(self, profile_ids: list[str]) -> None:
         known = {profile_id for profile_id, _ in self._verdicts}
         now_ms = int(time.time() * 1000)
-        query = ProfileQuery(label_selector({"service_name": SERVICE}), now_ms - 60_000, now_ms)
+        query = ProfileQuery(service_selector(SERVICE), now_ms - 60_000, now_ms)
         for profile_id in [one for one in profile_ids if one not in known][:_JUDGED_AT_ONCE]:
             linked = bool(profile_id) and not self._linker.pyroscope.span_profile(query, [profile_id]).is_empty
             self._verdicts.append((profile_id, linked))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from copy import copy
 from dataclasses import replace
 from types import ModuleType
 
@@ -27,7 +26,7 @@ from spanprofiles.model.profile_types import Kind, ProfileType, stand_ins
 LONGEST_SINCE_S = 20 * 3600.0
 
 _NS = 1_000_000_000
-_PATIENCE_S = (1.0, 1.0)
+_TIMEOUT_S = (1.0, 1.0)
 _NO_TIME = "the servers answer too slowly for a quick look"
 _NEIGHBOURS = 40
 _QUICK_TRACES = 12
@@ -103,13 +102,13 @@ def examine(
         raise ValueError(f"look back more than 0 s and at most {LONGEST_SINCE_S / 3600:g} h, not {since_s:g} s")
     with ExitStack() as clients:  # each keeps connections open, of which a server has so many
         tempo = TempoClient(endpoints.tempo, endpoints.credentials_for("tempo"))
-        clients.callback(tempo.http.close)
+        clients.callback(tempo.close)
         pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials_for("pyroscope"))
-        clients.callback(pyroscope.http.close)
+        clients.callback(pyroscope.close)
         client = None
         if endpoints.grafana and sources is None:
             client = GrafanaClient(endpoints.grafana, endpoints.credentials_for("grafana"))
-            clients.callback(client.http.close)
+            clients.callback(client.close)
         case = Case(
             tempo,
             pyroscope,
@@ -137,9 +136,7 @@ def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5, *
         budget_s: after so many seconds nothing further is asked for.
         service: whose spans are meant; without one, those of the service that answered the request.
     """
-    tempo, pyroscope = copy(linker.tempo), copy(linker.pyroscope)
-    tempo.http = tempo.http.with_timeout(_PATIENCE_S)
-    pyroscope.http = pyroscope.http.with_timeout(_PATIENCE_S)
+    tempo, pyroscope = linker.tempo.with_timeout(_TIMEOUT_S), linker.pyroscope.with_timeout(_TIMEOUT_S)
     case = Case(
         tempo,
         pyroscope,
@@ -154,8 +151,8 @@ def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5, *
     try:
         return _Examiner(case, linker.upload_interval_s).run()
     finally:  # the connections opened for the many questions; the linker opens its own when it needs one
-        tempo.http.close()
-        pyroscope.http.close()
+        tempo.close()
+        pyroscope.close()
 
 
 class _Examiner:

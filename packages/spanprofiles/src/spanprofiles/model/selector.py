@@ -42,6 +42,11 @@ def label_selector(labels: Mapping[str, str]) -> str:
     return "{" + ", ".join(pairs) + "}"
 
 
+def service_selector(service: str) -> str:
+    """Return the selector of a service's profiles; of all profiles where the service has no name."""
+    return label_selector({"service_name": service} if service else {})
+
+
 def narrowed(selector: str, *matchers: str) -> str:
     """Return a selector with more matchers.
 

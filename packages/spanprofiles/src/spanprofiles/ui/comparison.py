@@ -10,7 +10,8 @@ from statistics import fmean, median
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker
 from spanprofiles.linking.span_samples import SpanSamples
-from spanprofiles.model import CPU, FlameGraph, IdentifierError, label_selector, parse_span_id
+from spanprofiles.model import CPU, FlameGraph, IdentifierError, parse_span_id
+from spanprofiles.model.selector import service_selector
 from spanprofiles.ui.comparability import SideCounts, obstacle
 from spanprofiles.ui.cpu import ProfiledSpan
 from spanprofiles.ui.filters import Filters
@@ -167,10 +168,8 @@ def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
     by_service: dict[str, list[str]] = {}
     for span in spans:
         by_service.setdefault(span.service, []).append(span.profile_id)
-    start_ms = min(span.start_ns for span in spans) // 1_000_000 - linker.margin_ms
-    end_ms = max(span.end_ns for span in spans) // 1_000_000 + linker.margin_ms
     asked = [
-        (ProfileQuery(label_selector({"service_name": service} if service else {}), start_ms, end_ms), profile_ids)
+        (ProfileQuery.around_all(spans, linker.margin_ms, selector=service_selector(service)), profile_ids)
         for service, profile_ids in by_service.items()
     ]
     return divided(SpanSamples(linker.profile_type).of(linker.pyroscope, asked), len(spans))

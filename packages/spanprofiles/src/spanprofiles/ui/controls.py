@@ -130,7 +130,7 @@ class DemoControls:
         try:
             with closing(HttpClient("Locust", self.locust_url, timeout_s=_TIMEOUT_S)) as client:
                 answer = client.get_json("/stats/requests")
-                with client.reading("/stats/requests", "Locust's figures"):
+                with client.decode_errors("/stats/requests", "Locust's figures"):
                     total = fields((items(answer.get("stats")) or [{}])[-1])
                     return Load(count(answer.get("user_count", 0)), count(total.get("num_requests", 0)))
         except ClientError:

@@ -6,14 +6,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from copy import copy
 from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
 from spanprofiles.linking.span_samples import SpanSamples
-from spanprofiles.model import FlameGraph, IdentifierError, label_selector
+from spanprofiles.model import FlameGraph, IdentifierError
 from spanprofiles.model.margins import BUTTON_MARGIN_MS
 
 _REMEMBERED = 20_000
@@ -81,8 +80,7 @@ class CpuCache:
     """
 
     def __init__(self, pyroscope: PyroscopeClient) -> None:
-        self._pyroscope = copy(pyroscope)
-        self._pyroscope.http = pyroscope.http.with_timeout(_TIMEOUT_S)
+        self._pyroscope = pyroscope.with_timeout(_TIMEOUT_S)
         self._samples = SpanSamples()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._pending: dict[str, Future[None]] = {}
@@ -124,11 +122,7 @@ class CpuCache:
             return pending
 
     def _answer(self, span: ProfiledSpan) -> None:
-        query = ProfileQuery(
-            label_selector({"service_name": span.service} if span.service else {}),
-            span.start_ns // 1_000_000 - BUTTON_MARGIN_MS,
-            span.end_ns // 1_000_000 + BUTTON_MARGIN_MS,
-        )
+        query = ProfileQuery.around(span, BUTTON_MARGIN_MS)
         entry = None
         try:
             found = self._samples.of(self._pyroscope, [(query, [span.profile_id])])

@@ -126,11 +126,8 @@ class Examinations:
             credentials = Credentials(bearer_token=token)
         except ValueError as error:
             raise CheckError(str(error)) from error
-        client = GrafanaClient(_address(address), credentials, _TIMEOUT_S)
-        try:
+        with GrafanaClient(_address(address), credentials, _TIMEOUT_S) as client:
             found = data_sources(client)
-        finally:
-            client.http.close()
         if isinstance(found, GrafanaFacts):
             raise CheckError(found.error)
         self._take(GrafanaSettings(shown_address(address), found))

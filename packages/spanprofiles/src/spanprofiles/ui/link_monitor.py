@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from copy import copy
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -210,8 +209,7 @@ class LinkMonitor:
         load: Callable[[], Load | None] = lambda: None,
     ) -> None:
         self._linker = linker
-        self._tempo = copy(linker.tempo)
-        self._tempo.http = linker.tempo.http.with_timeout(_TIMEOUT_S)
+        self._tempo = linker.tempo.with_timeout(_TIMEOUT_S)
         self._cpu_cache = cpu_cache
         self._examine = examine
         self._settled_after_s = settled_after_s

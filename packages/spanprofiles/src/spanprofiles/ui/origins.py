@@ -13,13 +13,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
 
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
-from spanprofiles.clients.json_values import at, fields, items
 from spanprofiles.report.svg import Origin
 
-_METHOD = "/querier.v1.QuerierService/SelectMergeProfile"
 _ASK_AGAIN_AFTER_S = 15.0
 
 # Where languages keep what is not one's own: Python (packages, standard library, frozen modules), Go (module cache,
@@ -111,25 +108,11 @@ class Origins:
         return ServiceFiles(found)
 
     def _ask(self, query: ProfileQuery) -> Mapping[str, frozenset[str]]:
-        http = self._pyroscope.http
         try:
-            answer = http.post_json(_METHOD, query.body())
-            with http.reading(_METHOD, "a pprof profile"):
-                return _files(answer)
+            return self._pyroscope.function_files(query)
         except ClientError:
             return {}  # the picture is whole without it
 
 
 def _merged(one: Mapping[str, frozenset[str]], other: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
     return {name: one.get(name, frozenset()) | other.get(name, frozenset()) for name in one.keys() | other.keys()}
-
-
-def _files(profile: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Read the functions of a pprof profile in JSON."""
-    strings = items(profile.get("stringTable"))
-    found: dict[str, frozenset[str]] = {}
-    for function in map(fields, items(profile.get("function"))):
-        name, file = at(strings, function.get("name", 0)), at(strings, function.get("filename", 0))
-        if file:
-            found[name] = found.get(name, frozenset()) | {file}
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import replace
 
 from spanprofiles.clients import ClientError
@@ -26,8 +25,7 @@ def find_lines(span: Span, flamegraph: FlameGraph, linker: Linker) -> SourceLine
     flame graph is somebody else's.
     """
     try:
-        pyroscope = copy(linker.pyroscope)
-        pyroscope.http = pyroscope.http.with_timeout(_TIMEOUT_S)
+        pyroscope = linker.pyroscope.with_timeout(_TIMEOUT_S)
         query = replace(linker.query(span), profile_type=flamegraph.profile_type)
         lines = pyroscope.span_lines(query, [span.profile_id or ""])
     except (ClientError, IdentifierError):

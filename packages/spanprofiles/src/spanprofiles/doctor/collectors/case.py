@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
-from spanprofiles.model import CPU, Credentials, Span, label_selector
+from spanprofiles.model import CPU, Credentials, Span
+from spanprofiles.model.selector import service_selector
 
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
@@ -83,7 +84,7 @@ class Case:
     @property
     def selector(self) -> str:
         """The selector of the service's profiles."""
-        return label_selector({"service_name": self.service} if self.service else {})
+        return service_selector(self.service)
 
     def window(self, selector: str | None = None) -> ProfileQuery:
         """Return a query for the whole time; a bit more of it, since profiles are dated by the start of uploads."""
@@ -97,21 +98,13 @@ class Case:
 
     def around(self, span: Span, margin_s: float, selector: str | None = None) -> ProfileQuery:
         """Return a query for the time of a span, as Grafana makes it with that margin."""
-        margin_ms = int(margin_s * 1000)
-        return ProfileQuery(
-            self.selector if selector is None else selector,
-            span.start_ns // 1_000_000 - margin_ms,
-            span.end_ns // 1_000_000 + margin_ms,
-            self.profile_type,
-        )
+        selector = self.selector if selector is None else selector
+        return ProfileQuery.around(span, int(margin_s * 1000), selector=selector, profile_type=self.profile_type)
 
     def far_around(self, spans: Iterable[Span]) -> ProfileQuery:
         """Return a query for an hour on either side of some spans."""
-        found = list(spans)
-        first = min(span.start_ns for span in found) // 1_000_000
-        last = max(span.end_ns for span in found) // 1_000_000
         margin_ms = _FAR_MARGIN_S * 1000
-        return ProfileQuery(self.selector, first - margin_ms, last + margin_ms, self.profile_type)
+        return ProfileQuery.around_all(spans, margin_ms, selector=self.selector, profile_type=self.profile_type)
 
     def of_type(self, profile_type: str) -> Case:
         """Return the same question about profiles of a type."""

@@ -8,7 +8,6 @@ from email.utils import parsedate_to_datetime
 
 from spanprofiles.clients import (
     ClientError,
-    HttpClient,
     ProfileQuery,
     PyroscopeClient,
     RequestRefusedError,
@@ -16,12 +15,12 @@ from spanprofiles.clients import (
 )
 from spanprofiles.clients.answers import Answer
 from spanprofiles.clients.probe import PROBE_SERVICE, Probe
-from spanprofiles.clients.storage import PYROSCOPE_FAILURES, TEMPO_FAILURES, Failures, failed_writes
 from spanprofiles.doctor.collectors.case import Case
 from spanprofiles.doctor.collectors.kept_span import follow
 from spanprofiles.doctor.facts import ProbedServer, ServerFacts
 from spanprofiles.linking import Waiting
-from spanprofiles.model import label_selector, new_span_id, new_trace_id
+from spanprofiles.model import new_span_id, new_trace_id
+from spanprofiles.model.selector import service_selector
 
 _NOT_FOUND = 404
 _MARGIN_MS = 60_000
@@ -32,37 +31,33 @@ def servers(case: Case) -> tuple[ServerFacts, ...]:
     """Ask both."""
     now_ms = case.now_ns // 1_000_000
     return (
-        _server("Tempo", case.tempo.http, TEMPO_FAILURES, case.tempo.check_answers),
-        _server(
-            "Pyroscope",
-            case.pyroscope.http,
-            PYROSCOPE_FAILURES,
-            lambda: case.pyroscope.profile_types(now_ms - _MARGIN_MS, now_ms),
-        ),
+        _server(case.tempo, case.tempo.check_answers),
+        _server(case.pyroscope, lambda: case.pyroscope.profile_types(now_ms - _MARGIN_MS, now_ms)),
     )
 
 
-def _server(name: str, http: HttpClient, failures: Failures, ask: Callable[[], object]) -> ServerFacts:
+def _server(client: TempoClient | PyroscopeClient, ask: Callable[[], object]) -> ServerFacts:
     """Ask one: whether it is ready, where it says so (a hosted service does not), and something only it can answer."""
+    name, url = client.server, client.url
     ready, ahead_s = False, None
     try:
-        ahead_s = _clock_ahead_s(http.get("/ready"))
+        ahead_s = _clock_ahead_s(client.ready())
         ready = True
     except RequestRefusedError as error:
         if error.status != _NOT_FOUND and error.status not in _MAY_NOT:
-            return ServerFacts(name, http.url, f"{name} is not ready at {http.url}: {error.status} {error.answer}")
+            return ServerFacts(name, url, f"{name} is not ready at {url}: {error.status} {error.answer}")
     except ClientError as error:
-        return ServerFacts(name, http.url, str(error), answers=False)
+        return ServerFacts(name, url, str(error), answers=False)
     try:
         ask()
     except ClientError as error:
         if not ready:
-            return ServerFacts(name, http.url, str(error), answers=False)
+            return ServerFacts(name, url, str(error), answers=False)
         if isinstance(error, RequestRefusedError) and error.status == _NOT_FOUND:
-            problem = f"what is ready at {http.url} is no {name}: it answers 404 to what every {name} knows"
-            return ServerFacts(name, http.url, problem, answers=False, is_another=True)
+            problem = f"what is ready at {url} is no {name}: it answers 404 to what every {name} knows"
+            return ServerFacts(name, url, problem, answers=False, is_another=True)
         # it is ready and fails: the hop that needs the answer will say so
-    return ServerFacts(name, http.url, clock_ahead_s=ahead_s, failed_writes=failed_writes(http, failures))
+    return ServerFacts(name, url, clock_ahead_s=ahead_s, failed_writes=client.failed_writes())
 
 
 def _clock_ahead_s(answer: Answer) -> float | None:
@@ -77,7 +72,7 @@ def _clock_ahead_s(answer: Answer) -> float | None:
 def probe(case: Case) -> tuple[ProbedServer, ...]:
     """Send one span and one profile under a name of their own, and read them back."""
     sent = Probe(new_trace_id(), new_span_id(), case.now_ns)
-    selector = label_selector({"service_name": PROBE_SERVICE})
+    selector = service_selector(PROBE_SERVICE)
     middle_ms = case.now_ns // 1_000_000
     query = ProfileQuery(selector, middle_ms - _MARGIN_MS, middle_ms + _MARGIN_MS)
     return (
@@ -96,10 +91,10 @@ def _probed_trace(tempo: TempoClient, case: Case, sent: Probe) -> ProbedServer:
 
 def _probed_profile(pyroscope: PyroscopeClient, case: Case, query: ProfileQuery, sent: Probe) -> ProbedServer:
     try:
-        sent.push_profile(pyroscope.http)
+        sent.push_profile(pyroscope)
     except ClientError as error:
-        return ProbedServer("Pyroscope", pyroscope.http.url, error=str(error))
-    url = pyroscope.http.url
+        return ProbedServer("Pyroscope", pyroscope.url, error=str(error))
+    url = pyroscope.url
     return _read_back(case, "Pyroscope", url, lambda: not pyroscope.span_profile(query, [sent.span_id]).is_empty)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 
-from spanprofiles.clients import ClientError, PyroscopeClient, RequestRefusedError, flamebearer
-from spanprofiles.clients.json_values import fields
+from spanprofiles.clients import ClientError, PyroscopeClient, RequestRefusedError
 from spanprofiles.linking.errors import LinkError, NoSamplesError
 from spanprofiles.linking.grafana.datasource import DataSource, DataSources
 from spanprofiles.linking.grafana.outcome import Doubt, GrafanaLink, SpanProfileQuery
@@ -17,8 +16,6 @@ from spanprofiles.model import FlameGraph, Span, Trace
 from spanprofiles.model.profile_types import others, setting, stand_ins
 from spanprofiles.waiting import Waiting
 
-# The call that Grafana's Pyroscope data source makes for a query with a span selector.
-_METHOD = "/querier.v1.QuerierService/SelectMergeSpanProfile"
 # With these it refuses a query for what it says; with others it does not look at it.
 _REFUSALS = {400, 422, 500}
 _NAMES = 8
@@ -68,12 +65,7 @@ def send(pyroscope: PyroscopeClient, query: SpanProfileQuery) -> FlameGraph:
         RequestRefusedError: Pyroscope refuses it, as it would refuse Grafana's.
         ClientError: Pyroscope does not answer, or not with a flame graph.
     """
-    if not query.span_selector:  # it would be answered with the whole service
-        raise ValueError("a query for a span's profile has a span selector")
-    body = query.profile_query().body() | {"spanSelector": list(query.span_selector)}
-    answer = pyroscope.http.post_json(_METHOD, body)
-    with pyroscope.http.reading(_METHOD, "a flame graph"):
-        return flamebearer.flamegraph(fields(answer.get("flamegraph")), query.profile_type)
+    return pyroscope.span_profile_as_sent(query.profile_query(), query.span_selector)
 
 
 class GrafanaLinker:

@@ -1,0 +1,96 @@
+"""What the clients of all servers share, and the windows of time they ask about."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from spanprofiles.clients import ProfileQuery, PyroscopeClient, ServerUnreachableError, TempoClient
+from spanprofiles.clients.grafana import GrafanaClient
+from spanprofiles.model import CPU
+from tests.unit.conftest import Answer, Serve, dripping_server
+
+_MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class _Span:
+    service: str
+    start_ns: int
+    end_ns: int
+
+
+def test_the_window_around_a_span_has_the_margin_on_either_side_and_its_services_profiles() -> None:
+    query = ProfileQuery.around(_Span("shop", 5_000 * _MS, 5_200 * _MS), 1_000)
+    assert query == ProfileQuery('{service_name="shop"}', 4_000, 6_200, CPU)
+
+
+def test_the_window_around_several_spans_holds_them_all() -> None:
+    spans = [_Span("shop", 5_000 * _MS, 9_000 * _MS), _Span("bank", 4_000 * _MS, 4_500 * _MS)]
+    query = ProfileQuery.around_all(iter(spans), 10)
+    assert query == ProfileQuery('{service_name="shop"}', 3_990, 9_010)
+
+
+def test_the_window_is_of_another_selector_or_type_where_that_is_asked_for() -> None:
+    query = ProfileQuery.around(_Span("shop", 0, 0), 0, selector='{region="north"}', profile_type="a:b:c:d:e")
+    assert query == ProfileQuery('{region="north"}', 0, 0, "a:b:c:d:e")
+
+
+def test_a_span_of_a_service_without_a_name_is_looked_for_in_all_profiles() -> None:
+    assert ProfileQuery.around(_Span("", 0, 0), 0).selector == "{}"
+
+
+def test_there_is_no_window_around_no_spans() -> None:
+    with pytest.raises(ValueError, match="no spans"):
+        ProfileQuery.around_all([], 1)
+
+
+@pytest.mark.parametrize("kind", [TempoClient, PyroscopeClient, GrafanaClient])
+def test_a_client_tells_its_address_without_the_password(kind: type[TempoClient]) -> None:
+    with kind("http://me:secret@127.0.0.1:1/tempo/") as client:
+        assert client.url == "http://127.0.0.1:1/tempo"
+
+
+def test_a_client_with_a_shorter_time_out_gives_up_sooner_and_leaves_the_first_as_it_was() -> None:
+    with (
+        dripping_server(b"HTTP/1.1 200 OK\r\n\r\n{", b" ") as url,
+        TempoClient(url, timeout_s=(300.0, 300.0)) as client,
+    ):
+        hasty = client.with_timeout((0.1, 0.1))
+        assert isinstance(hasty, TempoClient)
+        with pytest.raises(ServerUnreachableError, match=r"was not complete after 0\.25 s"):
+            hasty.tag_values("name")
+        assert client._http.longest_s == 750.0
+
+
+def test_a_pushed_profile_has_its_labels_and_comes_as_it_is(serve: Serve) -> None:
+    server = serve(lambda _: Answer.of({}))
+    with PyroscopeClient(server.url) as client:
+        client.push({"__name__": "process_cpu", "service_name": "shop"}, gzip.compress(b"pprof"))
+
+    (request,) = server.seen
+    (series,) = request.json["series"]
+    assert request.path == "/push.v1.PusherService/Push"
+    assert series["labels"] == [
+        {"name": "__name__", "value": "process_cpu"},
+        {"name": "service_name", "value": "shop"},
+    ]
+    assert len(series["samples"]) == 1
+
+
+def test_an_empty_span_selector_is_not_sent_either_where_nothing_else_is_checked(serve: Serve) -> None:
+    server = serve(lambda _: Answer.of({}))
+    with PyroscopeClient(server.url) as client, pytest.raises(ValueError, match="has a span selector"):
+        client.span_profile_as_sent(ProfileQuery("{}", 1, 2), [])
+    assert server.seen == []
+
+
+def test_the_files_of_functions_are_those_of_all_profiles(serve: Serve) -> None:
+    functions: list[dict[str, Any]] = [{"name": "1", "filename": "2"}, {"name": "1", "filename": "3"}, {"name": "4"}]
+    profile = {"stringTable": ["", "search", "/a.py", "/b.py", "no file"], "function": functions}
+    server = serve(lambda _: Answer.of(profile))
+    with PyroscopeClient(server.url) as client:
+        assert client.function_files(ProfileQuery("{}", 1, 2)) == {"search": frozenset({"/a.py", "/b.py"})}
