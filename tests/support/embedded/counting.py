@@ -52,5 +52,5 @@ def steps_of(database: Database, monkeypatch: pytest.MonkeyPatch, limit: float =
     """While this is entered, queries have so many looks at the clock before they are late."""
     steps = Steps()
     with monkeypatch.context() as patched:
-        patched.setattr(database, "deadline_from", lambda _: Deadline(limit, 0, clock=steps))
+        patched.setattr(database, "deadline_from", lambda *_: Deadline(limit, 0, clock=steps))
         yield steps

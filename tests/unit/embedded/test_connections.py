@@ -58,7 +58,7 @@ class Server:
         self.socket = socket.create_server(("127.0.0.1", 0))
         settings = Settings(token=token, threads=2)
         gate = Gate(settings, self.refusals, Guesses())
-        lanes = Lanes(settings.threads, lambda _: False, contextlib.nullcontext)
+        lanes = Lanes(settings.threads, lambda _: False, lambda _: contextlib.nullcontext())
         self.listeners = Listeners(echo, [self.socket], settings, gate, self.refusals, lanes)
 
     def connect(self) -> socket.socket:
@@ -238,7 +238,7 @@ def test_no_place_left_in_the_system_is_waited_for_and_told_a_few_times(caplog: 
 
     with socket.create_server(("127.0.0.1", 0)) as port:
         settings = Settings()
-        lanes = Lanes(1, lambda _: False, contextlib.nullcontext)
+        lanes = Lanes(1, lambda _: False, lambda _: contextlib.nullcontext())
         listeners = Listeners(echo, [port], settings, Gate(settings, Refusals(), Guesses()), Refusals(), lanes)
         (one,) = (one for one in listeners._channels.values() if isinstance(one, Listener))
         one.accept = refuse

@@ -18,9 +18,9 @@ from werkzeug.test import Client
 from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.lanes import ACCEPTED, TURNED_AWAY, Lanes
-from spanprofiles.embedded.limits import QUERIES_AT_ONCE, QUERIES_WAITING, UNSENT_BYTES
+from spanprofiles.embedded.limits import OTHERS_WAIT_SECONDS, QUERIES_AT_ONCE, QUERIES_WAITING, UNSENT_BYTES
 from spanprofiles.embedded.listener import Listeners
-from spanprofiles.embedded.priority import PERIOD_SECONDS, QUERY_SECONDS, RightOfWay
+from spanprofiles.embedded.priority import PERIOD_SECONDS, QUERY_SECONDS, Rank, RightOfWay
 from spanprofiles.embedded.pyroscope.application import Pyroscope
 from spanprofiles.embedded.refusals import Refusals
 from spanprofiles.embedded.settings import Settings
@@ -35,6 +35,11 @@ PATIENCE_SECONDS = 30.0
 URGENT_THREADS = 2
 
 
+def unclaimed(_: Rank) -> contextlib.AbstractContextManager[None]:
+    """Nothing makes way."""
+    return contextlib.nullcontext()
+
+
 @dataclass
 class Asked:
     """What waitress keeps of a request."""
@@ -42,13 +47,15 @@ class Asked:
     error: object = None
     turned_away: str = ""
     accepted_s: float = -1.0
+    rank: Rank = Rank.OTHER
 
 
 class Visitor:
     """A connection with one request, whose answer takes until it is let go."""
 
-    def __init__(self, *, is_query: bool, unsent: int = 0, blocks: bool = True) -> None:
+    def __init__(self, *, is_query: bool, is_known: bool | None = None, unsent: int = 0, blocks: bool = True) -> None:
         self.is_query = is_query
+        self.is_known = not is_query if is_known is None else is_known
         self.request = Asked()
         self.requests = [self.request]
         self.connected = True
@@ -100,7 +107,7 @@ def house() -> Iterator[MakeHouse]:
     opened: list[House] = []
 
     def make(wait_s: float = 2 * PATIENCE_SECONDS) -> House:
-        one = House(Lanes(URGENT_THREADS, lambda visitor: visitor.is_query, contextlib.nullcontext, wait_s))
+        one = House(Lanes(URGENT_THREADS, lambda visitor: visitor.is_query, unclaimed, wait_s))
         opened.append(one)
         return one
 
@@ -206,9 +213,7 @@ def test_over_the_wire_an_upload_is_answered_beside_queries_that_never_end_and_a
     let_go, begun = threading.Event(), threading.Semaphore(0)
     settings = Settings(threads=URGENT_THREADS)
     with socket.create_server(("127.0.0.1", 0)) as port, contextlib.ExitStack() as opened:
-        lanes = Lanes(
-            URGENT_THREADS, lambda channel: channel.requests[0].path == "/query", contextlib.nullcontext, wait_s=0.2
-        )
+        lanes = Lanes(URGENT_THREADS, lambda channel: channel.requests[0].path == "/query", unclaimed, wait_s=0.2)
         gate = Gate(settings, Refusals(), Guesses())
         listeners = Listeners(blocking(let_go, begun), [port], settings, gate, Refusals(), lanes)
         loop = threading.Thread(target=listeners.run)
@@ -267,12 +272,13 @@ def test_every_route_that_reads_the_store_is_a_query(database: Database, monkeyp
     assert len(set(read)) > 5
 
 
-def test_what_is_urgent_goes_first_and_queries_have_a_share() -> None:
+def test_whatever_is_no_query_goes_first_and_queries_have_a_share() -> None:
     moments = iter([QUERY_SECONDS / 2, PERIOD_SECONDS * 0.99, PERIOD_SECONDS * 0.99])
     way = RightOfWay(clock=lambda: next(moments))
     way.give_way()  # nothing is urgent: the clock is not even looked at
     waited: list[float | None] = []
-    way._is_free.wait = lambda timeout=None: waited.append(timeout) or True  # type: ignore[method-assign, func-returns-value]
+    free = way._is_free[Rank.OTHER_QUERY]
+    free.wait = lambda timeout=None: waited.append(timeout) or True  # type: ignore[method-assign, func-returns-value]
     with way.claimed():
         way.give_way()
         assert not waited
@@ -284,12 +290,22 @@ def test_what_is_urgent_goes_first_and_queries_have_a_share() -> None:
     assert len(waited) == 2
 
 
+@pytest.mark.parametrize("claimed", Rank)
+@pytest.mark.parametrize("asking", Rank)
+def test_each_makes_way_for_those_before_it_alone(claimed: Rank, asking: Rank) -> None:
+    looks: list[None] = []
+    way = RightOfWay(clock=lambda: looks.append(None) or 0.0)  # type: ignore[func-returns-value]
+    with way.claimed(claimed):
+        way.give_way(asking)
+    assert bool(looks) == (claimed < asking)
+    assert way._claims == [0] * len(Rank)
+
+
 def test_queries_go_on_when_what_was_urgent_is_done() -> None:
     way = RightOfWay(clock=lambda: QUERY_SECONDS)
-    assert not way._is_free.is_set()
     with way.claimed():
-        assert not way._is_free.is_set()
-    assert way._is_free.is_set()
+        assert not way._is_free[Rank.OTHER_QUERY].is_set()
+    assert way._is_free[Rank.OTHER_QUERY].is_set()
 
 
 def test_a_write_is_urgent_until_it_is_committed(database: Database) -> None:
@@ -298,11 +314,51 @@ def test_a_write_is_urgent_until_it_is_committed(database: Database) -> None:
     class Batch:
         def write(self, connection: object) -> None:
             del connection
-            claims.append(database.right_of_way._claims)
+            claims.append(sum(database.right_of_way._claims))
 
         def forget(self) -> None:
             raise AssertionError
 
     database.write(Batch())
     assert claims == [1]
-    assert database.right_of_way._claims == 0
+    assert sum(database.right_of_way._claims) == 0
+
+
+def test_whoever_is_known_is_answered_while_others_fill_all_the_threads_that_they_may_have(house: MakeHouse) -> None:
+    one = house()
+    others = [one.comes(is_query=False, is_known=False) for _ in range(10)]
+    assert others[0].begun.wait(PATIENCE_SECONDS)
+    assert one.comes(is_query=False, blocks=False).done.wait(PATIENCE_SECONDS)
+    assert not any(visitor.begun.is_set() for visitor in others[1:])
+
+
+def test_a_query_of_whoever_is_known_is_answered_beside_as_many_others_as_may_run_at_once(house: MakeHouse) -> None:
+    one = house()
+    one.takes_all_queries()
+    waiting = [one.comes(is_query=True) for _ in range(5)]
+    assert one.comes(is_query=True, is_known=True, blocks=False).done.wait(PATIENCE_SECONDS)
+    assert not any(visitor.begun.is_set() for visitor in waiting)
+
+
+def test_others_wait_for_those_who_are_known_and_not_for_long(house: MakeHouse) -> None:
+    one = house()
+    now = [0.0]
+    one.lanes._clock = lambda: now[0]
+    known = one.comes(is_query=False)
+    assert known.begun.wait(PATIENCE_SECONDS)
+    other = one.comes(is_query=False, is_known=False, blocks=False)
+    assert not other.begun.wait(0.1)
+    now[0] = OTHERS_WAIT_SECONDS
+    one.comes(is_query=False, is_known=False, blocks=False)
+    assert other.done.wait(PATIENCE_SECONDS)
+    assert not known.done.is_set()
+
+
+def test_others_are_begun_when_those_who_are_known_have_their_answers(house: MakeHouse) -> None:
+    one = house()
+    one.lanes._clock = lambda: 0.0
+    known = one.comes(is_query=False)
+    assert known.begun.wait(PATIENCE_SECONDS)
+    other = one.comes(is_query=False, is_known=False, blocks=False)
+    known.may_end.set()
+    assert other.done.wait(PATIENCE_SECONDS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
+from waitress.utilities import build_http_date
 
 from spanprofiles.embedded.arrivals import signal_of
 from spanprofiles.embedded.lanes import LaneTask
@@ -15,6 +16,7 @@ from spanprofiles.embedded.limits import (
     ANSWER_SECONDS,
     BODY_SECONDS,
     BUSY_SECONDS,
+    GOOD_ANSWERS,
     HEADER_SECONDS,
     LINGER_SECONDS,
     PIPELINED_REQUESTS,
@@ -26,13 +28,29 @@ from spanprofiles.embedded.refusals import Reason, Refusal
 if TYPE_CHECKING:
     from spanprofiles.embedded.listener import Listener
 
+NEUTRAL = frozenset({404, 429, 503, 504})
+"""Answers that a good request gets as well: what it asks for is not there yet, or the pair is busy."""
+
 
 class RefusingTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
-    """Answers what was refused here, and notes uploads that were too large or too many."""
+    """Answers what was refused here, in one piece, and notes uploads that were too large or too many."""
 
-    def execute(self) -> None:
-        """Send the answer."""
-        super().execute()
+    def service(self) -> None:
+        """Send the answer, after which the connection is closed."""
+        status, headers, body = self.request.error.to_response(self.channel.server.adj.ident)
+        fields = [
+            *headers,
+            ("Connection", "close"),
+            ("Content-Length", str(len(body))),
+            ("Date", build_http_date(time.time())),
+            ("Server", self.channel.server.adj.ident),
+        ]
+        lines = (f"HTTP/{self.version} {status}", *(f"{name}: {value}" for name, value in fields))
+        self.wrote_header = self.close_on_finish = True
+        self.channel.write_soon("\r\n".join((*lines, "", "")).encode("latin-1") + body)
+        self._note()
+
+    def _note(self) -> None:
         error, head = self.request.error, self.request.head
         found = signal_of(head.path)
         if found is None:
@@ -63,6 +81,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self.refused = False
         self._lingers_since_s: float | None = None
         self._began_s: float | None = None
+        self._good_answers = 0
         self._unread_since_s: float | None = None
         super().__init__(*arguments, **more)
 
@@ -91,6 +110,23 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         """Whether there is an answer that was not read to its end within so many seconds."""
         since_s = self._unread_since_s
         return bool(self.total_outbufs_len) and since_s is not None and time.monotonic() - since_s >= seconds
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its last answers were good ones: it goes before others."""
+        return self._good_answers >= GOOD_ANSWERS
+
+    def note_answer(self, status: int) -> None:
+        """Remember an answer's status; those that say nothing of the request neither help nor harm."""
+        if status < 400:
+            self._good_answers += 1
+        elif status not in NEUTRAL:
+            self._good_answers = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it waits for the network alone: no request is being answered, and nothing is left to be sent."""
+        return not (self.requests or self.total_outbufs_len or self.close_when_flushed or self.will_close)
 
     @property
     def _is_in_body(self) -> bool:

@@ -66,12 +66,22 @@ RETRY_SECONDS = 1
 # Queries.
 QUERIES_AT_ONCE = 2
 """Queries that are worked on at once; what is taken in has threads of its own."""
+QUERIES_RESERVED = 1
+"""Queries that are worked on besides, of connections whose last answers were good ones."""
 QUERIES_WAITING = 64
 """Queries that may wait for their turn; more are answered with 503."""
 QUERY_WAIT_SECONDS = 5.0
 """How long a query may wait for its turn, and half of `--query-timeout` at most; then it is answered with 503."""
 UNSENT_BYTES = 256 * MEBIBYTE
 """Answers that nobody has read; where there is more, no query is begun."""
+
+# Who goes first.
+GOOD_ANSWERS = 3
+"""After so many good answers, and none that refuses its request, a connection goes before those that have just come."""
+OTHERS_WAIT_SECONDS = 0.02
+"""How long a request that is no query waits for those that go first, at most."""
+SHORT_QUERY_SECONDS = 0.1
+"""A query that takes longer makes way for whatever is no query, whoever asks."""
 
 # What is in an export of traces.
 SPANS = 50_000
@@ -111,7 +121,7 @@ GUESSERS = 1_000
 """For how many addresses wrong tokens are counted."""
 
 # The processor.
-TURN_SECONDS = 0.001
+TURN_SECONDS = 0.0002
 """How long one thread computes while another waits; Python's own 5 ms add up over the steps of a request."""
 
 # The log.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -31,6 +32,7 @@ from spanprofiles.embedded.limits import (
     UNSENT_BYTES,
     connection_limit,
 )
+from spanprofiles.embedded.loop import Members
 from spanprofiles.embedded.refusals import Refusals
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.spool import Spool
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 READ_BYTES = 64 * KIBIBYTE
-LOOP_SECONDS = 0.5
 logger = logging.getLogger("spanprofiles.embedded")
 
 
@@ -53,6 +54,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     """
 
     channel_class = Channel
+    is_settled = False
 
     def __init__(self, *arguments: Any, gate: Gate, spool: Spool, refusals: Refusals, **more: Any) -> None:
         self.gate = gate
@@ -61,16 +63,21 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._closed_until_s = 0.0
         self._next_chores_s = 0.0
         self._slowed: deque[tuple[float, Channel]] = deque()
+        self._refused: deque[Channel] = deque()
+        self._loop = 0
         super().__init__(*arguments, **more)
 
     def readable(self) -> bool:
         """Whether to wait for a connection; asked once in each round of the loop, and so where its chores are done."""
         now_s = time.monotonic()
+        self._loop = threading.get_ident()
         if now_s >= self._next_chores_s:
             self._next_chores_s = now_s + self.adj.cleanup_interval
             self.maintenance(time.time())
         while self._slowed and self._slowed[0][0] <= now_s:
-            super().add_task(self._slowed.popleft()[1])
+            self._refused.append(self._slowed.popleft()[1])
+        while self._refused:  # no thread is woken for an answer that is known
+            self._refused.popleft().service()
         return self.accepting and now_s >= self._closed_until_s
 
     def maintenance(self, now: float) -> None:
@@ -96,13 +103,21 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     def add_task(self, task: Channel) -> None:
         """Have a connection's first request answered, which takes its time for one that guesses tokens."""
         requests = task.requests
-        delay_s = getattr(requests[0].error, "delay_s", 0.0) if requests else 0.0
-        if not delay_s:
+        error = requests[0].error if requests else None
+        delay_s = getattr(error, "delay_s", 0.0)
+        if error is not None and not delay_s:
+            self._refused.append(task)
+        elif not delay_s:
             super().add_task(task)
         elif len(self._slowed) < SLOWED_CONNECTIONS:
             self._slowed.append((time.monotonic() + delay_s, task))
         else:
             task.will_close = True
+
+    def pull_trigger(self) -> None:
+        """Wake the loop, unless it is what calls."""
+        if threading.get_ident() != self._loop:
+            super().pull_trigger()
 
     def handle_accept(self) -> None:
         """Let somebody in, in the place of whoever is idle where all are taken."""
@@ -160,7 +175,7 @@ class Listeners:
         refusals: Refusals,
         lanes: Lanes,
     ) -> None:
-        self._channels: dict[int, Any] = {}  # waitress's own kind of objects, by file descriptor
+        self._channels = Members()
         self._lanes = lanes
         spool = Spool()
         opened = list(sockets)
@@ -200,7 +215,8 @@ class Listeners:
 
     def run(self) -> None:
         """Answer requests until an exception ends it, such as that of a signal, or `end` is called."""
-        wasyncore.loop(timeout=LOOP_SECONDS, map=self._channels, use_poll=True)
+        while self._channels:
+            self._channels.go_round()
 
     def stop(self, timeout_s: float) -> None:
         """End the threads, and wait so long for what they do at most, s."""

@@ -1,4 +1,7 @@
-"""What is taken in goes first: queries, which run in Python and so hold up whatever else does, make way for it."""
+"""Who goes first: uploads before queries, and whoever has sent good requests before whoever has not.
+
+Everything runs in Python, and so holds up whatever else does. Queries make way for what goes before them.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 
 PERIOD_SECONDS = 0.02
 QUERY_SECONDS = 0.005
 """How much of each period is left to queries while something urgent is under way: they are slowed down, not stopped."""
+
+
+class Rank(IntEnum):
+    """What goes first, the first first. A connection is known when its last answers were good ones."""
+
+    KNOWN = 0
+    KNOWN_QUERY = 1
+    OTHER = 2
+    OTHER_QUERY = 3
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is of a connection that is known."""
+        return self <= Rank.KNOWN_QUERY
 
 
 class RightOfWay:
@@ -22,29 +40,36 @@ class RightOfWay:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._claims = 0
-        self._is_free = threading.Event()
+        self._claims = [0] * len(Rank)
+        self._is_free = [threading.Event() for _ in Rank]
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """While this is entered, something urgent is under way."""
-        with self._lock:
-            self._claims += 1
-            self._is_free.clear()
+    def claimed(self, rank: Rank = Rank.OTHER) -> Iterator[None]:
+        """While this is entered, something of a rank is under way."""
+        self._count(rank, 1)
         try:
             yield
         finally:
-            with self._lock:
-                self._claims -= 1
-                if not self._claims:
-                    self._is_free.set()
+            self._count(rank, -1)
 
-    def give_way(self) -> None:
-        """Wait while something urgent is under way, but for the queries' share of the time.
+    def _count(self, rank: Rank, change: int) -> None:
+        with self._lock:
+            self._claims[rank] += change
+            claims = 0
+            for each, is_free in enumerate(self._is_free):
+                if each > rank:
+                    if claims:
+                        is_free.clear()
+                    else:
+                        is_free.set()
+                claims += self._claims[each]
+
+    def give_way(self, rank: Rank = Rank.OTHER_QUERY) -> None:
+        """Wait while something that goes before a rank is under way, but for the queries' share of the time.
 
         The share is the same moment for all queries: together they would leave no time.
         """
-        if self._claims:
+        if any(self._claims[:rank]):
             moment = self._clock() % PERIOD_SECONDS
             if moment >= QUERY_SECONDS:
-                self._is_free.wait(PERIOD_SECONDS - moment)
+                self._is_free[rank].wait(PERIOD_SECONDS - moment)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import lru_cache
 
 from spanprofiles.embedded.loglines import COUNTED
 from spanprofiles.embedded.logtext import escaped
@@ -147,6 +148,11 @@ class Group:
 
 def printable(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """A text of somebody else for a terminal: in one line, without control characters, and not too long."""
+    return _printable(text[: limit + 1], limit)
+
+
+@lru_cache(maxsize=256)  # most texts come again and again
+def _printable(text: str, limit: int) -> str:
     shown = escaped(text[:limit])
     return shown[:limit] + ("..." if len(text) > limit or len(shown) > limit else "")
 

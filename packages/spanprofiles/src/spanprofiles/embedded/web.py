@@ -17,8 +17,9 @@ from werkzeug.wrappers import Request, Response
 from spanprofiles.embedded.answers import AnswerTooLargeError, JsonWriter
 from spanprofiles.embedded.compression import DECODERS, BadBodyError, BodyTooLargeError
 from spanprofiles.embedded.deadline import QueryTooLongError
-from spanprofiles.embedded.lanes import ACCEPTED, TURNED_AWAY
+from spanprofiles.embedded.lanes import ACCEPTED, RANK, TURNED_AWAY
 from spanprofiles.embedded.limits import RETRY_SECONDS
+from spanprofiles.embedded.priority import Rank
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS, StoreUnavailableError
@@ -162,7 +163,8 @@ class Application:
                 return handler(request, **arguments)
             if turned_away := request.environ.get(TURNED_AWAY):
                 return self._busy(turned_away)
-            with self._store.reading(self._store.deadline_from(request.environ.get(ACCEPTED))):
+            rank = request.environ.get(RANK, Rank.OTHER_QUERY)
+            with self._store.reading(self._store.deadline_from(request.environ.get(ACCEPTED), rank)):
                 return handler(request, **arguments)
         except AnswerError as error:
             return error.response

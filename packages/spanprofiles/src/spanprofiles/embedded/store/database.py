@@ -13,7 +13,8 @@ from pathlib import Path
 
 from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline
 from spanprofiles.embedded.errors import DataDirectoryError
-from spanprofiles.embedded.priority import RightOfWay
+from spanprofiles.embedded.limits import SHORT_QUERY_SECONDS
+from spanprofiles.embedded.priority import Rank, RightOfWay
 from spanprofiles.embedded.store.connection import StoreConnection, was_interrupted
 from spanprofiles.embedded.store.folder import FILE_NAME, Folder, NoRoomError, StoreUnavailableError, is_full
 from spanprofiles.embedded.store.makeshift import makeshift_reader
@@ -157,13 +158,19 @@ class Database:
         deadline: Deadline | None = getattr(self._readers, "deadline", None)
         return deadline or NO_DEADLINE
 
-    def deadline_from(self, accepted_s: float | None) -> Deadline:
+    def deadline_from(self, accepted_s: float | None, rank: Rank = Rank.OTHER_QUERY) -> Deadline:
         """The deadline of a question.
 
         Args:
             accepted_s: when it arrived, on the clock `time.monotonic`; None for the present.
+            rank: what goes before it; before a query that takes long goes everything else.
         """
-        return Deadline(self._query_seconds, accepted_s, give_way=self.right_of_way.give_way)
+        short_until_s = time.monotonic() + SHORT_QUERY_SECONDS
+
+        def give_way() -> None:
+            self.right_of_way.give_way(rank if time.monotonic() < short_until_s else Rank.OTHER_QUERY)
+
+        return Deadline(self._query_seconds, accepted_s, give_way=give_way)
 
     @contextmanager
     def reading(self, deadline: Deadline | None = None) -> Iterator[None]:
