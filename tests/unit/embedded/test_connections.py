@@ -24,6 +24,7 @@ from spanprofiles.embedded import channel, gate, guesses, limits, listener, pars
 from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.lanes import Lanes
+from spanprofiles.embedded.limits import GOOD_ANSWERS
 from spanprofiles.embedded.listener import Listener, Listeners
 from spanprofiles.embedded.loglines import COUNTED, FewLines
 from spanprofiles.embedded.refusals import Refusals, Signal
@@ -432,6 +433,46 @@ def test_a_trailer_may_be_cut_anywhere() -> None:
         assert chunks.error is None
         assert chunks.getbuf().get() == b"abc"
         chunks.getbuf().close()
+
+
+def test_a_refusal_is_answered_while_every_thread_is_busy() -> None:
+    with running() as server, server.connect() as busy, server.connect() as refused:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Lanes, "add_task", lambda *_: None)  # no thread ever takes it
+            busy.sendall(ASKING)
+            refused.sendall(b"GET / HTTP/1.1\r\n\r\n")  # no Host
+            assert refused.recv(1_000).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_known"),
+    [
+        ((200,) * GOOD_ANSWERS, True),
+        ((200,) * (GOOD_ANSWERS - 1), False),
+        ((200,) * GOOD_ANSWERS + (404, 503, 429, 504), True),
+        ((200,) * GOOD_ANSWERS + (400,), False),
+        ((200,) * GOOD_ANSWERS + (422,), False),
+        ((400,) + (200,) * GOOD_ANSWERS, True),
+        ((404,) * GOOD_ANSWERS, False),
+    ],
+)
+def test_a_connection_is_known_by_its_last_answers(statuses: tuple[int, ...], is_known: bool) -> None:
+    with running() as server, server.connect():
+        (one,) = (one for one in server.listeners._channels.values() if isinstance(one, Listener))
+        assert wait_until(lambda: bool(one.active_channels))
+        (made,) = one.active_channels.values()
+        for status in statuses:
+            made.note_answer(status)
+        assert made.is_known == is_known
+
+
+def test_whoever_gets_good_answers_becomes_known() -> None:
+    with running() as server, server.connect() as peer:
+        for _ in range(GOOD_ANSWERS):
+            peer.sendall(ASKING)
+            assert peer.recv(1_000)
+        (one,) = (one for one in server.listeners._channels.values() if isinstance(one, Listener))
+        assert wait_until(lambda: all(made.is_known for made in one.active_channels.values()))
 
 
 def test_few_requests_may_be_sent_before_their_answers_are_there() -> None:

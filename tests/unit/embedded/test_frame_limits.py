@@ -20,7 +20,7 @@ from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.application import Pyroscope
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.folded import read_groups
-from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, Quantity
+from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, NAMES_EXPANSION, NAMES_FREE_BYTES, Quantity
 from spanprofiles.embedded.pyroscope.pprof import check, decode, split
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape, check_push_shape
 from spanprofiles.embedded.store.database import Database
@@ -91,7 +91,7 @@ TOO_MUCH: dict[str, tuple[Callable[[], bytes], str]] = {
         "more than 400 labels in one sample",
     ),
     "sample types": (lambda: raw.profile(types=20_000), "more than 64 sample types"),
-    "a name on many lines": (lambda: long_names(1_000, 60_000), "bytes of function and file names"),
+    "a name on many lines": (lambda: long_names(1_000, 60_000), "names of the upload's frames"),
     "a long label value": (lambda: labelled(1, 3_000), "label value too long"),
     "long label values": (lambda: labelled(2_100, 2_000), "bytes of labels in its series"),
     "label sets": (lambda: labelled(5_001, 5), "more than 5000 series"),
@@ -171,6 +171,20 @@ def test_a_tiny_push_costs_little_disk(database: Database, applications: Applica
     for profile in worst:
         assert pushed(applications, profile)[0] == 400
     assert sum(file.stat().st_size for file in database.directory.iterdir()) < raw.MEBIBYTE
+
+
+@pytest.mark.parametrize("length", [60_000, 6_000, 60])
+def test_what_names_take_on_disk_is_in_proportion_to_what_was_sent(
+    applications: Applications, database: Database, length: int
+) -> None:
+    profile = long_names(0, length)
+    lines = 0
+    while pushed(applications, more := long_names(lines + 25, length))[0] == 200 and lines < 500:
+        profile, lines = more, lines + 25
+    assert lines * length < NAMES_FREE_BYTES + NAMES_EXPANSION * len(more)
+    on_disk = sum(file.stat().st_size for file in database.directory.iterdir())
+    # A name is written three times with each line; the file and its log have as much again of each push.
+    assert on_disk < 10 * (NAMES_FREE_BYTES + NAMES_EXPANSION * len(profile)) + raw.MEBIBYTE
 
 
 TEXTS = {

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Sequence
 
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, Quantity
+from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, NAMES_EXPANSION, NAMES_FREE_BYTES, Quantity
 from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, Frame, StackTable
 
 ESCAPED = 6
@@ -22,6 +22,7 @@ class Allowance:
 
     def __init__(self) -> None:
         self._left = {quantity: quantity.limit for quantity in Quantity}
+        self._room_for_names = NAMES_FREE_BYTES
 
     def left(self, quantity: Quantity) -> int:
         """How much there may still be."""
@@ -33,11 +34,24 @@ class Allowance:
         Raises:
             ConnectError: there is more of it than an upload may have.
         """
+        if quantity is Quantity.BYTES:
+            self._room_for_names += NAMES_EXPANSION * count
+        elif quantity is Quantity.NAMES:
+            self._take_room_for_names(count)
         self._left[quantity] -= count
         if self._left[quantity] < 0:
             raise ConnectError(
                 f"the upload has more than {quantity.limit} {quantity.words}: send less at once, or fewer frames",
                 reason=quantity.reason,
+            )
+
+    def _take_room_for_names(self, count: int) -> None:
+        self._room_for_names -= count
+        if self._room_for_names < 0:
+            raise ConnectError(
+                f"the names of the upload's frames take more than {NAMES_EXPANSION} times the room of the upload, as a"
+                " long name does that is on many lines: send shorter names, or fewer lines",
+                reason=Quantity.NAMES.reason,
             )
 
 

@@ -69,6 +69,11 @@ class Quantity(Enum):
         self.reason = reason
 
 
+NAMES_FREE_BYTES = MEBIBYTE
+NAMES_EXPANSION = 16
+"""How many times as large as the profiles themselves the names of their frames may be, beyond NAMES_FREE_BYTES. A name
+comes once in a profile, and is kept with each of its function's lines."""
+
 # Of one question.
 MERGED_STACKS_LIMIT = 2**17
 """Stacks that a merge tells apart; twice as many while it is under way. The smallest are merged into `other`."""
