@@ -42,7 +42,9 @@ ROWS = {
         f" a message within {pair.BODY_SECONDS:.0f} s"
     ),
     "to be known, and go first": f"{pair.GOOD_ANSWERS} good answers on one connection",
-    "whoever is not known, where it is no question": f"waits for those who are, {pair.OTHERS_WAIT_SECONDS * 1000:.0f} ms",
+    "whoever is not known, where it is no question": (
+        f"waits for those who are, {pair.OTHERS_WAIT_SECONDS * 1000:.0f} ms"
+    ),
     "a question that goes before uploads of who is not known": f"{pair.SHORT_QUERY_SECONDS:g} s",
     "a token": f"at least {pair.TOKEN_CHARACTERS} characters",
     "lines of one kind in the log": f"{pair.LOG_LINES} a minute",
@@ -59,7 +61,8 @@ ROWS = {
     "points of a series, cells of a heatmap": f"{profiles.POINTS_LIMIT:,}; {profiles.CELLS_LIMIT:,}",
     "one question, from its arrival to its answer": f"`--query-timeout`, {Settings().query_seconds:.0f} s",
     "questions at once; in line": (
-        f"{pair.QUERIES_AT_ONCE}, and {pair.QUERIES_RESERVED} more of who is known; {pair.QUERIES_WAITING}, for {pair.QUERY_WAIT_SECONDS:.0f} s at most"
+        f"{pair.QUERIES_AT_ONCE}, and {pair.QUERIES_RESERVED} more of who is known; {pair.QUERIES_WAITING},"
+        f" for {pair.QUERY_WAIT_SECONDS:.0f} s at most"
     ),
     "TraceQL: tokens, stages, operators, patterns, brackets, depth": (
         f"{traceql.TOKENS_LIMIT:,}; {traceql.STAGES_LIMIT}; {traceql.CONDITIONS_LIMIT}; {traceql.PATTERNS_LIMIT};"

@@ -435,13 +435,12 @@ def test_a_trailer_may_be_cut_anywhere() -> None:
         chunks.getbuf().close()
 
 
-def test_a_refusal_is_answered_while_every_thread_is_busy() -> None:
+def test_a_refusal_is_answered_while_every_thread_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lanes, "add_task", lambda *_: None)  # none ever takes a request
     with running() as server, server.connect() as busy, server.connect() as refused:
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(Lanes, "add_task", lambda *_: None)  # no thread ever takes it
-            busy.sendall(ASKING)
-            refused.sendall(b"GET / HTTP/1.1\r\n\r\n")  # no Host
-            assert refused.recv(1_000).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        busy.sendall(ASKING)
+        refused.sendall(b"GET / HTTP/1.1\r\n\r\n")  # no Host
+        assert first_line(refused) == "HTTP/1.1 400 Bad Request"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from spanprofiles.clients.answers import LARGEST_ANSWER_BYTES
 from spanprofiles.ui import DemoControls
 from spanprofiles.ui.controls import MOST_RIDERS, ControlError
 from tests.unit.conftest import Answer, Seen, Serve
@@ -76,6 +77,21 @@ def test_a_load_that_locust_does_not_change_is_told(serve: Serve, answer: Answer
     for count in (0, 3):
         with pytest.raises(ControlError, match="Locust did not change the load"):
             DemoControls(locust_url=locust.url).set_riders(count)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer.of({"success": False, "message": "No\x1b[2J runner"}, 400), r"load: No\\x1b\[2J runner$"),
+        (Answer("[" * 2_000, 400), "refused .* with 400"),
+        (Answer("x" * (LARGEST_ANSWER_BYTES + 1)), "larger than"),
+        (Answer("", 307, headers={"Location": "http://192.0.2.1/swarm"}), "redirects to another server"),
+    ],
+    ids=["a refusal", "nonsense", "a flood", "another server"],
+)
+def test_what_is_said_in_locusts_place_is_not_trusted(serve: Serve, answer: Answer, words: str) -> None:
+    with pytest.raises(ControlError, match=words):
+        DemoControls(locust_url=serve(lambda _: answer).url).set_riders(3)
 
 
 @pytest.mark.parametrize("count", [-1, MOST_RIDERS + 1])

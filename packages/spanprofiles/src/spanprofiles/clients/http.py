@@ -135,6 +135,14 @@ class HttpClient:
         """
         return self._object(path, self._send("POST", path, json=dict(body)))
 
+    def post_form(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """Send a form by POST and read a JSON object.
+
+        Raises:
+            ClientError: as for :meth:`get_json`.
+        """
+        return self._object(path, self._send("POST", path, data=dict(form)))
+
     def unexpected(self, path: str, reason: str) -> UnexpectedAnswerError:
         """Return the error for an answer that is JSON and yet not what the API says."""
         return UnexpectedAnswerError(self.server, shown_address(self.url + path), reason)

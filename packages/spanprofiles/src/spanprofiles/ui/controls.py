@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-import requests
-
 from spanprofiles.clients import ClientError, HttpClient
+from spanprofiles.clients.errors import RequestRefusedError
 from spanprofiles.clients.json_values import count, fields, items
 from spanprofiles.model import Credentials
+from spanprofiles.model.printable import printable
 from spanprofiles.ui.link_monitor import Load
 
 #: Riders at once, at most: the load is bounded here, whatever a form says.
 MOST_RIDERS = 50
 _TOKEN_HEADER = "X-Rideshare-Admin"  # noqa: S105  # a header's name
 _TIMEOUT_S = (1.0, 5.0)
-_REFUSED = 400
 
 #: What the page says of the demo app's faults; one it does not know is shown by its name.
 FAULT_WORDS = {
@@ -151,20 +151,16 @@ class DemoControls:
             raise ControlError(f"{count} riders are not possible: 0 to {MOST_RIDERS} are")
         if not self.locust_url:
             raise ControlError("no load generator runs")
+        form = {"user_count": str(count), "spawn_rate": str(count)} if count else {}
         try:
-            with requests.Session() as session:
-                session.trust_env = False  # Locust is on this machine: no proxy lies between
-                form = {"user_count": str(count), "spawn_rate": str(count)} if count else {}
-                path = "/swarm" if count else "/stop"
-                response = session.post(f"{self.locust_url}{path}", data=form, timeout=_TIMEOUT_S)
-                if response.status_code != _REFUSED:  # which says why
-                    response.raise_for_status()
-                answer = response.json()
-        except requests.RequestException as error:  # no answer, a refusal, or an answer that is no JSON
+            with closing(HttpClient("Locust", self.locust_url, timeout_s=_TIMEOUT_S)) as client:
+                answer = client.post_form("/swarm" if count else "/stop", form)
+        except RequestRefusedError as error:
+            raise ControlError(f"Locust did not change the load: {_message(error)}") from error
+        except ClientError as error:
             raise ControlError(f"Locust did not change the load: {error}") from error
-        if not (isinstance(answer, dict) and answer.get("success")):
-            reason = answer.get("message", "") if isinstance(answer, dict) else answer
-            raise ControlError(f"Locust did not change the load: {reason}")
+        if not answer.get("success"):
+            raise ControlError(f"Locust did not change the load: {printable(str(answer.get('message', '')))}")
 
     def region_faults(self, region: str) -> RegionFaults | None:
         """Return the faults of a region, or None where it does not answer."""
@@ -182,3 +178,11 @@ class DemoControls:
     def _client(self, region: str) -> HttpClient:
         credentials = Credentials(headers={_TOKEN_HEADER: self.token})
         return HttpClient(f"the region {region}", self.regions[region], credentials, _TIMEOUT_S)
+
+
+def _message(error: RequestRefusedError) -> str:
+    """Locust's own words for a refusal, which it writes as JSON."""
+    with suppress(ValueError, RecursionError, AttributeError):
+        if message := json.loads(error.answer).get("message"):
+            return printable(str(message))
+    return str(error)
