@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
+from spanprofiles.embedded.otlp.http import OtlpHttp
+from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.pyroscope.application import Pyroscope
 from spanprofiles.embedded.refusals import Refusals
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.tempo.application import Tempo
-from spanprofiles.embedded.tempo.receiver import Receiver
 
 BODY_LIMIT = 1024 * 1024
 NOW_NS = time.time_ns()
@@ -81,7 +82,7 @@ def applications_on(database: Database) -> Applications:
     refusals = Refusals()
     return Applications(
         Client(Tempo(database, refusals)),
-        Client(Receiver(database, BODY_LIMIT, refusals)),
+        Client(OtlpHttp(Receiver(database, refusals), BODY_LIMIT, refusals)),
         Client(Pyroscope(database, BODY_LIMIT, refusals)),
     )
 

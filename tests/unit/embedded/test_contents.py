@@ -11,11 +11,15 @@ from collections.abc import Callable
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanprofiles.embedded import compression, contents, turns, web
+from spanprofiles.embedded import compression, turns, web
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip, bounded_inflate
-from spanprofiles.embedded.contents import TooMuchError, check_export, check_json
 from spanprofiles.embedded.limits import BODY_BYTES, GZIP_MEMBERS, INFLATION, INFLATION_FREE_BYTES
-from spanprofiles.embedded.otlp import OtlpError, from_json, from_protobuf
+from spanprofiles.embedded.otlp import json as otlp_json
+from spanprofiles.embedded.otlp import protobuf
+from spanprofiles.embedded.otlp.errors import ExportError
+from spanprofiles.embedded.otlp.json import decode_json
+from spanprofiles.embedded.otlp.protobuf import count_messages, decode_protobuf
+from spanprofiles.embedded.otlp.rows import span_rows
 from spanprofiles.embedded.turns import OverloadError, Turns
 from tests.unit.embedded.conftest import BODY_LIMIT, Applications, SpanFactory, attributes
 from tests.unit.embedded.test_refusals import told
@@ -27,9 +31,13 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make what is too much small enough to be made quickly."""
-    monkeypatch.setattr(contents, "SPANS", SPANS)
-    monkeypatch.setattr(contents, "MESSAGES", MESSAGES)
-    monkeypatch.setattr(contents, "JSON_VALUES", VALUES)
+    monkeypatch.setattr(protobuf, "SPANS", SPANS)
+    monkeypatch.setattr(protobuf, "MESSAGES", MESSAGES)
+    monkeypatch.setattr(otlp_json, "JSON_VALUES", VALUES)
+
+
+def unwatched(_: int) -> None:
+    """Take no notice of how much memory an export is going to take."""
 
 
 def field(number: int, content: bytes) -> bytes:
@@ -81,9 +89,9 @@ def test_an_export_with_too_much_in_it_is_refused_before_it_is_made(
     body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ExportTraceServiceRequest.FromString(body[:0])
-    monkeypatch.setattr("spanprofiles.embedded.otlp.ExportTraceServiceRequest", Unmade)
-    with pytest.raises(OtlpError, match="more than") as refused:
-        from_protobuf(body)
+    monkeypatch.setattr(protobuf, "ExportTraceServiceRequest", Unmade)
+    with pytest.raises(ExportError, match="more than") as refused:
+        decode_protobuf(body, unwatched)
     assert refused.value.reason.value == "too_many_messages"
 
 
@@ -107,29 +115,29 @@ def large_export(spans: int, values: int) -> bytes:
 
 def test_what_busy_services_send_is_taken_even_where_its_texts_look_like_messages() -> None:
     body = large_export(100, 20)
-    assert len(body) - len(body.translate(None, contents._TAG_BYTES)) > MESSAGES, "the bound alone would refuse it"
-    assert check_export(body) == 2 + 100 * (1 + 40)
-    assert len(from_protobuf(body).resource_spans[0].scope_spans[0].spans) == 100
+    assert len(body) - len(body.translate(None, protobuf._TAG_BYTES)) > MESSAGES, "the bound alone would refuse it"
+    assert count_messages(body) == 2 + 100 * (1 + 40)
+    assert len(decode_protobuf(body, unwatched).resource_spans[0].scope_spans[0].spans) == 100
 
 
 def test_the_bound_is_never_less_than_the_count() -> None:
     body = large_export(20, 5)
-    assert contents._count(body, len(body), MESSAGES, "") == 2 + 20 * 11
-    assert check_export(body) >= 2 + 20 * 11
+    assert protobuf._count(body, len(body), MESSAGES, "") == 2 + 20 * 11
+    assert count_messages(body) >= 2 + 20 * 11
 
 
 @pytest.mark.parametrize("body", [b"\xff" * 40, b"\x0a", b"\x0a\xff", b"\x0a\x05\x12", b"\x0b\x12\x00\x0c", b"\x08"])
 def test_damaged_data_is_left_to_its_parser(body: bytes) -> None:
-    assert check_export(body) <= len(body)
-    with pytest.raises(OtlpError, match=r"proto: cannot parse|128 bit"):
-        from_protobuf(body + b"\x0a\x09\x12\xff")
+    assert count_messages(body) <= len(body)
+    with pytest.raises(ExportError, match=r"proto: cannot parse|128 bit"):
+        span_rows(decode_protobuf(body + b"\x0a\x09\x12\xff", unwatched))
 
 
 def test_lists_in_lists_are_refused_beyond_a_hundred_messages() -> None:
     ids = field(1, b"\x01" * 16) + field(2, b"\x02" * 8)
-    from_protobuf(in_span(ids + field(9, field(2, any_value(40)))))
-    with pytest.raises(OtlpError):
-        from_protobuf(in_span(ids + field(9, field(2, any_value(60)))))
+    span_rows(decode_protobuf(in_span(ids + field(9, field(2, any_value(40)))), unwatched))
+    with pytest.raises(ExportError):
+        decode_protobuf(in_span(ids + field(9, field(2, any_value(60)))), unwatched)
 
 
 def test_lists_in_lists_that_are_taken_are_shown(applications: Applications) -> None:
@@ -151,11 +159,9 @@ def test_lists_in_lists_that_are_taken_are_shown(applications: Applications) -> 
 )
 def test_json_with_too_much_in_it_is_refused_before_it_is_made(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json, "loads", lambda _: pytest.fail("it was made"))
-    with pytest.raises(OtlpError, match="more than") as refused:
-        from_json(body)
+    with pytest.raises(ExportError, match="more than") as refused:
+        decode_json(body, unwatched)
     assert refused.value.reason.value == "too_many_messages"
-    with pytest.raises(TooMuchError):
-        check_json(body)
 
 
 @pytest.mark.parametrize(("kind", "body"), [(PROTOBUF, MANY["spans"]), (JSON, b"[" + b"[]," * 1_600)])

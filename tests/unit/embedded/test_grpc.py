@@ -18,9 +18,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from spanprofiles.backends.processes import ManagedProcess
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.limits import FREE_GUESSES
-from spanprofiles.embedded.otlp_grpc import GrpcReceiver
-from spanprofiles.embedded.refusals import Refusals
+from spanprofiles.embedded.otlp.grpc import OtlpGrpc
+from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.settings import Settings
+from spanprofiles.embedded.store.writer import Batch
 
 PAIR = [sys.executable, "-m", "spanprofiles.embedded"]
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -72,14 +73,13 @@ def test_a_bad_export_is_refused_whole_and_the_next_one_taken() -> None:
 
 
 class Keeper:
-    """Stands in for what keeps spans: notes what it is given."""
+    """Stands in for the store: notes what it is given."""
 
     def __init__(self) -> None:
-        self.refusals = Refusals()
-        self.kept: list[ExportTraceServiceRequest] = []
+        self.kept: list[Batch] = []
 
-    def store(self, request: ExportTraceServiceRequest) -> None:
-        self.kept.append(request)
+    def write(self, batch: Batch) -> None:
+        self.kept.append(batch)
 
 
 @contextmanager
@@ -87,13 +87,14 @@ def service(token: str = "", body_seconds: float = 20.0) -> Iterator[tuple[grpc.
     """The service in this process, as something to which a message can be sent late or never."""
     keeper = Keeper()
     settings = Settings(otlp_grpc_port=0, token=token)
-    receiver = GrpcReceiver(settings, keeper, Guesses(), body_seconds)  # type: ignore[arg-type]  # stands in for one
-    receiver.start()
+    receiver = Receiver(keeper)  # type: ignore[arg-type]  # stands in for a store
+    server = OtlpGrpc(settings, receiver, Guesses(), body_seconds)
+    server.start()
     try:
-        with grpc.insecure_channel(receiver.url.removeprefix("http://")) as channel:
+        with grpc.insecure_channel(server.url.removeprefix("http://")) as channel:
             yield channel.stream_unary(EXPORT), keeper
     finally:
-        receiver.stop()
+        server.stop()
 
 
 def never(until: threading.Event) -> Iterator[bytes]:

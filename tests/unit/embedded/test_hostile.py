@@ -15,7 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip
-from spanprofiles.embedded.otlp import OtlpError, from_json, from_protobuf
+from spanprofiles.embedded.otlp.errors import ExportError
+from spanprofiles.embedded.otlp.json import decode_json
+from spanprofiles.embedded.otlp.protobuf import decode_protobuf
+from spanprofiles.embedded.otlp.rows import span_rows
 from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.pprof import check, decode, split
@@ -134,10 +137,10 @@ def test_what_is_no_http_is_refused_or_hung_up_on(pair: Pair, port: str) -> None
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_export_or_refused(body: bytes) -> None:
-    for parse in (from_protobuf, from_json):
+    for decode_export in (decode_protobuf, decode_json):
         try:
-            parse(body)
-        except OtlpError:
+            span_rows(decode_export(body, lambda _: None))
+        except ExportError:
             continue
 
 
@@ -160,8 +163,8 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES)
 def test_any_json_is_an_export_or_refused(document: object) -> None:
     try:
-        from_json(json.dumps(document).encode())
-    except OtlpError:
+        span_rows(decode_json(json.dumps(document).encode(), lambda _: None))
+    except ExportError:
         return
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from spanprofiles.embedded.guesses import Guesses
-    from spanprofiles.embedded.otlp_grpc import GrpcReceiver
-    from spanprofiles.embedded.tempo.receiver import Receiver
+    from spanprofiles.embedded.otlp.grpc import OtlpGrpc
+    from spanprofiles.embedded.otlp.receiver import Receiver
     from spanprofiles.embedded.web import Application
 
 BACKLOG = 256
@@ -106,12 +106,13 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     from spanprofiles.embedded.limits import QUERY_WAIT_SECONDS
     from spanprofiles.embedded.listener import Listeners
     from spanprofiles.embedded.loglines import quieted
+    from spanprofiles.embedded.otlp.http import OtlpHttp
+    from spanprofiles.embedded.otlp.receiver import Receiver
     from spanprofiles.embedded.pyroscope.application import Pyroscope
     from spanprofiles.embedded.refusals import Refusals
     from spanprofiles.embedded.store.database import Database
     from spanprofiles.embedded.store.retention import Limits
     from spanprofiles.embedded.tempo.application import Tempo
-    from spanprofiles.embedded.tempo.receiver import Receiver
 
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     stack.enter_context(quieted("waitress", "grpc._server", "spanprofiles.embedded"))
@@ -122,12 +123,16 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     stack.callback(database.close)
     refusals = Refusals()
     stack.callback(refusals.tell_untold)
-    receiver = Receiver(database, settings.body_limit, refusals)
-    applications = (Tempo(database, refusals), receiver, Pyroscope(database, settings.body_limit, refusals))
+    receiver = Receiver(database, refusals)
+    applications = (
+        Tempo(database, refusals),
+        OtlpHttp(receiver, settings.body_limit, refusals),
+        Pyroscope(database, settings.body_limit, refusals),
+    )
     guesses = Guesses()
-    grpc_receiver = _grpc_receiver(settings, receiver, guesses)
-    if grpc_receiver is not None:
-        stack.callback(grpc_receiver.stop)
+    otlp_grpc = _otlp_grpc(settings, receiver, guesses)
+    if otlp_grpc is not None:
+        stack.callback(otlp_grpc.stop)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
     application = _Dispatch(dict(zip(ports, applications, strict=True)))
     wait_s = min(QUERY_WAIT_SECONDS, settings.query_seconds / 2)
@@ -140,27 +145,27 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     with _stops_on_signals():
         for name, listener in zip(("tempo", "otlp-http", "pyroscope"), listeners, strict=True):
             announce(f"{name:<10} {_url(settings.host, listener)}")
-        if grpc_receiver is not None:
-            grpc_receiver.start()
-            announce(f"{'otlp-grpc':<10} {grpc_receiver.url}")
+        if otlp_grpc is not None:
+            otlp_grpc.start()
+            announce(f"{'otlp-grpc':<10} {otlp_grpc.url}")
         announce("ready")
         server.run()
     if database.failure is not None:
         raise DataLostError(f"{database.failure}: the pair has ended, start it again")
 
 
-def _grpc_receiver(settings: Settings, receiver: Receiver, guesses: Guesses) -> GrpcReceiver | None:
+def _otlp_grpc(settings: Settings, receiver: Receiver, guesses: Guesses) -> OtlpGrpc | None:
     if settings.otlp_grpc_port is None:
         return None
     # The library itself would write a line for whatever a client does wrong.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        from spanprofiles.embedded.otlp_grpc import GrpcReceiver
+        from spanprofiles.embedded.otlp.grpc import OtlpGrpc
     except ImportError as error:
         raise MissingPackageError(
             "OTLP over gRPC needs the package grpcio: install spanprofiles[grpc], or leave out --otlp-grpc-port"
         ) from error
-    return GrpcReceiver(settings, receiver, guesses)
+    return OtlpGrpc(settings, receiver, guesses)
 
 
 class _Farewell:

@@ -7,48 +7,55 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-from spanprofiles.embedded.store.attributes import (
-    EVENT,
-    INSTRUMENTATION,
-    INTEGER,
-    INTRINSIC,
-    LINK,
-    RESOURCE,
-    SPAN,
-    STRING,
-    Attribute,
-    indexed,
-)
+from spanprofiles.embedded.store.attributes import IndexedAttribute
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interner import CACHE_BYTES, Interner
 
 LARGEST_INTEGER = 2**63 - 1
 TRACE_BYTES = 32 * 1024 * 1024
 """How large a trace is given in one answer, in bytes of OTLP, and again how large its resources, and its scopes."""
-SERVICE_NAME = "service.name"
-NAME, ROOT_NAME, ROOT_SERVICE, STATUS, STATUS_MESSAGE, EVENT_NAME, SCOPE_NAME, SCOPE_VERSION = (
-    "name",
-    "rootName",
-    "rootServiceName",
-    "status",
-    "statusMessage",
-    "event:name",
-    "instrumentation:name",
-    "instrumentation:version",
-)
 
 
 @dataclass
 class NewTrace:
-    """What one export request brings of one trace."""
+    """What one export brings of one trace.
+
+    Attributes:
+        start_ns: start of its earliest span, ns since the epoch.
+        end_ns: end of its latest span, ns since the epoch.
+        attributes: under which it is found.
+        spans: (span ID, kind, place of the resource, place of the scope, serialized OTLP) of each span.
+    """
 
     start_ns: int
     end_ns: int
-    attributes: set[Attribute] = field(default_factory=set)
+    attributes: set[IndexedAttribute] = field(default_factory=set)
     spans: list[tuple[bytes, int, int, int, bytes]] = field(default_factory=list)
-    """(span ID, kind, index of the resource, index of the scope, payload) of each span."""
+
+
+@dataclass
+class NewSpans:
+    """The spans of one export, as they are handed to the store.
+
+    Attributes:
+        resources: (serialized OTLP, schema URL) of each resource.
+        scopes: the same of each scope.
+        traces: what it brings of each trace, by trace ID.
+    """
+
+    resources: list[tuple[bytes, str]] = field(default_factory=list)
+    scopes: list[tuple[bytes, str]] = field(default_factory=list)
+    traces: dict[bytes, NewTrace] = field(default_factory=dict)
+
+    def trace(self, trace_id: bytes, start_ns: int, end_ns: int) -> NewTrace:
+        """The trace to which a span belongs, widened to the span's times, which are ns since the epoch."""
+        trace = self.traces.get(trace_id)
+        if trace is None:
+            trace = self.traces[trace_id] = NewTrace(start_ns, end_ns)
+        else:
+            trace.start_ns = min(trace.start_ns, start_ns)
+            trace.end_ns = max(trace.end_ns, end_ns)
+        return trace
 
 
 class SpanInterners:
@@ -67,52 +74,21 @@ class SpanInterners:
 
 
 class SpanBatch:
-    """The spans of one export request, made ready in the thread of the request, written in that of the writer."""
+    """The spans of one export, made ready in the thread of the request, written in that of the writer."""
 
-    def __init__(self, request: ExportTraceServiceRequest, interners: SpanInterners) -> None:
+    def __init__(self, spans: NewSpans, interners: SpanInterners) -> None:
+        self._spans = spans
         self._interners = interners
-        self._resources: list[tuple[bytes, str]] = []
-        self._scopes: list[tuple[bytes, str]] = []
-        self._traces: dict[bytes, NewTrace] = {}
-        for resource_spans in request.resource_spans:
-            payload = resource_spans.resource.SerializeToString(deterministic=True)
-            self._resources.append((payload, resource_spans.schema_url))
-            common = tuple(indexed(RESOURCE, resource_spans.resource.attributes))
-            service = next((value for key, _, kind, value in common if key == SERVICE_NAME and kind == STRING), "")
-            if not service:
-                common = (*common, (SERVICE_NAME, RESOURCE, STRING, ""))
-            for scope_spans in resource_spans.scope_spans:
-                scope = scope_spans.scope
-                self._scopes.append((scope.SerializeToString(deterministic=True), scope_spans.schema_url))
-                self._add_spans(scope_spans.spans, (*common, *_scope_attributes(scope)), service)
-
-    def _add_spans(self, spans: Iterable[Any], common: tuple[Attribute, ...], service: str) -> None:
-        resource, scope = len(self._resources) - 1, len(self._scopes) - 1
-        for span in spans:
-            start = min(span.start_time_unix_nano, LARGEST_INTEGER)
-            end = min(span.end_time_unix_nano, LARGEST_INTEGER)
-            trace = self._traces.get(span.trace_id)
-            if trace is None:
-                trace = self._traces[span.trace_id] = NewTrace(start, end)
-            else:
-                trace.start_ns = min(trace.start_ns, start)
-                trace.end_ns = max(trace.end_ns, end)
-            trace.attributes.update(common)
-            trace.attributes.update(_span_attributes(span))
-            if not span.parent_span_id:
-                trace.attributes.add((ROOT_NAME, INTRINSIC, STRING, span.name))
-                trace.attributes.add((ROOT_SERVICE, INTRINSIC, STRING, service))
-            trace.spans.append((span.span_id, span.kind, resource, scope, span.SerializeToString()))
 
     def write(self, connection: StoreConnection) -> None:
         """Write every span that is not there yet, and index its trace."""
         interners = self._interners
-        resources = [interners.resources.number(connection, resource) for resource in self._resources]
-        scopes = [interners.scopes.number(connection, scope) for scope in self._scopes]
+        resources = [interners.resources.number(connection, resource) for resource in self._spans.resources]
+        scopes = [interners.scopes.number(connection, scope) for scope in self._spans.scopes]
         rows: list[tuple[Any, ...]] = []
         index: list[tuple[int, int]] = []
         number = interners.attributes.number
-        for trace_id, trace in self._traces.items():
+        for trace_id, trace in self._spans.traces.items():
             trace_number = _trace_number(connection, trace_id, trace)
             index += [(number(connection, attribute), trace_number) for attribute in trace.attributes]
             rows += [
@@ -143,30 +119,6 @@ def _trace_number(connection: sqlite3.Connection, trace_id: bytes, trace: NewTra
     if (start, end) != known[1:]:
         connection.execute("UPDATE traces SET start_ns = ?, end_ns = ? WHERE id = ?", (start, end, number))
     return number
-
-
-def _scope_attributes(scope: Any) -> list[Attribute]:  # an OTLP InstrumentationScope
-    return [
-        *indexed(INSTRUMENTATION, scope.attributes),
-        (SCOPE_NAME, INTRINSIC, STRING, scope.name),
-        (SCOPE_VERSION, INTRINSIC, STRING, scope.version),
-    ]
-
-
-def _span_attributes(span: Any) -> list[Attribute]:  # an OTLP Span
-    found = [
-        *indexed(SPAN, span.attributes),
-        (NAME, INTRINSIC, STRING, span.name),
-        (STATUS, INTRINSIC, INTEGER, span.status.code),
-    ]
-    if span.status.message:
-        found.append((STATUS_MESSAGE, INTRINSIC, STRING, span.status.message))
-    for event in span.events:
-        found.append((EVENT_NAME, INTRINSIC, STRING, event.name))
-        found.extend(indexed(EVENT, event.attributes))
-    for link in span.links:
-        found.extend(indexed(LINK, link.attributes))
-    return found
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ speak to this port: browsers send HTTP/2 over TLS only, so neither `:authority` 
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -18,9 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import grpc
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanprofiles.embedded import otlp
 from spanprofiles.embedded.access import TokenCheck
 from spanprofiles.embedded.errors import PortTakenError
 from spanprofiles.embedded.guesses import Guesses
@@ -36,13 +33,19 @@ from spanprofiles.embedded.limits import (
     GRPC_STREAMS,
     GRPC_THREADS,
 )
-from spanprofiles.embedded.refusals import Reason, Refusal, Sender, Signal, Way
+from spanprofiles.embedded.otlp.errors import ExportError
+from spanprofiles.embedded.otlp.protobuf import decode_protobuf
+from spanprofiles.embedded.otlp.receiver import Origin, Receiver
+from spanprofiles.embedded.refusals import Reason, Sender, Way
 from spanprofiles.embedded.settings import Settings
-from spanprofiles.embedded.tempo.receiver import Receiver
 from spanprofiles.embedded.turns import LARGE, OverloadError, Ticket
 
 _SERVICE, _METHOD = "opentelemetry.proto.collector.trace.v1.TraceService", "Export"
 _STOP_S = 0.5
+_CODES = {
+    Reason.MALFORMED_REQUEST: grpc.StatusCode.INTERNAL,
+    Reason.NOT_STORED: grpc.StatusCode.UNAVAILABLE,
+}
 
 
 class _Deadlines:
@@ -107,15 +110,13 @@ class _TraceService:
             return self._take(self._received(messages, context), context, ticket)
 
     def _take(self, body: bytes, context: Any, ticket: Ticket) -> bytes:
-        request = self._decoded(body, context, ticket)
-        spans = otlp.span_count(request)
         try:
-            self._receiver.store(request)
-        except sqlite3.Error as error:
-            message = f"the spans could not be stored: {error}"
-            self._note(context, Reason.NOT_STORED, message, otlp.first_service(request), spans)
-            context.abort(grpc.StatusCode.UNAVAILABLE, message)
-        self._receiver.refusals.note_taken(Way.OTLP_GRPC, spans)
+            self._receiver.take(body, decode_protobuf, ticket.expect, _origin(context))
+        except OverloadError as error:
+            self._receiver.note(_origin(context), Reason.OVERLOAD, str(error))
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except ExportError as error:
+            context.abort(_CODES.get(error.reason, grpc.StatusCode.INVALID_ARGUMENT), str(error))
         return b""  # an empty answer is one without a partial success
 
     def _check_token(self, context: Any) -> None:
@@ -123,7 +124,7 @@ class _TraceService:
         if self._token.is_in(brought):
             return
         message = "send the token as metadata: authorization: Bearer ..."
-        self._note(context, Reason.UNAUTHORIZED, message)
+        self._receiver.note(_origin(context), Reason.UNAUTHORIZED, message)
         if brought and self._guesses.note(_peer(context)):
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with a wrong token from this address")
         context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
@@ -133,28 +134,14 @@ class _TraceService:
             with self._deadlines.watching(context):
                 return next(messages)
         except StopIteration:
-            self._note(context, Reason.MALFORMED_REQUEST, "the call has no message")
+            self._receiver.note(_origin(context), Reason.MALFORMED_REQUEST, "the call has no message")
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
             raise  # for the type checker: an abort raises
 
-    def _decoded(self, body: bytes, context: Any, ticket: Ticket) -> ExportTraceServiceRequest:
-        try:
-            return otlp.from_protobuf(body, ticket.expect)
-        except OverloadError as error:
-            self._note(context, Reason.OVERLOAD, str(error))
-            context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-            raise  # for the type checker: an abort raises
-        except otlp.OtlpError as error:
-            self._note(context, error.reason, str(error), error.service, error.spans)
-            is_malformed = error.reason is Reason.MALFORMED_REQUEST
-            code = grpc.StatusCode.INTERNAL if is_malformed else grpc.StatusCode.INVALID_ARGUMENT
-            context.abort(code, str(error))
-            raise  # for the type checker: an abort raises
 
-    def _note(self, context: Any, reason: Reason, message: str, service: str = "", spans: int = 0) -> None:
-        metadata = dict(context.invocation_metadata())
-        sender = Sender(_peer(context), str(metadata.get("user-agent", "")))
-        self._receiver.refusals.note(Refusal(Signal.TRACES, Way.OTLP_GRPC, reason, message, sender, service, spans))
+def _origin(context: Any) -> Origin:
+    metadata = dict(context.invocation_metadata())
+    return Origin(Way.OTLP_GRPC, Sender(_peer(context), str(metadata.get("user-agent", ""))))
 
 
 def _peer(context: Any) -> str:
@@ -175,12 +162,12 @@ def _options(body_limit: int) -> list[tuple[str, int]]:
     ]
 
 
-class GrpcReceiver:
+class OtlpGrpc:
     """Listens for OTLP over gRPC until it is stopped.
 
     Args:
         settings: where, and for whom.
-        receiver: keeps the spans.
+        receiver: takes the exports.
         guesses: counts wrong tokens.
         body_seconds: how long a message may take to arrive, s.
 

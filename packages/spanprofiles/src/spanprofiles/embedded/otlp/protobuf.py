@@ -1,4 +1,4 @@
-"""How much is in an export of traces, told before its messages are made: two bytes can make an object of hundreds.
+"""Exports in protobuf, counted before their messages are made: two bytes can make an object of hundreds.
 
 Source: https://protobuf.dev/programming-guides/encoding/. Damaged data is left to its parser, which also bounds how
 deeply messages may be nested, at 100.
@@ -6,18 +6,37 @@ deeply messages may be nested, at 100.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanprofiles.embedded.limits import JSON_VALUES, MESSAGES, SPANS
+from spanprofiles.embedded.limits import MESSAGE_BYTES, MESSAGES, SPANS
+from spanprofiles.embedded.otlp.errors import ExportError, check_count
 
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
 CONTINUES = 0x80
 SPANS_DEPTH = 3
 
 
-class TooMuchError(Exception):
-    """A body has too much in it; the message says of what."""
+def decode_protobuf(body: bytes, expect: Callable[[int], None]) -> ExportTraceServiceRequest:
+    """Decode an export.
+
+    Args:
+        body: the export in protobuf.
+        expect: is told about how much memory the export takes, in bytes, before it does; what it raises ends the work.
+
+    Raises:
+        ExportError: it is not an export, or has too much in it.
+    """
+    expect(len(body) + MESSAGE_BYTES * count_messages(body))
+    export = ExportTraceServiceRequest()
+    try:
+        export.ParseFromString(body)
+    except DecodeError as error:
+        raise ExportError(f"proto: cannot parse the export request: {error}") from error
+    return export
 
 
 class Shape:
@@ -53,37 +72,18 @@ _EXPORT = _shape(ExportTraceServiceRequest.DESCRIPTOR, {}, _TAGS)
 _TAG_BYTES = bytes(sorted(_TAGS | {tag | CONTINUES for tag in _TAGS}))
 
 
-def check_export(body: bytes) -> int:
-    """See that an export in protobuf does not have too much in it.
+def count_messages(body: bytes) -> int:
+    """Count the messages in an export.
 
     Returns:
-        How many messages there are at most.
+        How many there are at most.
 
     Raises:
-        TooMuchError: it has.
+        ExportError: there are too many of them.
     """
     _count(body, SPANS_DEPTH, SPANS, "spans, or groups of them,")
     bound = len(body) - len(body.translate(None, _TAG_BYTES))
     return bound if bound <= MESSAGES else _count(body, len(body), MESSAGES, "messages")
-
-
-def check_json(body: bytes) -> int:
-    """See that JSON does not have too much in it.
-
-    Returns:
-        How many values there are at most: each comes first in an object or a list, or after a comma.
-
-    Raises:
-        TooMuchError: it has.
-    """
-    count = sum(map(body.count, (b"{", b"[", b",")))
-    _check(count, JSON_VALUES, "values")
-    return count
-
-
-def _check(count: int, limit: int, what: str) -> None:
-    if count > limit:
-        raise TooMuchError(f"there are more than {limit:,} {what} in it: send less at once")
 
 
 def _count(body: bytes, depth: int, limit: int, what: str) -> int:
@@ -103,7 +103,7 @@ def _count(body: bytes, depth: int, limit: int, what: str) -> int:
                 length, position = _varint(body, position)
                 if tag >> 3 in shape.inner:
                     count += 1
-                    _check(count, limit, what)
+                    check_count(count, limit, what)
                     inner = shape.inner[tag >> 3]
                     if inner is not None and len(outer) + 1 < depth and position + length <= end:
                         outer.append((end, shape))

@@ -1,0 +1,89 @@
+"""Takes exports, whatever their transport and their encoding: each is committed whole, or refused whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from spanprofiles.embedded.otlp.errors import ExportError
+from spanprofiles.embedded.otlp.rows import first_service, span_count, span_rows
+from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Sender, Signal, Way
+from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.store.traces import SpanBatch, SpanInterners
+
+Expect = Callable[[int], None]
+Decode = Callable[[bytes, Expect], ExportTraceServiceRequest]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an export comes from.
+
+    Attributes:
+        way: its transport.
+        sender: who sent it.
+    """
+
+    way: Way
+    sender: Sender
+
+
+class Receiver:
+    """Decodes exports and has them stored; counts what is taken and notes what is refused.
+
+    Args:
+        database: where the spans go.
+        refusals: where refusals are noted.
+    """
+
+    def __init__(self, database: Database, refusals: Refusals | None = None) -> None:
+        self._database = database
+        self._refusals = refusals or Refusals()
+        self._interners = SpanInterners()
+
+    def take(self, body: bytes, decode: Decode, expect: Expect, origin: Origin) -> None:
+        """Take an export; return when its spans are committed.
+
+        Args:
+            body: the export.
+            decode: reads it.
+            expect: is told about how much memory the export takes, in bytes, before it does.
+            origin: where it comes from.
+
+        Raises:
+            ExportError: it is refused, or could not be stored; that is noted.
+            OverloadError: there is no room for it.
+        """
+        try:
+            spans = self._store(decode(body, expect))
+        except ExportError as error:
+            self.note(origin, error.reason, str(error), error.service, error.spans)
+            raise
+        self._refusals.note_taken(origin.way, spans)
+
+    def _store(self, export: ExportTraceServiceRequest) -> int:
+        """Commit the spans of an export; gives their number."""
+        spans = span_count(export)
+        if export.resource_spans:
+            try:
+                self._database.write(SpanBatch(span_rows(export), self._interners))
+            except sqlite3.Error as error:
+                message = f"the spans could not be stored: {error}"
+                raise ExportError(message, Reason.NOT_STORED, first_service(export), spans) from error
+        return spans
+
+    def note(self, origin: Origin, reason: Reason, message: str, service: str = "", spans: int = 0) -> None:
+        """Note an export that was refused.
+
+        Args:
+            origin: where it came from.
+            reason: why it was refused.
+            message: the same in a sentence.
+            service: whose spans they are; empty where that is not known.
+            spans: how many there are; 0 where that is not known.
+        """
+        refusal = Refusal(Signal.TRACES, origin.way, reason, message, origin.sender, service, spans)
+        self._refusals.note(refusal)
