@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+import requests
 
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.backends.ports import free_ports
@@ -83,6 +84,12 @@ def regions(span_profiles_environment: dict[str, str]) -> Iterator[dict[str, Tra
 def rideshare(regions: dict[str, TracedSession]) -> TracedSession:
     """The region that has every kind of vehicle."""
     return regions["eu-north"]
+
+
+@pytest.fixture(scope="session")
+def car_ride(rideshare: TracedSession) -> requests.Response:
+    """A ride by car, for the tests that only look at what it left: each ride computes, and waits for its upload."""
+    return rideshare.get("/car")
 
 
 @pytest.fixture(scope="session")

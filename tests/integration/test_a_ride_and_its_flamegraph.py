@@ -6,6 +6,7 @@ from functools import reduce
 from operator import add
 
 import pytest
+import requests
 
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import TracedSession
@@ -62,10 +63,10 @@ def test_a_cars_driver_is_checked_in_its_own_profile(rideshare: TracedSession, s
     assert 0 < merged.share("check_driver") < merged.share("find_nearest_vehicle")
 
 
-def test_child_spans_carry_no_profile_id(rideshare: TracedSession, span_profiles: SpanProfiles) -> None:
+def test_child_spans_carry_no_profile_id(car_ride: requests.Response, span_profiles: SpanProfiles) -> None:
     steps = {"find_nearest_vehicle", "check_driver", "plan_route", "calculate_price"}
 
-    trace = span_profiles.trace(rideshare.get("/car"), lambda found: len(found.spans) > len(steps))
+    trace = span_profiles.trace(car_ride, lambda found: len(found.spans) > len(steps))
 
     (root,) = trace.local_roots
     children = [span for span in trace.spans if span is not root]
@@ -74,17 +75,16 @@ def test_child_spans_carry_no_profile_id(rideshare: TracedSession, span_profiles
     assert root.profile_id == root.span_id
 
 
-def test_a_child_spans_id_leads_to_nothing(rideshare: TracedSession, span_profiles: SpanProfiles) -> None:
-    response = rideshare.get("/car")
-    linked = span_profiles.linked_span(response)
-    trace = span_profiles.trace(response, lambda found: len(found.spans) > 1)
+def test_a_child_spans_id_leads_to_nothing(car_ride: requests.Response, span_profiles: SpanProfiles) -> None:
+    linked = span_profiles.linked_span(car_ride)
+    trace = span_profiles.trace(car_ride, lambda found: len(found.spans) > 1)
     child = next(span for span in trace.spans if span.span_id != linked.span_id)
 
     assert span_profiles.pyroscope.span_profile(span_profiles.linker.query(linked.span), [child.span_id]).is_empty
 
 
-def test_the_samples_are_found_by_region_and_host_too(rideshare: TracedSession, span_profiles: SpanProfiles) -> None:
-    linked = span_profiles.linked_span(rideshare.get("/car"))
+def test_the_samples_are_found_by_region_and_host_too(car_ride: requests.Response, span_profiles: SpanProfiles) -> None:
+    linked = span_profiles.linked_span(car_ride)
 
     here = _samples(span_profiles, linked.span, region="eu-north", hostname="rideshare-eu-north")
     elsewhere = _samples(span_profiles, linked.span, region="us-east")
@@ -93,15 +93,19 @@ def test_the_samples_are_found_by_region_and_host_too(rideshare: TracedSession, 
     assert elsewhere.is_empty
 
 
-def test_the_trace_as_a_whole_leads_to_the_same_samples(rideshare: TracedSession, span_profiles: SpanProfiles) -> None:
-    linked = span_profiles.linked_span(rideshare.get("/car"))
+def test_the_trace_as_a_whole_leads_to_the_same_samples(
+    car_ride: requests.Response, span_profiles: SpanProfiles
+) -> None:
+    linked = span_profiles.linked_span(car_ride)
     query = span_profiles.linker.query(linked.span)
 
     assert span_profiles.pyroscope.trace_profile(query, linked.trace_id) == linked.flamegraph
 
 
-def test_the_ride_is_found_by_search_with_its_profile_id(rideshare: TracedSession, span_profiles: SpanProfiles) -> None:
-    linked = span_profiles.linked_span(rideshare.get("/car"))
+def test_the_ride_is_found_by_search_with_its_profile_id(
+    car_ride: requests.Response, span_profiles: SpanProfiles
+) -> None:
+    linked = span_profiles.linked_span(car_ride)
     query = f'{{ span.pyroscope.profile.id = "{linked.profile_id}" }} | select(span.pyroscope.profile.id)'
 
     for _ in span_profiles.linker.waiting.attempts():  # on a real Tempo, search lags behind the trace by a second or so

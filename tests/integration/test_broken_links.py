@@ -52,9 +52,13 @@ def test_without_the_agent_the_profile_id_is_a_dead_link(
 
 
 def test_a_short_span_is_excused_only_where_an_agent_runs(
-    start_region: StartRegion, rideshare: TracedSession, span_profiles: SpanProfiles, impatient: Linker
+    start_region: StartRegion,
+    rideshare: TracedSession,
+    car_ride: requests.Response,
+    span_profiles: SpanProfiles,
+    impatient: Linker,
 ) -> None:
-    span_profiles.linked_span(rideshare.get("/car"))  # its service has profiles
+    span_profiles.linked_span(car_ride)  # its service has profiles
     quote = span_profiles.trace(rideshare.get("/quote?vehicle=bike"), lambda found: bool(found.linkable)).linkable[0]
     quick = replace(quote, end_ns=quote.start_ns + 1_000_000)  # however long this one took
     unsampled = _with_profile_id(quick, new_span_id())  # whether it has a sample is chance
@@ -84,18 +88,18 @@ def test_with_another_name_in_the_agent_the_samples_are_under_that_name(
 
 
 def test_an_unknown_span_id_leads_to_no_samples(
-    rideshare: TracedSession, span_profiles: SpanProfiles, impatient: Linker
+    car_ride: requests.Response, span_profiles: SpanProfiles, impatient: Linker
 ) -> None:
-    span = span_profiles.linked_span(rideshare.get("/car")).span
+    span = span_profiles.linked_span(car_ride).span
 
     with pytest.raises(NoSamplesError, match=r"has profiles, but none of this span"):
         impatient.samples(_with_profile_id(span, new_span_id()))
 
 
 def test_in_a_window_of_the_past_the_samples_are_not_found(
-    rideshare: TracedSession, span_profiles: SpanProfiles, impatient: Linker
+    car_ride: requests.Response, span_profiles: SpanProfiles, impatient: Linker
 ) -> None:
-    linked = span_profiles.linked_span(rideshare.get("/car"))
+    linked = span_profiles.linked_span(car_ride)
 
     with pytest.raises(NoSamplesError, match=r"outside the window asked"):
         impatient.samples(_an_hour_earlier(linked.span))

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from spanprofiles.clients.grafana import GrafanaClient
-from spanprofiles.linking import LinkedSpan, Linker, NoSamplesError, TracedSession, Waiting
+from spanprofiles.linking import LinkedSpan, Linker, NoSamplesError, Waiting
 from spanprofiles.linking.grafana import (
     DataSource,
     DataSources,
@@ -36,8 +37,8 @@ Change = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture
-def ride(rideshare: TracedSession, span_profiles: SpanProfiles) -> Ride:
-    linked = span_profiles.linked_span(rideshare.get("/car"))
+def ride(car_ride: requests.Response, span_profiles: SpanProfiles) -> Ride:
+    linked = span_profiles.linked_span(car_ride)
     return linked, span_profiles.trace(linked.trace_id)
 
 

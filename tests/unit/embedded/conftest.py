@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +24,17 @@ BODY_LIMIT = 1024 * 1024
 NOW_NS = time.time_ns()
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory in which nothing is kept: to copy it takes a quarter of the time that it takes to make it."""
+    directory = tmp_path_factory.mktemp("empty") / "data"
+    Database(directory).close()
+    return directory
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "data")
+def database(empty_store: Path, tmp_path: Path) -> Iterator[Database]:
+    opened = Database(shutil.copytree(empty_store, tmp_path / "data"))
     yield opened
     opened.close()
 

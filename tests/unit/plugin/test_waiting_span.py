@@ -11,6 +11,7 @@ import pytest
 from spanprofiles.linking import Linker, NoProfileIdError, NotWaitingError, Waiting
 from spanprofiles.model import Endpoints, TraceContext, new_span_id
 from spanprofiles.pytest_plugin import SpanProfiles
+from spanprofiles.pytest_plugin import waiting_span as waiting_span_module
 from spanprofiles.pytest_plugin.waiting_span import waited
 from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
 
@@ -26,7 +27,8 @@ def service() -> str:
 
 
 @pytest.fixture
-def claims(embedded_pair: Endpoints, request: pytest.FixtureRequest) -> SpanProfiles:
+def claims(embedded_pair: Endpoints, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> SpanProfiles:
+    monkeypatch.setattr(waiting_span_module, "_LATE_S", 0.0)  # all that ever comes is there before it is looked for
     linker = Linker.of(embedded_pair, waiting=Waiting(timeout_s=2), upload_interval_s=1)
     return SpanProfiles(embedded_pair, linker, request.node)
 

@@ -27,7 +27,7 @@ from spanprofiles.report.svg.flame import flame_data, flame_svg
 from spanprofiles.report.svg.layout import MOST_BOXES
 from tests.unit.conftest import graph_of
 
-_DEPTH = 20_000
+_DEPTH = 8_000
 _CHAIN = tuple(f"f{depth % 1000}" for depth in range(_DEPTH))
 _STAIRS = 1_000
 
@@ -78,8 +78,8 @@ def test_a_deep_chain_takes_steps_in_proportion_to_its_depth(form: Callable[[Fla
         with counted() as counter:
             form(FlameGraph({_CHAIN[:depth]: 10, (*_CHAIN[: depth // 2], "g"): 3}))
         steps.append(counter.count)
-    assert steps[1] < 6 * steps[0] + 50_000  # and not sixteen times as many
-    assert steps[1] < 100 * _DEPTH
+    assert steps[1] < 6 * steps[0] + 20_000  # and not sixteen times as many
+    assert steps[1] < 150 * _DEPTH
 
 
 def test_a_deep_chain_is_read_in_steps_in_proportion_to_its_depth() -> None:
