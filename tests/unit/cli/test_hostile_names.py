@@ -6,15 +6,16 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.cli import main
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from tests.unit.cli.conftest import Ride, instrumented, leave_telemetry
 from tests.unit.conftest import Answer, Serve, push_samples
+from tests.unit.pair_in_process import pair_in_process
 
 _NAMES = {
     "controls": "\x1b]0;owned\x07\x1b[2Jname\x9b2J\u202eeman\u2066\u200b\u2028",
@@ -39,9 +40,9 @@ def _check(output: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Endpoints]:
+def pair(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """A pair of its own: the names would be told in other tests."""
-    with EmbeddedBackend() as endpoints:
+    with pair_in_process(empty_store, tmp_path_factory.mktemp("pair") / "data") as endpoints:
         yield endpoints
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.cli import main
 from spanprofiles.doctor import HOPS
 from spanprofiles.model import Endpoints
@@ -76,9 +75,8 @@ def test_of_several_services_one_must_be_chosen(embedded_pair: Endpoints) -> Non
     assert "--service command-one" in result.stderr
 
 
-def test_an_empty_backend_ends_with_1_and_says_that_nothing_arrived() -> None:
-    with EmbeddedBackend() as pair:
-        result = doctor(pair)
+def test_an_empty_backend_ends_with_1_and_says_that_nothing_arrived(empty_pair: Endpoints) -> None:
+    result = doctor(empty_pair)
 
     assert result.exit_code == 1
     assert "Tempo has no span of any service" in " ".join(result.stdout.split())

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.clients import PyroscopeClient, TempoClient
 from spanprofiles.clients.http import DEFAULT_TIMEOUT_S
 from spanprofiles.doctor import (
@@ -352,19 +351,20 @@ def test_a_service_whose_traces_are_not_sampled_has_profiles_without_span_ids(em
     assert_broken(examine(embedded_pair, service="unsampled"), "traces", "OTEL_TRACES_SAMPLER")
 
 
-def test_an_empty_backend_says_so_and_the_only_service_is_taken_and_of_two_one_must_be_chosen() -> None:
-    with EmbeddedBackend() as pair:
-        empty = examine(pair)
-        assert_broken(empty, "traces", "nothing has reached it")
-        assert empty.service == ""
+def test_an_empty_backend_says_so_and_the_only_service_is_taken_and_of_two_one_must_be_chosen(
+    empty_pair: Endpoints,
+) -> None:
+    empty = examine(empty_pair)
+    assert_broken(empty, "traces", "nothing has reached it")
+    assert empty.service == ""
 
-        tell(pair, "alone", rides(3))
-        assert examine(pair, probe=True).service == "alone"
-        assert examine(pair).service == "alone", "the probe's own service does not count"
+    tell(empty_pair, "alone", rides(3))
+    assert examine(empty_pair, probe=True).service == "alone"
+    assert examine(empty_pair).service == "alone", "the probe's own service does not count"
 
-        tell(pair, "second", rides(3))
-        with pytest.raises(SeveralServicesError, match="alone, second"):
-            examine(pair)
+    tell(empty_pair, "second", rides(3))
+    with pytest.raises(SeveralServicesError, match="alone, second"):
+        examine(empty_pair)
 
 
 def test_a_server_that_does_not_answer_could_not_be_looked_at(embedded_pair: Endpoints, dead_url: str) -> None:

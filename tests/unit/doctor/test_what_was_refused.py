@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import requests
 
-from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.clients import Refusal
 from spanprofiles.doctor import Verdict, examine, examine_failure
 from spanprofiles.doctor.facts import Facts, TraceFacts
@@ -28,10 +26,9 @@ NOTHING = Facts("rides", NOW_NS)
 
 
 @pytest.fixture
-def pair() -> Iterator[Endpoints]:
+def pair(empty_pair: Endpoints) -> Endpoints:
     """A pair of its own: what others had refused would be named as well."""
-    with EmbeddedBackend() as endpoints:
-        yield endpoints
+    return empty_pair
 
 
 def export_in_brotli(pair: Endpoints, times: int = 12) -> None:

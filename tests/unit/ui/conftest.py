@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,12 @@ from flask.testing import FlaskClient
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
-from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.doctor import diagnosis
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from spanprofiles.ui import create_app, scatter
 from spanprofiles.ui.views import trace_list
 from tests.unit.conftest import Stacks, otlp_span, push_samples, push_spans, resource_spans
+from tests.unit.pair_in_process import pair_in_process
 
 MS = 1_000_000
 
@@ -75,9 +76,9 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def embedded_pair() -> Iterator[Endpoints]:
+def embedded_pair(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """A pair for each file: pages look at all that is there, and take the longer the more it is."""
-    with EmbeddedBackend() as endpoints:
+    with pair_in_process(empty_store, tmp_path_factory.mktemp("pair") / "data") as endpoints:
         yield endpoints
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import requests
 
-from spanprofiles.backends import EmbeddedBackend
 from spanprofiles.model import Endpoints
 from spanprofiles.ui import create_app
 
@@ -15,13 +14,12 @@ def findings(pair: Endpoints) -> str:
     return app.test_client().get("/doctor?part=findings").text
 
 
-def test_the_doctors_page_names_refused_exports_with_their_text_escaped() -> None:
+def test_the_doctors_page_names_refused_exports_with_their_text_escaped(empty_pair: Endpoints) -> None:
     headers = {"Content-Encoding": "<b>br</b>", "Content-Type": "application/json", "User-Agent": "exporter/1"}
-    with EmbeddedBackend() as pair:
-        before = findings(pair)
-        for _ in range(12):
-            requests.post(f"{pair.otlp_http}/v1/traces", data=b"{}", headers=headers, timeout=10)
-        after = findings(pair)
+    before = findings(empty_pair)
+    for _ in range(12):
+        requests.post(f"{empty_pair.otlp_http}/v1/traces", data=b"{}", headers=headers, timeout=10)
+    after = findings(empty_pair)
 
     assert "refused" not in before
     assert "12 exports were refused, the last " in after

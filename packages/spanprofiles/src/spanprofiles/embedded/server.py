@@ -53,13 +53,14 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://{shown}:{listener.getsockname()[1]}"
 
 
-class _Dispatch:
+class Dispatch:
     """One WSGI application for several ports: the port a request came in on says which application answers."""
 
     def __init__(self, applications: dict[str, Application]) -> None:
         self._applications = applications
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer by the application of the port, as WSGI has it."""
         return self._applications[environ["SERVER_PORT"]](environ, start_response)
 
     def is_query(self, channel: Any) -> bool:  # one of waitress's, with a request
@@ -134,7 +135,7 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     if otlp_grpc is not None:
         stack.callback(otlp_grpc.stop)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
-    application = _Dispatch(dict(zip(ports, applications, strict=True)))
+    application = Dispatch(dict(zip(ports, applications, strict=True)))
     wait_s = min(QUERY_WAIT_SECONDS, settings.query_seconds / 2)
     lanes = Lanes(settings.threads, application.is_query, database.right_of_way.claimed, wait_s)
     server = Listeners(application, listeners, settings, Gate(settings, refusals, guesses), refusals, lanes)
