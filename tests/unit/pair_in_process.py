@@ -18,13 +18,14 @@ from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.lanes import Lanes
 from spanprofiles.embedded.listener import Listeners
+from spanprofiles.embedded.otlp.http import OtlpHttp
+from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.pyroscope.application import Pyroscope
 from spanprofiles.embedded.refusals import Refusals
 from spanprofiles.embedded.server import BACKLOG, Dispatch
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.tempo.application import Tempo
-from spanprofiles.embedded.tempo.receiver import Receiver
 from spanprofiles.model import Endpoints
 
 __all__ = ["lark", "pair_in_process"]
@@ -48,7 +49,7 @@ def pair_in_process(empty_store: Path, directory: Path) -> Iterator[Endpoints]:
         body_limit = settings.body_limit
         applications = (
             Tempo(database, refusals),
-            Receiver(database, body_limit, refusals),
+            OtlpHttp(Receiver(database, refusals), body_limit, refusals),
             Pyroscope(database, body_limit, refusals),
         )
         application = Dispatch(dict(zip(ports, applications, strict=True)))
