@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from spanprofiles.embedded.settings import parse_age, parse_size
 from spanprofiles.embedded.store import retention
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.retention import Limits
-from spanprofiles.embedded.store.schema import MIGRATIONS, REBUILT
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
 
@@ -54,6 +52,12 @@ def day(tmp_path: Path, clock: Clock) -> Iterator[tuple[Database, Applications]]
     database = Database(tmp_path / "data", Limits(age_seconds=100), clock=clock)
     yield database, applications_on(database)
     database.close()
+
+
+def data_tables(database: Database) -> list[str]:
+    """All tables but those in which the store and SQLite keep account."""
+    named = database.reader().execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return [name for (name,) in named if name not in {"arrivals", "sqlite_sequence"}]
 
 
 def rows(database: Database, table: str) -> int:
@@ -125,7 +129,7 @@ def test_when_everything_is_too_old_everything_goes_and_the_same_can_come_again(
         assert applications.search('{ span.shared = "value" }') == {"aa": ["aa a", "aa b", "aa c"]}
         assert tree(applications, spanSelector=[SPAN])["main>leaf"] == (5, 5)
         clock.now += 200
-        eventually(lambda: not any(rows(database, table) for table in (*REBUILT, "spans", "trace_attributes")))
+        eventually(lambda: not any(rows(database, table) for table in data_tables(database)))
         assert applications.search("{ }") == {}
         assert tree(applications, spanSelector=[SPAN]) == {"": (0, 0)}
 
@@ -230,39 +234,6 @@ def test_space_that_is_no_longer_needed_is_given_back(tmp_path: Path, clock: Clo
     eventually(lambda: int(database.reader().execute("PRAGMA page_count").fetchone()[0]) < 700)
     database.close()
     assert database.path.stat().st_size < 3 * MEBIBYTE
-
-
-def _as_version_1(path: Path, source: Path) -> None:
-    """Make a file of the first version with the data of a current one."""
-    old = sqlite3.connect(path)
-    old.executescript(MIGRATIONS[0] + "PRAGMA user_version = 1;")
-    old.execute("ATTACH ? AS source", (str(source),))
-    for table in (*REBUILT, "spans", "trace_attributes"):
-        columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
-        old.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM source.{table}")  # noqa: S608  # of this program
-    old.commit()
-    old.close()
-
-
-def test_a_file_of_the_first_version_is_migrated_with_all_it_holds(tmp_path: Path) -> None:
-    current = Database(tmp_path / "current")
-    applications = applications_on(current)
-    export(applications, "aa", key="value")
-    assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 200
-    expected = (applications.search('{ span.key = "value" }'), tree(applications, spanSelector=[SPAN]))
-    current.close()
-    (tmp_path / "old").mkdir()
-    _as_version_1(tmp_path / "old" / current.path.name, current.path)
-
-    migrated = Database(tmp_path / "old", Limits(age_seconds=3_600))
-    applications = applications_on(migrated)
-    assert (applications.search('{ span.key = "value" }'), tree(applications, spanSelector=[SPAN])) == expected
-    assert migrated.reader().execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-    assert migrated.reader().execute("PRAGMA auto_vacuum").fetchone() == (2,)
-    assert nothing_dangles(migrated)
-    export(applications, "bb", key="value")
-    assert set(applications.search('{ span.key = "value" }')) == {"aa", "bb"}
-    migrated.close()
 
 
 @pytest.mark.parametrize(

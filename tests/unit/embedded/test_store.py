@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.embedded.errors import DataDirectoryError, NewerFileError
+from spanprofiles.embedded.errors import DataDirectoryError
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.interner import Interner
-from spanprofiles.embedded.store.schema import MIGRATIONS
 
 KEY = ("key", 0, 0)
 
@@ -141,17 +140,6 @@ def test_a_second_process_is_refused_the_directory(database: Database) -> None:
         Database(database.directory)
     database.write(Rows("still", 1))
     assert rows_of(database.reader(), "still") == 1
-
-
-def test_a_file_of_a_later_version_is_refused_and_left_alone(tmp_path: Path) -> None:
-    later = sqlite3.connect(tmp_path / FILE_NAME)
-    later.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-    later.close()
-    with pytest.raises(NewerFileError, match="use a newer program or another data directory"):
-        Database(tmp_path)
-    unchanged = sqlite3.connect(tmp_path / FILE_NAME)
-    assert unchanged.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-    unchanged.close()
 
 
 def test_a_damaged_file_is_refused_with_its_name(tmp_path: Path) -> None:

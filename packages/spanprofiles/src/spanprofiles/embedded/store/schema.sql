@@ -1,0 +1,122 @@
+-- The store's tables. Times are as their names end: _ns and _ms count from the epoch, _s likewise.
+--
+-- Rows of the tables with AUTOINCREMENT are removed when they are old, and their numbers are remembered by readers and
+-- the writer: a number is never given to a second row.
+-- `seen` is the bucket (see `arrivals`) in which a row that many others share was last used.
+
+------------------------------------------------------------------------------------------------------------- traces
+
+CREATE TABLE traces (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- in the order of their arrival
+    trace_id BLOB NOT NULL UNIQUE,          -- 16 bytes
+    start_ns INTEGER NOT NULL,              -- start of its earliest span
+    end_ns INTEGER NOT NULL                 -- end of its latest span
+);
+
+-- A resource or a scope is kept once, as it came.
+CREATE TABLE resources (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    payload BLOB NOT NULL,                  -- serialized OTLP
+    schema_url TEXT NOT NULL,               -- may be empty
+    seen INTEGER NOT NULL,
+    UNIQUE (payload, schema_url)
+);
+
+CREATE TABLE scopes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    payload BLOB NOT NULL,                  -- serialized OTLP
+    schema_url TEXT NOT NULL,               -- may be empty
+    seen INTEGER NOT NULL,
+    UNIQUE (payload, schema_url)
+);
+
+-- A span as it came. A client's and a server's span may share an ID: a span is known by its kind, too.
+CREATE TABLE spans (
+    id INTEGER PRIMARY KEY,                 -- in the order of their arrival
+    trace INTEGER NOT NULL,                 -- traces.id
+    span_id BLOB NOT NULL,                  -- 8 bytes, or none
+    kind INTEGER NOT NULL,                  -- OTLP's SpanKind
+    resource INTEGER NOT NULL,              -- resources.id
+    scope INTEGER NOT NULL,                 -- scopes.id
+    payload BLOB NOT NULL,                  -- serialized OTLP
+    UNIQUE (span_id, kind, trace)
+);
+CREATE INDEX spans_of_trace ON spans (trace);
+
+-- Each different attribute, once; `store/attributes.py` has the codes. Some intrinsics are among them, such as `name`.
+CREATE TABLE attributes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    scope INTEGER NOT NULL,                 -- where it was found: resource, span, event ...
+    type INTEGER NOT NULL,                  -- of its value: string, integer, float ...
+    value NOT NULL,                         -- 0 where it is no scalar
+    UNIQUE (key, scope, type, value)
+);
+
+-- Which traces hold an attribute anywhere: what a search starts from.
+CREATE TABLE trace_attributes (
+    attribute INTEGER NOT NULL,             -- attributes.id
+    trace INTEGER NOT NULL,                 -- traces.id
+    PRIMARY KEY (attribute, trace)
+) WITHOUT ROWID;
+
+----------------------------------------------------------------------------------------------------------- profiles
+
+CREATE TABLE series (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    labels TEXT NOT NULL UNIQUE,            -- JSON: [[name, value], ...], sorted by name
+    profile_type TEXT NOT NULL,             -- name:type:unit:period type:period unit
+    seen INTEGER NOT NULL
+);
+
+-- A frame is a function at a line.
+CREATE TABLE frames (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,                     -- the function's
+    details TEXT NOT NULL UNIQUE,           -- JSON: [name, system name, file, line]
+    seen INTEGER NOT NULL
+);
+
+CREATE TABLE stacks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    frames BLOB NOT NULL UNIQUE,            -- frames.id of each frame, the root's first: an array of 32-bit integers
+    seen INTEGER NOT NULL
+);
+
+-- What one series has at one time. Values are in the unit of the series' profile type.
+CREATE TABLE profiles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    series INTEGER NOT NULL,                -- series.id
+    time_ms INTEGER NOT NULL,
+    total INTEGER NOT NULL,                 -- the sum of its values
+    entries BLOB NOT NULL                   -- (stacks.id, value) pairs: an array of 64-bit integers
+);
+CREATE INDEX profiles_by_series ON profiles (series, time_ms);
+
+-- The part of a profile that belongs to one span of one trace; either may be absent.
+CREATE TABLE span_samples (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    profile INTEGER NOT NULL,               -- profiles.id
+    series INTEGER NOT NULL,                -- series.id, as the profile has it
+    time_ms INTEGER NOT NULL,               -- likewise
+    span_id BLOB,                           -- 8 bytes
+    trace_id BLOB,                          -- 16 bytes
+    total INTEGER NOT NULL,                 -- the sum of its values
+    entries BLOB NOT NULL                   -- (stacks.id, value) pairs: an array of 64-bit integers
+);
+CREATE INDEX span_samples_by_span ON span_samples (span_id) WHERE span_id IS NOT NULL;
+CREATE INDEX span_samples_by_trace ON span_samples (trace_id) WHERE trace_id IS NOT NULL;
+CREATE INDEX span_samples_by_series ON span_samples (series, time_ms);
+
+---------------------------------------------------------------------------------------------------------- retention
+
+-- A bucket: what arrived within some seconds or megabytes has these numbers or greater, up to those of the next bucket.
+CREATE TABLE arrivals (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time_s INTEGER NOT NULL,                -- when it was opened
+    trace INTEGER NOT NULL,                 -- the first traces.id
+    profile INTEGER NOT NULL,               -- the first profiles.id
+    span_sample INTEGER NOT NULL,           -- the first span_samples.id
+    bytes INTEGER NOT NULL DEFAULT 0        -- how much the file grew meanwhile
+);
+INSERT INTO arrivals (time_s, trace, profile, span_sample) VALUES (CAST(strftime('%s', 'now') AS INTEGER), 1, 1, 1);
