@@ -19,7 +19,7 @@ FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo up down test lint types imports unit integration
-.PHONY: docs slow processor integration-slow browser grafana bench dist lock proto clean
+.PHONY: docs slow processor integration-slow browser grafana coverage mutants bench dist lock proto clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
@@ -29,6 +29,7 @@ help:
 	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/reference/figures.md has the other figures' commands"
+	@echo "make coverage, mutants: what the tests leave out; mutants takes ROOM=model, linking, doctor, embedded or processor"
 	@echo "make dist     build wheels and source distributions of both packages into dist/"
 	@echo "make install  make .venv from the two locks (the others do it first)"
 	@echo "make lint, types, imports, unit, integration, docs: the parts of make test; integration takes BACKEND=native"
@@ -98,6 +99,22 @@ browser: install
 grafana: install
 	$(PYTEST) -m grafana tests/browser --span-profiles-backend=compose
 
+# How much of the code the tests run, and how many small changes to a room's code they notice. Both take long.
+$(VENV)/quality: requirements-quality.lock $(VENV)/installed
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes --only-binary :all: -r requirements-quality.lock
+	@touch $@
+
+coverage: $(VENV)/quality
+	$(BIN)/coverage erase
+	-env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/coverage run -m pytest -n 2 --dist worksteal tests/unit tests/conformance tests/processor
+	-env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/coverage run -m pytest -n 2 --dist loadfile tests/integration --deselect tests/integration/test_soak.py
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+ROOM ?= model
+mutants: $(VENV)/quality
+	$(BIN)/python -m bench.mutants $(ROOM)
+
 bench: install
 	$(BIN)/python -m bench.first_flamegraph
 
@@ -111,6 +128,7 @@ dist: install
 lock:
 	uv pip compile $(LOCKED) $(METADATA) --all-extras --group dev --no-emit-package spanprofiles-processor --output-file requirements.lock
 	uv pip compile $(LOCKED) --group installer --output-file requirements-pip.lock
+	uv pip compile $(LOCKED) --group quality --constraint requirements.lock --output-file requirements-quality.lock
 
 # Needs the program uv. An old protoc, so that the code runs with every protobuf that the metadata allows.
 proto:
@@ -118,4 +136,4 @@ proto:
 		python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. spanprofiles/embedded/proto/*.proto
 
 clean:
-	rm -rf $(VENV) dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist site .mypy_cache .ruff_cache .pytest_cache .mutants .hypothesis .import_linter_cache

@@ -90,7 +90,7 @@ def targets(regions: dict[str, RunningRegion], count: int) -> list[tuple[Running
     Raises:
         BenchError: a region gives no ride to have a receipt of.
     """
-    chance = random.Random(6)  # noqa: S311  # variety, not a secret
+    chance = random.Random(6)  # variety, not a secret
     receipts = {}
     for name, region in regions.items():
         with TracedSession(region.url) as session:

@@ -48,7 +48,7 @@ def measure(options: Options) -> None:
         rate = vehicles_a_millisecond(region)
         tell(f"{rate:.1f} vehicles are searched in 1 ms; sending {options.requests} spans of each of {LENGTHS_MS} ms")
         lengths = [length for length in LENGTHS_MS for _ in range(options.requests)]
-        random.Random(10).shuffle(lengths)  # noqa: S311  # an order, no secret
+        random.Random(10).shuffle(lengths)  # an order, no secret
         sent = send_all([(region, f"/search/{max(1, round(rate * length))}") for length in lengths], 1)
         if refused(sent):
             raise BenchError(f"{len(refused(sent))} of {len(sent)} requests were not answered with 200")

@@ -78,7 +78,7 @@ def conservation(linker: Linker, region: RunningRegion, count: int, at_once: int
 def proportion(linker: Linker, region: RunningRegion, count: int) -> None:
     """Send searches of 1, 2, 4 and 8 times the work, in random order, and print how their profiles grow."""
     factors = [factor for factor in FACTORS for _ in range(count)]
-    random.Random(8).shuffle(factors)  # noqa: S311  # an order, no secret
+    random.Random(8).shuffle(factors)  # an order, no secret
     sent = send_all([(region, f"/search/{BASE_VEHICLES * factor}") for factor in factors], 1)
     profiles, clocks = defaultdict(list), defaultdict(list)
     for factor, ride, ns in zip(factors, sent, profiled_ns(linker, region, sent), strict=True):

@@ -76,7 +76,7 @@ class Load:
     start_ns: int
     spans: bytes = b""
     profile: bytes = b""
-    randomness: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311  # a load, no secret
+    randomness: random.Random = field(default_factory=lambda: random.Random(1))  # a load, no secret
 
     def __post_init__(self) -> None:
         self.spans = self._spans()
@@ -237,7 +237,7 @@ def ask(target: Target, load: Load, groups: int, figures: dict[str, float]) -> N
     start_s = load.start_ns // 10**9
     window = {"start": (start_s - 600) * 1000, "end": (start_s + 600) * 1000}
     selection = {"profileTypeID": CPU, "labelSelector": '{service_name="ride"}', **window}
-    chosen = random.Random(2)  # noqa: S311  # likewise
+    chosen = random.Random(2)  # likewise
     places = [(chosen.randrange(groups), chosen.randrange(TRACES_IN_GROUP)) for _ in range(QUESTIONS)]
 
     def hexadecimal(template: Callable[[int], bytes], number: int) -> str:

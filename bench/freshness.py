@@ -59,7 +59,7 @@ def shown(name: str, seconds: Sequence[float]) -> str:
 
 def measure(options: Options) -> None:
     """Send, wait, print."""
-    chance = random.Random(1)  # noqa: S311  # moments, no secret
+    chance = random.Random(1)  # moments, no secret
     found = []
     with backend_named(options.backend) as endpoints, one_region(endpoints, options.processor) as region:
         linker = linker_of(endpoints)

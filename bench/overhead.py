@@ -107,7 +107,7 @@ def added(pairs: Sequence[tuple[float, float]]) -> str:
 
 def measure(options: Options, upload_interval_s: int, starts: int) -> None:
     """Send blocks in turn, and print what those with more take more."""
-    chance = random.Random(2)  # noqa: S311  # an order, no secret
+    chance = random.Random(2)  # an order, no secret
     rounds = math.ceil(options.requests / (len(FAULTS) * RIDES_A_BLOCK * starts))
     tell(f"{starts} starts of three regions, {rounds} rounds of {RIDES_A_BLOCK} rides to each")
     found: list[Start] = []

@@ -38,7 +38,7 @@ _BATCH = 500
 
 def large_flamegraph(frames: int) -> FlameGraph:
     """Return a flame graph of so many frames, deep and ragged, each with 10 ms of its own."""
-    chance = random.Random(7)  # noqa: S311  # variety, not a secret
+    chance = random.Random(7)  # variety, not a secret
     stacks: dict[tuple[str, ...], int] = {}
     prefixes: list[tuple[str, ...]] = [("main", "serve")]
     places = {("main",), ("main", "serve")}

@@ -13,7 +13,8 @@ from packaging.requirements import Requirement
 
 from tests.support.repository import ROOT
 
-LOCKS = ("requirements-pip.lock", "requirements.lock")
+INSTALLED = ("requirements-pip.lock", "requirements.lock")
+LOCKS = (*INSTALLED, "requirements-quality.lock")
 INSTALLERS = {"pip", "setuptools"}
 _ENTRY = re.compile(r"(?P<pin>[a-z0-9.-]+==[^ ;\\]+(?: ; [^\\]+)?)(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n")
 
@@ -46,7 +47,7 @@ def test_make_installs_the_locked_pip_first_and_takes_nothing_without_its_hash()
         ["make", "--dry-run", "--always-make", "install"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     installs = [line for line in told.stdout.splitlines() if "pip" in line and " install " in line]
-    assert [re.findall(r" -r (\S+)", line) for line in installs] == [*([lock] for lock in LOCKS), []]
+    assert [re.findall(r" -r (\S+)", line) for line in installs] == [*([lock] for lock in INSTALLED), []]
     assert all("--require-hashes" in line for line in installs[:-1])
     assert "--no-deps --no-build-isolation" in installs[-1]
 

@@ -1,0 +1,38 @@
+"""What the mutation tests' command makes of a survivor, and how sure its share is."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.mutants import ROOMS, ROOT, accepted, changed_lines, interval
+
+DIFFERENCE = """\
+# spanprofiles.model.sampling.x_is_too_short__mutmut_1: survived
+--- src/spanprofiles/model/sampling.py
++++ src/spanprofiles/model/sampling.py
+@@ -7,4 +7,4 @@
+     Args:
+         duration_ns: how long it lasted, ns.
+     \"\"\"
+-    return duration_ns < TOO_SHORT_NS
++    return duration_ns <= TOO_SHORT_NS
+"""
+
+
+def test_a_survivor_is_known_by_its_changed_lines_wherever_they_stand() -> None:
+    changed = "- return duration_ns < TOO_SHORT_NS\n+ return duration_ns <= TOO_SHORT_NS"
+    assert changed_lines(DIFFERENCE) == changed
+    assert changed_lines(DIFFERENCE.replace("\n-    ", "\n-        ").replace("\n+    ", "\n+        ")) == changed
+
+
+def test_each_survivor_that_may_live_has_its_reason() -> None:
+    assert all(change and reason for change, reason in accepted().items())
+
+
+@pytest.mark.parametrize(("noticed", "tried", "low", "high"), [(90, 100, 0.826, 0.945), (10, 10, 0.722, 1.0)])
+def test_a_share_has_wilsons_interval(noticed: int, tried: int, low: float, high: float) -> None:
+    assert interval(noticed, tried) == pytest.approx((low, high), abs=0.001)
+
+
+def test_the_tests_of_every_room_are_there() -> None:
+    assert [path for room in ROOMS.values() for path in room.tests if not (ROOT / path).exists()] == []
