@@ -167,9 +167,8 @@ def report(workshop: Workshop, tried: dict[str, int | None]) -> int:
     low, high = interval(noticed, len(tried))
     share = noticed / len(tried)
     others = ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items()))
-    print(
-        f"\n{noticed} of {len(tried)} mutants are noticed: {share:.1%} ({low:.1%} to {high:.1%}); {others or 'none survived'}"
-    )
+    print(f"\n{noticed} of {len(tried)} mutants are noticed, {share:.1%} ({low:.1%} to {high:.1%})")
+    print(others or "none survived")
     return 0 if share >= WANTED_SHARE else 1
 
 
