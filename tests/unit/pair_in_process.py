@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import lark.exceptions  # the pair imports it with its first query: a run of pytester in this process would forget it
-from spanprofiles.embedded.tempo.receiver import Receiver
 
 from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.guesses import Guesses
