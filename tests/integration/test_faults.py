@@ -81,7 +81,7 @@ class Seen:
         """The spans of the rides: one each, where the trace is there."""
         found: list[Span] = []
         for _, response in self.observed.rides:
-            trace = self._linker.tempo.trace(self._linker.evidence(response).trace_id)
+            trace = self._linker.tempo.trace(self._linker.follow(response).trace_id)
             found += trace.local_roots if trace else ()
         return found
 
@@ -369,7 +369,7 @@ def test_the_admin_route_shows_and_switches_and_leaves_no_trace(
     assert one_off.json()["faults"] == {"slow-search": True, "lock-contention": True, "slow-gateway": False}
     assert refused.status_code == 403
     for response in (all_on, one_off, refused):
-        assert linker.tempo.trace(linker.evidence(response).trace_id) is None
+        assert linker.tempo.trace(linker.follow(response).trace_id) is None
 
 
 def test_a_region_without_a_token_has_no_admin_route(rideshare: TracedSession) -> None:

@@ -62,7 +62,7 @@ def test_a_ride_of_an_unsampled_trace_leaves_neither_span_nor_samples(
     response = rideshare.get("/car", sampled=False)
     later = await_uploads()
 
-    trace_id = span_profiles.linker.evidence(response).trace_id
+    trace_id = span_profiles.linker.follow(response).trace_id
     around = ProfileQuery.around(later.span, 60_000)
     assert response.ok
     assert span_profiles.tempo.trace(trace_id) is None
@@ -83,4 +83,4 @@ def test_a_health_check_is_not_traced(
     await_uploads()
 
     assert response.ok
-    assert span_profiles.tempo.trace(span_profiles.linker.evidence(response).trace_id) is None
+    assert span_profiles.tempo.trace(span_profiles.linker.follow(response).trace_id) is None

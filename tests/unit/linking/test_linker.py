@@ -243,12 +243,12 @@ def test_a_trace_that_tempo_had_and_lost_does_not_accuse_the_app(serve: Serve) -
 
     url = serve(forget).url
     linker = Linker.of(Endpoints(tempo=url, pyroscope=url, otlp_http=url), waiting=Waiting(0.1))
-    evidence = linker.evidence(_SENT)
-    linker.trace(_SENT, evidence=evidence)
+    request = linker.follow(_SENT)
+    request.trace()
     has_it.append(False)
 
     with pytest.raises(TraceNotFoundError, match=r"had the trace .* and has lost it: it cannot write") as failed:
-        linker.trace(_SENT, evidence=evidence)
+        request.trace()
     assert "instrumented" not in str(failed.value)
 
 
@@ -362,9 +362,10 @@ def test_where_pyroscope_cannot_explain_a_dead_link_its_failure_is_noted(follow:
 def test_the_evidence_has_what_was_seen_on_the_way(follow: Follow) -> None:
     scene = _forwarded()
     linker = follow(scene)
-    evidence = linker.evidence(_SENT)
-    linked = linker.linked_spans(_SENT, 2, evidence)
-    assert evidence.trace_id == TRACE
+    request = linker.follow(_SENT)
+    linked = request.linked_spans(2)
+    evidence = request.evidence
+    assert evidence.trace_id == request.trace_id == TRACE
     assert evidence.trace is not None
     assert len(evidence.trace.spans) == 3
     assert evidence.flamegraphs == {one.profile_id: one.flamegraph for one in linked}

@@ -110,6 +110,6 @@ def test_what_was_seen_is_kept_with_its_type_for_the_report(follow: Follow) -> N
     linker = follow(Scene(uploads=[Upload(STACKS, profile_type=WALL)]).add(server_span()))
     evidence = Evidence(TRACE)
 
-    linker.linked_span(TRACE, evidence)
+    linker.follow(TRACE, evidence).linked_span()
 
     assert evidence.flamegraphs[ANSWERING].profile_type == WALL

@@ -84,8 +84,8 @@ def test_the_newest_of_several_is_taken_and_the_report_names_the_others(claims: 
     second, _ = _job(claims.endpoints, service, start_ns=now_ns + 50 * _MS)
 
     assert claims.find(f'{{ resource.service.name = "{service}" }}').trace_id == second
-    evidence = claims.linker.evidence(second)
-    (note,) = claims.seen[evidence.trace_id][1].notes
+    evidence = claims.linker.follow(second)
+    (note,) = claims.seen[evidence.trace_id].notes
     assert note.startswith("2 traces match")
     assert note.endswith(f"this is the newest; others: {first}")
 

@@ -12,7 +12,7 @@ from spanprofiles.linking import Linker, NoProfileIdError, NotWaitingError, Wait
 from spanprofiles.model import Endpoints, TraceContext, new_span_id
 from spanprofiles.pytest_plugin import SpanProfiles
 from spanprofiles.pytest_plugin import waiting_span as waiting_span_module
-from spanprofiles.pytest_plugin.waiting_span import waited
+from spanprofiles.pytest_plugin.waiting_span import waiting_span
 from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
 
 _MS = 1_000_000
@@ -101,7 +101,7 @@ def test_a_span_that_computed_did_not_wait_and_its_flame_graph_is_kept_for_the_r
     with pytest.raises(NotWaitingError, match=r"GET /receipt, 300\.0 ms\) computed: 250 ms of CPU, in pay 250 ms$"):
         claims.waiting_span(context)
 
-    _, evidence = claims.seen[context.trace_id]
+    evidence = claims.seen[context.trace_id]
     assert [graph.total_of("pay") for graph in evidence.flamegraphs.values()] == [250 * _MS]
 
 
@@ -135,14 +135,14 @@ def test_the_imports_of_a_process_that_starts_explain_nothing(claims: SpanProfil
 def test_an_app_that_has_just_started_may_have_spent_a_little_more(
     claims: SpanProfiles, sent: Sent, unlabelled_ms: int, told: str
 ) -> None:
-    evidence = claims.linker.evidence(sent(labelled_ms=50, unlabelled_ms=unlabelled_ms))
-    span = claims.linker.answering_span(evidence.trace_id)
+    request = claims.linker.follow(sent(labelled_ms=50, unlabelled_ms=unlabelled_ms))
+    ready_ns = request.answering_span().start_ns - 10**8
 
     expected = pytest.raises(NotWaitingError, match=told) if told else nullcontext()
     with pytest.raises(NotWaitingError, match="whether that was its work cannot be told"):
-        waited(claims.linker, span, evidence, at_most=0.1)
+        waiting_span(claims.linker, request, at_most=0.1)
     with expected:
-        waited(claims.linker, span, evidence, at_most=0.1, app_ready_ns=span.start_ns - 10**8)
+        waiting_span(claims.linker, request, at_most=0.1, app_ready_ns=ready_ns)
 
 
 @pytest.mark.parametrize("cpu", [{}, {"imports_ms": 700}, {"unlabelled_ms": 10}], ids=["none", "imports", "stray"])
@@ -162,10 +162,9 @@ def test_an_app_that_can_be_asked_shows_that_its_agent_runs(claims: SpanProfiles
         if len(asked) == 12:
             push_samples(claims.endpoints, service, [(("main", "serve", "health"), 60 * _MS, {})], time.time_ns())
 
-    evidence = claims.linker.evidence(context)
-    span = claims.linker.answering_span(context, evidence)
+    request = claims.linker.follow(context)
 
-    assert waited(claims.linker, span, evidence, at_most=0.1, ask_app=answer).flamegraph.is_empty
+    assert waiting_span(claims.linker, request, at_most=0.1, ask_app=answer).flamegraph.is_empty
     assert len(asked) == 20
 
 
@@ -173,8 +172,8 @@ def test_samples_that_arrive_while_the_app_is_asked_are_the_spans_own(
     claims: SpanProfiles, sent: Sent, service: str
 ) -> None:
     context = sent()
-    evidence = claims.linker.evidence(context)
-    span = claims.linker.answering_span(context, evidence)
+    request = claims.linker.follow(context)
+    span = request.answering_span()
 
     def answer() -> None:
         late = [(("main", "serve", "pay"), 200 * _MS, {"span_id": span.span_id})]
@@ -182,7 +181,7 @@ def test_samples_that_arrive_while_the_app_is_asked_are_the_spans_own(
         push_samples(claims.endpoints, service, [(("main", "serve", "health"), 60 * _MS, {})], time.time_ns())
 
     with pytest.raises(NotWaitingError, match="computed"):
-        waited(claims.linker, span, evidence, at_most=0.1, ask_app=answer)
+        waiting_span(claims.linker, request, at_most=0.1, ask_app=answer)
 
 
 def test_a_span_that_is_too_short_to_tell_is_refused(claims: SpanProfiles, sent: Sent) -> None:

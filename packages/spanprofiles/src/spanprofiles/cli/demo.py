@@ -157,13 +157,17 @@ def _first_ride(rideshare: TracedSession, linker: Linker) -> tuple[Evidence, Lin
     response = rideshare.get(_ORDER)
     if not response.ok:
         raise DemoError(f"the first ride was refused with {response.status_code}: {response.text[:200]}")
-    evidence = linker.evidence(response)
-    linked = linker.linked_span(response, evidence)
+    request = linker.follow(response)
+    linked = request.linked_span()
     if linked.profile_id != linked.span_id:
-        raise NoSamplesError(f"the profile ID {linked.profile_id} is not the span's own ({linked.span_id})", evidence)
+        raise NoSamplesError(
+            f"the profile ID {linked.profile_id} is not the span's own ({linked.span_id})", request.evidence
+        )
     if not linked.flamegraph.total_of(_WORK):
-        raise NoSamplesError(f"the span profile has samples, but none in {_WORK}: {linked.flamegraph!r}", evidence)
-    return evidence, linked
+        raise NoSamplesError(
+            f"the span profile has samples, but none in {_WORK}: {linked.flamegraph!r}", request.evidence
+        )
+    return request.evidence, linked
 
 
 def _go_on_without_a_link(

@@ -118,7 +118,7 @@ def _of_grafana(client: GrafanaClient) -> DataSources:
 
 def _trace(linker: Linker, trace_id: str, span_id: str | None) -> Trace:
     wanted = parse_span_id(span_id) if span_id else None
-    evidence = linker.evidence(trace_id)
+    request = linker.follow(trace_id)
 
     def is_there(trace: Trace) -> bool:
         if wanted:
@@ -126,14 +126,15 @@ def _trace(linker: Linker, trace_id: str, span_id: str | None) -> Trace:
         return any(PROFILE_ID_ATTRIBUTE in span.attributes for span in trace.spans)
 
     try:
-        return linker.trace(trace_id, is_there, evidence)
+        return request.trace(is_there)
     except TraceNotFoundError:
-        if evidence.trace is None:
+        trace = request.evidence.trace
+        if trace is None:
             raise
         if wanted:
-            named = ", ".join(f"{span.span_id} ({printable(span.name)})" for span in evidence.trace.spans)
+            named = ", ".join(f"{span.span_id} ({printable(span.name)})" for span in trace.spans)
             leave(BROKEN, f"the trace {trace_id} has no span {wanted}; its spans: {named}")
-        return evidence.trace
+        return trace
 
 
 def _links(through: GrafanaLinker, trace: Trace, span_id: str | None) -> list[GrafanaLink]:

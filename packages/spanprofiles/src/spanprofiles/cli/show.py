@@ -13,8 +13,16 @@ from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
 from spanprofiles.cli.output import say_json, show
 from spanprofiles.doctor import Diagnosis, diagnose
-from spanprofiles.linking import Evidence, LinkedSpan, Linker, NoSamplesError, TraceNotFoundError, Waiting
-from spanprofiles.model import FlameGraph, Span, Trace, parse_trace_id
+from spanprofiles.linking import (
+    Evidence,
+    FollowedRequest,
+    LinkedSpan,
+    Linker,
+    NoSamplesError,
+    TraceNotFoundError,
+    Waiting,
+)
+from spanprofiles.model import FlameGraph, Span, Trace
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.withheld import why_no_profile_id
 
@@ -51,14 +59,15 @@ def command(
         raise click.BadParameter(text, param_hint="TRACE_ID")
     with reported():
         linker = Linker.of(endpoints(dict(os.environ), options), waiting=Waiting(wait_s), profile_type=profile_type)
-        evidence = Evidence(parse_trace_id(trace_id))
+        request = linker.follow(trace_id)
+        evidence = request.evidence
         try:
-            trace = linker.trace(evidence.trace_id, lambda found: bool(found.linkable), evidence)
+            trace = request.trace(lambda found: bool(found.linkable))
         except TraceNotFoundError:
             if evidence.trace is None:
                 raise
             trace = evidence.trace  # there, but without a profile ID: worth a look all the same
-        linked = [_samples(linker, span, evidence) for span in (*trace.linkable, *trace.late_roots)]
+        linked = [_samples(request, span) for span in (*trace.linkable, *trace.late_roots)]
         said = _diagnoses(linked, linker, evidence)
     if picture is not None and linked:
         _write_svg(picture, linked[0])
@@ -71,9 +80,9 @@ def command(
         leave(BROKEN, f"no samples for the profile ID of {', '.join(dead)}: a dead link")
 
 
-def _samples(linker: Linker, span: Span, evidence: Evidence) -> LinkedSpan:
+def _samples(request: FollowedRequest, span: Span) -> LinkedSpan:
     try:
-        return linker.samples(span, evidence)
+        return request.samples(span)
     except NoSamplesError:
         return LinkedSpan(span, FlameGraph())  # shown as the dead link it is
 

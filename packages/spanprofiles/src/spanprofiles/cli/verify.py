@@ -21,7 +21,7 @@ from spanprofiles.clients.answers import LARGEST_ANSWER_BYTES
 from spanprofiles.clients.http import is_caused_by
 from spanprofiles.clients.sockets import DeadlineAdapter, DeadlinePassedError, deadline_after
 from spanprofiles.doctor import Diagnosis, diagnose
-from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
+from spanprofiles.linking import FollowedRequest, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
 from spanprofiles.model.addresses import shown_address, unreadable_address, without_login
 from spanprofiles.model.printable import printable
 from spanprofiles.model.profile_types import ProfileType, note
@@ -93,15 +93,16 @@ def command(
         linker.tempo.check_ready()
         linker.pyroscope.check_ready()
         hops = _Hops()
-        evidence, linked = _follow(hops, linker, _send(hops, url, method, _pairs(headers), data), function)
-        others = _follow_others(hops, linker, evidence, linked)
+        request = linker.follow(_send(hops, url, method, _pairs(headers), data))
+        linked = _follow(hops, linker, request, function)
+        others = _follow_others(hops, linker, request, linked)
         of = ProfileType.of(linked.profile_type).kind
         if function and not linked.flamegraph.total_of(function):
             hops.broken("function", f"{function} has no {of.value} in the span profile: {linked.flamegraph!r}")
         if function:
             hops.ok("function", f"{function} has {linked.flamegraph.share(function):.0%} of the span's {of.value}")
         console = render.console()
-        show(console, "", render.trace_tree(evidence), "")
+        show(console, "", render.trace_tree(request.evidence), "")
         for one in (linked, *others):
             show(console, render.linked_span(one, console), "")
 
@@ -153,20 +154,17 @@ def _first_words(response: requests.Response) -> str:
     return first.decode("utf-8", "replace")[:_WORDS].strip()
 
 
-def _follow(
-    hops: _Hops, linker: Linker, response: requests.Response, function: str | None
-) -> tuple[Evidence, LinkedSpan]:
-    evidence = linker.evidence(response)
+def _follow(hops: _Hops, linker: Linker, request: FollowedRequest, function: str | None) -> LinkedSpan:
     hop = "trace"
     try:
-        trace = linker.trace(response, evidence=evidence)
+        trace = request.trace()
         hops.ok(hop, f"{len(trace.spans)} span(s) so far, of {', '.join(map(printable, trace.services))}")
         hop = "profile ID"
-        span = linker.answering_span(response, evidence)
+        span = request.answering_span()
         own = "its own span ID" if span.profile_id == span.span_id else f"not its own span ID {span.span_id}"
         hops.ok(hop, f"{span.profile_id} on {printable(span.name)}, {own}")
         hop = "samples"
-        linked = linker.samples(span, evidence)
+        linked = request.samples(span)
         hops.ok(hop, f"{linked.amount} in {len(linked.flamegraph.functions)} functions")
         if note(linked.profile_type):
             hops.note(hop, note(linked.profile_type))
@@ -178,22 +176,22 @@ def _follow(
         hops.broken(hop, str(error), said)
     except LinkError as error:
         hops.broken(hop, str(error))
-    return evidence, linked
+    return linked
 
 
-def _follow_others(hops: _Hops, linker: Linker, evidence: Evidence, linked: LinkedSpan) -> list[LinkedSpan]:
+def _follow_others(hops: _Hops, linker: Linker, request: FollowedRequest, linked: LinkedSpan) -> list[LinkedSpan]:
     """Follow the spans of the services further down, where the request went on to any."""
-    trace = linker.trace(linked.trace_id, evidence=evidence)  # once more: each service sends its spans by itself
+    trace = request.trace()  # once more: each service sends its spans by itself
     others = []
     for span in trace.linkable:
         if span.span_id == linked.span_id:
             continue
         try:
-            others.append(linker.samples(span, evidence))
+            others.append(request.samples(span))
         except LinkError as error:
             said = diagnose(span, linker)
             if said is not None and said.excuse:
-                evidence.excused[span.profile_id or ""] = said.excuse
+                request.evidence.excused[span.profile_id or ""] = said.excuse
                 hops.note("samples", f"none of {printable(span.name)} further down, {said.excuse}. Nothing is broken.")
                 continue
             hops.broken("samples", str(error), said)

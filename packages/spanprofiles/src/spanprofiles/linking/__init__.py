@@ -15,14 +15,16 @@ from spanprofiles.linking.errors import (
     TraceNotFoundError,
 )
 from spanprofiles.linking.evidence import Evidence
+from spanprofiles.linking.followed_request import FollowedRequest, Traced
 from spanprofiles.linking.linked_span import LinkedSpan
-from spanprofiles.linking.linker import Linker, Traced
+from spanprofiles.linking.linker import Linker
 from spanprofiles.linking.search import SearchedSpan, search_span
 from spanprofiles.linking.session import TracedSession, await_answer, trace_context_of
 from spanprofiles.waiting import Waiting
 
 __all__ = [
     "Evidence",
+    "FollowedRequest",
     "LinkError",
     "LinkedSpan",
     "Linker",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from spanprofiles.clients import ProfileQuery
 from spanprofiles.model import FlameGraph, Trace
 
 
@@ -33,6 +34,16 @@ class Evidence:
     merged: tuple[int, FlameGraph] | None = None
     excused: dict[str, str] = field(default_factory=dict)
     was_there: bool = False
+
+    def note(self, *notes: str) -> None:
+        """Add notes, each of them once however often it is made."""
+        self.notes.extend(note for note in dict.fromkeys(notes) if note not in self.notes)
+
+    def note_samples(self, profile_id: str, query: ProfileQuery, flamegraph: FlameGraph) -> None:
+        """Note the samples that a query found by a profile ID."""
+        self.selectors[profile_id] = query.selector
+        self.window_ms = (query.start_ms, query.end_ms)
+        self.flamegraphs[profile_id] = flamegraph
 
     def look(self, trace: Trace | None) -> Trace | None:
         """Note what Tempo has of the trace at this moment, and give it back."""

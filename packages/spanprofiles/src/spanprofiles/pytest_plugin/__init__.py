@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from spanprofiles.linking import Waiting
     from spanprofiles.model import Endpoints
     from spanprofiles.pytest_plugin.apps import AppEndedError, AppStarter, RunningApp
-    from spanprofiles.pytest_plugin.claims import Seen, SpanProfiles
+    from spanprofiles.pytest_plugin.claims import SpanProfiles
     from spanprofiles.pytest_plugin.jobs import FinishedJob, JobRunner
     from spanprofiles.pytest_plugin.programs import Program
 
@@ -62,8 +62,8 @@ RUNNING: pytest.StashKey[pytest.Item] = pytest.StashKey()
 BEGAN: pytest.StashKey[int] = pytest.StashKey()
 """When a test began, ns since the epoch."""
 
-SEEN: pytest.StashKey[Seen] = pytest.StashKey()
-"""What a test saw of the traces that it asked about."""
+CLAIMS: pytest.StashKey[list[SpanProfiles]] = pytest.StashKey()
+"""What a test asks its questions with, which remembers what was seen."""
 
 PROGRAMS: pytest.StashKey[list[Program]] = pytest.StashKey()
 """The apps and jobs that were started."""
@@ -144,7 +144,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put what was seen of the test's requests and programs into the report of a failure."""
     report = yield
-    is_ours = SEEN in item.stash or PROGRAMS in item.config.stash
+    is_ours = CLAIMS in item.stash or PROGRAMS in item.config.stash
     if is_ours and report.failed and call.when in {"setup", "call"}:
         from spanprofiles.pytest_plugin.diagnosis import add_diagnosis
 

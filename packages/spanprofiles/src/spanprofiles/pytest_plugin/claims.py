@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, Union
 
@@ -11,6 +11,7 @@ import pytest
 
 from spanprofiles.linking import (
     Evidence,
+    FollowedRequest,
     LinkedSpan,
     Linker,
     LinkError,
@@ -20,7 +21,7 @@ from spanprofiles.linking import (
     Waiting,
     search_span,
 )
-from spanprofiles.pytest_plugin import BEGAN, SEEN
+from spanprofiles.pytest_plugin import BEGAN, CLAIMS
 from spanprofiles.pytest_plugin.programs import Program, programs_of
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 _Since = Union["FinishedJob", "RunningApp", float, None]
 
-Seen = dict[str, tuple[Linker, Evidence]]
-"""What was seen of the traces that a test asked about, by ID, the last one last; and what asked."""
-
 _STILL_TO_COME_S = 1.0  # after an app has ended, what it has sent is found after so long, and what its server takes
 
 
@@ -44,14 +42,15 @@ class SpanProfiles:
     Attributes:
         endpoints: where the backend answers.
         linker: follows requests.
-        seen: what was seen of the traces that the test asked about, by ID, the last one last; and what asked.
+        seen: what was seen of the traces that the test asked about, by ID, the last one last.
     """
 
     def __init__(self, endpoints: Endpoints, linker: Linker, item: pytest.Item) -> None:
         self.endpoints = endpoints
         self.linker = linker
         self._item = item
-        self.seen = item.stash.setdefault(SEEN, {})
+        self.seen: OrderedDict[str, Evidence] = OrderedDict()
+        item.stash.setdefault(CLAIMS, []).append(self)
 
     @property
     def tempo(self) -> TempoClient:
@@ -77,7 +76,7 @@ class SpanProfiles:
             LinkError: a hop is missing; the message says which, and what was there.
         """
         __tracebackhide__ = True
-        return self._asked(traced, lambda linker, evidence: linker.linked_span(traced, evidence))
+        return self._asked(traced, FollowedRequest.linked_span)
 
     def linked_spans(self, traced: Traced, count: int = 1) -> list[LinkedSpan]:
         """Wait until the request's trace has ``count`` linked spans, one for each process it passed.
@@ -86,7 +85,7 @@ class SpanProfiles:
             LinkError: a hop is missing; the message says which, and what was there.
         """
         __tracebackhide__ = True
-        return self._asked(traced, lambda linker, evidence: linker.linked_spans(traced, count, evidence))
+        return self._asked(traced, lambda request: request.linked_spans(count))
 
     def trace(self, traced: Traced, until: Callable[[Trace], bool] = lambda _: True) -> Trace:
         """Wait for the request's trace, and until it shows what ``until`` asks.
@@ -95,7 +94,7 @@ class SpanProfiles:
             TraceNotFoundError: it did not come.
         """
         __tracebackhide__ = True
-        return self._asked(traced, lambda linker, evidence: linker.trace(traced, until, evidence))
+        return self._asked(traced, lambda request: request.trace(until))
 
     def waiting_span(self, traced: Traced, *, at_most: float = 0.1) -> LinkedSpan:
         """Wait for the span that answered the request, and claim that it waited and did not compute.
@@ -118,7 +117,7 @@ class SpanProfiles:
             NotWaitingError: it computed, or nothing shows that it did not; the message says which.
             LinkError: a hop before the samples is missing.
         """
-        from spanprofiles.pytest_plugin.waiting_span import waited
+        from spanprofiles.pytest_plugin.waiting_span import waiting_span
 
         __tracebackhide__ = True
         if not 0 <= at_most < 1:
@@ -126,11 +125,12 @@ class SpanProfiles:
         program = self._program_of(traced)
         ask_app, ready_ns = (program.ask, program.ready_ns) if program else (None, 0)
 
-        def ask(linker: Linker, evidence: Evidence) -> LinkedSpan:
-            span = linker.answering_span(traced, evidence)
-            return waited(linker, span, evidence, at_most=at_most, ask_app=ask_app, app_ready_ns=ready_ns)
+        linker = self._linker_of(traced)
 
-        return self._asked(traced, ask)
+        def claim(request: FollowedRequest) -> LinkedSpan:
+            return waiting_span(linker, request, at_most=at_most, ask_app=ask_app, app_ready_ns=ready_ns)
+
+        return self._asked(traced, claim)
 
     def find(self, query: str, *, since: _Since = None, timeout: float | None = None) -> Span:
         """Wait for a span that a TraceQL query matches: the root span of a job, or of a message in a worker.
@@ -155,10 +155,10 @@ class SpanProfiles:
             found = search_span(self.tempo, query, self._start_ns(since), replace(waiting, timeout_s=timeout_s))
         except LinkError as error:
             raise self._explained(error) from None
-        evidence = self._evidence(found.span)
-        evidence.trace = found.trace
+        evidence = self._follow(found.span).evidence
+        evidence.look(found.trace)
         if found.note:
-            evidence.notes.append(found.note)
+            evidence.note(found.note)
         return found.span
 
     def merged(self, traced: Iterable[Traced]) -> FlameGraph:
@@ -177,25 +177,25 @@ class SpanProfiles:
         __tracebackhide__ = True
         if isinstance(traced, str) or hasattr(traced, "request") or hasattr(traced, "trace_id"):
             raise TypeError("merged takes several requests: merged([response, another]); linked_span is for one")
-        spans: list[tuple[Span, Evidence]] = []
-        for one in traced:  # as they come: a request may be sent, and claimed of, only when it is its turn
-            evidence = self.linker.evidence(one)
+        answers: list[tuple[Span, Evidence]] = []
+        for each in traced:  # as they come: a request may be sent, and claimed of, only when it is its turn
+            request = self._linker_of(each).follow(each)
             try:
-                spans.append((self._linker_of(one).answering_span(one, evidence), evidence))
+                answers.append((request.answering_span(), request.evidence))
             except LinkError as error:
-                self._keep(evidence)
+                self._remember(request.evidence)
                 raise self._explained(error) from None
-        if not spans:
+        if not answers:
             raise ValueError("there are no requests, so there is nothing to merge")
-        _, evidence = max(spans, key=lambda pair: pair[0].duration_ns)  # one report for all of them, of the longest
+        _, evidence = max(answers, key=lambda pair: pair[0].duration_ns)  # one report for all of them, of the longest
         try:
-            flamegraph = self.linker.merged_samples(span for span, _ in spans)
+            flamegraph = self.linker.merged_samples(span for span, _ in answers)
         except LinkError as error:
             evidence = (error.evidence if isinstance(error, NoSamplesError) else None) or evidence
             raise self._explained(error) from None
         finally:
-            self._keep(evidence)
-        evidence.merged = (len(spans), flamegraph)
+            self._remember(evidence)
+        evidence.merged = (len(answers), flamegraph)
         return flamegraph
 
     def flamegraph(self, span: Span) -> FlameGraph:
@@ -206,35 +206,37 @@ class SpanProfiles:
         """
         return self.linker.flamegraph(span)
 
-    def _asked(self, traced: Traced, ask: Callable[[Linker, Evidence], _Answer]) -> _Answer:
-        """Ask, keep what was seen for the report, and fail at the test's line: the way down to it explains nothing."""
+    def _asked(self, traced: Traced, ask: Callable[[FollowedRequest], _Answer]) -> _Answer:
+        """Ask, remember what was seen, and fail at the test's line: the way down to it explains nothing."""
         __tracebackhide__ = True
-        evidence = self._evidence(traced)
+        request = self._follow(traced)
         try:
-            return ask(self._linker_of(traced), evidence)
+            return ask(request)
         except LinkError as error:
             raise self._explained(error) from None
 
-    def _evidence(self, traced: Traced) -> Evidence:
-        """Return the record of the request's trace; one that was asked about before has one already."""
-        evidence = self.linker.evidence(traced)
-        _, known = self.seen.get(evidence.trace_id, (None, evidence))
-        self._keep(known)
-        return known
+    def _follow(self, traced: Traced) -> FollowedRequest:
+        """Follow a request, from what was seen of its trace before, and remember what is seen for the report."""
+        linker = self._linker_of(traced)
+        request = linker.follow(traced)
+        known = self.seen.get(request.trace_id)
+        if known is not None:
+            request = linker.follow(traced, known)
+        self._remember(request.evidence)
+        return request
 
-    def _keep(self, evidence: Evidence) -> None:
-        self.seen.pop(evidence.trace_id, None)
-        self.seen[evidence.trace_id] = (self.linker, evidence)  # the last
+    def _remember(self, evidence: Evidence) -> None:
+        self.seen[evidence.trace_id] = evidence
+        self.seen.move_to_end(evidence.trace_id)
 
     def _linker_of(self, traced: Traced) -> Linker:
         """Return a linker that does not wait for the telemetry of an app that has ended."""
         program = self._program_of(traced)
         if program is None:
             return self.linker
-        linker = copy(self.linker)
         longest_s = self.endpoints.queryable_after_s + _STILL_TO_COME_S
-        linker.waiting = _WaitingForApp(**vars(linker.waiting), program=program, longest_after_end_s=longest_s)
-        return linker
+        waiting = _WaitingForApp(**vars(self.linker.waiting), program=program, longest_after_end_s=longest_s)
+        return self.linker.with_waiting(waiting)
 
     def _program_of(self, traced: Traced) -> Program | None:
         """Return the app that answered the request, where ``span_profiles_app`` has started it."""

@@ -12,7 +12,7 @@ import pytest
 from spanprofiles.clients import ClientError
 from spanprofiles.doctor import Examination, Verdict, examine_request
 from spanprofiles.model.printable import printable_lines
-from spanprofiles.pytest_plugin import SEEN, option
+from spanprofiles.pytest_plugin import CLAIMS, option
 from spanprofiles.pytest_plugin.programs import programs_of
 from spanprofiles.report import failure_report, span_tree
 from spanprofiles.report.svg import flame_document
@@ -65,7 +65,7 @@ def _add_text(report: pytest.TestReport, text: str) -> None:
 
 
 def _tell_of_traces(item: pytest.Item, diagnosis: _Diagnosis) -> None:
-    seen = list(item.stash.get(SEEN, {}).values())
+    seen = [(claims.linker, evidence) for claims in item.stash.get(CLAIMS, []) for evidence in claims.seen.values()]
     examined: list[tuple[Evidence, Examination | str]] = []
     for linker, evidence in seen[-_ACCOUNTS:]:
         examined.append((evidence, _examined(linker, evidence)))  # first: it tells which empty profiles are in order

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from spanprofiles.clients import ClientError, ProfileQuery
 from spanprofiles.doctor.processes import process_label
-from spanprofiles.linking import Evidence, LinkedSpan, Linker, NotWaitingError
+from spanprofiles.linking import FollowedRequest, LinkedSpan, Linker, NotWaitingError
 from spanprofiles.model import FlameGraph, Span, label_selector
 from spanprofiles.model.housekeeping import without_start_up
 from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS, is_too_short
@@ -28,21 +28,19 @@ _ASKED_AT_ONCE = 10
 _LATE_S = 2.0  # an upload on a busy machine
 
 
-def waited(
+def waiting_span(
     linker: Linker,
-    span: Span,
-    evidence: Evidence,
+    request: FollowedRequest,
     *,
     at_most: float,
     ask_app: Callable[[], object] | None = None,
     app_ready_ns: int = 0,
 ) -> LinkedSpan:
-    """Return the span with what little CPU it has, if it waited.
+    """Return the span that answered the request with what little CPU it has, if it waited.
 
     Args:
         linker: asks the servers.
-        span: a span that carries a profile ID.
-        evidence: is filled with what was seen.
+        request: the request, whose answering span it is.
         at_most: the part of its time that it may have computed, 0 to 1; a sample more is chance.
         ask_app: sends the app a request that is not traced, so that its agent has something to show; None where that
             cannot be done.
@@ -50,8 +48,10 @@ def waited(
 
     Raises:
         NotWaitingError: it computed, or nothing shows that it did not.
+        LinkError: a hop before the samples is missing.
         ClientError: Pyroscope failed.
     """
+    span, evidence = request.answering_span(), request.evidence
     called = f"the span {span.span_id} ({span.name}, {span.duration_ns / 1e6:.1f} ms)"
     if is_too_short(span.duration_ns):
         raise NotWaitingError(
@@ -64,7 +64,7 @@ def waited(
             raise NotWaitingError(f"{called} computed: {own.cpu_ns / 1e6:.0f} ms of CPU{_where(own)}", evidence)
         return own
 
-    check(linker.all_samples(span, evidence, enough_ns=allowed_ns))
+    check(request.all_samples(span, enough_ns=allowed_ns))
     process = _selector_of_process(linker, span)
     if not _agent_is_seen(linker, span, process, ask_app):
         raise NotWaitingError(
@@ -73,7 +73,7 @@ def waited(
             " wrong",
             evidence,
         )
-    own = check(linker.flamegraph(span, evidence))  # again, for by now a later upload is there
+    own = check(request.flamegraph(span))  # again, for by now a later upload is there
     unlabelled = _cpu_without_id(linker, span, process)
     cpu = UnlabelledCpu(unlabelled.total, None, _window_ns(linker, span), max(0, span.duration_ns - own.cpu_ns))
     has_started = span.start_ns < app_ready_ns + _window_ns(linker, span)
@@ -99,10 +99,10 @@ def _agent_is_seen(linker: Linker, span: Span, process: str, ask_app: Callable[[
     query = replace(linker.query(span), selector=process, end_ms=_now_ms())
     has_labels = _has_labels(linker, query)
     enough_ns = SAMPLE_PERIOD_NS if has_labels else MANY_PERIODS * SAMPLE_PERIOD_NS
-    patience_s = linker.upload_interval_s + _LATE_S
+    timeout_s = linker.upload_interval_s + _LATE_S
     if ask_app is not None and not has_labels:
-        patience_s = max(patience_s, linker.waiting.timeout_s + 2 * linker.upload_interval_s)
-    for _ in replace(linker.waiting, timeout_s=patience_s).attempts():
+        timeout_s = max(timeout_s, linker.waiting.timeout_s + 2 * linker.upload_interval_s)
+    for _ in replace(linker.waiting, timeout_s=timeout_s).attempts():
         if ask_app is not None:
             for _ in range(_ASKED_AT_ONCE):
                 ask_app()

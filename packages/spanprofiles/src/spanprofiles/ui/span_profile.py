@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
-from spanprofiles.linking import Evidence, Linker, LinkError, Waiting
+from spanprofiles.linking import Linker, LinkError, Waiting
 from spanprofiles.model import FlameGraph, Span, Trace
 from spanprofiles.report.svg import SpanMark
 from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuCache, CpuState, ProfiledSpan
@@ -50,25 +50,16 @@ def span_profile(trace: Trace, span: Span, linker: Linker) -> SpanProfile:
     """
     if span.profile_id is None:
         return SpanProfile(trace=trace, span=span, state=ProfileState.NO_PROFILE_ID, flamegraph=FlameGraph())
-    evidence = Evidence(span.trace_id)
-    once = Linker(
-        linker.tempo,
-        linker.pyroscope,
-        waiting=Waiting(0),
-        upload_interval_s=linker.upload_interval_s,
-        profile_type=linker.profile_type,
-        queryable_after_s=linker.queryable_after_s,
-        margin_ms=linker.margin_ms,
-    )
+    request = linker.with_waiting(Waiting(0)).follow(span)
     try:
-        flamegraph = once.flamegraph(span, evidence)
+        flamegraph = request.flamegraph(span)
         if not flamegraph.is_empty:
             return SpanProfile(span, trace, ProfileState.LINKED, flamegraph)
         if time.time() - span.end_ns / 1e9 < CERTAIN_AFTER_S:
             return SpanProfile(span, trace, ProfileState.WAITING, flamegraph)
-        once.samples(span, evidence)
+        request.samples(span)
     except LinkError as error:
-        reasons = tuple(evidence.notes) or (str(error),)
+        reasons = tuple(request.evidence.notes) or (str(error),)
         return SpanProfile(span, trace, ProfileState.DEAD, FlameGraph(), reasons)
     return SpanProfile(span, trace, ProfileState.WAITING, FlameGraph())  # they arrived between the two looks
 
