@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest
@@ -43,24 +46,59 @@ class Sample:
 
 
 class PushServer:
-    """Takes the pushes of any number of agents and keeps their samples by service name."""
+    """Takes the pushes of any number of agents and exporters, and keeps samples and spans by service name."""
 
     def __init__(self) -> None:
         self.url = ""
         self._lock = Lock()
         self._samples: dict[str, list[Sample]] = {}
+        self._spans: dict[str, list[SpanSeen]] = {}
+        self._tags: dict[str, set[tuple[str, str]]] = {}
 
     def take(self, body: bytes) -> None:
         raw = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
         for series in PushRequest.FromString(raw).series:
-            service = next(label.value for label in series.labels if label.name == "service_name")
+            tags = {(label.name, label.value) for label in series.labels}
+            service = dict(tags)["service_name"]
+            with self._lock:
+                self._tags.setdefault(service, set()).update(tags)
             found = [sample for pushed in series.samples for sample in _samples(pushed.raw_profile)]
             with self._lock:
                 self._samples.setdefault(service, []).extend(found)
 
+    def take_spans(self, body: bytes) -> None:
+        for resource_spans in ExportTraceServiceRequest.FromString(body).resource_spans:
+            service = _texts(resource_spans.resource.attributes)["service.name"]
+            found = [
+                SpanSeen(
+                    span.name,
+                    span.span_id.hex(),
+                    span.trace_id.hex(),
+                    _texts(span.attributes).get("pyroscope.profile.id"),
+                    _texts(span.attributes).get("pyroscope.profile.missing"),
+                )
+                for scope_spans in resource_spans.scope_spans
+                for span in scope_spans.spans
+            ]
+            with self._lock:
+                self._spans.setdefault(service, []).extend(found)
+
+    def spans(self, service: str) -> list[SpanSeen]:
+        with self._lock:
+            return list(self._spans.get(service, []))
+
+    def tags(self, service: str) -> set[tuple[str, str]]:
+        """The labels of all series of a service."""
+        with self._lock:
+            return set(self._tags.get(service, ()))
+
     def samples(self, service: str) -> list[Sample]:
         with self._lock:
             return list(self._samples.get(service, []))
+
+
+def _texts(attributes: Iterable[KeyValue]) -> dict[str, str]:
+    return {attribute.key: attribute.value.string_value for attribute in attributes}
 
 
 def _samples(raw: bytes) -> Iterator[Sample]:
@@ -84,7 +122,9 @@ def running_push_server() -> Iterator[PushServer]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            server.take(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            take = server.take_spans if self.path == "/v1/traces" else server.take
+            take(body)
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()

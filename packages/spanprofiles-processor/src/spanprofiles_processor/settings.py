@@ -148,7 +148,8 @@ def start_agent(resource: Resource) -> bool:
 def _server_address(value: str) -> str:
     try:
         parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        has_host = bool(parts.hostname) and not re.search(r"[^!-~]", value)
+        usable = parts.scheme in {"http", "https"} and has_host and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
