@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spanprofiles.clients import ProfileSeries
-from spanprofiles.doctor.facts import Facts, Link, LinkFacts, Place, ProfileFacts, TraceFacts
+from spanprofiles.doctor.facts import Facts
+from spanprofiles.doctor.observations import Link, LinkFacts, Place, ProfileFacts, TraceFacts
+from spanprofiles.doctor.question import Question
 from spanprofiles.model import CPU, AttributeValue, Endpoints, Span, SpanKind, Trace, new_span_id, new_trace_id
 from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
 
@@ -93,8 +95,9 @@ def facts(*links: Link, series: Sequence[ProfileSeries] | None = None, **more: A
     unlabelled = () if any(one.is_linked for one in links) else shown
     known_of_links = {"unlabelled": unlabelled, **more.pop("found", {})}
     found = LinkFacts(links, uploads=shown, process_label=more.pop("process_label", None), **known_of_links)
-    known = {"traces": traced(*(one.span for one in links)), "profiles": profiled(), **more}
-    return Facts(SERVICE, NOW_NS, links=found, **known)
+    asked = {name: more.pop(name) for name in ("trace_id", "upload_interval_s") if name in more}
+    known = {"traces": traced(*(link.span for link in links)), "profiles": profiled(), **more}
+    return Facts(Question(SERVICE, NOW_NS, **asked), links=found, **known)
 
 
 def profiled(**changes: Any) -> ProfileFacts:

@@ -11,8 +11,8 @@ import pytest
 from spanprofiles.clients import TempoClient
 from spanprofiles.clients.probe import Probe
 from spanprofiles.doctor import Verdict, examine
-from spanprofiles.doctor.collectors.kept_span import follow
-from spanprofiles.doctor.facts import ProbedServer
+from spanprofiles.doctor.collectors.probe import follow
+from spanprofiles.doctor.observations import ProbedServer
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from tests.unit.conftest import Answer, Seen, Serve
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spanprofiles.doctor.facts import Facts, LabelCheck, Link, Place
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.hops import (
     link,
@@ -20,6 +20,8 @@ from spanprofiles.doctor.hops import (
     single_span,
     window,
 )
+from spanprofiles.doctor.observations import LabelCheck, Link, Place
+from spanprofiles.doctor.question import Question
 from spanprofiles.model.languages import LANGUAGES
 from tests.support.doctor import NOW_NS, SERVICE, a_span, facts, linked, profiled, traced, unlinked
 
@@ -34,12 +36,12 @@ def spans_of(language: str, count: int = 5, **more: Any) -> list[Any]:
 
 
 def without_ids(language: str) -> Finding:
-    return profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans_of(language, profile_id=None))))
+    return profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(*spans_of(language, profile_id=None))))
 
 
 def without_profiles(language: str) -> Finding:
     spans = traced(*spans_of(language))
-    return profiles.judge(Facts(SERVICE, NOW_NS, traces=spans, profiles=profiled(services=(), series=())))
+    return profiles.judge(Facts(Question(SERVICE, NOW_NS), traces=spans, profiles=profiled(services=(), series=())))
 
 
 def without_labels(language: str, *signs: Mapping[str, str], **changes: Any) -> Finding:
@@ -51,13 +53,13 @@ def without_labels(language: str, *signs: Mapping[str, str], **changes: Any) -> 
 def of_another_type(language: str) -> Finding:
     series = ({"service_name": SERVICE, "__profile_type__": "memory:inuse_space:bytes:space:bytes"},)
     return profile_type.judge(
-        Facts(SERVICE, NOW_NS, traces=traced(*spans_of(language)), profiles=profiled(series=series))
+        Facts(Question(SERVICE, NOW_NS), traces=traced(*spans_of(language)), profiles=profiled(series=series))
     )
 
 
 def under_another_name(language: str) -> Finding:
     known = profiled(services=("other",), own_found=False, found_under=("other",))
-    return service_name.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans_of(language)), profiles=known))
+    return service_name.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(*spans_of(language)), profiles=known))
 
 
 def one_dead_process(language: str) -> Finding:
@@ -212,7 +214,7 @@ def test_spans_made_outside_of_the_process_take_no_processor() -> None:
         for ago in (10, 20)
     ]
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans)))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(*spans)))
 
     assert "outside of the process" in found.advice
     assert "NewTracerProvider" in found.advice
@@ -221,7 +223,7 @@ def test_spans_made_outside_of_the_process_take_no_processor() -> None:
 def test_a_service_of_two_languages_gets_the_advice_of_both() -> None:
     spans = [*spans_of("go", 2, profile_id=None), *spans_of("nodejs", 1, profile_id=None)]
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans)))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(*spans)))
 
     assert "in Go: wrap the tracer provider" in found.advice
     assert "in Node.js: Pyroscope has no span processor" in found.advice

@@ -456,7 +456,7 @@ def linker_of(pair: Endpoints) -> Linker:
 
 
 def test_a_failed_claim_gets_its_verdict(embedded_pair: Endpoints, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_TIMEOUT_S", (30.0, 30.0))  # what is claimed is the verdict
+    monkeypatch.setattr(runner, "_QUICK_TIMEOUT_S", (30.0, 30.0))  # what is claimed is the verdict
     ride = Ride(ago_s=5)
     tell(embedded_pair, "claimed", [*rides(), ride], agent_name=None)
     tell(embedded_pair, "another", rides())  # that has profiles

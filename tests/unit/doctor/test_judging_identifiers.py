@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from spanprofiles.clients import SpanExemplar
 from spanprofiles.doctor import Verdict
-from spanprofiles.doctor.facts import Facts, LabelCheck, Place
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.hops import own_id, profile_id, sample_labels, single_span
+from spanprofiles.doctor.observations import LabelCheck, Place
+from spanprofiles.doctor.question import Question
 from spanprofiles.model import SpanKind
 from spanprofiles.model.withheld import NO_AGENT
 from tests.support.doctor import (
@@ -31,7 +33,7 @@ def test_local_roots_with_a_profile_id_are_in_order_whatever_child_spans_carry()
     root = a_span()
     child = a_span("search", parent_id=root.span_id, kind=SpanKind.INTERNAL, profile_id=None, trace_id=root.trace_id)
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(root, child)))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(root, child)))
 
     assert found.verdict is Verdict.OK
     assert "1 child span(s) need none" in found.evidence
@@ -42,7 +44,7 @@ def test_child_spans_with_a_profile_of_their_own_are_counted_by_themselves() -> 
     late = a_span("burn", parent_id=root.span_id, kind=SpanKind.INTERNAL, trace_id=root.trace_id)
     child = a_span("search", parent_id=root.span_id, kind=SpanKind.INTERNAL, profile_id=None, trace_id=root.trace_id)
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(root, late, child)))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(root, late, child)))
 
     assert found.verdict is Verdict.OK
     assert found.evidence[0] == "1 of 1 local root span(s) carry a profile ID"
@@ -53,7 +55,7 @@ def test_child_spans_with_a_profile_of_their_own_are_counted_by_themselves() -> 
 def test_without_the_span_processor_the_advice_speaks_the_apps_language() -> None:
     go = {"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.language": "go"}
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(a_span(profile_id=None, resource=go))))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(a_span(profile_id=None, resource=go))))
 
     assert found.verdict is Verdict.BROKEN
     assert "otelpyroscope.NewTracerProvider" in found.advice
@@ -62,7 +64,7 @@ def test_without_the_span_processor_the_advice_speaks_the_apps_language() -> Non
 
 def test_one_process_without_the_span_processor_is_named() -> None:
     found = profile_id.judge(
-        Facts(SERVICE, NOW_NS, traces=traced(a_span(host="h1"), a_span(host="h2", profile_id=None)))
+        Facts(Question(SERVICE, NOW_NS), traces=traced(a_span(host="h1"), a_span(host="h2", profile_id=None)))
     )
 
     assert found.verdict is Verdict.BROKEN
@@ -71,7 +73,7 @@ def test_one_process_without_the_span_processor_is_named() -> None:
 
 def test_a_process_that_sets_profile_ids_now_and_then_is_in_doubt() -> None:
     found = profile_id.judge(
-        Facts(SERVICE, NOW_NS, traces=traced(a_span(host="h1"), a_span(host="h1", profile_id=None)))
+        Facts(Question(SERVICE, NOW_NS), traces=traced(a_span(host="h1"), a_span(host="h1", profile_id=None)))
     )
 
     assert found.verdict is Verdict.DOUBTFUL
@@ -81,7 +83,7 @@ def test_a_process_that_sets_profile_ids_now_and_then_is_in_doubt() -> None:
 def test_an_id_that_is_withheld_for_want_of_an_agent_is_no_missing_processor() -> None:
     spans = [a_span(profile_id=None, missing=NO_AGENT, resource=PYTHON) for _ in range(2)]
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans)))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(*spans)))
 
     assert found.verdict is Verdict.BROKEN
     assert any("withholds the profile ID: no agent in this process (2 span(s))" in one for one in found.evidence)
@@ -94,7 +96,7 @@ def test_an_id_that_is_withheld_for_want_of_an_agent_is_no_missing_processor() -
 def test_an_agent_that_runs_in_one_process_and_not_in_the_other_is_no_missing_processor() -> None:
     spans = [a_span(host="h1", resource=PYTHON), a_span(host="h2", profile_id=None, missing=NO_AGENT, resource=PYTHON)]
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans)))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(*spans)))
 
     assert found.verdict is Verdict.BROKEN
     assert "processes without any: host.name=h2" in found.evidence
@@ -106,7 +108,7 @@ def test_where_one_process_has_no_processor_and_another_no_agent_both_are_told()
     without = a_span(host="h1", profile_id=None, resource=PYTHON)
     withheld = a_span(host="h2", profile_id=None, missing=NO_AGENT, resource=PYTHON)
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(without, withheld)))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(without, withheld)))
 
     assert "add pyroscope.otel.PyroscopeSpanProcessor()" in found.advice
     assert "where it is withheld: call pyroscope.configure" in found.advice
@@ -115,7 +117,7 @@ def test_where_one_process_has_no_processor_and_another_no_agent_both_are_told()
 def test_an_agent_that_starts_after_the_first_spans_leaves_doubt_and_says_so() -> None:
     spans = [a_span(host="h1", resource=PYTHON), a_span(host="h1", profile_id=None, missing=NO_AGENT, resource=PYTHON)]
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(*spans)))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(*spans)))
 
     assert found.verdict is Verdict.DOUBTFUL
     assert "started after the first spans, or stopped before the last" in found.advice
@@ -124,27 +126,27 @@ def test_an_agent_that_starts_after_the_first_spans_leaves_doubt_and_says_so() -
 def test_an_error_of_the_processor_sends_to_the_apps_log() -> None:
     span = a_span(profile_id=None, missing="the span processor failed", resource=PYTHON)
 
-    found = profile_id.judge(Facts(SERVICE, NOW_NS, traces=traced(span)))
+    found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(span)))
 
     assert "the log of the app" in found.advice
     assert "pyroscope.configure" not in found.advice
 
 
 def test_profile_ids_that_are_the_spans_own_are_in_order() -> None:
-    assert own_id.judge(Facts(SERVICE, NOW_NS, traces=traced(a_span(), a_span()))).verdict is Verdict.OK
+    assert own_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(a_span(), a_span()))).verdict is Verdict.OK
 
 
 def test_a_profile_id_of_another_span_is_broken_and_says_whose_it_is() -> None:
     owner = a_span("GET /car")
 
-    found = own_id.judge(Facts(SERVICE, NOW_NS, traces=traced(owner, a_span(profile_id=owner.span_id))))
+    found = own_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(owner, a_span(profile_id=owner.span_id))))
 
     assert found.verdict is Verdict.BROKEN
     assert "they belong to GET /car" in found.evidence
 
 
 def test_a_profile_id_that_is_no_span_id_is_broken() -> None:
-    found = own_id.judge(Facts(SERVICE, NOW_NS, traces=traced(a_span(profile_id="tomorrow"))))
+    found = own_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(a_span(profile_id="tomorrow"))))
 
     assert found.verdict is Verdict.BROKEN
     assert found.seen["malformed"] == 1

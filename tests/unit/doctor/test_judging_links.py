@@ -8,9 +8,9 @@ import pytest
 
 from spanprofiles.clients import SpanExemplar
 from spanprofiles.doctor import Cause, Verdict
-from spanprofiles.doctor.causes import explain
-from spanprofiles.doctor.facts import Facts, Link, Place, ServerFacts
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.hops import clocks, link, window
+from spanprofiles.doctor.observations import Link, Place, ServerFacts
 from spanprofiles.doctor.processes import ProcessLabel, process_label
 from tests.support.doctor import MS, S, a_span, facts, linked, unlinked, uploads
 
@@ -19,7 +19,7 @@ HOSTS = ProcessLabel("host.name", "hostname")
 
 
 def causes(known: Facts) -> list[Cause]:
-    return [one.cause for one in explain(known)]
+    return [one.cause for one in known.explanations]
 
 
 def test_a_span_of_two_sample_periods_is_too_short() -> None:
@@ -45,7 +45,8 @@ def test_what_pythons_agent_never_samples_is_told_beside_a_span_that_seems_to_ha
     python, go = ({"telemetry.sdk.language": key} for key in ("python", "go"))
 
     of_python, of_go = (
-        explain(facts(unlinked(a_span(ms=400, resource=one)), series=[uploads(cpu_ms=1)])) for one in (python, go)
+        facts(unlinked(a_span(ms=400, resource=resource)), series=[uploads(cpu_ms=1)]).explanations
+        for resource in (python, go)
     )
 
     assert "native code that releases the interpreter lock" in of_python[0].sentence
@@ -220,7 +221,7 @@ def test_a_span_that_began_before_its_caller_is_in_doubt() -> None:
 def test_of_one_trace_only_its_own_spans_are_explained() -> None:
     asked = unlinked(a_span(ms=5))
 
-    known = replace(facts(*BIKES, asked, unlinked(a_span(ms=5))), trace_id=asked.span.trace_id)
+    known = facts(*BIKES, asked, unlinked(a_span(ms=5)), trace_id=asked.span.trace_id)
 
-    assert [one.span for one in explain(known)] == [asked.span]
-    assert known.now_ns - asked.span.start_ns == 60 * S
+    assert [one.span for one in known.explanations] == [asked.span]
+    assert known.question.now_ns - asked.span.start_ns == 60 * S

@@ -10,12 +10,14 @@ import pytest
 from spanprofiles.clients import Refusal
 from spanprofiles.clients.storage import FailedWrites
 from spanprofiles.doctor import Finding, Verdict
-from spanprofiles.doctor.facts import AroundSpans, Facts, ProbedServer, ServerFacts, TraceFacts
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.hops import probe, profile_type, profiles, servers, service_name, traces
+from spanprofiles.doctor.observations import AroundSpans, ProbedServer, ServerFacts, TraceFacts
+from spanprofiles.doctor.question import Question
 from spanprofiles.model import SpanKind, Trace
 from tests.support.doctor import MS, NOW_NS, SERVICE, S, a_span, profiled, traced
 
-NOTHING = Facts(SERVICE, NOW_NS)
+NOTHING = Facts(Question(SERVICE, NOW_NS))
 TEMPO = ServerFacts("Tempo", "http://t")
 PYROSCOPE = ServerFacts("Pyroscope", "http://p")
 MEMORY = "memory:alloc_space:bytes:space:bytes"
@@ -125,7 +127,7 @@ def test_spans_that_lost_their_parent_are_no_local_roots_for_sure() -> None:
 
 
 def test_an_empty_tempo_says_so() -> None:
-    found = traces.judge(Facts("", NOW_NS, traces=TraceFacts(profiled=False)))
+    found = traces.judge(Facts(Question("", NOW_NS), traces=TraceFacts(profiled=False)))
 
     assert found.verdict is Verdict.BROKEN
     assert "no span of any service" in found.evidence[0]
@@ -133,7 +135,7 @@ def test_an_empty_tempo_says_so() -> None:
 
 
 def test_a_service_that_is_spelled_otherwise_is_found_among_the_names() -> None:
-    found = traces.judge(replace(NOTHING, service="ride_sharing", traces=TraceFacts(("shop", "ride-sharing"))))
+    found = traces.judge(Facts(Question("ride_sharing", NOW_NS), traces=TraceFacts(("shop", "ride-sharing"))))
 
     assert found.verdict is Verdict.BROKEN
     assert "is it called ride-sharing?" in found.advice
@@ -152,7 +154,7 @@ def test_what_is_on_samples_tells_why_there_are_no_traces(labelled: bool | None,
 
 
 def test_a_trace_that_is_not_there_may_not_have_been_sampled() -> None:
-    found = traces.judge(replace(NOTHING, trace_id="ab" * 16, traces=TraceFacts((SERVICE,))))
+    found = traces.judge(Facts(Question(SERVICE, NOW_NS, trace_id="ab" * 16), traces=TraceFacts((SERVICE,))))
 
     assert found.verdict is Verdict.BROKEN
     assert "sampled" in found.advice
@@ -161,7 +163,7 @@ def test_a_trace_that_is_not_there_may_not_have_been_sampled() -> None:
 def test_a_trace_without_the_service_names_those_in_it() -> None:
     other = Trace.of("ab" * 16, [a_span(service="shop", trace_id="ab" * 16)])
 
-    found = traces.judge(replace(NOTHING, trace_id="ab" * 16, traces=TraceFacts((SERVICE,), (other,))))
+    found = traces.judge(Facts(Question(SERVICE, NOW_NS, trace_id="ab" * 16), traces=TraceFacts((SERVICE,), (other,))))
 
     assert found.verdict is Verdict.BROKEN
     assert "shop" in found.advice
@@ -242,7 +244,7 @@ def test_samples_under_another_name_break_the_name_and_not_the_profiles() -> Non
 
 
 def test_names_that_differ_in_dots_and_underscores_are_meant_to_be_the_same() -> None:
-    known = replace(NOTHING, service="ride.app", profiles=profiled(services=("ride_app",), own_found=False))
+    known = Facts(Question("ride.app", NOW_NS), profiles=profiled(services=("ride_app",), own_found=False))
 
     assert service_name.judge(known).verdict is Verdict.BROKEN
     assert service_name.judge(known).seen["instead"] == ["ride_app"]

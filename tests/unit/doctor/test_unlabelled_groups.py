@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from spanprofiles.doctor import Verdict
-from spanprofiles.doctor.causes import uploads_of
-from spanprofiles.doctor.facts import Facts, Functions
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.hops import sample_labels
-from spanprofiles.doctor.unlabelled import Group, groups
+from spanprofiles.doctor.observations import Functions
+from spanprofiles.doctor.unlabelled import Group
 from spanprofiles.model.unlabelled import Explains
 from tests.support.doctor import MS, a_span, cpu_at, facts, linked, unlinked, uploads
 
@@ -24,7 +24,7 @@ def group_with(functions: Functions) -> Group:
         found={"unlabelled": (series,), "unlabelled_functions": {_KEY: functions}},
         upload_interval_s=1.0,
     )
-    (group,) = groups(known, uploads_of(known))
+    (group,) = known.groups
     return group
 
 
@@ -54,8 +54,8 @@ def test_where_nothing_is_labelled_a_busy_process_leaves_no_span_that_waited_for
     known = facts(*starved, found={"unlabelled": (busy,)}, upload_interval_s=1.0)
     labelled = facts(*starved, linked(a_span("GET /car")), found={"unlabelled": (busy,)}, upload_interval_s=1.0)
 
-    assert [one.explains for one in groups(known, uploads_of(known))] == [Explains.PERHAPS]
-    assert [one.explains for one in groups(labelled, uploads_of(labelled))] == [Explains.NO]
+    assert [one.explains for one in known.groups] == [Explains.PERHAPS]
+    assert [one.explains for one in labelled.groups] == [Explains.NO]
 
 
 def streams(*, cpu_ms: float, idle_s: float = 0.0, with_bikes: bool = False) -> Facts:
@@ -96,7 +96,7 @@ def test_what_it_takes_to_answer_other_requests_is_no_work_of_spans_without_samp
     exporting = cpu_at((110, 10), (60, 120), (59, 130), (58, 120))
 
     alone, beside_others = (
-        groups(known, uploads_of(known))
+        known.groups
         for known in (
             facts(*links, linked(a_span(ago_s=20)), found={"unlabelled": (exporting,)}, upload_interval_s=1.0)
             for links in (receipts, [*receipts, *bikes])

@@ -11,9 +11,11 @@ import requests
 
 from spanprofiles.clients import Refusal
 from spanprofiles.doctor import Verdict, examine, examine_failure
-from spanprofiles.doctor.facts import Facts, TraceFacts
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.hops import link, sample_labels, traces
+from spanprofiles.doctor.observations import TraceFacts
 from spanprofiles.doctor.processes import ProcessLabel
+from spanprofiles.doctor.question import Question
 from spanprofiles.linking import Evidence, Linker, NoSamplesError, TraceNotFoundError, Waiting
 from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from tests.support.doctor import NOW_NS, S, a_span, facts, linked, profiled, rides, tell, unlinked, uploads
@@ -22,7 +24,7 @@ from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_sp
 OLD_S = 7_200
 LATELY = Refusal("Pyroscope", 9, "profile upload", "not_in_ingestion_window", "too old", "", "h1", 4, 995.0, 0.0, 998.0)
 EXPORTS = Refusal("Tempo", 12, "export", "unsupported_content_encoding", "no br", "", "h1", 12, 995.0, 0.0, 998.0)
-NOTHING = Facts("rides", NOW_NS)
+NOTHING = Facts(Question("rides", NOW_NS))
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_a_claim_about_samples_that_never_arrived_names_what_was_refused(pair: E
     ids=["no service at all", "other services", "no trace of late", "not this trace"],
 )
 def test_wherever_traces_are_missing_the_refused_exports_are_named(found: TraceFacts, trace_id: str) -> None:
-    finding = traces.judge(replace(NOTHING, traces=found, trace_id=trace_id))
+    finding = traces.judge(Facts(Question("rides", NOW_NS, trace_id=trace_id), traces=found))
 
     assert finding.verdict is Verdict.BROKEN
     assert "12 exports were refused, the last 3 s ago, from h1: no br" in finding.evidence

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.facts import Facts, ProfileFacts
+from spanprofiles.doctor.facts import Facts
+from spanprofiles.doctor.observations import ProfileFacts
 from spanprofiles.model import profilers
 from spanprofiles.model.languages import Language
 
@@ -18,7 +19,11 @@ def evidence(facts: Facts) -> tuple[str, ...]:
 def other_types(facts: Facts) -> tuple[str, ...]:
     """Return which types of profile, that are no time, have samples with the spans' IDs, one sentence each."""
     found = facts.profiles or ProfileFacts()
-    return tuple(f"samples of type {one} carry the spans' IDs" for one in found.carried_by if one != found.looked_at)
+    return tuple(
+        f"samples of type {profile_type} carry the spans' IDs"
+        for profile_type in found.carried_by
+        if profile_type != found.looked_at
+    )
 
 
 def cannot_link(facts: Facts) -> bool:
@@ -32,7 +37,9 @@ def advice(facts: Facts) -> str:
     if found.cannot_link:
         return facts.advice(_own_agent)
     if found.foreign_labels:
-        return facts.advice(lambda one: f"{one.processor_advice}; Pyroscope finds spans by the label span_id alone")
+        return facts.advice(
+            lambda language: f"{language.processor_advice}; Pyroscope finds spans by the label span_id alone"
+        )
     return facts.advice(_labelled)
 
 
@@ -49,7 +56,7 @@ def _own_agent(language: Language) -> str:
 
 
 def _cannot(found: ProfileFacts) -> tuple[str, ...]:
-    return tuple(f"the profiles are taken by {one.name}: {one.cannot_link}" for one in found.cannot_link)
+    return tuple(f"the profiles are taken by {profiler.name}: {profiler.cannot_link}" for profiler in found.cannot_link)
 
 
 def _strange(facts: Facts, found: ProfileFacts) -> tuple[str, ...]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from statistics import median
 from typing import Any
 
-from spanprofiles.doctor.facts import Facts, Link, LinkFacts, Place
+from spanprofiles.doctor.observations import Link, Place
+from spanprofiles.doctor.process_links import ProcessLinks, is_long, rates_by_name
 from spanprofiles.doctor.processes import process_of
-from spanprofiles.doctor.unlabelled import Group, groups, lasts_ns, outlasting_spans
+from spanprofiles.doctor.unlabelled import Group, lasts_ns
 from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, Arrival, Uploads
 from spanprofiles.model import Span, languages
 from spanprofiles.model.profile_types import Kind
@@ -19,9 +18,6 @@ from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS, is_too_s
 from spanprofiles.model.unlabelled import Explains
 
 _MOSTLY = 0.5
-
-# A process is dead where its siblings' spans of the same names would have led to so many linked ones, and none is.
-_EXPECTED_LINKED = 2.5
 
 
 class Cause(Enum):
@@ -71,104 +67,49 @@ class Explanation:
         }
 
 
-@dataclass(frozen=True)
-class Process:
-    """What the spans of one process lead to.
+def explain(
+    focus: Sequence[Link],
+    links: Sequence[Link],
+    *,
+    uploads: Uploads,
+    outlasting: Mapping[str, Sequence[Span]],
+    groups: Sequence[Group],
+    processes: Sequence[ProcessLinks],
+    kind: Kind,
+) -> list[Explanation]:
+    """Explain each span in question that leads to no samples, or to samples far from it.
 
-    Attributes:
-        name: the resource attributes that tell it from others.
-        links: its spans.
-        expected: how many linked spans one would expect, from its siblings' spans of the same names.
-        has_profiles: whether Pyroscope has profiles of it; None where no label tells processes apart.
+    Args:
+        focus: the spans in question.
+        links: these spans and their siblings, to compare with.
+        uploads: when their processes uploaded.
+        outlasting: by span ID, the spans below that go on after the span has ended.
+        groups: the spans without samples, with the CPU around them.
+        processes: the processes of all these spans.
+        kind: what the samples measure.
     """
-
-    name: str
-    links: tuple[Link, ...]
-    expected: float
-    has_profiles: bool | None
-
-    @property
-    def linked(self) -> int:
-        """How many lead to samples."""
-        return sum(one.is_linked for one in self.links)
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether nothing of it is linked though its siblings' spans are."""
-        if self.linked:
-            return False
-        return self.expected >= _EXPECTED_LINKED or (self.has_profiles is False and self.expected >= _MOSTLY)
-
-
-def uploads_of(facts: Facts) -> Uploads:
-    """Return the uploads, with what is known of the processes."""
-    links = facts.links or LinkFacts()
-    return Uploads(links, len({process_of(one.span) for one in links.links}), facts.upload_interval_s)
-
-
-def processes(facts: Facts) -> list[Process]:
-    """Return the processes of the spans that were looked at, by name."""
-    uploads = uploads_of(facts)
-    grouped: dict[str, list[Link]] = defaultdict(list)
-    for one in facts.links.links if facts.links else ():
-        grouped[process_of(one.span)].append(one)
-    found = []
-    for name, links in sorted(grouped.items()):
-        siblings = [one for other, theirs in grouped.items() if other != name for one in theirs if is_long(one.span)]
-        rates = _rates(siblings)
-        expected = sum(
-            rates.get(one.span.name, (0.0, 0.0))[0]
-            for one in links
-            if is_long(one.span) and uploads.arrival(one.span, facts.now_ns) is not Arrival.AWAITED
-        )
-        found.append(Process(name, tuple(links), expected, uploads.has_process(links[0].span)))
-    return found
-
-
-def explain(facts: Facts) -> list[Explanation]:
-    """Explain each span in question that leads to no samples, or to samples far from it."""
-    uploads = uploads_of(facts)
-    dead = {one.name for one in processes(facts) if one.is_dead}
-    everything = facts.links.links if facts.links else ()
-    grouped = {one.span.span_id: group for group in groups(facts, uploads) for one in group.links}
-    outlasting = outlasting_spans(facts)
+    dead = {process.name for process in processes if process.is_dead}
+    grouped = {link.span.span_id: group for group in groups for link in group.links}
+    living = [link for link in links if is_long(link.span) and process_of(link.span) not in dead]
     explained = []
-    for one in facts.focus:
-        if one.place is Place.NOWHERE:
-            siblings = [
-                other
-                for other in everything
-                if other is not one and is_long(other.span) and process_of(other.span) not in dead
-            ]
-            group = grouped.get(one.span.span_id)
-            if group is not None and group.explains is Explains.YES and process_of(one.span) not in dead:
-                explained.append(_unlabelled(one.span, group))
-            else:
-                later = outlasting.get(one.span.span_id, ())
-                if facts.looked_at.kind is Kind.WALL and _is_late_of_wall(one.span, later, uploads, facts.now_ns):
-                    explained.append(_without_wall_time(one.span, later, uploads))
-                    continue
-                explained.append(_explain(one.span, later, uploads, facts.now_ns, _rates(siblings), dead, group))
-        elif one.place is not Place.EMBEDDED:
-            explained.append(Explanation(one.span, Cause.FAR_AWAY, f"its samples are {_distance(one)} it"))
+    for link in focus:
+        if link.place is Place.EMBEDDED:
+            continue
+        if link.place is not Place.NOWHERE:
+            explained.append(Explanation(link.span, Cause.FAR_AWAY, f"its samples are {_distance(link)} it"))
+            continue
+        later = outlasting.get(link.span.span_id, ())
+        group = grouped.get(link.span.span_id)
+        if group is not None and group.explains is Explains.YES and process_of(link.span) not in dead:
+            explained.append(_unlabelled(link.span, group))
+        elif kind is Kind.WALL and _is_late_of_wall(link.span, later, uploads):
+            explained.append(_without_wall_time(link.span, later, uploads))
+        else:
+            name = link.span.name
+            alike = (sibling for sibling in living if sibling.span.name == name and sibling is not link)
+            rate, cpu_ns = rates_by_name(alike).get(name, (None, 0.0))
+            explained.append(_explain(link.span, later, uploads, rate, cpu_ns, dead, group))
     return explained
-
-
-def is_long(span: Span) -> bool:
-    """Tell whether a span that computes all the time has samples almost for sure."""
-    return not is_too_short(span.duration_ns)
-
-
-def _rates(links: Sequence[Link]) -> Mapping[str, tuple[float, float]]:
-    """Return, by span name, the part that is linked and the CPU of the linked ones, ns (median)."""
-    grouped: dict[str, list[Link]] = defaultdict(list)
-    for one in links:
-        grouped[one.span.name].append(one)
-    rates = {}
-    for name, alike in grouped.items():
-        linked = [one.cpu_ns for one in alike if one.is_linked]
-        rates[name] = (len(linked) / len(alike), median(linked) if linked else 0.0)
-    return rates
 
 
 def _unlabelled(span: Span, group: Group) -> Explanation:
@@ -181,7 +122,7 @@ def _lasted(span: Span, outlasting: Sequence[Span]) -> str:
     lasted = f"it lasted {span.duration_ns / 1e6:.0f} ms"
     if not outlasting:
         return lasted
-    last = max(outlasting, key=lambda one: one.end_ns)
+    last = max(outlasting, key=lambda span: span.end_ns)
     return f"{lasted}, {last.name!r} below it went on for {(last.end_ns - span.end_ns) / 1e6:.0f} ms more"
 
 
@@ -194,8 +135,8 @@ def cpu_without_id(group: Group) -> str:
     return f"{spent}: {named}" if named else spent
 
 
-def _is_late_of_wall(span: Span, outlasting: Sequence[Span], uploads: Uploads, now_ns: int) -> bool:
-    is_awaited = uploads.arrival(span, now_ns) is Arrival.AWAITED
+def _is_late_of_wall(span: Span, outlasting: Sequence[Span], uploads: Uploads) -> bool:
+    is_awaited = uploads.arrival(span) is Arrival.AWAITED
     return not is_awaited and not is_too_short(lasts_ns(span, outlasting))
 
 
@@ -217,8 +158,8 @@ def _explain(
     span: Span,
     outlasting: Sequence[Span],
     uploads: Uploads,
-    now_ns: int,
-    rates: Mapping[str, tuple[float, float]],
+    rate: float | None,
+    cpu_ns: float,
     dead: set[str],
     group: Group | None,
 ) -> Explanation:
@@ -228,11 +169,10 @@ def _explain(
     if is_too_short(lasts_ns(span, outlasting)):
         periods = span.duration_ns / SAMPLE_PERIOD_NS
         return Explanation(span, Cause.TOO_SHORT, f"{lasted}, {periods:.1f} sample periods of 10 ms")
-    arrival = uploads.arrival(span, now_ns)
-    rate, cpu_ns = rates.get(span.name, (None, 0.0))
+    arrival = uploads.arrival(span)
     if arrival is Arrival.AWAITED:
         interval_s = uploads.interval_s or USUAL_INTERVAL_S
-        ago_s = (now_ns - span.end_ns) / 1e9
+        ago_s = (uploads.now_ns - span.end_ns) / 1e9
         return Explanation(
             span, Cause.NOT_ARRIVED, f"it ended {ago_s:.1f} s ago, and uploads come every {interval_s:g} s or so"
         )

@@ -63,12 +63,14 @@ def diagnose(span: Span, linker: Linker) -> Diagnosis | None:
 
 def diagnosis_of(span: Span, examination: Examination) -> Diagnosis | None:
     """Return what an examination says of one span; None where it says nothing of it."""
-    explanation = next((one for one in examination.unlinked if one.span.span_id == span.span_id), None)
+    explanation = next(
+        (explanation for explanation in examination.unlinked if explanation.span.span_id == span.span_id), None
+    )
     broken = examination.broken
     if explanation is not None and (explanation.cause in HARMLESS or broken is None):
         return _explained(explanation)
     if broken is None:
-        doubtful = next((one for one in examination.findings if one.verdict is Verdict.DOUBTFUL), None)
+        doubtful = next((finding for finding in examination.findings if finding.verdict is Verdict.DOUBTFUL), None)
         if doubtful is None:
             return None
         return Diagnosis(doubtful.hop, _sentence("; ".join(doubtful.evidence)), advice=doubtful.advice)
@@ -88,10 +90,10 @@ def examine_request(linker: Linker, evidence: Evidence, budget_s: float = 1.5) -
         ClientError: a server failed.
     """
     examination = examine_failure(linker, evidence, budget_s)
-    for one in examination.unlinked:
-        evidence.excused.pop(one.span.profile_id or "", None)
-        if one.cause in EXCUSES:
-            evidence.excused[one.span.profile_id or ""] = EXCUSES[one.cause]
+    for explanation in examination.unlinked:
+        evidence.excused.pop(explanation.span.profile_id or "", None)
+        if explanation.cause in EXCUSES:
+            evidence.excused[explanation.span.profile_id or ""] = EXCUSES[explanation.cause]
     return examination
 
 

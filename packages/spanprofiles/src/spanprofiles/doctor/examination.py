@@ -31,7 +31,7 @@ class Examination:
     @property
     def broken(self) -> Finding | None:
         """The first broken hop, or None."""
-        return next((one for one in self.findings if one.verdict is Verdict.BROKEN), None)
+        return next((finding for finding in self.findings if finding.verdict is Verdict.BROKEN), None)
 
     @property
     def verdict(self) -> Verdict:
@@ -40,7 +40,7 @@ class Examination:
             return Verdict.BROKEN
         if not self.could_look:
             return Verdict.NOT_CHECKED
-        found = {one.verdict for one in self.findings}
+        found = {finding.verdict for finding in self.findings}
         return Verdict.DOUBTFUL if Verdict.DOUBTFUL in found else Verdict.OK
 
     def finding(self, hop: str) -> Finding:
@@ -49,27 +49,30 @@ class Examination:
         Raises:
             KeyError: there is no such hop.
         """
-        for one in self.findings:
-            if one.hop == hop:
-                return one
+        for finding in self.findings:
+            if finding.hop == hop:
+                return finding
         raise KeyError(hop)
 
     def lines(self) -> list[str]:
         """Return what matters of it as printable lines: hops that are broken or doubtful, and how many are in order."""
         lines = [f"doctor: {self.service or 'no service'}: {self.verdict.value}"]
-        for one in self.findings:
-            if one.verdict in {Verdict.BROKEN, Verdict.DOUBTFUL}:
-                lines.append(f"  {one.verdict.value}: {one.hop}: {'; '.join(one.evidence)}")
-                if one.advice:
-                    lines.append(f"    do: {one.advice}")
-            elif one.verdict is Verdict.OK and one.advice:
-                lines.append(f"  note: {one.hop}: {'; '.join(one.evidence)}: {one.advice}")
-        lines += [f"  span {one.span.span_id}: {one.cause.value}: {one.sentence}" for one in self.unlinked[:_SHOWN]]
-        good = [one.hop for one in self.findings if one.verdict is Verdict.OK]
+        for finding in self.findings:
+            if finding.verdict in {Verdict.BROKEN, Verdict.DOUBTFUL}:
+                lines.append(f"  {finding.verdict.value}: {finding.hop}: {'; '.join(finding.evidence)}")
+                if finding.advice:
+                    lines.append(f"    do: {finding.advice}")
+            elif finding.verdict is Verdict.OK and finding.advice:
+                lines.append(f"  note: {finding.hop}: {'; '.join(finding.evidence)}: {finding.advice}")
+        lines += [
+            f"  span {explanation.span.span_id}: {explanation.cause.value}: {explanation.sentence}"
+            for explanation in self.unlinked[:_SHOWN]
+        ]
+        good = [finding.hop for finding in self.findings if finding.verdict is Verdict.OK]
         lines.append(f"  in order: {', '.join(good) or 'nothing'}")
-        unseen = [one for one in self.findings if one.verdict is Verdict.NOT_CHECKED and one.evidence]
+        unseen = [finding for finding in self.findings if finding.verdict is Verdict.NOT_CHECKED and finding.evidence]
         if not self.could_look:
-            lines += [f"  not checked: {one.hop}: {'; '.join(one.evidence)}" for one in unseen]
+            lines += [f"  not checked: {finding.hop}: {'; '.join(finding.evidence)}" for finding in unseen]
         return [printable(line, LONGEST_LINE) for line in lines]
 
     def as_json(self) -> dict[str, Any]:
@@ -79,6 +82,6 @@ class Examination:
             "verdict": self.verdict.value,
             "broken": self.broken.hop if self.broken else None,
             "could_look": self.could_look,
-            "findings": [one.as_json() for one in self.findings],
-            "unlinked": [one.as_json() for one in self.unlinked],
+            "findings": [finding.as_json() for finding in self.findings],
+            "unlinked": [explanation.as_json() for explanation in self.unlinked],
         }

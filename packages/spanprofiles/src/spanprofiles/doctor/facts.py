@@ -1,325 +1,62 @@
-"""What the doctor has seen: plain data, gathered by :mod:`spanprofiles.doctor.collectors`, judged by the hops."""
+"""The facts of an examination: all that was observed, and what follows from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from functools import cached_property
 
-from spanprofiles.clients import ProfileSeries, Refusal, SpanExemplar
 from spanprofiles.clients.refusals import sentences
-from spanprofiles.clients.storage import NONE_FAILED, FailedWrites
-from spanprofiles.doctor.processes import ProcessLabel
+from spanprofiles.doctor import unlabelled
+from spanprofiles.doctor.causes import Explanation, explain
+from spanprofiles.doctor.observations import (
+    GrafanaFacts,
+    Link,
+    LinkFacts,
+    ProbedServer,
+    ProfileFacts,
+    ServerFacts,
+    TraceFacts,
+)
+from spanprofiles.doctor.process_links import ProcessLinks, links_by_process
+from spanprofiles.doctor.processes import process_of
+from spanprofiles.doctor.question import Question
 from spanprofiles.doctor.roots import Roots, roots_of
-from spanprofiles.linking.grafana import GrafanaLink
-from spanprofiles.model import CPU, Span, Trace, languages, profilers
+from spanprofiles.doctor.unlabelled import Group
+from spanprofiles.doctor.uploads import Uploads
+from spanprofiles.model import Span, languages, profilers
 from spanprofiles.model.languages import Language
 from spanprofiles.model.profile_types import ProfileType
-from spanprofiles.model.profilers import Profiler
-
-
-@dataclass(frozen=True)
-class ServerFacts:
-    """One server.
-
-    Attributes:
-        name: Tempo or Pyroscope.
-        url: its address.
-        error: what went wrong, in a sentence; empty where it is ready.
-        answers: whether it gave an answer that allows to go on looking, be it "not ready".
-        clock_ahead_s: its clock less this machine's, s, or None where it does not say.
-        is_another: whether it is ready and knows nothing of what such a server answers.
-        failed_writes: how often it says that it could not write what it took.
-    """
-
-    name: str
-    url: str
-    error: str = ""
-    answers: bool = True
-    clock_ahead_s: float | None = None
-    is_another: bool = False
-    failed_writes: FailedWrites = NONE_FAILED
-
-
-@dataclass(frozen=True)
-class ProbedServer:
-    """What became of the synthetic span, or of the synthetic profile.
-
-    Attributes:
-        server: Tempo or Pyroscope.
-        url: where it was sent; empty where no address is known.
-        sent: whether it was taken.
-        came_back: whether it could be read, and stayed.
-        lost_after_s: seconds until what had come back was gone again, or None.
-        error: why it was not taken, or could not be read.
-        waited_s: seconds until it came back, or until nobody waited any longer.
-    """
-
-    server: str
-    url: str
-    sent: bool = False
-    came_back: bool = False
-    lost_after_s: float | None = None
-    error: str = ""
-    waited_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class TraceFacts:
-    """Traces of the service.
-
-    Attributes:
-        services: all services that Tempo knows.
-        traces: traces with spans of the service, newest first.
-        by_samples: whether the search found none, and these were found by the trace IDs on samples.
-        profiled: whether Pyroscope has profiles of the service; None where it was not asked.
-        labelled: whether their samples carry span IDs; None where it was not asked.
-        refused: what Tempo says that it refused, which may be why there are none; looked for where there are none.
-        refused_profiles: the same of Pyroscope; looked for where it has no profile of the service either.
-    """
-
-    services: tuple[str, ...] = ()
-    traces: tuple[Trace, ...] = ()
-    by_samples: bool = False
-    profiled: bool | None = None
-    labelled: bool | None = None
-    refused: tuple[Refusal, ...] = ()
-    refused_profiles: tuple[Refusal, ...] = ()
-
-
-@dataclass(frozen=True)
-class AroundSpans:
-    """What the service's profiles hold in the time of some of its spans.
-
-    Attributes:
-        spans: how many spans.
-        time_ns: how long at least one of them ran, ns.
-        cpu_ns: CPU in the profiles of that time, imports of modules left out, ns; wall time where the service has
-            profiles of that.
-        exports_spans: whether it was seen to export spans in that time, so that the agent runs where they come from.
-    """
-
-    spans: int
-    time_ns: int
-    cpu_ns: int
-    exports_spans: bool
-
-
-@dataclass(frozen=True)
-class ProfileFacts:
-    """Profiles of the service.
-
-    Attributes:
-        services: all services that Pyroscope has profiles of.
-        series: the label sets of the service's profiles, without names that need quotes.
-        signs: the labels of them that tell of the profiler (:data:`spanprofiles.model.profilers.TELLING_LABELS`).
-        all_types: the profile types of all services.
-        own_found: whether samples with the profile IDs of the newest spans are under the service's name.
-        looked_at: the type of time that is looked at from there on: the one that is asked for, or what stands in for
-            it; empty for the one that is asked for.
-        carried_by: the other types whose samples carry those IDs, where samples of the type that is asked for do not.
-        labelled: whether other span IDs are on its samples; looked for where those of the newest spans are not.
-        newest_ms: date of the newest profile of the service, ms since the epoch, or None.
-        around: what its profiles hold around the newest spans, imports left out; asked for where no sample carries a
-            span ID.
-        found_under: other service names under which they are.
-        refused: what Pyroscope says that it refused; looked for where samples are missing.
-    """
-
-    services: tuple[str, ...] = ()
-    series: tuple[Mapping[str, str], ...] = ()
-    signs: tuple[Mapping[str, str], ...] = ()
-    all_types: tuple[str, ...] = ()
-    own_found: bool = False
-    looked_at: str = ""
-    carried_by: tuple[str, ...] = ()
-    labelled: bool = False
-    newest_ms: int | None = None
-    around: AroundSpans | None = None
-    found_under: tuple[str, ...] = ()
-    refused: tuple[Refusal, ...] = ()
-
-    @property
-    def has_span_names(self) -> bool:
-        """Whether samples of the service carry the names of spans, which agents put beside their IDs."""
-        return any("span_name" in one for one in self.series)
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        """The profile types of the service."""
-        return tuple(sorted({one["__profile_type__"] for one in self.series if "__profile_type__" in one}))
-
-    @property
-    def cannot_link(self) -> tuple[Profiler, ...]:
-        """The profilers that took the profiles, where none of them can label samples by span; else none."""
-        return profilers.cannot_link(self.signs or self.series)
-
-    @property
-    def foreign_labels(self) -> Mapping[str, str]:
-        """Labels that another tracer put on samples, each with whose it is."""
-        return profilers.foreign_labels((*self.series, *self.signs))
-
-
-class Place(Enum):
-    """Where the samples of a span are, seen from where Grafana looks for them."""
-
-    EMBEDDED = "within 30 s of the span"
-    BUTTON = "within 60 s of the span"
-    OUTSIDE = "more than 60 s from the span"
-    NOWHERE = "nowhere"
-
-
-@dataclass(frozen=True)
-class Link:
-    """A local root span with a profile ID, and what it leads to.
-
-    Attributes:
-        span: the span.
-        place: where its samples are.
-        cpu_ns: what they sum up to, ns; wall time where they are of that, and 10 ms for each where they are counted.
-        dated_ms: date of the profile that has them, ms since the epoch; known only of some that lie outside.
-        is_earlier: whether they lie before the span; None where they are within 30 s, or nowhere.
-        profile_type: the type of profile that has them.
-    """
-
-    span: Span
-    place: Place
-    cpu_ns: int = 0
-    dated_ms: int | None = None
-    is_earlier: bool | None = None
-    profile_type: str = CPU
-
-    @property
-    def is_linked(self) -> bool:
-        """Whether the profile ID leads to samples, be it at an odd time."""
-        return self.place is not Place.NOWHERE
-
-
-@dataclass(frozen=True)
-class LabelCheck:
-    """A linked span whose samples were looked at for labels that are not its own.
-
-    Attributes:
-        span: the span.
-        late_ns: value of samples with its ID in profiles that were begun well after it ended.
-        foreign_ns: value of samples with its ID and the name of another span.
-        own_ns: value of samples with its ID and its own name; looked for where there are foreign ones.
-        neighbours: which of the foreign names spans have that ran at the same time.
-    """
-
-    span: Span
-    late_ns: int = 0
-    foreign_ns: int = 0
-    own_ns: int = 0
-    neighbours: tuple[str, ...] = ()
-
-
-GroupKey = tuple[str, str, bool]
-"""What spans without samples are grouped by: their process, their name, and whether they are short."""
-
-
-@dataclass(frozen=True)
-class Functions:
-    """Where CPU went.
-
-    Attributes:
-        top: functions with their own time, ns; the largest first, imports of modules left out.
-        start_up_share: the part that imports of modules have of the whole, 0 to 1.
-        working_ns: the rest, ns; None where it was not asked around all of the spans.
-    """
-
-    top: tuple[tuple[str, int], ...] = ()
-    start_up_share: float = 0.0
-    working_ns: int | None = None
-
-
-@dataclass(frozen=True)
-class LinkFacts:
-    """What the spans' profile IDs lead to.
-
-    Attributes:
-        links: the spans, newest first.
-        exemplars: examples of spans that have samples of the service; None where the server cannot say.
-        checks: the linked spans whose labels were looked at.
-        uploads: what the profiles sum up to over time, by process where a label tells processes apart.
-        unlabelled: what the profiles without a span ID sum up to over time, likewise; None where that cannot be told.
-        unlabelled_is_exact: whether none of it can carry a span ID after all.
-        unlabelled_functions: where that CPU went around spans without samples, by the group of spans.
-        step_s: length of a step in it, s.
-        process_label: which resource attribute is which label of profiles, or None.
-    """
-
-    links: tuple[Link, ...] = ()
-    exemplars: tuple[SpanExemplar, ...] | None = None
-    checks: tuple[LabelCheck, ...] = ()
-    uploads: tuple[ProfileSeries, ...] = ()
-    unlabelled: tuple[ProfileSeries, ...] | None = None
-    unlabelled_is_exact: bool = True
-    unlabelled_functions: Mapping[GroupKey, Functions] = field(default_factory=dict)
-    step_s: float = 1.0
-    process_label: ProcessLabel | None = None
-
-
-@dataclass(frozen=True)
-class GrafanaLook:
-    """What Grafana makes of one linked span.
-
-    Attributes:
-        link: the button and its query, or why there is none.
-        outcome: what the query brought, in a sentence; empty where there is no button.
-        has_samples: whether it brought samples.
-        embedded_is_drawn: whether the flame graph in the span's details is drawn; None where it is not asked for.
-    """
-
-    link: GrafanaLink
-    outcome: str = ""
-    has_samples: bool = False
-    embedded_is_drawn: bool | None = None
-
-
-@dataclass(frozen=True)
-class GrafanaFacts:
-    """Grafana's data sources, applied to some linked spans.
-
-    Attributes:
-        source: the Tempo data source, by UID.
-        error: why its settings could not be had; empty where they could.
-        is_silent: whether Grafana did not answer at all.
-        looks: the spans.
-    """
-
-    source: str = ""
-    error: str = ""
-    is_silent: bool = False
-    looks: tuple[GrafanaLook, ...] = ()
 
 
 @dataclass(frozen=True)
 class Facts:
-    """All of it; what was not gathered is None.
+    """All facts. What no collector has asked is None.
+
+    What several hops conclude from them is computed when a hop first asks for it, and then kept.
 
     Attributes:
-        service: the service that is looked at.
-        now_ns: when, ns since the epoch.
-        since_s: how far back, s.
-        trace_id: the trace that is looked at alone, or an empty text.
-        profile_type: which profiles.
-        upload_interval_s: the agent's, where somebody told it, s.
+        question: what the examination asks.
+        servers: the servers.
+        probed: what became of the probe.
+        traces: traces of the service.
+        profiles: profiles of the service.
+        links: what the spans' profile IDs lead to.
+        grafana: what Grafana makes of linked spans.
     """
 
-    service: str
-    now_ns: int
-    since_s: float = 900.0
-    trace_id: str = ""
-    profile_type: str = CPU
-    upload_interval_s: float | None = None
+    question: Question
     servers: tuple[ServerFacts, ...] = ()
     probed: tuple[ProbedServer, ...] | None = None
     traces: TraceFacts | None = None
     profiles: ProfileFacts | None = None
     links: LinkFacts | None = None
     grafana: GrafanaFacts | None = None
+
+    @property
+    def service(self) -> str:
+        """The service that is looked at."""
+        return self.question.service
 
     @cached_property
     def roots(self) -> Roots:
@@ -329,11 +66,11 @@ class Facts:
     @property
     def looked_at(self) -> ProfileType:
         """The type of profile that is looked at: the one that is asked for, or what stands in for it."""
-        return ProfileType.of((self.profiles.looked_at if self.profiles else "") or self.profile_type)
+        return ProfileType.of((self.profiles.looked_at if self.profiles else "") or self.question.profile_type)
 
     @cached_property
     def languages(self) -> tuple[Language, ...]:
-        """The languages that the service's spans tell of, else its profiles; none where neither does."""
+        """The languages that the service's spans name, else those of its profiles; none where neither does."""
         found = languages.of_spans((*self.roots.spans, *self.roots.unsure))
         known = self.profiles or ProfileFacts()
         return found or profilers.languages_of(known.signs or known.series)
@@ -344,18 +81,69 @@ class Facts:
 
     @property
     def refused_profiles(self) -> tuple[str, ...]:
-        """What Pyroscope says that it refused, a sentence each."""
+        """What Pyroscope says it refused, a sentence each."""
         return sentences(self.profiles.refused) if self.profiles else ()
 
     @property
     def refused_without_a_trace(self) -> tuple[str, ...]:
-        """What both say that they refused where there is no trace, a sentence each."""
+        """What both servers say they refused, for a service without a trace; a sentence each."""
         return (
             () if self.traces is None else (*sentences(self.traces.refused), *sentences(self.traces.refused_profiles))
         )
 
     @property
+    def all_links(self) -> tuple[Link, ...]:
+        """The spans that were asked for their samples."""
+        return self.links.links if self.links else ()
+
+    @cached_property
     def focus(self) -> tuple[Link, ...]:
-        """The links that are asked about: all, or those of the one trace."""
-        links = self.links.links if self.links else ()
-        return tuple(one for one in links if self.trace_id in {"", one.span.trace_id})
+        """The links in question: all, or those of the one trace."""
+        return tuple(link for link in self.all_links if self.question.trace_id in {"", link.span.trace_id})
+
+    @property
+    def has_span_names(self) -> bool:
+        """Whether samples of the service carry the names of spans."""
+        return bool(self.profiles and self.profiles.has_span_names)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """When the service's processes uploaded."""
+        processes = len({process_of(link.span) for link in self.all_links})
+        question = self.question
+        return Uploads(self.links or LinkFacts(), processes, question.now_ns, question.upload_interval_s)
+
+    @cached_property
+    def outlasting(self) -> Mapping[str, tuple[Span, ...]]:
+        """By the ID of a span with a profile ID, the spans below it that go on after it has ended."""
+        return unlabelled.outlasting_spans(self.all_links, self.traces.traces if self.traces else ())
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The spans without samples, grouped, with the CPU around them that carries no span ID."""
+        found = self.links or LinkFacts()
+        return unlabelled.groups(found, self.uploads, self.outlasting, has_span_names=self.has_span_names)
+
+    @cached_property
+    def half_labelled(self) -> list[Group]:
+        """The linked spans that leave most of their time unexplained, grouped likewise."""
+        found = self.links or LinkFacts()
+        return unlabelled.half_labelled(self.focus, found, self.uploads, self.outlasting, self.groups)
+
+    @cached_property
+    def processes(self) -> list[ProcessLinks]:
+        """The processes of the spans, by name, with what their spans lead to."""
+        return links_by_process(self.all_links, self.uploads)
+
+    @cached_property
+    def explanations(self) -> list[Explanation]:
+        """Why spans in question lead to no samples, or to samples far from them."""
+        return explain(
+            self.focus,
+            self.all_links,
+            uploads=self.uploads,
+            outlasting=self.outlasting,
+            groups=self.groups,
+            processes=self.processes,
+            kind=self.looked_at.kind,
+        )

@@ -12,7 +12,7 @@ _TELLING = 3
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Return the names that most resemble one, the nearest first; none where nothing resembles it."""
-    rated = sorted(((_likeness(name, other), other) for other in known if other != name), key=lambda one: -one[0])
+    rated = sorted(((_likeness(name, other), other) for other in known if other != name), key=lambda pair: -pair[0])
     return [other for likeness, other in rated if likeness >= _ALIKE][:count]
 
 
@@ -21,8 +21,8 @@ def same_but_for_punctuation(name: str, known: Iterable[str]) -> list[str]:
     return [other for other in known if other != name and _plain(other) == _plain(name)]
 
 
-def _likeness(one: str, other: str) -> float:
-    plain, others_plain = _plain(one), _plain(other)
+def _likeness(name: str, other: str) -> float:
+    plain, others_plain = _plain(name), _plain(other)
     if plain == others_plain:
         return 1.0
     if min(len(plain), len(others_plain)) >= _TELLING and (plain in others_plain or others_plain in plain):

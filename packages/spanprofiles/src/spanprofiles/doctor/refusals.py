@@ -43,5 +43,5 @@ _ADVICE = {
 
 def with_refusals(refused: Iterable[Refusal], advice: str) -> str:
     """Put what to do about the first refusal that something is known of before other advice."""
-    known = next((_ADVICE[one.reason] for one in refused if one.reason in _ADVICE), "")
+    known = next((_ADVICE[refusal.reason] for refusal in refused if refusal.reason in _ADVICE), "")
     return "; ".join(filter(None, (known, advice)))

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from spanprofiles.doctor.facts import Facts, Functions, GroupKey, Link, LinkFacts, Place
+from spanprofiles.doctor.observations import Functions, GroupKey, Link, LinkFacts, Place
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.doctor.uploads import Arrival, Uploads
-from spanprofiles.model import Span
+from spanprofiles.model import Span, Trace
 from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS, is_too_short
 from spanprofiles.model.unlabelled import (
     Explains,
@@ -25,7 +25,6 @@ from spanprofiles.model.unlabelled import (
 )
 
 _NS_PER_MS = 1_000_000
-_MS_PER_S = 1000
 
 # How long after a short span its process may still work for it, ms; and what it must spend on each, ns.
 _AFTERWARDS_MS = 2_000
@@ -104,32 +103,40 @@ class Group:
         return uploads.timeline_frame().profiles_of(*_busy(span, self.outlasting.get(span.span_id, ()), self.are_short))
 
 
-def groups(facts: Facts, uploads: Uploads) -> list[Group]:
-    """Return the spans without samples, those whose upload may still come left out, and the CPU around them."""
-    found = facts.links or LinkFacts()
-    outlasting = outlasting_spans(facts)
-    sorted_out: dict[GroupKey, list[Link]] = defaultdict(list)
-    for one in found.links:
-        if not one.is_linked and uploads.arrival(one.span, facts.now_ns) is not Arrival.AWAITED:
-            are_short = is_too_short(lasts_ns(one.span, outlasting.get(one.span.span_id, ())))
-            sorted_out[process_of(one.span), one.span.name, are_short].append(one)
+def groups(
+    found: LinkFacts, uploads: Uploads, outlasting: Mapping[str, tuple[Span, ...]], *, has_span_names: bool = False
+) -> list[Group]:
+    """Group the spans without samples by process, name and length, with the CPU around them.
+
+    Spans whose upload may still come are left out.
+
+    Args:
+        found: what the spans' profile IDs lead to.
+        uploads: when their processes uploaded.
+        outlasting: by span ID, the spans below that go on after the span has ended.
+        has_span_names: whether samples of the service carry the names of spans.
+    """
+    grouped: dict[GroupKey, list[Link]] = defaultdict(list)
+    for link in found.links:
+        if not link.is_linked and uploads.arrival(link.span) is not Arrival.AWAITED:
+            are_short = is_too_short(lasts_ns(link.span, outlasting.get(link.span.span_id, ())))
+            grouped[process_of(link.span), link.span.name, are_short].append(link)
     busy = {
-        key: [_busy(one.span, outlasting.get(one.span.span_id, ()), key[2]) for one in links]
-        for key, links in sorted_out.items()
+        key: [_busy(link.span, outlasting.get(link.span.span_id, ()), key[2]) for link in links]
+        for key, links in grouped.items()
     }
-    has_labels = bool(found.exemplars) or any(one.is_linked for one in found.links)
-    has_labels = has_labels or bool(facts.profiles and facts.profiles.has_span_names)
+    has_labels = has_span_names or bool(found.exemplars) or any(link.is_linked for link in found.links)
     made = []
-    for key, links in sorted_out.items():
+    for key, links in grouped.items():
         others = [interval for other, intervals in busy.items() if other != key for interval in intervals]
-        cpu = _cpu_around(facts, uploads, links, busy[key], others)
+        cpu = _cpu_around(found, uploads, links, busy[key], others)
         if cpu is not None and key[2]:  # their own time explains next to nothing
             cpu = replace(cpu, open_ns=2.0 * _EACH_NS * len(links))
-        of_them = {one.span.span_id: outlasting.get(one.span.span_id, ()) for one in links}
+        later = {link.span.span_id: outlasting.get(link.span.span_id, ()) for link in links}
         functions = found.unlabelled_functions.get(key, Functions())
         if cpu is not None:
             cpu = replace(cpu, cpu_ns=_working_ns(cpu.cpu_ns, functions))
-        made.append(Group(key[0], key[1], tuple(links), of_them, key[2], cpu, functions, has_labels))
+        made.append(Group(key[0], key[1], tuple(links), later, key[2], cpu, functions, has_labels))
     return made
 
 
@@ -139,65 +146,68 @@ def _working_ns(cpu_ns: float, functions: Functions) -> float:
     return working_ns if functions.working_ns is None else min(working_ns, functions.working_ns)
 
 
-def half_labelled(facts: Facts, uploads: Uploads, without: Sequence[Group]) -> list[Group]:
+def half_labelled(
+    focus: Sequence[Link],
+    found: LinkFacts,
+    uploads: Uploads,
+    outlasting: Mapping[str, tuple[Span, ...]],
+    without: Sequence[Group],
+) -> list[Group]:
     """Return linked spans that leave most of their time unexplained, while CPU without a span ID explains it.
 
     Args:
-        facts: what is known.
-        uploads: the uploads.
+        focus: the spans in question.
+        found: what all spans' profile IDs lead to.
+        uploads: when their processes uploaded.
+        outlasting: by span ID, the spans below that go on after the span has ended.
         without: the groups of spans without samples; what ran beside those is left out.
     """
-    outlasting = outlasting_spans(facts)
     frame = uploads.timeline_frame()
-    elsewhere = merged(
-        frame.profiles_of(*_busy(one.span, group.outlasting.get(one.span.span_id, ()), group.are_short))
-        for group in without
-        for one in group.links
-    )
-    sorted_out: dict[tuple[str, str], list[Link]] = defaultdict(list)
-    for one in facts.focus:
-        if one.place is Place.EMBEDDED:
-            start_ms, end_ms = frame.profiles_of(*_busy(one.span, outlasting.get(one.span.span_id, ()), False))
+    elsewhere = merged(group.profiles_ms(link.span, uploads) for group in without for link in group.links)
+    grouped: dict[tuple[str, str], list[Link]] = defaultdict(list)
+    for link in focus:
+        if link.place is Place.EMBEDDED:
+            start_ms, end_ms = frame.profiles_of(*_busy(link.span, outlasting.get(link.span.span_id, ()), False))
             if not any(start <= end_ms and start_ms <= end for start, end in elsewhere):
-                sorted_out[process_of(one.span), one.span.name].append(one)
+                grouped[process_of(link.span), link.span.name].append(link)
     made = []
-    for (process, name), links in sorted_out.items():
-        busy = [_busy(one.span, outlasting.get(one.span.span_id, ()), False) for one in links]
-        cpu = _cpu_around(facts, uploads, links, busy, elsewhere)
+    for (process, name), links in grouped.items():
+        busy = [_busy(link.span, outlasting.get(link.span.span_id, ()), False) for link in links]
+        cpu = _cpu_around(found, uploads, links, busy, elsewhere)
         if cpu is None or cpu.open_ns < _OPEN_SHARE * length_ms(merged(busy)) * _NS_PER_MS:
             continue
-        of_them = {one.span.span_id: outlasting.get(one.span.span_id, ()) for one in links}
-        group = Group(process, name, tuple(links), of_them, False, cpu)
+        later = {link.span.span_id: outlasting.get(link.span.span_id, ()) for link in links}
+        group = Group(process, name, tuple(links), later, False, cpu)
         if group.explains is Explains.YES:
             made.append(group)
     return made
 
 
-def outlasting_spans(facts: Facts) -> dict[str, tuple[Span, ...]]:
+def outlasting_spans(links: Sequence[Link], traces: Sequence[Trace]) -> dict[str, tuple[Span, ...]]:
     """Return, by the ID of a span with a profile ID, the spans below it that go on after it has ended."""
-    traces = {trace.trace_id: trace for trace in facts.traces.traces} if facts.traces else {}
-    links = facts.links.links if facts.links else ()
+    by_id = {trace.trace_id: trace for trace in traces}
     return {
-        one.span.span_id: traces[one.span.trace_id].outlasting(one.span) for one in links if one.span.trace_id in traces
+        link.span.span_id: by_id[link.span.trace_id].outlasting(link.span)
+        for link in links
+        if link.span.trace_id in by_id
     }
 
 
 def _cpu_around(
-    facts: Facts, uploads: Uploads, links: Sequence[Link], busy: Sequence[Interval], others: Sequence[Interval]
+    found: LinkFacts, uploads: Uploads, links: Sequence[Link], busy: Sequence[Interval], others: Sequence[Interval]
 ) -> UnlabelledCpu | None:
-    timeline = _timeline(facts.links or LinkFacts(), uploads, links[0].span, facts.now_ns)
+    timeline = _timeline(found, uploads, links[0].span)
     if timeline is None:
         return None
-    explained_ns = sum(one.cpu_ns for one in links)
+    explained_ns = sum(link.cpu_ns for link in links)
     process = process_of(links[0].span)
-    everything = facts.links.links if facts.links else ()
-    requests = [_busy(one.span, (), False) for one in everything if process_of(one.span) == process]
+    requests = [_busy(link.span, (), False) for link in found.links if process_of(link.span) == process]
     return unlabelled_cpu(busy, timeline, others=others, explained_ns=explained_ns, requests=requests)
 
 
 def lasts_ns(span: Span, outlasting: Sequence[Span]) -> int:
     """Return how long a span lasts with what goes on after it, ns."""
-    return max([span.end_ns, *(one.end_ns for one in outlasting)]) - span.start_ns
+    return max([span.end_ns, *(later.end_ns for later in outlasting)]) - span.start_ns
 
 
 def _busy(span: Span, outlasting: Sequence[Span], is_short: bool) -> Interval:
@@ -206,7 +216,7 @@ def _busy(span: Span, outlasting: Sequence[Span], is_short: bool) -> Interval:
     return span.start_ns // _NS_PER_MS, -(-end_ns // _NS_PER_MS) + afterwards_ms
 
 
-def _timeline(found: LinkFacts, uploads: Uploads, span: Span, now_ns: int) -> Timeline | None:
+def _timeline(found: LinkFacts, uploads: Uploads, span: Span) -> Timeline | None:
     if found.unlabelled is None:
         return None
     series = found.unlabelled
@@ -214,11 +224,11 @@ def _timeline(found: LinkFacts, uploads: Uploads, span: Span, now_ns: int) -> Ti
     if label is not None:
         if not uploads.has_process(span):  # of a process without profiles nothing is known
             return None
-        series = tuple(one for one in series if one.labels.get(label.label, "") == label.value(span))
+        series = tuple(samples for samples in series if samples.labels.get(label.label, "") == label.value(span))
     summed: dict[int, float] = defaultdict(float)
-    for one in series:
-        for time_ms, value in one.points:
+    for samples in series:
+        for time_ms, value in samples.points:
             summed[time_ms] += value
     frame = uploads.timeline_frame()
     points = tuple(sorted(summed.items()))
-    return replace(frame, points=points, until_ms=now_ns / _NS_PER_MS, is_exact=found.unlabelled_is_exact)
+    return replace(frame, points=points, until_ms=uploads.now_ns / _NS_PER_MS, is_exact=found.unlabelled_is_exact)

@@ -6,7 +6,7 @@ from enum import Enum
 from itertools import pairwise
 
 from spanprofiles.clients import ProfileSeries
-from spanprofiles.doctor.facts import LinkFacts
+from spanprofiles.doctor.observations import LinkFacts
 from spanprofiles.model import Span
 from spanprofiles.model.unlabelled import Timeline
 
@@ -31,35 +31,32 @@ class Uploads:
     Args:
         links: profiles over time, and the label that tells processes apart.
         processes: how many processes the spans come from.
-        told_s: the upload interval as far as somebody told it, s.
+        now_ns: when the servers were asked, ns since the epoch.
+        given_s: the upload interval where the user gave it, s.
     """
 
-    def __init__(self, links: LinkFacts, processes: int, told_s: float | None = None) -> None:
+    def __init__(self, links: LinkFacts, processes: int, now_ns: int, given_s: float | None = None) -> None:
+        self.now_ns = now_ns
         self._label = links.process_label
         self._step_ms = links.step_s * _MS_PER_S
         self._all = _dates(links.uploads)
         self._by_process: dict[str, tuple[list[int], list[tuple[int, float]]]] = {}
         if self._label is not None:
-            for value in {one.labels.get(self._label.label, "") for one in links.uploads}:
-                mine = [one for one in links.uploads if one.labels.get(self._label.label, "") == value]
-                self._by_process[value] = (_dates(mine), [point for one in mine for point in one.points])
+            for value in {series.labels.get(self._label.label, "") for series in links.uploads}:
+                mine = [series for series in links.uploads if series.labels.get(self._label.label, "") == value]
+                self._by_process[value] = (_dates(mine), [point for series in mine for point in series.points])
         self._are_mixed = processes > max(1, len(self._by_process))  # of one process it is not known when it uploaded
-        self._points = [point for one in links.uploads for point in one.points]
+        self._points = [point for series in links.uploads for point in series.points]
         gaps = [_least_gap(dates) for dates, _ in self._by_process.values()] or [_least_gap(self._all)]
         known = [gap for gap in gaps if gap is not None]
-        #: The agent's upload interval as it was told, or as far as the dates tell, s; None with fewer than two uploads.
-        self.interval_s: float | None = told_s or (max(known) / _MS_PER_S if known else None)
-
-    @property
-    def last_ms(self) -> int | None:
-        """Date of the newest profile, ms since the epoch."""
-        return self._all[-1] if self._all else None
+        #: The agent's upload interval, s: as the user gave it, else as the dates of two uploads or more show it.
+        self.interval_s: float | None = given_s or (max(known) / _MS_PER_S if known else None)
 
     def has_process(self, span: Span) -> bool | None:
         """Tell whether there are profiles of the span's process; None where no label tells processes apart."""
         return None if self._label is None else self._label.value(span) in self._by_process
 
-    def arrival(self, span: Span, now_ns: int) -> Arrival:
+    def arrival(self, span: Span) -> Arrival:
         """Tell whether the upload that would hold the span's samples is there."""
         dates, _ = self._of(span)
         interval_s = self.interval_s or USUAL_INTERVAL_S
@@ -69,7 +66,7 @@ class Uploads:
                 covered_ms += self.interval_s * _MS_PER_S
             if span.end_ns / 1e6 <= covered_ms:
                 return Arrival.ARRIVED
-        return Arrival.MISSING if is_overdue(span, now_ns, interval_s) else Arrival.AWAITED
+        return Arrival.MISSING if is_overdue(span, self.now_ns, interval_s) else Arrival.AWAITED
 
     def cpu_around_ns(self, span: Span) -> float:
         """Return what the profiles of the span's process sum up to that can have begun before its end."""
@@ -97,7 +94,7 @@ def is_overdue(span: Span, now_ns: int, interval_s: float | None) -> bool:
 
 
 def _dates(series: tuple[ProfileSeries, ...] | list[ProfileSeries]) -> list[int]:
-    return sorted({date_ms for one in series for date_ms, _ in one.points})
+    return sorted({date_ms for process in series for date_ms, _ in process.points})
 
 
 def _least_gap(dates: list[int]) -> int | None:

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.doctor import Examination, Finding, SeveralServicesError, Verdict, examine
-from spanprofiles.doctor.collectors import data_sources
-from spanprofiles.doctor.facts import GrafanaFacts
+from spanprofiles.doctor.collectors.grafana import data_sources
 from spanprofiles.doctor.hops import probe as probe_hop
+from spanprofiles.doctor.observations import GrafanaFacts
 from spanprofiles.linking.grafana import DataSources, SettingsError, read_data_sources
 from spanprofiles.model import Credentials, Endpoints
 from spanprofiles.model.addresses import shown_address, unreadable_address
@@ -110,7 +110,7 @@ class Examinations:
         """
         places = replace(self._endpoints, otlp_http=self._receiver(receiver), grafana="")
         examination = _examine(places, service, probe=True, probe_timeout_s=_PROBE_TIMEOUT_S)
-        finding = examination.finding(probe_hop.HOP)
+        finding = examination.finding(probe_hop.HOP.name)
         if finding.verdict is Verdict.NOT_CHECKED:
             raise CheckError("nothing was sent: a server is not ready, as the first row says")
         at = f"asked at {clock(time.time_ns())[:-2]}"
@@ -197,6 +197,6 @@ def _address(text: str) -> str:
 
 def _with_probe(examination: Examination, probed: Finding) -> Examination:
     """Put what the last probe found in the place of the hop that was not checked."""
-    is_open = examination.finding(probe_hop.HOP).verdict is Verdict.NOT_CHECKED
-    findings = [probed if one.hop == probe_hop.HOP and is_open else one for one in examination.findings]
+    is_open = examination.finding(probe_hop.HOP.name).verdict is Verdict.NOT_CHECKED
+    findings = [probed if one.hop == probe_hop.HOP.name and is_open else one for one in examination.findings]
     return replace(examination, findings=tuple(findings))

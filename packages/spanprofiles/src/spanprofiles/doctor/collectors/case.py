@@ -1,4 +1,4 @@
-"""What is asked, and of whom: what all collectors have in common."""
+"""The case: what all collectors ask about, and whom."""
 
 from __future__ import annotations
 
@@ -9,86 +9,81 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
+from spanprofiles.clients.grafana import GrafanaClient
+from spanprofiles.doctor.observations import ProfileFacts
+from spanprofiles.doctor.question import Question
+from spanprofiles.linking.grafana import DataSources
 from spanprofiles.model import CPU, Credentials, Span
-from spanprofiles.model.selector import service_selector
+from spanprofiles.model.profile_types import stand_ins
 
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 
 _AT_ONCE = 6
 
-#: Pyroscope takes profiles up to 10 min ahead of its clock; spans may be as far ahead.
-AHEAD_S = 600
-
 _MARGIN_S = 120
 _FAR_MARGIN_S = 3600
-_MOST_STEPS = 2000
-
-# of one trace, on either side: Pyroscope answers no window of more than 24 h
-_MOST_BESIDE_S = 10 * 3600
 
 
 @dataclass(frozen=True)
 class Case:
-    """One examination's question.
+    """One examination: its question, the servers to ask, and how much to ask them.
 
     Attributes:
         tempo: where traces are.
         pyroscope: where profiles are.
-        service: the service; empty where none is known.
-        now_ns: when, ns since the epoch.
-        since_s: how far back, s.
-        trace_id: look at this trace alone, or an empty text.
-        profile_type: which profiles.
-        stand_ins: the other types of time that are asked for a span without samples of that type.
+        question: what is asked; the facts hold the same one.
+        stand_ins: the other types of time to ask for where a span has no samples of the question's type.
         most_traces: traces at most.
         most_spans: spans at most, each asked for its samples.
-        otlp_http: where traces are sent to, or empty.
+        deadline: when to stop asking span by span, in seconds of the monotonic clock.
+        probe: whether to send a synthetic span and profile.
+        otlp_http: where to send traces, or empty.
         credentials: for what is sent.
         probe_timeout_s: how long to wait for the probe to come back, s.
-        around_ns: start and end of the one trace, ns since the epoch.
-        deadline: when to stop asking span by span, in seconds of the monotonic clock.
+        sources: Grafana's data sources where the user gave them.
+        grafana: the Grafana to ask for its data sources, where they were not given.
+        tempo_uid: which of the Tempo data sources, where there are several.
     """
 
     tempo: TempoClient
     pyroscope: PyroscopeClient
-    service: str
-    now_ns: int
-    since_s: float = 900.0
-    trace_id: str = ""
-    profile_type: str = CPU
+    question: Question
     stand_ins: tuple[str, ...] = ()
     most_traces: int = 120
     most_spans: int = 200
+    deadline: float = float("inf")
+    probe: bool = False
     otlp_http: str = ""
     credentials: Credentials = field(default_factory=Credentials)
     probe_timeout_s: float = 10.0
-    around_ns: tuple[int, int] | None = None
-    deadline: float = float("inf")
+    sources: DataSources | None = None
+    grafana: GrafanaClient | None = None
+    tempo_uid: str | None = None
 
     @property
-    def window_s(self) -> tuple[float, float]:
-        """The time that is looked at, s since the epoch: the last while, or as long before and after the one trace."""
-        if self.around_ns is not None:
-            first, last = self.around_ns
-            margin_s = min(self.since_s, _MOST_BESIDE_S)
-            return first / 1e9 - margin_s, min(last / 1e9 + margin_s, self.now_ns / 1e9 + AHEAD_S)
-        return self.now_ns / 1e9 - self.since_s, self.now_ns / 1e9 + AHEAD_S
+    def is_overdue(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() > self.deadline
 
     @property
-    def step_s(self) -> float:
-        """The length of a step when that time is looked at by steps, s."""
-        first, last = self.window_s
-        return max(1.0, (last - first) / _MOST_STEPS)
+    def service(self) -> str:
+        """The service; empty where none is known."""
+        return self.question.service
+
+    @property
+    def profile_type(self) -> str:
+        """The type of profile to ask for."""
+        return self.question.profile_type
 
     @property
     def selector(self) -> str:
         """The selector of the service's profiles."""
-        return service_selector(self.service)
+        return self.question.selector
 
     def window(self, selector: str | None = None) -> ProfileQuery:
         """Return a query for the whole time; a bit more of it, since profiles are dated by the start of uploads."""
-        first, last = self.window_s
+        first, last = self.question.window_s
         return ProfileQuery(
             self.selector if selector is None else selector,
             int((first - _MARGIN_S) * 1000),
@@ -106,14 +101,27 @@ class Case:
         margin_ms = _FAR_MARGIN_S * 1000
         return ProfileQuery.around_all(spans, margin_ms, selector=self.selector, profile_type=self.profile_type)
 
+    def about(self, question: Question) -> Case:
+        """Return the same case with another question."""
+        return replace(self, question=question)
+
     def of_type(self, profile_type: str) -> Case:
-        """Return the same question about profiles of a type."""
-        return self if profile_type == self.profile_type else replace(self, profile_type=profile_type, stand_ins=())
+        """Return the same case about profiles of a type."""
+        if profile_type == self.profile_type:
+            return self
+        return replace(self, question=replace(self.question, profile_type=profile_type), stand_ins=())
+
+    def looking_at(self, found: ProfileFacts) -> Case:
+        """Return the same case about the type of profile that was found to have the spans' samples."""
+        if not found.looked_at:
+            return self
+        others = stand_ins(found.types, found.looked_at) if self.profile_type == CPU else ()
+        return replace(self.of_type(found.looked_at), stand_ins=others)
 
     @property
     def each_type(self) -> list[Case]:
-        """The same question about each type of profile that may have a span's samples, the first one first."""
-        return [self.of_type(one) for one in (self.profile_type, *self.stand_ins)]
+        """The same case about each type of profile that may have a span's samples, the first one first."""
+        return [self.of_type(profile_type) for profile_type in (self.profile_type, *self.stand_ins)]
 
     def each(self, ask: Callable[[_Asked], _Answer | None], asked: Sequence[_Asked]) -> list[_Answer]:
         """Ask the same of several, a few at once; leave out those that have no answer, or come after the deadline.
@@ -122,5 +130,5 @@ class Case:
             ClientError: a server failed.
         """
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="doctor") as pool:
-            answers = pool.map(lambda one: ask(one) if time.monotonic() < self.deadline else None, asked)
-            return [one for one in answers if one is not None]
+            answers = pool.map(lambda item: ask(item) if time.monotonic() < self.deadline else None, asked)
+            return [answer for answer in answers if answer is not None]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 from spanprofiles.clients import ClientError, RequestRefusedError
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.doctor.collectors.case import Case
-from spanprofiles.doctor.facts import GrafanaFacts, GrafanaLook, Link
+from spanprofiles.doctor.facts import Facts
+from spanprofiles.doctor.observations import GrafanaCheck, GrafanaFacts, Link
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.linking import Waiting
 from spanprofiles.linking.grafana import DataSource, DataSources, GrafanaLinker, SettingsError, settled
 from spanprofiles.model import Trace
 
-_LOOKS = 6
+_CHECKED = 6
 _ONCE = Waiting(0.0)
 
 
@@ -21,43 +22,59 @@ def data_sources(client: GrafanaClient) -> DataSources | GrafanaFacts:
     """Ask a Grafana for its data sources; where they cannot be had, return why."""
     try:
         client.health()
-        return DataSources([DataSource.of(one) for one in client.data_sources()])
+        return DataSources([DataSource.of(settings) for settings in client.data_sources()])
     except (RequestRefusedError, SettingsError) as error:
         return GrafanaFacts(error=str(error))
     except ClientError as error:
         return GrafanaFacts(error=str(error), is_silent=True)
 
 
-def grafana(
-    case: Case, sources: DataSources, uid: str | None, links: Sequence[Link], traces: Sequence[Trace]
-) -> GrafanaFacts:
-    """Press the button of the newest linked spans, of each process and name one.
+def has_settings(case: Case) -> bool:
+    """Tell whether the user gave settings of Grafana, or a Grafana to ask for them."""
+    return case.sources is not None or case.grafana is not None
+
+
+def collect_grafana(case: Case, facts: Facts) -> Facts:
+    """Add what Grafana makes of some linked spans.
 
     Raises:
         ClientError: Pyroscope failed.
     """
+    sources = case.sources
+    if sources is None and case.grafana is not None:
+        found = data_sources(case.grafana)
+        if isinstance(found, GrafanaFacts):
+            return replace(facts, grafana=found)
+        sources = found
+    if sources is None:
+        return facts
+    return replace(facts, grafana=_checked(case, sources, facts))
+
+
+def _checked(case: Case, sources: DataSources, facts: Facts) -> GrafanaFacts:
+    """Press the button of the newest linked spans, one of each process and name."""
     try:
-        source = sources.tempo(uid)
+        source = sources.tempo(case.tempo_uid)
     except SettingsError as error:
         return GrafanaFacts(error=str(error))
     linker = GrafanaLinker(source, sources, case.pyroscope, _ONCE)
-    by_id = {trace.trace_id: trace for trace in traces}
+    by_id = {trace.trace_id: trace for trace in (facts.traces.traces if facts.traces else ())}
     chosen: dict[tuple[str, str], Link] = {}
-    for one in links:
-        if one.is_linked:
-            chosen.setdefault((process_of(one.span), one.span.name), one)
-    looks = [_look(linker, one, by_id[one.span.trace_id]) for one in list(chosen.values())[:_LOOKS]]
-    return GrafanaFacts(source.uid, looks=tuple(looks))
+    for link in facts.focus:
+        if link.is_linked:
+            chosen.setdefault((process_of(link.span), link.span.name), link)
+    checks = [_check(linker, link, by_id[link.span.trace_id]) for link in list(chosen.values())[:_CHECKED]]
+    return GrafanaFacts(source.uid, checks=tuple(checks))
 
 
-def _look(linker: GrafanaLinker, one: Link, trace: Trace) -> GrafanaLook:
-    link = linker.resolve(one.span, trace)
-    if link.query is None:
-        return GrafanaLook(link)
-    answer = linker.answer(link.query)
-    embedded = linker.answer(link.embedded) if link.embedded is not None and answer.has_samples else None
-    return GrafanaLook(
-        settled(link, answer),
+def _check(linker: GrafanaLinker, link: Link, trace: Trace) -> GrafanaCheck:
+    button = linker.resolve(link.span, trace)
+    if button.query is None:
+        return GrafanaCheck(button)
+    answer = linker.answer(button.query)
+    embedded = linker.answer(button.embedded) if button.embedded is not None and answer.has_samples else None
+    return GrafanaCheck(
+        settled(button, answer),
         linker.explain(answer),
         answer.has_samples,
         None if embedded is None else embedded.is_drawn_when_embedded,

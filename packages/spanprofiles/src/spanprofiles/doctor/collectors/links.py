@@ -1,4 +1,4 @@
-"""Asks for the samples of each span."""
+"""Collects the samples of each span."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from functools import partial
 
 from spanprofiles.clients import ProfileQuery, ProfileSeries
 from spanprofiles.doctor.collectors.case import Case
-from spanprofiles.doctor.collectors.profiles import exemplars, valid_ids
-from spanprofiles.doctor.facts import LabelCheck, Link, LinkFacts, Place, ProfileFacts
+from spanprofiles.doctor.collectors.queries import exemplars, refused, valid_ids
+from spanprofiles.doctor.collectors.unlabelled import unlabelled_functions
+from spanprofiles.doctor.facts import Facts
+from spanprofiles.doctor.observations import LabelCheck, Link, LinkFacts, Place, ProfileFacts
 from spanprofiles.doctor.processes import ProcessLabel, process_label
 from spanprofiles.model import FlameGraph, Span, label_selector
 from spanprofiles.model.margins import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S
@@ -27,30 +29,40 @@ _LATE_FOR_MS = 1_800_000
 _ARRIVES_WITHIN_MS = 1_000
 
 
-def links(case: Case, carrying: Sequence[Span], profiles: ProfileFacts) -> LinkFacts:
-    """Ask for the samples of the newest spans.
-
-    Args:
-        case: the question.
-        carrying: the spans with a profile ID, newest first.
-        profiles: what is known of the service's profiles.
+def collect_links(case: Case, facts: Facts) -> Facts:
+    """Add the samples of the newest spans; and where some have none, what was refused and where their CPU may be.
 
     Raises:
         ClientError: Pyroscope failed.
     """
+    profiles = facts.profiles or ProfileFacts()
+    case = case.looking_at(profiles)
+    found = _links(case, facts.roots.carrying, profiles)
+    if not all(link.is_linked for link in found.links):  # what was refused may explain it
+        profiles = replace(profiles, refused=refused(case))
+    facts = replace(facts, links=found, profiles=profiles)
+    return replace(facts, links=replace(found, unlabelled_functions=unlabelled_functions(case, facts)))
+
+
+def _links(case: Case, carrying: Sequence[Span], profiles: ProfileFacts) -> LinkFacts:
+    """Ask for the samples of the newest spans, given those with a profile ID, the newest first."""
     spans = _chosen(case, carrying)
     label = process_label(spans, profiles.series)
     # before the spans are asked for: what is seen here is there for them as well
-    uploads = [_in_time(case, one) for one in case.pyroscope.totals(case.window(), case.step_s, _labels(label))]
+    uploads = [
+        _in_time(case, series) for series in case.pyroscope.totals(case.window(), case.question.step_s, _labels(label))
+    ]
     found = _located(case, case.each(lambda span: _near(case, span), spans))
     names = profiles.has_span_names
-    is_linked = any(one.is_linked for one in found)
+    is_linked = any(link.is_linked for link in found)
     seen = exemplars(case) if not is_linked else ()
     unlabelled: Sequence[ProfileSeries] | None = uploads
     if not measures_cpu(case.profile_type):
         unlabelled = None
     elif names:
-        unlabelled = case.pyroscope.totals(case.window(without_span(case.selector)), case.step_s, _labels(label))
+        unlabelled = case.pyroscope.totals(
+            case.window(without_span(case.selector)), case.question.step_s, _labels(label)
+        )
     return LinkFacts(
         links=tuple(found),
         exemplars=seen,
@@ -58,7 +70,7 @@ def links(case: Case, carrying: Sequence[Span], profiles: ProfileFacts) -> LinkF
         uploads=tuple(uploads),
         unlabelled=None if unlabelled is None else tuple(unlabelled),
         unlabelled_is_exact=names or (seen == () and not is_linked),
-        step_s=case.step_s,
+        step_s=case.question.step_s,
         process_label=label,
     )
 
@@ -75,7 +87,7 @@ def _in_time(case: Case, series: ProfileSeries) -> ProfileSeries:
 
 def _chosen(case: Case, carrying: Sequence[Span]) -> list[Span]:
     usable = [span for span in carrying if valid_ids([span])]
-    usable.sort(key=lambda span: span.trace_id != case.trace_id)  # stable: the newest of each stay first
+    usable.sort(key=lambda span: span.trace_id != case.question.trace_id)  # stable: the newest of each stay first
     return usable[: case.most_spans]
 
 
@@ -94,19 +106,21 @@ def _time_ns(case: Case, found: FlameGraph) -> int:
 def _located(case: Case, found: list[Link]) -> list[Link]:
     """Look for the samples of those that have none near by, further away."""
     for asked in case.each_type:
-        missing = [one for one in found if not one.is_linked]
+        missing = [link for link in found if not link.is_linked]
         somewhere: set[str] = set()
         for start in range(0, len(missing), _AT_ONCE):
-            some = [one.span for one in missing[start : start + _AT_ONCE]]
+            some = [link.span for link in missing[start : start + _AT_ONCE]]
             if not case.pyroscope.span_profile(asked.far_around(some), valid_ids(some)).is_empty:
                 somewhere |= {span.span_id for span in some}
-        far = [one for one in missing if one.span.span_id in somewhere]
-        located = {one.span.span_id: one for one in case.each(partial(_far, asked), far)}
-        found = [located.get(one.span.span_id, one) for one in found]
-    away = [one for one in found if one.is_earlier is not None]
+        far = [link for link in missing if link.span.span_id in somewhere]
+        located = {link.span.span_id: link for link in case.each(partial(_far, asked), far)}
+        found = [located.get(link.span.span_id, link) for link in found]
+    away = [link for link in found if link.is_earlier is not None]
     ends = [*away[: _DATED // 2], *away[max(_DATED // 2, len(away) - _DATED // 2) :]]
-    dated = {one.span.span_id: one for one in case.each(lambda one: _dated(case.of_type(one.profile_type), one), ends)}
-    return [dated.get(one.span.span_id, one) for one in found]
+    dated = {
+        link.span.span_id: link for link in case.each(lambda link: _dated(case.of_type(link.profile_type), link), ends)
+    }
+    return [dated.get(link.span.span_id, link) for link in found]
 
 
 def _far(case: Case, link: Link) -> Link:
@@ -145,19 +159,19 @@ def _checks(case: Case, found: Sequence[Link], *, with_names: bool) -> list[Labe
     Half of them are those with the most CPU for their duration: a span whose labels stayed on a thread goes on to
     collect samples. The others are evenly chosen over time.
     """
-    ended_before_ns = case.now_ns - (_LATE_MS + _ARRIVES_WITHIN_MS) * 1_000_000
-    usable = [one for one in found if one.place is Place.EMBEDDED and one.span.end_ns < ended_before_ns]
-    by_load = sorted(usable, key=lambda one: -one.cpu_ns / max(1, one.span.duration_ns))[: _CHECKED // 2]
-    rest = [one for one in usable if one not in by_load]
+    ended_before_ns = case.question.now_ns - (_LATE_MS + _ARRIVES_WITHIN_MS) * 1_000_000
+    usable = [link for link in found if link.place is Place.EMBEDDED and link.span.end_ns < ended_before_ns]
+    by_load = sorted(usable, key=lambda link: -link.cpu_ns / max(1, link.span.duration_ns))[: _CHECKED // 2]
+    rest = [link for link in usable if link not in by_load]
     every = max(1, -(-len(rest) // (_CHECKED // 2)))
     chosen = [*by_load, *rest[::every]]
-    of_each = {one.span.span_id: case.of_type(one.profile_type) for one in chosen}
-    checks = case.each(lambda one: _check(of_each[one.span.span_id], one.span, with_names=with_names), chosen)
-    spans = [one.span for one in found]
-    foreign = [one for one in checks if one.foreign_ns]
-    neighbours = case.each(lambda one: _with_neighbours(of_each[one.span.span_id], one, spans), foreign)
-    told = {one.span.span_id: one for one in neighbours}
-    return [told.get(one.span.span_id, one) for one in checks]
+    of_each = {link.span.span_id: case.of_type(link.profile_type) for link in chosen}
+    checks = case.each(lambda link: _check(of_each[link.span.span_id], link.span, with_names=with_names), chosen)
+    spans = [link.span for link in found]
+    foreign = [check for check in checks if check.foreign_ns]
+    neighbours = case.each(lambda check: _with_neighbours(of_each[check.span.span_id], check, spans), foreign)
+    told = {check.span.span_id: check for check in neighbours}
+    return [told.get(check.span.span_id, check) for check in checks]
 
 
 def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
@@ -176,7 +190,9 @@ def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
 def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> LabelCheck:
     """Tell whose names its foreign samples carry, and whether others carry its own."""
     span, ids = check.span, valid_ids([check.span])
-    beside = {one.name for one in spans if one.start_ns < span.end_ns and span.start_ns < one.end_ns} - {span.name}
+    beside = {other.name for other in spans if other.start_ns < span.end_ns and span.start_ns < other.end_ns} - {
+        span.name
+    }
 
     def carrying(name: str) -> int:
         selector = narrowed(case.selector, label_selector({"span_name": name})[1:-1])

@@ -6,30 +6,48 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from spanprofiles.clients import Refusal, RequestRefusedError, SpanExemplar
-from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.doctor.collectors.case import Case
-from spanprofiles.doctor.facts import ProfileFacts
-from spanprofiles.model import CPU, IdentifierError, Span, label_selector, parse_span_id
-from spanprofiles.model.profile_types import stand_ins
+from spanprofiles.doctor.collectors.queries import exemplars, known_services, refused, valid_ids
+from spanprofiles.doctor.collectors.traces import with_profiled
+from spanprofiles.doctor.collectors.unlabelled import around_spans
+from spanprofiles.doctor.facts import Facts
+from spanprofiles.doctor.observations import ProfileFacts
+from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, is_overdue
+from spanprofiles.model import CPU, Span, label_selector
+from spanprofiles.model.profile_types import Kind, ProfileType, stand_ins
 from spanprofiles.model.profilers import TELLING_LABELS
 
 _NEWEST = 20
 _EVERYTHING = "{}"
 _NAMELESS = "(none)"
-_STEPS = 60
 
 
-def profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
-    """Return what Pyroscope has of the service.
-
-    Args:
-        case: the question.
-        carrying: the spans with a profile ID, newest first.
+def collect_profiles(case: Case, facts: Facts) -> Facts:
+    """Add what Pyroscope has of the service; and where no sample carries the newest spans' IDs, what it has instead.
 
     Raises:
-        ClientError: Pyroscope failed.
+        ClientError: a server failed.
     """
+    found = _profiles(case, facts.roots.carrying)
+    facts = replace(facts, profiles=found)
+    if facts.traces is None or found.newest_ms is None or found.own_found:
+        return facts
+    case = case.looking_at(found)
+    seen = exemplars(case) or ()
+    traces = with_profiled(case, facts.traces, seen)
+    found = replace(found, labelled=bool(seen))
+    if not seen:  # whether the agent runs where the spans come from
+        question = facts.question
+        overdue = [span for span in facts.roots.spans if is_overdue(span, question.now_ns, question.upload_interval_s)]
+        interval_s = question.upload_interval_s or USUAL_INTERVAL_S
+        # a process that waits has wall time, and next to no CPU
+        wall = next((name for name in found.types if ProfileType.of(name).kind is Kind.WALL), found.looked_at)
+        found = replace(found, around=around_spans(case.of_type(wall), overdue, interval_s))
+    return replace(facts, traces=traces, profiles=found)
+
+
+def _profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
+    """Return what Pyroscope has of the service, given the spans with a profile ID, the newest first."""
     window = case.window()
     first, last = window.start_ms, window.end_ms
     services = tuple(known_services(case))
@@ -50,15 +68,16 @@ def profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
 def _with_types(case: Case, known: ProfileFacts, ids: Sequence[str]) -> ProfileFacts:
     """Add which type of profile is to be looked at: the one that carries the newest spans' IDs, if any does."""
     instead = stand_ins(known.types, case.profile_type) if case.profile_type == CPU else ()
-    own = next((one for one in (case.profile_type, *instead) if _carries(case.of_type(one), ids)), "")
-    looked_at = own or next((one for one in (case.profile_type, *instead) if one in known.types), case.profile_type)
-    rest = [one for one in known.types if one not in {case.profile_type, *instead}]
-    carried_by = [own] if own else [one for one in rest if _carries(case.of_type(one), ids)]
+    wanted = (case.profile_type, *instead)
+    own = next((name for name in wanted if _carries(case.of_type(name), ids)), "")
+    looked_at = own or next((name for name in wanted if name in known.types), case.profile_type)
+    rest = [name for name in known.types if name not in wanted]
+    carried_by = [own] if own else [name for name in rest if _carries(case.of_type(name), ids)]
     return replace(
         known,
         own_found=bool(own),
         looked_at=looked_at,
-        carried_by=tuple(one for one in carried_by if one != case.profile_type),
+        carried_by=tuple(name for name in carried_by if name != case.profile_type),
         newest_ms=_newest_ms(case.of_type(looked_at)),
         found_under=() if own else _found_under(case, known.services, known.all_types, ids),
         refused=() if own else refused(case),
@@ -69,27 +88,16 @@ def _carries(case: Case, ids: Sequence[str]) -> bool:
     return bool(ids) and not case.pyroscope.span_profile(case.window(), ids).is_empty
 
 
-def known_services(case: Case) -> list[str]:
-    """Return the services that Pyroscope has profiles of, those of probes and health checks left out.
-
-    Raises:
-        ClientError: Pyroscope failed.
-    """
-    window = case.window()
-    found = case.pyroscope.label_values("service_name", window.start_ms, window.end_ms)
-    return [name for name in found if name not in CHECKING_SERVICES]
-
-
 def _newest_ms(case: Case) -> int | None:
-    totals = case.pyroscope.totals(case.window(), case.step_s)
-    return max((date_ms for one in totals for date_ms, _ in one.points), default=None)
+    totals = case.pyroscope.totals(case.window(), case.question.step_s)
+    return max((date_ms for series in totals for date_ms, _ in series.points), default=None)
 
 
 def _found_under(case: Case, services: Sequence[str], all_types: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
     """Return the other services whose samples carry these IDs: halves of the services are asked, then their halves."""
     instead = stand_ins(all_types, case.profile_type) if case.profile_type == CPU else ()
-    for one in (case.profile_type, *instead):
-        asked = case.of_type(one)
+    for profile_type in (case.profile_type, *instead):
+        asked = case.of_type(profile_type)
         if ids and not case.pyroscope.span_profile(asked.window(_EVERYTHING), ids).is_empty:
             return _holding(asked, services, ids) or (_NAMELESS,)
     return ()
@@ -112,29 +120,3 @@ def _holding(case: Case, services: Sequence[str], ids: Sequence[str]) -> tuple[s
 def _any_of(services: Sequence[str]) -> str:
     pattern = "|".join(re.escape(name) for name in services)
     return label_selector({"service_name": pattern}).replace("=", "=~", 1)
-
-
-def exemplars(case: Case) -> tuple[SpanExemplar, ...] | None:
-    """Return examples of spans that have samples of the service; None where the server does not know the call."""
-    first, last = case.window_s
-    try:
-        return tuple(case.pyroscope.span_exemplars(case.window(), max(1.0, (last - first) / _STEPS)))
-    except RequestRefusedError:
-        return None
-
-
-def refused(case: Case) -> tuple[Refusal, ...]:
-    """Return what Pyroscope says that it refused in that time, or since it started; empty where it does not tell."""
-    since_s, until_s = case.window_s
-    return case.pyroscope.refusals(since_s, case.service, until_s)
-
-
-def valid_ids(spans: Sequence[Span]) -> list[str]:
-    """Return the profile IDs that Pyroscope can be asked for."""
-    found = []
-    for span in spans:
-        try:
-            found.append(parse_span_id(span.profile_id or ""))
-        except IdentifierError:
-            continue
-    return found

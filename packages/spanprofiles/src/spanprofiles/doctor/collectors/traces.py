@@ -8,8 +8,10 @@ from dataclasses import replace
 from spanprofiles.clients import ClientError, RequestRefusedError, SpanExemplar
 from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.doctor.collectors.case import Case
-from spanprofiles.doctor.collectors.profiles import exemplars, known_services, refused
-from spanprofiles.doctor.facts import TraceFacts
+from spanprofiles.doctor.collectors.queries import exemplars, known_services, refused
+from spanprofiles.doctor.facts import Facts
+from spanprofiles.doctor.observations import TraceFacts
+from spanprofiles.doctor.question import Question
 from spanprofiles.model import Trace
 from spanprofiles.model.selector import traceql_text
 
@@ -17,44 +19,67 @@ _PROFILED = 40
 _NEWEST_FIRST = " with (most_recent=true)"
 
 
-def wanted_trace(case: Case) -> tuple[Case, Trace | None]:
-    """Return the one trace that is asked about, and the question with its service and its time filled in.
+class SeveralServicesError(ValueError):
+    """Tempo knows several services and none was chosen.
 
-    Without a service named, the one that answered the request is meant: that of the first local root span.
+    Attributes:
+        services: their names.
+    """
+
+    def __init__(self, services: Sequence[str]) -> None:
+        self.services = tuple(services)
+        super().__init__(f"Tempo knows several services, choose one: {', '.join(services)}")
+
+
+def collect_traces(case: Case, facts: Facts) -> Facts:
+    """Add the newest traces of the service. Fill in the service where the question does not name it.
 
     Raises:
-        ClientError: Tempo failed.
+        SeveralServicesError: no service is named and Tempo knows several.
+        ClientError: a server failed.
     """
-    trace = case.tempo.trace(case.trace_id)
-    if trace is None:
-        return case, None
-    named = [span.service for span in trace.local_roots if span.service]
-    service = case.service or (named[0] if named else "")
-    first, last = min(span.start_ns for span in trace.spans), max(span.end_ns for span in trace.spans)
-    return replace(case, service=service, around_ns=(first, last)), trace
-
-
-def traces(case: Case, wanted: Trace | None = None) -> TraceFacts:
-    """Return the newest traces of the service, the wanted one first.
-
-    Raises:
-        ClientError: Tempo failed.
-    """
+    question, wanted = case.question, None
+    if question.trace_id:
+        wanted = case.tempo.trace(question.trace_id)
+        if wanted is not None:
+            question = _about_trace(question, wanted)
+    elif not question.service:
+        question = replace(question, service=_only_service(case))
+    case = case.about(question)
     found = _found(case, wanted)
-    if any(case.service in trace.services for trace in found.traces):
-        return found
-    since_s, until_s = case.window_s
+    if not any(case.service in trace.services for trace in found.traces):
+        found = _with_refusals(case, found)
+    return replace(facts, question=question, traces=found)
+
+
+def _about_trace(question: Question, trace: Trace) -> Question:
+    """Fill in the time of the one trace, and its service: that of the first local root span, which answered."""
+    named = [span.service for span in trace.local_roots if span.service]
+    service = question.service or (named[0] if named else "")
+    first, last = min(span.start_ns for span in trace.spans), max(span.end_ns for span in trace.spans)
+    return replace(question, service=service, around_ns=(first, last))
+
+
+def _only_service(case: Case) -> str:
+    known = _traced_services(case)
+    if len(known) > 1:
+        raise SeveralServicesError(sorted(known))
+    return known[0] if known else ""
+
+
+def _with_refusals(case: Case, found: TraceFacts) -> TraceFacts:
+    since_s, until_s = case.question.window_s
     return replace(
         found,
         refused=case.tempo.refusals(since_s, case.service, until_s),
         # no other hop will be looked at
-        refused_profiles=() if found.profiled or case.trace_id else refused(case),
+        refused_profiles=() if found.profiled or case.question.trace_id else refused(case),
     )
 
 
 def _found(case: Case, wanted: Trace | None) -> TraceFacts:
-    services = tuple(traced_services(case))
-    if case.trace_id and wanted is None:
+    services = tuple(_traced_services(case))
+    if case.question.trace_id and wanted is None:
         return TraceFacts(services)
     found = _search(case) if case.service else []
     by_samples = not found and wanted is None
@@ -64,12 +89,8 @@ def _found(case: Case, wanted: Trace | None) -> TraceFacts:
     return TraceFacts(services, tuple([wanted, *fetched] if wanted else fetched))
 
 
-def traced_services(case: Case) -> list[str]:
-    """Return the services that Tempo knows, those of probes and health checks left out.
-
-    Raises:
-        ClientError: Tempo failed.
-    """
+def _traced_services(case: Case) -> list[str]:
+    """Return the services that Tempo knows, those of probes and health checks left out."""
     return [name for name in case.tempo.tag_values("resource.service.name") if name not in CHECKING_SERVICES]
 
 
@@ -82,8 +103,8 @@ def with_profiled(case: Case, found: TraceFacts, seen: Sequence[SpanExemplar]) -
         ClientError: Tempo failed.
     """
     known = {trace.trace_id for trace in found.traces}
-    newest = sorted(seen, key=lambda one: -one.time_ms)
-    trace_ids = list(dict.fromkeys(one.trace_id for one in newest if one.trace_id))[:_PROFILED]
+    newest = sorted(seen, key=lambda exemplar: -exemplar.time_ms)
+    trace_ids = list(dict.fromkeys(exemplar.trace_id for exemplar in newest if exemplar.trace_id))[:_PROFILED]
     if not trace_ids and newest:
         trace_ids = _search(case, newest[0].time_ms / 1000)
     added = _fetch(case, [trace_id for trace_id in trace_ids if trace_id not in known])
@@ -92,7 +113,7 @@ def with_profiled(case: Case, found: TraceFacts, seen: Sequence[SpanExemplar]) -
 
 def _search(case: Case, until_s: float | None = None) -> list[str]:
     """Return trace IDs, newest first."""
-    first, last = case.window_s
+    first, last = case.question.window_s
     last = last if until_s is None else until_s
     if last <= first:
         return []
@@ -102,7 +123,7 @@ def _search(case: Case, until_s: float | None = None) -> list[str]:
         found = case.tempo.search(query + _NEWEST_FIRST, **window)
     except RequestRefusedError:  # an older Tempo does not know the hint
         found = case.tempo.search(query, **window)
-    return [one.trace_id for one in sorted(found, key=lambda one: -one.start_ns)]
+    return [trace.trace_id for trace in sorted(found, key=lambda trace: -trace.start_ns)]
 
 
 def _fetch(case: Case, trace_ids: list[str]) -> list[Trace]:
@@ -122,7 +143,7 @@ def _by_samples(case: Case, services: tuple[str, ...]) -> TraceFacts:
         return TraceFacts(services)
     if not seen:
         return TraceFacts(services, profiled=True, labelled=None if seen is None else False)
-    newest = sorted(seen, key=lambda one: -one.time_ms)
-    trace_ids = list(dict.fromkeys(one.trace_id for one in newest if one.trace_id))[: case.most_traces]
+    newest = sorted(seen, key=lambda exemplar: -exemplar.time_ms)
+    trace_ids = list(dict.fromkeys(exemplar.trace_id for exemplar in newest if exemplar.trace_id))[: case.most_traces]
     found = _fetch(case, trace_ids)
     return TraceFacts(services, tuple(found), by_samples=bool(found), profiled=True, labelled=True)

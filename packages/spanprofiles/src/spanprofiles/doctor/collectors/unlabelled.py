@@ -8,9 +8,9 @@ from operator import add
 
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.doctor.collectors.case import Case
-from spanprofiles.doctor.facts import AroundSpans, Facts, Functions, GroupKey, LinkFacts
-from spanprofiles.doctor.unlabelled import Group, groups
-from spanprofiles.doctor.uploads import Uploads
+from spanprofiles.doctor.facts import Facts
+from spanprofiles.doctor.observations import AroundSpans, Functions, GroupKey, LinkFacts
+from spanprofiles.doctor.unlabelled import Group
 from spanprofiles.model import FlameGraph, Span, label_selector
 from spanprofiles.model.housekeeping import exports_spans, without_start_up
 from spanprofiles.model.profile_types import ProfileType
@@ -25,27 +25,26 @@ _WINDOWS = 12
 _NS_PER_MS = 1_000_000
 
 
-def unlabelled_functions(case: Case, facts: Facts, uploads: Uploads) -> dict[GroupKey, Functions]:
+def unlabelled_functions(case: Case, facts: Facts) -> dict[GroupKey, Functions]:
     """Return where the CPU without a span ID went, around the newest spans of those groups that it may explain.
 
     Raises:
         ClientError: Pyroscope failed.
     """
-    suspected = [one for one in groups(facts, uploads) if one.explains is not Explains.NO]
-    suspected.sort(key=lambda one: -(one.cpu.cpu_ns if one.cpu else 0.0))
+    suspected = [group for group in facts.groups if group.explains is not Explains.NO]
+    suspected.sort(key=lambda group: -(group.cpu.cpu_ns if group.cpu else 0.0))
     found = facts.links or LinkFacts()
-    has_names = bool(facts.profiles and facts.profiles.has_span_names)
-    selector = without_span(case.selector) if has_names else case.selector
+    selector = without_span(case.selector) if facts.has_span_names else case.selector
 
     def ask(group: Group) -> tuple[GroupKey, Functions]:
-        newest = sorted((one.span for one in group.links), key=lambda span: -span.start_ns)[:_SPANS]
+        newest = sorted((link.span for link in group.links), key=lambda span: -span.start_ns)[:_SPANS]
         label = found.process_label
         own = label_selector({label.label: label.value(newest[0])})[1:-1] if label else ""
         profiles = [
             case.pyroscope.merged_profile(
                 ProfileQuery(narrowed(selector, own) if own else selector, start_ms, end_ms, case.profile_type)
             )
-            for start_ms, end_ms in merged(group.profiles_ms(span, uploads) for span in newest)
+            for start_ms, end_ms in merged(group.profiles_ms(span, facts.uploads) for span in newest)
         ]
         return group.key, _functions(profiles, of_all=len(newest) == len(group.links))
 
@@ -69,10 +68,10 @@ def around_spans(case: Case, spans: Sequence[Span], interval_s: float) -> Around
     newest = sorted(spans, key=lambda span: -span.start_ns)[:_NEWEST]
     ran = merged((span.start_ns // _NS_PER_MS, -(-span.end_ns // _NS_PER_MS)) for span in newest)
     frame = Timeline((), 0.0, interval_s * 1000, 0.0)
-    dated = merged(frame.profiles_of(*one) for one in ran)[-_WINDOWS:]
+    dated = merged(frame.profiles_of(*interval) for interval in ran)[-_WINDOWS:]
     asked = [ProfileQuery(case.selector, start_ms, end_ms, case.profile_type) for start_ms, end_ms in dated]
     everything = reduce(add, case.each(case.pyroscope.merged_profile, asked), FlameGraph())
-    within = [one for one in ran if dated and one[0] >= dated[0][0]]
+    within = [interval for interval in ran if dated and interval[0] >= dated[0][0]]
     return AroundSpans(
         sum(span.start_ns // _NS_PER_MS >= dated[0][0] for span in newest) if dated else 0,
         length_ms(within) * _NS_PER_MS,

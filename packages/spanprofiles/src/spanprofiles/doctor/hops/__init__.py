@@ -1,7 +1,8 @@
-"""The hops, one module each: a name, and a judgement over facts that somebody else has gathered."""
+"""The hops in the order of the way, one module each: a judgement over the facts, and what must be collected for it."""
 
 from __future__ import annotations
 
+from spanprofiles.doctor.hop import Hop
 from spanprofiles.doctor.hops import (
     clocks,
     grafana,
@@ -19,19 +20,22 @@ from spanprofiles.doctor.hops import (
     window,
 )
 
-__all__ = [
-    "clocks",
-    "grafana",
-    "link",
-    "own_id",
-    "probe",
-    "profile_id",
-    "profile_type",
-    "profiles",
-    "sample_labels",
-    "servers",
-    "service_name",
-    "single_span",
-    "traces",
-    "window",
-]
+#: The order in which the doctor looks at the hops. It stops at the first broken one.
+ORDER: tuple[Hop, ...] = (
+    servers.HOP,
+    probe.HOP,
+    traces.HOP,
+    profiles.HOP,
+    service_name.HOP,
+    profile_type.HOP,
+    profile_id.HOP,
+    own_id.HOP,
+    sample_labels.HOP,
+    single_span.HOP,
+    link.HOP,
+    clocks.HOP,
+    window.HOP,
+    grafana.HOP,
+)
+
+__all__ = ["ORDER"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.causes import uploads_of
-from spanprofiles.doctor.facts import Facts, Link
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.hop import Hop
+from spanprofiles.doctor.observations import Link
 from spanprofiles.model.margins import EMBEDDED_MARGIN_S
 
-HOP = "clocks"
+_NAME = "clocks"
 
 _TOLERATED_S = 2.0
 _SERVER_TOLERATED_S = 5.0
@@ -16,38 +17,42 @@ _TOGETHER_S = 3.0
 
 def judge(facts: Facts) -> Finding:
     """Judge whether somebody's clock is off."""
-    ahead_s = max((span.end_ns - facts.now_ns) / 1e9 for span in facts.roots.spans) if facts.roots.spans else 0.0
-    servers = {one.name: round(one.clock_ahead_s, 1) for one in facts.servers if one.clock_ahead_s is not None}
-    displaced = [one for one in facts.focus if one.is_earlier is not None and not explained_by_uploads(facts, one)]
+    ahead_s = (
+        max((span.end_ns - facts.question.now_ns) / 1e9 for span in facts.roots.spans) if facts.roots.spans else 0.0
+    )
+    servers = {
+        server.name: round(server.clock_ahead_s, 1) for server in facts.servers if server.clock_ahead_s is not None
+    }
+    displaced = [link for link in facts.focus if link.is_earlier is not None and not explained_by_uploads(facts, link)]
     orphans_s = _before_their_parents_s(facts)
     seen = {
         "newest_span_ahead_s": round(ahead_s, 1) if ahead_s > 0 else 0.0,
         "servers_ahead_s": servers,
-        "displaced": [one.span.span_id for one in displaced],
+        "displaced": [link.span.span_id for link in displaced],
         "before_parent_s": round(orphans_s, 3),
     }
     off = {name: by for name, by in servers.items() if abs(by) > _SERVER_TOLERATED_S}
     if displaced:
-        earlier = sum(bool(one.is_earlier) for one in displaced)
+        earlier = sum(bool(link.is_earlier) for link in displaced)
         side = "before" if earlier * 2 >= len(displaced) else "after"
         evidence = (
             f"samples of {len(displaced)} span(s) are dated more than {EMBEDDED_MARGIN_S} s {side} the span: tracer and"
             f" agent do not have the same time{_by_how_much(displaced)}",
         )
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _ADVICE)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, _ADVICE)
     # a server whose clock is off says that it may be this machine's clock
     if ahead_s > _TOLERATED_S and not off:
         evidence = (
             f"spans of {facts.service} end up to {ahead_s:.0f} s in the future: the clock of their host is ahead",
         )
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _ADVICE)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, _ADVICE)
     if off:
         named = ", ".join(f"{name} is {abs(by):.0f} s {'ahead' if by > 0 else 'behind'}" for name, by in off.items())
-        return Finding(HOP, Verdict.DOUBTFUL, (f"seen from this machine, {named}",), seen, _ADVICE)
+        return Finding(_NAME, Verdict.DOUBTFUL, (f"seen from this machine, {named}",), seen, _ADVICE)
     if orphans_s > _TOLERATED_S:
         evidence = (f"spans begin up to {orphans_s:.1f} s before the span that called them: clocks of two hosts",)
-        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _ADVICE)
-    return Finding(HOP, Verdict.OK, ("spans, profiles and servers agree on the time",), seen)
+        return Finding(_NAME, Verdict.DOUBTFUL, evidence, seen, _ADVICE)
+    return Finding(_NAME, Verdict.OK, ("spans, profiles and servers agree on the time",), seen)
 
 
 def explained_by_uploads(facts: Facts, link: Link) -> bool:
@@ -58,22 +63,22 @@ def explained_by_uploads(facts: Facts, link: Link) -> bool:
     """
     if not link.is_earlier:
         return False
-    interval_s = uploads_of(facts).interval_s
+    interval_s = facts.uploads.interval_s
     if interval_s is not None and interval_s >= EMBEDDED_MARGIN_S / 2:
         away_s = EMBEDDED_MARGIN_S if link.dated_ms is None else link.span.start_ns / 1e9 - link.dated_ms / 1e3
         return away_s <= interval_s + _TOGETHER_S
     if interval_s is not None:
         return False
-    dated = [one for one in facts.focus if one.dated_ms is not None]
-    starts = [one.span.start_ns / 1e9 for one in dated]
-    dates = [(one.dated_ms or 0) / 1e3 for one in dated]
+    dated = [link for link in facts.focus if link.dated_ms is not None]
+    starts = [link.span.start_ns / 1e9 for link in dated]
+    dates = [(link.dated_ms or 0) / 1e3 for link in dated]
     if len(dated) < 2:  # one span alone cannot tell; long uploads are the more common of the two
         return True
     return max(dates) - min(dates) <= 1.0 and max(starts) - min(starts) > _TOGETHER_S
 
 
 def _by_how_much(displaced: list[Link]) -> str:
-    known = [(one.dated_ms - one.span.start_ns / 1e6) / 1000 for one in displaced if one.dated_ms is not None]
+    known = [(link.dated_ms - link.span.start_ns / 1e6) / 1000 for link in displaced if link.dated_ms is not None]
     return f" (samples {known[0]:+.0f} s from the span's start)" if known else ""
 
 
@@ -88,3 +93,5 @@ def _before_their_parents_s(facts: Facts) -> float:
 
 
 _ADVICE = "synchronise the clocks (NTP) of the hosts and containers of app and servers"
+
+HOP = Hop(_NAME, judge)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from spanprofiles.doctor.causes import HARMLESS, Cause, Process, explain, is_long, processes, uploads_of
-from spanprofiles.doctor.facts import Facts, Place
+from spanprofiles.doctor.causes import HARMLESS, Cause
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.hop import Hop
+from spanprofiles.doctor.observations import Place
+from spanprofiles.doctor.process_links import ProcessLinks, is_long
 from spanprofiles.doctor.uploads import Arrival
 from spanprofiles.model.languages import Language
 
-HOP = "link"
+_NAME = "link"
 
 # Of the spans that should be linked, so many may not be before the hop is doubtful, and before it is broken.
 _DOUBTFUL_SHARE = 0.05
@@ -23,29 +26,29 @@ _ENOUGH_NS = 2_000_000_000
 def judge(facts: Facts) -> Finding:
     """Judge the share of linked spans, by process."""
     links = facts.focus
-    linked = sum(one.is_linked for one in links)
-    explained = [one for one in explain(facts) if one.cause is not Cause.FAR_AWAY]
-    causes = Counter(one.cause for one in explained)
-    wrong = [one for one in explained if one.cause not in HARMLESS]
-    found = processes(facts)
-    dead = [one for one in found if one.is_dead and any(link in links for link in one.links)]
+    linked = sum(link.is_linked for link in links)
+    explained = [explanation for explanation in facts.explanations if explanation.cause is not Cause.FAR_AWAY]
+    causes = Counter(explanation.cause for explanation in explained)
+    wrong = [explanation for explanation in explained if explanation.cause not in HARMLESS]
+    found = facts.processes
+    dead = [process for process in found if process.is_dead and any(link in links for link in process.links)]
     seen = {
         "linked": linked,
         "spans": len(links),
         "share": round(linked / len(links), 3) if links else None,
         "unlinked": {cause.name.lower(): count for cause, count in causes.items()},
-        "processes": {one.name: {"linked": one.linked, "spans": len(one.links)} for one in found},
-        "dead_processes": [one.name for one in dead],
+        "processes": {process.name: {"linked": process.linked, "spans": len(process.links)} for process in found},
+        "dead_processes": [process.name for process in dead],
     }
     counted = f"{linked} of {len(links)} span(s) with a profile ID have samples"
     reasons = tuple(f"{count} without: {cause.value}" for cause, count in causes.most_common())
     if dead:
-        missing = facts.refused_profiles if any(one.has_profiles is False for one in dead) else ()
-        evidence: tuple[str, ...] = (counted, *(_sentence(one) for one in dead), *missing)
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, facts.advice(_dead))
+        missing = facts.refused_profiles if any(process.has_profiles is False for process in dead) else ()
+        evidence: tuple[str, ...] = (counted, *(_sentence(process) for process in dead), *missing)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, facts.advice(_dead))
     if not linked and _should_be_linked(facts):
         evidence = (counted, _strangers(facts), *reasons)
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _STRANGERS)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, _STRANGERS)
     evidence = (
         counted,
         *_by_process(found),
@@ -53,32 +56,32 @@ def judge(facts: Facts) -> Finding:
         *(facts.refused_profiles if causes[Cause.LOST] else ()),
     )
     advice = _LOST if causes[Cause.LOST] else facts.advice(_unexplained)
-    certain = [one for one in wrong if one.cause is not Cause.UNCLEAR]
+    certain = [explanation for explanation in wrong if explanation.cause is not Cause.UNCLEAR]
     share = len(certain) / (linked + len(certain)) if certain else 0.0
     unclear = len(wrong) / (linked + len(wrong)) if wrong else 0.0
     if len(certain) >= _SEVERAL and share >= _BROKEN_SHARE:
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, advice)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, advice)
     if unclear >= _DOUBTFUL_SHARE:
         return Finding(
-            HOP, Verdict.DOUBTFUL, evidence, seen, _LOST if causes[Cause.LOST] else facts.advice(_unexplained)
+            _NAME, Verdict.DOUBTFUL, evidence, seen, _LOST if causes[Cause.LOST] else facts.advice(_unexplained)
         )
     if not linked and causes[Cause.NOT_ARRIVED]:
-        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, "look again after one upload interval of the agent")
-    return Finding(HOP, Verdict.OK, evidence, seen)
+        return Finding(_NAME, Verdict.DOUBTFUL, evidence, seen, "look again after one upload interval of the agent")
+    return Finding(_NAME, Verdict.OK, evidence, seen)
 
 
 def _strangers(facts: Facts) -> str:
-    on_spans = ", ".join(one.span.profile_id or "" for one in facts.focus[:_SEVERAL])
+    on_spans = ", ".join(link.span.profile_id or "" for link in facts.focus[:_SEVERAL])
     exemplars = (facts.links.exemplars if facts.links else None) or ()
-    on_samples = ", ".join(sorted({one.span_id for one in exemplars})[:_SEVERAL])
+    on_samples = ", ".join(sorted({exemplar.span_id for exemplar in exemplars})[:_SEVERAL])
     shown = f"such as {on_samples}" if on_samples else "which this server does not list"
     return f"the spans' IDs are such as {on_spans}, samples carry other span IDs, {shown}"
 
 
-def _by_process(found: list[Process]) -> tuple[str, ...]:
+def _by_process(found: list[ProcessLinks]) -> tuple[str, ...]:
     if not 1 < len(found) <= _PROCESSES:
         return ()
-    return tuple(f"{one.name}: {one.linked} of {len(one.links)}" for one in found)
+    return tuple(f"{process.name}: {process.linked} of {len(process.links)}" for process in found)
 
 
 def _should_be_linked(facts: Facts) -> bool:
@@ -88,19 +91,17 @@ def _should_be_linked(facts: Facts) -> bool:
     """
     if facts.links is not None and facts.links.exemplars == ():
         return False
-    uploads = uploads_of(facts)
+    uploads = facts.uploads
     everything = facts.links.links if facts.links else ()
-    if any(one.place is not Place.NOWHERE for one in everything):
+    if any(link.place is not Place.NOWHERE for link in everything):
         return False
     judged = [
-        one.span
-        for one in everything
-        if is_long(one.span) and uploads.arrival(one.span, facts.now_ns) is not Arrival.AWAITED
+        link.span for link in everything if is_long(link.span) and uploads.arrival(link.span) is not Arrival.AWAITED
     ]
     return len(judged) >= _SEVERAL and sum(span.duration_ns for span in judged) >= _ENOUGH_NS
 
 
-def _sentence(process: Process) -> str:
+def _sentence(process: ProcessLinks) -> str:
     profiles = ", and Pyroscope has no profile of it" if process.has_profiles is False else ""
     return f"{process.name}: 0 of {len(process.links)} linked, about {process.expected:.0f} expected{profiles}"
 
@@ -121,3 +122,6 @@ def _dead(language: Language) -> str:
 
 def _unexplained(language: Language) -> str:
     return f"look at the spans one by one: {language.unlabelled}"
+
+
+HOP = Hop(_NAME, judge)

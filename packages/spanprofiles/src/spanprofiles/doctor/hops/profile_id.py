@@ -6,11 +6,12 @@ from collections import Counter
 
 from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.hop import Hop
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.model import Span, languages
 from spanprofiles.model.withheld import withheld_advice, withholding
 
-HOP = "profile ID"
+_NAME = "profile ID"
 
 _NAMES = 5
 
@@ -28,12 +29,12 @@ def judge(facts: Facts) -> Finding:
         "child_spans_carrying": sum(span.profile_id is not None for span in roots.children),
         "processes": {name: {"local_roots": all_of[name], "carrying": carrying[name]} for name in sorted(all_of)},
         "without": [span.span_id for span in without[:_NAMES]],
-        "withheld": dict(Counter(one.profile_missing for one in without if one.profile_missing).most_common(_NAMES)),
+        "withheld": dict(Counter(span.profile_missing for span in without if span.profile_missing).most_common(_NAMES)),
     }
     evidence: tuple[str, ...]
     counted = f"{len(roots.carrying)} of {len(roots.spans)} local root span(s) carry a profile ID"
     if not roots.spans:
-        return Finding(HOP, Verdict.DOUBTFUL, ("there is no local root span to look at",), seen)
+        return Finding(_NAME, Verdict.DOUBTFUL, ("there is no local root span to look at",), seen)
     if not without:
         own = sum(span.profile_id == span.span_id for span in roots.children)
         others = len(roots.children) - own
@@ -46,7 +47,7 @@ def judge(facts: Facts) -> Finding:
                 else []
             ),
         )
-        return Finding(HOP, Verdict.OK, evidence, seen)
+        return Finding(_NAME, Verdict.OK, evidence, seen)
     named = ", ".join(sorted({span.name for span in without})[:_NAMES])
     evidence = (counted, f"without: {named}", f"made by {_instrumentation(without)}")
     told = withholding(without)
@@ -56,8 +57,8 @@ def judge(facts: Facts) -> Finding:
     if bare and roots.carrying:
         evidence = (*evidence, f"processes without any: {'; '.join(bare)}")
     if bare:
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(facts, without))
-    return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, _advice_now_and_then(facts, without))
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, _advice(facts, without))
+    return Finding(_NAME, Verdict.DOUBTFUL, evidence, seen, _advice_now_and_then(facts, without))
 
 
 def _instrumentation(spans: list[Span]) -> str:
@@ -102,4 +103,7 @@ def _adding(facts: Facts, spans: list[Span]) -> str:
 
 def _processors(facts: Facts, spans: list[Span]) -> str:
     found = languages.of_spans(spans) or facts.languages
-    return languages.advice(found, lambda one: one.processor_advice)
+    return languages.advice(found, lambda language: language.processor_advice)
+
+
+HOP = Hop(_NAME, judge)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from spanprofiles.doctor import agents
-from spanprofiles.doctor.facts import Facts, ProfileFacts
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.hop import Hop
+from spanprofiles.doctor.observations import ProfileFacts
 from spanprofiles.model import CPU
 from spanprofiles.model.languages import Language
 from spanprofiles.model.profile_types import ProfileType, setting
 
-HOP = "profile type"
+_NAME = "profile type"
 
 
 def judge(facts: Facts) -> Finding:
     """Judge whether the type is among those seen, or another one stands in for it."""
     found = facts.profiles or ProfileFacts()
-    asked = facts.profile_type
+    asked = facts.question.profile_type
     looked_at = found.looked_at or asked
     seen = {
         "asked": asked,
@@ -27,13 +29,13 @@ def judge(facts: Facts) -> Finding:
     if looked_at in found.types and looked_at in found.carried_by:
         not_asked = f"those of {asked} do not" if asked in found.types else absent
         evidence: tuple[str, ...] = (f"samples of type {looked_at} carry the spans' IDs; {not_asked}",)
-        return Finding(HOP, Verdict.OK, evidence, seen, setting(looked_at))
-    carried = tuple(f"samples of type {one} carry the spans' IDs" for one in found.carried_by)
+        return Finding(_NAME, Verdict.OK, evidence, seen, setting(looked_at))
+    carried = tuple(f"samples of type {profile_type} carry the spans' IDs" for profile_type in found.carried_by)
     if looked_at in found.types:
         instead = () if looked_at == asked else (absent, f"{looked_at} is looked at in its place")
         if carried and asked != CPU:
-            return Finding(HOP, Verdict.BROKEN, (asked, *carried), seen, _ask_for(found.carried_by[0]))
-        return Finding(HOP, Verdict.OK, (*(instead or (asked,)), *carried), seen)
+            return Finding(_NAME, Verdict.BROKEN, (asked, *carried), seen, _ask_for(found.carried_by[0]))
+        return Finding(_NAME, Verdict.OK, (*(instead or (asked,)), *carried), seen)
     evidence = (absent, f"its types: {', '.join(found.types) or 'none'}", *carried, *agents.evidence(facts))
     if asked != CPU:
         advice = _ask_for(found.carried_by[0]) if carried else "ask for one of its types"
@@ -41,7 +43,7 @@ def judge(facts: Facts) -> Finding:
         advice = facts.advice(_turn_on)
     if found.types and asked in found.all_types:
         advice += "; other services have that type"
-    return Finding(HOP, Verdict.BROKEN, evidence, seen, advice)
+    return Finding(_NAME, Verdict.BROKEN, evidence, seen, advice)
 
 
 def _ask_for(profile_type: str) -> str:
@@ -52,3 +54,6 @@ def _turn_on(language: Language) -> str:
     if not language.has_processor:
         return language.no_processor
     return f"a span profile is one of {ProfileType.of(CPU).measure} or of wall time: {language.cpu}"
+
+
+HOP = Hop(_NAME, judge)

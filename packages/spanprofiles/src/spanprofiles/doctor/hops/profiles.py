@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.facts import AroundSpans, Facts, ProfileFacts
+from spanprofiles.doctor.collectors.profiles import collect_profiles
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.hop import Hop
 from spanprofiles.doctor.names import nearest, same_but_for_punctuation
+from spanprofiles.doctor.observations import AroundSpans, ProfileFacts
 from spanprofiles.doctor.refusals import with_refusals
 from spanprofiles.model.profile_types import Kind, ProfileType
 
-HOP = "profiles"
+_NAME = "profiles"
 
 _NAMES = 8
 
@@ -29,9 +32,9 @@ def judge(facts: Facts) -> Finding:
         "services": list(found.services),
         "series": len(found.series),
         "newest_ms": found.newest_ms,
-        "refused": {one.reason: one.count for one in found.refused},
+        "refused": {refusal.reason: refusal.count for refusal in found.refused},
     }
-    start = with_refusals(found.refused, facts.advice(lambda one: one.start_advice))
+    start = with_refusals(found.refused, facts.advice(lambda language: language.start_advice))
     around = found.around
     if around is not None and _runs_elsewhere(facts, found, around):
         evidence: tuple[str, ...] = (
@@ -40,24 +43,24 @@ def judge(facts: Facts) -> Finding:
             "where the spans run, no agent uploads",
             *facts.refused_profiles,
         )
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, start)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, start)
     if facts.service in found.services:
-        return Finding(HOP, Verdict.OK, (f"{len(found.series)} series of profiles of {facts.service}",), seen)
+        return Finding(_NAME, Verdict.OK, (f"{len(found.series)} series of profiles of {facts.service}",), seen)
     others = list(found.found_under) or same_but_for_punctuation(facts.service, found.services)
     if others:
-        return Finding(HOP, Verdict.OK, (f"there are profiles of it, under the name {', '.join(others)}",), seen)
+        return Finding(_NAME, Verdict.OK, (f"there are profiles of it, under the name {', '.join(others)}",), seen)
     refused = facts.refused_profiles
     if not found.services:
         evidence = ("Pyroscope has no profile of any service in that time", *refused)
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, f"{start}; --probe tests whether Pyroscope takes any")
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, f"{start}; --probe tests whether Pyroscope takes any")
     alike = nearest(facts.service, found.services)
-    known = ", ".join([*alike, *(one for one in found.services if one not in alike)][:_NAMES])
+    known = ", ".join([*alike, *(service for service in found.services if service not in alike)][:_NAMES])
     evidence = (f"Pyroscope has no profile of {facts.service}", f"services it has profiles of: {known}", *refused)
-    return Finding(HOP, Verdict.BROKEN, evidence, seen, start)
+    return Finding(_NAME, Verdict.BROKEN, evidence, seen, start)
 
 
 def _measured(found: ProfileFacts) -> str:
-    is_wall = any(ProfileType.of(one).kind is Kind.WALL for one in found.types)
+    is_wall = any(ProfileType.of(profile_type).kind is Kind.WALL for profile_type in found.types)
     return "wall time" if is_wall else "CPU"
 
 
@@ -69,5 +72,8 @@ def _runs_elsewhere(facts: Facts, found: ProfileFacts, around: AroundSpans) -> b
     if found.own_found or found.labelled or around.exports_spans:
         return False
     is_enough = around.spans >= _ENOUGH_SPANS and around.time_ns >= _ENOUGH_NS
-    forks = not facts.languages or any(one.after_fork for one in facts.languages)
+    forks = not facts.languages or any(language.after_fork for language in facts.languages)
     return is_enough and around.cpu_ns <= (_STRAY_SHARE * around.time_ns if forks else 0)
+
+
+HOP = Hop(_NAME, judge, collect_profiles)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.facts import Facts, ProfileFacts
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.hop import Hop
 from spanprofiles.doctor.names import same_but_for_punctuation
+from spanprofiles.doctor.observations import ProfileFacts
 
-HOP = "service name"
+_NAME = "service name"
 
 
 def judge(facts: Facts) -> Finding:
@@ -19,7 +21,7 @@ def judge(facts: Facts) -> Finding:
     seen = {"service.name": facts.service, "service_name": facts.service if is_known else None, "instead": others}
     if not others:
         evidence = (f"service.name and service_name are both {facts.service}",)
-        return Finding(HOP, Verdict.OK, evidence, seen)
+        return Finding(_NAME, Verdict.OK, evidence, seen)
     where = "samples of its spans are" if found.found_under else "profiles are"
     evidence = (f"the tracer's service.name is {facts.service}, and {where} under service_name={', '.join(others)}",)
     advice = (
@@ -27,4 +29,7 @@ def judge(facts: Facts) -> Finding:
         f" name {others[0]} (OTEL_SERVICE_NAME)"
     )
     verdict = Verdict.DOUBTFUL if is_known and found.own_found else Verdict.BROKEN
-    return Finding(HOP, verdict, evidence, seen, advice)
+    return Finding(_NAME, verdict, evidence, seen, advice)
+
+
+HOP = Hop(_NAME, judge)

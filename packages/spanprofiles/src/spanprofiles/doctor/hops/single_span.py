@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spanprofiles.doctor.facts import Facts, LabelCheck, LinkFacts
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.hop import Hop
+from spanprofiles.doctor.observations import LabelCheck, LinkFacts
 from spanprofiles.model.languages import Language
 
-HOP = "one span a sample"
+_NAME = "one span a sample"
 
 _SHOWN = 3
 
@@ -16,38 +18,38 @@ _SHOWN = 3
 def judge(facts: Facts) -> Finding:
     """Judge whether labels of ended or of neighbouring spans are on samples."""
     checks = (facts.links or LinkFacts()).checks
-    late = [one for one in checks if one.late_ns]
-    foreign = [one for one in checks if one.foreign_ns]
+    late = [check for check in checks if check.late_ns]
+    foreign = [check for check in checks if check.foreign_ns]
     mixed = _mixed(checks)
     refused = facts.profiles.refused if facts.profiles else ()
     seen = {
         "checked": len(checks),
-        "with_samples_after_their_end": [one.span.span_id for one in late],
-        "with_another_spans_name": [one.span.span_id for one in foreign],
+        "with_samples_after_their_end": [check.span.span_id for check in late],
+        "with_another_spans_name": [check.span.span_id for check in foreign],
         "mixed": mixed,
-        "refused": {one.reason: one.count for one in refused},
+        "refused": {refusal.reason: refusal.count for refusal in refused},
     }
     if not checks:
         evidence: tuple[str, ...] = ("no linked span has ended long enough ago to tell",)
-        return Finding(HOP, Verdict.NOT_CHECKED, evidence, seen)
+        return Finding(_NAME, Verdict.NOT_CHECKED, evidence, seen)
     if late:
-        shown = ", ".join(f"{one.span.span_id} ({one.late_ns / 1e6:.0f} ms)" for one in late[:_SHOWN])
+        shown = ", ".join(f"{check.span.span_id} ({check.late_ns / 1e6:.0f} ms)" for check in late[:_SHOWN])
         evidence = (
             f"{len(late)} of {len(checks)} span(s) have samples in profiles that were begun after they ended: {shown}",
             *facts.refused_profiles,
         )
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _LEAKED)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, _LEAKED)
     if mixed:
-        pairs = "; ".join(f"{other} on {one}" for one, other in mixed[:_SHOWN])
+        pairs = "; ".join(f"{other} on {name}" for name, other in mixed[:_SHOWN])
         evidence = (
             f"samples of {len(foreign)} of {len(checks)} span(s) carry the name of a span that ran beside: {pairs}",
         )
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, facts.advice(_shared))
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, facts.advice(_shared))
     if foreign:
-        names = ", ".join(sorted({one.span.name for one in foreign})[:_SHOWN])
+        names = ", ".join(sorted({check.span.name for check in foreign})[:_SHOWN])
         evidence = (f"samples of {len(foreign)} of {len(checks)} span(s) carry another span's name: {names}",)
-        return Finding(HOP, Verdict.DOUBTFUL, evidence, seen, facts.advice(_mixed_up))
-    return Finding(HOP, Verdict.OK, (f"none of {len(checks)} span(s) has samples after its end",), seen)
+        return Finding(_NAME, Verdict.DOUBTFUL, evidence, seen, facts.advice(_mixed_up))
+    return Finding(_NAME, Verdict.OK, (f"none of {len(checks)} span(s) has samples after its end",), seen)
 
 
 def _mixed(checks: Sequence[LabelCheck]) -> list[tuple[str, str]]:
@@ -56,7 +58,7 @@ def _mixed(checks: Sequence[LabelCheck]) -> list[tuple[str, str]]:
     A span that was renamed has its first name on all of its samples, which may be what another is called. So only a
     span counts that has samples with its own name as well: those of the moments when it was alone.
     """
-    return sorted({(one.span.name, name) for one in checks if one.own_ns for name in one.neighbours})
+    return sorted({(check.span.name, name) for check in checks if check.own_ns for name in check.neighbours})
 
 
 _LEAKED = (
@@ -81,3 +83,6 @@ def _mixed_up(language: Language) -> str:
         "Spans renamed while they run keep the first name on their samples, which is harmless. Where the name is a"
         f" neighbour's, samples carry the labels of several spans{tasks}."
     )
+
+
+HOP = Hop(_NAME, judge)

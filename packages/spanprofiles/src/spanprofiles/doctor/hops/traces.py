@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spanprofiles.doctor.facts import Facts, TraceFacts
+from spanprofiles.doctor.collectors.traces import collect_traces
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.hop import Hop
 from spanprofiles.doctor.names import nearest
+from spanprofiles.doctor.observations import TraceFacts
 from spanprofiles.doctor.refusals import with_refusals
 
-HOP = "traces"
+_NAME = "traces"
 
 _NAMES = 8
 
@@ -26,8 +29,8 @@ def judge(facts: Facts) -> Finding:
         "spans_without_their_parent": len(roots.unsure),
         "services": list(found.services),
         "newest_trace_id": found.traces[0].trace_id if found.traces else None,
-        "refused": {one.reason: one.count for one in found.refused},
-        "refused_profiles": {one.reason: one.count for one in found.refused_profiles},
+        "refused": {refusal.reason: refusal.count for refusal in found.refused},
+        "refused_profiles": {refusal.reason: refusal.count for refusal in found.refused_profiles},
     }
     if count:
         evidence = [
@@ -38,8 +41,8 @@ def judge(facts: Facts) -> Finding:
             evidence.append("the search does not find them yet; the trace IDs on samples led to them")
         if not roots.spans:
             evidence.append("it has child spans only: of no span it is known that its parent is remote")
-            return Finding(HOP, Verdict.DOUBTFUL, tuple(evidence), seen, _PARENTS)
-        return Finding(HOP, Verdict.OK, tuple(evidence), seen)
+            return Finding(_NAME, Verdict.DOUBTFUL, tuple(evidence), seen, _PARENTS)
+        return Finding(_NAME, Verdict.OK, tuple(evidence), seen)
     return _missing(facts, found, seen)
 
 
@@ -51,34 +54,34 @@ def _missing(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Findin
 
 def _absent(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Finding:
     known = ", ".join(found.services[:_NAMES]) or "none"
-    if facts.trace_id:
+    if facts.question.trace_id:
         in_it = list(dict.fromkeys(name for trace in found.traces for name in trace.services))
         evidence: tuple[str, ...] = (
-            (f"the trace {facts.trace_id} has no span of {facts.service}, only of {', '.join(in_it)}",)
+            (f"the trace {facts.question.trace_id} has no span of {facts.service}, only of {', '.join(in_it)}",)
             if in_it
-            else (f"Tempo has no span of the trace {facts.trace_id}", f"services it has spans of: {known}")
+            else (f"Tempo has no span of the trace {facts.question.trace_id}", f"services it has spans of: {known}")
         )
         advice = f"--service names one of them: {', '.join(in_it)}" if in_it else _NO_SUCH_TRACE
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, advice)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, advice)
     if not found.services:
         return Finding(
-            HOP,
+            _NAME,
             Verdict.BROKEN,
             (_NOTHING if found.refused else f"{_NOTHING}: nothing has reached it", *_pyroscope(facts, found)),
             seen,
             "send the app a request; set OTEL_EXPORTER_OTLP_ENDPOINT to Tempo's OTLP receiver; --probe tests it",
         )
-    minutes = f"{facts.since_s / 60:g} min"
+    minutes = f"{facts.question.since_s / 60:g} min"
     if facts.service in found.services:
         evidence = (f"Tempo knows {facts.service} and has no trace of the last {minutes}", *_pyroscope(facts, found))
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, _advice(found) or _OLD)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, _advice(found) or _OLD)
     alike = nearest(facts.service, found.services)
     evidence = (f"Tempo has no span of {facts.service}", f"services it has spans of: {known}")
     if alike:
         advice = f"is it called {' or '.join(alike)}? service.name and --service must be the same"
-        return Finding(HOP, Verdict.BROKEN, (*evidence, *_pyroscope(facts, found)), seen, advice)
+        return Finding(_NAME, Verdict.BROKEN, (*evidence, *_pyroscope(facts, found)), seen, advice)
     advice = _advice(found) or "send it a request; look at its exporter's address and at its log"
-    return Finding(HOP, Verdict.BROKEN, (*evidence, *_pyroscope(facts, found)), seen, advice)
+    return Finding(_NAME, Verdict.BROKEN, (*evidence, *_pyroscope(facts, found)), seen, advice)
 
 
 def _pyroscope(facts: Facts, found: TraceFacts) -> tuple[str, ...]:
@@ -110,3 +113,5 @@ _NO_SUCH_TRACE = (
     " or the trace is older than Tempo keeps"
 )
 _PARENTS = "look further back with --since, so that the parents of these spans are among the traces"
+
+HOP = Hop(_NAME, judge, collect_traces)

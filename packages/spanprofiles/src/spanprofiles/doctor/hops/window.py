@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from spanprofiles.doctor.causes import uploads_of
-from spanprofiles.doctor.facts import Facts, Place
+from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.finding import Finding, Verdict
+from spanprofiles.doctor.hop import Hop
+from spanprofiles.doctor.observations import Place
 from spanprofiles.model.margins import BUTTON_MARGIN_S, EMBEDDED_MARGIN_S
 
-HOP = "window"
+_NAME = "window"
 
 
 def judge(facts: Facts) -> Finding:
     """Judge whether the upload interval is short enough for Grafana."""
-    linked = [one for one in facts.focus if one.is_linked]
-    missed = [one for one in linked if one.place is not Place.EMBEDDED]
-    missed_by_button = [one for one in missed if one.place is Place.OUTSIDE]
-    interval_s = uploads_of(facts).interval_s
+    linked = [link for link in facts.focus if link.is_linked]
+    missed = [link for link in linked if link.place is not Place.EMBEDDED]
+    missed_by_button = [link for link in missed if link.place is Place.OUTSIDE]
+    interval_s = facts.uploads.interval_s
     seen = {
         "linked": len(linked),
         "missed_by_embedded": len(missed),
@@ -23,7 +24,7 @@ def judge(facts: Facts) -> Finding:
         "upload_interval_s": interval_s,
     }
     if not linked:
-        return Finding(HOP, Verdict.NOT_CHECKED, ("no span is linked",), seen)
+        return Finding(_NAME, Verdict.NOT_CHECKED, ("no span is linked",), seen)
     if missed:
         evidence = (
             f"{len(missed)} of {len(linked)} linked span(s) have their samples in profiles dated more than"
@@ -32,9 +33,12 @@ def judge(facts: Facts) -> Finding:
         )
         advice = (
             f"set the agent's upload interval well under {EMBEDDED_MARGIN_S} s"
-            f" ({facts.advice(lambda one: one.upload_interval)}; 10 or 15 s are usual): a profile is dated by the start"
-            " of its upload"
+            f" ({facts.advice(lambda language: language.upload_interval)}; 10 or 15 s are usual): a profile is dated by"
+            " the start of its upload"
         )
-        return Finding(HOP, Verdict.BROKEN, evidence, seen, advice)
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, advice)
     every = f"; uploads come every {interval_s:g} s or so" if interval_s else ""
-    return Finding(HOP, Verdict.OK, (f"all {len(linked)} within {EMBEDDED_MARGIN_S} s of their span{every}",), seen)
+    return Finding(_NAME, Verdict.OK, (f"all {len(linked)} within {EMBEDDED_MARGIN_S} s of their span{every}",), seen)
+
+
+HOP = Hop(_NAME, judge)
