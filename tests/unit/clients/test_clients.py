@@ -23,7 +23,7 @@ class _Span:
     end_ns: int
 
 
-def test_the_window_around_a_span_has_the_margin_on_either_side_and_its_services_profiles() -> None:
+def test_the_window_around_a_span_has_the_margin_on_either_side() -> None:
     query = ProfileQuery.around(_Span("shop", 5_000 * _MS, 5_200 * _MS), 1_000)
     assert query == ProfileQuery('{service_name="shop"}', 4_000, 6_200, CPU)
 
@@ -54,7 +54,7 @@ def test_a_client_tells_its_address_without_the_password(kind: type[TempoClient]
         assert client.url == "http://127.0.0.1:1/tempo"
 
 
-def test_a_client_with_a_shorter_time_out_gives_up_sooner_and_leaves_the_first_as_it_was() -> None:
+def test_a_client_with_a_shorter_time_out_gives_up_sooner_than_the_first() -> None:
     with (
         dripping_server(b"HTTP/1.1 200 OK\r\n\r\n{", b" ") as url,
         TempoClient(url, timeout_s=(300.0, 300.0)) as client,
