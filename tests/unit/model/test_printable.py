@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spanprofiles.model.addresses import shown_address, unreadable_address, without_login, without_secrets
-from spanprofiles.model.printable import LONGEST_NAME, printable, printable_lines, without_commands
+from spanprofiles.model.printable import LONGEST_NAME, printable, printable_lines, visible, without_commands
 
 _ANYTHING = st.text(st.characters(exclude_categories=()), max_size=40)
 _COMMAND = re.compile(r"(?m)^\s*::|##\w*\[")
@@ -26,6 +26,17 @@ def test_whatever_a_name_holds_it_is_one_harmless_line(name: str) -> None:
     assert not _COMMAND.search(shown)
     shown.encode()
     assert printable(shown) == shown
+
+
+@given(_ANYTHING)
+@example("a\u202eb\u2066c\u200bd\ufeff\U000e0041\ud800\x00\x9b\n\t")
+def test_whatever_a_text_for_a_page_holds_can_be_seen_in_as_many_lines(text: str) -> None:
+    shown = visible(text)
+    assert all(one.isprintable() or one.isspace() for one in shown)
+    assert shown.count("\n") == text.count("\n")
+    shown.encode()
+    assert visible(shown) == shown
+    assert visible(text) == text or not text.isprintable()
 
 
 @pytest.mark.parametrize(

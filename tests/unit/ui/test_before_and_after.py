@@ -75,7 +75,7 @@ def test_a_moment_at_which_something_was_switched_comes_first(embedded_pair: End
     text = start(app.test_client(), service)
 
     assert re.search(r"<strong[^>]*>search</strong> grew most: 50.0 ms .* before, 250.0 ms after", text)
-    assert "<option selected>north</option>" in text
+    assert '<option selected value="north">north</option>' in text
 
 
 def test_a_switch_with_requests_on_one_side_only_does_not(embedded_pair: Endpoints, store_ride: StoreRide) -> None:

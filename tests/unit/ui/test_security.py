@@ -114,12 +114,12 @@ def test_whoever_guesses_is_told_to_wait_and_locks_nobody_out(embedded_pair: End
     page = create_app(embedded_pair, access_token=ACCESS).test_client()
     guess, right = {"Authorization": "Bearer a guess"}, {"Authorization": f"Bearer {ACCESS}"}
 
-    codes = [page.get("/tour", headers=guess).status_code for _ in range(GUESSES + 1)]
+    codes = [page.get("/compare", headers=guess).status_code for _ in range(GUESSES + 1)]
 
     assert codes == [401] * GUESSES + [429]
-    assert page.get("/tour", headers=right).status_code == 200
-    assert page.get("/tour").status_code == 401, "who sends none does not guess"
-    assert page.get("/tour", headers=guess, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 401
+    assert page.get("/compare", headers=right).status_code == 200
+    assert page.get("/compare").status_code == 401, "who sends none does not guess"
+    assert page.get("/compare", headers=guess, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 401
 
 
 def test_guesses_in_the_form_and_in_the_cookie_count_too(embedded_pair: Endpoints) -> None:
@@ -132,7 +132,7 @@ def test_guesses_in_the_form_and_in_the_cookie_count_too(embedded_pair: Endpoint
     page.set_cookie("spanprofiles_access", "another guess")
 
     assert codes == [401] * GUESSES
-    assert page.get("/tour").status_code == 429
+    assert page.get("/compare").status_code == 429
     assert page.post("/access", data=form | {"access": ACCESS}).status_code == 303
 
 

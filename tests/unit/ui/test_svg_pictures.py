@@ -4,7 +4,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from spanprofiles.model import FlameGraph, Span, SpanKind, SpanStatus, Trace
@@ -65,6 +65,20 @@ def test_markup_in_a_name_stays_text(document: str) -> None:
 
     assert not tree.findall(f".//{SVG}script")
     assert "<script>alert(1)</script>" in " ".join(tree.itertext())
+
+
+@given(some.text(some.characters(exclude_categories=()), max_size=20))
+@example("shop\u202eeman\u2066\u200b\u200f\ufeff\U000e0041\ud800")
+def test_nothing_in_a_picture_turns_the_direction_of_writing_or_cannot_be_seen(name: str) -> None:
+    pictures = [
+        flame_document(graph_of({(name, "b"): 5}), title=name),
+        difference_document(graph_of({(name,): 5}), graph_of({(name,): 9}), title=name),
+        waterfall_document(Trace.of("1" * 32, [span(name)])),
+    ]
+    for picture in pictures:
+        assert all(one.isprintable() or one.isspace() for one in picture)
+        picture.encode()
+        parsed(picture)
 
 
 @given(some.dictionaries(some.lists(some.text(max_size=6), min_size=1, max_size=4).map(tuple), some.integers(1, 1000)))

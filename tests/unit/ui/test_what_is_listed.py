@@ -86,7 +86,7 @@ def test_what_probes_and_health_checks_send_is_no_request_and_no_service_to_choo
     for address in ("/", "/?q={+duration+>+1ms+}", "/?q={+duration+>+1ms+}+|+count()+>+0", "/?linked=1"):
         text = page.get(address).text
         assert checked.trace_id not in text
-        assert f"<option>{service}</option>" not in text
+        assert f">{service}</option>" not in text
     assert f">{service}</option>" not in page.get("/doctor").text
     assert f"/{service}</span>" not in page.get("/?part=figures").text
 
@@ -95,3 +95,24 @@ def test_they_are_shown_to_whoever_asks_for_them_by_name(page: FlaskClient, stor
     checked = store_ride(PROBE_SERVICE, STACKS)
 
     assert checked.trace_id in page.get(f"/?service={PROBE_SERVICE}").text
+
+
+def test_what_turns_the_direction_of_writing_is_shown_on_every_page_and_goes_back_with_a_form_as_it_is(
+    page: FlaskClient, store_ride: StoreRide
+) -> None:
+    hostile = "\u202eeman\u2066\u200b\ufeff\U000e0041"
+    service = f"{a_service()}{hostile}"
+    ride = store_ride(service, {("main", f"work{hostile}"): 50 * MS}, name=f"GET /{hostile}", route=f"/{hostile}")
+    trace = f"/trace/{ride.trace_id}"
+
+    addresses = ["/", "/doctor", trace, f"{trace}/span/{ride.span_id}", f"/tour?trace={ride.trace_id}", "/compare"]
+    for address in addresses:
+        text = page.get(address, follow_redirects=True).text
+        without_values = re.sub(r' value="[^"]*"', "", text)
+        assert all(one.isprintable() or one.isspace() for one in without_values), address
+
+    assert f'value="{service}">' in page.get("/doctor").text
+    for name in ("profile.folded", "flamegraph.svg"):
+        text = page.get(f"{trace}/span/{ride.span_id}/{name}").text
+        assert "work\\u202eeman" in text
+        assert all(one.isprintable() or one.isspace() for one in text), name

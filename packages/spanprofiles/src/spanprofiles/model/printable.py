@@ -48,6 +48,20 @@ def printable(text: str, limit: int | None = LONGEST_NAME) -> str:
     return without_commands(shown)
 
 
+def visible(text: str) -> str:
+    r"""Return a text for a page or a picture, with whatever cannot be seen as an escape; its lines stay as they are.
+
+    Such are characters that turn the direction of writing, have no width or no meaning, control characters, and halves
+    of surrogate pairs. Nothing is cut, and a CI does not read pages.
+
+    >>> visible("a\u202eb")
+    'a\\u202eb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in _SPACES or one in "\n\t" else _escape(one) for one in text)
+
+
 def printable_lines(text: str, limit: int | None = LONGEST_LINE) -> str:
     """Return a text of several lines with each of them made printable; colours are left out.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from flask import Flask, Response, render_template, request
+from jinja2 import Undefined
+from markupsafe import escape
 from werkzeug.exceptions import HTTPException, NotFound, ServiceUnavailable
 
 from spanprofiles import __version__
 from spanprofiles.clients import ClientError, RequestRefusedError, ServerUnreachableError
 from spanprofiles.model import Endpoints, IdentifierError
 from spanprofiles.model.addresses import shown_address
+from spanprofiles.model.printable import visible
 from spanprofiles.report.svg import STYLE
 from spanprofiles.report.svg.layout import shortened
 from spanprofiles.ui import formats, security
@@ -32,7 +35,9 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
     """
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.finalize = _shown
     app.jinja_env.filters.update(formats.FILTERS)
+    app.jinja_env.filters["as_it_is"] = escape  # for what comes back with a form
     app.jinja_env.filters |= {"page_words": page_words, "shortened": shortened, "shown_address": shown_address}
     app.jinja_env.globals.update(
         list_name="Rides" if controls else "Traces",
@@ -53,6 +58,13 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
     app.register_error_handler(IdentifierError, _no_identifier)
     app.register_error_handler(HTTPException, _refused)
     return app
+
+
+def _shown(value: object) -> object:
+    """Show what cannot be seen in a text of somebody else, wherever it stands on a page: Jinja asks for all of them."""
+    if value is None or isinstance(value, (int, float, Undefined)) or hasattr(value, "__html__"):
+        return value
+    return visible(str(value))
 
 
 def _pictures() -> Response:

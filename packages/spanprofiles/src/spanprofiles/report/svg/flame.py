@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from spanprofiles.model import CPU, FlameGraph
 from spanprofiles.model.profile_types import ProfileType
-from spanprofiles.report.svg.layout import FlameBox, FlameLayout, Origin, flame_layout
+from spanprofiles.report.svg.layout import FlameBox, FlameLayout, Origin, checksum, flame_layout
 from spanprofiles.report.svg.markup import clipped, document, percent, plain, tag
 
 ROW_PX = 20
@@ -94,7 +93,7 @@ def box_class(box: FlameBox) -> str:
     """Return the classes that colour a box: whose code it is, and one of six tints by its name."""
     if box.parent < 0:
         return "whole"
-    tint = zlib.crc32(box.names[-1].encode()) % _HUES
+    tint = checksum(box.names[-1]) % _HUES
     folded = " chain" if len(box.names) > 1 else ""
     return f"{box.origin.value} t{tint}{folded}"
 

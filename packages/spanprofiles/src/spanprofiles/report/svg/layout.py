@@ -62,6 +62,11 @@ class FlameBox:
         return f"{len(self.names)} library frames: {shortened(self.names[0])} … {shortened(self.names[-1])}"
 
 
+def checksum(name: str, above: int = 0) -> int:
+    """A number for a name, the same in each run; the names of a hostile server may have halves of surrogate pairs."""
+    return zlib.crc32(name.encode("utf-8", "surrogatepass"), above)
+
+
 def shortened(name: str) -> str:
     """Return a name, of a very long one the beginning: names of 60,000 characters make a picture of 200 MB."""
     return name if len(name) <= _LONGEST_LABEL else f"{name[:_LONGEST_LABEL]}…"
@@ -144,7 +149,7 @@ def _boxes(
         frame, parent, depth, start, above, inherited = pending.pop()
         if not is_wanted(frame.total):
             continue
-        names, last, key, origin = [frame.name], frame, zlib.crc32(frame.name.encode(), above), inherited
+        names, last, key, origin = [frame.name], frame, checksum(frame.name, above), inherited
         if parent >= 0:
             origin = _origin(frame.name, origin_of, inherited)
             if fold_libraries and origin is Origin.LIBRARY:
@@ -201,7 +206,7 @@ def _chain(frame: Frame, key: int, origin_of: OriginOf) -> tuple[list[str], Fram
         if origin_of(child.name) is Origin.OWN:
             break
         names.append(child.name)
-        last, last_key = child, zlib.crc32(child.name.encode(), last_key)
+        last, last_key = child, checksum(child.name, last_key)
     if len(names) < _SHORTEST_CHAIN:
         return [frame.name], frame, key
     return names, last, last_key

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 
+from spanprofiles.model.printable import visible
 from spanprofiles.report.svg.style import STYLE
 
 Value = str | int | float
 
-# Characters that XML cannot hold, not even escaped: control characters, halves of surrogate pairs, two non-characters.
-_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
 
 def plain(text: str) -> str:
-    """Escape a text for use between tags or in an attribute."""
-    return escape(_UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text))
+    """Escape a text for use between tags or in an attribute; what cannot be seen, or held by XML, is shown."""
+    return escape(visible(text))
 
 
 def tag(name: str, attributes: dict[str, Value], *content: str) -> str:

@@ -91,6 +91,12 @@ function amount(value, unit) {  // what a profile counts, if it does not measure
 const share = (value) => `${(value * 100).toFixed(1)}%`;
 const change = (ns) => `${ns > 0 ? "+" : ns < 0 ? "-" : "±"}${duration(Math.abs(ns))}`;
 
+// What cannot be seen in a text of somebody else, shown as the server shows it.
+const visible = (text) => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (one) => {
+  const code = one.codePointAt(0), digits = code < 0x100 ? 2 : code < 0x10000 ? 4 : 8;
+  return `\\${{ 2: "x", 4: "u", 8: "U" }[digits]}${code.toString(16).padStart(digits, "0")}`;
+});
+
 // ---- flame graphs -----------------------------------------------------------------------------------------------
 
 class Flame {
@@ -142,7 +148,7 @@ class Flame {
   }
 
   label(one) {
-    const [first, last] = [this.names[one.names[0]], this.names[one.names[one.names.length - 1]]];
+    const [first, last] = [one.names[0], one.names[one.names.length - 1]].map((name) => visible(this.names[name]));
     return one.names.length === 1 ? first : `${one.names.length} library frames: ${first} … ${last}`;
   }
 
@@ -241,7 +247,7 @@ class Flame {
     copy.addEventListener("click", () => this.copy());
     const facts = this.facts(this.chosen).filter(Boolean).map((text) => {
       const line = document.createElement("span");
-      line.textContent = text;
+      line.textContent = visible(text);
       return line;
     });
     this.says.replaceChildren(name, ...facts, copy, ...this.ways());
@@ -363,7 +369,7 @@ class Flame {
     name.textContent = this.label(one);
     this.tip.replaceChildren(name, ...this.facts(one).filter(Boolean).map((text) => {
       const line = document.createElement("span");
-      line.textContent = text;
+      line.textContent = visible(text);
       return line;
     }));
     const { width, height } = this.tip.getBoundingClientRect();
