@@ -13,7 +13,8 @@ from spanprofiles.embedded import limits as pair
 from spanprofiles.embedded import patterns
 from spanprofiles.embedded.pyroscope import limits as profiles
 from spanprofiles.embedded.settings import Settings
-from spanprofiles.embedded.store import search, traces, writer
+from spanprofiles.embedded.store import traces, writer
+from spanprofiles.embedded.tempo import candidates
 from spanprofiles.embedded.traceql import limits as traceql
 from spanprofiles.model import printable
 from spanprofiles.ui import admission, connections, security
@@ -70,7 +71,7 @@ ROWS = {
     ),
     "a label selector": f"{profiles.SELECTOR_LENGTH_LIMIT // KIB} KiB; {profiles.MATCHERS_LIMIT} comparisons",
     "IDs; labels to group by": f"{profiles.IDS_LIMIT:,}; {profiles.GROUP_LIMIT}",
-    "one trace": (f"{search.TRACE_BYTES // 1_000_000} MB are searched; {traces.TRACE_BYTES // MIB} MiB by its ID"),
+    "one trace": (f"{candidates.TRACE_BYTES // 1_000_000} MB are searched; {traces.TRACE_BYTES // MIB} MiB by its ID"),
     "one answer": f"{pair_answers.ANSWER_BYTES // MIB} MiB",
     "requests that wait for a server at once": f"{admission.MOST_ASKING} of 8 threads",
     "a regular expression": (

@@ -15,8 +15,8 @@ from spanprofiles.embedded import deadline as deadlines
 from spanprofiles.embedded.answers import AnswerTooLargeError, JsonWriter
 from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline, QueryTooLongError
 from spanprofiles.embedded.settings import parse_timeout
-from spanprofiles.embedded.store import search as stored
 from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.tempo import candidates
 from tests.support.embedded.counting import CALLS_LIMIT, Steps, steps_of
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_traceql_search import QUERIES
@@ -215,7 +215,7 @@ def test_of_a_trace_that_is_too_large_the_beginning_is_searched(
 ) -> None:
     long_trace(applications, 60)
     assert len(applications.search("{ }")["aa"]) == 60
-    monkeypatch.setattr(stored, "TRACE_BYTES", 4_000)
+    monkeypatch.setattr(candidates, "TRACE_BYTES", 4_000)
     some = applications.search("{ }")["aa"]
     assert 10 < len(some) < 59
     assert "root" in some

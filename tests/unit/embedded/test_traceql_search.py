@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.deadline import NO_DEADLINE
+from spanprofiles.embedded.store import search as store_search
 from spanprofiles.embedded.store.database import Database
-from spanprofiles.embedded.store.search import Records
 from spanprofiles.embedded.tempo import search as searching
+from spanprofiles.embedded.tempo.candidates import Candidates
 from spanprofiles.embedded.tempo.parameters import Search, Window
-from spanprofiles.embedded.traceql import plan
+from spanprofiles.embedded.trace_filters import EVERY_TRACE
 from spanprofiles.embedded.traceql.errors import EvaluationError
-from spanprofiles.embedded.traceql.plan import ALL
 from tests.unit.embedded.conftest import Applications, SpanFactory, attributes
 
 SEARCH = Search("", {}, 0, 0, 100, 100, Window())
@@ -278,13 +278,13 @@ def test_the_index_never_hides_what_reading_every_trace_would_find(
     connection = database.reader()
     pipeline = searching.parse_query(query, NO_DEADLINE)
     with monkeypatch.context() as patched:
-        patched.setattr(searching, "plan_of", lambda *_: ALL)
+        patched.setattr(searching, "trace_filter", lambda *_: EVERY_TRACE)
         try:
-            by_reading = searching._evaluated(connection, Records(), SEARCH, pipeline, JsonWriter(NO_DEADLINE))
+            by_reading = searching._evaluated(connection, Candidates(), SEARCH, pipeline, JsonWriter(NO_DEADLINE))
         except EvaluationError:
             return
     with monkeypatch.context() as patched:
         # What is few decides between looking candidates up, checking each of them, and leaving the index aside.
-        patched.setattr(plan, "FEW_TRACES", few_traces)
-        patched.setattr(plan, "FEW_VALUES", few_values)
-        assert searching._evaluated(connection, Records(), SEARCH, pipeline, JsonWriter(NO_DEADLINE)) == by_reading
+        patched.setattr(store_search, "FEW_TRACES", few_traces)
+        patched.setattr(store_search, "FEW_VALUES", few_values)
+        assert searching._evaluated(connection, Candidates(), SEARCH, pipeline, JsonWriter(NO_DEADLINE)) == by_reading

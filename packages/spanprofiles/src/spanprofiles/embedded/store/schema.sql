@@ -43,7 +43,7 @@ CREATE TABLE spans (
 );
 CREATE INDEX spans_of_trace ON spans (trace);
 
--- Each different attribute, once; `store/attributes.py` has the codes. Some intrinsics are among them, such as `name`.
+-- Each different attribute, once; `indexed_attributes.py` has the codes. Some intrinsics are among them, such as `name`.
 CREATE TABLE attributes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL,

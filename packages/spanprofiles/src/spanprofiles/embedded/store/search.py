@@ -1,113 +1,183 @@
-"""Reading traces for searches: candidates newest first, each made into a record with all its spans."""
+"""Finding traces: filters become SQL, and what passes them is given newest first.
+
+A filter that few traces pass is looked up; one that many pass is only checked, trace by trace, so that the newest are
+found without reading all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import Any, Literal
 
-from spanprofiles.embedded.cache import ByteCache
+from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.traceql.plan import Compiler, Plan
-from spanprofiles.embedded.traceql.records import ResourceRecord, ScopeRecord, SpanRecord, TraceRecord
+from spanprofiles.embedded.trace_filters import (
+    EveryTrace,
+    HasAttribute,
+    HasSpanId,
+    HasTraceId,
+    Joined,
+    LastsLonger,
+    TraceFilter,
+)
 
-Record = TypeVar("Record", ResourceRecord, ScopeRecord)
-
-CACHE_BYTES = 8 * 1024 * 1024
-"""How much memory the records of resources may take, and again those of scopes."""
-RECORD_BYTES, BYTES_A_BYTE = 1_000, 32
-"""About how much memory a record takes, and how much more for each byte of what it is made of, at most."""
-TRACE_BYTES = 5_000_000
-"""How much of one trace is searched, in bytes of OTLP: as much as a real Tempo keeps of one (`max_bytes_per_trace`)."""
-
-
-class Records:
-    """Makes records of what is stored; remembers those of resources and scopes, which never change."""
-
-    def __init__(self) -> None:
-        self._resources: ByteCache[int, tuple[ResourceRecord, int]] = ByteCache(CACHE_BYTES)
-        self._scopes: ByteCache[int, tuple[ScopeRecord, int]] = ByteCache(CACHE_BYTES)
-
-    def candidates(
-        self, connection: StoreConnection, plan: Plan, start_ns: int | None = None, end_ns: int | None = None
-    ) -> Iterator[TraceRecord]:
-        """The traces that a plan leaves, newest arrivals first.
-
-        Args:
-            connection: where to read.
-            plan: what is known of the traces wanted.
-            start_ns: only traces that end at or after this time.
-            end_ns: only traces that start at or before this time.
-
-        Raises:
-            QueryTooLongError: the connection's deadline passed.
-        """
-        compiler = Compiler(connection)
-        conditions = [compiler.condition(plan)]
-        for bound, where in ((end_ns, "t.start_ns <= ?"), (start_ns, "t.end_ns >= ?")):
-            if bound is not None:
-                conditions.append(where)
-                compiler.arguments.append(bound)
-        where = " AND ".join(f"({condition})" for condition in conditions if condition) or "1"
-        rows = connection.execute(
-            f"SELECT t.id, t.trace_id FROM traces t WHERE {where} ORDER BY t.id DESC",  # noqa: S608  # conditions of the compiler
-            compiler.arguments,
-        )
-        try:
-            for number, trace_id in connection.deadline.watch(rows):
-                batches = self._batches(connection, number)
-                if batches:
-                    yield TraceRecord(trace_id, batches, connection.deadline)
-        finally:
-            rows.close()
-
-    def _batches(self, connection: StoreConnection, trace: int) -> list[list[list[SpanRecord]]]:
-        """The spans of one trace by resource and scope, as far as they are searched."""
-        rows = connection.execute("SELECT resource, scope, payload FROM spans WHERE trace = ? ORDER BY id", (trace,))
-        groups: dict[int, dict[int, list[SpanRecord]]] = {}
-        resources: dict[int, ResourceRecord] = {}
-        scopes: dict[int, ScopeRecord] = {}
-        left = TRACE_BYTES
-        for resource, scope, payload in connection.deadline.watch(rows):
-            left -= len(payload)
-            if resource not in resources:
-                resources[resource], size = self._resource(connection, resource)
-                left -= size
-            if scope not in scopes:
-                scopes[scope], size = self._scope(connection, scope)
-                left -= size
-            if left < 0:
-                rows.close()
-                break
-            span = SpanRecord(payload, resources[resource], scopes[scope])
-            groups.setdefault(resource, {}).setdefault(scope, []).append(span)
-        return [list(batch.values()) for batch in groups.values()]
-
-    def _resource(self, connection: StoreConnection, number: int) -> tuple[ResourceRecord, int]:
-        """A resource and the bytes that it is made of."""
-        return _remembered(self._resources, ResourceRecord, connection, "resources", number)
-
-    def _scope(self, connection: StoreConnection, number: int) -> tuple[ScopeRecord, int]:
-        """A scope and the bytes that it is made of."""
-        return _remembered(self._scopes, ScopeRecord, connection, "scopes", number)
+FEW_TRACES = 4_000
+"""So many traces are looked up; more are checked one by one."""
+FEW_VALUES = 64
+"""So many values of an attribute are named in a query."""
+DEPTH_LIMIT = 20
+"""How many brackets in each other are asked of SQLite, whose parser takes some 40."""
 
 
-def _remembered(
-    cache: ByteCache[int, tuple[Record, int]],
-    make: Callable[[bytes], Record],
-    connection: StoreConnection,
-    table: str,
-    number: int,
-) -> tuple[Record, int]:
-    """The record of a row and the bytes that it is made of, from the cache where it is known."""
-    known = cache.get(number)
-    if known is None:
-        payload = _payload(connection, table, number)
-        known = make(payload), len(payload)
-        cache.put(number, known, RECORD_BYTES + len(payload) * BYTES_A_BYTE)
-    return known
+def matching_traces(
+    connection: StoreConnection, wanted: TraceFilter, start_ns: int | None = None, end_ns: int | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """(number, trace ID) of the traces that pass a filter, newest arrivals first.
+
+    Args:
+        connection: where to read.
+        wanted: the filter; more traces may come than pass it.
+        start_ns: only traces that end at or after this time, ns since the epoch.
+        end_ns: only traces that start at or before this time, ns since the epoch.
+
+    Raises:
+        QueryTooLongError: the connection's deadline passed.
+    """
+    compiler = _Compiler(connection)
+    conditions = [compiler.condition(wanted)]
+    for bound_ns, where in ((end_ns, "t.start_ns <= ?"), (start_ns, "t.end_ns >= ?")):
+        if bound_ns is not None:
+            conditions.append(where)
+            compiler.arguments.append(bound_ns)
+    where = " AND ".join(f"({condition})" for condition in conditions if condition) or "1"
+    rows = connection.execute(
+        f"SELECT t.id, t.trace_id FROM traces t WHERE {where} ORDER BY t.id DESC",  # noqa: S608  # conditions of the compiler
+        compiler.arguments,
+    )
+    try:
+        yield from connection.deadline.watch(rows)
+    finally:
+        rows.close()
 
 
-def _payload(connection: StoreConnection, table: str, number: int) -> bytes:
+def searched_spans(connection: StoreConnection, trace: int) -> Iterator[tuple[int, int, bytes]]:
+    """(number of the resource, of the scope, serialized OTLP) of a trace's spans, in the order of their arrival.
+
+    Raises:
+        QueryTooLongError: the connection's deadline passed.
+    """
+    rows = connection.execute("SELECT resource, scope, payload FROM spans WHERE trace = ? ORDER BY id", (trace,))
+    try:
+        yield from connection.deadline.watch(rows)
+    finally:
+        rows.close()
+
+
+def payload_of(connection: StoreConnection, table: Literal["resources", "scopes"], number: int) -> bytes:
+    """The serialized OTLP of a resource or a scope."""
     payload: bytes
     (payload,) = connection.execute(f"SELECT payload FROM {table} WHERE id = ?", (number,)).fetchone()  # noqa: S608  # one of two tables
     return payload
+
+
+class _Compiler:
+    """Turns filters into SQL, asking the store how many traces each part would give."""
+
+    def __init__(self, connection: StoreConnection) -> None:
+        self._connection = connection
+        self.arguments: list[Any] = []
+
+    def condition(self, wanted: TraceFilter, depth: int = 0) -> str | None:
+        """SQL over `traces t`, its arguments added to `arguments`; None where all traces have to be looked at."""
+        self._connection.deadline.check()
+        if isinstance(wanted, EveryTrace):
+            return None
+        if isinstance(wanted, HasAttribute):
+            return self._attribute(wanted)
+        if isinstance(wanted, Joined):
+            return self._joined(wanted, depth)
+        return self._direct(wanted)
+
+    def _direct(self, wanted: HasTraceId | HasSpanId | LastsLonger) -> str:
+        """A condition on the table of traces itself, or by the index of spans."""
+        if isinstance(wanted, LastsLonger):
+            self.arguments.append(wanted.bound_ns)
+            return f"t.end_ns - t.start_ns {wanted.comparison} ?"
+        if isinstance(wanted, HasTraceId):
+            self.arguments += wanted.trace_ids
+            return f"t.trace_id IN ({_marks(wanted.trace_ids)})" if wanted.trace_ids else "0"
+        self.arguments += wanted.span_ids
+        return f"t.id IN (SELECT trace FROM spans WHERE span_id IN ({_marks(wanted.span_ids)}))"  # noqa: S608  # marks alone
+
+    def _joined(self, wanted: Joined, depth: int) -> str | None:
+        if depth > DEPTH_LIMIT:
+            return None
+        before = len(self.arguments)
+        parts = []
+        for part in wanted.filters:
+            sql = self.condition(part, depth + 1)
+            if sql is not None:
+                parts.append(f"({sql})")
+            elif wanted.join == "OR":
+                del self.arguments[before:]
+                return None
+        return f" {wanted.join} ".join(parts) if parts else None
+
+    def _attribute(self, wanted: HasAttribute) -> str | None:
+        """A few values are named by number; many are left to the index where few traces have them."""
+        where, arguments = _values_of(wanted)
+        numbers = self._numbers(wanted, where, arguments)
+        if numbers is not None:
+            if not numbers:
+                return "0"
+            listed = ", ".join(map(str, numbers))
+            if self._is_few(f"SELECT 1 FROM trace_attributes WHERE attribute IN ({listed})", ()):  # noqa: S608  # numbers
+                return f"t.id IN (SELECT trace FROM trace_attributes WHERE attribute IN ({listed}))"  # noqa: S608  # numbers
+            return f"EXISTS (SELECT 1 FROM trace_attributes WHERE attribute IN ({listed}) AND trace = t.id)"  # noqa: S608  # numbers
+        # Every value is in a trace at least: too many of them are too many traces, and are quicker counted.
+        if wanted.test is not None or not self._is_few(
+            f"SELECT 1 FROM attributes WHERE {where}",  # noqa: S608  # of this module
+            arguments,
+        ):
+            return None
+        inner = f"SELECT trace FROM trace_attributes WHERE attribute IN (SELECT id FROM attributes WHERE {where})"  # noqa: S608  # of this module
+        if not self._is_few(inner, arguments):
+            return None
+        self.arguments += arguments
+        return f"t.id IN ({inner})"
+
+    def _numbers(self, wanted: HasAttribute, where: str, arguments: tuple[Any, ...]) -> list[int] | None:
+        """The numbers of the attributes that are asked for; None where they are many."""
+        numbers: list[int] = []
+        rows = self._connection.execute(f"SELECT id, value FROM attributes WHERE {where}", arguments)  # noqa: S608  # of this module
+        for number, value in self._connection.deadline.watch(rows, PIECE):
+            if wanted.test is None or wanted.test(value):
+                numbers.append(number)
+                if len(numbers) > FEW_VALUES:
+                    return None
+        return numbers
+
+    def _is_few(self, select: str, arguments: tuple[Any, ...]) -> bool:
+        counted = f"SELECT count(*) FROM ({select} LIMIT {FEW_TRACES + 1})"  # noqa: S608  # of this module
+        count: int = self._connection.execute(counted, arguments).fetchone()[0]
+        return count <= FEW_TRACES
+
+
+def _values_of(wanted: HasAttribute) -> tuple[str, tuple[Any, ...]]:
+    """SQL over `attributes` for the values that are asked for, and its arguments; tests are left out."""
+    where = f"key = ? AND scope IN ({', '.join(map(str, wanted.scopes))})"
+    arguments: tuple[Any, ...] = (wanted.key,)
+    if wanted.types:
+        where += f" AND type IN ({', '.join(map(str, wanted.types))})"
+    if wanted.members is not None:
+        where += f" AND value IN ({_marks(wanted.members)})"
+        arguments += wanted.members
+    if wanted.bound is not None:
+        comparison, bound = wanted.bound
+        where += f" AND value {comparison} ?"
+        arguments = (*arguments, bound)
+    return where, arguments
+
+
+def _marks(values: tuple[Any, ...]) -> str:
+    return ", ".join("?" * len(values))

@@ -6,13 +6,13 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from spanprofiles.embedded.store.attributes import INTRINSIC
+from spanprofiles.embedded.indexed_attributes import INTRINSIC
 
 VALUES_LIMIT = 20_000
 
 
 def names(connection: sqlite3.Connection) -> dict[int, list[str]]:
-    """The names of attributes by scope (see `store.attributes`), sorted."""
+    """The names of attributes by scope (see ``indexed_attributes``), sorted."""
     found: dict[int, list[str]] = {}
     for scope, key in connection.execute(
         "SELECT DISTINCT scope, key FROM attributes WHERE scope != ? ORDER BY key", (INTRINSIC,)

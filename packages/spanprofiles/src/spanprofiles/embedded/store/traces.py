@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from spanprofiles.embedded.store.attributes import IndexedAttribute
+from spanprofiles.embedded.indexed_attributes import IndexedAttribute
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interner import CACHE_BYTES, Interner
 

@@ -16,8 +16,8 @@ from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.metrics import Telling
 from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.store.database import Database
-from spanprofiles.embedded.store.search import Records
 from spanprofiles.embedded.store.traces import StoredSpan, payloads, spans_of_trace
+from spanprofiles.embedded.tempo.candidates import Candidates
 from spanprofiles.embedded.tempo.parameters import Search, Window
 from spanprofiles.embedded.tempo.search import run_search
 from spanprofiles.embedded.tempo.tags import INTRINSIC_SCOPE, Tags, plain_attribute, tag_attribute, value_answer
@@ -71,8 +71,8 @@ class Tempo(Application):
             database,
         )
         self._database = database
-        self._records = Records()
-        self._tags = Tags(self._records)
+        self._candidates = Candidates()
+        self._tags = Tags(self._candidates)
 
     def unmatched(self, request: Request) -> None:
         """Take notice of uploads: this is not where they go."""
@@ -96,7 +96,7 @@ class Tempo(Application):
         search = Search.of(request.args)
         connection = self._database.reader()
         writer = JsonWriter(connection.deadline)
-        traces = run_search(connection, self._records, search, writer)
+        traces = run_search(connection, self._candidates, search, writer)
         return written_answer(writer, {"traces": iter(traces), "metrics": {"completedJobs": 1, "totalJobs": 1}})
 
     def _names(self, request: Request) -> dict[str, list[str]]:

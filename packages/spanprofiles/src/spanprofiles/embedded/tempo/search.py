@@ -9,8 +9,8 @@ from typing import Any
 from spanprofiles.embedded.answers import JsonWriter, Written
 from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.search import Records
 from spanprofiles.embedded.string_literals import quote
+from spanprofiles.embedded.tempo.candidates import Candidates
 from spanprofiles.embedded.tempo.parameters import Search, refusal
 from spanprofiles.embedded.traceql.conditions import ALWAYS_GIVEN, conditions_of
 from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
@@ -18,9 +18,9 @@ from spanprofiles.embedded.traceql.evaluation import Spanset, stage_of
 from spanprofiles.embedded.traceql.fetcher import Fetcher, SpanView
 from spanprofiles.embedded.traceql.limits import TOO_DEEP
 from spanprofiles.embedded.traceql.parser import parse
-from spanprofiles.embedded.traceql.plan import plan_of
 from spanprofiles.embedded.traceql.records import TraceRecord, long_hex, short_hex
 from spanprofiles.embedded.traceql.syntax import Attribute, Pipeline
+from spanprofiles.embedded.traceql.trace_filter import trace_filter
 from spanprofiles.embedded.traceql.values import NIL, Static, json_value
 
 ROOT_NOT_RECEIVED = "<root span not yet received>"
@@ -46,7 +46,9 @@ def parse_query(text: str, deadline: Deadline) -> Pipeline:
         raise refusal(f"invalid TraceQL query: {error}") from error
 
 
-def run_search(connection: StoreConnection, records: Records, search: Search, writer: JsonWriter) -> list[Written]:
+def run_search(
+    connection: StoreConnection, candidates: Candidates, search: Search, writer: JsonWriter
+) -> list[Written]:
     """The traces that answer a search, newest first, as its answer has them.
 
     Raises:
@@ -57,7 +59,7 @@ def run_search(connection: StoreConnection, records: Records, search: Search, wr
     deadline = connection.deadline
     pipeline = parse_query(search.query or _query_of_tags(search.tags), deadline)
     try:
-        found = _evaluated(connection, records, search, pipeline, writer)
+        found = _evaluated(connection, candidates, search, pipeline, writer)
     except EvaluationError as error:
         raise refusal(f"error executing query: {error}") from error
     except RecursionError as error:
@@ -70,7 +72,7 @@ def _newest_first(found: list[tuple[int, Written]]) -> list[Written]:
 
 
 def _evaluated(
-    connection: StoreConnection, records: Records, search: Search, pipeline: Pipeline, writer: JsonWriter
+    connection: StoreConnection, candidates: Candidates, search: Search, pipeline: Pipeline, writer: JsonWriter
 ) -> list[tuple[int, Written]]:
     deadline = connection.deadline
     conditions = conditions_of(pipeline)
@@ -78,7 +80,7 @@ def _evaluated(
     selected = Fetcher(conditions.second, deadline, every=False) if conditions.second else None
     evaluate = stage_of(pipeline, deadline)
     found: list[tuple[int, Written]] = []
-    for trace in records.candidates(connection, plan_of(pipeline, deadline), *search.window.bounds_ns):
+    for trace in candidates.traces(connection, trace_filter(pipeline, deadline), *search.window.bounds_ns):
         if not search.takes(trace.duration_ns):
             continue
         views = fetcher.fetch(trace)

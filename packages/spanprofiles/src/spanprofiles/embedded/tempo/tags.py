@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from spanprofiles.embedded import indexed_attributes as index
 from spanprofiles.embedded.deadline import PIECE, Deadline
-from spanprofiles.embedded.store import attributes as index
 from spanprofiles.embedded.store import tags as stored
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.search import Records
+from spanprofiles.embedded.tempo.candidates import Candidates
 from spanprofiles.embedded.tempo.parameters import Window, refusal
 from spanprofiles.embedded.traceql import syntax, values
 from spanprofiles.embedded.traceql.conditions import Condition, conditions_of
@@ -18,9 +18,9 @@ from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
 from spanprofiles.embedded.traceql.evaluation import Spanset, field_of, stage_of
 from spanprofiles.embedded.traceql.fetcher import RESOURCE_COLUMNS, SPAN_COLUMNS, Fetcher, SpanView
 from spanprofiles.embedded.traceql.parser import parse, parse_attribute
-from spanprofiles.embedded.traceql.plan import SCOPES, plan_of
 from spanprofiles.embedded.traceql.records import SERVICE_NAME, TraceRecord
 from spanprofiles.embedded.traceql.syntax import Attribute, Pipeline
+from spanprofiles.embedded.traceql.trace_filter import SCOPES, trace_filter
 from spanprofiles.embedded.traceql.values import KIND, KIND_NAMES, NIL, STATUS, STATUS_NAMES, STRING, TYPE_NAMES, Static
 
 INTRINSIC_SCOPE, NO_SCOPE = "intrinsic", "none"
@@ -74,8 +74,8 @@ TRACES_LIMIT = 2_000
 class Tags:
     """Answers questions about names and values."""
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
+    def __init__(self, candidates: Candidates) -> None:
+        self._candidates = candidates
 
     def names(self, connection: StoreConnection, scope: str, query: str, window: Window) -> dict[str, list[str]]:
         """The names of attributes by scope.
@@ -128,7 +128,7 @@ class Tags:
         """So many traces at most, with their spans that meet a query."""
         deadline, conditions = connection.deadline, conditions_of(pipeline)
         fetcher, evaluate = Fetcher(conditions.first, deadline, every=conditions.every), stage_of(pipeline, deadline)
-        traces = self._records.candidates(connection, plan_of(pipeline, deadline), *window.bounds_ns)
+        traces = self._candidates.traces(connection, trace_filter(pipeline, deadline), *window.bounds_ns)
         for trace in itertools.islice(traces, TRACES_LIMIT):
             views = fetcher.fetch(trace)
             try:
@@ -202,9 +202,9 @@ def _filter_of(query: str, deadline: Deadline) -> Pipeline | None:
     except TraceQLError:
         return None
     attributes = [condition.attribute for condition in conditions_of(pipeline).first]
-    if not attributes or any(not one.scope and not one.intrinsic for one in attributes):
+    if not attributes or any(not attribute.scope and not attribute.intrinsic for attribute in attributes):
         return None
-    plain = all(one.name != "spanStartTime" for one in attributes)
+    plain = all(attribute.name != "spanStartTime" for attribute in attributes)
     return pipeline if plain else None
 
 

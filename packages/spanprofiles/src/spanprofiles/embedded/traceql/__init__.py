@@ -1,4 +1,4 @@
-"""TraceQL for searches: a grammar, a syntax tree, a compiler to the store's queries, an evaluation of what they find.
+"""TraceQL for searches: a grammar, a syntax tree, a filter over the store's traces, an evaluation of what they find.
 
 Source: https://grafana.com/docs/tempo/latest/traceql/ and the behaviour of Tempo 3.0.3, whose search has two layers:
 a storage layer fetches the spans that meet the query's conditions, and an engine evaluates the query on those. Some

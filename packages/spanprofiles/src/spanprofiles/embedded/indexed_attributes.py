@@ -1,4 +1,4 @@
-"""Attributes as the store indexes them: a scope, a key, a type and a value."""
+"""Attributes as they are indexed: a key, a scope, a type and a value. The store keeps them, TraceQL asks for them."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ RESOURCE, SPAN, EVENT, LINK, INSTRUMENTATION, INTRINSIC = range(6)
 STRING, INTEGER, FLOAT, BOOLEAN, OTHER = range(5)
 
 IndexedAttribute = tuple[str, int, int, Any]
-"""(key, scope, type, value), as the table `attributes` has it."""
+"""(key, scope, type, value), as the table ``attributes`` has it."""

@@ -1,0 +1,86 @@
+"""The traces that a query may find, as TraceQL evaluates them: read from the store, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal, TypeVar
+
+from spanprofiles.embedded.cache import ByteCache
+from spanprofiles.embedded.store.connection import StoreConnection
+from spanprofiles.embedded.store.search import matching_traces, payload_of, searched_spans
+from spanprofiles.embedded.trace_filters import TraceFilter
+from spanprofiles.embedded.traceql.records import ResourceRecord, ScopeRecord, SpanRecord, TraceRecord
+
+Record = TypeVar("Record", ResourceRecord, ScopeRecord)
+
+CACHE_BYTES = 8 * 1024 * 1024
+"""How much memory the records of resources may take, and again those of scopes."""
+RECORD_BYTES, BYTES_A_BYTE = 1_000, 32
+"""About how much memory a record takes, and how much more for each byte of what it is made of, at most."""
+TRACE_BYTES = 5_000_000
+"""How much of one trace is searched, in bytes of OTLP: as much as a real Tempo keeps of one (`max_bytes_per_trace`)."""
+
+
+class Candidates:
+    """Makes records of what is stored; remembers those of resources and scopes, which never change."""
+
+    def __init__(self) -> None:
+        self._resources: ByteCache[int, tuple[ResourceRecord, int]] = ByteCache(CACHE_BYTES)
+        self._scopes: ByteCache[int, tuple[ScopeRecord, int]] = ByteCache(CACHE_BYTES)
+
+    def traces(
+        self, connection: StoreConnection, wanted: TraceFilter, start_ns: int | None = None, end_ns: int | None = None
+    ) -> Iterator[TraceRecord]:
+        """The traces that pass a filter, newest arrivals first.
+
+        Args:
+            connection: where to read.
+            wanted: the filter.
+            start_ns: only traces that end at or after this time, ns since the epoch.
+            end_ns: only traces that start at or before this time, ns since the epoch.
+
+        Raises:
+            QueryTooLongError: the connection's deadline passed.
+        """
+        for number, trace_id in matching_traces(connection, wanted, start_ns, end_ns):
+            batches = self._batches(connection, number)
+            if batches:
+                yield TraceRecord(trace_id, batches, connection.deadline)
+
+    def _batches(self, connection: StoreConnection, trace: int) -> list[list[list[SpanRecord]]]:
+        """The spans of one trace by resource and scope, as far as they are searched."""
+        groups: dict[int, dict[int, list[SpanRecord]]] = {}
+        resources: dict[int, ResourceRecord] = {}
+        scopes: dict[int, ScopeRecord] = {}
+        left = TRACE_BYTES
+        for resource, scope, payload in searched_spans(connection, trace):
+            left -= len(payload)
+            if resource not in resources:
+                resources[resource], size = _remembered(
+                    self._resources, ResourceRecord, connection, "resources", resource
+                )
+                left -= size
+            if scope not in scopes:
+                scopes[scope], size = _remembered(self._scopes, ScopeRecord, connection, "scopes", scope)
+                left -= size
+            if left < 0:
+                break
+            span = SpanRecord(payload, resources[resource], scopes[scope])
+            groups.setdefault(resource, {}).setdefault(scope, []).append(span)
+        return [list(batch.values()) for batch in groups.values()]
+
+
+def _remembered(
+    cache: ByteCache[int, tuple[Record, int]],
+    make: Callable[[bytes], Record],
+    connection: StoreConnection,
+    table: Literal["resources", "scopes"],
+    number: int,
+) -> tuple[Record, int]:
+    """The record of a row and the bytes that it is made of, from the cache where it is known."""
+    known = cache.get(number)
+    if known is None:
+        payload = payload_of(connection, table, number)
+        known = make(payload), len(payload)
+        cache.put(number, known, RECORD_BYTES + len(payload) * BYTES_A_BYTE)
+    return known
