@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -459,3 +459,66 @@ def test_what_is_kept_is_read_though_the_disk_is_full_at_the_start(
     applications.export(SpanFactory("bb")("more"))
     assert applications.search("{ }") == {"aa": ["work"], "bb": ["more"]}
     database.close()
+
+
+@pytest.fixture
+def failing_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A file system, and what makes it fail: after that it can be read alone, as after a fault of a real disk."""
+    place, image = tmp_path / "disk", tmp_path / "image"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 * 2**20)
+    make = shutil.which("mkfs.ext4", path=f"{os.environ.get('PATH', '')}:/sbin:/usr/sbin")
+    if make is None:
+        pytest.skip("there is no program mkfs.ext4")
+    subprocess.run([make, "-q", "-F", str(image)], check=True, capture_output=True)
+    mounted = subprocess.run(["mount", "-o", "loop", str(image), str(place)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"this user may not mount a file as a disk: {mounted.stderr.decode().strip()}")
+
+    def fail() -> None:
+        subprocess.run(["mount", "-o", "remount,abort", str(place)], check=True)
+
+    yield place, fail
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_can_only_be_read_from_now_on_loses_nothing_that_was_taken(
+    failing_disk: tuple[Path, Callable[[], None]],
+) -> None:
+    disk, fail = failing_disk
+    database = Database(disk / "data")
+    applications = applications_on(database)
+    applications.export(SpanFactory("aa")("work"))
+    fail()
+
+    for _ in range(2):
+        refused = applications.otlp.post("/v1/traces", data=large_export(1), content_type="application/json")
+        assert (refused.status_code, "could not be stored" in refused.text) == (503, True)
+        assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 503
+    assert applications.search("{ }") == {"aa": ["work"]}
+    database.close()
+
+
+def test_a_checkpoint_for_which_there_is_no_room_loses_nothing_and_is_made_up_for(small_disk: Path) -> None:
+    database = Database(small_disk / "data")
+    applications = applications_on(database)
+    names = [f"{number:02x}" for number in range(1, 5)]
+    for name in names:
+        applications.export(SpanFactory(name)("x" * 50_000))
+    before = database.path.stat().st_size
+    make_room = fill_bytes(small_disk)
+    without_room = pytest.raises(sqlite3.OperationalError, match=r"full|disk I/O error")
+    with closing(sqlite3.connect(database.path)) as other, without_room:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert database.path.stat().st_size - before < 50_000
+    assert sorted(applications.search("{ }")) == names
+    refused = applications.otlp.post("/v1/traces", data=large_export(1), content_type="application/json")
+    assert refused.status_code == 503
+
+    make_room()
+    eventually(lambda: pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 200)
+    database.close()
+    again = Database(small_disk / "data")
+    assert sorted(applications_on(again).search("{ }")) == names
+    again.close()
