@@ -26,7 +26,7 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_c
 #: The tests of these files share nothing that costs much to start.
 APART = ("test_examples", "test_the_doctor_on_faults")
 #: What waits longest begins first, that it does not go on alone.
-LONGEST = ("slow-upload", "test_soak", "test_installing", "test_slowest_request", "test_faults", "zero_code", "celery")
+LONGEST = ("slow-upload", "test_installing", "test_slowest_request", "test_faults", "zero_code", "celery")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -51,17 +51,15 @@ def listening_on(*ports: int) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def shown() -> Printed:
-    """What the demo prints on a machine where two of its ports are taken."""
+def as_json() -> Printed:
+    """What the demo prints for programs, on a machine where two of its ports are taken."""
     with listening_on(3200, 5001):
-        return run_once()
+        return run_once("--json")
 
 
-def test_once_ends_well_with_the_first_link_as_json() -> None:
-    result = run_once("--json")
-
-    assert result.returncode == 0, result.stderr
-    link = json.loads(result.stdout)
+def test_once_ends_well_with_the_first_link_as_json(as_json: Printed) -> None:
+    assert as_json.returncode == 0, as_json.stderr
+    link = json.loads(as_json.stdout)
     assert link["trace_id"] == parse_trace_id(link["trace_id"])
     assert link["profile_id"] == link["span_id"] == parse_span_id(link["span_id"])
     assert link["service"] == "ride-sharing-app"
@@ -70,7 +68,10 @@ def test_once_ends_well_with_the_first_link_as_json() -> None:
     assert 0 < link["seconds_to_first_flamegraph"] < START_S
 
 
-def test_once_shows_the_span_tree_and_the_flame_graph(shown: Printed) -> None:
+@pytest.mark.slow
+def test_once_shows_the_span_tree_and_the_flame_graph() -> None:
+    shown = run_once()
+
     assert shown.returncode == 0, shown.stderr
     assert re.search(r"^GET /car .* ride-sharing-app, eu-north$", shown.stdout, re.MULTILINE)
     assert re.search(r"└ span profile [0-9a-f]{16}: .* of CPU", shown.stdout)
@@ -78,9 +79,9 @@ def test_once_shows_the_span_tree_and_the_flame_graph(shown: Printed) -> None:
     assert "verified" in shown.stdout
 
 
-def test_a_busy_port_is_named_and_a_free_one_used(shown: Printed) -> None:
-    assert re.search(r"port 3200 \(tempo\) is taken by another program: using \d+", shown.stderr)
-    assert re.search(r"port 5001 \(eu-north\) is taken by another program: using \d+", shown.stderr)
+def test_a_busy_port_is_named_and_a_free_one_used(as_json: Printed) -> None:
+    assert re.search(r"port 3200 \(tempo\) is taken by another program: using \d+", as_json.stderr)
+    assert re.search(r"port 5001 \(eu-north\) is taken by another program: using \d+", as_json.stderr)
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ PROVISIONED = ROOT / "grafana" / "provisioning" / "datasources"
 BOOKSHOP = ROOT / "tests" / "foreign_project" / "bookshop.py"
 
 #: What `slow-upload` does shows after its second upload: it uploads once a minute.
-LONGEST_S = {"slow-upload": 150.0}
+LONGEST_S = {"slow-upload": 180.0}
 #: How long the others may take: what a leak mixes is chance.
 PATIENCE_S = 90.0
 
@@ -49,8 +49,11 @@ Doctor = Callable[..., Examination]
 def examine_until(
     doctor: Doctor, service: str, hop: str, region: TracedSession, longest_s: float = PATIENCE_S, **options: Any
 ) -> Examination:
-    """Examine again and again, with new rides in between, until the hop is found broken or the time is over."""
-    for _ in Waiting(timeout_s=longest_s, first_s=1.0, longest_s=1.0).attempts():
+    """Examine again and again, with new rides in between, until the hop is found broken or the time is over.
+
+    What takes minutes to show is looked for the less often: each look computes.
+    """
+    for _ in Waiting(timeout_s=longest_s, first_s=1.0, longest_s=longest_s / 30).attempts():
         for path in ("/scooter", "/bike"):
             region.get(path)
         found = doctor(service, sources=read_data_sources([PROVISIONED]), tempo_uid="tempo", **options)

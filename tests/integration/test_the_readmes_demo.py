@@ -8,6 +8,7 @@ import shlex
 import shutil
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -46,12 +47,13 @@ def test_the_commands_to_go_on_with_work_while_it_runs(demo: tuple[ManagedProces
     verify, show = offered["one that two regions serve"], offered["this ride again"]
     by_hand = offered["by hand"]
 
-    followed, shown = run(verify), run(show)
     trace_id, *servers = show.split()[2:]
     link = next(one for one in commands() if " link " in one).replace("TRACE_ID", trace_id)
-    linked = run(" ".join([link, "--uid tempo", *servers]))
     doctor = next(one for one in commands() if " doctor " in one)
-    examined = run(" ".join([doctor, *servers]))
+    with ThreadPoolExecutor() as pool:  # for as long as they take, the demo's riders ride
+        followed, shown, linked, examined = pool.map(
+            run, [verify, show, " ".join([link, "--uid tempo", *servers]), " ".join([doctor, *servers])]
+        )
     url = by_hand.removeprefix("curl ").strip("'")
     answer = run(by_hand).stdout if shutil.which("curl") else requests.get(url, timeout=10).text
 
