@@ -1,4 +1,4 @@
-"""The way a newcomer goes on the running demo, from the home page to the guilty function.
+"""The way a newcomer goes on the running demo, from the home page to the function that got slow.
 
 The pictures of the README are taken on the way; they are kept in docs/images where SPAN_PROFILES_TAKE_PICTURES is set.
 """
@@ -19,7 +19,7 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 TAKE = "SPAN_PROFILES_TAKE_PICTURES"
 SLOW_S = 20_000
 WORK = "find_nearest_vehicle"
-FAULT, GUILTY_REGION, GUILTY = "slow-search", "us-east", "drop_repeated_vehicles"
+FAULT, SLOW_REGION, REGRESSED_FUNCTION = "slow-search", "us-east", "drop_repeated_vehicles"
 FOUND_WITHIN_S = 60
 
 
@@ -121,17 +121,17 @@ def test_zoom_search_keys_and_the_back_button_on_a_flame_graph(home: Page) -> No
 
 
 def test_a_fault_is_switched_on_seen_and_named(home: Page, demo: str, pictures: Path) -> None:
-    switch = home.locator(f"#fault-{FAULT}-{GUILTY_REGION}")
+    switch = home.locator(f"#fault-{FAULT}-{SLOW_REGION}")
     open_controls(home)
     switch.click()
     try:
         expect(switch).to_have_attribute("aria-pressed", "true", timeout=SLOW_S)
-        expect(home.locator("#controls summary")).to_contain_text(f"{FAULT} is on in {GUILTY_REGION}")
+        expect(home.locator("#controls summary")).to_contain_text(f"{FAULT} is on in {SLOW_REGION}")
         compare = home.get_by_role("link", name="compare before and after").first.get_attribute("href") or ""
-        guilty = home.locator("[data-top-regression]", has_text=f"{GUILTY} grew most")
+        regression = home.locator("[data-top-regression]", has_text=f"{REGRESSED_FUNCTION} grew most")
         deadline = time.monotonic() + FOUND_WITHIN_S
         spans = 12 if os.environ.get(TAKE) else 1  # a picture is of a steady average
-        while guilty.count() == 0 or int(home.locator(".side dd").last.inner_text()) < spans:
+        while regression.count() == 0 or int(home.locator(".side dd").last.inner_text()) < spans:
             assert time.monotonic() < deadline, home.locator("main").inner_text()
             home.goto(demo + compare)
             home.wait_for_timeout(500)  # rides with the fault are made and uploaded meanwhile

@@ -1,4 +1,4 @@
-"""Rides get slow in one region, and the difference of two flame graphs names the function that is guilty of it."""
+"""Rides get slow in one region, and the difference of two flame graphs names the function behind it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_the_terminal_names_durations_traces_changes_and_the_guilty_function(sto
     assert f"a fast ride: trace {story.before.typical.trace_id}" in printed
     assert f"a slow ride: trace {story.after.typical.trace_id}" in printed
     assert re.search(r"^ +0 us +\d[\d.]* m?s +\+\d[\d.]* m?s  drop_repeated_vehicles *$", printed, re.MULTILINE)
-    assert re.search(r"^guilty: drop_repeated_vehicles, \+\d[\d.]* m?s of CPU a ride$", printed, re.MULTILINE)
+    assert re.search(r"^top regression: drop_repeated_vehicles, \+\d[\d.]* m?s of CPU a ride$", printed, re.MULTILINE)
     assert "too busy" not in printed
 
 

@@ -180,7 +180,7 @@ def test_a_group_whose_number_is_anothers_by_now_is_left_alone(group: subprocess
 def test_nobody_waits_for_a_group_that_has_ended(
     group: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spanprofiles.backends.watcher.PATIENCE_S", 60.0)
+    monkeypatch.setattr("spanprofiles.backends.watcher.END_TIMEOUT_S", 60.0)
     began_s = time.monotonic()
 
     end({group.pid: began(group.pid)})  # whose end nobody has asked for yet

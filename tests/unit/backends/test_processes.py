@@ -30,7 +30,7 @@ def program() -> Iterator[Program]:
 
     yield make
     for process in made:
-        process.stop(patience_s=0)
+        process.stop(timeout_s=0)
 
 
 def _is_alive(pid: int) -> bool:
@@ -183,7 +183,7 @@ def test_a_stubborn_process_and_its_stubborn_child_are_killed(program: Program) 
     ).start()
     child_pid = int(process.wait_for_line(str.isdigit, 10)[-1])
     assert _is_alive(child_pid)
-    process.stop(patience_s=0.1)
+    process.stop(timeout_s=0.1)
     assert process.exit_code == -signal.SIGKILL
     assert _is_gone_soon(child_pid)
 

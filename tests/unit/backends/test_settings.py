@@ -155,19 +155,20 @@ def test_a_user_name_and_password_in_an_address_are_for_that_address_and_for_the
             "SPAN_PROFILES_OTLP_URL": "http://otlp",
         }
     )
-    places = settings.endpoints
-    assert (places.tempo, places.pyroscope) == (dead_url, "http://pyroscope")
-    assert (places.credentials_for("tempo").username, places.credentials_for("tempo").password) == ("joe", "s3cret")
-    assert places.credentials_for("pyroscope").password == "other"
-    assert places.credentials_for("otlp_http").as_headers() == {}
-    assert places.environment()["PYROSCOPE_BASIC_AUTH_PASSWORD"] == "other"
-    assert "OTEL_EXPORTER_OTLP_HEADERS" not in places.environment()
-    assert replace(places, searchable_after_s=1.0).credentials_for("tempo").password == "s3cret"
-    assert replace(places, tempo="http://elsewhere").credentials_for("tempo").password == ""
-    for shown in (repr(settings), repr(places), repr(replace(places, grafana="http://joe:s3cret@grafana"))):
+    endpoints = settings.endpoints
+    assert (endpoints.tempo, endpoints.pyroscope) == (dead_url, "http://pyroscope")
+    tempo = endpoints.credentials_for("tempo")
+    assert (tempo.username, tempo.password) == ("joe", "s3cret")
+    assert endpoints.credentials_for("pyroscope").password == "other"
+    assert endpoints.credentials_for("otlp_http").as_headers() == {}
+    assert endpoints.environment()["PYROSCOPE_BASIC_AUTH_PASSWORD"] == "other"
+    assert "OTEL_EXPORTER_OTLP_HEADERS" not in endpoints.environment()
+    assert replace(endpoints, searchable_after_s=1.0).credentials_for("tempo").password == "s3cret"
+    assert replace(endpoints, tempo="http://elsewhere").credentials_for("tempo").password == ""
+    for shown in (repr(settings), repr(endpoints), repr(replace(endpoints, grafana="http://joe:s3cret@grafana"))):
         assert "s3cret" not in shown
     with pytest.raises(BackendError) as failed:
-        ExternalBackend(places).start()
+        ExternalBackend(endpoints).start()
     assert "s3cret" not in str(failed.value)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from spanprofiles.cli.options import endpoints
+from spanprofiles.cli.options import endpoints_of
 
 
 def test_without_any_setting_the_commands_ask_where_serve_listens() -> None:
-    found = endpoints({}, {})
+    found = endpoints_of({}, {})
     assert (found.tempo, found.pyroscope) == ("http://127.0.0.1:3200", "http://127.0.0.1:4040")
 
 
@@ -20,7 +20,7 @@ def test_what_the_environment_says_of_a_far_away_server_reaches_the_commands() -
         "SPAN_PROFILES_SEARCHABLE_AFTER": "9",
     }
 
-    found = endpoints(environment, {"tempo_url": "http://other:1"})
+    found = endpoints_of(environment, {"tempo_url": "http://other:1"})
 
     assert (found.tempo, found.otlp_http, found.grafana) == ("http://other:1", "http://tempo:2", "http://grafana:3")
     assert (found.queryable_after_s, found.searchable_after_s, found.credentials.tenant) == (7, 9, "team")

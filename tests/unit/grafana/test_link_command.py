@@ -30,8 +30,8 @@ def provision(path: Path, *sources: dict[str, Any]) -> Path:
 
 
 def link(stored: Stored, *arguments: object, trace_id: str = "") -> Result:
-    places = ["--tempo", stored.endpoints.tempo, "--pyroscope", stored.endpoints.pyroscope, "--wait", "0"]
-    command = ["link", trace_id or stored.trace.trace_id, *places, *map(str, arguments)]
+    servers = ["--tempo", stored.endpoints.tempo, "--pyroscope", stored.endpoints.pyroscope, "--wait", "0"]
+    command = ["link", trace_id or stored.trace.trace_id, *servers, *map(str, arguments)]
     return CliRunner().invoke(main, command, env={"SPAN_PROFILES_GRAFANA_URL": ""})
 
 

@@ -70,7 +70,7 @@ class NativeBackend(Backend):
     def stop(self) -> None:
         """Kill both, whose data is thrown away (Tempo takes half a minute over an orderly end), and remove the data."""
         while self._processes:
-            self._processes.pop().stop(patience_s=0.0)
+            self._processes.pop().stop(timeout_s=0.0)
         if self._data is not None:
             shutil.rmtree(self._data, ignore_errors=True)
             self._data = None

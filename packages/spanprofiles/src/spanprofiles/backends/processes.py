@@ -165,8 +165,8 @@ class ManagedProcess:
         tail = "\n".join(f"  | {line}" for line in self.output[-_SHOWN_LINES:]) or "  | (it printed nothing)"
         return ProcessFailedError(f"{self.name} {what}{exit_note}; its last lines:\n{tail}")
 
-    def stop(self, patience_s: float = 5.0) -> None:
-        """Ask it to end (SIGTERM), and kill what is left of its group after ``patience_s``, or when it has ended.
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Ask it to end (SIGTERM), and kill what is left of its group after ``timeout_s``, or when it has ended.
 
         A second call does nothing.
         """
@@ -175,7 +175,7 @@ class ManagedProcess:
         if self.is_running:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(patience_s)
+                self._process.wait(timeout_s)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)  # its group: children it left behind
         self._stopped = True  # by the next call, the group's number may be another's

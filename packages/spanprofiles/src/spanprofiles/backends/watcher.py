@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-PATIENCE_S = 3.0
+END_TIMEOUT_S = 3.0
 """How long a group has between SIGTERM and SIGKILL, s."""
 
-_LOOK_S = 0.05
+_PAUSE_S = 0.05
 _STATE, _GROUP, _START_TIME = 0, 2, 19  # of what follows the name in /proc/PID/stat, proc(5)
 _ENDED = "ZX"
 
@@ -35,15 +35,15 @@ def left_over(lines: Iterable[str]) -> dict[int, str]:
 
 
 def end(groups: dict[int, str]) -> None:
-    """Ask groups to end (SIGTERM), and kill those that have not after :data:`PATIENCE_S`.
+    """Ask groups to end (SIGTERM), and kill those that have not after :data:`END_TIMEOUT_S`.
 
     One whose number has become another's since is left alone.
     """
     remaining = [group for group, start in groups.items() if began(group) in ("", start)]
     remaining = [group for group in remaining if _signalled(group, signal.SIGTERM)]
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + END_TIMEOUT_S
     while remaining and time.monotonic() < deadline:
-        time.sleep(_LOOK_S)
+        time.sleep(_PAUSE_S)
         alive = _alive()
         remaining = [group for group in remaining if (_signalled(group, 0) if alive is None else group in alive)]
     for group in remaining:

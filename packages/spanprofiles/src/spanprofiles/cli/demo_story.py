@@ -122,13 +122,9 @@ def _changes(story: SlowSearchStory) -> RenderableType:
 def _verdict(story: SlowSearchStory) -> RenderableType:
     regression = story.top_regression
     if regression is None:
-        return Text("guilty: no function has more CPU than before", style="bold red")
-    lines = [
-        Text(
-            f"guilty: {printable(regression.name)}, {_signed(story.a_ride(regression.self_change))} of CPU a ride",
-            "bold green",
-        )
-    ]
+        return Text("top regression: no function has more CPU than before", style="bold red")
+    change = _signed(story.a_ride(regression.self_change))
+    lines = [Text(f"top regression: {printable(regression.name)}, {change} of CPU a ride", "bold green")]
     lines.append(Text(f"rides in {story.region} take {story.slowdown:.1f} times as long, other regions allowed for"))
     if not story.is_as_told:
         lines.append(Text("that is not what the fault does: the machine may be too busy, so try again", "bold red"))

@@ -14,7 +14,7 @@ from spanprofiles.cli.options import (
     Seconds,
     backend_options,
     data_source_options,
-    endpoints,
+    endpoints_of,
     one_place,
     profile_type_option,
 )
@@ -87,10 +87,10 @@ def command(
     """
     one_place(files, options.get("grafana_url"))
     with reported():
-        places = _places(options)
+        endpoints = _endpoints(options)
         try:
             examination = examine(
-                places,
+                endpoints,
                 service=service,
                 since_s=since_s,
                 trace_id=trace_id,
@@ -111,11 +111,11 @@ def command(
     _leave(examination)
 
 
-def _places(options: dict[str, str | None]) -> Endpoints:
-    places = endpoints(dict(os.environ), options)
-    if not places.otlp_http and places.tempo == _DEFAULT_TEMPO:
-        return replace(places, otlp_http=_DEFAULT_OTLP)
-    return places
+def _endpoints(options: dict[str, str | None]) -> Endpoints:
+    endpoints = endpoints_of(dict(os.environ), options)
+    if not endpoints.otlp_http and endpoints.tempo == _DEFAULT_TEMPO:
+        return replace(endpoints, otlp_http=_DEFAULT_OTLP)
+    return endpoints
 
 
 def _sources(files: Sequence[str]) -> DataSources | None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
-from spanprofiles.cli.options import Seconds, backend_options, data_source_options, endpoints, one_place
+from spanprofiles.cli.options import Seconds, backend_options, data_source_options, endpoints_of, one_place
 from spanprofiles.cli.output import Styled, say, say_json
 from spanprofiles.clients import RequestRefusedError
 from spanprofiles.clients.grafana import GrafanaClient
@@ -62,18 +62,18 @@ def command(
     Ends with 1 where a button is missing, or leads to no samples.
     """
     with reported():
-        places = endpoints(dict(os.environ), options)
-        client = _grafana(places, files, options.get("grafana_url"))
+        endpoints = endpoints_of(dict(os.environ), options)
+        client = _grafana(endpoints, files, options.get("grafana_url"))
         try:
             sources = read_data_sources(files) if client is None else _of_grafana(client)
-            linker = Linker.of(places, waiting=Waiting(wait_s))
+            linker = Linker.of(endpoints, waiting=Waiting(wait_s))
             through = GrafanaLinker.of(sources, linker, uid)
         except SettingsError as error:
             leave(COULD_NOT_LOOK, str(error))
         trace = _trace(linker, parse_trace_id(trace_id), span_id)
         links = _links(through, trace, span_id)
-        looked = [_look(link, through, client, places.grafana) for link in links]
-    url = trace_url(places.grafana, through.source, trace)
+        looked = [_look(link, through, client, endpoints.grafana) for link in links]
+    url = trace_url(endpoints.grafana, through.source, trace)
     _print_json(trace, through.source, url, looked) if as_json else _print(trace, through.source, url, looked)
     if not looked:
         leave(
@@ -102,13 +102,13 @@ class _Looked:
         return self.answer is not None and self.answer.has_samples and self.agrees
 
 
-def _grafana(places: Endpoints, files: Sequence[str], url: str | None) -> GrafanaClient | None:
+def _grafana(endpoints: Endpoints, files: Sequence[str], url: str | None) -> GrafanaClient | None:
     one_place(files, url)
     if files:
         return None
-    if not places.grafana:
+    if not endpoints.grafana:
         raise click.UsageError("say where the data sources are: --grafana URL, or --datasource FILE")
-    return GrafanaClient(places.grafana, places.credentials_for("grafana"))
+    return GrafanaClient(endpoints.grafana, endpoints.credentials_for("grafana"))
 
 
 def _of_grafana(client: GrafanaClient) -> DataSources:

@@ -54,7 +54,7 @@ _DATA_SOURCE_OPTIONS = [
 
 
 def data_source_options(command: _Command) -> _Command:
-    """Add the options; the command gets ``files`` and ``uid``, and ``grafana_url`` is for :func:`endpoints`."""
+    """Add the options; the command gets ``files`` and ``uid``, and ``grafana_url`` is for :func:`endpoints_of`."""
     for option in reversed(_DATA_SOURCE_OPTIONS):
         command = option(command)
     return command
@@ -77,13 +77,13 @@ def one_place(files: Sequence[str], grafana_url: str | None) -> None:
 
 
 def backend_options(command: _Command) -> _Command:
-    """Add the options; the command takes them as keyword arguments and hands them to :func:`endpoints`."""
+    """Add the options; the command takes them as keyword arguments and hands them to :func:`endpoints_of`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def endpoints(environment: dict[str, str], options: dict[str, str | None]) -> Endpoints:
+def endpoints_of(environment: dict[str, str], options: dict[str, str | None]) -> Endpoints:
     """Return the endpoints that options and ``SPAN_PROFILES_*`` variables name, by default those of ``serve``.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
-from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
+from spanprofiles.cli.options import Seconds, backend_options, endpoints_of, profile_type_option
 from spanprofiles.cli.output import say_json, show
 from spanprofiles.doctor import Diagnosis, diagnose
 from spanprofiles.linking import (
@@ -58,7 +58,7 @@ def command(
         text = f"{trace_id!r} is the beginning of a trace ID at most: 32 hexadecimal digits are expected"
         raise click.BadParameter(text, param_hint="TRACE_ID")
     with reported():
-        linker = Linker.of(endpoints(dict(os.environ), options), waiting=Waiting(wait_s), profile_type=profile_type)
+        linker = Linker.of(endpoints_of(dict(os.environ), options), waiting=Waiting(wait_s), profile_type=profile_type)
         request = linker.follow(trace_id)
         evidence = request.evidence
         try:

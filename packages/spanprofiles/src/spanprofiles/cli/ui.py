@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 from spanprofiles.cli.exits import COULD_NOT_LOOK, leave
-from spanprofiles.cli.options import backend_options, endpoints
+from spanprofiles.cli.options import backend_options, endpoints_of
 from spanprofiles.cli.output import say
 
 
@@ -39,7 +39,7 @@ def command(host: str, port: int, access_token: str | None, **options: str | Non
         )
     for number in (signal.SIGINT, signal.SIGTERM):  # a script's background jobs have SIGINT ignored
         signal.signal(number, signal.default_int_handler)
-    backend = endpoints(dict(os.environ), options)
+    backend = endpoints_of(dict(os.environ), options)
     try:
         app = create_app(backend, access_token=access_token or "")
     except WeakTokenError as error:

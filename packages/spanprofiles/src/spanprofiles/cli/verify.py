@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from spanprofiles.backends.settings import is_address
 from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, LINKED, leave, reported
-from spanprofiles.cli.options import Seconds, backend_options, endpoints, profile_type_option
+from spanprofiles.cli.options import Seconds, backend_options, endpoints_of, profile_type_option
 from spanprofiles.cli.output import Styled, say, show
 from spanprofiles.clients import plain_reason
 from spanprofiles.clients.answers import LARGEST_ANSWER_BYTES
@@ -85,7 +85,7 @@ def command(
 
     with reported():
         linker = Linker.of(
-            endpoints(dict(os.environ), options),
+            endpoints_of(dict(os.environ), options),
             waiting=Waiting(wait_s),
             upload_interval_s=upload_interval,
             profile_type=profile_type,

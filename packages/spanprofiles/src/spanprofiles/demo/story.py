@@ -33,7 +33,7 @@ OTHER_REGION = "eu-north"
 ORDER = "/scooter"
 """The ride that is ordered again and again."""
 
-GUILTY = "drop_repeated_vehicles"
+REGRESSED_FUNCTION = "drop_repeated_vehicles"
 """The function that holds the fault's quadratic step: what the difference should name."""
 
 _TOKEN_HEADER = "X-Rideshare-Admin"  # noqa: S105  # a header's name
@@ -148,7 +148,7 @@ class SlowSearchStory:
     def is_as_told(self) -> bool:
         """Whether the rides got slower and the function with the quadratic step is the top regression."""
         regression = self.top_regression
-        return self.slowdown > _NOTICEABLE and regression is not None and regression.name == GUILTY
+        return self.slowdown > _NOTICEABLE and regression is not None and regression.name == REGRESSED_FUNCTION
 
     def a_ride(self, value_ns: int) -> int:
         """Return what a value of :attr:`difference` is for one ride."""

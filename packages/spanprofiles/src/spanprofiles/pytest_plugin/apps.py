@@ -17,7 +17,7 @@ import requests
 from spanprofiles.backends import ProcessFailedError
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.linking import TracedSession, Waiting
-from spanprofiles.pytest_plugin.programs import Launcher, Program
+from spanprofiles.pytest_plugin.programs import Launcher, Program, check_arguments
 from spanprofiles.pytest_plugin.readiness import Ready, readiness
 
 NAME = "the app under test"
@@ -131,12 +131,14 @@ class RunningApp(TracedSession):
         Raises:
             ProcessFailedError: it cannot be started.
         """
-        places = {"port": str(self.port), "host": self.host, "address": self.address, "url": self.base_url}
-        self._program = self._launcher.launch(name, command, environment=environment, cwd=cwd, places=places)
+        placeholders = {"port": str(self.port), "host": self.host, "address": self.address, "url": self.base_url}
+        self._program = self._launcher.launch(
+            name, command, environment=environment, cwd=cwd, placeholders=placeholders
+        )
 
-    def stop(self, patience: float = 5.0) -> None:
+    def stop(self, timeout: float = 5.0) -> None:
         """Stop it before the session ends: SIGTERM, and SIGKILL after so many seconds. A second call does nothing."""
-        self.program.stop(patience)
+        self.program.stop(timeout)
 
     def request(  # type: ignore[override]  # as the class above
         self, method: str, url: str, *, sampled: bool = True, **options: Any
@@ -195,10 +197,7 @@ class AppStarter:
             ValueError: an argument makes no sense.
         """
         __tracebackhide__ = True
-        if not 0 < start_timeout < float("inf"):
-            raise ValueError(f"start_timeout={start_timeout}: give a number of seconds above 0")
-        if isinstance(command, str) or not command:
-            raise ValueError('the command is a list: the program, then each argument, such as ["gunicorn", "app:app"]')
+        check_arguments(command, ["gunicorn", "app:app"], start_timeout=start_timeout)
         problem = ""  # told outside the handler: the way to it is of no interest
         try:
             app = RunningApp(self._launcher, host, port or free_ports(1, host)[0])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spanprofiles.backends import ProcessFailedError
-from spanprofiles.pytest_plugin.programs import Launcher
+from spanprofiles.pytest_plugin.programs import Launcher, check_arguments
 
 _DEADLINE_S = 60.0
 
@@ -66,13 +66,12 @@ class JobRunner:
             ValueError: an argument makes no sense.
         """
         __tracebackhide__ = True
-        if not 0 < timeout < float("inf"):
-            raise ValueError(f"timeout={timeout}: give a number of seconds above 0")
-        if isinstance(command, str) or not command:
-            raise ValueError('the command is a list: the program, then each argument, such as ["python", "report.py"]')
+        check_arguments(command, ["python", "report.py"], timeout=timeout)
         problem = ""  # told outside the handler: the way to it is of no interest
         try:
-            program = self._launcher.launch(name, command, environment=environment, cwd=cwd, places={}, is_job=True)
+            program = self._launcher.launch(
+                name, command, environment=environment, cwd=cwd, placeholders={}, is_job=True
+            )
         except ProcessFailedError as error:
             problem = str(error)
         else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import math
 import os
 import re
 import sys
@@ -160,10 +162,10 @@ class Program:
         ended = "" if code is None else f": it {self.end}" if self.end else ": it was stopped"
         return "\n".join([f"{printable(self.process.name)} {what}{ended}", *self.account()])
 
-    def stop(self, patience_s: float = 5.0) -> None:
+    def stop(self, timeout_s: float = 5.0) -> None:
         """Stop it, and whatever it has left running."""
         self.is_wanted = self.is_wanted and not self.process.is_running
-        self.process.stop(patience_s)
+        self.process.stop(timeout_s)
 
 
 class Launcher:
@@ -191,7 +193,7 @@ class Launcher:
         *,
         environment: Mapping[str, str | None] | None,
         cwd: str | os.PathLike[str] | None,
-        places: Mapping[str, str],
+        placeholders: Mapping[str, str],
         is_job: bool = False,
     ) -> Program:
         """Start a program.
@@ -201,7 +203,7 @@ class Launcher:
             command: the program and its arguments.
             environment: variables over all others; one that is None is taken away.
             cwd: its working directory, beginning at the folder of whoever asks for it.
-            places: what stands for ``{port}`` and the like in the command and in ``environment``.
+            placeholders: what stands for ``{port}`` and the like in the command and in ``environment``.
             is_job: whether it is there to end by itself.
 
         Raises:
@@ -213,17 +215,17 @@ class Launcher:
             if value is None:
                 variables.pop(variable, None)
             else:
-                variables[variable] = _placed(str(value), places)
+                variables[variable] = _filled_in(str(value), placeholders)
         self._check_that_traces_go_somewhere(variables)
         log = self._log_of(asker)
         process = ManagedProcess(
             name,
-            [_placed(str(part), places) for part in command],
+            [_filled_in(str(part), placeholders) for part in command],
             environment=variables,
             directory=asker.folder / (cwd or ""),
             log=log,
         )
-        program = Program(process, log, asker, time.time_ns(), places.get("url", ""), is_job=is_job)
+        program = Program(process, log, asker, time.time_ns(), placeholders.get("url", ""), is_job=is_job)
         self.started.append(program)
         self._config.stash.setdefault(PROGRAMS, []).append(program)
         process.start()
@@ -280,6 +282,25 @@ def launching(
         launcher.stop()
 
 
+def check_arguments(command: Sequence[str], example: Sequence[str], **timeouts: float) -> None:
+    """Check what every way to start a program takes.
+
+    Args:
+        command: the program and its arguments.
+        example: what such a command looks like, for the message.
+        timeouts: by the argument's name, s.
+
+    Raises:
+        ValueError: the command is no list, or a time-out makes no sense.
+    """
+    for name, seconds in timeouts.items():
+        if not 0 < seconds < math.inf:
+            raise ValueError(f"{name}={seconds}: give a number of seconds above 0")
+    if isinstance(command, str) or not command:
+        shown = json.dumps(list(example))
+        raise ValueError(f"the command is a list: the program, then each argument, such as {shown}")
+
+
 def programs_of(item: pytest.Item) -> list[Program]:
     """Return the programs that a test uses."""
     return [one for one in item.config.stash.get(PROGRAMS, []) if one.is_of(item)]
@@ -291,8 +312,8 @@ def _search_path() -> str:
     return os.pathsep.join([*here, os.environ.get("PATH", os.defpath)])
 
 
-def _placed(text: str, places: Mapping[str, str]) -> str:
-    for name, value in places.items():
+def _filled_in(text: str, placeholders: Mapping[str, str]) -> str:
+    for name, value in placeholders.items():
         text = text.replace(f"{{{name}}}", value)
     return text
 

@@ -21,7 +21,7 @@ _ABSENT = {"", "nil"}
 _SEARCHED = 3 * LIMIT  # many of them may be too short for the list
 
 
-class Link(Enum):
+class LinkState(Enum):
     """How a trace's row stands: the words are those the page shows."""
 
     LINKED = "linked"
@@ -84,7 +84,7 @@ class Row:
     """
 
     request: FoundRequest
-    link: Link
+    link: LinkState
     cpu_ns: int | None
     rank: PercentileRank | None = None
     excess: str = ""
@@ -145,9 +145,9 @@ def list_traces(
     if latencies is not None:
         rows = [replace(row, rank=latencies.rank(row.request.kind, row.request.duration_ns)) for row in rows]
     if filters.linked:
-        rows = [row for row in rows if row.link is Link.LINKED]
-    shown = [row for row in rows if row.link is not Link.TOO_SHORT]
-    short = [row for row in rows if row.link is Link.TOO_SHORT]
+        rows = [row for row in rows if row.link is LinkState.LINKED]
+    shown = [row for row in rows if row.link is not LinkState.TOO_SHORT]
+    short = [row for row in rows if row.link is LinkState.TOO_SHORT]
     newest = _newest(shown, filters)
     return Listing(
         newest,
@@ -223,18 +223,18 @@ def _profiled(spans: Iterable[FoundSpan]) -> Iterable[ProfiledSpan]:
 def _row(request: FoundRequest, known: Mapping[str, Known]) -> Row:
     verdicts = [known[span.profile_id] for span in request.spans]
     if not verdicts:
-        return Row(request, Link.NO_PROFILE_ID, None)
+        return Row(request, LinkState.NO_PROFILE_ID, None)
     cpu_ns = sum(one.cpu_ns for one in verdicts)
     if cpu_ns:
-        return Row(request, Link.LINKED, cpu_ns, excess=_excess(request, known, cpu_ns))
+        return Row(request, LinkState.LINKED, cpu_ns, excess=_excess(request, known, cpu_ns))
     states = {one.state for one in verdicts}
     if CpuState.FOUND in states:  # by another type of profile than CPU time
-        return Row(request, Link.LINKED, None)
+        return Row(request, LinkState.LINKED, None)
     if request.is_too_short:
-        return Row(request, Link.TOO_SHORT, None)
+        return Row(request, LinkState.TOO_SHORT, None)
     if CpuState.NOT_ASKED in states:
-        return Row(request, Link.UNKNOWN, None)
-    return Row(request, Link.WAITING if CpuState.WAITING in states else Link.DEAD, None)
+        return Row(request, LinkState.UNKNOWN, None)
+    return Row(request, LinkState.WAITING if CpuState.WAITING in states else LinkState.DEAD, None)
 
 
 def _excess(request: FoundRequest, known: Mapping[str, Known], cpu_ns: int) -> str:

@@ -11,7 +11,7 @@ from spanprofiles.ui.filters import Filters
 from spanprofiles.ui.origins import ServiceFiles
 from spanprofiles.ui.sources import sources
 from spanprofiles.ui.span_profile import ProfileState, span_marks, span_profile, span_to_open
-from spanprofiles.ui.trace_list import Link, list_traces
+from spanprofiles.ui.trace_list import LinkState, list_traces
 from spanprofiles.ui.views.traces import find_span, find_trace, profile_values
 
 views = Blueprint("tour", __name__)
@@ -49,7 +49,7 @@ def _is_own(files: object, name: str) -> bool:
 def _example() -> str:
     """Return the ID of a recent trace that shows much, or an empty text."""
     listing = list_traces(sources().linker.tempo, sources().cpu_cache, Filters(linked=True, sort="cpu"), _PATIENCE_S)
-    linked = [row for row in listing.rows if row.link is Link.LINKED]
+    linked = [row for row in listing.rows if row.link is LinkState.LINKED]
     # CPU is counted in whole samples, and can come to more than the time by the clock: true, and no way to begin
     plain = [row for row in linked if _SHARE * row.request.duration_ns <= (row.cpu_ns or 0) <= row.request.duration_ns]
     return (plain or linked)[0].request.trace_id if linked else ""

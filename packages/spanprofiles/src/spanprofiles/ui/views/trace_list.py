@@ -15,7 +15,7 @@ from spanprofiles.ui.figures import RouteFigures
 from spanprofiles.ui.filters import LIMIT, SORTS, STATUSES, WINDOWS, FilterError, Filters
 from spanprofiles.ui.scatter import find_scatter
 from spanprofiles.ui.sources import sources
-from spanprofiles.ui.trace_list import FoundRequest, Link, Listing, list_traces
+from spanprofiles.ui.trace_list import FoundRequest, LinkState, Listing, list_traces
 from spanprofiles.ui.views.demo import controls_part
 
 views = Blueprint("trace_list", __name__)
@@ -74,7 +74,7 @@ def _list_values(filters: Filters, listing: Listing | None, refused: FilterError
         "filters": filters,
         "listing": listing,
         "refused": refused,
-        "links": Link,
+        "links": LinkState,
         "limit": LIMIT,
         "few_periods": FEW_PERIODS,
         "shortest_sampled": FEW_PERIODS * SAMPLE_PERIOD_NS,
