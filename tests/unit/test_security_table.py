@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.clients import answers, json_values
+from spanprofiles.clients import answers, json_values, outage
 from spanprofiles.clients import http as client
 from spanprofiles.embedded import answers as pair_answers
 from spanprofiles.embedded import limits as pair
@@ -74,6 +74,7 @@ ROWS = {
     "one trace": (f"{candidates.TRACE_BYTES // 1_000_000} MB are searched; {traces.TRACE_BYTES // MIB} MiB by its ID"),
     "one answer": f"{pair_answers.ANSWER_BYTES // MIB} MiB",
     "requests that wait for a server at once": f"{admission.MOST_ASKING} of 8 threads",
+    "pause after a server let a request time out": f"{outage.ASK_AGAIN_AFTER_S:.0f} s, then one request at a time",
     "a regular expression": (
         f"{patterns.LENGTH_LIMIT:,} characters; {patterns.PROGRAM_BYTES // KIB} KiB compiled;"
         f" asked of {patterns.TEXT_LIMIT:,} characters"

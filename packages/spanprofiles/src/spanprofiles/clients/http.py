@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from copy import copy
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from spanprofiles.clients.answers import LARGEST_ANSWER_BYTES, LARGEST_REFUSAL_BYTES, Answer, AnswerError, body
 from spanprofiles.clients.errors import RequestRefusedError, ServerUnreachableError, UnexpectedAnswerError
+from spanprofiles.clients.outage import HangingError, Outage
 from spanprofiles.clients.sockets import DeadlineAdapter, DeadlinePassedError, deadline_after
 from spanprofiles.model import Credentials
 from spanprofiles.model.addresses import shown_address, without_login, without_secrets
@@ -67,6 +68,8 @@ class HttpClient:
         self.server = server
         self.url, login = without_login(url.rstrip("/"))
         self._timeout_s = timeout_s
+        self._outage: Outage | None = None
+        self._outage_s = 0.0
         self._session = requests.Session()
         credentials = credentials or Credentials()
         self._session.headers.update(credentials.as_headers())
@@ -86,6 +89,16 @@ class HttpClient:
         """Return a client that uses the same connections and waits (connect, read) so many seconds."""
         other = copy(self)
         other._timeout_s = timeout_s
+        return other
+
+    def with_outage(self, outage: Outage) -> HttpClient:
+        """Return a client that uses the same connections and asks nothing while the server hangs.
+
+        Clients with shorter time-outs than its own that are made of it heed the outage as well. Where they wait in
+        vain, that proves none: the server may only be slow.
+        """
+        other = copy(self)
+        other._outage, other._outage_s = outage, self.longest_s
         return other
 
     @property
@@ -197,7 +210,7 @@ class HttpClient:
     def _sent(self, method: str, url: str, **arguments: Any) -> Answer:
         shown = shown_address(url)
         try:
-            with deadline_after(self.longest_s):
+            with self._watched(), deadline_after(self.longest_s):
                 # given here, certificates to trust go before those of the environment
                 response = self._session.request(
                     method,
@@ -218,9 +231,20 @@ class HttpClient:
                     )
         except AnswerError as error:
             raise UnexpectedAnswerError(self.server, shown, f"it {error}") from error
+        except HangingError as error:
+            raise ServerUnreachableError(self.server, shown, str(error)) from error
         except (requests.RequestException, HTTPError, ValueError) as error:  # or an address that no library can read
             raise ServerUnreachableError(self.server, shown, self._reason(error)) from error
         return Answer(shown, response.status_code, response.headers, content)
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._outage is None else self._outage.watch(self._hangs)
+
+    def _hangs(self, error: BaseException) -> bool | None:
+        """Tell whether an error proves that the server hangs, or that it does not; None where it proves neither."""
+        if isinstance(error, requests.Timeout) or is_caused_by(error, TimeoutError):
+            return True if self.longest_s >= self._outage_s else None
+        return False if isinstance(error, Exception) else None
 
     def _reason(self, error: Exception) -> str:
         if is_caused_by(error, DeadlinePassedError):
@@ -273,6 +297,12 @@ class ServerClient:
         """Return a client that uses the same connections and waits (connect, read) so many seconds."""
         other = copy(self)
         other._http = self._http.with_timeout(timeout_s)
+        return other
+
+    def with_outage(self, outage: Outage) -> Self:
+        """Return a client that uses the same connections and asks nothing while the server hangs."""
+        other = copy(self)
+        other._http = self._http.with_outage(outage)
         return other
 
     def close(self) -> None:

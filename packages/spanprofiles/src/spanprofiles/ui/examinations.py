@@ -84,17 +84,23 @@ class Examinations:
     def look(self, service: str, window: str) -> Examination:
         """Examine a service, or return what was found a moment ago; with the last probe, and the settings given.
 
+        That a server does not answer is remembered for as long as it took to find out: a server that hangs is not
+        asked by each page.
+
         Args:
             service: its name.
             window: a key of :data:`WINDOWS`.
         """
         with self._lock:
-            done_s, found = self._known.get((service, window), (0.0, None))
-            if found is None or time.monotonic() - done_s > _LASTS_S:
+            until_s, found = self._known.get((service, window), (0.0, None))
+            if found is None or time.monotonic() >= until_s:
                 sources = self._grafana.sources if self._grafana else None
                 since_s, _ = WINDOWS[window]
+                began_s = time.monotonic()
                 found = _examine(self._endpoints, service, since_s=since_s, sources=sources)
-                self._known = {(service, window): (time.monotonic(), found)}
+                now_s = time.monotonic()
+                lasts_s = _LASTS_S if found.could_look else max(_LASTS_S, now_s - began_s)
+                self._known = {(service, window): (now_s + lasts_s, found)}
         return found if self._probed is None else _with_probe(found, self._probed)
 
     def probe(self, service: str, receiver: str) -> None:

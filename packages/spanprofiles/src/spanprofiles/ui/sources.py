@@ -9,6 +9,9 @@ from threading import Lock
 
 from flask import Flask, current_app
 
+from spanprofiles.clients import PyroscopeClient, TempoClient
+from spanprofiles.clients.http import DEFAULT_TIMEOUT_S
+from spanprofiles.clients.outage import Outage
 from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.linking import Linker
 from spanprofiles.model import Endpoints
@@ -23,6 +26,8 @@ from spanprofiles.ui.origins import Origins
 from spanprofiles.ui.restarts import Restarts
 
 _EXTENSION = "spanprofiles"
+#: For connecting to a server, and between two bytes of its answer, s.
+_TIMEOUT_S = DEFAULT_TIMEOUT_S
 _VALUES_LAST_S = 10.0
 _MOST_VALUES = 200
 _CHANGES = 20
@@ -75,7 +80,7 @@ class Sources:
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=_CHANGES))
 
     def __post_init__(self) -> None:
-        self.linker = Linker.of(self.endpoints)
+        self.linker = _linker(self.endpoints)
         self.cpu_cache = CpuCache(self.linker.pyroscope)
         self.latencies = LatencyHistory()
         self.traffic = RecentTraffic(self.linker.tempo, self.latencies)
@@ -120,6 +125,17 @@ class Sources:
         """Ask for nothing more: questions that wait are dropped."""
         self.cpu_cache.close()
         self.link_monitor.close()
+
+
+def _linker(endpoints: Endpoints) -> Linker:
+    """Return a linker that remembers for some seconds that a server hangs: pages ask again and again."""
+    tempo = TempoClient(endpoints.tempo, endpoints.credentials_for("tempo"), _TIMEOUT_S)
+    pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials_for("pyroscope"), _TIMEOUT_S)
+    return Linker(
+        tempo.with_outage(Outage()),
+        pyroscope.with_outage(Outage()),
+        queryable_after_s=endpoints.queryable_after_s,
+    )
 
 
 def install_sources(sources: Sources) -> None:
