@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 import requests
@@ -24,20 +24,34 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_c
 
 
 #: The tests of these files share nothing that costs much to start.
-APART = ("test_examples", "test_the_doctor_on_faults")
+APART = ("test_examples", "test_the_doctor_on_faults", "test_demo")
 #: What waits longest begins first, that it does not go on alone.
 LONGEST = ("slow-upload", "test_installing", "test_slowest_request", "test_faults", "zero_code", "celery")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """Among several workers, give the tests of a file to one, for what they share; of others each to any.
+
+    The marks that pytest-xdist has for that go by an attribute of a test that pytest 9.2 does not read.
+    """
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return nodeid if Path(file).stem in APART else file
+
+    return ByFile(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Among several workers, give the tests of a file to one, for what they share; of others each to any."""
-    if config.getoption("dist", "no") != "loadgroup":
-        return
-    for item in items:
-        if item.path.stem not in APART:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: next((at for at, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
+    """Put what waits longest first; a worker knows of `--dist loadgroup` by another option."""
+    if config.getoption("loadgroup", default=False):
+        items.sort(key=lambda item: next((at for at, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
 
 
 class StartRegion(Protocol):
