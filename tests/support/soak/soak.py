@@ -41,11 +41,11 @@ class Plan:
     """
 
     requests: int = 100_000
-    rounds: int = 12
+    rounds: int = 10
     http_attackers: int = 3
     grpc_attackers: int = 1
     per_second: float = 300.0
-    quiet_s: float = 1.0
+    quiet_s: float = 1.2
     load_per_second: float = 10.0
     query_timeout_s: float = 4.0
 
