@@ -9,7 +9,7 @@ import pytest
 from tests.support.conformance.exchanges import in_the_present
 from tests.support.conformance.meaning import call_tree, meaning_of_answer, two_call_trees
 from tests.support.conformance.pair import Pair, running_pair
-from tests.support.conformance.pprof_writer import pprof
+from tests.support.pprof_writer import pprof
 
 
 def graph(names: list[str], *levels: list[int]) -> str:

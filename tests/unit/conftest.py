@@ -21,6 +21,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.model import CPU, Endpoints, FlameGraph
+from tests.support.pprof_writer import Frame, ProfileWriter
 
 # how long an example takes, or is drawn for, says more about the machine than about the code
 settings.register_profile("unit", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -192,66 +193,24 @@ def flamebearer(stacks: Stacks) -> dict[str, Any]:
     return answer
 
 
-def _varint(value: int) -> bytes:
-    encoded = b""
-    while value > 0x7F:
-        encoded += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return encoded + bytes([value])
-
-
-def _field(number: int, value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
 def pprof(
     samples: Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], time_ns: int, profile_type: str = CPU
 ) -> bytes:
-    """Encode a profile: (call path, outermost first; value; labels) for each sample. Source: pprof's profile.proto.
+    """Encode a profile: (call path, outermost first; value; labels) for each sample.
 
     A frame is a function's name, or ``name|file|line`` where the profile says where it is.
     """
-    _, *kinds = profile_type.split(":")
-    strings = list(dict.fromkeys(["", *kinds]))
-
-    def text(value: str) -> int:
-        if value not in strings:
-            strings.append(value)
-        return strings.index(value)
-
-    functions: dict[tuple[str, str], int] = {}
-    locations: dict[tuple[int, int], int] = {}
-
-    def location(frame: str) -> int:
-        name, _, place = frame.partition("|")
-        file, _, line = place.partition("|")
-        function = functions.setdefault((name, file), len(functions) + 1)
-        return locations.setdefault((function, int(line or 0)), len(locations) + 1)
-
-    encoded = b""
+    _, kind, unit, period_type, period_unit = profile_type.split(":")
+    writer = ProfileWriter([(kind, unit)])
     for path, value, labels in samples:
-        sample = _field(1, b"".join(_varint(location(frame)) for frame in reversed(path))) + _field(2, _varint(value))
-        for label, content in labels.items():
-            sample += _field(3, _field(1, text(label)) + _field(2, text(content)))
-        encoded += _field(2, sample)
-    for (function, line), number in locations.items():
-        encoded += _field(4, _field(1, number) + _field(4, _field(1, function) + _field(2, line)))
-    for (name, file), number in functions.items():
-        encoded += _field(5, _field(1, number) + _field(2, text(name)) + _field(4, text(file)))
-    numbers = [text(one) for one in kinds]
-    kind, period = (_field(1, numbers[at]) + _field(2, numbers[at + 1]) for at in (0, 2))
-    table = b"".join(_field(6, value.encode()) for value in strings)
-    return (
-        _field(1, kind)
-        + encoded
-        + table
-        + _field(9, time_ns)
-        + _field(10, 10**9)
-        + _field(11, period)
-        + _field(12, 10**7)
-    )
+        writer.add([_frame(text) for text in reversed(path)], [value], labels.items())
+    return writer.encoded(time_ns, period=(period_type, period_unit, 10**7))
+
+
+def _frame(text: str) -> Frame:
+    name, _, place = text.partition("|")
+    file, _, line = place.partition("|")
+    return Frame(name, file, int(line or 0))
 
 
 def push_samples(

@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from tests.support.conformance.pprof_writer import pprof, push
+from tests.support.pprof_writer import pprof, push
 
 RECORDINGS = Path(__file__).parents[2] / "conformance" / "recordings"
 TICKS = {"s": 1, "ms": 10**3, "ns": 10**9}

@@ -12,8 +12,8 @@ from urllib.parse import quote, urlencode
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.support.conformance.pprof_writer import pprof, push
 from tests.support.conformance.random_queries import ProfileQueries, TraceQL
+from tests.support.pprof_writer import pprof, push
 
 NOW_S = int(time.time())
 JSON, PROTOBUF, OTLP = "application/json", "application/proto", "application/x-protobuf"

@@ -8,29 +8,14 @@ import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from tests.support.pprof_writer import block, number, numbers, pushed_series
+
 NOW_S = int(time.time())
 LARGEST = 2**63 - 1
 TABLE = ("", "cpu", "nanoseconds", "f")
 LABELS = {"__name__": "process_cpu", "service_name": "shop"}
 ONE_FUNCTION = ((1, 3),)
 MEBIBYTE = 2**20
-
-
-def varint(number: int) -> bytes:
-    groups = []
-    number &= 2**64 - 1
-    while number > 0x7F:
-        groups.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*groups, number])
-
-
-def number(field: int, value: int) -> bytes:
-    return varint(field << 3) + varint(value)
-
-
-def block(field: int, content: bytes) -> bytes:
-    return varint(field << 3 | 2) + varint(len(content)) + content
 
 
 def line(function: int) -> bytes:
@@ -43,7 +28,7 @@ def location(identifier: int, lines: bytes) -> bytes:
 
 def sample(locations: Iterable[int], values: Sequence[int] = (5,), labels: Iterable[tuple[int, int]] = ()) -> bytes:
     """A sample; its stack is leaf first, its labels are numbers of strings."""
-    content = block(1, b"".join(map(varint, locations))) + block(2, b"".join(map(varint, values)))
+    content = numbers(1, locations) + numbers(2, values)
     return block(2, content + b"".join(block(3, number(1, key) + number(2, value)) for key, value in labels))
 
 
@@ -57,7 +42,7 @@ def profile(
     """A profile: samples and locations as they are given, functions as (number, number of the name)."""
     kind = number(1, 1) + number(2, 2)
     head = block(1, kind) * types + block(11, kind) + number(9, round((NOW_S - age_s) * 10**9))
-    tables = [block(5, number(1, one) + number(2, name) + number(3, name)) for one, name in functions]
+    tables = [block(5, number(1, function) + number(2, name) + number(3, name)) for function, name in functions]
     return b"".join([head, *parts, *tables, *(block(6, text.encode()) for text in strings)])
 
 
@@ -66,16 +51,15 @@ def chain(depth: int, value: int = 5) -> bytes:
     every = range(1, depth + 1)
     return profile(
         sample(reversed(every), [value]),
-        *(location(one, line(one)) for one in every),
-        functions=[(one, 2 + one) for one in every],
-        strings=[*TABLE[:3], *(f"f{one}" for one in every)],
+        *(location(function, line(function)) for function in every),
+        functions=[(function, 2 + function) for function in every],
+        strings=[*TABLE[:3], *(f"f{function}" for function in every)],
     )
 
 
 def push(*profiles: bytes, **labels: str) -> bytes:
     """A push of one series."""
-    pairs = [block(1, block(1, name.encode()) + block(2, text.encode())) for name, text in (LABELS | labels).items()]
-    return block(1, b"".join([*pairs, *(block(2, block(1, one)) for one in profiles)]))
+    return pushed_series(LABELS | labels, profiles)
 
 
 def twice_compressed(raw: bytes) -> tuple[bytes, dict[str, str]]:

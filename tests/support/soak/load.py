@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient, TempoClient
 from spanprofiles.clients.errors import RequestRefusedError
 from spanprofiles.model import Endpoints, FlameGraph
-from tests.support.conformance.pprof_writer import push
+from tests.support.pprof_writer import push
 
 SERVICE = "the-valid-load"
 CPU_NS = 50_000_000

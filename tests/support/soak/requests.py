@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from tests.support.conformance.pprof_writer import pprof, push
 from tests.support.embedded.hostile import JSON, NOW_S, OTLP, PROTOBUF, HostileRequest, Hostility
+from tests.support.pprof_writer import pprof, push
 
 EXPORT, PUSH, INGEST = "/v1/traces", "/push.v1.PusherService/Push", "/ingest?name=app&format=pprof"
 SEARCH, CALL = "/api/search?q=", "/querier.v1.QuerierService/"

@@ -28,7 +28,7 @@ from spanprofiles.embedded.proto.pyroscope_pb2 import (
     SeriesResponse,
 )
 from tests.support.conformance.pair import Pair, running_pair
-from tests.support.conformance.pprof_writer import pprof, push
+from tests.support.pprof_writer import pprof, push
 from tests.unit.embedded.conftest import Applications
 from tests.unit.embedded.test_process import export_of
 from tests.unit.embedded.test_profiles import CPU, NOW_S, SPAN, TRACE, WINDOW, profile, pushed, sample, tree

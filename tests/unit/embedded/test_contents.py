@@ -21,6 +21,7 @@ from spanprofiles.embedded.otlp.json import decode_json
 from spanprofiles.embedded.otlp.protobuf import count_messages, decode_protobuf
 from spanprofiles.embedded.otlp.rows import span_rows
 from spanprofiles.embedded.turns import OverloadError, Turns
+from tests.support.pprof_writer import block
 from tests.unit.embedded.conftest import BODY_LIMIT, Applications, SpanFactory, attributes
 from tests.unit.embedded.test_refusals import told
 
@@ -40,47 +41,34 @@ def unwatched(_: int) -> None:
     """Take no notice of how much memory an export is going to take."""
 
 
-def field(number: int, content: bytes) -> bytes:
-    """A field with a length, in the shortest form."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def varint(number: int) -> bytes:
-    out = b""
-    while number > 0x7F:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
-
-
 def in_span(content: bytes) -> bytes:
     """An export of one span with this content."""
-    return field(1, field(2, field(2, content)))
+    return block(1, block(2, block(2, content)))
 
 
 def any_value(depth: int) -> bytes:
     """A list in a list, so deep."""
     value = b""
     for _ in range(depth):
-        value = field(5, field(1, value))
+        value = block(5, block(1, value))
     return value
 
 
 MANY = {
-    "spans": field(1, field(2, b"\x12\x00" * (SPANS + 1))),
-    "groups of scopes": field(1, b"\x12\x00" * (SPANS + 1)),
+    "spans": block(1, block(2, b"\x12\x00" * (SPANS + 1))),
+    "groups of scopes": block(1, b"\x12\x00" * (SPANS + 1)),
     "groups of resources": b"\x0a\x00" * (SPANS + 1),
-    "groups of scopes, each in its own": field(1, field(2, b"")) * (SPANS // 2 + 1),
-    "spans with tags that are too long": field(1, field(2, b"\x92\x80\x00\x00" * (SPANS + 1))),
+    "groups of scopes, each in its own": block(1, block(2, b"")) * (SPANS // 2 + 1),
+    "spans with tags that are too long": block(1, block(2, b"\x92\x80\x00\x00" * (SPANS + 1))),
     "attributes": in_span(b"\x4a\x00" * (MESSAGES + 1)),
     "attributes with tags that are too long": in_span(b"\xca\x80\x00\x00" * (MESSAGES + 1)),
     "events": in_span(b"\x5a\x00" * (MESSAGES + 1)),
     "links": in_span(b"\x6a\x00" * (MESSAGES + 1)),
-    "links' attributes": in_span(field(13, b"\x22\x00" * (MESSAGES + 1))),
-    "members of a list": in_span(field(9, field(2, field(5, b"\x0a\x00" * (MESSAGES + 1))))),
-    "members of a map": in_span(field(9, field(2, field(6, b"\x0a\x00" * (MESSAGES + 1))))),
-    "attributes of a scope": field(1, field(2, field(1, b"\x1a\x00" * (MESSAGES + 1)))),
-    "names in a resource": field(1, field(1, field(3, b"\x1a\x00" * (MESSAGES + 1)))),
+    "links' attributes": in_span(block(13, b"\x22\x00" * (MESSAGES + 1))),
+    "members of a list": in_span(block(9, block(2, block(5, b"\x0a\x00" * (MESSAGES + 1))))),
+    "members of a map": in_span(block(9, block(2, block(6, b"\x0a\x00" * (MESSAGES + 1))))),
+    "attributes of a scope": block(1, block(2, block(1, b"\x1a\x00" * (MESSAGES + 1)))),
+    "names in a resource": block(1, block(1, block(3, b"\x1a\x00" * (MESSAGES + 1)))),
 }
 
 
@@ -134,15 +122,15 @@ def test_damaged_data_is_left_to_its_parser(body: bytes) -> None:
 
 
 def test_lists_in_lists_are_refused_beyond_a_hundred_messages() -> None:
-    ids = field(1, b"\x01" * 16) + field(2, b"\x02" * 8)
-    span_rows(decode_protobuf(in_span(ids + field(9, field(2, any_value(40)))), unwatched))
+    ids = block(1, b"\x01" * 16) + block(2, b"\x02" * 8)
+    span_rows(decode_protobuf(in_span(ids + block(9, block(2, any_value(40)))), unwatched))
     with pytest.raises(ExportError):
-        decode_protobuf(in_span(ids + field(9, field(2, any_value(60)))), unwatched)
+        decode_protobuf(in_span(ids + block(9, block(2, any_value(60)))), unwatched)
 
 
 def test_lists_in_lists_that_are_taken_are_shown(applications: Applications) -> None:
-    ids = field(1, b"\x01" * 16) + field(2, b"\x02" * 8)
-    body = in_span(ids + field(9, field(1, b"deep") + field(2, any_value(45))))
+    ids = block(1, b"\x01" * 16) + block(2, b"\x02" * 8)
+    body = in_span(ids + block(9, block(1, b"deep") + block(2, any_value(45))))
     assert applications.otlp.post("/v1/traces", data=body, content_type=PROTOBUF).status_code == 200
     for path in ("/api/traces/", "/api/v2/traces/"):
         for accept in (JSON, "application/protobuf"):

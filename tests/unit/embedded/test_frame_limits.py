@@ -25,6 +25,7 @@ from spanprofiles.embedded.pyroscope.pprof import check, decode, split
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape, check_push_shape
 from spanprofiles.embedded.store.database import Database
 from tests.support.embedded import raw_profiles as raw
+from tests.support.pprof_writer import block, number
 from tests.unit.embedded.conftest import Applications
 
 PUSH, INGEST = "/push.v1.PusherService/Push", "/ingest?name=shop&format=pprof"
@@ -55,8 +56,7 @@ def labelled(count: int, length: int) -> bytes:
 def long_names(frames: int, length: int) -> bytes:
     """A profile of one location a frame, each on another line of the one function, whose name is long."""
     places = (
-        raw.location(one, raw.block(4, raw.number(1, 1) + raw.number(2, one))) + raw.sample([one])
-        for one in range(1, frames + 1)
+        raw.location(one, block(4, number(1, 1) + number(2, one))) + raw.sample([one]) for one in range(1, frames + 1)
     )
     return raw.profile(*places, strings=[*raw.TABLE[:3], "f" * length])
 
@@ -87,7 +87,7 @@ TOO_MUCH: dict[str, tuple[Callable[[], bytes], str]] = {
     "functions without anything": (lambda: raw.profile(b"\x2a\x00" * 200_000), "more than 131072 functions"),
     "strings without anything": (lambda: raw.profile(b"\x32\x00" * 300_000), "more than 262144 strings"),
     "labels without anything": (
-        lambda: raw.profile(raw.block(2, b"\x1a\x00" * 100_000)),
+        lambda: raw.profile(block(2, b"\x1a\x00" * 100_000)),
         "more than 400 labels in one sample",
     ),
     "sample types": (lambda: raw.profile(types=20_000), "more than 64 sample types"),
@@ -212,9 +212,7 @@ def test_text_of_nothing_but_line_breaks_costs_no_more_than_itself(applications:
 
 def test_files_are_not_put_before_functions_where_that_makes_names_without_end(applications: Applications) -> None:
     names = [f"f{one}" for one in range(500)]
-    functions = b"".join(
-        raw.block(5, raw.number(1, one + 1) + raw.number(2, 4 + one) + raw.number(4, 3)) for one in range(500)
-    )
+    functions = b"".join(block(5, number(1, one + 1) + number(2, 4 + one) + number(4, 3)) for one in range(500))
     profile = raw.profile(
         raw.sample([1]), F, functions, functions=(), strings=[*raw.TABLE[:3], "d" * 60_000 + ".py", *names]
     )
@@ -236,8 +234,8 @@ def test_a_configuration_in_a_form_has_a_size(applications: Applications) -> Non
     ("body", "kind"),
     [
         (b"\x0a\x00" * 100_000, "application/proto"),
-        (raw.block(1, b"\x0a\x00" * 100_000), "application/proto"),
-        (raw.block(1, b"\x12\x00" * 100_000), "application/proto"),
+        (block(1, b"\x0a\x00" * 100_000), "application/proto"),
+        (block(1, b"\x12\x00" * 100_000), "application/proto"),
         (b'{"series":[' + b"{}," * 150_000 + b"{}]}", "application/json"),
     ],
     ids=["series", "labels", "profiles", "JSON"],

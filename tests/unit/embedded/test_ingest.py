@@ -16,7 +16,7 @@ from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.folded import LONGEST_LINE
 from tests.support.conformance.meaning import call_tree
-from tests.support.conformance.pprof_writer import pprof
+from tests.support.pprof_writer import pprof
 from tests.unit.embedded.conftest import Applications
 
 NOW_S = int(time.time())

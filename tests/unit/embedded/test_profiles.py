@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from spanprofiles.embedded.proto import pyroscope_pb2
 from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from tests.support.conformance.meaning import call_tree, stack_values
-from tests.support.conformance.pprof_writer import pprof, push
+from tests.support.pprof_writer import pprof, push
 from tests.unit.embedded.conftest import Applications
 
 CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"

@@ -14,7 +14,7 @@ from werkzeug.test import Client
 from spanprofiles.embedded.refusals import GROUPS_LIMIT, SILENCE_SECONDS, Reason, Refusal, Refusals, Sender, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from tests.support.conformance.pair import running_pair
-from tests.support.conformance.pprof_writer import pprof, push
+from tests.support.pprof_writer import pprof, push
 from tests.unit.embedded.conftest import Applications, SpanFactory, attributes
 
 JSON, PROTOBUF, PUSH = "application/json", "application/proto", "/push.v1.PusherService/Push"

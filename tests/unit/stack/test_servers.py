@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.pprof_writer import block, number, numbers
 from tests.support.repository import ROOT, Json, read_yaml
 
 TEMPO = ROOT / "tempo" / "tempo.yaml"
@@ -128,29 +129,17 @@ def test_a_broken_pyroscope_configuration_is_found_out(damage: Callable[[Json], 
     assert fault in list(faults_of_pyroscope(settings))
 
 
-def _field(number: int, value: int | bytes) -> bytes:
-    """Encode a field of a protobuf message; its number and value, or its length, are under 128."""
-    if isinstance(value, bytes):
-        return bytes([number << 3 | 2, len(value)]) + value
-    digits = []
-    while value >= 128:
-        digits.append(value & 127 | 128)
-        value >>= 7
-    return bytes([number << 3, *digits, value])
-
-
 def test_the_profile_of_the_health_check_is_one_sample_of_10_ms() -> None:
     """It is a binary file: this is what it is made of (pprof's `Profile`)."""
     texts = ["", "cpu", "nanoseconds", "push_and_read_back"]
-    cpu_nanoseconds = _field(1, texts.index("cpu")) + _field(2, texts.index("nanoseconds"))
-    ten_ms = _field(1, 10_000_000)[1:]
+    cpu_nanoseconds = number(1, texts.index("cpu")) + number(2, texts.index("nanoseconds"))
     parts = [
-        _field(1, cpu_nanoseconds),  # sample type
-        _field(2, _field(1, b"\x01") + _field(2, ten_ms)),  # sample: location 1, its value
-        _field(4, _field(1, 1) + _field(4, _field(1, 1))),  # location 1: in function 1
-        _field(5, _field(1, 1) + _field(2, texts.index("push_and_read_back"))),  # function 1
-        *(_field(6, text.encode()) for text in texts),
-        _field(11, cpu_nanoseconds),  # period type
-        _field(12, 10_000_000),  # period
+        block(1, cpu_nanoseconds),  # sample type
+        block(2, numbers(1, [1]) + numbers(2, [10_000_000])),  # sample: location 1, its value
+        block(4, number(1, 1) + block(4, number(1, 1))),  # location 1: in function 1
+        block(5, number(1, 1) + number(2, texts.index("push_and_read_back"))),  # function 1
+        *(block(6, text.encode()) for text in texts),
+        block(11, cpu_nanoseconds),  # period type
+        number(12, 10_000_000),  # period
     ]
     assert PROFILE.read_bytes() == b"".join(parts)
