@@ -52,6 +52,17 @@ def test_a_function_without_cpu_in_the_span_is_a_broken_hop(run: Run, embedded_p
     assert result.stderr == "spanprofiles: the link is broken at: function\n"
 
 
+def test_a_misspelt_function_is_told_with_the_name_it_may_have_meant(
+    run: Run, embedded_pair: Endpoints, serve: Serve
+) -> None:
+    result = run("verify", serve(instrumented(embedded_pair)).url, "--function", "serach")
+
+    assert _hops(result.stdout)[-1] == "BROKEN function"
+    assert "serach has no CPU in the span profile (nearest name: search): <FlameGraph" in " ".join(
+        result.stdout.split()
+    )
+
+
 def test_an_app_without_instrumentation_breaks_at_the_trace(run: Run, serve: Serve) -> None:
     result = run("verify", serve(lambda _: Answer("a ride")).url, *_FAST)
     assert result.exit_code == 1
@@ -70,7 +81,8 @@ def test_an_app_without_the_span_processor_breaks_at_the_profile_id(
 
 
 def test_an_app_without_the_agent_breaks_at_the_samples(run: Run, embedded_pair: Endpoints, serve: Serve) -> None:
-    result = run("verify", serve(instrumented(embedded_pair, samples=False)).url, *_FAST)
+    nobody_else = {"service": "without-an-agent"}  # the samples of others would show an agent
+    result = run("verify", serve(instrumented(embedded_pair, samples=False, **nobody_else)).url, *_FAST)
     assert result.exit_code == 1
     assert _hops(result.stdout) == ["ok request", "ok trace", "ok profile ID", "BROKEN samples"]
     assert result.stderr == "spanprofiles: the link is broken at: samples\n"

@@ -327,3 +327,18 @@ def _told(xml: str) -> Iterator[str]:
         yield from (
             str(one.text) for one in (*case.iter("failure"), *case.iter("error")) if "EVIL" not in str(one.text)
         )
+
+
+def test_a_claim_about_a_misspelt_function_fails_with_the_name_that_was_meant(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        def test_it(span_profiles, sent):
+            linked = span_profiles.linked_span(sent("shop-of-slips"))
+            assert linked.flamegraph.share("raed") == 0.0
+            assert linked.flamegraph.share("raed") > 0.5
+        """
+    )
+
+    result = suite.runpytest_inprocess("--span-profiles-timeout=2")
+
+    result.stdout.fnmatch_lines(["*no function is named 'raed'; nearest: read*"])

@@ -168,5 +168,22 @@ def test_a_failure_report_has_the_trace_what_was_asked_and_what_came() -> None:
     assert report.endswith("\nnote: services with profiles: other")
 
 
+def test_a_failure_report_names_what_a_misspelt_function_may_have_meant() -> None:
+    graph = graph_of({("main", "find_nearest_vehicle"): 90 * _MS})
+    assert graph.share("find_nearest_vehicel") == 0.0
+    assert graph.share("\x1b[31m") == 0.0
+
+    report = failure_report(Evidence(_TRACE, _RIDE, {_ROOT: graph}))
+
+    assert "\n  no function is named 'find_nearest_vehicel'; nearest: find_nearest_vehicle\n" in report
+    assert report.endswith(r"no function is named '\x1b[31m'")
+
+
+def test_a_failure_report_is_silent_about_names_that_are_there() -> None:
+    graph = graph_of({("main", "find_nearest_vehicle"): 90 * _MS})
+    assert graph.share("find_nearest_vehicle") == 1.0
+    assert "no function is named" not in failure_report(Evidence(_TRACE, _RIDE, {_ROOT: graph}))
+
+
 def test_a_failure_report_without_a_trace_says_so() -> None:
     assert failure_report(Evidence(_TRACE)) == f"trace {_TRACE}\n  Tempo has no span of it"

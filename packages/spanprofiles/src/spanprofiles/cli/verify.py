@@ -98,7 +98,9 @@ def command(
         others = _follow_others(hops, linker, request, linked)
         of = ProfileType.of(linked.profile_type).kind
         if function and not linked.flamegraph.total_of(function):
-            hops.broken("function", f"{function} has no {of.value} in the span profile: {linked.flamegraph!r}")
+            similar = ", ".join(linked.flamegraph.unknown_functions.get(function, []))
+            hint = f" (nearest name: {similar})" if similar else ""
+            hops.broken("function", f"{function} has no {of.value} in the span profile{hint}: {linked.flamegraph!r}")
         if function:
             hops.ok("function", f"{function} has {linked.flamegraph.share(function):.0%} of the span's {of.value}")
         console = render.console()

@@ -15,6 +15,7 @@ from typing import Union
 from spanprofiles.model import sandwich
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import CPU
+from spanprofiles.model.similar_names import similar_names
 
 Function = Union[str, "re.Pattern[str]"]
 """A function's name as it stands in the profile, or a pattern that must match the whole name."""
@@ -141,7 +142,11 @@ class FlameGraphDifference:
 
 
 class FlameGraph:
-    """The call tree of a set of samples. Immutable; compares equal to another with the same call paths and values."""
+    """The call tree of a set of samples. Immutable; compares equal to another with the same call paths and values.
+
+    It remembers the names that it was asked about in vain: a misspelt name has no time either, and the report of a
+    failed claim says so. They are no part of its value.
+    """
 
     def __init__(
         self,
@@ -164,6 +169,7 @@ class FlameGraph:
                 raise ValueError(f"a call path cannot have the negative value {value}: {' > '.join(path)}")
             merged[path] += value
         self._stacks = {path: value for path, value in merged.items() if value}
+        self._asked_in_vain: dict[str, None] = {}
         #: What the values are, as ``name:type:unit:period type:period unit``.
         self.profile_type = profile_type
 
@@ -230,31 +236,43 @@ class FlameGraph:
             callees[parents[place]].append(_frame(names[place], totals[place], own[place], callees[place]))
         return _frame(ROOT, totals[0], own[0], callees[0])
 
+    @property
+    def unknown_functions(self) -> Mapping[str, list[str]]:
+        """The names that it, or a part of it, was asked about and that no function has, each with similar names."""
+        names = [] if self.is_empty else [name for name in self._asked_in_vain if name not in self.functions]
+        return {name: similar_names(name, self.functions) for name in names}
+
     def total_of(self, function: Function) -> int:
-        """Return the value of the samples taken while the function was running or had called another."""
+        """Return the value of the samples taken while the function was running or had called another.
+
+        It is 0 where no function has that name; :attr:`unknown_functions` tells.
+        """
+        self._note(function)
         return sum(value for path, value in self._stacks.items() if any(_matches(function, name) for name in path))
 
     def self_of(self, function: Function) -> int:
         """Return the value of the samples taken in the function's own code."""
+        self._note(function)
         return sum(value for path, value in self._stacks.items() if path and _matches(function, path[-1]))
 
     def share(self, function: Function) -> float:
-        """Return ``total_of(function)`` as a part of the whole, 0 to 1; 0 for an empty flame graph."""
+        """Return ``total_of(function)`` as a part of the whole, 0 to 1; 0 for an empty flame graph, or another name."""
         return self.total_of(function) / self.total if self.total else 0.0
 
     def below(self, function: Function) -> FlameGraph:
         """Return the part of the flame graph from the outermost occurrence of the function on."""
+        self._note(function)
         found: list[tuple[tuple[str, ...], int]] = []
         for path, value in self._stacks.items():
             start = next((index for index, name in enumerate(path) if _matches(function, name)), None)
             if start is not None:
                 found.append((path[start:], value))
-        return FlameGraph(found, self.profile_type)
+        return self._part(found)
 
     def callees_of(self, function: Function) -> FlameGraph:
         """Return what a function called: the part below its outermost occurrence, without the function itself."""
-        stacks = sandwich.callees(self._stacks.items(), lambda name: _matches(function, name))
-        return FlameGraph(stacks, self.profile_type)
+        self._note(function)
+        return self._part(sandwich.callees(self._stacks.items(), lambda name: _matches(function, name)))
 
     def callers_of(self, function: Function) -> FlameGraph:
         """Return who called a function, the other way round: its direct callers outermost, under them who called those.
@@ -262,8 +280,8 @@ class FlameGraph:
         Like :meth:`callees_of` it counts a recursive function once for each call path, where it stands outermost: both
         have the total of :meth:`total_of`.
         """
-        stacks = sandwich.callers(self._stacks.items(), lambda name: _matches(function, name))
-        return FlameGraph(stacks, self.profile_type)
+        self._note(function)
+        return self._part(sandwich.callers(self._stacks.items(), lambda name: _matches(function, name)))
 
     @cached_property
     def by_function(self) -> Mapping[str, FunctionTotals]:
@@ -307,6 +325,16 @@ class FlameGraph:
             depth, frame = pending.pop()
             yield depth, frame
             pending.extend((depth + 1, child) for child in reversed(frame.children))
+
+    def _note(self, function: Function) -> None:
+        if isinstance(function, str) and function not in self.functions:
+            self._asked_in_vain[function] = None
+
+    def _part(self, stacks: Iterable[tuple[tuple[str, ...], int]]) -> FlameGraph:
+        """Return a part of the flame graph, which remembers with the whole what it was asked about."""
+        part = FlameGraph(stacks, self.profile_type)
+        part._asked_in_vain = self._asked_in_vain
+        return part
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FlameGraph) and self._stacks == other._stacks

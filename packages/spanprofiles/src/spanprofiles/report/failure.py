@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spanprofiles.linking import Evidence
+from spanprofiles.model import FlameGraph
 from spanprofiles.model.printable import LONGEST_LINE, printable
 from spanprofiles.report.text import call_tree, span_tree, top_table
 
 _MOST_PROFILES = 20
+_MOST_HINTS = 10
 
 
 def failure_report(evidence: Evidence) -> str:
@@ -28,15 +30,25 @@ def failure_report(evidence: Evidence) -> str:
         lines += ["", printable(f"samples of profile ID {profile_id} ({asked})", LONGEST_LINE)]
         lines += _indented(call_tree(flamegraph))
         if not flamegraph.is_empty:
-            lines += ["", *_indented(top_table(flamegraph))]
+            lines += ["", *_indented(top_table(flamegraph)), *_indented(_name_hints(flamegraph))]
     if len(evidence.flamegraphs) > len(shown):
         lines += ["", f"and {len(evidence.flamegraphs) - len(shown):,} more span profiles, each with fewer samples"]
     if evidence.merged is not None:
         count, flamegraph = evidence.merged
         lines += ["", f"samples of {count} requests, merged; the longest of them is above"]
         lines += [*_indented(call_tree(flamegraph)), "", *_indented(top_table(flamegraph))]
+        lines += _indented(_name_hints(flamegraph))
     lines += [printable(f"note: {note}", LONGEST_LINE) for note in evidence.notes]
     return "\n".join(lines)
+
+
+def _name_hints(flamegraph: FlameGraph) -> list[str]:
+    """Return a line for each name that the flame graph was asked about and no function has, with similar names."""
+    lines = []
+    for name, similar in list(flamegraph.unknown_functions.items())[:_MOST_HINTS]:
+        nearest = f"; nearest: {', '.join(similar)}" if similar else ""
+        lines.append(printable(f"no function is named {name!r}{nearest}", LONGEST_LINE))
+    return lines
 
 
 def _indented(lines: Sequence[str]) -> list[str]:
