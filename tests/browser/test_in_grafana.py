@@ -62,7 +62,7 @@ def ride(request: pytest.FixtureRequest, span_profiles: SpanProfiles) -> LinkedS
 def test_the_button_of_a_ride_opens_its_functions(
     page: Page, grafana: GrafanaClient, ride: LinkedSpan, span_profiles: SpanProfiles
 ) -> None:
-    sources = DataSources([DataSource.of(one) for one in grafana.data_sources()])
+    sources = DataSources([DataSource.of(settings) for settings in grafana.data_sources()])
     source = GrafanaLinker(sources.tempo(), sources, span_profiles.pyroscope).source
     trace = span_profiles.trace(ride.trace_id)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spanprofiles.clients import ProfileSeries
+from spanprofiles.clients import ProfileSeries, PyroscopeClient, TempoClient
+from spanprofiles.doctor import HOPS, Examination, Verdict
 from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.observations import Link, LinkFacts, Place, ProfileFacts, TraceFacts
 from spanprofiles.doctor.question import Question
+from spanprofiles.linking import Linker, Waiting
 from spanprofiles.model import CPU, AttributeValue, Endpoints, Span, SpanKind, Trace, new_span_id, new_trace_id
 from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
 
@@ -21,6 +24,7 @@ MS = 1_000_000
 S = 1_000_000_000
 SERVICE = "rides"
 OWN = "its own"
+QUIET = {Verdict.OK, Verdict.NOT_CHECKED}
 
 
 def a_span(
@@ -92,7 +96,7 @@ def cpu_at(*moments: tuple[float, float], **labels: str) -> ProfileSeries:
 def facts(*links: Link, series: Sequence[ProfileSeries] | None = None, **more: Any) -> Facts:
     """What is known of some links, with uploads every second, which carry no span ID where no span is linked."""
     shown = (uploads(),) if series is None else tuple(series)
-    unlabelled = () if any(one.is_linked for one in links) else shown
+    unlabelled = () if any(link.is_linked for link in links) else shown
     known_of_links = {"unlabelled": unlabelled, **more.pop("found", {})}
     found = LinkFacts(links, uploads=shown, process_label=more.pop("process_label", None), **known_of_links)
     asked = {name: more.pop(name) for name in ("trace_id", "upload_interval_s") if name in more}
@@ -189,3 +193,24 @@ def _process(service: str, host: str, spans: Sequence[Mapping[str, Any]]) -> dic
     for key, value in (("host.name", host), ("telemetry.sdk.language", "python")):
         group["resource"]["attributes"].append({"key": key, "value": {"stringValue": value}})
     return group
+
+
+def assert_silent(examination: Examination) -> None:
+    """Check that the doctor finds nothing to say."""
+    assert {finding.hop: finding.evidence for finding in examination.findings if finding.verdict not in QUIET} == {}
+    assert examination.verdict is Verdict.OK
+    assert examination.broken is None
+
+
+def assert_broken(examination: Examination, hop: str, says: str) -> None:
+    """Check which hop is broken, what is said of it, and that nothing is guessed after it."""
+    assert examination.broken is not None, examination.lines()
+    assert examination.broken.hop == hop, examination.lines()
+    assert re.search(says, " ".join([*examination.broken.evidence, examination.broken.advice]))
+    after = examination.findings[HOPS.index(hop) + 1 :]
+    assert {finding.verdict for finding in after} <= {Verdict.NOT_CHECKED}, "it goes on guessing"
+
+
+def linker_of(pair: Endpoints) -> Linker:
+    """Return a linker of a pair that looks once."""
+    return Linker(TempoClient(pair.tempo), PyroscopeClient(pair.pyroscope), waiting=Waiting(0))

@@ -148,7 +148,7 @@ def test_javas_wall_event_is_named_with_the_events_that_label_samples() -> None:
 def test_javas_other_events_are_not_accused() -> None:
     found = without_labels("java", {"pyroscope_spy": "javaspy", "jfr_event": "itimer"})
 
-    assert not any("event" in one for one in found.evidence)
+    assert not any("event" in line for line in found.evidence)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_it_is_broken_however_little_the_spans_did() -> None:
 def test_an_agent_beside_the_one_that_cannot_is_not_written_off() -> None:
     found = without_labels("go", {"pyroscope_spy": "ebpfspy"}, {"pyroscope_spy": "gospy"})
 
-    assert not any("taken by" in one for one in found.evidence)
+    assert not any("taken by" in line for line in found.evidence)
 
 
 def test_labels_of_another_tracer_are_named() -> None:
@@ -203,7 +203,7 @@ def test_where_spans_do_not_tell_their_language_the_profiler_does() -> None:
     spans = [a_span(ms=500) for _ in range(5)]
     known = profiled(own_found=False, signs=({"pyroscope_spy": "rbspy"},))
 
-    found = sample_labels.judge(facts(*(unlinked(one) for one in spans), profiles=known, found={"exemplars": ()}))
+    found = sample_labels.judge(facts(*(unlinked(span) for span in spans), profiles=known, found={"exemplars": ()}))
 
     assert "Pyroscope::Otel::SpanProcessor" in found.advice
 

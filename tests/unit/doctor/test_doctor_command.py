@@ -48,10 +48,10 @@ def test_the_same_as_json(embedded_pair: Endpoints) -> None:
     document = json.loads(result.stdout)
     assert result.exit_code == 0
     assert (document["service"], document["verdict"], document["broken"]) == ("command-json", "ok", None)
-    assert [one["hop"] for one in document["findings"]] == list(HOPS)
-    link = next(one for one in document["findings"] if one["hop"] == "link")
+    assert [finding["hop"] for finding in document["findings"]] == list(HOPS)
+    link = next(finding for finding in document["findings"] if finding["hop"] == "link")
     assert (link["seen"]["linked"], link["seen"]["spans"]) == (6, 7)
-    assert [one["cause"] for one in document["unlinked"]] == ["too_short"]
+    assert [explanation["cause"] for explanation in document["unlinked"]] == ["too_short"]
 
 
 def test_one_trace_is_enough_to_know_the_service(embedded_pair: Endpoints) -> None:

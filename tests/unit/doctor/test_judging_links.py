@@ -19,7 +19,7 @@ HOSTS = ProcessLabel("host.name", "hostname")
 
 
 def causes(known: Facts) -> list[Cause]:
-    return [one.cause for one in known.explanations]
+    return [explanation.cause for explanation in known.explanations]
 
 
 def test_a_span_of_two_sample_periods_is_too_short() -> None:
@@ -41,7 +41,7 @@ def test_a_span_alone_of_its_name_waited_if_its_process_computed_next_to_nothing
     assert causes(facts(unlinked(a_span(ms=400)), series=[uploads(cpu_ms=1)])) == [Cause.WAITING]
 
 
-def test_what_pythons_agent_never_samples_is_told_beside_a_span_that_seems_to_have_waited() -> None:
+def test_what_pythons_agent_never_samples_is_named_where_a_span_seems_to_have_waited() -> None:
     python, go = ({"telemetry.sdk.language": key} for key in ("python", "go"))
 
     of_python, of_go = (
@@ -223,5 +223,5 @@ def test_of_one_trace_only_its_own_spans_are_explained() -> None:
 
     known = facts(*BIKES, asked, unlinked(a_span(ms=5)), trace_id=asked.span.trace_id)
 
-    assert [one.span for one in known.explanations] == [asked.span]
+    assert [explanation.span for explanation in known.explanations] == [asked.span]
     assert known.question.now_ns - asked.span.start_ns == 60 * S

@@ -191,7 +191,7 @@ def test_no_profile_of_any_service_means_no_agent_or_failing_uploads() -> None:
 def test_where_nothing_was_refused_the_advice_is_about_the_agent_alone() -> None:
     found = profiles.judge(replace(NOTHING, profiles=profiled(services=())))
 
-    assert not any("refused" in one for one in found.evidence)
+    assert not any("refused" in line for line in found.evidence)
     assert found.advice.startswith("start the profiling agent")
 
 

@@ -153,7 +153,7 @@ def test_waiting_beside_wall_time_without_ids_is_no_excuse(embedded_pair: Endpoi
     assert "PYROSCOPE_PROFILER_EVENT=itimer (or cpu)" in told
 
 
-def test_spans_that_wait_and_a_profiler_of_cpu_alone_cannot_be_told_from_unlabelled_ones(
+def test_with_a_profiler_of_cpu_alone_waiting_and_unlabelled_spans_look_the_same(
     embedded_pair: Endpoints,
 ) -> None:
     app = App(embedded_pair, "java").profile(CPU, 10 * MS, label="", signs={"pyroscope_spy": "javaspy"})
@@ -207,7 +207,7 @@ def test_a_service_with_profiles_of_memory_alone_is_told_how_to_profile_cpu(embe
     assert "carry no span IDs" not in told
 
 
-def test_a_type_that_is_asked_for_and_carries_no_ids_is_broken_with_the_one_that_does(
+def test_a_type_asked_for_without_ids_is_broken_and_the_one_with_ids_is_named(
     embedded_pair: Endpoints,
 ) -> None:
     app = App(embedded_pair, "java").profile(CPU, 300 * MS).profile(WALL, 400 * MS, label="")
@@ -328,4 +328,4 @@ def test_span_ids_of_another_sdk_are_named_as_strangers(embedded_pair: Endpoints
     told = assert_broken(app.examine(), "link")
 
     assert "another tracer's SDK labels the samples" in told
-    assert any(one.span_id in told for one in foreign)
+    assert any(ride.span_id in told for ride in foreign)

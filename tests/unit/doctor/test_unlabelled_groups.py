@@ -20,7 +20,7 @@ def group_with(functions: Functions) -> Group:
     spans = [a_span(ago_s=60 - 10 * index, ms=400) for index in range(3)]
     series = cpu_at((110, 10), *((59.5 - 10 * index, 360) for index in range(3)))
     known: Facts = facts(
-        *(unlinked(one) for one in spans),
+        *(unlinked(span) for span in spans),
         found={"unlabelled": (series,), "unlabelled_functions": {_KEY: functions}},
         upload_interval_s=1.0,
     )
@@ -44,18 +44,18 @@ def test_imports_are_left_out_and_what_is_left_may_still_be_theirs() -> None:
     assert group_with(Functions(start_up_share=0.2)).explains is Explains.YES
 
 
-def test_where_nearly_all_is_imports_it_is_neither_their_work_nor_proof_that_they_waited() -> None:
+def test_where_nearly_all_is_imports_spans_neither_worked_nor_waited_for_sure() -> None:
     assert group_with(Functions(start_up_share=0.95)).explains is Explains.PERHAPS
 
 
-def test_where_nothing_is_labelled_a_busy_process_leaves_no_span_that_waited_for_sure() -> None:
+def test_in_a_busy_process_without_labels_no_span_waited_for_sure() -> None:
     starved = [unlinked(a_span(ago_s=60 - 10 * index, ms=560)) for index in range(6)]
     busy = uploads(cpu_ms=120)  # all the time: other requests, without labels as well
     known = facts(*starved, found={"unlabelled": (busy,)}, upload_interval_s=1.0)
     labelled = facts(*starved, linked(a_span("GET /car")), found={"unlabelled": (busy,)}, upload_interval_s=1.0)
 
-    assert [one.explains for one in known.groups] == [Explains.PERHAPS]
-    assert [one.explains for one in labelled.groups] == [Explains.NO]
+    assert [group.explains for group in known.groups] == [Explains.PERHAPS]
+    assert [group.explains for group in labelled.groups] == [Explains.NO]
 
 
 def streams(*, cpu_ms: float, idle_s: float = 0.0, with_bikes: bool = False) -> Facts:
@@ -65,11 +65,11 @@ def streams(*, cpu_ms: float, idle_s: float = 0.0, with_bikes: bool = False) -> 
     busy = cpu_at(*((last_ago_s + 0.5 * index - 1.0, cpu_ms / 2) for index in range(14)))
     bikes = [linked(a_span(ago_s=last_ago_s + index)) for index in range(3 if with_bikes else 0)]
     found = {"unlabelled": (busy,), "exemplars": None}
-    return facts(*bikes, *(unlinked(one) for one in spans), found=found, upload_interval_s=1.0)
+    return facts(*bikes, *(unlinked(span) for span in spans), found=found, upload_interval_s=1.0)
 
 
 @pytest.mark.parametrize("with_bikes", [True, False], ids=["beside linked spans", "alone"])
-def test_short_spans_in_a_process_that_was_never_idle_are_doubted_with_the_functions_to_look_at(
+def test_short_spans_in_a_process_that_was_never_idle_are_doubted(
     with_bikes: bool,
 ) -> None:
     found = sample_labels.judge(streams(cpu_ms=900, with_bikes=with_bikes))
@@ -103,5 +103,5 @@ def test_what_it_takes_to_answer_other_requests_is_no_work_of_spans_without_samp
         )
     )
 
-    assert [one.explains for one in alone] == [Explains.YES]
-    assert [one.explains for one in beside_others] != [Explains.YES]
+    assert [group.explains for group in alone] == [Explains.YES]
+    assert [group.explains for group in beside_others] != [Explains.YES]

@@ -28,7 +28,7 @@ def test_a_few_samples_too_many_are_chance_with_the_figure_that_chance_explains(
     assert "interpreter" not in text
 
 
-def test_far_too_many_in_python_are_threads_and_waiting_for_the_processor_with_the_lock() -> None:
+def test_far_too_many_in_python_are_threads_and_waiting_with_the_lock() -> None:
     text = cpu_excess(span(100, "python"), 300 * MS)
 
     assert "300.0 ms of CPU is more than the 100.0 ms" in text

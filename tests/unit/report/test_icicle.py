@@ -33,7 +33,11 @@ def test_every_box_stays_inside_the_one_it_was_called_from(graph: FlameGraph, wi
     rows = icicle(graph, width)
     for above, row in pairwise(rows):
         for box in row:
-            parents = [one for one in above if one.left <= box.left and box.left + box.width <= one.left + one.width]
+            parents = [
+                parent
+                for parent in above
+                if parent.left <= box.left and box.left + box.width <= parent.left + parent.width
+            ]
             assert len(parents) == 1
             assert box.total < parents[0].total  # a callee with all of it would have been folded
 

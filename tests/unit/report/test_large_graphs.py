@@ -99,11 +99,11 @@ def test_lines_of_a_deep_chain_are_told_apart_in_steps_in_proportion_to_its_dept
 
 
 def test_a_deep_frame_is_equal_to_its_like_and_not_to_another() -> None:
-    one, same = (graph_of({_CHAIN: 3}).root for _ in range(2))
-    assert one == same
-    assert hash(one) == hash(same)
-    assert one != graph_of({(*_CHAIN[:-1], "other"): 3}).root
-    assert one != "total"
+    deep, same = (graph_of({_CHAIN: 3}).root for _ in range(2))
+    assert deep == same
+    assert hash(deep) == hash(same)
+    assert deep != graph_of({(*_CHAIN[:-1], "other"): 3}).root
+    assert deep != "total"
     assert repr(Frame("f", 3, 1)) == "Frame(name='f', total=3, self=1)"
 
 
@@ -115,7 +115,7 @@ def test_text_has_so_many_lines_and_says_how_many_paths_are_left_out() -> None:
     assert lines[0].split()[-1] == "f0"
 
 
-def test_a_picture_of_characters_has_so_many_rows_and_says_how_many_functions_are_left_out() -> None:
+def test_a_picture_of_characters_is_cut_and_counts_the_functions_left_out() -> None:
     lines = flame_lines(_STAIRCASE)
     assert len(icicle(_STAIRCASE, 100)) == MOST_ROWS
     assert len(lines) == MOST_ROWS + 1

@@ -67,7 +67,9 @@ def test_the_points_are_one_stop_of_the_tab_key() -> None:
     ],
 )
 def test_the_axis_of_durations_has_round_figures(durations_ms: list[int], expected_ms: list[int]) -> None:
-    assert duration_ticks([one * MS for one in durations_ms]) == [one * MS for one in expected_ms]
+    assert duration_ticks([duration_ms * MS for duration_ms in durations_ms]) == [
+        duration_ms * MS for duration_ms in expected_ms
+    ]
 
 
 @given(some.lists(some.tuples(some.integers(0, 1000), some.integers(0, 10**17)), min_size=1, max_size=20))

@@ -71,8 +71,8 @@ def templates_are_compiled_once() -> Iterator[None]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the page take its time: these tests are about what it says, not about how soon."""
     monkeypatch.setattr(diagnosis, "_BUDGET_S", 30.0)
-    monkeypatch.setattr(trace_list, "_PATIENCE_S", 30.0)
-    monkeypatch.setattr(scatter, "_PATIENCE_S", 30.0)
+    monkeypatch.setattr(trace_list, "_CPU_TIMEOUT_S", 30.0)
+    monkeypatch.setattr(scatter, "_CPU_TIMEOUT_S", 30.0)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from spanprofiles.ui import DemoControls, create_app, link_monitor
 from spanprofiles.ui.confirmation import Confirmation
 from spanprofiles.ui.cpu import CpuCache, CpuState, Known, ProfiledSpan
-from spanprofiles.ui.link_monitor import Break, Entry, Place, silent_regions, suspects
+from spanprofiles.ui.link_monitor import Break, Entry, ServiceRegion, silent_regions, suspects
 from spanprofiles.ui.views import alarm
 from tests.unit.conftest import Answer, Serve
 from tests.unit.ui.conftest import MS, StoreRide
@@ -27,7 +27,7 @@ REGIONS = ("north", "south")
 @pytest.fixture(autouse=True)
 def patient_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the alarm take its time, and tell of every service: other tests' are on the same backend."""
-    monkeypatch.setattr(alarm, "_PATIENCE_S", 30.0)
+    monkeypatch.setattr(alarm, "_LOOK_TIMEOUT_S", 30.0)
     monkeypatch.setattr(alarm, "_LINES", 1000)
 
 
@@ -42,11 +42,13 @@ def entry(region: str = "north", *, seconds_ago: float = 10, profile_id: str | N
     profile_id = new_span_id() if profile_id is None else profile_id
     end_ns = time.time_ns() - round(seconds_ago * 1e9)
     profiled = ProfiledSpan(profile_id, "shop", end_ns - 100 * MS, end_ns) if profile_id else None
-    return Entry(Place("shop", region), new_trace_id(), new_span_id(), "/bike", profiled, end_ns - 100 * MS, end_ns)
+    return Entry(
+        ServiceRegion("shop", region), new_trace_id(), new_span_id(), "/bike", profiled, end_ns - 100 * MS, end_ns
+    )
 
 
 def known(entries: list[Entry], state: CpuState, cpu_ns: int = 0) -> dict[str, Known]:
-    return {one.profiled.profile_id: Known(state, cpu_ns) for one in entries if one.profiled}
+    return {entry.profiled.profile_id: Known(state, cpu_ns) for entry in entries if entry.profiled}
 
 
 def test_dead_links_are_told_on_every_page_with_the_way_to_the_doctor(page: FlaskClient, store_ride: StoreRide) -> None:
@@ -187,7 +189,7 @@ def test_spans_that_may_be_on_their_way_are_awaited_before_that_is_said(
     assert "data-sooner" in text
 
 
-def test_after_the_first_rides_without_samples_a_demos_page_asks_sooner_until_it_knows(
+def test_after_first_rides_without_samples_a_demos_page_asks_sooner_until_it_knows(
     embedded_pair: Endpoints, store_ride: StoreRide
 ) -> None:
     page = create_app(embedded_pair, DemoControls({"north": NOBODY})).test_client()
@@ -282,11 +284,11 @@ def test_regions_with_few_requests_are_judged_together() -> None:
 
 def test_without_any_profile_id_anywhere_each_service_is_a_suspect() -> None:
     bare = [entry(profile_id="") for _ in range(3)]
-    one = entry("south")
+    southern = entry("south")
 
     alone = suspects(bare, {}, time.time_ns(), SETTLED_AFTER_S, all_profiled=False)
     beside = suspects(
-        [*bare, one], known([one], CpuState.FOUND, MS), time.time_ns(), SETTLED_AFTER_S, all_profiled=False
+        [*bare, southern], known([southern], CpuState.FOUND, MS), time.time_ns(), SETTLED_AFTER_S, all_profiled=False
     )
 
     assert alone == [(Break.NO_PROFILE_ID, bare)]

@@ -40,7 +40,7 @@ def test_a_fault_is_switched_in_the_region_that_was_named(serve: Serve) -> None:
     DemoControls({"north": north.url, "south": south.url}, TOKEN).set_fault("slow-search", "south", True)
 
     assert not north.seen
-    assert [(one.method, one.path, one.json) for one in south.seen] == [
+    assert [(seen.method, seen.path, seen.json) for seen in south.seen] == [
         ("POST", "/admin/faults/slow-search", {"on": True})
     ]
 
@@ -62,7 +62,7 @@ def test_the_load_is_read_and_changed_through_locusts_own_routes(serve: Serve) -
     controls.set_riders(6)
     controls.set_riders(0)
 
-    assert [(one.method, one.path, one.body.decode()) for one in locust.seen[1:]] == [
+    assert [(seen.method, seen.path, seen.body.decode()) for seen in locust.seen[1:]] == [
         ("POST", "/swarm", "user_count=6&spawn_rate=6"),
         ("POST", "/stop", ""),
     ]

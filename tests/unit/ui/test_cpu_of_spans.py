@@ -10,7 +10,7 @@ from spanprofiles.ui.cpu import CpuCache, CpuState, Known, ProfiledSpan
 from tests.unit.conftest import Answer, Seen, Serve, StubServer, flamebearer
 
 MS = 1_000_000
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 
 
 def span(profile_id: str = "a" * 16, seconds_ago: float = 60) -> ProfiledSpan:
@@ -38,13 +38,13 @@ def cpu_cache(pyroscope: StubServer) -> Iterator[CpuCache]:
 
 def test_what_is_certain_is_asked_once(cpu_cache: CpuCache, pyroscope: StubServer) -> None:
     for _ in range(3):
-        assert cpu_cache.look([span()], PATIENCE_S) == {"a" * 16: Known(CpuState.FOUND, 50 * MS)}
+        assert cpu_cache.look([span()], TIMEOUT_S) == {"a" * 16: Known(CpuState.FOUND, 50 * MS)}
 
     assert len(pyroscope.seen) == 1
 
 
 def test_an_old_span_without_samples_has_none_and_a_young_one_waits(cpu_cache: CpuCache) -> None:
-    known = cpu_cache.look([span("b" * 16), span("c" * 16, seconds_ago=1)], PATIENCE_S)
+    known = cpu_cache.look([span("b" * 16), span("c" * 16, seconds_ago=1)], TIMEOUT_S)
 
     assert known == {"b" * 16: Known(CpuState.NONE), "c" * 16: Known(CpuState.WAITING)}
 
@@ -52,7 +52,7 @@ def test_an_old_span_without_samples_has_none_and_a_young_one_waits(cpu_cache: C
 def test_a_profile_id_that_is_none_has_no_samples_and_is_not_asked_for(
     cpu_cache: CpuCache, pyroscope: StubServer
 ) -> None:
-    assert cpu_cache.look([span("not an ID")], PATIENCE_S) == {"not an ID": Known(CpuState.NONE)}
+    assert cpu_cache.look([span("not an ID")], TIMEOUT_S) == {"not an ID": Known(CpuState.NONE)}
     assert not pyroscope.seen
 
 
@@ -65,5 +65,5 @@ def test_without_patience_nothing_is_known_yet(cpu_cache: CpuCache) -> None:
 def test_of_a_server_that_is_away_nothing_is_remembered() -> None:
     away = CpuCache(PyroscopeClient("http://127.0.0.1:9"))
 
-    assert away.look([span()], PATIENCE_S) == {"a" * 16: Known(CpuState.NOT_ASKED)}
+    assert away.look([span()], TIMEOUT_S) == {"a" * 16: Known(CpuState.NOT_ASKED)}
     away.close()

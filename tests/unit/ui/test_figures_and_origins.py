@@ -4,8 +4,8 @@ import pytest
 
 from spanprofiles.report.svg import Origin
 from spanprofiles.ui.figures import SPAN_S, STEP_S, summarize
+from spanprofiles.ui.found_request import FoundRequest
 from spanprofiles.ui.origins import ServiceFiles
-from spanprofiles.ui.trace_list import FoundRequest
 
 MS = 1_000_000
 NOW_S = 1_700_000_000.0
@@ -29,13 +29,13 @@ def test_steps_without_a_request_have_no_duration() -> None:
 
     assert len(figures.counts) == SPAN_S // STEP_S
     assert sum(figures.counts) == 1
-    assert [one for one in figures.medians if one is not None] == [100 * MS]
+    assert [median for median in figures.medians if median is not None] == [100 * MS]
 
 
 def test_the_busiest_routes_are_shown_in_order_of_their_names() -> None:
     rides = [ride(9, 1, f"GET /{name}") for name in "hgfedcba"] + [ride(9, 1, "GET /h"), ride(9, 1, "GET /g")]
 
-    assert [one.title for one in summarize(rides, NOW_S)] == [f"GET /{name}" for name in "abcdgh"]
+    assert [route.title for route in summarize(rides, NOW_S)] == [f"GET /{name}" for name in "abcdgh"]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_file_tells_whose_code_a_function_is(file: str, origin: Origin) -> Non
     assert ServiceFiles({"work": frozenset({file})}).origin_of("work") is origin
 
 
-def test_a_name_that_stands_in_files_of_both_kinds_and_one_that_is_not_known_are_unknown() -> None:
+def test_the_origin_of_an_unknown_name_or_one_in_files_of_both_kinds_is_unknown() -> None:
     files = ServiceFiles({"run": frozenset({"/app/run.py", "/usr/lib/python3.11/runpy.py"})})
 
     assert files.origin_of("run") is Origin.UNKNOWN

@@ -6,8 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from spanprofiles.ui import latency_history as module
+from spanprofiles.ui.found_request import FoundRequest
 from spanprofiles.ui.latency_history import FEWEST, LatencyHistory
-from spanprofiles.ui.trace_list import FoundRequest
 from tests.unit.ui.conftest import MS, StoreRide
 from tests.unit.ui.test_pages import a_service
 

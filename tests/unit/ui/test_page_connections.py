@@ -21,7 +21,7 @@ from spanprofiles.ui.connections import Listener, connection_limit
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 ASKING = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -41,8 +41,8 @@ def listening() -> Iterator[tuple[Listener, tuple[str, int]]]:
             yield listener, port.getsockname()[:2]
         finally:
             listener.trigger.pull_trigger(lambda: listener.asyncore.close_all(listener._map, ignore_all=True))
-            loop.join(PATIENCE_S)
-            listener.task_dispatcher.shutdown(timeout=PATIENCE_S)
+            loop.join(TIMEOUT_S)
+            listener.task_dispatcher.shutdown(timeout=TIMEOUT_S)
 
 
 def ask(connection: socket.socket) -> int:
@@ -55,7 +55,7 @@ def ask(connection: socket.socket) -> int:
 
 
 def connect(address: tuple[str, int]) -> socket.socket:
-    return socket.create_connection(address, timeout=PATIENCE_S)
+    return socket.create_connection(address, timeout=TIMEOUT_S)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_connection_is_idle_though_the_clock_was_set_back() -> None:
     with listening() as (listener, address), connect(address) as idle:
         assert ask(idle) == 200
         (connection,) = listener.active_channels.values()
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while connection.requests and time.monotonic() < deadline:  # its answer is there before it is at rest
             time.sleep(0.01)
         now = time.time()

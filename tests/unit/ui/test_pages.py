@@ -31,7 +31,7 @@ def test_the_list_shows_a_linked_request_with_its_cpu(page: FlaskClient, store_r
     assert "linked</span>" in text
 
 
-def test_the_list_tells_spans_without_samples_short_spans_and_spans_without_profile_id_apart(
+def test_the_list_tells_dead_links_short_spans_and_missing_profile_ids_apart(
     page: FlaskClient, store_ride: StoreRide
 ) -> None:
     dead = store_ride(a_service())
@@ -39,7 +39,7 @@ def test_the_list_tells_spans_without_samples_short_spans_and_spans_without_prof
     bare = store_ride(a_service(), with_profile_id=False)
     fresh = store_ride(a_service(), seconds_ago=1)
 
-    words = [page.get(f"/?service={one.service}").text for one in (dead, short, bare, fresh)]
+    words = [page.get(f"/?service={ride.service}").text for ride in (dead, short, bare, fresh)]
 
     for text, word in zip(words, ["no samples", "too short", "no profile ID", "awaited"], strict=True):
         assert f"</span> {word}</span>" in text
@@ -127,7 +127,7 @@ def test_a_trace_shows_its_spans_and_the_flame_graph_of_the_linked_one(
 def test_a_child_span_leads_to_the_span_whose_profile_holds_its_work(page: FlaskClient, store_ride: StoreRide) -> None:
     ride = store_ride(a_service(), STACKS)
     listed = re.findall(r'data-span="([0-9a-f]{16})"', page.get(f"/trace/{ride.trace_id}").text)
-    child = next(one for one in listed if one != ride.span_id)
+    child = next(span_id for span_id in listed if span_id != ride.span_id)
 
     text = page.get(f"/trace/{ride.trace_id}?span={child}").text
 
@@ -199,9 +199,9 @@ def test_two_spans_compared_name_the_function_that_grew(page: FlaskClient, store
 
 
 def test_two_spans_that_are_alike_blame_nobody(page: FlaskClient, store_ride: StoreRide) -> None:
-    one, other = store_ride(a_service(), STACKS), store_ride(a_service(), STACKS)
+    first, other = store_ride(a_service(), STACKS), store_ride(a_service(), STACKS)
 
-    text = page.get(f"/compare?kind=spans&first={one.trace_id}&second={other.trace_id}").text
+    text = page.get(f"/compare?kind=spans&first={first.trace_id}&second={other.trace_id}").text
 
     assert "No function grew" in text
     assert "grew most" not in text

@@ -25,7 +25,7 @@ def test_the_list_is_narrowed_to_an_outcome(page: FlaskClient, store_ride: Store
     def with_status(status: str) -> set[str]:
         return found(page, f"service={service}&status={status}")
 
-    assert with_status("") == {one.trace_id for one in (well, broken, refused, older, silent)}
+    assert with_status("") == {ride.trace_id for ride in (well, broken, refused, older, silent)}
     assert with_status("error") == {broken.trace_id, silent.trace_id}
     assert with_status("ok") == {well.trace_id, refused.trace_id, older.trace_id}
     assert with_status("4xx") == {refused.trace_id}

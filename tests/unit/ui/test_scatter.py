@@ -64,7 +64,7 @@ def test_of_too_many_requests_the_newest_are_drawn_and_it_is_said(
 
     text = page.get(f"/?part=scatter&service={service}").text
 
-    assert points(text) == [one.trace_id for one in newer]
+    assert points(text) == [ride.trace_id for ride in newer]
     assert "the newest 3 requests" in text
 
 

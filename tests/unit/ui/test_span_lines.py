@@ -115,7 +115,5 @@ WORDS: list[tuple[list[Any], str]] = [
 
 
 @pytest.mark.parametrize(("given", "expected"), WORDS)
-def test_lines_are_written_with_their_file_once_and_their_time_where_there_are_several(
-    given: list[Place], expected: str
-) -> None:
+def test_several_lines_are_written_with_their_times_and_each_file_once(given: list[Place], expected: str) -> None:
     assert place_words(given) == expected

@@ -76,7 +76,7 @@ def test_nothing_in_a_picture_turns_the_direction_of_writing_or_cannot_be_seen(n
         waterfall_document(Trace.of("1" * 32, [span(name)])),
     ]
     for picture in pictures:
-        assert all(one.isprintable() or one.isspace() for one in picture)
+        assert all(character.isprintable() or character.isspace() for character in picture)
         picture.encode()
         parsed(picture)
 
@@ -102,7 +102,7 @@ def test_boxes_lie_within_the_box_above_and_siblings_do_not_overlap(stacks: dict
         rows.setdefault(box.depth, []).append((box.start, box.start + box.total))
     for row in rows.values():
         row.sort()
-        assert all(one[1] <= other[0] for one, other in pairwise(row))
+        assert all(box[1] <= other[0] for box, other in pairwise(row))
 
 
 def test_a_box_narrower_than_half_a_pixel_is_folded_away_and_counted() -> None:
@@ -160,16 +160,16 @@ def test_a_function_of_unknown_origin_is_taken_for_its_callers() -> None:
 
 
 def test_a_call_path_has_the_same_key_in_every_flame_graph_and_another_path_another() -> None:
-    one = flame_layout(graph_of({("a", "b"): 1, ("a", "c"): 5}))
+    layout = flame_layout(graph_of({("a", "b"): 1, ("a", "c"): 5}))
     other = flame_layout(graph_of({("a", "b"): 7, ("d",): 5}))
 
     def key(boxes: tuple[FlameBox, ...], name: str) -> str:
         return next(box.key for box in boxes if box.label == name)
 
-    assert key(one.boxes, "b") == key(other.boxes, "b")
-    assert key(one.boxes, "b") != key(one.boxes, "c")
-    assert one.find(key(one.boxes, "c")) > 0
-    assert one.find("not a key") == 0
+    assert key(layout.boxes, "b") == key(other.boxes, "b")
+    assert key(layout.boxes, "b") != key(layout.boxes, "c")
+    assert layout.find(key(layout.boxes, "c")) > 0
+    assert layout.find("not a key") == 0
 
 
 def test_an_empty_flame_graph_says_that_there_are_no_samples() -> None:

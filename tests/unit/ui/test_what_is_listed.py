@@ -27,7 +27,7 @@ def test_requests_too_short_to_be_sampled_are_a_closed_group_with_their_number(
 
     text = page.get(f"/?service={service}").text
 
-    assert listed(text) == ([long.trace_id], [one.trace_id for one in short[::-1]])
+    assert listed(text) == ([long.trace_id], [ride.trace_id for ride in short[::-1]])
     assert "<strong>2</strong> requests were too short to be sampled" in text
     assert re.search(r'<details[^>]*id="short-ones">', text)
 
@@ -97,7 +97,7 @@ def test_they_are_shown_to_whoever_asks_for_them_by_name(page: FlaskClient, stor
     assert checked.trace_id in page.get(f"/?service={PROBE_SERVICE}").text
 
 
-def test_what_turns_the_direction_of_writing_is_shown_on_every_page_and_goes_back_with_a_form_as_it_is(
+def test_marks_that_turn_the_direction_of_writing_are_shown_and_kept_in_forms(
     page: FlaskClient, store_ride: StoreRide
 ) -> None:
     hostile = "\u202eeman\u2066\u200b\ufeff\U000e0041"
@@ -109,10 +109,10 @@ def test_what_turns_the_direction_of_writing_is_shown_on_every_page_and_goes_bac
     for address in addresses:
         text = page.get(address, follow_redirects=True).text
         without_values = re.sub(r' value="[^"]*"', "", text)
-        assert all(one.isprintable() or one.isspace() for one in without_values), address
+        assert all(character.isprintable() or character.isspace() for character in without_values), address
 
     assert f'value="{service}">' in page.get("/doctor").text
     for name in ("profile.folded", "flamegraph.svg"):
         text = page.get(f"{trace}/span/{ride.span_id}/{name}").text
         assert "work\\u202eeman" in text
-        assert all(one.isprintable() or one.isspace() for one in text), name
+        assert all(character.isprintable() or character.isspace() for character in text), name

@@ -63,9 +63,7 @@ def diagnose(span: Span, linker: Linker) -> Diagnosis | None:
 
 def diagnosis_of(span: Span, examination: Examination) -> Diagnosis | None:
     """Return what an examination says of one span; None where it says nothing of it."""
-    explanation = next(
-        (explanation for explanation in examination.unlinked if explanation.span.span_id == span.span_id), None
-    )
+    explanation = examination.explanation_of(span.span_id)
     broken = examination.broken
     if explanation is not None and (explanation.cause in HARMLESS or broken is None):
         return _explained(explanation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spanprofiles.doctor.causes import Explanation
@@ -53,6 +53,15 @@ class Examination:
             if finding.hop == hop:
                 return finding
         raise KeyError(hop)
+
+    def explanation_of(self, span_id: str) -> Explanation | None:
+        """Return why a span leads to no samples; None where it leads to some, or was not looked at."""
+        return next((explanation for explanation in self.unlinked if explanation.span.span_id == span_id), None)
+
+    def with_finding(self, finding: Finding) -> Examination:
+        """Return the same examination with another finding of its hop."""
+        findings = (finding if known.hop == finding.hop else known for known in self.findings)
+        return replace(self, findings=tuple(findings))
 
     def lines(self) -> list[str]:
         """Return what matters of it as printable lines: hops that are broken or doubtful, and how many are in order."""

@@ -63,7 +63,7 @@ def page_advice(advice: str, services: Collection[str] = ()) -> Advice:
         services: all that could be chosen.
     """
     options = re.findall(r"--[a-z-]+", advice)
-    actions = tuple(dict.fromkeys(_ACTIONS[one] for one in options if one in _ACTIONS))
+    actions = tuple(dict.fromkeys(_ACTIONS[option] for option in options if option in _ACTIONS))
     named = tuple(name for name in services if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", advice))
     text = advice
     for pattern, words in _WORDS:

@@ -19,7 +19,8 @@ from spanprofiles.ui.admission import limit_concurrency
 from spanprofiles.ui.advice import page_words
 from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.sources import Sources, install_sources
-from spanprofiles.ui.views import alarm, compare, demo, doctor, sandwich, tour, trace_list, traces
+from spanprofiles.ui.views import BLUEPRINTS
+from spanprofiles.ui.views.alarm import alarm_part
 
 
 def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, access_token: str = "") -> Flask:
@@ -45,14 +46,14 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
         version=__version__,
         endpoints=endpoints,
         form_field=security.form_field,
-        alarm=alarm.alarm_part,
+        alarm=alarm_part,
     )
     with app.app_context():
         install_sources(Sources(endpoints, controls))
     security.protect(app, access_token)
     limit_concurrency(app)
-    for module in (trace_list, traces, sandwich, compare, doctor, tour, demo, alarm):
-        app.register_blueprint(module.views)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
     app.add_url_rule("/pictures.css", "pictures", _pictures)
     app.register_error_handler(ClientError, _server_failed)
     app.register_error_handler(IdentifierError, _no_identifier)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from spanprofiles.clients import TempoClient
 from spanprofiles.ui.comparison import ARRIVED_AFTER_S
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.trace_list import FoundRequest, found_request
+from spanprofiles.ui.found_request import FoundRequest, request_of
 
 _SEARCHED = 500
 _NS = 1_000_000_000
@@ -65,7 +65,7 @@ def _requests(tempo: TempoClient, filters: Filters, now_s: float, back_s: int) -
     """Return the linked requests of late whose samples have arrived, the oldest first."""
     found = tempo.search(filters.traceql(), start_s=int(now_s) - back_s, end_s=int(now_s) + 1, limit=_SEARCHED, spans=4)
     settled_ns = (now_s - ARRIVED_AFTER_S) * _NS
-    requests = [request for request in map(found_request, found) if request.spans and not request.is_too_short]
+    requests = [request for request in map(request_of, found) if request.spans and not request.is_too_short]
     return sorted((request for request in requests if request.start_ns + request.duration_ns < settled_ns), key=_start)
 
 

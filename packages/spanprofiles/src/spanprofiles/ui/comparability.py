@@ -62,13 +62,13 @@ def obstacle(first: SideCounts, second: SideCounts, names: tuple[str, str], noun
         names: how to speak of them, such as ``before 12:00:00``.
         noun: what a request is called.
     """
-    missing = [_missing(one, name, noun) for one, name in zip((first, second), names, strict=True) if not one.total]
+    missing = [_missing(side, name, noun) for side, name in zip((first, second), names, strict=True) if not side.total]
     if missing:
         return f"They cannot be compared: {' and '.join(missing)}."
     if not first.routes.keys() & second.routes.keys():
-        one, other = (_names(list(counts.routes)) for counts in (first, second))
-        return f"They cannot be compared: {one} is only {names[0]}, {other} only {names[1]}."
-    dead = [name for one, name in zip((first, second), names, strict=True) if not one.sampled]
+        first_names, second_names = (_names(list(counts.routes)) for counts in (first, second))
+        return f"They cannot be compared: {first_names} is only {names[0]}, {second_names} only {names[1]}."
+    dead = [name for side, name in zip((first, second), names, strict=True) if not side.sampled]
     if len(dead) == 2:
         return f"They cannot be compared: no {noun} of either side leads to samples."
     if dead:

@@ -15,7 +15,7 @@ from spanprofiles.model.selector import service_selector
 from spanprofiles.ui.comparability import SideCounts, obstacle
 from spanprofiles.ui.cpu import ProfiledSpan
 from spanprofiles.ui.filters import Filters
-from spanprofiles.ui.trace_list import FoundRequest, found_request
+from spanprofiles.ui.found_request import FoundRequest, request_of
 
 #: Spans of each route on each side, at most.
 SPANS = 40
@@ -106,20 +106,20 @@ def compare_groups(linker: Linker, first: Group, second: Group, noun: str = "req
     Raises:
         ClientError: a server does not answer, or refuses the search.
     """
-    one, other = _found(linker, first), _found(linker, second)
+    ours, theirs = _found(linker, first), _found(linker, second)
     averages = [
-        (route, _average(linker, one.spans[route]), _average(linker, other.spans[route]))
-        for route in sorted(one.spans.keys() & other.spans.keys())
+        (route, _average(linker, ours.spans[route]), _average(linker, theirs.spans[route]))
+        for route in sorted(ours.spans.keys() & theirs.spans.keys())
     ]
     kept = [row for row in averages if not (row[1].is_empty and row[2].is_empty)]
     counts = (
-        replace(one.counts, sampled=any(not average.is_empty for _, average, _ in kept)),
-        replace(other.counts, sampled=any(not average.is_empty for _, _, average in kept)),
+        replace(ours.counts, sampled=any(not average.is_empty for _, average, _ in kept)),
+        replace(theirs.counts, sampled=any(not average.is_empty for _, _, average in kept)),
     )
     reason = obstacle(*counts, (first.where, second.where), noun)
     routes = () if reason else tuple(route for route, _, _ in kept)
-    before = _side(first.title, {route: one.spans[route] for route in routes}, [average for _, average, _ in kept])
-    after = _side(second.title, {route: other.spans[route] for route in routes}, [average for _, _, average in kept])
+    before = _side(first.title, {route: ours.spans[route] for route in routes}, [average for _, average, _ in kept])
+    after = _side(second.title, {route: theirs.spans[route] for route in routes}, [average for _, _, average in kept])
     return Comparison(replace(before, counts=counts[0]), replace(after, counts=counts[1]), reason)
 
 
@@ -159,7 +159,7 @@ def _search(linker: Linker, group: Group, *, linked: bool) -> list[FoundRequest]
     """Return the requests that began in the group's time: a search finds those as well that only end in it."""
     filters = Filters(service=group.service, route=group.route, region=group.region, linked=linked)
     found = linker.tempo.search(filters.traceql(), start_s=group.start_s, end_s=group.end_s, limit=_SEARCHED, spans=4)
-    requests = map(found_request, found)
+    requests = map(request_of, found)
     return [request for request in requests if group.start_s <= request.start_ns / 1e9 < group.end_s]
 
 
@@ -180,8 +180,8 @@ def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Se
         return Side(title, 0, FlameGraph(), 0)
     medians = [median(span.end_ns - span.start_ns for span in spans) for spans in routes.values()]
     # routes that are linked by another type than the first cannot be added to it
-    of_type = next((one.profile_type for one in averages if not one.is_empty), CPU)
-    alike = [stack for one in averages if one.profile_type == of_type for stack in one.stacks.items()]
+    of_type = next((average.profile_type for average in averages if not average.is_empty), CPU)
+    alike = [stack for average in averages if average.profile_type == of_type for stack in average.stacks.items()]
     whole = FlameGraph(alike, of_type)
     average, typical_ns = divided(whole, len(averages)), round(fmean(medians))
     return Side(

@@ -57,7 +57,7 @@ def confirm(
             continue
         if examination.broken is not None:
             return _broken(examination)
-        explanation = next((one for one in examination.unlinked if one.span.span_id == span_id), None)
+        explanation = examination.explanation_of(span_id)
         if explanation is None:
             continue
         if explanation.cause not in _UNPROVEN:

@@ -232,5 +232,5 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         ]
         if not idle:
             return False
-        min(idle, key=lambda one: one[0])[1].handle_close()
+        min(idle, key=lambda candidate: candidate[0])[1].handle_close()
         return True

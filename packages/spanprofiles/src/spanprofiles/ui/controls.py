@@ -107,7 +107,7 @@ class DemoControls:
         Returns:
             fault -> region -> whether it is on; regions that do not answer are left out.
         """
-        return by_fault({region: one.switches for region, one in self.states().items()})
+        return by_fault({region: state.switches for region, state in self.states().items()})
 
     def set_fault(self, name: str, region: str, on: bool) -> None:
         """Switch a fault on or off in a region.

@@ -88,18 +88,18 @@ class CpuCache:
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cpu of spans")
 
     def look(
-        self, spans: Iterable[ProfiledSpan], patience_s: float, settled_after_s: float = CERTAIN_AFTER_S
+        self, spans: Iterable[ProfiledSpan], timeout_s: float, settled_after_s: float = CERTAIN_AFTER_S
     ) -> dict[str, Known]:
         """Return what is known of these spans, by profile ID; what is not is asked for, and waited for a while.
 
         Args:
             spans: any number of them.
-            patience_s: wait so long at most, s.
+            timeout_s: wait so long at most, s.
             settled_after_s: samples have arrived so long after a span's end, s: from then on no older answer will do.
         """
         wanted = {span.profile_id: span for span in spans}
         futures = [future for span in wanted.values() if (future := self._ask(span, settled_after_s))]
-        wait(futures, timeout=patience_s)
+        wait(futures, timeout=timeout_s)
         with self._lock:
             return {profile_id: self._known(profile_id) for profile_id in wanted}
 

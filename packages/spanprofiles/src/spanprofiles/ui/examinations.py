@@ -168,7 +168,7 @@ class Examinations:
         if not asked.strip():
             return self.receiver
         address = _address(asked)
-        own = {urlsplit(one).hostname for one in (self._endpoints.tempo, self._endpoints.pyroscope, self.receiver)}
+        own = {urlsplit(url).hostname for url in (self._endpoints.tempo, self._endpoints.pyroscope, self.receiver)}
         if self._endpoints.credentials.as_headers() and urlsplit(address).hostname not in own:
             raise CheckError(
                 "this page sends its credentials to the servers that it was started with, and"
@@ -203,6 +203,5 @@ def _address(text: str) -> str:
 
 def _with_probe(examination: Examination, probed: Finding) -> Examination:
     """Put what the last probe found in the place of the hop that was not checked."""
-    is_open = examination.finding(probe_hop.HOP.name).verdict is Verdict.NOT_CHECKED
-    findings = [probed if one.hop == probe_hop.HOP.name and is_open else one for one in examination.findings]
-    return replace(examination, findings=tuple(findings))
+    is_open = examination.finding(probed.hop).verdict is Verdict.NOT_CHECKED
+    return examination.with_finding(probed) if is_open else examination

@@ -11,8 +11,8 @@ from threading import Lock
 from spanprofiles.clients import TempoClient
 from spanprofiles.model.percentiles import percentile
 from spanprofiles.ui.filters import Filters
+from spanprofiles.ui.found_request import SPANS, FoundRequest, request_of
 from spanprofiles.ui.latency_history import LatencyHistory
-from spanprofiles.ui.trace_list import SPANS, FoundRequest, found_request
 
 #: The plots show so many s, in steps of so many s.
 SPAN_S = 300
@@ -82,11 +82,11 @@ class RecentTraffic:
             Filters().traceql(), start_s=int(since_s), end_s=int(now_s) + 1, limit=limit, spans=SPANS
         )
         self._looked_s = now_s
-        requests = [found_request(trace) for trace in found]
+        requests = [request_of(trace) for trace in found]
         self._requests.update((request.trace_id, request) for request in requests)
         self._latencies.learn(requests)
         oldest_ns = (now_s - SPAN_S - STEP_S) * 1e9
-        for trace_id in [one.trace_id for one in self._requests.values() if one.start_ns < oldest_ns]:
+        for trace_id in [request.trace_id for request in self._requests.values() if request.start_ns < oldest_ns]:
             del self._requests[trace_id]
 
 
@@ -119,7 +119,7 @@ def _figures(title: str, requests: Sequence[FoundRequest], now_s: float, first: 
         rate=recent / _RATE_OVER_S,
         median_ns=percentile(everything, 0.5),
         slow_ns=percentile(everything, 0.95),
-        counts=tuple(len(one) for one in durations),
-        medians=tuple(percentile(one, 0.5) if one else None for one in durations),
-        slows=tuple(percentile(one, 0.95) if one else None for one in durations),
+        counts=tuple(len(step) for step in durations),
+        medians=tuple(percentile(step, 0.5) if step else None for step in durations),
+        slows=tuple(percentile(step, 0.95) if step else None for step in durations),
     )

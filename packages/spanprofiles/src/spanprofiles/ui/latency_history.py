@@ -7,19 +7,13 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from spanprofiles.model.percentiles import share_below
-
-if TYPE_CHECKING:
-    from spanprofiles.ui.trace_list import FoundRequest
+from spanprofiles.ui.found_request import FoundRequest, RequestKind
 
 _REMEMBERED = 20_000
 #: Of fewer requests nothing is said: one of them more or less would change it by more than five percent.
 FEWEST = 20
-
-Kind = tuple[str, str]
-"""Service and name, such as ``("rideshare", "GET /bike")``."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +45,9 @@ class LatencyHistory:
     """Remembers how long the requests of each kind took; the oldest known are forgotten. Safe for several threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[Kind, int, int]] = OrderedDict()
-        self._durations: dict[Kind, list[int]] = {}
-        self._starts: dict[Kind, list[int]] = {}
+        self._known: OrderedDict[str, tuple[RequestKind, int, int]] = OrderedDict()
+        self._durations: dict[RequestKind, list[int]] = {}
+        self._starts: dict[RequestKind, list[int]] = {}
         self._lock = Lock()
 
     def learn(self, requests: Iterable[FoundRequest]) -> None:
@@ -63,16 +57,16 @@ class LatencyHistory:
             requests: a fair sample of their kinds, such as the newest of all; not the slowest ones.
         """
         with self._lock:
-            for one in requests:
-                self._forget(one.trace_id)
-                kind = (one.service, one.title)
-                self._known[one.trace_id] = (kind, one.duration_ns, one.start_ns)
-                insort(self._durations.setdefault(kind, []), one.duration_ns)
-                insort(self._starts.setdefault(kind, []), one.start_ns)
+            for request in requests:
+                self._forget(request.trace_id)
+                kind = (request.service, request.title)
+                self._known[request.trace_id] = (kind, request.duration_ns, request.start_ns)
+                insort(self._durations.setdefault(kind, []), request.duration_ns)
+                insort(self._starts.setdefault(kind, []), request.start_ns)
             while len(self._known) > _REMEMBERED:
                 self._forget(next(iter(self._known)))
 
-    def rank(self, kind: Kind, duration_ns: int) -> PercentileRank | None:
+    def rank(self, kind: RequestKind, duration_ns: int) -> PercentileRank | None:
         """Return how slow a request is among its kind; None where too few are known."""
         with self._lock:
             durations = self._durations.get(kind, [])

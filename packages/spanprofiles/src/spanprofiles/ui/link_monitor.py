@@ -51,7 +51,7 @@ class Break(Enum):
 
 
 @dataclass(frozen=True)
-class Place:
+class ServiceRegion:
     """A service, and its region where it has one; else empty."""
 
     service: str
@@ -71,7 +71,7 @@ class Entry:
         end_ns: its end.
     """
 
-    place: Place
+    place: ServiceRegion
     trace_id: str
     span_id: str
     route: str
@@ -91,7 +91,7 @@ class DeadLinks:
         cause: the doctor's, in a few words; empty where it has none.
     """
 
-    place: Place
+    place: ServiceRegion
     kind: Break
     count: int
     cause: str = ""
@@ -104,12 +104,12 @@ def entries_of(found: Iterable[FoundTrace]) -> list[Entry]:
         for span in trace.spans:
             text = {name: value for name, value in span.attributes.items() if value not in _ABSENT}
             end_ns = span.start_ns + span.duration_ns
-            place = Place(text.get("service.name", ""), text.get("region", ""))
+            place = ServiceRegion(text.get("service.name", ""), text.get("region", ""))
             profile_id = text.get(PROFILE_ID_ATTRIBUTE, "")
             profiled = ProfiledSpan(profile_id, place.service, span.start_ns, end_ns) if profile_id else None
             route = text.get("http.route", "")
             entries.append(Entry(place, trace.trace_id, span.span_id, route, profiled, span.start_ns, end_ns))
-    return sorted(entries, key=lambda one: -one.end_ns)
+    return sorted(entries, key=lambda entry: -entry.end_ns)
 
 
 def suspects(
@@ -125,30 +125,30 @@ def suspects(
         all_profiled: whether every service is meant to be profiled. Where not, services without any profile ID are
             suspects only if there is no profile ID anywhere.
     """
-    nobody = not any(one.profiled for one in entries)
-    settled = [one for one in entries if _is_settled(one, known, now_ns, settled_after_s)]
+    nobody = not any(entry.profiled for entry in entries)
+    settled = [entry for entry in entries if _is_settled(entry, known, now_ns, settled_after_s)]
     found: list[tuple[Break, Sequence[Entry]]] = []
     for theirs in _grouped(settled):
         newest = theirs[:_NEWEST]
         if len(newest) < _FEWEST:
             continue
-        if not any(one.profiled for one in newest):
+        if not any(entry.profiled for entry in newest):
             if all_profiled or nobody:
                 found.append((Break.NO_PROFILE_ID, newest))
-        elif not any(known[one.profiled.profile_id].cpu_ns for one in newest if one.profiled):
+        elif not any(known[entry.profiled.profile_id].cpu_ns for entry in newest if entry.profiled):
             found.append((Break.NO_SAMPLES, newest))
     return found
 
 
 def _grouped(entries: Sequence[Entry]) -> list[list[Entry]]:
     """Return the requests of each place; those of places with few of them are put together by service."""
-    places: dict[Place, list[Entry]] = {}
-    for one in entries:
-        places.setdefault(one.place, []).append(one)
+    places: dict[ServiceRegion, list[Entry]] = {}
+    for entry in entries:
+        places.setdefault(entry.place, []).append(entry)
     rare: dict[str, list[Entry]] = {}
-    for one in entries:
-        if len(places[one.place]) < _FEWEST:
-            rare.setdefault(one.place.service, []).append(one)
+    for entry in entries:
+        if len(places[entry.place]) < _FEWEST:
+            rare.setdefault(entry.place.service, []).append(entry)
     return [theirs for theirs in places.values() if len(theirs) >= _FEWEST] + list(rare.values())
 
 
@@ -179,9 +179,9 @@ def silent_regions(entries: Sequence[Entry], regions: Collection[str], now_ns: i
     """
     silent = []
     for region in regions:
-        last_ns = max((one.start_ns for one in entries if one.place.region == region), default=0)
+        last_ns = max((entry.start_ns for entry in entries if entry.place.region == region), default=0)
         silent_s = min((now_ns - last_ns) / 1e9, _WINDOW_S)
-        others = sum(one.place.region != region and one.start_ns > last_ns for one in entries)
+        others = sum(entry.place.region != region and entry.start_ns > last_ns for entry in entries)
         if silent_s > _SILENT_AFTER_S and others >= _OTHERS:
             silent.append((region, round(silent_s)))
     return silent
@@ -222,21 +222,21 @@ class LinkMonitor:
         #: Whether the next look may well say more: it should be soon.
         self.is_pending = False
         self._lock = Lock()
-        self._asked: dict[tuple[Break, Place], _Question] = {}
+        self._asked: dict[tuple[Break, ServiceRegion], _Question] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="dead links")
 
-    def look(self, patience_s: float) -> tuple[DeadLinks, ...]:
+    def look(self, timeout_s: float) -> tuple[DeadLinks, ...]:
         """Return the places whose requests lead nowhere; of a server that does not answer others tell.
 
         Args:
-            patience_s: wait so long at most for what is not known yet, s.
+            timeout_s: wait so long at most for what is not known yet, s.
         """
-        if not self._lock.acquire(timeout=patience_s):
+        if not self._lock.acquire(timeout=timeout_s):
             return self._known
         try:
             if time.monotonic() - self._looked_s > (_LOOK_SOON_AFTER_S if self.is_pending else _LOOK_AGAIN_AFTER_S):
                 try:
-                    self._known = self._look(patience_s)
+                    self._known = self._look(timeout_s)
                 except ClientError:
                     self._known, self.is_pending = (), False
                 self._looked_s = time.monotonic()
@@ -248,24 +248,25 @@ class LinkMonitor:
         """Ask nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _look(self, patience_s: float) -> tuple[DeadLinks, ...]:
-        deadline = time.monotonic() + patience_s
+    def _look(self, timeout_s: float) -> tuple[DeadLinks, ...]:
+        deadline = time.monotonic() + timeout_s
         found = self._search(Filters(shortest_ms=FEW_PERIODS * SAMPLE_PERIOD_NS / 1e6), _WINDOW_S)
         entries = entries_of(found)
-        newest = [one for place in {one.place for one in entries} for one in _newest_of(entries, place)]
+        newest = [entry for place in {entry.place for entry in entries} for entry in _newest_of(entries, place)]
         known = self._cpu_cache.look(
-            [one.profiled for one in newest if one.profiled], patience_s, self._settled_after_s
+            [entry.profiled for entry in newest if entry.profiled], timeout_s, self._settled_after_s
         )
         now_ns = time.time_ns()
-        newest.sort(key=lambda one: -one.end_ns)
+        newest.sort(key=lambda entry: -entry.end_ns)
         doubtful = suspects(newest, known, now_ns, self._settled_after_s, all_profiled=bool(self._regions))
         told = [self._judged(kind, spans, deadline, newest, known) for kind, spans in doubtful]
         judged = {(kind, _place_of(spans)) for kind, spans in doubtful}
         self._asked = {key: asked for key, asked in self._asked.items() if key in judged}
         silent = [
-            DeadLinks(Place("", region), Break.NO_TRACES, seconds) for region, seconds in self._silent(entries, now_ns)
+            DeadLinks(ServiceRegion("", region), Break.NO_TRACES, seconds)
+            for region, seconds in self._silent(entries, now_ns)
         ]
-        found_out = tuple([one for one in told if one is not None] + silent)
+        found_out = tuple([dead for dead in told if dead is not None] + silent)
         self.is_pending = not found_out and (
             self._loud_since_s is not None
             or not all(asked.is_answered for asked in self._asked.values())
@@ -274,7 +275,7 @@ class LinkMonitor:
         return found_out
 
     def _silent(self, entries: Sequence[Entry], now_ns: int) -> list[tuple[str, int]]:
-        last_ns = max((one.start_ns for one in entries), default=0)
+        last_ns = max((entry.start_ns for entry in entries), default=0)
         silent_s = min((now_ns - last_ns) / 1e9, _WINDOW_S)
         if not self._regions or silent_s < _SILENT_AFTER_S:
             self._loud_since_s = None
@@ -312,13 +313,13 @@ class LinkMonitor:
         asked = self._asked.get((kind, place))
         if asked is None or asked.is_old:
             examine = partial(self._examine, place.service)
-            requests = [(one.trace_id, one.span_id) for one in _of_each_kind(spans)]
+            requests = [(entry.trace_id, entry.span_id) for entry in _of_each_kind(spans)]
             future = self._pool.submit(confirm, self._linker, examine, place.service, requests)
             asked = self._asked[kind, place] = _Question(future, asked.answer(0) if asked else None)
         answer = asked.answer(max(0.0, deadline - time.monotonic()))
         if answer is None:
             return None
-        theirs = [one for one in newest if one.place.service == place.service]
+        theirs = [entry for entry in newest if entry.place.service == place.service]
         is_certain = bool(self._regions) and not answer.is_open and _is_all_dead(theirs, known)
         return DeadLinks(place, kind, len(spans), answer.cause) if answer.is_dead or is_certain else None
 
@@ -349,9 +350,9 @@ class _Question:
         answer = self.answer(0)
         return answer is None or time.monotonic() - self._asked_s > answer.lasts_s
 
-    def answer(self, patience_s: float) -> Confirmation | None:
+    def answer(self, timeout_s: float) -> Confirmation | None:
         """Return what the doctor says, while it looks what it said before; None where it has said nothing."""
-        wait([self._future], patience_s)
+        wait([self._future], timeout_s)
         if not self._future.done():
             return self._before
         return None if self._future.cancelled() or self._future.exception() else self._future.result()
@@ -359,28 +360,28 @@ class _Question:
 
 def _is_all_dead(entries: Sequence[Entry], known: Mapping[str, Known]) -> bool:
     """Tell whether none of a service's requests is linked, and they are of several kinds."""
-    linked = any(known[one.profiled.profile_id].cpu_ns for one in entries if one.profiled)
-    return not linked and len({one.route for one in entries}) >= _KINDS
+    linked = any(known[entry.profiled.profile_id].cpu_ns for entry in entries if entry.profiled)
+    return not linked and len({entry.route for entry in entries}) >= _KINDS
 
 
 def _may_be_dead(entries: Sequence[Entry], known: Mapping[str, Known], now_ns: int) -> bool:
     """Tell whether there is a place that has but begun to send requests, of which none is linked, settled or not."""
     return any(
         now_ns - theirs[-1].end_ns < _BEGUN_S * 1e9
-        and not any(known[one.profiled.profile_id].cpu_ns for one in theirs if one.profiled)
+        and not any(known[entry.profiled.profile_id].cpu_ns for entry in theirs if entry.profiled)
         for theirs in _grouped(entries)
     )
 
 
-def _place_of(spans: Sequence[Entry]) -> Place:
-    places = {one.place for one in spans}
-    return spans[0].place if len(places) == 1 else Place(spans[0].place.service, "")
+def _place_of(spans: Sequence[Entry]) -> ServiceRegion:
+    places = {span.place for span in spans}
+    return spans[0].place if len(places) == 1 else ServiceRegion(spans[0].place.service, "")
 
 
 def _of_each_kind(spans: Sequence[Entry]) -> list[Entry]:
     """Return a few requests, each of another route."""
-    return list({one.route: one for one in spans}.values())[:_NAMES]
+    return list({entry.route: entry for entry in spans}.values())[:_NAMES]
 
 
-def _newest_of(entries: Sequence[Entry], place: Place) -> list[Entry]:
-    return [one for one in entries if one.place == place][: 4 * _NEWEST]  # some are too fresh to be judged
+def _newest_of(entries: Sequence[Entry], place: ServiceRegion) -> list[Entry]:
+    return [entry for entry in entries if entry.place == place][: 4 * _NEWEST]  # some are too fresh to be judged

@@ -114,5 +114,5 @@ class Origins:
             return {}  # the picture is whole without it
 
 
-def _merged(one: Mapping[str, frozenset[str]], other: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
-    return {name: one.get(name, frozenset()) | other.get(name, frozenset()) for name in one.keys() | other.keys()}
+def _merged(first: Mapping[str, frozenset[str]], other: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    return {name: first.get(name, frozenset()) | other.get(name, frozenset()) for name in first.keys() | other.keys()}

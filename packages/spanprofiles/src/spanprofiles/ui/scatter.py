@@ -13,13 +13,14 @@ from spanprofiles.report import duration
 from spanprofiles.report.svg import Point, scatter_svg
 from spanprofiles.ui.filters import Filters
 from spanprofiles.ui.formats import clock
+from spanprofiles.ui.found_request import SPANS, FoundRequest, request_of
 from spanprofiles.ui.sources import Sources
-from spanprofiles.ui.trace_list import SPANS, FoundRequest, found_request, list_traces, suits
+from spanprofiles.ui.trace_list import list_traces, suits
 
 #: Points at most.
 LIMIT = 500
 _COLOURS = 7  # one more is left for all the others
-_PATIENCE_S = 0.3
+_CPU_TIMEOUT_S = 0.3
 _NARROWEST_NS = 10_000_000_000
 
 
@@ -56,7 +57,7 @@ def find_scatter(source: Sources, filters: Filters, address: Callable[[FoundRequ
         ClientError: Tempo does not answer, or refuses the TraceQL.
     """
     if filters.linked:  # samples are asked for span by span: for as many as the list asks for
-        listing = list_traces(source.linker.tempo, source.cpu_cache, filters, _PATIENCE_S, source.latencies)
+        listing = list_traces(source.linker.tempo, source.cpu_cache, filters, _CPU_TIMEOUT_S, source.latencies)
         requests, complete = [row.request for row in listing.rows], listing.complete
     else:
         requests, complete = _search(source, filters)
@@ -68,7 +69,7 @@ def _search(source: Sources, filters: Filters) -> tuple[list[FoundRequest], bool
     found = source.linker.tempo.search(
         filters.traceql(), start_s=now_s - filters.seconds, end_s=now_s + 1, limit=LIMIT, spans=SPANS
     )
-    requests = [request for request in map(found_request, found) if suits(request, filters)]
+    requests = [request for request in map(request_of, found) if suits(request, filters)]
     if not filters.selective:
         source.latencies.learn(requests)
     return requests, len(found) < LIMIT

@@ -11,7 +11,7 @@ from spanprofiles.model import FlameGraph, Span, Trace
 from spanprofiles.report.svg import SpanMark
 from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuCache, CpuState, ProfiledSpan
 
-_PATIENCE_S = 1.0
+_CPU_TIMEOUT_S = 1.0
 
 
 class ProfileState(Enum):
@@ -71,12 +71,12 @@ def span_marks(trace: Trace, cpu_cache: CpuCache) -> dict[str, SpanMark]:
         for span in trace.spans
         if span.profile_id
     }
-    known = cpu_cache.look(profiled.values(), _PATIENCE_S)
+    known = cpu_cache.look(profiled.values(), _CPU_TIMEOUT_S)
     marks = {}
     for span_id, span in profiled.items():
-        one = known[span.profile_id]
-        cpu_ns = one.cpu_ns if one.cpu_ns else None
-        marks[span_id] = SpanMark(cpu_ns, dead=one.state is CpuState.NONE, instead=one.instead)
+        found = known[span.profile_id]
+        cpu_ns = found.cpu_ns if found.cpu_ns else None
+        marks[span_id] = SpanMark(cpu_ns, dead=found.state is CpuState.NONE, instead=found.instead)
     return marks
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from spanprofiles.clients import FoundSpan, FoundTrace, TempoClient
+from spanprofiles.clients import TempoClient
 from spanprofiles.clients.probe import CHECKING_SERVICES
-from spanprofiles.model import PROFILE_ID_ATTRIBUTE
-from spanprofiles.model.sampling import SAMPLE_PERIOD_NS, is_too_short
-from spanprofiles.ui.cpu import CpuCache, CpuState, Known, ProfiledSpan
-from spanprofiles.ui.filters import HTTP_METHOD_ATTRIBUTES, HTTP_STATUS_ATTRIBUTES, LIMIT, Filters
-from spanprofiles.ui.latency_history import Kind, LatencyHistory, PercentileRank
+from spanprofiles.model.sampling import SAMPLE_PERIOD_NS
+from spanprofiles.ui.cpu import CpuCache, CpuState, Known
+from spanprofiles.ui.filters import LIMIT, Filters
+from spanprofiles.ui.found_request import SPANS, FoundRequest, request_of
+from spanprofiles.ui.latency_history import LatencyHistory, PercentileRank
 
-#: Spans of each trace that are looked at, at most.
-SPANS = 12
-_ABSENT = {"", "nil"}
 _SEARCHED = 3 * LIMIT  # many of them may be too short for the list
 
 
@@ -30,45 +27,6 @@ class LinkState(Enum):
     DEAD = "dead link"
     NO_PROFILE_ID = "no profile ID"
     UNKNOWN = "not asked yet"
-
-
-@dataclass(frozen=True)
-class FoundRequest:
-    """One row.
-
-    Attributes:
-        trace_id: 32 hex digits.
-        title: method and route of the first span, or the root span's name.
-        service: its service.
-        region: its region, or empty.
-        start_ns: its start, ns since the epoch.
-        duration_ns: wall-clock duration of the longest span found, ns.
-        failed: whether a span found has the status error.
-        spans: the spans that carry a profile ID.
-        places: what to say where more than one service, or region of one, was found in it; else empty.
-        http_status: the status code of its first span's HTTP answer, or empty.
-    """
-
-    trace_id: str
-    title: str
-    service: str
-    region: str
-    start_ns: int
-    duration_ns: int
-    failed: bool
-    spans: tuple[ProfiledSpan, ...]
-    places: str
-    http_status: str = ""
-
-    @property
-    def kind(self) -> Kind:
-        """What it is held against: requests of the same service and name."""
-        return self.service, self.title
-
-    @property
-    def is_too_short(self) -> bool:
-        """Whether every span that carries a profile ID may have no sample by chance."""
-        return bool(self.spans) and all(is_too_short(span.end_ns - span.start_ns) for span in self.spans)
 
 
 @dataclass(frozen=True)
@@ -116,7 +74,7 @@ def list_traces(
     tempo: TempoClient,
     cpu_cache: CpuCache,
     filters: Filters,
-    patience_s: float,
+    timeout_s: float,
     latencies: LatencyHistory | None = None,
 ) -> Listing:
     """Search and sort.
@@ -125,7 +83,7 @@ def list_traces(
         tempo: where to search.
         cpu_cache: what is known of spans' CPU.
         filters: what to look for.
-        patience_s: wait so long for CPU figures that are not known yet, s.
+        timeout_s: wait so long for CPU figures that are not known yet, s.
         latencies: what rows are held against; learns what was found.
 
     Raises:
@@ -134,13 +92,13 @@ def list_traces(
     now_s = int(time.time())
     limit = LIMIT if filters.linked else _SEARCHED
     found = tempo.search(filters.traceql(), start_s=now_s - filters.seconds, end_s=now_s + 1, limit=limit, spans=SPANS)
-    requests = [request for request in map(found_request, found) if suits(request, filters)]
+    requests = [request for request in map(request_of, found) if suits(request, filters)]
     if latencies is not None and not filters.selective:
         latencies.learn(requests)
     requests.sort(
         key=lambda request: (request.is_too_short, -request.start_ns)
     )  # what may be left out is asked for last
-    known = cpu_cache.look([span for request in requests for span in request.spans], patience_s)
+    known = cpu_cache.look([span for request in requests for span in request.spans], timeout_s)
     rows = [_row(request, known) for request in requests]
     if latencies is not None:
         rows = [replace(row, rank=latencies.rank(row.request.kind, row.request.duration_ns)) for row in rows]
@@ -170,64 +128,14 @@ def suits(request: FoundRequest, filters: Filters) -> bool:
     return filters.status != "ok" or not request.failed
 
 
-def found_request(trace: FoundTrace) -> FoundRequest:
-    """Make a row of a trace that was found."""
-    spans: Sequence[FoundSpan] = sorted(trace.spans, key=lambda span: (span.start_ns, -span.duration_ns))
-    first: Mapping[str, str] = spans[0].attributes if spans else {}
-    return FoundRequest(
-        trace_id=trace.trace_id,
-        title=_title(first, trace.root_name),
-        service=_present(first, "service.name") or trace.root_service,
-        region=_present(first, "region"),
-        start_ns=spans[0].start_ns if spans else trace.start_ns,
-        duration_ns=max((span.duration_ns for span in spans), default=trace.duration_ms * 1_000_000),
-        failed=any(span.attributes.get("status") == "error" for span in spans),
-        spans=tuple(_profiled(spans)),
-        places=_places(spans),
-        http_status=_present(first, *HTTP_STATUS_ATTRIBUTES),
-    )
-
-
-def _places(spans: Sequence[FoundSpan]) -> str:
-    for name, word in (("service.name", "services"), ("region", "regions")):
-        count = len({span.attributes[name] for span in spans if span.attributes.get(name, "") not in _ABSENT})
-        if count > 1:
-            return f"{count} {word}"
-    return ""
-
-
-def _present(attributes: Mapping[str, str], *names: str) -> str:
-    return next((attributes[name] for name in names if attributes.get(name, "") not in _ABSENT), "")
-
-
-def _title(attributes: Mapping[str, str], root_name: str) -> str:
-    route = _present(attributes, "http.route")
-    if not route:
-        return root_name or "(name not known)"
-    return title_of(route, _present(attributes, *HTTP_METHOD_ATTRIBUTES))
-
-
-def title_of(route: str, method: str) -> str:
-    """Return what requests of a route are called, as span names of HTTP servers are: ``GET /bike``."""
-    return f"{method} {route}".strip()
-
-
-def _profiled(spans: Iterable[FoundSpan]) -> Iterable[ProfiledSpan]:
-    for span in spans:
-        profile_id = _present(span.attributes, PROFILE_ID_ATTRIBUTE)
-        if profile_id:
-            service = _present(span.attributes, "service.name")
-            yield ProfiledSpan(profile_id, service, span.start_ns, span.start_ns + span.duration_ns)
-
-
 def _row(request: FoundRequest, known: Mapping[str, Known]) -> Row:
     verdicts = [known[span.profile_id] for span in request.spans]
     if not verdicts:
         return Row(request, LinkState.NO_PROFILE_ID, None)
-    cpu_ns = sum(one.cpu_ns for one in verdicts)
+    cpu_ns = sum(verdict.cpu_ns for verdict in verdicts)
     if cpu_ns:
         return Row(request, LinkState.LINKED, cpu_ns, excess=_excess(request, known, cpu_ns))
-    states = {one.state for one in verdicts}
+    states = {verdict.state for verdict in verdicts}
     if CpuState.FOUND in states:  # by another type of profile than CPU time
         return Row(request, LinkState.LINKED, None)
     if request.is_too_short:
@@ -240,7 +148,7 @@ def _row(request: FoundRequest, known: Mapping[str, Known]) -> Row:
 def _excess(request: FoundRequest, known: Mapping[str, Known], cpu_ns: int) -> str:
     if cpu_ns - request.duration_ns < SAMPLE_PERIOD_NS:
         return ""
-    if any(known[one.profile_id].cpu_ns - (one.end_ns - one.start_ns) >= SAMPLE_PERIOD_NS for one in request.spans):
+    if any(known[span.profile_id].cpu_ns - (span.end_ns - span.start_ns) >= SAMPLE_PERIOD_NS for span in request.spans):
         return "More CPU than it lasted: open it to see why"
     return f"The CPU of {len(request.spans)} spans is added up: together more than the longest of them lasted"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from spanprofiles.clients import ClientError
 from spanprofiles.model import Trace
 from spanprofiles.ui.filters import HTTP_METHOD_ATTRIBUTES, Filters, quoted
-from spanprofiles.ui.latency_history import Kind, PercentileRank
+from spanprofiles.ui.found_request import SPANS, RequestKind, request_of, title_of
+from spanprofiles.ui.latency_history import PercentileRank
 from spanprofiles.ui.sources import Sources
-from spanprofiles.ui.trace_list import SPANS, found_request, title_of
 
 _AROUND_S = 900
 _LIMIT = 300
@@ -21,7 +21,7 @@ def rank_of_trace(trace: Trace, source: Sources) -> PercentileRank | None:
     route = str(entry.attributes.get("http.route", ""))
     method = next((str(entry.attributes[name]) for name in HTTP_METHOD_ATTRIBUTES if name in entry.attributes), "")
     title = title_of(route, method) if route else trace.tops[0].name
-    kind: Kind = (entry.service, title)
+    kind: RequestKind = (entry.service, title)
     known = source.latencies.rank(kind, entry.duration_ns)
     if known is not None or not entry.service:
         return known
@@ -33,5 +33,5 @@ def rank_of_trace(trace: Trace, source: Sources) -> PercentileRank | None:
         )
     except ClientError:
         return None  # the page is whole without it
-    source.latencies.learn(request for request in map(found_request, found) if request.kind == kind)
+    source.latencies.learn(request for request in map(request_of, found) if request.kind == kind)
     return source.latencies.rank(kind, entry.duration_ns)

@@ -85,10 +85,12 @@ def _totals(flamegraph: FlameGraph, layout: FlameLayout) -> tuple[int, ...]:
         if box.parent >= 0:
             above = below[box.parent]
             if box.parent not in callees:
-                callees[box.parent] = {one.name: one for one in above.children} if above is not None else {}
+                callees[box.parent] = {child.name: child for child in above.children} if above is not None else {}
             frame = callees[box.parent].get(box.names[0])
             for name in box.names[1:]:  # a chain of only callees
-                frame = next((one for one in frame.children if one.name == name), None) if frame is not None else None
+                frame = (
+                    next((child for child in frame.children if child.name == name), None) if frame is not None else None
+                )
         below.append(frame)
     return tuple(frame.total if frame is not None else 0 for frame in below)
 
@@ -118,31 +120,31 @@ def difference_svg(
 ) -> FlamePicture:
     """Draw a difference; arguments as for :func:`~spanprofiles.report.svg.flame.flame_svg`."""
     placed, folded = place(difference.layout, focus, width_px)
-    drawn = [_draw(difference, one, width_px, address) for one in placed]
-    height = ROW_PX * (1 + max(one.box.depth for one in placed))
+    drawn = [_draw(difference, rect, width_px, address) for rect in placed]
+    height = ROW_PX * (1 + max(rect.box.depth for rect in placed))
     attributes: dict[str, str | int | float] = {"class": "picture flame", "width": "100%", "height": height}
     if label:
         attributes |= {"role": "img", "aria-label": label}
     return FlamePicture(tag("svg", attributes, *drawn), len(placed), folded, height)
 
 
-def _draw(difference: DifferenceLayout, one: Placed, width_px: int, address: Address | None) -> str:
-    box, top = one.box, one.box.depth * ROW_PX
-    before, after = difference.before[one.index], difference.after[one.index]
-    left, width = percent(one.left), percent(one.width)
-    step = difference.step(one.index)
+def _draw(difference: DifferenceLayout, rect: Placed, width_px: int, address: Address | None) -> str:
+    box, top = rect.box, rect.box.depth * ROW_PX
+    before, after = difference.before[rect.index], difference.after[rect.index]
+    left, width = percent(rect.left), percent(rect.width)
+    step = difference.step(rect.index)
     content = [
         tag("title", {}, plain(describe(box, before, after, difference.sides))),
         tag("rect", {"x": left, "y": top, "width": width, "height": _BOX_PX, "rx": 2}),
     ]
-    if one.width * width_px >= _TEXT_FROM_PX:
+    if rect.width * width_px >= _TEXT_FROM_PX:
         text = f"{change_text(after - before)}  {box.label}" if step else box.label
-        text = fitting(text, one, width_px)
+        text = fitting(text, rect, width_px)
         content.append(clipped(left, top, width, _BOX_PX, tag("text", {"x": 5, "y": 14}, plain(text))))
     classes = f"box {box_class(step)}" + (" chain" if len(box.names) > 1 else "")
     if address is None:
         return tag("g", {"class": classes}, *content)
-    return tag("a", {"class": classes, "href": address(box), "tabindex": -1, "data-box": one.index}, *content)
+    return tag("a", {"class": classes, "href": address(box), "tabindex": -1, "data-box": rect.index}, *content)
 
 
 def difference_data(difference: DifferenceLayout) -> dict[str, Any]:

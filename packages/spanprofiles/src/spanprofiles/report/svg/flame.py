@@ -79,14 +79,14 @@ def place(layout: FlameLayout, focus: int, width_px: int) -> tuple[list[Placed],
             else:
                 placed.append(Placed(index, box, (box.start - at.start) / at.total, width))
     if len(placed) > _MOST_DRAWN:
-        drawn = sorted(placed, key=lambda one: (-one.width, one.index))[:_MOST_DRAWN]
-        return sorted(drawn, key=lambda one: one.index), folded + len(placed) - _MOST_DRAWN
+        drawn = sorted(placed, key=lambda rect: (-rect.width, rect.index))[:_MOST_DRAWN]
+        return sorted(drawn, key=lambda rect: rect.index), folded + len(placed) - _MOST_DRAWN
     return placed, folded
 
 
-def fitting(label: str, one: Placed, width_px: int) -> str:
+def fitting(label: str, rect: Placed, width_px: int) -> str:
     """Return what there is room for of a label, and a little more: what is wider than the box is cut off there."""
-    return label[: int(one.width * width_px) // _CHARACTER_PX]
+    return label[: int(rect.width * width_px) // _CHARACTER_PX]
 
 
 def box_class(box: FlameBox) -> str:
@@ -136,18 +136,20 @@ def flame_svg(
         without_whole: leave the row of the whole out.
     """
     placed, folded = place(layout, focus, width_px)
-    rows = 1 + max(one.box.depth for one in placed)
+    rows = 1 + max(rect.box.depth for rect in placed)
     if without_whole:
-        placed = [one for one in placed if one.box.depth]
+        placed = [rect for rect in placed if rect.box.depth]
 
-    def words(one: Placed) -> str:
-        return describe(one.box, layout.whole.total, place_of(one.index), layout.profile_type)
+    def words(rect: Placed) -> str:
+        return describe(rect.box, layout.whole.total, place_of(rect.index), layout.profile_type)
 
     def top_of(box: FlameBox) -> int:
         return ROW_PX * (rows - 1 - box.depth if upwards else box.depth - without_whole)
 
     depth = layout.boxes[focus].depth
-    drawn = [_draw(one, top_of(one.box), words(one), width_px, address, faded=one.box.depth < depth) for one in placed]
+    drawn = [
+        _draw(rect, top_of(rect.box), words(rect), width_px, address, faded=rect.box.depth < depth) for rect in placed
+    ]
     height = ROW_PX * (rows - without_whole)
     attributes: dict[str, str | int | float] = {"class": "picture flame", "width": "100%", "height": height}
     if label:
@@ -155,11 +157,11 @@ def flame_svg(
     return FlamePicture(tag("svg", attributes, *drawn), len(placed), folded, height)
 
 
-def _draw(one: Placed, top: int, words: str, width_px: int, address: Address | None, *, faded: bool) -> str:
-    box = one.box
-    left, width = percent(one.left), percent(one.width)
+def _draw(rect: Placed, top: int, words: str, width_px: int, address: Address | None, *, faded: bool) -> str:
+    box = rect.box
+    left, width = percent(rect.left), percent(rect.width)
     classes = f"box {box_class(box)}"
-    if one.width * width_px < _STROKE_FROM_PX:
+    if rect.width * width_px < _STROKE_FROM_PX:
         classes += " thin"
     if faded:
         classes += " faded"
@@ -167,13 +169,15 @@ def _draw(one: Placed, top: int, words: str, width_px: int, address: Address | N
         tag("title", {}, plain(words)),
         tag("rect", {"x": left, "y": top, "width": width, "height": _BOX_PX, "rx": 2}),
     ]
-    if one.width * width_px >= _TEXT_FROM_PX:
+    if rect.width * width_px >= _TEXT_FROM_PX:
         content.append(
-            clipped(left, top, width, _BOX_PX, tag("text", {"x": 5, "y": 14}, plain(fitting(box.label, one, width_px))))
+            clipped(
+                left, top, width, _BOX_PX, tag("text", {"x": 5, "y": 14}, plain(fitting(box.label, rect, width_px)))
+            )
         )
     if address is None:
         return tag("g", {"class": classes}, *content)
-    return tag("a", {"class": classes, "href": address(box), "tabindex": -1, "data-box": one.index}, *content)
+    return tag("a", {"class": classes, "href": address(box), "tabindex": -1, "data-box": rect.index}, *content)
 
 
 def flame_data(layout: FlameLayout) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from spanprofiles.ui.sources import sources
 
 views = Blueprint("alarm", __name__)
 
-_PATIENCE_S = 0.5
+_LOOK_TIMEOUT_S = 0.5
 #: When a page asks again that waits to hear more, ms.
 SOONER_MS = 250
 _LINES = 3
@@ -25,7 +25,7 @@ def alarm() -> str:
 def alarm_part() -> Markup:
     """Return the alarm as a part of a page; empty where there is nothing to say."""
     watch = sources().link_monitor
-    groups = _grouped(watch.look(_PATIENCE_S))
+    groups = _grouped(watch.look(_LOOK_TIMEOUT_S))
     sooner_ms = SOONER_MS if watch.is_pending else 0
     text = render_template(
         "alarm.html", groups=groups[:_LINES], more=len(groups) - _LINES, breaks=Break, sooner_ms=sooner_ms
@@ -36,6 +36,6 @@ def alarm_part() -> Markup:
 def _grouped(found: tuple[DeadLinks, ...]) -> list[list[DeadLinks]]:
     """Put regions together of which the same is to be said."""
     groups: dict[tuple[str, Break, str], list[DeadLinks]] = {}
-    for one in sorted(found, key=lambda one: (one.kind.value, one.place.service, one.place.region, one.cause)):
-        groups.setdefault((one.place.service, one.kind, one.cause), []).append(one)
+    for dead in sorted(found, key=lambda dead: (dead.kind.value, dead.place.service, dead.place.region, dead.cause)):
+        groups.setdefault((dead.place.service, dead.kind, dead.cause), []).append(dead)
     return list(groups.values())

@@ -38,7 +38,7 @@ _PARAMETERS = (
 )
 _FIRST_STRETCHES = (60, 300, 1800)
 _CHANGES = 25
-_PATIENCE_S = 1.0
+_CPU_TIMEOUT_S = 1.0
 _LOCAL_TIME = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -227,7 +227,7 @@ def _suggestions() -> list[tuple[str, Row, Row]]:
     """Return of each route its fastest and its slowest linked request of late."""
     route = request.args.get("route", "")
     listing = list_traces(
-        sources().linker.tempo, sources().cpu_cache, Filters(route=route, linked=True, sort="duration"), _PATIENCE_S
+        sources().linker.tempo, sources().cpu_cache, Filters(route=route, linked=True, sort="duration"), _CPU_TIMEOUT_S
     )
     by_title: dict[str, list[Row]] = {}
     for row in listing.rows:

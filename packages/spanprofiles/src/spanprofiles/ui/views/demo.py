@@ -31,9 +31,9 @@ def control_values() -> dict[str, object]:
     """Return what the template of the controls needs."""
     controls = _controls()
     states = controls.states()
-    faults = _in_order(by_fault({region: one.switches for region, one in states.items()}))
-    known = [*WIRING_WORDS, *sorted({name for one in states.values() for name in one.wiring} - WIRING_WORDS.keys())]
-    wiring = {name: {region: name in one.wiring for region, one in states.items()} for name in known}
+    faults = _in_order(by_fault({region: state.switches for region, state in states.items()}))
+    known = [*WIRING_WORDS, *sorted({name for state in states.values() for name in state.wiring} - WIRING_WORDS.keys())]
+    wiring = {name: {region: name in state.wiring for region, state in states.items()} for name in known}
     return {
         "controls": controls,
         "riders": controls.riders(),
@@ -42,7 +42,7 @@ def control_values() -> dict[str, object]:
         "fault_words": FAULT_WORDS,
         "wiring": wiring if states else {},
         "wiring_words": WIRING_WORDS,
-        "wiring_on": any(one.wiring for one in states.values()),
+        "wiring_on": any(state.wiring for state in states.values()),
         "on": [(name, regions) for name, where in {**wiring, **faults}.items() if (regions := _where(where))],
         "restarts": sources().restarts.progress(),
         "open": request.args.get("open") == "1" or request.args.get("controls") == "open",

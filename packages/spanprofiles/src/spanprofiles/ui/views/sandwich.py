@@ -99,9 +99,9 @@ def _address(box: FlameBox) -> str:
 
 def _neighbours(flamegraph: FlameGraph, files: ServiceFiles, lines: SourceLines | None) -> list[Neighbour]:
     found = []
-    for one in flamegraph.root.children:
-        node = lines.below(lines.ROOT, one.name) if lines else None
+    for frame in flamegraph.root.children:
+        node = lines.below(lines.ROOT, frame.name) if lines else None
         place = place_words(lines.places(node), flamegraph.as_text) if lines and node is not None else ""
-        origin = files.origin_of(one.name).value
-        found.append(Neighbour(one.name, one.total, place or files.place_of(one.name), origin))
+        origin = files.origin_of(frame.name).value
+        found.append(Neighbour(frame.name, frame.total, place or files.place_of(frame.name), origin))
     return found

@@ -16,7 +16,7 @@ from spanprofiles.ui.views.traces import find_span, find_trace, profile_values
 
 views = Blueprint("tour", __name__)
 
-_PATIENCE_S = 2.0
+_CPU_TIMEOUT_S = 2.0
 _SHARE = 0.5
 
 
@@ -48,7 +48,7 @@ def _is_own(files: object, name: str) -> bool:
 
 def _example() -> str:
     """Return the ID of a recent trace that shows much, or an empty text."""
-    listing = list_traces(sources().linker.tempo, sources().cpu_cache, Filters(linked=True, sort="cpu"), _PATIENCE_S)
+    listing = list_traces(sources().linker.tempo, sources().cpu_cache, Filters(linked=True, sort="cpu"), _CPU_TIMEOUT_S)
     linked = [row for row in listing.rows if row.link is LinkState.LINKED]
     # CPU is counted in whole samples, and can come to more than the time by the clock: true, and no way to begin
     plain = [row for row in linked if _SHARE * row.request.duration_ns <= (row.cpu_ns or 0) <= row.request.duration_ns]

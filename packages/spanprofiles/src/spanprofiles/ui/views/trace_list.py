@@ -13,14 +13,15 @@ from spanprofiles.report import duration
 from spanprofiles.report.svg import Series, bar_svg, plot_svg
 from spanprofiles.ui.figures import RouteFigures
 from spanprofiles.ui.filters import LIMIT, SORTS, STATUSES, WINDOWS, FilterError, Filters
+from spanprofiles.ui.found_request import FoundRequest
 from spanprofiles.ui.scatter import find_scatter
 from spanprofiles.ui.sources import sources
-from spanprofiles.ui.trace_list import FoundRequest, LinkState, Listing, list_traces
+from spanprofiles.ui.trace_list import LinkState, Listing, list_traces
 from spanprofiles.ui.views.demo import controls_part
 
 views = Blueprint("trace_list", __name__)
 
-_PATIENCE_S = 0.3
+_CPU_TIMEOUT_S = 0.3
 _TITLES = {"time": "Started", "request": "Request", "region": "Region", "duration": "Duration", "cpu": "CPU"}
 
 
@@ -40,7 +41,7 @@ def home() -> str | tuple[str, int]:
     if refused is None:
         try:
             listing = list_traces(
-                sources().linker.tempo, sources().cpu_cache, filters, _PATIENCE_S, sources().latencies
+                sources().linker.tempo, sources().cpu_cache, filters, _CPU_TIMEOUT_S, sources().latencies
             )
         except RequestRefusedError as error:
             if not filters.query or error.status >= 500:
@@ -111,13 +112,13 @@ def _choices() -> dict[str, object]:
 
 def _figures() -> dict[str, object]:
     figures = sources().traffic.routes()
-    return {"figures": [(one, one.title.partition(" ")[2], _plot(one)) for one in figures]}
+    return {"figures": [(route, route.title.partition(" ")[2], _plot(route)) for route in figures]}
 
 
-def _plot(one: RouteFigures) -> Markup:
+def _plot(route: RouteFigures) -> Markup:
     label = (
-        f"{one.title}, last five minutes: bars are requests; the line is the median duration,"
-        f" {duration(one.median_ns)} over all, the dashed line the 95th percentile, {duration(one.slow_ns)}"
+        f"{route.title}, last five minutes: bars are requests; the line is the median duration,"
+        f" {duration(route.median_ns)} over all, the dashed line the 95th percentile, {duration(route.slow_ns)}"
     )
-    lines = [Series(one.slows, second=True), Series(one.medians)]
-    return Markup(plot_svg(lines, bars=one.counts, label=label))  # noqa: S704  # its texts are escaped there
+    lines = [Series(route.slows, second=True), Series(route.medians)]
+    return Markup(plot_svg(lines, bars=route.counts, label=label))  # noqa: S704  # its texts are escaped there
