@@ -28,7 +28,7 @@ html_copy_source = False
 html_show_sourcelink = False
 
 # Files at the repository's root that are pages of the site: docs/project/ includes each of them.
-_ROOT_FILE = re.compile(r"\]\(((?:\.\./)*)\.\./(CHANGELOG|CONTRIBUTING|SECURITY)\.md")
+_ROOT_FILE = re.compile(r"\]\(((?:\.\./)*)\.\./(CONTRIBUTING|SECURITY)\.md")
 
 
 def _link_to_root_files(_app: Sphinx, _page: str, source: list[str]) -> None:

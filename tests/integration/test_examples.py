@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
+
+from tests.support.documentation import ROOT, pages
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.slow
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 PROJECTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and list(path.glob("test_*.py")))
 
 
@@ -34,3 +35,12 @@ def test_the_example_links_its_spans_and_the_doctor_names_what_breaks_its_twin(
     outcomes = result.parseoutcomes()
     assert outcomes.get("failed", 0) == outcomes.get("errors", 0) == 0
     assert outcomes["passed"] >= 2
+
+
+def test_what_the_how_to_guides_show_of_an_example_is_in_it() -> None:
+    shown = [(name, code) for guide in pages() for name, code in guide.excerpts if name.startswith("examples/")]
+
+    assert {name.split("/")[1] for name, _ in shown} >= {"bookshop", "fastapi", "django", "celery", "grpc", "zero_code"}
+    for name, code in shown:
+        file = (ROOT / name).read_text(encoding="utf-8")
+        assert [part for part in code.split("...\n") if part not in file] == [], name

@@ -1,4 +1,4 @@
-"""The README's line installs the harness beside an app's telemetry, in an environment of nobody's, with an old pip."""
+"""The tutorial's line installs the harness beside an app's telemetry, in an empty environment, with an old pip."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tests.support.documentation import page
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 OLDEST_PIP = "23.2"
 PATIENCE_S = 300
 HERE = "PATH_OF_THIS_REPOSITORY"
+TUTORIAL = page("docs/tutorial/first-linked-span.md")
 
 
-def the_readmes_line() -> list[str]:
-    """What the README gives to `pip install`, with the path of this repository in it."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (line,) = re.findall(rf"^\$ pip install ({HERE}\S* .*)$", readme, re.MULTILINE)
-    return [word.replace(HERE, str(ROOT)) for word in shlex.split(line)]
+def the_tutorials_line() -> list[str]:
+    """What the tutorial gives to `pip install`, with the path of this repository in it."""
+    (line,) = [command for command in TUTORIAL.commands if command.startswith(f"pip install {HERE}")]
+    return [word.replace(HERE, str(ROOT)) for word in shlex.split(line)[2:]]
 
 
 def without_bounds(requirements: Sequence[str]) -> list[str]:
@@ -98,8 +100,8 @@ def assert_of_today(resolved: dict[str, Version]) -> None:
     assert telemetry["opentelemetry-instrumentation"] == flask
 
 
-def test_the_readmes_line_names_every_package_an_app_is_instrumented_with() -> None:
-    named = {canonicalize_name(Requirement(word).name) for word in the_readmes_line()[1:]}
+def test_the_tutorials_line_names_every_package_an_app_is_instrumented_with() -> None:
+    named = {canonicalize_name(Requirement(word).name) for word in the_tutorials_line()[1:]}
 
     assert named == {
         "pyroscope-io",
@@ -111,17 +113,17 @@ def test_the_readmes_line_names_every_package_an_app_is_instrumented_with() -> N
 
 
 def test_a_line_without_bounds_resolves_to_todays_releases_with_the_oldest_pip(newcomer: Newcomer) -> None:
-    assert_of_today(newcomer.would_install(without_bounds(the_readmes_line())))
+    assert_of_today(newcomer.would_install(without_bounds(the_tutorials_line())))
 
 
-def test_the_readmes_line_installs_todays_releases_and_its_project_passes(newcomer: Newcomer, tmp_path: Path) -> None:
-    installed = newcomer.pip("install", "--quiet", *the_readmes_line())
+def test_the_tutorials_line_installs_todays_releases_and_its_project_passes(newcomer: Newcomer, tmp_path: Path) -> None:
+    installed = newcomer.pip("install", "--quiet", *the_tutorials_line())
     assert installed.returncode == 0, installed.stderr[-3000:]
     assert_of_today(newcomer.has())
     whole = newcomer.pip("check")
     assert whole.returncode == 0, whole.stdout
-    for file in (ROOT / "tests" / "foreign_project").glob("*.py"):
-        (tmp_path / file.name).write_bytes(file.read_bytes())
+    for name, code in TUTORIAL.files.items():
+        (tmp_path / name).write_text(code)
 
     result = newcomer.run(tmp_path, "pytest", "--span-profiles-backend=embedded", "--span-profiles-timeout=60")
 

@@ -1,4 +1,4 @@
-"""docs/reference/pytest.md tells the truth: its files are a project, which runs, and its tables name what is there."""
+"""The pages about the pytest plugin tell the truth: their files are a project, their tables name what is there."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from xml.etree import ElementTree
 import pytest
 
 from spanprofiles.pytest_plugin import AppStarter, JobRunner
+from tests.support.documentation import page, run
 
 pytest_plugins = ["pytester"]
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "reference" / "pytest.md").read_text(encoding="utf-8")
+PAGE = page("docs/reference/pytest.md")
+GUIDES = [
+    page(f"docs/how-to/{name}.md") for name in ("ci", "cluster", "forked-workers", "jobs-and-workers", "waiting-spans")
+]
 SUPPORT = Path(__file__).parent / "documented"
-FILES = dict(re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+FILES = {name: code for shown in (PAGE, *GUIDES) for name, code in shown.files.items()}
 
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """The files of the page, with the programs that it leaves to its reader."""
+    """The files of the pages, with the programs that they leave to their reader."""
     for variable in ("BACKEND", "TEMPO_URL", "PYROSCOPE_URL", "OTLP_URL", "TIMEOUT"):
         monkeypatch.delenv(f"SPAN_PROFILES_{variable}", raising=False)
     for source in SUPPORT.glob("*.py"):
@@ -34,21 +37,20 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     return pytester
 
 
-def test_every_block_of_code_is_a_file_of_the_project() -> None:
-    blocks = re.findall(r"^```(\w+)$", PAGE, re.MULTILINE)
+def test_every_block_of_python_is_a_file_of_the_project() -> None:
+    blocks = [block for shown in (PAGE, *GUIDES) for block in shown.blocks("python")]
 
-    assert blocks.count("python") == len(FILES)
-    assert set(blocks) == {"python", "console"}
+    assert len(blocks) == len(FILES)
 
 
 @pytest.mark.slow
 def test_its_tests_pass_and_their_negative_twin_does_not(project: pytest.Pytester) -> None:
-    (console,) = re.findall(r"^```console\n\$ pytest (.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
+    (console,) = [command for command in page("docs/how-to/ci.md").commands if command.startswith("pytest ")]
     tests = sorted(name for name in FILES if name.startswith("test_"))
     computes = FILES["test_shop.py"].replace("/receipt", "/search")
     (project.path / "test_that_search_waits.py").write_text(computes)
 
-    result = project.runpytest_subprocess(*shlex.split(console), *tests, "test_that_search_waits.py")
+    result = project.runpytest_subprocess(*shlex.split(console)[1:], *tests, "test_that_search_waits.py")
 
     result.assert_outcomes(passed=len(tests), failed=1)
     result.stdout.fnmatch_lines(["E *NotWaitingError: the span * computed: * ms of CPU, in *compare*", "*compare*"])
@@ -72,9 +74,9 @@ def test_forked_workers_are_linked_as_the_page_says_and_not_otherwise(project: p
 def test_the_page_names_every_argument(name: str, function: object) -> None:
     arguments = set(inspect.signature(function).parameters) - {"self"}  # type: ignore[arg-type]  # it is callable
 
-    (shown,) = re.findall(rf"^`span_profiles_{name}\((.*?)\)`", PAGE, re.MULTILINE)
+    (shown,) = re.findall(rf"^`span_profiles_{name}\((.*?)\)`", PAGE.text, re.MULTILINE)
 
-    assert {one.partition("=")[0].strip() for one in shown.split(",")} - {"*"} == arguments
+    assert {argument.partition("=")[0].strip() for argument in shown.split(",")} - {"*"} == arguments
 
 
 def test_every_fixture_and_property_of_the_page_is_there_and_no_other() -> None:
@@ -84,5 +86,13 @@ def test_every_fixture_and_property_of_the_page_is_there_and_no_other() -> None:
     fixtures = set(re.findall(r"^def (span_profiles\w*)\(", source, re.MULTILINE))
     diagnosis = Path(inspect.getfile(pytest_plugin)).with_name("diagnosis.py").read_text()
 
-    assert set(re.findall(r"`(span_profiles\w*)`", PAGE)) == fixtures
-    assert set(re.findall(r"`(span_profiles\.\w+)` \|", PAGE)) == set(re.findall(r'"(span_profiles\.\w+)"', diagnosis))
+    assert set(re.findall(r"`(span_profiles\w*)`", PAGE.text)) == fixtures
+    properties = set(re.findall(r'"(span_profiles\.\w+)"', diagnosis))
+    assert set(re.findall(r"^\| `(span_profiles\.\w+)` \|", PAGE.text, re.MULTILINE)) == properties
+
+
+def test_every_option_of_the_plugin_is_on_the_page_and_no_other() -> None:
+    help_text = run("pytest --help --rootdir=/ -c /dev/null /dev/null").stdout
+
+    option = re.compile(r"--span-profiles-[a-z-]+")
+    assert set(option.findall(PAGE.text)) == set(option.findall(help_text))

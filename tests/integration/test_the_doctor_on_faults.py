@@ -19,7 +19,7 @@ from tests.integration.conftest import ROOT, SERVICE, StartRegion
 pytestmark = pytest.mark.slow
 
 PROVISIONED = ROOT / "grafana" / "provisioning" / "datasources"
-BOOKSHOP = ROOT / "tests" / "foreign_project" / "bookshop.py"
+BOOKSHOP = ROOT / "examples" / "bookshop" / "bookshop.py"
 
 #: What `slow-upload` does shows after its second upload: it uploads once a minute.
 LONGEST_S = {"slow-upload": 180.0}

@@ -1,4 +1,4 @@
-"""The agent after the fork. Run as test_after_the_fork.py, beside the files of docs/reference/pytest.md."""
+"""The agent after the fork. Run as test_after_the_fork.py, beside the files of docs/how-to/."""
 
 import re
 import sys

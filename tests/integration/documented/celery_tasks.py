@@ -1,4 +1,4 @@
-"""A Celery app whose queue is a folder, and which imports what docs/reference/pytest.md shows."""
+"""A Celery app whose queue is a folder, and which imports what docs/how-to/ shows."""
 
 from importlib import import_module
 

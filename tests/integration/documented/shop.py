@@ -1,4 +1,4 @@
-"""The shop of docs/reference/pytest.md, under any server: SHOP_TELEMETRY names the module with its set-up."""
+"""The shop of docs/how-to/, under any server: SHOP_TELEMETRY names the module with its set-up."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The worker of docs/reference/pytest.md: takes an order from a file, as others take a message from a queue."""
+"""The worker of docs/how-to/: takes an order from a file, as others take a message from a queue."""
 
 import sys
 import time

@@ -17,7 +17,8 @@ from spanprofiles.model import Endpoints
 
 pytest_plugins = ["pytester"]
 
-PROJECT = Path(__file__).parents[2] / "foreign_project"
+PROJECT = Path(__file__).parents[3] / "examples" / "bookshop"
+FILES = ("bookshop.py", "conftest.py", "test_bookshop.py")
 SETTINGS = [f"SPAN_PROFILES_{name}" for name in ("BACKEND", "TEMPO_URL", "PYROSCOPE_URL", "OTLP_URL")]
 
 
@@ -25,8 +26,8 @@ SETTINGS = [f"SPAN_PROFILES_{name}" for name in ("BACKEND", "TEMPO_URL", "PYROSC
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     for variable in SETTINGS:
         monkeypatch.delenv(variable, raising=False)
-    for source in PROJECT.glob("*.py"):
-        shutil.copy(source, pytester.path)
+    for name in FILES:
+        shutil.copy(PROJECT / name, pytester.path)
     return pytester
 
 
@@ -114,8 +115,8 @@ class Run:
 def elsewhere(tmp_path_factory: pytest.TempPathFactory, external: list[str]) -> Run:
     """One run for all that these tests claim: each one starts the app."""
     project, folder = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("elsewhere")
-    for source in PROJECT.glob("*.py"):
-        shutil.copy(source, project)
+    for name in FILES:
+        shutil.copy(PROJECT / name, project)
     (project / "test_wrong.py").write_text(WRONG)
     (project / "test_merged.py").write_text(MERGED)
     where = [f"--rootdir={project}", str(project)]

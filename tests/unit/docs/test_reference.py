@@ -1,0 +1,86 @@
+"""The pages of the reference list what the programs have: options, variables, data sources."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from spanprofiles.backends import BACKEND_NAMES
+from spanprofiles.backends.settings import BackendSettings
+from spanprofiles.cli import main
+from spanprofiles.cli.options import backend_options
+from spanprofiles.linking.grafana import read_data_sources, resolve
+from spanprofiles.model import Endpoints, Trace
+from tests.support.documentation import page
+from tests.support.grafana_settings import a_span
+
+COMMANDS = main.list_commands(click.Context(main))
+COMMAND_LINE, ENVIRONMENT = page("docs/reference/command-line.md"), page("docs/reference/environment.md")
+
+
+@backend_options
+def _shared(**_: object) -> None: ...
+
+
+def options(command: click.Command) -> set[str]:
+    named = (option for option in command.params if isinstance(option, click.Option))
+    return {name for option in named for name in option.opts if name.startswith("--")}
+
+
+SHARED = options(click.command()(_shared)) - {"--help"}
+
+
+def section(title: str) -> set[str]:
+    """Return the options in the table of a section."""
+    (text,) = re.findall(rf"^## {title}$(.*?)(?=^## |\Z)", COMMAND_LINE.text, re.MULTILINE | re.DOTALL)
+    return {
+        name for row in re.findall(r"^\| (`--.*?) \| ", text, re.MULTILINE) for name in re.findall(r"--[\w-]+", row)
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_page_has_each_option_of_the_command_and_no_other(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+
+    assert command is not None
+    own = options(command)
+    assert section(name) == (own - SHARED if own >= SHARED else own)
+
+
+def test_the_options_of_servers_are_listed_once() -> None:
+    assert section("Servers and credentials") == SHARED
+
+
+def test_the_environment_has_every_variable_of_a_backend() -> None:
+    variables = {f"SPAN_PROFILES_{field.name.upper()}" for field in fields(BackendSettings)}
+
+    assert variables <= set(re.findall(r"SPAN_PROFILES_\w+", ENVIRONMENT.text))
+
+
+def test_the_environment_has_every_variable_that_apps_are_given() -> None:
+    given = Endpoints(tempo="http://t", pyroscope="http://p", otlp_http="http://o").environment()
+
+    assert set(given) <= set(re.findall(r"`([A-Z_]+)`", ENVIRONMENT.text))
+
+
+def test_each_backend_has_a_row() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (?!`)", page("docs/reference/backends.md").text, re.MULTILINE)
+
+    assert set(rows) == set(BACKEND_NAMES) - {"auto"}
+
+
+def test_the_data_sources_of_the_guide_give_a_button_with_a_query(tmp_path: Path) -> None:
+    file = tmp_path / "datasources.yaml"
+    (text,) = page("docs/how-to/grafana.md").blocks("yaml")
+    file.write_text(text)
+    sources, span = read_data_sources([file]), a_span()
+
+    link = resolve(sources.tempo(), sources, span, Trace.of(span.trace_id, [span]))
+
+    assert link.query is not None
+    assert link.query.label_selector == '{service_name="rides"}'
+    assert link.warnings == ()
