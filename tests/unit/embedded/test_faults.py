@@ -496,6 +496,9 @@ def test_a_disk_that_can_only_be_read_from_now_on_loses_nothing_that_was_taken(
         refused = applications.otlp.post("/v1/traces", data=large_export(1), content_type="application/json")
         assert (refused.status_code, "could not be stored" in refused.text) == (503, True)
         assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 503
+    for application in (applications.tempo, applications.pyroscope):
+        ready = application.get("/ready")
+        assert (ready.status_code, "cannot be written" in ready.text) == (503, True)
     assert applications.search("{ }") == {"aa": ["work"]}
     database.close()
 

@@ -46,7 +46,7 @@ def _until_refused(pair: Pair, batches: Iterator[int], kept: set[int]) -> tuple[
     raise AssertionError("no room was ever wanting")
 
 
-def _check_a_full_disk(pair: Pair, make_room: Callable[[], None]) -> None:
+def _check_a_full_disk(pair: Pair, make_room: Callable[[], None], *, ready: int) -> None:
     kept: set[int] = set()
     batches = iter(range(250))
     refused, body = _until_refused(pair, batches, kept)
@@ -56,10 +56,11 @@ def _check_a_full_disk(pair: Pair, make_room: Callable[[], None]) -> None:
     assert "could not be stored" in message["message"]
     assert spans_of(pair, refused) == 0
     assert {spans_of(pair, batch) for batch in kept} == {2}
-    assert pair.send("pyroscope", "GET", "/ready")[0] == 200
+    assert pair.send("pyroscope", "GET", "/ready")[0] == ready
     make_room()
     assert sent(pair, refused)[0] == 200
     assert {spans_of(pair, batch) for batch in (*kept, refused)} == {2}
+    assert pair.send("pyroscope", "GET", "/ready")[0] == 200
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process can be set on Linux alone")
@@ -68,7 +69,7 @@ def test_when_files_cannot_grow_ingest_is_refused_and_goes_on_when_they_can(tmp_
         _, hard = resource.prlimit(pair.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pair.process.pid, resource.RLIMIT_FSIZE, (4 * MEBIBYTE, hard))
         _check_a_full_disk(
-            pair, lambda: resource.prlimit(pair.process.pid, resource.RLIMIT_FSIZE, (hard, hard)) and None
+            pair, lambda: resource.prlimit(pair.process.pid, resource.RLIMIT_FSIZE, (hard, hard)) and None, ready=503
         )
 
 
@@ -88,7 +89,7 @@ def test_when_the_disk_is_full_ingest_is_refused_and_goes_on_when_there_is_room(
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * (2 * MEBIBYTE))
     with running_pair(small_disk / "data") as pair:
-        _check_a_full_disk(pair, filler.unlink)
+        _check_a_full_disk(pair, filler.unlink, ready=200)
 
 
 def test_of_a_damaged_file_what_is_whole_is_served_and_the_rest_is_told(

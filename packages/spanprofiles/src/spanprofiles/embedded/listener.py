@@ -176,6 +176,7 @@ class Listeners:
         lanes: Lanes,
     ) -> None:
         self._channels = Members()
+        self._ended, self._ending = False, threading.Lock()
         self._lanes = lanes
         spool = Spool()
         opened = list(sockets)
@@ -210,13 +211,17 @@ class Listeners:
 
     def end(self) -> None:
         """Hang up on everybody and have `run` return; any thread may call it."""
-        listener = next(one for one in self._channels.values() if isinstance(one, Listener))
-        listener.trigger.pull_trigger(lambda: wasyncore.close_all(self._channels, ignore_all=True))
+        with self._ending:
+            for listener in [member for member in self._channels.values() if isinstance(member, Listener)][:1]:
+                self._ended = True
+                listener.trigger.pull_trigger()
 
     def run(self) -> None:
         """Answer requests until an exception ends it, such as that of a signal, or `end` is called."""
-        while self._channels:
+        while self._channels and not self._ended:
             self._channels.go_round()
+        with self._ending:  # not while `end` writes to the pipe that is closed here
+            wasyncore.close_all(self._channels, ignore_all=True)
 
     def stop(self, timeout_s: float) -> None:
         """End the threads, and wait so long for what they do at most, s."""

@@ -118,12 +118,12 @@ class Pyroscope(Application):
         return ConnectError(message, FAILURES.get(status, "internal")).response()
 
     def ready(self, _: Request) -> Response:
-        """Say that the server is ready, which it is whenever it answers and has its files.
+        """Say that the server is ready, which it is whenever it answers and can write.
 
         Raises:
-            StoreUnavailableError: it has not.
+            StoreUnavailableError: it cannot.
         """
-        self._database.check()
+        self._database.check_writing()
         return text("ready")
 
     def _merged(

@@ -221,6 +221,16 @@ class Database:
             raise StoreUnavailableError(str(self.failure))
         self._folder.check()
 
+    def check_writing(self) -> None:
+        """Return if uploads are written, or refused but for want of room.
+
+        Raises:
+            StoreUnavailableError: they are not; the message says why.
+        """
+        self.check()
+        if self._writer.trouble is not None:
+            raise StoreUnavailableError(f"{self._folder.path} cannot be written: {self._writer.trouble}")
+
     def close(self) -> None:
         """Commit what waits, close the file, and remove it where it was temporary."""
         self._writer.close()

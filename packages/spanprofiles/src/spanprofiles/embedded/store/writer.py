@@ -26,6 +26,8 @@ QUEUE_LIMIT = 256
 RETRY_SECONDS = 1.0
 LOOK_SECONDS = 1.0
 JOIN_SECONDS = 30.0
+# What SQLite says of a full disk. Its error codes are not told before Python 3.11.
+_NO_ROOM = "database or disk is full"
 logger = logging.getLogger("spanprofiles.embedded")
 
 
@@ -60,6 +62,7 @@ class Writer:
     Attributes:
         failure: why nothing can be written any more; None while all is well.
         unopened: why the store is not open yet; None when it is.
+        trouble: why the last upload was not written, where that was not for want of room; None since one was.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Writer:
         self._on_failure = on_failure
         self.failure: StoreUnavailableError | None = None
         self.unopened: NoRoomError | None = None
+        self.trouble: sqlite3.Error | None = None
         self._opened: Opened | None = None
         self._next_try_s = 0.0
         self._ended = False
@@ -153,7 +157,7 @@ class Writer:
             if opened is None:
                 self._refuse(waiting, self.unopened or StoreUnavailableError("the store is not open"))
                 return
-            if waiting:
+            if waiting or self.trouble is not None:
                 self._write_group(opened, waiting)
             if not self._ended:
                 opened.retention.work()
@@ -230,6 +234,7 @@ class Writer:
             retention.end_group(used)
             connection.execute("COMMIT")
             self._folder.check(retention.file_bytes)
+            self.trouble = None
         except sqlite3.Error as error:  # no room, most often
             with suppress(sqlite3.Error):
                 if connection.in_transaction:
@@ -238,6 +243,7 @@ class Writer:
             if isinstance(error, StoreLostError):
                 raise
             retention.recall()
+            self.trouble = None if _NO_ROOM in str(error) else error
             self._refuse(waiting, error)
             return
         for done in written:

@@ -79,12 +79,12 @@ class Tempo(Application):
         note_wrong_path(self._refusals, request.environ, TAKES)
 
     def ready(self, _: Request) -> Response:
-        """Say that the server is ready, which it is whenever it answers and has its files.
+        """Say that the server is ready, which it is whenever it answers and can write.
 
         Raises:
-            StoreUnavailableError: it has not.
+            StoreUnavailableError: it cannot.
         """
-        self._database.check()
+        self._database.check_writing()
         return text("ready\n")
 
     def echo(self, _: Request) -> Response:
