@@ -71,7 +71,7 @@ def free_ports(count: int, host: str = _HOST) -> list[int]:
 def _families(host: str) -> list[tuple[socket.AddressFamily, str]]:
     """Return the addresses of a host that this machine has, each with its family: localhost may have two."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys((one[0], str(one[4][0])) for one in found))
+    addresses = list(dict.fromkeys((entry[0], str(entry[4][0])) for entry in found))
     usable: list[tuple[socket.AddressFamily, str]] = []
     error = None
     for family, address in addresses:

@@ -67,7 +67,9 @@ class BackendSettings:
             BackendError: the backend is unknown, an address is no http address, or the credentials cannot be sent.
         """
         # an empty variable is one that is not set, as for OpenTelemetry's own
-        values = {one.name: environment.get(_PREFIX + one.name.upper()) or one.default for one in fields(cls)}
+        values = {
+            setting.name: environment.get(_PREFIX + setting.name.upper()) or setting.default for setting in fields(cls)
+        }
         values |= {name: value for name, value in (options or {}).items() if value}
         settings = cls(**{name: str(value) for name, value in values.items()})
         settings._check()
@@ -147,7 +149,7 @@ def _of_the_engine(name: str) -> Backend:
 def _pairs(text: str) -> dict[str, str]:
     """Read ``name=value,name=value``, percent-encoded, as OpenTelemetry's own variables for headers have them."""
     pairs = {}
-    for part in filter(None, (one.strip() for one in text.split(","))):
+    for part in filter(None, (word.strip() for word in text.split(","))):
         name, equals, value = part.partition("=")
         if not equals or not name.strip():
             raise ValueError(f"{_PREFIX}HEADERS has a part that is not name=value")

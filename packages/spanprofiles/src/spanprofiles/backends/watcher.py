@@ -58,7 +58,7 @@ def began(group: int) -> str:
 def _alive() -> set[int] | None:
     """Return the groups with a process that runs, be its parent waiting for it or not; None where that is unknown."""
     seen = [_stat(process) for process in Path("/proc").glob("[0-9]*")]
-    return {int(one[_GROUP]) for one in seen if one[_STATE] and one[_STATE] not in _ENDED} if seen else None
+    return {int(fields[_GROUP]) for fields in seen if fields[_STATE] and fields[_STATE] not in _ENDED} if seen else None
 
 
 def _stat(process: Path) -> list[str]:

@@ -149,9 +149,11 @@ def _print(examination: Examination) -> None:
     table.add_column("verdict", no_wrap=True)
     table.add_column("evidence", ratio=3, overflow="fold")
     table.add_column("what to do", ratio=2, overflow="fold")
-    for one in examination.findings:
-        verdict = Text(one.verdict.value, style=_STYLES[one.verdict])
-        table.add_row(Text(one.hop), verdict, Text(_evidence(one)), Text(printable(one.advice, LONGEST_LINE)))
+    for finding in examination.findings:
+        verdict = Text(finding.verdict.value, style=_STYLES[finding.verdict])
+        table.add_row(
+            Text(finding.hop), verdict, Text(_evidence(finding)), Text(printable(finding.advice, LONGEST_LINE))
+        )
     show(console, table)
     if examination.unlinked:
         head = f"spans without samples where Grafana looks: {len(examination.unlinked)}"
@@ -168,11 +170,11 @@ def _print(examination: Examination) -> None:
 def _some_of_each_cause(unlinked: Sequence[Explanation]) -> list[Explanation]:
     """Return a few of each cause, the harmless ones last."""
     grouped: dict[Cause, list[Explanation]] = {}
-    for one in unlinked:
-        grouped.setdefault(one.cause, []).append(one)
+    for explanation in unlinked:
+        grouped.setdefault(explanation.cause, []).append(explanation)
     causes = sorted(grouped, key=lambda cause: cause in HARMLESS)
-    return [one for cause in causes for one in grouped[cause][:_SHOWN_OF_EACH]]
+    return [explanation for cause in causes for explanation in grouped[cause][:_SHOWN_OF_EACH]]
 
 
-def _evidence(one: Finding) -> str:
-    return "\n".join(printable(line, LONGEST_LINE) for line in one.evidence)
+def _evidence(finding: Finding) -> str:
+    return "\n".join(printable(line, LONGEST_LINE) for line in finding.evidence)

@@ -80,7 +80,7 @@ def command(
             BROKEN,
             f"no span of this trace carries {PROFILE_ID_ATTRIBUTE}: {why_no_profile_id(trace.local_roots)}",
         )
-    broken = [printable(one.link.span.name) for one in looked if not one.works]
+    broken = [printable(checked.link.span.name) for checked in looked if not checked.works]
     if broken:
         leave(BROKEN, f"the way from Grafana to the profile is broken for {', '.join(broken)}")
 
@@ -113,7 +113,7 @@ def _grafana(endpoints: Endpoints, files: Sequence[str], url: str | None) -> Gra
 
 def _of_grafana(client: GrafanaClient) -> DataSources:
     client.health()
-    return DataSources([DataSource.of(one) for one in client.data_sources()])
+    return DataSources([DataSource.of(source) for source in client.data_sources()])
 
 
 def _trace(linker: Linker, trace_id: str, span_id: str | None) -> Trace:
@@ -181,27 +181,27 @@ def _size(flamegraph: FlameGraph) -> str:
 def _print(trace: Trace, source: DataSource, url: str, looked: Sequence[_Looked]) -> None:
     say(f"trace {trace.trace_id}, looked at with the data source {source.uid} ({source.name})")
     say(f"  in Explore: {url}")
-    for one in looked:
-        span, query = one.link.span, one.link.query
+    for checked in looked:
+        span, query = checked.link.span, checked.link.query
         say()
         service = printable(span.service) or "a service without a name"
         say(Styled(f"{printable(span.name)} in {service}, span {span.span_id}", bold=True))
         if query is None:
-            reason = one.link.no_button.value if one.link.no_button else ""
+            reason = checked.link.no_button.value if checked.link.no_button else ""
             say("  button    ", Styled("no", "red"), f": {reason}")
-            say(f"            {one.link.explanation}")
-            _print_warnings(one.link)
+            say(f"            {checked.link.explanation}")
+            _print_warnings(checked.link)
             continue
         say("  button    ", Styled("yes", "green"))
         say(f"  asks      {query.label_selector}, span {query.span_selector[0]!r}, {query.profile_type!r}")
         say(f"  range     {query.start_ms} to {query.end_ms} ms")
-        say(f"  Explore   {one.url}")
-        _print_warnings(one.link)
-        say("  came      ", Styled(one.outcome, "green" if one.works else "red"))
-        if one.embedded is not None:
-            say(f"  embedded  {'drawn' if one.embedded else 'nothing is drawn, and nothing said'}")
-        if one.through_grafana:
-            say(f"  Grafana   {one.through_grafana}")
+        say(f"  Explore   {checked.url}")
+        _print_warnings(checked.link)
+        say("  came      ", Styled(checked.outcome, "green" if checked.works else "red"))
+        if checked.embedded is not None:
+            say(f"  embedded  {'drawn' if checked.embedded else 'nothing is drawn, and nothing said'}")
+        if checked.through_grafana:
+            say(f"  Grafana   {checked.through_grafana}")
 
 
 def _print_warnings(link: GrafanaLink) -> None:
@@ -214,13 +214,13 @@ def _print_json(trace: Trace, source: DataSource, url: str, looked: Sequence[_Lo
         "trace_id": trace.trace_id,
         "datasource": source.uid,
         "explore_url": url,
-        "spans": [_as_json(one) for one in looked],
+        "spans": [_as_json(checked) for checked in looked],
     }
     say_json(document)
 
 
-def _as_json(one: _Looked) -> dict[str, Any]:
-    link, query, answer = one.link, one.link.query, one.answer
+def _as_json(checked: _Looked) -> dict[str, Any]:
+    link, query, answer = checked.link, checked.link.query, checked.answer
     return {
         "span_id": link.span.span_id,
         "name": link.span.name,
@@ -230,13 +230,13 @@ def _as_json(one: _Looked) -> dict[str, Any]:
         "explanation": link.explanation or None,
         "warnings": [{"doubt": warning.doubt.name.lower(), "text": warning.text} for warning in link.warnings],
         "query": None if query is None else {**query.target(), "from": query.start_ms, "to": query.end_ms},
-        "explore_url": one.url or None,
+        "explore_url": checked.url or None,
         "samples": None if answer is None else answer.has_samples,
         "refusal": (answer.refusal or None) if answer else None,
-        "outcome": one.outcome or None,
+        "outcome": checked.outcome or None,
         "cpu_ns": answer.flamegraph.cpu_ns if answer else None,
         "value": answer.flamegraph.total if answer else None,
-        "embedded_is_drawn": one.embedded,
-        "through_grafana": one.through_grafana or None,
-        "works": one.works,
+        "embedded_is_drawn": checked.embedded,
+        "through_grafana": checked.through_grafana or None,
+        "works": checked.works,
     }

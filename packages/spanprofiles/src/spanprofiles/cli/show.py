@@ -75,7 +75,7 @@ def command(
     if not trace.linkable:
         missing = why_no_profile_id(trace.local_roots)
         leave(BROKEN, f"no local root span of this trace carries pyroscope.profile.id: {missing}")
-    dead = [one.name for one in linked if one.flamegraph.is_empty and one.profile_id not in evidence.excused]
+    dead = [span.name for span in linked if span.flamegraph.is_empty and span.profile_id not in evidence.excused]
     if dead:
         leave(BROKEN, f"no samples for the profile ID of {', '.join(dead)}: a dead link")
 
@@ -90,13 +90,13 @@ def _samples(request: FollowedRequest, span: Span) -> LinkedSpan:
 def _diagnoses(linked: list[LinkedSpan], linker: Linker, evidence: Evidence) -> dict[str, Diagnosis]:
     """Return what the doctor says of the spans without samples, by profile ID, and note which are in order."""
     said = {}
-    for one in [one for one in linked if one.flamegraph.is_empty][:_DIAGNOSED]:
-        evidence.excused.pop(one.profile_id, None)
-        diagnosis = diagnose(one.span, linker)
+    for unlinked in [span for span in linked if span.flamegraph.is_empty][:_DIAGNOSED]:
+        evidence.excused.pop(unlinked.profile_id, None)
+        diagnosis = diagnose(unlinked.span, linker)
         if diagnosis is not None:
-            said[one.profile_id] = diagnosis
+            said[unlinked.profile_id] = diagnosis
             if diagnosis.excuse:
-                evidence.excused[one.profile_id] = diagnosis.excuse
+                evidence.excused[unlinked.profile_id] = diagnosis.excuse
     return said
 
 
@@ -116,10 +116,10 @@ def _print(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosis], e
 
     console = render.console()
     show(console, Text(f"trace {trace.trace_id}", style="bold"), render.trace_tree(evidence))
-    for one in linked:
-        show(console, "", render.linked_span(one, console, count))
-        if one.profile_id in said:
-            show(console, Text(said[one.profile_id].line))
+    for span in linked:
+        show(console, "", render.linked_span(span, console, count))
+        if span.profile_id in said:
+            show(console, Text(said[span.profile_id].line))
 
 
 def _print_json(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosis]) -> None:
@@ -137,17 +137,17 @@ def _print_json(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosi
     ]
     profiles = [
         {
-            "span_id": one.span_id,
-            "profile_id": one.profile_id,
-            "service": one.service,
-            "cpu_ns": one.cpu_ns,
-            "profile_type": one.profile_type,
-            "value": one.flamegraph.total,
-            "unit": ProfileType.of(one.profile_type).unit,
-            "stacks": _stacks(one.flamegraph),
-            "diagnosis": said[one.profile_id].as_json() if one.profile_id in said else None,
+            "span_id": span.span_id,
+            "profile_id": span.profile_id,
+            "service": span.service,
+            "cpu_ns": span.cpu_ns,
+            "profile_type": span.profile_type,
+            "value": span.flamegraph.total,
+            "unit": ProfileType.of(span.profile_type).unit,
+            "stacks": _stacks(span.flamegraph),
+            "diagnosis": said[span.profile_id].as_json() if span.profile_id in said else None,
         }
-        for one in linked
+        for span in linked
     ]
     say_json({"trace_id": trace.trace_id, "spans": spans, "span_profiles": profiles})
 

@@ -105,8 +105,8 @@ def command(
             hops.ok("function", f"{function} has {linked.flamegraph.share(function):.0%} of the span's {of.value}")
         console = render.console()
         show(console, "", render.trace_tree(request.evidence), "")
-        for one in (linked, *others):
-            show(console, render.linked_span(one, console), "")
+        for followed in (linked, *others):
+            show(console, render.linked_span(followed, console), "")
 
 
 def _pairs(headers: tuple[str, ...]) -> dict[str, str]:

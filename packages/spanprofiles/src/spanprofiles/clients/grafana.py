@@ -65,7 +65,7 @@ class GrafanaClient(ServerClient):
             if refusal.status not in _MAY_NOT:
                 raise
             return self._shown_data_sources(refusal)
-        if not all(isinstance(one, dict) for one in answer):
+        if not all(isinstance(source, dict) for source in answer):
             raise self._unexpected(path, "not a list of data sources")
         return answer
 
@@ -75,9 +75,9 @@ class GrafanaClient(ServerClient):
             shown = self._http.get_json(_SHOWN).get("datasources")
         except RequestRefusedError:
             raise refusal from None
-        if not isinstance(shown, dict) or not all(isinstance(one, dict) for one in shown.values()):
+        if not isinstance(shown, dict) or not all(isinstance(source, dict) for source in shown.values()):
             raise self._unexpected(_SHOWN, "no data sources in it") from refusal
-        return [one for one in shown.values() if not _meta(one).get("builtIn")]
+        return [source for source in shown.values() if not _meta(source).get("builtIn")]
 
     def check_data_source(self, uid: str) -> str:
         """Return the message of a data source's own check if it succeeds.
@@ -120,7 +120,7 @@ class GrafanaClient(ServerClient):
             raise RequestRefusedError(_SERVER, self._http.url + _QUERY, status, error)
         with self._http.decode_errors(_QUERY, "a flame graph"):
             frames = map(fields, items(result.get("frames")))
-            frame = next((one for one in frames if fields(one["schema"]).get("name") == _FRAME), None)
+            frame = next((candidate for candidate in frames if fields(candidate["schema"]).get("name") == _FRAME), None)
             return FlameGraph() if frame is None else flamegraph(frame, str(target.get("profileTypeId") or CPU))
 
     def _unexpected(self, path: str, reason: str) -> UnexpectedAnswerError:
@@ -141,12 +141,12 @@ def flamegraph(frame: Mapping[str, Any], profile_type: str = CPU) -> FlameGraph:
     Raises:
         ValueError, KeyError, TypeError, IndexError, AttributeError: it is not such a frame.
     """
-    columns_known = [fields(one) for one in items(frame["schema"].get("fields"))]
-    values = [items(one) for one in items(fields(frame["data"]).get("values"))]
+    columns_known = [fields(column) for column in items(frame["schema"].get("fields"))]
+    values = [items(column) for column in items(fields(frame["data"]).get("values"))]
     if not columns_known and not values:
         return FlameGraph()
-    columns = {one["name"]: column for one, column in zip(columns_known, values, strict=True)}
-    labels = _labels([one for one in columns_known if one["name"] == "label"][0], columns["label"])  # noqa: RUF015  # IndexError
+    columns = {known["name"]: column for known, column in zip(columns_known, values, strict=True)}
+    labels = _labels([known for known in columns_known if known["name"] == "label"][0], columns["label"])  # noqa: RUF015  # IndexError
     budget = FrameBudget()
     stacks: list[tuple[tuple[str, ...], int]] = []
     path: tuple[str, ...] = ()

@@ -358,7 +358,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 def is_caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
     """Tell whether an error came of one of this kind."""
-    return any(isinstance(one, kind) for one in _causes(error))
+    return any(isinstance(cause, kind) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -20,7 +20,7 @@ def stacks(profile: Mapping[str, Any]) -> Iterator[tuple[tuple[SourceFrame, ...]
         ValueError, KeyError, TypeError, AttributeError, IndexError: it is no such profile.
     """
     functions = dict(functions_of(profile))
-    locations = {count(one["id"]): _frames(one, functions) for one in items(profile.get("location"))}
+    locations = {count(location["id"]): _frames(location, functions) for location in items(profile.get("location"))}
     budget = FrameBudget()
     for sample in items(profile.get("sample")):
         numbers = [count(number) for number in items(fields(sample).get("locationId"))]
@@ -35,9 +35,12 @@ def functions_of(profile: Mapping[str, Any]) -> Iterator[tuple[int, tuple[str, s
     Raises:
         ValueError, KeyError, TypeError, AttributeError: it is no such profile.
     """
-    strings = [text(one) for one in items(profile.get("stringTable"))]
-    for one in items(profile.get("function")):
-        yield count(one["id"]), (at(strings, fields(one).get("name", 0)), at(strings, one.get("filename", 0)))
+    strings = [text(string) for string in items(profile.get("stringTable"))]
+    for function in items(profile.get("function")):
+        yield (
+            count(function["id"]),
+            (at(strings, fields(function).get("name", 0)), at(strings, function.get("filename", 0))),
+        )
 
 
 def function_files(profile: Mapping[str, Any]) -> dict[str, frozenset[str]]:

@@ -222,7 +222,7 @@ class PyroscopeClient(ServerClient):
         """
         found = self._list("ProfileTypes", {"start": start_ms, "end": end_ms}, "profileTypes")
         with self._http.decode_errors(_SERVICE + "ProfileTypes", "profile types"):
-            return [text(fields(one)["ID"]) for one in found]
+            return [text(fields(profile_type)["ID"]) for profile_type in found]
 
     def label_names(self, start_ms: int, end_ms: int, matchers: Sequence[str] = ()) -> list[str]:
         """Return the names of the labels that series have; names with dots are left out by the server.
@@ -257,7 +257,7 @@ class PyroscopeClient(ServerClient):
         body = {"matchers": list(matchers), "labelNames": list(label_names), "start": start_ms, "end": end_ms}
         found = self._list("Series", body, "labelsSet")
         with self._http.decode_errors(_SERVICE + "Series", "label sets"):
-            return [labels(fields(one).get("labels")) for one in found]
+            return [labels(fields(series).get("labels")) for series in found]
 
     def totals(self, query: ProfileQuery, step_s: float, group_by: Sequence[str] = ()) -> list[ProfileSeries]:
         """Return what the profiles sum up to in each step of time (``SelectSeries``); steps without any are left out.
@@ -274,13 +274,13 @@ class PyroscopeClient(ServerClient):
         with self._http.decode_errors(_SERVICE + "SelectSeries", "series"):
             return [
                 ProfileSeries(
-                    labels(fields(one).get("labels")),
+                    labels(fields(series).get("labels")),
                     tuple(
                         (moment_ms(fields(point)["timestamp"]), number(point.get("value", 0)))
-                        for point in items(one.get("points"))
+                        for point in items(series.get("points"))
                     ),
                 )
-                for one in found
+                for series in found
             ]
 
     def span_exemplars(self, query: ProfileQuery, step_s: float) -> list[SpanExemplar]:
@@ -295,10 +295,10 @@ class PyroscopeClient(ServerClient):
         found = self._list("SelectHeatmap", query.body() | {"step": step_s} | kinds, "series")
         with self._http.decode_errors(_SERVICE + "SelectHeatmap", "a heatmap"):
             return [
-                _exemplar(fields(one))
+                _exemplar(fields(exemplar))
                 for series in found
                 for slot in items(fields(series).get("slots"))
-                for one in items(fields(slot).get("exemplars"))
+                for exemplar in items(fields(slot).get("exemplars"))
             ]
 
     def refusals(self, since_s: float, service: str = "", until_s: float = float("inf")) -> tuple[Refusal, ...]:
@@ -345,11 +345,11 @@ class PyroscopeClient(ServerClient):
             return flamebearer.flamegraph(fields(answer.get("flamegraph")), body["profileTypeID"])
 
 
-def _exemplar(one: Mapping[str, Any]) -> SpanExemplar:
+def _exemplar(exemplar: Mapping[str, Any]) -> SpanExemplar:
     return SpanExemplar(
-        span_id=parse_span_id(text(one["spanId"])),
-        time_ms=moment_ms(one["timestamp"]),
-        value=whole(one.get("value", 0)),
-        labels=labels(one.get("labels")),
-        trace_id=text(one.get("traceId", "")).strip("0") and parse_trace_id(one["traceId"]),
+        span_id=parse_span_id(text(exemplar["spanId"])),
+        time_ms=moment_ms(exemplar["timestamp"]),
+        value=whole(exemplar.get("value", 0)),
+        labels=labels(exemplar.get("labels")),
+        trace_id=text(exemplar.get("traceId", "")).strip("0") and parse_trace_id(exemplar["traceId"]),
     )

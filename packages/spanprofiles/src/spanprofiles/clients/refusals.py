@@ -125,8 +125,8 @@ def refusals(
     found = _details(http, since_s, until_s)
     if found is None:
         found = _counted(http, counters, time.time())
-    others = found if not service else [one for one in found if one.service in {"", service}]
-    return tuple(one for one in others if one.service not in CHECKING_SERVICES)
+    others = found if not service else [refusal for refusal in found if refusal.service in {"", service}]
+    return tuple(refusal for refusal in others if refusal.service not in CHECKING_SERVICES)
 
 
 def sentences(found: tuple[Refusal, ...]) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def sentences(found: tuple[Refusal, ...]) -> tuple[str, ...]:
     more = len(found) - _SHOWN
     rest = (f"and {more} more reasons for which uploads were refused",) if more > 1 else ()
     shown = found[:_SHOWN] if rest else found
-    return tuple(one.sentence for one in shown) + rest
+    return tuple(refusal.sentence for refusal in shown) + rest
 
 
 def _details(http: HttpClient, since_s: float, until_s: float) -> list[Refusal] | None:
@@ -145,24 +145,24 @@ def _details(http: HttpClient, since_s: float, until_s: float) -> list[Refusal] 
             started_s, now_s = number(answer["since"]), number(answer["now"])
             unit = "export" if answer["signal"] == "traces" else "profile upload"
             all_told = map(fields, items(answer["refused"]))
-            told = [one for one in all_told if count(one["recent"]) and number(one["first"]) <= until_s]
-            return [_detailed(one, http.server, unit, started_s, now_s) for one in told]
+            recent = [entry for entry in all_told if count(entry["recent"]) and number(entry["first"]) <= until_s]
+            return [_detailed(entry, http.server, unit, started_s, now_s) for entry in recent]
     except ClientError:
         return None
 
 
-def _detailed(one: Mapping[str, Any], server: str, unit: str, started_s: float, now_s: float) -> Refusal:
-    sender = " ".join(filter(None, (text(one["peer"]), f"({text(one['agent'])})" if one["agent"] else "")))
+def _detailed(entry: Mapping[str, Any], server: str, unit: str, started_s: float, now_s: float) -> Refusal:
+    sender = " ".join(filter(None, (text(entry["peer"]), f"({text(entry['agent'])})" if entry["agent"] else "")))
     return Refusal(
         server,
-        count(one["uploads"]),
+        count(entry["uploads"]),
         unit,
-        text(one["reason"]),
-        text(one["message"]),
-        text(one["service"]),
+        text(entry["reason"]),
+        text(entry["message"]),
+        text(entry["service"]),
         sender,
-        count(one["recent"]),
-        number(one["last"]),
+        count(entry["recent"]),
+        number(entry["last"]),
         started_s,
         now_s,
     )
@@ -173,25 +173,25 @@ def _counted(http: HttpClient, counters: tuple[Counter, ...], now_s: float) -> l
         text = http.get(_METRICS).text
     except ClientError:  # a hosted service shows no metrics
         return []
-    names = {one.metric for one in counters}
+    names = {counter.metric for counter in counters}
     sums: dict[tuple[str, str], float] = {}
     started_s = None
     for name, labels, value in samples(text, names | {_STARTED}):
         if name == _STARTED:
             started_s = value
             continue
-        counter = next(one for one in counters if one.metric == name)
+        counter = next(counter for counter in counters if counter.metric == name)
         key = (name, labels.get(counter.reason_label, ""))
         sums[key] = sums.get(key, 0.0) + value
     found: list[Refusal] = []
     for counter in counters:
-        told = sum(one.count for one in found)
+        told = sum(refusal.count for refusal in found)
         for (name, reason), value in sums.items():
             refused = int(value) - (0 if counter.reason_label else told)
             if name == counter.metric and refused > 0:
                 why = reason or "its log says why"
                 found.append(Refusal(http.server, refused, counter.unit, why, started_s=started_s, told_s=now_s))
-    return sorted(found, key=lambda one: -one.count)
+    return sorted(found, key=lambda refusal: -refusal.count)
 
 
 def samples(text: str, names: set[str]) -> Iterator[tuple[str, dict[str, str], float]]:
@@ -222,7 +222,7 @@ def _labels(written: str) -> dict[str, str]:
     found: dict[str, str] = {}
     place: re.Match[str] | None = _LABEL.match(written)
     while place is not None:
-        found[place[1]] = re.sub(r"\\(.)", lambda one: _ESCAPES.get(one[1], one[0]), place[2])
+        found[place[1]] = re.sub(r"\\(.)", lambda escaped: _ESCAPES.get(escaped[1], escaped[0]), place[2])
         place = _LABEL.match(written, place.end())
     return found
 

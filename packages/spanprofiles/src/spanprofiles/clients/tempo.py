@@ -111,7 +111,7 @@ class TempoClient(ServerClient):
             parameters |= {"start": start_s, "end": end_s}
         answer = self._answer("/api/search", "traces", parameters)
         with self._http.decode_errors("/api/search", "a search result"):
-            return [_found_trace(fields(one)) for one in items(answer.get("traces"))]
+            return [_found_trace(fields(trace)) for trace in items(answer.get("traces"))]
 
     def tag_values(self, tag: str) -> list[str]:
         """Return the values seen of an attribute, such as ``resource.service.name``, the empty one left out.
@@ -122,7 +122,7 @@ class TempoClient(ServerClient):
         path = f"/api/v2/search/tag/{quote(tag, safe='')}/values"
         answer = self._answer(path, "tagValues")
         with self._http.decode_errors(path, "tag values"):
-            return [text(one["value"]) for one in map(fields, items(answer.get("tagValues"))) if "value" in one]
+            return [text(value["value"]) for value in map(fields, items(answer.get("tagValues"))) if "value" in value]
 
     def refusals(self, since_s: float, service: str = "", until_s: float = float("inf")) -> tuple[Refusal, ...]:
         """Return what the server says that it refused: exports, or spans; nothing where it does not tell.
@@ -146,16 +146,16 @@ class TempoClient(ServerClient):
         return answer
 
 
-def _found_trace(one: Mapping[str, Any]) -> FoundTrace:
-    spans = [span for group in items(one.get("spanSets")) for span in items(fields(group).get("spans"))]
+def _found_trace(trace: Mapping[str, Any]) -> FoundTrace:
+    spans = [span for group in items(trace.get("spanSets")) for span in items(fields(group).get("spans"))]
     if len(spans) > MOST_SPANS:
         raise ValueError(f"a trace has {len(spans)} matching spans, more than {MOST_SPANS}")
     return FoundTrace(
-        trace_id=parse_trace_id(text(one["traceID"])),
-        root_service=text(one.get("rootServiceName", "")),
-        root_name=text(one.get("rootTraceName", "")),
-        start_ns=count(one.get("startTimeUnixNano", 0)),
-        duration_ms=moment_ms(one.get("durationMs", 0)),
+        trace_id=parse_trace_id(text(trace["traceID"])),
+        root_service=text(trace.get("rootServiceName", "")),
+        root_name=text(trace.get("rootTraceName", "")),
+        start_ns=count(trace.get("startTimeUnixNano", 0)),
+        duration_ms=moment_ms(trace.get("durationMs", 0)),
         spans=tuple(_found_span(fields(span)) for span in spans),
     )
 
@@ -164,15 +164,15 @@ def _text(value: Any) -> str:
     return text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
-def _found_span(one: Mapping[str, Any]) -> FoundSpan:
+def _found_span(span: Mapping[str, Any]) -> FoundSpan:
     attributes = {
         text(fields(pair)["key"]): _text(next(iter(fields(pair["value"]).values()), ""))
-        for pair in items(one.get("attributes"))
+        for pair in items(span.get("attributes"))
     }
     return FoundSpan(
-        span_id=parse_span_id(text(one["spanID"])),
-        start_ns=count(one.get("startTimeUnixNano", 0)),
-        duration_ns=count(one.get("durationNanos", 0)),
+        span_id=parse_span_id(text(span["spanID"])),
+        start_ns=count(span.get("startTimeUnixNano", 0)),
+        duration_ns=count(span.get("durationNanos", 0)),
         attributes=attributes,
-        name=text(one.get("name", "")),
+        name=text(span.get("name", "")),
     )

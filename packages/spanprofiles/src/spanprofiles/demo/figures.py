@@ -77,6 +77,6 @@ class LiveFigures:
         known = {profile_id for profile_id, _ in self._verdicts}
         now_ms = int(time.time() * 1000)
         query = ProfileQuery(service_selector(SERVICE), now_ms - 60_000, now_ms)
-        for profile_id in [one for one in profile_ids if one not in known][:_JUDGED_AT_ONCE]:
+        for profile_id in [profile_id for profile_id in profile_ids if profile_id not in known][:_JUDGED_AT_ONCE]:
             linked = bool(profile_id) and not self._linker.pyroscope.span_profile(query, [profile_id]).is_empty
             self._verdicts.append((profile_id, linked))

@@ -50,7 +50,7 @@ class DemoPorts:
         Returns:
             Ports that are all free, and of each that was replaced its name with the taken and the free one.
         """
-        taken = [one.name for one in fields(self) if not claim(getattr(self, one.name))]
+        taken = [port.name for port in fields(self) if not claim(getattr(self, port.name))]
         found = dict(zip(taken, free_ports(len(taken)), strict=True))
         return replace(self, **found), {name: (getattr(self, name), port) for name, port in found.items()}
 

@@ -84,12 +84,12 @@ class Rides:
     @cached_property
     def flamegraph(self) -> FlameGraph:
         """The samples of all of them, merged."""
-        return reduce(add, (one.flamegraph for one in self.linked))
+        return reduce(add, (ride.flamegraph for ride in self.linked))
 
     @property
     def duration_ns(self) -> int:
         """The median of their durations, ns."""
-        return round(statistics.median(one.span.duration_ns for one in self.linked))
+        return round(statistics.median(ride.span.duration_ns for ride in self.linked))
 
     @property
     def cpu_ns(self) -> int:
@@ -99,7 +99,7 @@ class Rides:
     @property
     def typical(self) -> LinkedSpan:
         """One of them: the one in the middle, by duration."""
-        return sorted(self.linked, key=lambda one: one.span.duration_ns)[len(self.linked) // 2]
+        return sorted(self.linked, key=lambda ride: ride.span.duration_ns)[len(self.linked) // 2]
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,8 @@ def _newest_first(tempo: TempoClient, query: str, since_ns: int) -> list[FoundTr
         found = tempo.search(query + _NEWEST_FIRST, **window)
     except RequestRefusedError:  # an older Tempo does not know the hint, or the query has one
         found = tempo.search(query, **window)
-    fresh = [one for one in found if any(span.start_ns >= since_ns for span in one.spans)]
-    return sorted(fresh, key=lambda one: -max(span.start_ns for span in one.spans))
+    fresh = [trace for trace in found if any(span.start_ns >= since_ns for span in trace.spans)]
+    return sorted(fresh, key=lambda trace: -max(span.start_ns for span in trace.spans))
 
 
 def _in_trace(tempo: TempoClient, found: FoundTrace, since_ns: int) -> tuple[Span, Trace] | None:
@@ -112,7 +112,7 @@ def _note(query: str, traces: list[FoundTrace]) -> str:
     if len(traces) < 2:
         return ""
     count = f"{len(traces)}" if len(traces) < _MOST_TRACES else f"{_MOST_TRACES} or more"
-    others = ", ".join(one.trace_id for one in traces[1 : 1 + _NAMED])
+    others = ", ".join(trace.trace_id for trace in traces[1 : 1 + _NAMED])
     return f"{count} traces match {query}: this is the newest; others: {others}"
 
 
@@ -127,6 +127,6 @@ def _nothing(tempo: TempoClient, query: str, since_ns: int, waiting: Waiting) ->
         return f"{message}; {error}"
     if older:
         message += f"; one that is older does, in the trace {older[0].trace_id}"
-    named = [f"{one.root_name} ({one.root_service}, {one.trace_id})" for one in recent[:_NAMED]]
+    named = [f"{trace.root_name} ({trace.root_service}, {trace.trace_id})" for trace in recent[:_NAMED]]
     message += f"; traces since then: {', '.join(named) or 'none'}"
     return f"{message}; services Tempo has spans of: {', '.join(services[:_NAMED]) or 'none'}"

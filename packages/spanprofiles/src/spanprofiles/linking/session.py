@@ -71,7 +71,7 @@ class TracedSession(requests.Session):
         """
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # the library's, untyped
         if self.should_strip_auth(response.request.url or "", prepared_request.url or ""):  # type: ignore[no-untyped-call]  # likewise
-            for name in [one for one in prepared_request.headers if one.lower() not in _HARMLESS_HEADERS]:
+            for name in [name for name in prepared_request.headers if name.lower() not in _HARMLESS_HEADERS]:
                 del prepared_request.headers[name]
         try:
             context = TraceContext.parse(prepared_request.headers.get(_TRACEPARENT, ""))

@@ -44,7 +44,9 @@ class SpanSamples:
         found = _merged(pyroscope, asked, self._profile_type)
         if not found.is_empty or self._profile_type != CPU:
             return found
-        for profile_type in dict.fromkeys(one for query, _ in asked for one in self._stand_ins(pyroscope, query)):
+        for profile_type in dict.fromkeys(
+            profile_type for query, _ in asked for profile_type in self._stand_ins(pyroscope, query)
+        ):
             instead = _merged(pyroscope, asked, profile_type)
             if not instead.is_empty:
                 return instead
@@ -68,7 +70,7 @@ def types_of(pyroscope: PyroscopeClient, query: ProfileQuery) -> list[str]:
         series = pyroscope.series(query.start_ms, query.end_ms, [query.selector], [_PROFILE_TYPE])
     except ClientError:
         return []
-    return sorted({one[_PROFILE_TYPE] for one in series if _PROFILE_TYPE in one})
+    return sorted({labels[_PROFILE_TYPE] for labels in series if _PROFILE_TYPE in labels})
 
 
 def _merged(

@@ -57,7 +57,7 @@ class Credentials:
     @property
     def identifies(self) -> bool:
         """Whether they say who asks: by a user name, a bearer token, or a header of one's own."""
-        return bool(self.username or self.bearer_token) or any(one.lower() == "authorization" for one in self.headers)
+        return bool(self.username or self.bearer_token) or any(name.lower() == "authorization" for name in self.headers)
 
     def as_headers(self) -> dict[str, str]:
         """Return the headers that carry the credentials."""

@@ -269,7 +269,9 @@ _WITHOUT_PROCESSOR = (
 )
 
 #: The languages, by ``telemetry.sdk.language``.
-LANGUAGES: Mapping[str, Language] = {one.key: one for one in (_PYTHON, _GO, _JAVA, _DOTNET, _RUBY, *_WITHOUT_PROCESSOR)}
+LANGUAGES: Mapping[str, Language] = {
+    language.key: language for language in (_PYTHON, _GO, _JAVA, _DOTNET, _RUBY, *_WITHOUT_PROCESSOR)
+}
 
 
 #: Where nothing tells the language.
@@ -351,7 +353,7 @@ def of_resource(resource: Mapping[str, object]) -> Language:
 def of_spans(spans: Iterable[Span]) -> tuple[Language, ...]:
     """Return the languages that spans tell of, the most frequent first; none where none of them tells."""
     found = Counter(of_resource(span.resource) for span in spans)
-    return tuple(one for one, _ in found.most_common() if one is not UNKNOWN)
+    return tuple(language for language, _ in found.most_common() if language is not UNKNOWN)
 
 
 def is_traced_from_outside(resource: Mapping[str, object]) -> bool:
@@ -369,9 +371,9 @@ def advice(languages: Iterable[Language], of: Callable[[Language], str]) -> str:
     """
     known = tuple(dict.fromkeys(languages)) or (UNKNOWN,)
     told: dict[str, list[str]] = {}
-    for one in known:
-        if of(one):
-            told.setdefault(of(one), []).append(one.name)
+    for language in known:
+        if of(language):
+            told.setdefault(of(language), []).append(language.name)
     if len(known) == 1:
         return next(iter(told), "")
     return "; ".join(f"in {' and '.join(names)}: {text}" for text, names in told.items())

@@ -41,7 +41,9 @@ def printable(text: str, limit: int | None = LONGEST_NAME) -> str:
     cut = limit is not None and len(text) > limit
     shown = text[:limit] if cut else text
     if not shown.isprintable():
-        shown = "".join(one if one.isprintable() or one in _SPACES else _escape(one) for one in shown)
+        shown = "".join(
+            character if character.isprintable() or character in _SPACES else _escape(character) for character in shown
+        )
         cut = cut or (limit is not None and len(shown) > limit)
     if cut and limit is not None:
         shown = shown[: max(0, limit - 1)] + _ELLIPSIS
@@ -59,7 +61,10 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() or one in _SPACES or one in "\n\t" else _escape(one) for one in text)
+    return "".join(
+        character if character.isprintable() or character in _SPACES or character in "\n\t" else _escape(character)
+        for character in text
+    )
 
 
 def printable_lines(text: str, limit: int | None = LONGEST_LINE) -> str:

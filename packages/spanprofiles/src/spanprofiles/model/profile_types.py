@@ -107,21 +107,21 @@ def stand_ins(types: Iterable[str], asked: str) -> tuple[str, ...]:
         CPU before wall time, time before counts.
     """
     known = sorted(set(types))
-    usable = [one for one in known if one != asked and ProfileType.of(one).is_time]
+    usable = [profile_type for profile_type in known if profile_type != asked and ProfileType.of(profile_type).is_time]
     usable.sort(key=_rank)
     names = {ProfileType.of(asked).name} if asked in known else set()
     found = []
-    for one in usable:
-        name = ProfileType.of(one).name
+    for profile_type in usable:
+        name = ProfileType.of(profile_type).name
         if name not in names:
             names.add(name)
-            found.append(one)
+            found.append(profile_type)
     return tuple(found)
 
 
 def others(types: Iterable[str], asked: str) -> tuple[str, ...]:
     """Return the types of a service that are no time: memory, locks and the like."""
-    return tuple(one for one in sorted(set(types)) if one != asked and not ProfileType.of(one).is_time)
+    return tuple(name for name in sorted(set(types)) if name != asked and not ProfileType.of(name).is_time)
 
 
 def setting(profile_type: str) -> str:
@@ -137,5 +137,5 @@ def note(profile_type: str) -> str:
 
 
 def _rank(text: str) -> tuple[bool, bool]:
-    one = ProfileType.of(text)
-    return one.kind is not Kind.CPU, one.unit != "nanoseconds"
+    parsed = ProfileType.of(text)
+    return parsed.kind is not Kind.CPU, parsed.unit != "nanoseconds"

@@ -69,7 +69,7 @@ _SCOPES = {
     "com.grafana.alloy/pyroscope.java": _JAVA_FROM_OUTSIDE,
     "com.grafana.alloy/pyroscope.scrape": _GO_SCRAPED,
 }
-_BY_LANGUAGE = {one.language: one for one in (_PYTHON, _GO, _JAVA, _DOTNET, _RUBY, _NODE, _RUST, _PHP)}
+_BY_LANGUAGE = {profiler.language: profiler for profiler in (_PYTHON, _GO, _JAVA, _DOTNET, _RUBY, _NODE, _RUST, _PHP)}
 
 # Labels by which other tracers name what runs; Datadog's first. Compared without case, spaces and punctuation.
 _FOREIGN = {
@@ -116,21 +116,21 @@ def profiler_of(labels: Mapping[str, str]) -> Profiler | None:
 
 def profilers_of(series: Iterable[Mapping[str, str]]) -> tuple[Profiler, ...]:
     """Return the profilers that some series tell of, in the order in which they come."""
-    return tuple(dict.fromkeys(one for labels in series if (one := profiler_of(labels)) is not None))
+    return tuple(dict.fromkeys(profiler for labels in series if (profiler := profiler_of(labels)) is not None))
 
 
 def languages_of(series: Iterable[Mapping[str, str]]) -> tuple[Language, ...]:
     """Return the languages that the profilers of some series tell of; none where none of them tells."""
-    found = (language(one.language) for one in profilers_of(series))
-    return tuple(dict.fromkeys(one for one in found if one is not UNKNOWN))
+    found = (language(profiler.language) for profiler in profilers_of(series))
+    return tuple(dict.fromkeys(known for known in found if known is not UNKNOWN))
 
 
 def cannot_link(series: Iterable[Mapping[str, str]]) -> tuple[Profiler, ...]:
     """Return the profilers, where none of those that took the profiles can label samples by span; else none."""
     told = [profiler_of(labels) for labels in series]
-    if any(one is None or not one.cannot_link for one in told):
+    if any(advice is None or not advice.cannot_link for advice in told):
         return ()
-    return tuple(dict.fromkeys(one for one in told if one is not None))
+    return tuple(dict.fromkeys(advice for advice in told if advice is not None))
 
 
 def events_of(series: Iterable[Mapping[str, str]]) -> tuple[str, ...]:

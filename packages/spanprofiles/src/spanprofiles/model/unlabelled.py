@@ -144,8 +144,8 @@ def unlabelled_cpu(
     """
     spans = list(busy)
     ran = merged(spans)
-    around = merged(timeline.points_of(*one) for one in ran)
-    elsewhere = merged([*around, *(timeline.points_of(*one) for one in others)])
+    around = merged(timeline.points_of(*interval) for interval in ran)
+    elsewhere = merged([*around, *(timeline.points_of(*interval) for interval in others)])
     cpu_ns = sum(value for time_ms, value in timeline.points if _is_in(time_ms, around))
     return UnlabelledCpu(
         cpu_ns,
@@ -154,7 +154,7 @@ def unlabelled_cpu(
         max(0.0, length_ms(ran) * _NS_PER_MS - explained_ns),
         len(spans),
         timeline.is_exact,
-        sum(_overlaps(timeline.profiles_of(*one), around) for one in requests),
+        sum(_overlaps(timeline.profiles_of(*interval), around) for interval in requests),
     )
 
 

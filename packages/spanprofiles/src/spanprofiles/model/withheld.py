@@ -35,7 +35,7 @@ def why_no_profile_id(spans: Iterable[Span]) -> str:
     told = withholding(without)
     if told and not silent:
         return f"{told}; {withheld_advice(without)}"
-    missing = languages.advice(languages.of_spans(silent), lambda one: one.missing_processor)
+    missing = languages.advice(languages.of_spans(silent), lambda language: language.missing_processor)
     return f"{missing}; of others: {told}; {withheld_advice(without)}" if told else missing
 
 
@@ -60,7 +60,7 @@ def withheld_advice(spans: Iterable[Span], known: Iterable[Language] = ()) -> st
     told = []
     if NO_AGENT in reasons:
         found = languages.of_spans(telling) or tuple(known)
-        told.append(languages.advice(found, lambda one: one.withheld_advice))
+        told.append(languages.advice(found, lambda language: language.withheld_advice))
     if reasons - {NO_AGENT}:
         told.append("look at the log of the app, where the span processor has written what went wrong")
     return "; ".join(told)

@@ -242,18 +242,22 @@ class SpanProfiles:
         """Return the app that answered the request, where ``span_profiles_app`` has started it."""
         answered = str(getattr(getattr(traced, "request", None), "url", ""))
         programs = programs_of(self._item)
-        return next((one for one in programs if one.url and answered.startswith(f"{one.url}/")), None)
+        return next((program for program in programs if program.url and answered.startswith(f"{program.url}/")), None)
 
     def _explained(self, error: LinkError) -> LinkError:
         """Add to an error that a program has ended, and how."""
-        ended = [one for one in programs_of(self._item) if one.end and not (one.is_job and one.process.exit_code == 0)]
-        words = [f"{one.process.name} {one.end}; {one.last_words}" for one in ended]
+        ended = [
+            program
+            for program in programs_of(self._item)
+            if program.end and not (program.is_job and program.process.exit_code == 0)
+        ]
+        words = [f"{program.process.name} {program.end}; {program.last_words}" for program in ended]
         error.args = ("\n".join([str(error), *words]),)
         return error.with_traceback(None)
 
     def _start_ns(self, since: _Since) -> int:
         if since is None:
-            jobs = [one.started_ns for one in programs_of(self._item) if one.is_job]
+            jobs = [program.started_ns for program in programs_of(self._item) if program.is_job]
             return max(jobs, default=self._item.stash.get(BEGAN, 0))
         return int(since * 1e9) if isinstance(since, (int, float)) else since.started_ns
 

@@ -112,13 +112,16 @@ def _grouped(examined: Iterable[tuple[Evidence, Examination | str]]) -> list[tup
             key: object = said
             lines = [said]
         else:
-            bad = [one for one in said.findings if one.verdict in {Verdict.BROKEN, Verdict.DOUBTFUL}]
-            key = (said.service, said.verdict, tuple((one.hop, one.advice) for one in bad))
+            bad = [finding for finding in said.findings if finding.verdict in {Verdict.BROKEN, Verdict.DOUBTFUL}]
+            key = (said.service, said.verdict, tuple((finding.hop, finding.advice) for finding in bad))
             lines = said.lines()
         known, trace_ids = groups.setdefault(key, (lines, []))
         trace_ids.append(evidence.trace_id)
         if known is not lines and not isinstance(said, str):  # what is said of this trace's spans alone
-            alone = [f"  span {one.span.span_id}: {one.cause.value}: {one.sentence}" for one in said.unlinked]
+            alone = [
+                f"  span {explanation.span.span_id}: {explanation.cause.value}: {explanation.sentence}"
+                for explanation in said.unlinked
+            ]
             known += [line for line in alone if line not in known]
     return list(groups.values())
 

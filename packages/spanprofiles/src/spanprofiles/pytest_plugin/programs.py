@@ -127,7 +127,7 @@ class Program:
     def is_of(self, item: pytest.Item) -> bool:
         """Tell whether a test uses it: by a fixture, by requests, or because it started it."""
         known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
-        by_fixture = any(one is self.asker.fixture for one in known.get(self.asker.name, ()))
+        by_fixture = any(definition is self.asker.fixture for definition in known.get(self.asker.name, ()))
         return by_fixture or item.nodeid in {self.asker.node_id, *self.used_by}
 
     def note_beginning(self) -> None:
@@ -143,13 +143,13 @@ class Program:
         printed = self.printed()
         before = len(printed) - len(self.printed(self.size_before))
         shown = printed[-_LAST_LINES:]
-        found = [(one, "") for one in tracebacks(printed[before:])]
-        found += [(one, " before this test") for one in reversed(tracebacks(printed[:before]))]
-        different = {one: when for one, when in reversed(found) if not _holds(shown, one)}
-        for one, when in list(reversed(different.items()))[:_MOST_TRACEBACKS]:
-            times = sum(other == one for other, _ in found)
+        found = [(traceback, "") for traceback in tracebacks(printed[before:])]
+        found += [(traceback, " before this test") for traceback in reversed(tracebacks(printed[:before]))]
+        different = {traceback: when for traceback, when in reversed(found) if not _holds(shown, traceback)}
+        for traceback, when in list(reversed(different.items()))[:_MOST_TRACEBACKS]:
+            times = sum(other == traceback for other, _ in found)
             lines.append(f"  a traceback{when}{f' ({times} times)' if times > 1 else ''}:")
-            lines += _quoted(one[:_MOST_LINES])
+            lines += _quoted(traceback[:_MOST_LINES])
         if len(different) > _MOST_TRACEBACKS:
             lines.append(f"  and {len(different) - _MOST_TRACEBACKS} other tracebacks")
         lines.append("  its last lines:")
@@ -257,7 +257,7 @@ class Launcher:
         number = 1
         while True:
             path = self._folder / (f"{title}.log" if number == 1 else f"{title}-{number}.log")
-            if all(path != one.log for one in self._config.stash.get(PROGRAMS, [])):
+            if all(path != program.log for program in self._config.stash.get(PROGRAMS, [])):
                 break
             number += 1
         try:
@@ -303,7 +303,7 @@ def check_arguments(command: Sequence[str], example: Sequence[str], **timeouts: 
 
 def programs_of(item: pytest.Item) -> list[Program]:
     """Return the programs that a test uses."""
-    return [one for one in item.config.stash.get(PROGRAMS, []) if one.is_of(item)]
+    return [program for program in item.config.stash.get(PROGRAMS, []) if program.is_of(item)]
 
 
 def _search_path() -> str:

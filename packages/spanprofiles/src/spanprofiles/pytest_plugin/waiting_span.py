@@ -114,7 +114,7 @@ def _agent_is_seen(linker: Linker, span: Span, process: str, ask_app: Callable[[
 
 def _has_labels(linker: Linker, query: ProfileQuery) -> bool:
     series = linker.pyroscope.series(query.start_ms, query.end_ms, [query.selector], ["span_name"])
-    if any(one.get("span_name") for one in series):
+    if any(labels.get("span_name") for labels in series):
         return True
     try:
         return bool(linker.pyroscope.span_exemplars(query, step_s=(query.end_ms - query.start_ms) / _MS_PER_S))

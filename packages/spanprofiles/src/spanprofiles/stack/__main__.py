@@ -58,7 +58,10 @@ def _printable(line: str) -> str:
     """Return a line, perhaps of a container's log, without what a terminal obeys or a CI takes for a command."""
     plain = _STYLE.sub("", line)
     if not plain.isprintable():
-        plain = "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in plain)
+        plain = "".join(
+            character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+            for character in plain
+        )
     return _COMMAND_AT_START.sub(r"\1\\x3a", _COMMAND.sub(r"\\x23", plain))
 
 

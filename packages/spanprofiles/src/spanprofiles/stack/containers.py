@@ -78,7 +78,7 @@ def containers(commands: Commands, project: str) -> list[Container]:
     if not identifiers:
         return []
     seen = commands.docker("inspect", *identifiers).out
-    return [_container(one) for one in json.loads(seen or "[]")]
+    return [_container(container) for container in json.loads(seen or "[]")]
 
 
 def has_volumes(commands: Commands, project: str) -> bool:
@@ -93,18 +93,18 @@ def last_lines(commands: Commands, container: Container) -> list[str]:
     return [*log[-_LAST_LINES:], *(f"health check: {line}" for line in check)]
 
 
-def _container(one: dict[str, Any]) -> Container:
-    state = one["State"]
+def _container(described: dict[str, Any]) -> Container:
+    state = described["State"]
     health = state.get("Health") or {}
     checks = health.get("Log") or []
     return Container(
-        identifier=one["Id"],
-        service=one["Config"]["Labels"].get(_SERVICE, one["Name"].lstrip("/")),
+        identifier=described["Id"],
+        service=described["Config"]["Labels"].get(_SERVICE, described["Name"].lstrip("/")),
         state=state["Status"],
         health=health.get("Status", ""),
         exit_code=state.get("ExitCode", 0),
-        restarts=one.get("RestartCount", 0),
-        ends=one["HostConfig"]["RestartPolicy"]["Name"] in {"", "no"},
+        restarts=described.get("RestartCount", 0),
+        ends=described["HostConfig"]["RestartPolicy"]["Name"] in {"", "no"},
         out_of_memory=bool(state.get("OOMKilled")),
         last_check=checks[-1].get("Output", "") if checks else "",
     )

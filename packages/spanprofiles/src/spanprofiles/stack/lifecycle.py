@@ -53,7 +53,7 @@ def up(commands: Commands, settings: Settings, tell: Tell) -> None:
         tell(f"starting the stack with {compose}; it takes half a minute until everything works")
         started = compose.run_unless(
             # Compose waits two minutes for a service that ends again and again. It stops some where a stack ran before.
-            lambda: not ran_before and any(one.fault for one in containers(commands, settings.project)),
+            lambda: not ran_before and any(container.fault for container in containers(commands, settings.project)),
             "up",
             "--detach",
             "--no-build",
@@ -151,14 +151,14 @@ def _failure(commands: Commands, settings: Settings, started: Outcome | None) ->
     port = taken_port(said)
     if port is not None and port in settings.ports.values():
         return port_is_taken(settings, port)
-    bad = [one for one in containers(commands, settings.project) if one.trouble]
+    bad = [container for container in containers(commands, settings.project) if container.trouble]
     # The others only wait for those that have failed.
     lines: list[str] = []
-    for one in bad:
-        lines += [f"the last lines of {one.service}:", *_quoted(last_lines(commands, one))]
+    for container in bad:
+        lines += [f"the last lines of {container.service}:", *_quoted(last_lines(commands, container))]
     reason = reason_in_log("\n".join([said, *lines]))
     if bad:
-        what = " and ".join(f"{one.service} {one.trouble}" for one in bad)
+        what = " and ".join(f"{container.service} {container.trouble}" for container in bad)
     elif started is not None:
         what, reason = explain(said), ""
     else:
@@ -167,8 +167,10 @@ def _failure(commands: Commands, settings: Settings, started: Outcome | None) ->
 
 
 def _names(commands: Commands, settings: Settings) -> str:
-    waiting: list[Container] = [one for one in containers(commands, settings.project) if not one.works]
-    return ", ".join(sorted({one.service for one in waiting})) or "no container is there: it"
+    waiting: list[Container] = [
+        container for container in containers(commands, settings.project) if not container.works
+    ]
+    return ", ".join(sorted({container.service for container in waiting})) or "no container is there: it"
 
 
 def _remove(compose: Compose, *, keep_volumes: bool) -> Outcome:

@@ -26,5 +26,5 @@ def text(value: object) -> str:
     if isinstance(value, (int, float)):
         return str(int(value)) if float(value).is_integer() else repr(value)
     if isinstance(value, list):
-        return ",".join("" if one is None else text(one) for one in value)
+        return ",".join("" if item is None else text(item) for item in value)
     return "[object Object]" if isinstance(value, Mapping) else str(value)

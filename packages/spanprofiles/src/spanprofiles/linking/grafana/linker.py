@@ -138,7 +138,7 @@ class GrafanaLinker:
             raise NoButtonError(link)
         answer = self.answer(link.query)
         if not answer.has_samples:
-            raise NoSamplesError("; ".join([self.explain(answer), *(one.text for one in link.warnings)]))
+            raise NoSamplesError("; ".join([self.explain(answer), *(warning.text for warning in link.warnings)]))
         return answer.flamegraph
 
     def explain(self, answer: Answer) -> str:
@@ -179,7 +179,7 @@ def settled(link: GrafanaLink, answer: Answer) -> GrafanaLink:
     """Return the link without the doubts that the answer has disproved: samples of that type do carry span IDs."""
     if not answer.has_samples:
         return link
-    kept = tuple(one for one in link.warnings if one.doubt is not Doubt.OTHER_PROFILE_TYPE)
+    kept = tuple(warning for warning in link.warnings if warning.doubt is not Doubt.OTHER_PROFILE_TYPE)
     return replace(link, warnings=kept)
 
 

@@ -115,7 +115,7 @@ def _files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES and one.is_file())
+            inside = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
             if not inside:
                 raise SettingsError(f"{path}: there is no .yaml, .yml or .json file in this folder")
             files += inside
@@ -153,7 +153,7 @@ class _File:
         if data is None:
             return []
         if isinstance(data, list):
-            return [self._answered(one, (index,)) for index, one in enumerate(data)]
+            return [self._answered(item, (index,)) for index, item in enumerate(data)]
         if isinstance(data, dict) and "type" in data:
             return [self._answered(data, ())]
         if (
@@ -167,8 +167,8 @@ class _File:
             raise self._wrong(here, "a list of data sources under the key 'datasources' is expected")
         has_version = self._version() > 0
         return [
-            self._provisioned(one, ("datasources", index), has_version=has_version)
-            for index, one in enumerate(data["datasources"])
+            self._provisioned(item, ("datasources", index), has_version=has_version)
+            for index, item in enumerate(data["datasources"])
         ]
 
     def _version(self) -> float:
@@ -246,9 +246,9 @@ class _File:
         if len(path) > _DEEPEST:
             raise self._wrong(path[:3], f"it is nested more than {_DEEPEST} levels deep")
         if isinstance(value, dict):
-            return {key: self._expanded(one, (*path, key)) for key, one in value.items()}
+            return {key: self._expanded(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
-            return [self._expanded(one, (*path, index)) for index, one in enumerate(value)]
+            return [self._expanded(item, (*path, index)) for index, item in enumerate(value)]
         if not isinstance(value, str):
             return value
         try:

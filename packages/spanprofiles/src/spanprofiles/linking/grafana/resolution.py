@@ -122,8 +122,8 @@ def _has(wanted: str) -> str:
 
 def _pyroscopes(sources: DataSources, source: DataSource) -> list[str]:
     """Return the UIDs that would do."""
-    beside = (one for one in sources if one.organization == source.organization)
-    return [repr(one.uid) for one in beside if one.type == PYROSCOPE_TYPE]
+    beside = (other for other in sources if other.organization == source.organization)
+    return [repr(other.uid) for other in beside if other.type == PYROSCOPE_TYPE]
 
 
 def _profile_id(span: Span) -> str:
@@ -153,15 +153,15 @@ def _query(
 def _hidden_by(settings: TraceToProfiles, target: DataSource, selector: str, scope: Scope) -> Use | None:
     """Return the use of a variable that hides the link: unknown, and the first use of its name in the data link."""
     data_link = [_TITLE, target.uid, target.name, selector, settings.profile_type, _PROFILE_ID]
-    return next((one for one in _first_uses(" ".join(data_link), scope) if one.value is None), None)
+    return next((use for use in _first_uses(" ".join(data_link), scope) if use.value is None), None)
 
 
 def _first_uses(text: str, scope: Scope) -> Iterator[Use]:
     seen = set(BUILT_IN)
-    for one in uses(text, scope):
-        if one.name not in seen:
-            seen.add(one.name)
-            yield one
+    for use in uses(text, scope):
+        if use.name not in seen:
+            seen.add(use.name)
+            yield use
 
 
 def _unresolved(use: Use, source: DataSource) -> str:

@@ -143,14 +143,14 @@ def _tags(value: object) -> tuple[tuple[Tag, ...], tuple[str, ...], bool]:
         return (), (), False  # it has no length, so Grafana takes its default
     tags: list[Tag] = []
     keyless: list[str] = []
-    for one in value:
-        if one is None:
+    for tag in value:
+        if tag is None:
             return tuple(tags), tuple(keyless), True
-        key = one.get("key") if isinstance(one, Mapping) else None
+        key = tag.get("key") if isinstance(tag, Mapping) else None
         if not isinstance(key, str) or not key:
-            keyless.append(repr(one))
+            keyless.append(repr(tag))
             continue
-        label = one.get("value")
+        label = tag.get("value")
         tags.append(Tag(key, javascript.text(label) if javascript.is_true(label) else key))
     return tuple(tags), tuple(keyless), False
 
@@ -159,7 +159,7 @@ def _unread(raw: Mapping[str, Any]) -> Iterator[str]:
     for name in raw:
         if name in _READ:
             continue
-        by_folded = {one.casefold(): one for one in _READ}
+        by_folded = {name.casefold(): name for name in _READ}
         meant = difflib.get_close_matches(str(name).casefold(), by_folded, n=1, cutoff=0.75)
         hint = f"{by_folded[meant[0]]} is meant?" if meant else "leave it out"
         if str(name) in {"mappedTags", "mapTagNamesEnabled"}:
@@ -185,7 +185,7 @@ def _mistyped(raw: Mapping[str, Any]) -> Iterator[str]:
     tags = raw.get("tags")
     if tags is not None and not isinstance(tags, (list, str)):
         yield f"tags is {tags!r} and no list, so Grafana takes its default tags: write a list of {{key, value}}"
-    for one in tags if isinstance(tags, list) else []:
-        label = one.get("value") if isinstance(one, Mapping) else None
+    for tag in tags if isinstance(tags, list) else []:
+        label = tag.get("value") if isinstance(tag, Mapping) else None
         if label is not None and not isinstance(label, str):
-            yield f"the value of the tag {one.get('key')!r} is {label!r} and no text: write it in quotes"
+            yield f"the value of the tag {tag.get('key')!r} is {label!r} and no text: write it in quotes"

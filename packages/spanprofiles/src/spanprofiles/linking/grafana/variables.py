@@ -103,7 +103,7 @@ def scope_of(span: Span, trace: Trace, tags: str) -> Scope:
         tags: the value of ``__tags``, the labels made of the configured tags.
     """
     attributes = {name: attribute_text(value) for name, value in {**span.resource, **span.attributes}.items()}
-    top = min(trace.tops, key=lambda one: one.start_ns, default=None)
+    top = min(trace.tops, key=lambda span: span.start_ns, default=None)
     return {
         "__tags": tags,
         "__span": {

@@ -38,7 +38,7 @@ def warnings_of(
     yield from _of_profile(query)
     yield from _of_variables(used)
     sent = compared
-    if not custom or any(one.name == "__tags" for one in used):
+    if not custom or any(use.name == "__tags" for use in used):
         yield from _of_keyless(settings)
     else:
         sent = []
@@ -110,26 +110,26 @@ def _of_profile(query: SpanProfileQuery) -> Iterator[LinkWarning]:
 
 
 def _of_variables(used: Sequence[Use]) -> Iterator[LinkWarning]:
-    for one in used:
-        if one.name in BUILT_IN or one.is_formatted:
+    for use in used:
+        if use.name in BUILT_IN or use.is_formatted:
             yield LinkWarning(
                 Doubt.NOT_WORKED_OUT,
-                f"{one.text} is filled in by Grafana when the query runs, and not here: the query that is sent differs",
+                f"{use.text} is filled in by Grafana when the query runs, and not here: the query that is sent differs",
             )
-        elif one.value is None:
+        elif use.value is None:
             yield LinkWarning(
                 Doubt.LITERAL_TEXT,
-                f"{one.text} stands for nothing and is sent as this text, since only the first use of ${one.name}"
+                f"{use.text} stands for nothing and is sent as this text, since only the first use of ${use.name}"
                 " decides whether the link is there: no profile will match; leave it out or correct it",
             )
-        elif one.is_object:
+        elif use.is_object:
             yield LinkWarning(
                 Doubt.OBJECT_TEXT,
-                f"{one.text} is sent as {one.value!r}: name one of its parts, such as ${{__span.name}} or"
+                f"{use.text} is sent as {use.value!r}: name one of its parts, such as ${{__span.name}} or"
                 ' ${__span.tags["service.name"]}',
             )
-        if one.value is not None and one.name != "__tags" and selectors.needs_escape(one.value):
-            yield _unescaped(one.text, one.value)
+        if use.value is not None and use.name != "__tags" and selectors.needs_escape(use.value):
+            yield _unescaped(use.text, use.value)
 
 
 def _of_keyless(settings: TraceToProfiles) -> Iterator[LinkWarning]:
@@ -141,28 +141,29 @@ def _of_keyless(settings: TraceToProfiles) -> Iterator[LinkWarning]:
 
 
 def _of_tags(settings: TraceToProfiles, compared: Sequence[Label]) -> Iterator[LinkWarning]:
-    by_default = [one for one in compared if one.key == "service.namespace" and not settings.has_tags]
+    by_default = [label for label in compared if label.key == "service.namespace" and not settings.has_tags]
     if by_default:
         yield LinkWarning(
             Doubt.NAMESPACE_BY_DEFAULT,
             f"no tags are configured, so {by_default[0]} is asked for: where the agent does not set that label nothing"
             " is found; set tags, for instance service.name -> service_name only",
         )
-    for one in compared:
-        if selectors.needs_escape(one.value):
-            yield _unescaped(one.key, one.value)
+    for label in compared:
+        if selectors.needs_escape(label.value):
+            yield _unescaped(label.key, label.value)
     values: dict[str, str] = {}
-    for one in compared:
-        if values.setdefault(one.name, one.value) != one.value:
+    for label in compared:
+        first = values.setdefault(label.name, label.value)
+        if first != label.value:
             yield LinkWarning(
                 Doubt.CONTRADICTION,
-                f"the label {one.name} is compared with both {values[one.name]!r} and {one.value!r}, so nothing is"
-                f" found: an attribute is on span and resource, or two tags have one label; map {one.key!r} to another",
+                f"the label {label.name} is compared with both {first!r} and {label.value!r}, so nothing is found: an"
+                f" attribute is on span and resource, or two tags have one label; map {label.key!r} to another",
             )
 
 
 def _of_selector(selector: str, compared: Sequence[Label], used: Sequence[Use]) -> Iterator[LinkWarning]:
-    values = [one.value for one in compared] + [one.value for one in used if one.value and one.name != "__tags"]
+    values = [label.value for label in compared] + [use.value for use in used if use.value and use.name != "__tags"]
     if any(selectors.needs_escape(value) for value in values):
         return  # its parts cannot be told apart
     for name in selectors.unusable_names(selector):
