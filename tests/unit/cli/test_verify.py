@@ -89,7 +89,7 @@ def test_an_app_without_the_agent_breaks_at_the_samples(run: Run, embedded_pair:
 
 
 @pytest.mark.parametrize(("unlabelled_ms", "exit_code"), [(0, 0), (350, 1)], ids=["waited", "computed elsewhere"])
-def test_a_span_without_samples_is_excused_where_it_waited_and_not_where_its_cpu_has_no_span_id(
+def test_a_span_without_samples_is_excused_only_where_its_process_waited_too(
     run: Run, embedded_pair: Endpoints, serve: Serve, unlabelled_ms: int, exit_code: int
 ) -> None:
     service = f"waits-{unlabelled_ms}"
@@ -112,7 +112,7 @@ def test_a_span_without_samples_is_excused_where_it_waited_and_not_where_its_cpu
 
 
 @pytest.mark.parametrize(("lasted_ms", "exit_code"), [(5, 0), (100, 1)])
-def test_further_down_a_span_without_samples_is_excused_where_it_is_too_short_for_one(
+def test_further_down_a_span_that_is_too_short_for_samples_is_excused(
     run: Run, embedded_pair: Endpoints, serve: Serve, lasted_ms: int, exit_code: int
 ) -> None:
     def forwards(seen: Seen) -> Answer:

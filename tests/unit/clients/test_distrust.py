@@ -175,7 +175,7 @@ def test_a_redirect_is_elsewhere_by_its_scheme_its_host_and_its_port(location: s
     assert str(failed.value).isprintable()
 
 
-def test_a_redirect_on_the_same_server_is_followed_with_the_credentials_and_not_without_end(serve: Serve) -> None:
+def test_a_redirect_on_the_same_server_is_followed_with_credentials_a_few_times(serve: Serve) -> None:
     def respond(seen: Any) -> Answer:
         if seen.path.startswith("/new"):
             return Answer.of({"tagValues": [{"value": "a"}]})

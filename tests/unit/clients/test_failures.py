@@ -312,7 +312,7 @@ def test_no_error_repeats_the_credentials(serve: Serve, dead_url: str) -> None:
         assert "am9l" not in str(failed.value)
 
 
-def test_neither_a_proxy_nor_a_netrc_of_the_environment_stands_before_a_server_of_this_machine(
+def test_a_server_of_this_machine_is_asked_without_the_proxy_and_the_netrc(
     serve: Serve, dead_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -327,7 +327,7 @@ def test_neither_a_proxy_nor_a_netrc_of_the_environment_stands_before_a_server_o
     assert stub.seen[0].headers["Authorization"] == f"Bearer {_WORD}"
 
 
-def test_a_server_elsewhere_is_asked_through_the_proxy_with_the_credentials_given_and_not_those_of_a_netrc(
+def test_a_server_elsewhere_is_asked_through_the_proxy_with_the_given_credentials(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = serve(lambda _: Answer("ready"))

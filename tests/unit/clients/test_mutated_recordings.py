@@ -144,7 +144,7 @@ def _use(found: object) -> None:
 
 @given(st.data())
 @settings(max_examples=30)
-def test_every_question_has_a_result_or_a_client_error_whatever_is_damaged_in_an_answer(data: st.DataObject) -> None:
+def test_a_damaged_answer_gives_a_result_or_a_client_error_and_nothing_else(data: st.DataObject) -> None:
     answer = json.loads(json.dumps(data.draw(st.sampled_from(_answers()))))
     for _ in range(data.draw(st.integers(1, 3))):
         places = _places(answer)

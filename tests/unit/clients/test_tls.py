@@ -70,7 +70,7 @@ def test_a_server_whose_certificate_an_authority_signed_that_is_trusted_is_read(
 
 
 @pytest.mark.parametrize("credentials", [_trusting(_ANOTHER), Credentials()], ids=["another authority", "none named"])
-def test_a_server_whose_certificate_nobody_trusted_signed_is_refused_and_sees_no_credentials(
+def test_a_server_without_a_trusted_certificate_sees_no_credentials(
     credentials: Credentials,
 ) -> None:
     seen: list[bytes] = []

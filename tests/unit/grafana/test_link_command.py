@@ -124,7 +124,7 @@ def test_a_grafana_that_gives_other_samples_is_broken(stored: Stored, serve: Ser
 
 
 @pytest.mark.parametrize("tags", [["job", "instance", "pod", "namespace"], ["service.name"], [{"value": "pod"}]])
-def test_tags_as_the_documentation_once_had_them_leave_a_button_that_searches_everything(
+def test_tags_in_an_outdated_form_leave_a_button_that_searches_everything(
     stored: Stored, tmp_path: Path, tags: list[object]
 ) -> None:
     old = provision(tmp_path / "old.yaml", tempo(settings(tags=tags)))

@@ -71,7 +71,7 @@ def test_samples_whose_upload_began_after_the_request_are_taken_as_soon_as_they_
 
 
 @pytest.mark.parametrize(("queryable_after_s", "second_s", "whole"), [(0.5, 0.9, True), (0.0, 10, False)])
-def test_where_samples_are_found_late_the_first_to_be_found_may_have_been_sent_before_the_request_ended(
+def test_samples_that_are_found_late_may_have_been_sent_before_the_request_ended(
     follow: Follow, queryable_after_s: float, second_s: float, whole: bool
 ) -> None:
     scene = Scene(uploads=[Upload({_SEARCH: 60}, after_s=0.4), Upload({_SEARCH: 110}, after_s=second_s)])
@@ -80,7 +80,7 @@ def test_where_samples_are_found_late_the_first_to_be_found_may_have_been_sent_b
     assert linker.linked_span(_SENT).cpu_ns == (170 if whole else 60)
 
 
-def test_samples_that_are_there_are_waited_for_until_they_are_complete_however_short_the_deadline(
+def test_samples_are_waited_for_until_they_are_complete_past_a_short_deadline(
     follow: Follow,
 ) -> None:
     scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_PRICE: 10}, after_s=0.3)]).add(server_span(ended_s_ago=-5))
@@ -100,7 +100,7 @@ def test_no_linked_spans_at_all_are_no_claim(follow: Follow, count: int) -> None
         follow(Scene()).linked_spans(_SENT, count=count)
 
 
-def test_spans_of_which_some_have_no_samples_are_merged_in_one_question_for_each_service(follow: Follow) -> None:
+def test_spans_are_merged_with_one_question_for_each_service_though_some_are_empty(follow: Follow) -> None:
     scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_SEARCH: 10, _PRICE: 5}, INNER, service="other")])
     scene.add(server_span(), server_span(CALL)).add(server_span(INNER, CALL), service="other")
     linker = follow(scene)
@@ -152,7 +152,7 @@ def _forwarded(*, answering_after: int = 0) -> Scene:
     return scene.add(server_span(lasted_ms=120), call, after_looks=answering_after)
 
 
-def test_of_a_forwarded_request_the_answering_span_is_waited_for_though_the_inner_came_first(follow: Follow) -> None:
+def test_the_answering_span_is_waited_for_though_an_inner_span_came_first(follow: Follow) -> None:
     scene = _forwarded(answering_after=3)
     linked = follow(scene).linked_span(_SENT)
     assert linked.span_id == ANSWERING
@@ -302,7 +302,7 @@ def test_where_the_work_goes_on_without_its_request_the_span_that_has_it_is_name
     assert f"span profiles of its own: burn ({CALL}, 283 ms)" in message
 
 
-def test_a_span_that_goes_on_without_its_request_counts_for_no_process_and_has_its_own_samples(follow: Follow) -> None:
+def test_a_span_that_outlives_its_request_is_no_local_root_and_has_its_own_samples(follow: Follow) -> None:
     task = server_span(CALL, ANSWERING, name="burn", kind=1)
     scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_SEARCH: 28}, CALL)]).add(server_span(), task)
     linker = follow(scene)
@@ -425,7 +425,7 @@ def test_a_server_that_fails_ends_the_waiting_at_once(follow: Follow) -> None:
     assert time.monotonic() - started < 10
 
 
-def test_a_child_without_a_profile_id_is_in_the_profile_of_the_next_span_above_that_has_one(follow: Follow) -> None:
+def test_the_cpu_of_a_child_is_in_the_profile_of_the_next_span_above_with_an_id(follow: Follow) -> None:
     scene = Scene().add(
         server_span(), server_span(CALL, ANSWERING, kind=1), server_span(INNER, CALL, profile_id=None, kind=1)
     )

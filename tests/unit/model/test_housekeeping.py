@@ -43,5 +43,5 @@ def test_who_exports_spans_is_seen_to(name: str) -> None:
         "Arbiter.run",
     ],
 )
-def test_who_makes_an_exporter_or_does_something_else_is_not_taken_for_one_that_exports(name: str) -> None:
+def test_making_an_exporter_is_not_taken_for_exporting(name: str) -> None:
     assert not exports_spans(FlameGraph([(("run", name), 10)]))

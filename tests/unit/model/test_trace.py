@@ -173,7 +173,7 @@ def test_what_other_processes_and_other_profiles_do_afterwards_is_not_the_roots(
     assert trace.outlasting(trace.spans[0]) == ()
 
 
-def test_a_span_with_a_profile_of_its_own_below_a_local_root_is_a_late_root_and_no_local_one() -> None:
+def test_a_span_below_a_local_root_with_its_own_profile_is_a_late_root() -> None:
     root = _span("root", attributes={PROFILE_ID_ATTRIBUTE: "root"})
     job = _span("job", "root", 20, attributes={PROFILE_ID_ATTRIBUTE: "job"})
     copied = _span("copied", "root", 30, attributes={PROFILE_ID_ATTRIBUTE: "root"})

@@ -63,7 +63,7 @@ def test_a_busy_start_is_not_what_is_usual() -> None:
     assert found.explains is Explains.YES
 
 
-def test_where_nothing_else_is_known_of_the_process_the_cpu_must_explain_most_of_the_time() -> None:
+def test_of_an_unknown_process_the_cpu_must_explain_most_of_the_time() -> None:
     young = replace(timeline((2.5, 300.0)), until_ms=NOW_MS - 1000)
     some = replace(timeline((2.5, 140.0)), until_ms=NOW_MS - 1000)
 

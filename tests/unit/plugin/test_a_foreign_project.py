@@ -189,7 +189,7 @@ def test_an_external_backend_that_is_not_there_is_named(project: pytest.Pytester
 
 
 @pytest.mark.parametrize("backend", [[], ["--span-profiles-backend=external"]], ids=["auto", "named"])
-def test_an_external_backend_without_a_place_for_traces_is_refused_with_the_options_name(
+def test_an_external_backend_without_an_address_for_traces_is_refused(
     project: pytest.Pytester, embedded_pair: Endpoints, monkeypatch: pytest.MonkeyPatch, backend: list[str]
 ) -> None:
     for variable in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):

@@ -93,9 +93,7 @@ def test_a_sample_by_chance_and_a_little_work_are_allowed(claims: SpanProfiles, 
     assert claims.waiting_span(sent(own_ms=30)).cpu_ns == 30 * _MS
 
 
-def test_a_span_that_computed_did_not_wait_and_its_flame_graph_is_kept_for_the_report(
-    claims: SpanProfiles, sent: Sent
-) -> None:
+def test_a_span_that_computed_did_not_wait_and_the_report_has_its_flame_graph(claims: SpanProfiles, sent: Sent) -> None:
     context = sent(own_ms=250)
 
     with pytest.raises(NotWaitingError, match=r"GET /receipt, 300\.0 ms\) computed: 250 ms of CPU, in pay 250 ms$"):

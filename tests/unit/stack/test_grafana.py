@@ -155,7 +155,7 @@ def test_a_profile_id_has_one_link_and_so_needs_one_click(name: str) -> None:
 
 
 @pytest.mark.parametrize("column", ["spanID", "traceIdHidden"])
-def test_a_ride_leads_first_to_explore_with_its_trace_beside_the_flame_graph_of_its_own_span(column: str) -> None:
+def test_a_ride_leads_to_its_trace_beside_the_flame_graph_of_its_own_span(column: str) -> None:
     address, _, state = links_of_column(dashboards()["rides"], column)[0].partition("panes=")
     panes = json.loads(state)
 

@@ -1,0 +1,84 @@
+"""A followed request owns what was seen of it, and its errors carry that."""
+
+from __future__ import annotations
+
+import pytest
+
+from spanprofiles.linking import (
+    Evidence,
+    Linker,
+    LinkError,
+    NoProfileIdError,
+    NoSamplesError,
+    TraceNotFoundError,
+    Waiting,
+)
+from spanprofiles.model import IdentifierError, TraceContext
+from tests.support.linking import ANSWERING, OURS, TRACE, Scene, server_span
+from tests.unit.linking.conftest import Follow
+
+_SENT = TraceContext(TRACE, OURS)
+
+
+def test_following_a_request_asks_nothing_yet(follow: Follow) -> None:
+    scene = Scene()
+    request = follow(scene).follow(_SENT)
+    assert request.evidence == Evidence(TRACE)
+    assert (scene.trace_looks, scene.profile_looks) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("scene", "kind"),
+    [
+        (Scene(), TraceNotFoundError),
+        (Scene().add(server_span(profile_id=None)), NoProfileIdError),
+        (Scene().add(server_span()), NoSamplesError),
+    ],
+    ids=["trace", "profile ID", "samples"],
+)
+def test_an_error_carries_what_was_seen_until_then(follow: Follow, scene: Scene, kind: type[LinkError]) -> None:
+    request = follow(scene, timeout_s=0.05).follow(_SENT)
+
+    with pytest.raises(kind) as failed:
+        request.linked_span()
+
+    assert failed.value.evidence is request.evidence
+    assert (request.evidence.trace is None) == (kind is TraceNotFoundError)
+
+
+def test_a_linker_asked_directly_gives_the_same_evidence_with_its_error(follow: Follow) -> None:
+    with pytest.raises(NoSamplesError) as failed:
+        follow(Scene().add(server_span()), timeout_s=0.05).linked_span(_SENT)
+    evidence = failed.value.evidence
+    assert evidence is not None
+    assert list(evidence.flamegraphs) == [ANSWERING]
+
+
+def test_what_was_seen_before_is_added_to_and_notes_are_made_once(follow: Follow) -> None:
+    linker = follow(Scene().add(server_span()), timeout_s=0.0)
+    known = Evidence(TRACE, notes=["seen before"])
+    for _ in range(2):
+        with pytest.raises(NoSamplesError):
+            linker.follow(_SENT, known).linked_span()
+    assert known.notes[0] == "seen before"
+    assert len(known.notes) == len(set(known.notes)) > 1
+
+
+def test_the_same_trace_is_followed_by_whatever_names_it(follow: Follow) -> None:
+    linker = follow(Scene().add(server_span()))
+    span = linker.answering_span(_SENT)
+    assert {linker.follow(traced).trace_id for traced in (_SENT, TRACE, TRACE.upper(), span)} == {TRACE}
+    with pytest.raises(IdentifierError):
+        linker.follow("no trace ID")
+
+
+def test_a_linker_that_waits_otherwise_leaves_the_first_as_it_was(follow: Follow) -> None:
+    linker = follow(Scene().add(server_span()), timeout_s=5.0)
+    patient = linker.waiting
+    hasty = linker.with_waiting(Waiting(0.0))
+
+    assert isinstance(hasty, Linker)
+    assert (linker.waiting, hasty.waiting) == (patient, Waiting(0.0))
+    assert (hasty.tempo, hasty.pyroscope, hasty.margin_ms) == (linker.tempo, linker.pyroscope, linker.margin_ms)
+    with pytest.raises(NoSamplesError):
+        hasty.linked_span(_SENT)
