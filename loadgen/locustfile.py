@@ -21,10 +21,10 @@ from loadgen.settings import Settings, SettingsError
 from loadgen.slowest import SlowestRequests, SlowRequest, format_table, write_report
 from loadgen.traceparent import new_trace_parent
 
-ANSWER_SECONDS = 30.0
+ANSWER_S = 30.0
 """How long a rider waits for an answer."""
 
-FIGURES_SECONDS = 0.5
+FIGURES_S = 0.5
 """How old the figures of Locust's page may be; its own 2 s hide for as long that rides leave no trace."""
 
 REGION_WITHOUT_CARS = "ap-south"
@@ -39,7 +39,7 @@ except SettingsError as _error:
     sys.exit(f"loadgen: {_error}")
 
 slowest = SlowestRequests(settings.slowest)
-web.DEFAULT_CACHE_TIME = FIGURES_SECONDS
+web.DEFAULT_CACHE_TIME = FIGURES_S
 
 
 class Rider(HttpUser):
@@ -67,7 +67,7 @@ class Rider(HttpUser):
             name=name or path,
             headers={"traceparent": parent.header},
             context={"trace_id": parent.trace_id},
-            timeout=ANSWER_SECONDS,
+            timeout=ANSWER_S,
             catch_response=True,
         )
 

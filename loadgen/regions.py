@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import requests
 
-HEALTH_SECONDS = 2.0
+HEALTH_S = 2.0
 """How long a region may take to say who it is."""
 
 _logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def ask_for_names(urls: Iterable[str]) -> tuple[RegionUrl, ...]:
 
 def _ask(session: requests.Session, url: str) -> str | None:
     try:
-        answer = session.get(f"{url}/health", timeout=HEALTH_SECONDS).json()
+        answer = session.get(f"{url}/health", timeout=HEALTH_S).json()
     except (requests.RequestException, ValueError) as error:
         _logger.warning("%s/health gives no region's name: %s", url, error)
         return None

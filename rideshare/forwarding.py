@@ -19,7 +19,7 @@ HOPS_HEADER = "X-Rideshare-Hops"
 MOST_HOPS = 2
 """An order is forwarded at most so many times: to each other region once."""
 
-CONNECT_SECONDS = 1.0
+CONNECT_S = 1.0
 """How long the neighbour may take to accept a connection."""
 
 
@@ -54,7 +54,7 @@ def forward_order(neighbour: Neighbour, vehicle: str, riders: int, hops: int) ->
                 f"{neighbour.url}/{vehicle}",
                 params={"riders": riders},
                 headers={HOPS_HEADER: str(hops + 1)},
-                timeout=(min(CONNECT_SECONDS, neighbour.timeout_seconds), neighbour.timeout_seconds),
+                timeout=(min(CONNECT_S, neighbour.timeout_seconds), neighbour.timeout_seconds),
                 allow_redirects=False,
             )
     except requests.Timeout as error:

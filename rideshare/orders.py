@@ -12,7 +12,7 @@ from typing import Any
 from opentelemetry import trace
 
 from rideshare.drivers import Driver, build_drivers, check_driver
-from rideshare.faults.slow_code import SLOW_GATEWAY_SECONDS, confirm_with_dispatcher, drop_repeated_vehicles
+from rideshare.faults.slow_code import SLOW_GATEWAY_S, confirm_with_dispatcher, drop_repeated_vehicles
 from rideshare.faults.switches import Switches
 from rideshare.fleet import SearchResult, Vehicle, build_fleet, find_nearest_vehicle
 from rideshare.forwarding import MOST_HOPS, Neighbour, NoRideError, forward_order
@@ -133,7 +133,7 @@ def pay_for_ride(city: City, ride: Ride) -> Payment:
     """Wait for the payment gateway's word about a ride."""
     with _tracer.start_as_current_span("await_payment") as span:
         price = ride.answer["price"]
-        seconds = SLOW_GATEWAY_SECONDS if city.switches.is_on("slow-gateway") else city.settings.gateway_seconds
+        seconds = SLOW_GATEWAY_S if city.switches.is_on("slow-gateway") else city.settings.gateway_seconds
         payment = await_payment(ride.ride_id, price["amount"], price["currency"], seconds)
         span.set_attribute("payment.reference", payment.reference)
     return payment

@@ -51,10 +51,10 @@ UNTRACED_URLS = r"^https?://[^/?]+/health(\?|$)"
 TAGS_FROM_RESOURCE = {"region": "region", "host.name": "hostname"}
 """Which resource attribute becomes which tag of the profiles."""
 
-SHUTDOWN_SECONDS = 1.2
+SHUTDOWN_S = 1.2
 """How long the last spans and samples may take to be sent."""
 
-REPEATED_AFTER_SECONDS = 60.0
+REPEATED_AFTER_S = 60.0
 """An exporter that cannot reach its server says so this often."""
 
 _logger = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ class Telemetry:
             enable_commenter=False,
         )
 
-    def shutdown(self, timeout_seconds: float = SHUTDOWN_SECONDS) -> bool:
+    def shutdown(self, timeout_seconds: float = SHUTDOWN_S) -> bool:
         """Send what is left and stop; give up after ``timeout_seconds``.
 
         Returns:
@@ -198,7 +198,7 @@ def configure_telemetry(
     settings = AgentSettings.from_environment() if agent_settings is None else agent_settings
     parts = Parts() if parts is None else parts
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
-    logging.getLogger(OTLPSpanExporter.__module__).addFilter(_OnceInAWhile(REPEATED_AFTER_SECONDS))
+    logging.getLogger(OTLPSpanExporter.__module__).addFilter(_OnceInAWhile(REPEATED_AFTER_S))
     resource = make_resource(resource_defaults)
     provider = TracerProvider(sampler=parts.sampler, resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(parts.exporter()))

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-AHEAD_SECONDS = 300
+AHEAD_S = 300
 """How far the clock is ahead: further than anybody looks around a span for its profile, and a server takes it still."""
 
-_AHEAD_NS = AHEAD_SECONDS * 1_000_000_000
+_AHEAD_NS = AHEAD_S * 1_000_000_000
 
 
 class ExporterAhead(SpanExporter):
-    """Shifts each span's start, end and events by ``AHEAD_SECONDS``, and has another exporter send it.
+    """Shifts each span's start, end and events by ``AHEAD_S``, and has another exporter send it.
 
     The shift is made here, after the span's end, so that durations and everything inside the process stay right.
     """

@@ -5,13 +5,13 @@ from __future__ import annotations
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-IDLE_SECONDS = 5.0
+IDLE_S = 5.0
 """A connection on which nothing comes is closed after this time."""
 
 
 class _Refusal(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = IDLE_SECONDS
+    timeout = IDLE_S
 
     def do_POST(self) -> None:
         """Refuse a push; its body is thrown away."""

@@ -8,10 +8,10 @@ from threading import Lock
 
 from rideshare.fleet import Vehicle
 
-DISPATCHER_SECONDS = 0.25
+DISPATCHER_S = 0.25
 """How long the dispatcher takes to confirm an order. With several orders at once each waits for those before it."""
 
-SLOW_GATEWAY_SECONDS = 3.0
+SLOW_GATEWAY_S = 3.0
 """How long the payment gateway takes when it is slow."""
 
 _dispatcher = Lock()
@@ -40,4 +40,4 @@ def confirm_with_dispatcher() -> None:
     profile is no larger than before, and its duration grows with the number of orders at once.
     """
     with _dispatcher:
-        time.sleep(DISPATCHER_SECONDS)
+        time.sleep(DISPATCHER_S)

@@ -19,7 +19,7 @@ from rideshare.telemetry import Parts
 ANOTHER_NAME_SUFFIX = "-profiles"
 """What ``agent-under-another-name`` puts behind the service's name."""
 
-SLOW_UPLOAD_SECONDS = 60
+SLOW_UPLOAD_S = 60
 """The upload interval of ``slow-upload``."""
 
 UNMAPPED_TAGS = {"hostname": "host.name"}
@@ -81,7 +81,7 @@ def _sampler_off(parts: Parts) -> Parts:
 
 
 def _slow_upload(parts: Parts) -> Parts:
-    return _with_agent_options(parts, lambda _: {"upload_interval": SLOW_UPLOAD_SECONDS})
+    return _with_agent_options(parts, lambda _: {"upload_interval": SLOW_UPLOAD_S})
 
 
 def _unlabelled(parts: Parts) -> Parts:

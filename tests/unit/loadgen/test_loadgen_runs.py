@@ -27,9 +27,9 @@ from spanprofiles.waiting import Waiting
 
 REPOSITORY = Path(__file__).parents[3]
 LOCUST = [sys.executable, "-m", "locust", "-f", "loadgen/locustfile.py"]
-RUN_SECONDS = 60.0
+RUN_S = 60.0
 USERS = 16  # the sum of the weights: one round has every kind of rider
-CAR_SECONDS = 0.5  # far more than any other answer takes
+CAR_S = 0.5  # far more than any other answer takes
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Region:
             if (bad.path, bad.parameters) == (path, parameters):
                 return (400 if self.refuses else 200), {"error": {"parameter": bad.culprit}}
         if path == "/car":
-            Event().wait(CAR_SECONDS)  # the slowest of all
+            Event().wait(CAR_S)  # the slowest of all
         ride_id = path.removeprefix("/receipt/") if path.startswith("/receipt/") else "ride-1"
         return 200, {"ride_id": ride_id, "price": {"amount": 1.0, "currency": "SEK"}, "region": self.name}
 
@@ -105,7 +105,7 @@ def start(arguments: list[str], variables: dict[str, str]) -> subprocess.Popen[s
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     try:
-        output, log = process.communicate(timeout=RUN_SECONDS)
+        output, log = process.communicate(timeout=RUN_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -215,12 +215,12 @@ def connects(host: str, port: int) -> bool:
 
 
 def poll(look: Any) -> int:
-    for _ in Waiting(RUN_SECONDS).attempts():
+    for _ in Waiting(RUN_S).attempts():
         with suppress(requests.ConnectionError, requests.Timeout):
             found: int = look()
             if found:
                 return found
-    raise AssertionError(f"nothing came within {RUN_SECONDS:g} s")
+    raise AssertionError(f"nothing came within {RUN_S:g} s")
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def test_the_slowest_requests_are_printed_and_written_with_their_trace_ids(runs:
     assert len(run.slowest) == 5
     times = [request["response_ms"] for request in run.slowest]
     assert times == sorted(times, reverse=True)
-    assert times[0] >= CAR_SECONDS * 1000
+    assert times[0] >= CAR_S * 1000
     for request in run.slowest:
         assert request["trace_id"] in trace_ids(run.asked)
         assert re.search(rf"{request['response_ms']:.1f} .*{request['trace_id']}", run.output)

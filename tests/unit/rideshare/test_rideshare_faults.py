@@ -21,9 +21,9 @@ from opentelemetry.trace import Status, StatusCode
 import rideshare.faults
 from rideshare.app import create_app
 from rideshare.faults import CODE_FAULTS, FAULTS, WIRING_FAULTS
-from rideshare.faults.clock_ahead import AHEAD_SECONDS, ExporterAhead
+from rideshare.faults.clock_ahead import AHEAD_S, ExporterAhead
 from rideshare.faults.refusing_server import start_refusing_server
-from rideshare.faults.slow_code import DISPATCHER_SECONDS, confirm_with_dispatcher, drop_repeated_vehicles
+from rideshare.faults.slow_code import DISPATCHER_S, confirm_with_dispatcher, drop_repeated_vehicles
 from rideshare.faults.switches import Switches
 from rideshare.faults.wiring import agent_of_the_master, break_parts
 from rideshare.fleet import Vehicle, build_vehicles
@@ -67,8 +67,8 @@ def test_orders_wait_for_the_dispatcher_one_after_the_other_and_compute_nothing(
     with ThreadPoolExecutor(3) as pool:
         for waiting in [pool.submit(confirm_with_dispatcher) for _ in range(3)]:
             waiting.result()
-    assert time.monotonic() - started >= 3 * DISPATCHER_SECONDS
-    assert time.process_time() - cpu < DISPATCHER_SECONDS
+    assert time.monotonic() - started >= 3 * DISPATCHER_S
+    assert time.process_time() - cpu < DISPATCHER_S
 
 
 def answer_of(app: Flask, path: str) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def test_with_the_clock_ahead_a_span_moves_as_a_whole_and_stays_the_same_otherwi
     before = time.time_ns()
     span = exported(InMemorySpanExporter(), ahead=True)
     after = time.time_ns()
-    ahead = AHEAD_SECONDS * 10**9
+    ahead = AHEAD_S * 10**9
 
     assert span.start_time is not None
     assert span.end_time is not None
