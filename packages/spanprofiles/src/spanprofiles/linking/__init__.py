@@ -1,7 +1,7 @@
 """From a request to the flame graph of its spans: request, trace, local root span, profile ID, samples.
 
-Everything here waits by polling with a deadline, and where the link does not come about says which hop is missing and
-what was seen instead.
+Every question waits for its answer until a deadline. When a hop is missing, the error says which one and what was
+there instead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ways in which a request does not lead to a flame graph: one class for each hop that can be missing."""
+"""Why a request leads to no flame graph: one class for each hop that can be missing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class LinkError(AssertionError):
-    """The link did not come about. An assertion error: in a test it is a failed claim, not a broken test.
+    """A request leads to no flame graph. It is an assertion error, because in a test it is a failed claim.
 
-    The message is one printable line: it names services, spans and functions, and ends in terminals and logs.
+    The message is one printable line, since the names of services, spans and functions in it reach terminals and logs.
 
     Attributes:
-        evidence: what was there instead, or None where nothing was looked for.
+        evidence: what was there instead; None if nothing was looked for.
     """
 
     def __init__(self, message: str, evidence: Evidence | None = None) -> None:
@@ -37,8 +37,8 @@ class NoProfileIdError(LinkError):
 
 
 class NoSamplesError(LinkError):
-    """A dead link: the span carries a profile ID and no sample has it."""
+    """A dead link: the span carries a profile ID, and no sample does."""
 
 
 class NotWaitingError(LinkError):
-    """A span of which it is claimed that it waited computed, or nothing shows that it did not."""
+    """A span that should have waited computed, or nothing shows that it did not."""

@@ -1,4 +1,4 @@
-"""Why a link did not come about: looks once more at what is there instead, and says it in a sentence or two."""
+"""Explains a missing hop: asks the servers what is there instead, and says it in a sentence or two."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Explanation:
 
     Attributes:
         text: what is missing.
-        notes: what was looked at to explain it, one sentence each.
-        excuse: why nothing is wrong all the same, in words that go on from "no samples"; else empty.
+        notes: what explains it, one sentence each.
+        excuse: why nothing is wrong all the same, in words that continue "no samples"; empty if something may be wrong.
     """
 
     text: str
@@ -81,7 +81,7 @@ def _how_routes_are_left_out(tempo: TempoClient) -> str:
 
 
 def no_profile_id(trace: Trace, count: int) -> str:
-    """Say which local root spans of a trace carry no profile ID, where so many were awaited."""
+    """Say which local root spans of a trace carry no profile ID, when ``count`` of them should."""
     roots = trace.local_roots
     carrying = [span for span in roots if span.profile_id]
     named = ", ".join(f"{span.name} ({span.span_id}, {span.service})" for span in roots) or "none"
@@ -104,7 +104,7 @@ def no_profile_id(trace: Trace, count: int) -> str:
 
 
 def no_profile_id_on(span: Span, trace: Trace | None) -> str:
-    """Say of one span that it carries no profile ID, and where its CPU is if it is a child."""
+    """Say that a span carries no profile ID and, if it is a child, which span's profile has its CPU."""
     trace = trace or Trace.of(span.trace_id, [])
     above = None if trace.is_local_root(span) else trace.parent(span)
     while above and not above.profile_id and not trace.is_local_root(above):
@@ -124,8 +124,8 @@ def no_samples(
 
     Args:
         span: a span that carries a profile ID.
-        trace: its trace, where that is known.
-        query: what its samples were asked for with.
+        trace: its trace; None if it is not known.
+        query: the query that found no samples.
         pyroscope: the server that was asked.
         upload_interval_s: the agent's upload interval, s.
     """
@@ -148,7 +148,7 @@ def no_samples(
 
 
 def _instead(span: Span, query: ProfileQuery, pyroscope: PyroscopeClient, upload_interval_s: float) -> Explanation:
-    """Say where the samples are instead, after what the server refused."""
+    """Say where the samples are instead; the notes are what the server refused."""
     profile_ids = [span.profile_id or ""]
     everywhere = replace(query, selector=_EVERYTHING)
     half_a_day_later_ms = query.end_ms + _HALF_A_DAY_MS
@@ -190,7 +190,7 @@ def _instead(span: Span, query: ProfileQuery, pyroscope: PyroscopeClient, upload
 
 
 def _cpu_of_no_span(span: Span, query: ProfileQuery, pyroscope: PyroscopeClient, upload_interval_s: float) -> str:
-    """Say how much CPU there is in the span's time that carries no span, and in which functions."""
+    """Say how much CPU in the span's time belongs to no span, and in which functions."""
     if not measures_cpu(query.profile_type):
         return ""
     start_ms = span.start_ns // 1_000_000 - int(upload_interval_s * 1000)

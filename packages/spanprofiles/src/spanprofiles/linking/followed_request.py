@@ -30,23 +30,23 @@ _SPAN_ID = re.compile(r"(?!0{16})[0-9a-fA-F]{16}")
 
 
 class FollowedRequest:
-    """A request, followed hop by hop, and what was seen of it. :meth:`.Linker.follow` makes one.
+    """Follows one request hop by hop, and keeps what it has seen. :meth:`.Linker.follow` makes one.
 
-    Every question waits for its answer. One that fails raises an error that carries :attr:`evidence`.
+    Each method waits for its answer until the deadline. The errors carry :attr:`evidence`.
 
     Args:
         traced: an answered request, a trace context, one of the trace's spans, or a trace ID.
         tempo: where its trace is.
         collector: gets its samples.
         waiting: the deadline for each question.
-        evidence: what was seen of the same trace before, which is added to; by default nothing.
+        evidence: what is known of the trace already; it is added to.
 
     Attributes:
         evidence: what was seen so far.
 
     Raises:
         NotTracedError: the request carried no ``traceparent``.
-        IdentifierError: the text is no trace ID.
+        IdentifierError: the text is not a trace ID.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class FollowedRequest:
         return self.evidence.trace_id
 
     def look(self) -> Trace | None:
-        """Ask Tempo once for the trace; None where it has no span of it.
+        """Ask Tempo once for the trace, and return it; None if Tempo has no span of it.
 
         Raises:
             ClientError: Tempo failed.
@@ -108,10 +108,10 @@ class FollowedRequest:
         return self.samples(self.answering_span())
 
     def linked_spans(self, count: int = 1) -> list[LinkedSpan]:
-        """Wait until the trace has that many local root spans with a profile ID, and all of them lead to samples.
+        """Wait until ``count`` local root spans carry profile IDs, and all of them lead to samples.
 
         Args:
-            count: how many there must be; one for each process that the request passes.
+            count: how many linked spans there must be: one for each process that the request passes through.
 
         Returns:
             The linked spans in order of their start.
@@ -128,10 +128,10 @@ class FollowedRequest:
         return [self.samples(span) for span in self._await_spans(lambda _span, _trace: True, count)]
 
     def answering_span(self) -> Span:
-        """Wait for the local root span that answered the request, with its profile ID: not one further down.
+        """Wait for the local root span that answered the request, with its profile ID.
 
-        Where a trace ID is all that is known, that is the local root span with none of the trace above it. A span
-        stands for itself.
+        That is not a span of a service further down. If only a trace ID is known, it is the local root span with no
+        other span of the trace above it. If a span was given, it is that span.
 
         Raises:
             TraceNotFoundError, NoProfileIdError, ClientError: as :meth:`linked_spans`.
@@ -147,7 +147,7 @@ class FollowedRequest:
         return self._await_spans(answers, 1)[-1]
 
     def samples(self, span: Span) -> LinkedSpan:
-        """Wait for all samples of a span of the trace; :class:`.SampleCollector` says when they are complete.
+        """Wait until all samples of a span have arrived; :class:`.SampleCollector` says when that is.
 
         Raises:
             NoProfileIdError: the span carries no profile ID.
@@ -162,11 +162,11 @@ class FollowedRequest:
         return LinkedSpan(span, flamegraph, waited_s)
 
     def all_samples(self, span: Span, enough_ns: float = math.inf) -> FlameGraph:
-        """Wait until all samples of a span must have arrived, and return them; there may be none.
+        """Wait as long as samples of a span can take to arrive, and return them; there may be none.
 
         Args:
             span: a span that carries a profile ID.
-            enough_ns: wait no longer for what is more than this already, ns of CPU.
+            enough_ns: stop waiting once there is more CPU than this, ns.
 
         Raises:
             NoProfileIdError, NoSamplesError, ClientError: as :meth:`flamegraph`.
@@ -174,13 +174,13 @@ class FollowedRequest:
         return self._collector.await_uploads(lambda: self.flamegraph(span), span.end_ns, self._waiting, enough_ns)
 
     def flamegraph(self, span: Span) -> FlameGraph:
-        """Ask once for the samples of a span by its profile ID, in its service, around its time; empty without any.
+        """Ask once for the samples with a span's profile ID, in its service and around its time; there may be none.
 
-        Its ``profile_type`` tells which type of profile has them.
+        The flame graph's ``profile_type`` tells which type of profile has them.
 
         Raises:
             NoProfileIdError: the span carries no profile ID.
-            NoSamplesError: what it carries is no span ID, so there can be no samples of it.
+            NoSamplesError: the profile ID is not a span ID, so there can be no samples with it.
             ClientError: Pyroscope failed.
         """
         profile_id = self.profile_id_of(span)
@@ -190,11 +190,11 @@ class FollowedRequest:
         return found
 
     def profile_id_of(self, span: Span) -> str:
-        """Return the profile ID that a span carries, which is what samples are asked for with.
+        """Return the profile ID that a span carries.
 
         Raises:
             NoProfileIdError: the span carries none.
-            NoSamplesError: what it carries is no span ID: asked for all the same, the server's error would hide why.
+            NoSamplesError: it is not a span ID. Pyroscope would refuse it with an error that hides the reason.
         """
         if span.profile_id is None:
             message = f"the span {span.span_id} ({span.name}) carries no pyroscope.profile.id"
@@ -209,7 +209,7 @@ class FollowedRequest:
         return span.profile_id
 
     def dead_link(self, span: Span, prefix: str = "") -> NoSamplesError:
-        """Return the error that says of a span that its profile ID leads to no samples, and where samples are instead.
+        """Return the error for a span without samples: it says where samples are instead.
 
         Args:
             span: the span.
@@ -240,10 +240,10 @@ class FollowedRequest:
         return span
 
     def _await_spans(self, is_wanted: Callable[[Span, Trace], bool], count: int) -> list[Span]:
-        """Wait for so many spans with a profile ID.
+        """Wait for ``count`` spans with a profile ID.
 
-        A span is exported once, with all its attributes: where the wanted spans are there without a profile ID, none
-        will come. Others of the request may still be on their way, so it is waited as long again as these took.
+        A span is exported once, with all its attributes: a wanted span that arrived without a profile ID will never
+        have one. Other spans of the request may still be on their way, so they get as long again as these took.
         """
         over_at: float | None = None
         for waited in self._waiting.attempts():
@@ -266,12 +266,12 @@ class FollowedRequest:
 
 
 def _is_bare_root(span: Span) -> bool:
-    """Tell whether a span is a local root for sure, not one whose parent is late, and carries no profile ID."""
+    """Tell whether a span is certainly a local root, not a child whose parent is late, and carries no profile ID."""
     is_sure = not span.parent_id or bool(span.parent_is_remote) or span.kind in {SpanKind.SERVER, SpanKind.CONSUMER}
     return is_sure and not span.profile_id
 
 
 def _others_may_take_s(spans: Iterable[Span]) -> float:
-    """Return how long others of a request may still be on their way, s: as long again as these took to arrive."""
+    """Return how long other spans of a request may still take to arrive, s: as long again as these took."""
     took_s = time.time() - max((span.end_ns for span in spans), default=0) / 1e9
     return max(0.0, took_s) + _EXPORT_UNDER_WAY_S if took_s < _EXPORTER_DELAY_S else 0.0

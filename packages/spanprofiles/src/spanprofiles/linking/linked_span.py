@@ -13,8 +13,8 @@ class LinkedSpan:
 
     Attributes:
         span: the span.
-        flamegraph: its own samples, and nobody else's.
-        waited_s: seconds from the first look for samples to the last.
+        flamegraph: the samples of this span alone.
+        waited_s: how long it took until the samples were complete, from the first question for them, s.
     """
 
     span: Span
@@ -33,7 +33,7 @@ class LinkedSpan:
 
     @property
     def profile_id(self) -> str:
-        """The value of ``pyroscope.profile.id``: what the samples were asked for with."""
+        """The value of ``pyroscope.profile.id``, by which the samples were found."""
         return self.span.profile_id or ""
 
     @property
@@ -53,13 +53,13 @@ class LinkedSpan:
 
     @property
     def amount(self) -> str:
-        """What its samples sum up to, in words: ``380.0 ms of CPU``, ``1.84 s of wall time``."""
+        """The sum of its samples, in words: ``380.0 ms of CPU``, ``1.84 s of wall time``."""
         return self.flamegraph.amount
 
     @property
     def cpu_ns(self) -> int:
-        """CPU time in the span, ns: number of samples times the sampling period.
+        """CPU time in the span, ns: the number of samples times the sampling period.
 
-        It is 0 where the span is linked by a type that measures something else: no sample of CPU time carries its ID.
+        It is 0 if the span is linked by another type of profile, because no sample of CPU time carries its ID.
         """
         return self.flamegraph.cpu_ns

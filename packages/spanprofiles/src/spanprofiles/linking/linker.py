@@ -19,19 +19,21 @@ from spanprofiles.waiting import Waiting
 
 
 class Linker:
-    """Follows requests through one backend. It keeps nothing of a request: what was seen is in :meth:`follow`'s answer.
+    """Follows requests through one backend.
+
+    Its methods answer one question each. :meth:`follow` is for several questions about one request.
 
     Args:
         tempo: where traces are.
         pyroscope: where profiles are.
         waiting: the deadline for each question.
-        upload_interval_s: the agent's upload interval, s. A span that straddles two uploads is complete only after the
-            second.
-        profile_type: which profiles. Where samples of CPU time, the default, do not carry a span's profile ID and
+        upload_interval_s: the agent's upload interval, s. The samples of a span that straddles two uploads are complete
+            only after the second.
+        profile_type: which profiles; CPU time by default. If no sample of CPU time carries a span's profile ID and
             samples of another type of time do (wall time, counts of samples), the span is linked by that type.
-        queryable_after_s: how long after a push was answered its samples may not be found yet, s.
-        margin_ms: how much earlier and later than the span profiles are looked for, ms. A profile is dated by the start
-            of its upload window, so this must be longer than the upload interval.
+        queryable_after_s: how long samples may stay hidden after their push was answered, s.
+        margin_ms: how far before and after the span to look for profiles, ms. A profile is dated by the start of its
+            upload window, so the margin must be longer than the upload interval.
     """
 
     def __init__(
@@ -80,21 +82,21 @@ class Linker:
         )
 
     def with_waiting(self, waiting: Waiting) -> Linker:
-        """Return a linker of the same backend that waits otherwise."""
+        """Return a linker of the same backend with another way of waiting."""
         other = copy(self)
         other.waiting = waiting
         return other
 
     def follow(self, traced: Traced, evidence: Evidence | None = None) -> FollowedRequest:
-        """Return the request to ask step by step, which keeps what was seen of it.
+        """Follow a request step by step. What comes back keeps what was seen on the way.
 
         Args:
             traced: an answered request, a trace context, one of the trace's spans, or a trace ID.
-            evidence: what was seen of the same trace before, which is added to; by default nothing.
+            evidence: what is known of the trace already; it is added to.
 
         Raises:
             NotTracedError: the request carried no ``traceparent``.
-            IdentifierError: the text is no trace ID.
+            IdentifierError: the text is not a trace ID.
         """
         return FollowedRequest(traced, self.tempo, self._collector, self.waiting, evidence)
 
@@ -107,7 +109,7 @@ class Linker:
         return self.follow(traced).linked_span()
 
     def linked_spans(self, traced: Traced, count: int = 1) -> list[LinkedSpan]:
-        """Wait for so many linked spans of a request's trace; see :meth:`.FollowedRequest.linked_spans`."""
+        """Wait for ``count`` linked spans of a request's trace; see :meth:`.FollowedRequest.linked_spans`."""
         return self.follow(traced).linked_spans(count)
 
     def answering_span(self, traced: Traced) -> Span:
@@ -119,7 +121,7 @@ class Linker:
         return self.follow(span).samples(span)
 
     def all_samples(self, span: Span, enough_ns: float = math.inf) -> FlameGraph:
-        """Wait until all samples of a span must have arrived; see :meth:`.FollowedRequest.all_samples`."""
+        """Wait as long as samples of a span can take to arrive; see :meth:`.FollowedRequest.all_samples`."""
         return self.follow(span).all_samples(span, enough_ns)
 
     def flamegraph(self, span: Span) -> FlameGraph:
@@ -133,17 +135,17 @@ class Linker:
     def merged_samples(self, spans: Iterable[Span]) -> FlameGraph:
         """Wait for all samples of several spans, merged.
 
-        This is for spans that are too short to have samples each: a span that computes for 10 ms is missed one time in
-        three, a hundred of them together have a hundred samples.
+        This is for spans that are too short to have samples each. A span that computes for 10 ms is missed one time in
+        three, but a hundred such spans have about a hundred samples.
 
         Args:
-            spans: spans that carry a profile ID, within a day.
+            spans: spans that carry a profile ID, all within one day.
 
         Raises:
             ValueError: there are no spans.
-            NoProfileIdError: one of them carries no profile ID.
-            NoSamplesError: none of them had a sample by the deadline, which the message explains of the longest; or a
-                profile ID is no span ID.
+            NoProfileIdError: a span carries no profile ID.
+            NoSamplesError: no span had a sample by the deadline, and the message explains why the longest has none; or
+                a profile ID is not a span ID.
             ClientError: Pyroscope failed.
         """
         spans = list(spans)

@@ -29,7 +29,7 @@ class SampleCollector:
 
     Args:
         pyroscope: where profiles are.
-        profile_type: which profiles. Where samples of CPU time, the default, do not carry a span's profile ID and
+        profile_type: which profiles; CPU time by default. If no sample of CPU time carries a span's profile ID and
             samples of another type of time do (wall time, counts of samples), the span is linked by that type.
         upload_interval_s: the agent's upload interval, s.
         queryable_after_s: how long after a push was answered its samples may not be found yet, s.
@@ -64,9 +64,9 @@ class SampleCollector:
     def await_complete(
         self, ask: Callable[[], FlameGraph], ended_ns: int, waiting: Waiting, *, one_process: bool
     ) -> tuple[FlameGraph, float]:
-        """Ask until there are samples and all have arrived, or the deadline passes.
+        """Ask until all samples have arrived, or the deadline passes without any.
 
-        Samples that are there are waited for until they are complete, also where ``waiting`` would end sooner.
+        Once the first samples are there, it waits until they are complete, even past the deadline.
 
         Args:
             ask: asks once.
@@ -75,7 +75,7 @@ class SampleCollector:
             one_process: whether all samples come from one process, whose uploads come in order.
 
         Returns:
-            What was seen last, and after how many seconds of waiting.
+            The last answer, and how long it waited for it, s.
         """
         found, empty_until = FlameGraph(), 0.0
         longest = replace(waiting, timeout_s=max(waiting.timeout_s, self._all_uploaded_s + self._under_way_s))
@@ -94,13 +94,13 @@ class SampleCollector:
     def await_uploads(
         self, ask: Callable[[], FlameGraph], ended_ns: int, waiting: Waiting, enough_ns: float
     ) -> FlameGraph:
-        """Ask until all samples must have arrived, and return them; there may be none.
+        """Ask for as long as samples can take to arrive, and return them; there may be none.
 
         Args:
             ask: asks once.
             ended_ns: when the span ended, ns since the epoch.
             waiting: how often to ask; its deadline does not count.
-            enough_ns: wait no longer for what is more than this already, ns of CPU.
+            enough_ns: stop asking once there is more CPU than this, ns.
         """
         timeout_s = 0.0 if self._has_ended_long_ago(ended_ns) else self._all_uploaded_s
         for _ in replace(waiting, timeout_s=timeout_s).attempts():

@@ -1,4 +1,4 @@
-"""From a search to a span: for what no request of a test started, such as a job or a worker's message."""
+"""Finds a span by a search, for work that no request of a test started: a job, or a message in a worker."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class SearchedSpan:
     """A span that a search found.
 
     Attributes:
-        span: the span; of several in its trace the local root span.
+        span: the span; if several spans of its trace match, the local root span.
         trace: its trace.
         others: how many other traces match.
-        note: what else matches, in a sentence; empty where nothing does.
+        note: which other traces match, in a sentence; empty if none does.
     """
 
     span: Span
@@ -40,7 +40,7 @@ class SearchedSpan:
 def search_span(tempo: TempoClient, query: str, since_ns: int, waiting: Waiting) -> SearchedSpan:
     """Wait for a span that matches a TraceQL query, in the newest trace that has one.
 
-    Of several matching spans of that trace, it is the first local root span; a child span, where only children match.
+    If several spans of that trace match, it is the first local root span, or a child span if only children match.
 
     Args:
         tempo: where traces are.

@@ -1,4 +1,4 @@
-"""Requests that can be found again: each carries a ``traceparent`` of its own."""
+"""Requests that can be found again, because each carries its own ``traceparent``."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ class AnsweredRequest(Protocol):
 
 
 class TracedSession(requests.Session):
-    """A :class:`requests.Session` whose requests each start a trace of their own.
+    """A :class:`requests.Session` in which each request starts its own trace.
+
+    A call with its own ``traceparent`` header keeps that. ``sampled=False`` (``get``, ``request``) asks the app not to
+    record the request.
 
     Args:
-        base_url: put before addresses that have none of their own, so that ``session.get("/bike")`` works. A user name
-            and password in it are for basic auth.
-        timeout_s: (connect, read), s, unless a call gives its own.
-
-    A call that brings its own ``traceparent`` header keeps it. With ``sampled=False`` (``get``, ``request``) it asks
-    the app not to record.
+        base_url: the app's address, for calls such as ``session.get("/bike")``. A user name and password in it are
+            used for basic authentication.
+        timeout_s: (connect, read), s; a call can give its own.
     """
 
     def __init__(self, base_url: str = "", timeout_s: tuple[float, float] = APP_TIMEOUT_S) -> None:
@@ -64,10 +64,9 @@ class TracedSession(requests.Session):
             self.trust_env = False  # a proxy of the environment would answer in the app's place
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Follow a redirect as a call of its own in the same trace: else two spans would seem to answer one call.
+        """Follow a redirect as a second call in the same trace: otherwise two spans would seem to answer one call.
 
-        One that leads to another host, port or scheme takes none of the headers along that the call has brought: any of
-        them may be a secret.
+        A redirect to another host, port or scheme gets none of the caller's headers, since any of them may be a secret.
         """
         super().rebuild_auth(prepared_request, response)  # type: ignore[no-untyped-call]  # the library's, untyped
         if self.should_strip_auth(response.request.url or "", prepared_request.url or ""):  # type: ignore[no-untyped-call]  # likewise
@@ -125,13 +124,13 @@ def trace_context_of(response: AnsweredRequest) -> TraceContext:
 def await_answer(
     session: TracedSession, path: str, timeout_s: float, while_true: Callable[[], bool] = lambda: True
 ) -> bool:
-    """Ask until the app answers, and return whether it did with a status below 500.
+    """Ask until the app answers with a status below 500, and return whether it did.
 
     Args:
-        session: speaks with the app. The requests are marked as not sampled: they leave no traces behind.
+        session: talks to the app. The requests ask not to be sampled, so they leave no traces behind.
         path: what to ask for.
         timeout_s: give up after this many seconds.
-        while_true: give up when this is false, as when the app's process has ended.
+        while_true: give up when this is false, for example because the app's process has ended.
     """
     for _ in Waiting(timeout_s, longest_s=0.05).attempts():
         with (

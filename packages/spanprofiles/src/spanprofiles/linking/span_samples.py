@@ -1,4 +1,4 @@
-"""Asks for the samples of spans: of CPU time, and where those carry no ID of theirs, of another type of time."""
+"""Asks for the samples of spans: CPU time or, if that has no samples of them, another type of time."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class SpanSamples:
     """Asks one Pyroscope, and remembers for a moment which types of profiles a service has.
 
     Args:
-        profile_type: the type that is asked for. CPU time, the default, has stand-ins: wall time and counts of samples.
-            Any other type is asked for by itself.
+        profile_type: the type to ask for. CPU time, the default, has stand-ins: wall time and counts of samples. Any
+            other type has none.
     """
 
     def __init__(self, profile_type: str = CPU) -> None:
@@ -31,10 +31,10 @@ class SpanSamples:
         self._types: dict[str, tuple[float, tuple[str, ...]]] = {}
 
     def of(self, pyroscope: PyroscopeClient, asked: Sequence[tuple[ProfileQuery, Sequence[str]]]) -> FlameGraph:
-        """Return the samples of all spans together; their ``profile_type`` tells by which type they were found.
+        """Return the samples of all spans together; their ``profile_type`` tells which type they are.
 
         Args:
-            pyroscope: whom to ask.
+            pyroscope: the server to ask.
             asked: queries, each with the profile IDs to ask for; at least one.
 
         Raises:
@@ -62,9 +62,9 @@ class SpanSamples:
 
 
 def types_of(pyroscope: PyroscopeClient, query: ProfileQuery) -> list[str]:
-    """Return the types of the profiles that a query's selector finds; none where the server does not say.
+    """Return the types of the profiles that a query's selector finds; none if the server fails.
 
-    What matters was answered before: there are no samples of the type that was asked for.
+    A failure here hides nothing: the server has already answered that there are no samples of the first type.
     """
     try:
         series = pyroscope.series(query.start_ms, query.end_ms, [query.selector], [_PROFILE_TYPE])

@@ -1,6 +1,6 @@
 """The pytest plugin: a backend for the session, an app under test that sends its telemetry there, and the claims.
 
-A suite overrides what does not suit it by a fixture of the same name:
+A suite can override each fixture with its own of the same name:
 
 - ``span_profiles_endpoints``: where Tempo and Pyroscope answer (session)
 - ``span_profiles_environment``: environment variables for the app under test (session)
@@ -13,8 +13,8 @@ A suite overrides what does not suit it by a fixture of the same name:
 
 Options and environment variables are listed by ``pytest --help`` under "span profiles".
 
-This module is loaded into every pytest run where the package is installed. It imports nothing of the package before a
-test uses a fixture; what it does then is in the modules beside it.
+Every pytest run loads this module if the package is installed. It imports the rest of the package only when a test uses
+a fixture.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _starts_programs(item: pytest.Item) -> bool:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, Any, Any]:
-    """Remember which fixture it is that may ask for an app."""
+    """Remember the fixture that is being set up: it may ask for an app."""
     asking = request.config.stash.setdefault(ASKING, [])
     asking.append(fixturedef)
     try:
@@ -131,7 +131,7 @@ def pytest_fixture_setup(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember which test it is that may ask for an app, and when it began."""
+    """Remember the test, which may ask for an app, and when it began."""
     item.config.stash[RUNNING] = item
     item.stash[BEGAN] = time.time_ns()
     for program in item.config.stash.get(PROGRAMS, []):
@@ -192,7 +192,7 @@ def span_profiles_waiting(pytestconfig: pytest.Config) -> Waiting:
 
 @pytest.fixture(scope="session")
 def span_profiles_upload_interval(pytestconfig: pytest.Config) -> float:
-    """Return the agent's upload interval, s: what a span's samples may be late by."""
+    """Return the agent's upload interval, s: samples can be that late."""
     from spanprofiles.pytest_plugin.options import seconds
 
     return seconds(pytestconfig, "upload_interval", UPLOAD_INTERVAL_S)
@@ -205,7 +205,7 @@ def span_profiles(
     span_profiles_waiting: Waiting,
     span_profiles_upload_interval: float,
 ) -> SpanProfiles:
-    """Give the test its questions and claims."""
+    """Answer the test's questions about its requests and jobs."""
     from spanprofiles.linking import Linker
     from spanprofiles.pytest_plugin.claims import SpanProfiles
 
@@ -219,7 +219,7 @@ def span_profiles(
 def span_profiles_doctor(
     span_profiles_endpoints: Endpoints, span_profiles_upload_interval: float
 ) -> Callable[..., Examination]:
-    """Give a function that examines a service of the backend hop by hop.
+    """Return a function that examines a service of the backend hop by hop.
 
     ``span_profiles_doctor(service="")`` takes the arguments of :func:`spanprofiles.doctor.examine` and returns an
     examination: ``.verdict``, ``.broken``, ``.findings``.
@@ -239,15 +239,15 @@ def span_profiles_app(
     tmp_path_factory: pytest.TempPathFactory,
     span_profiles_environment: Mapping[str, str],
 ) -> Iterator[AppStarter]:
-    """Give a function that starts an app as a process and returns a session that talks to it.
+    """Provide a function that starts an app as a process and returns a session that talks to it.
 
     ``span_profiles_app(command, ready="/", environment=None, port=None, *, host, cwd, start_timeout, name)``: see
     :class:`spanprofiles.pytest_plugin.apps.AppStarter`. All apps are stopped after the last test.
     """
     from spanprofiles.pytest_plugin.apps import AppStarter
-    from spanprofiles.pytest_plugin.programs import launching
+    from spanprofiles.pytest_plugin.programs import launcher_for
 
-    with launching(pytestconfig, tmp_path_factory, span_profiles_environment) as launcher:
+    with launcher_for(pytestconfig, tmp_path_factory, span_profiles_environment) as launcher:
         yield AppStarter(launcher)
 
 
@@ -257,13 +257,13 @@ def span_profiles_job(
     tmp_path_factory: pytest.TempPathFactory,
     span_profiles_environment: Mapping[str, str],
 ) -> Iterator[JobRunner]:
-    """Give a function that runs a program to its end.
+    """Provide a function that runs a program to its end.
 
     ``span_profiles_job(command, environment=None, *, cwd, timeout, check, name)``: see
     :class:`spanprofiles.pytest_plugin.jobs.JobRunner`.
     """
     from spanprofiles.pytest_plugin.jobs import JobRunner
-    from spanprofiles.pytest_plugin.programs import launching
+    from spanprofiles.pytest_plugin.programs import launcher_for
 
-    with launching(pytestconfig, tmp_path_factory, span_profiles_environment) as launcher:
+    with launcher_for(pytestconfig, tmp_path_factory, span_profiles_environment) as launcher:
         yield JobRunner(launcher)

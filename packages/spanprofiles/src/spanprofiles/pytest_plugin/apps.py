@@ -1,4 +1,4 @@
-"""Apps under test: started as processes, spoken with, stopped after the last test."""
+"""Apps under test: started as processes, and stopped after the last test."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _ASK_TIMEOUT_S = (1.0, 5.0)
 
 
 class AppEndedError(requests.ConnectionError):
-    """The app did not answer, for it has ended. The message has its exit code and its last traceback."""
+    """The app did not answer because it has ended. The message has its exit code and its last traceback."""
 
 
 class RunningApp(TracedSession):
-    """An app that was started for tests, and a session of ``requests`` that speaks with it.
+    """An app that was started for tests, and a ``requests`` session that talks to it.
 
-    Each request has a ``traceparent`` of its own, and addresses such as ``/search`` are the app's.
+    Each request carries its own ``traceparent``. Addresses such as ``/search`` are the app's.
 
     Attributes:
         base_url: its address, such as ``http://127.0.0.1:20123``.
@@ -51,7 +51,7 @@ class RunningApp(TracedSession):
 
     @property
     def address(self) -> str:
-        """Host and port, such as ``127.0.0.1:20123`` or ``[::1]:20123``, as gRPC's clients take it."""
+        """Host and port as gRPC clients take them, such as ``127.0.0.1:20123`` or ``[::1]:20123``."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
@@ -87,15 +87,15 @@ class RunningApp(TracedSession):
 
     @property
     def log(self) -> Path:
-        """The file with all it has printed, standard output and error together."""
+        """The file with everything it has printed, standard output and error together."""
         return self.program.log
 
     def has_printed(self, pattern: str | re.Pattern[str]) -> bool:
-        """Tell whether a line of its log holds the pattern."""
+        """Tell whether a line of its log matches the pattern."""
         return any(re.search(pattern, line) for line in self.program.printed())
 
     def wait_until_printed(self, pattern: str | re.Pattern[str], timeout: float = 15.0) -> None:
-        """Wait until a line of its log holds the pattern.
+        """Wait until a line of its log matches the pattern.
 
         Args:
             pattern: a regular expression.
@@ -114,7 +114,7 @@ class RunningApp(TracedSession):
         raise AssertionError(self.program.failure(f"has printed no line with {getattr(pattern, 'pattern', pattern)!r}"))
 
     def ask(self, path: str) -> None:
-        """Send a request that asks not to be recorded, and leave the answer alone."""
+        """Send a request that asks not to be recorded, and ignore the answer."""
         with suppress(requests.RequestException), self.get(path, sampled=False, timeout=_ASK_TIMEOUT_S, stream=True):
             pass
 
@@ -183,14 +183,14 @@ class AppStarter:
 
         Args:
             command: the program and its arguments. ``{port}``, ``{host}``, ``{address}`` (``host:port``) and ``{url}``
-                stand for the app's, in ``environment`` too.
-            ready: what says that it is ready; see :data:`spanprofiles.pytest_plugin.readiness.Ready`.
-            environment: variables over the backend's and this process's own; one that is None is taken away.
-            port: where a free one will not do.
+                are filled in, here and in ``environment``.
+            ready: what shows that it is ready; see :data:`spanprofiles.pytest_plugin.readiness.Ready`.
+            environment: variables that are added to those of the backend and of this process; None removes one.
+            port: the port at which it listens; by default a free one.
             host: the address at which it listens: ``127.0.0.1``, ``::1`` or ``localhost``.
-            cwd: its working directory; by default, and where it is relative from, the folder of the file with the
-                fixture or the test that calls this.
-            start_timeout: how long it may take to be ready, s.
+            cwd: its working directory. A relative one starts at the folder of the file that holds the calling fixture
+                or test, which is also the default.
+            start_timeout: how long it may take until it is ready, s.
             name: what to call it in messages.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What a test asks and claims of its requests and jobs."""
+"""What a test asks and claims about its requests and jobs."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _STILL_TO_COME_S = 1.0  # after an app has ended, what it has sent is found afte
 
 
 class SpanProfiles:
-    """What a test asks and claims. The value of the fixture ``span_profiles``.
+    """Answers a test's questions about its requests and jobs. The value of the fixture ``span_profiles``.
 
     Attributes:
         endpoints: where the backend answers.
         linker: follows requests.
-        seen: what was seen of the traces that the test asked about, by ID, the last one last.
+        seen: what was seen of the traces that the test asked about, by trace ID, the latest question last.
     """
 
     def __init__(self, endpoints: Endpoints, linker: Linker, item: pytest.Item) -> None:
@@ -54,16 +54,16 @@ class SpanProfiles:
 
     @property
     def tempo(self) -> TempoClient:
-        """Tempo, for questions of one's own."""
+        """Tempo, for your own questions."""
         return self.linker.tempo
 
     @property
     def pyroscope(self) -> PyroscopeClient:
-        """Pyroscope, for questions of one's own."""
+        """Pyroscope, for your own questions."""
         return self.linker.pyroscope
 
     def session(self, base_url: str) -> TracedSession:
-        """Return a ``requests`` session whose requests each carry a ``traceparent`` of their own."""
+        """Return a ``requests`` session in which each request carries its own ``traceparent``."""
         return TracedSession(base_url)
 
     def linked_span(self, traced: Traced) -> LinkedSpan:
@@ -79,7 +79,7 @@ class SpanProfiles:
         return self._asked(traced, FollowedRequest.linked_span)
 
     def linked_spans(self, traced: Traced, count: int = 1) -> list[LinkedSpan]:
-        """Wait until the request's trace has ``count`` linked spans, one for each process it passed.
+        """Wait until the request's trace has ``count`` linked spans: one for each process it passed through.
 
         Raises:
             LinkError: a hop is missing; the message says which, and what was there.
@@ -88,7 +88,7 @@ class SpanProfiles:
         return self._asked(traced, lambda request: request.linked_spans(count))
 
     def trace(self, traced: Traced, until: Callable[[Trace], bool] = lambda _: True) -> Trace:
-        """Wait for the request's trace, and until it shows what ``until`` asks.
+        """Wait for the request's trace, until it fulfils ``until``.
 
         Raises:
             TraceNotFoundError: it did not come.
@@ -97,18 +97,18 @@ class SpanProfiles:
         return self._asked(traced, lambda request: request.trace(until))
 
     def waiting_span(self, traced: Traced, *, at_most: float = 0.1) -> LinkedSpan:
-        """Wait for the span that answered the request, and claim that it waited and did not compute.
+        """Claim that the span that answered the request waited and did not compute.
 
-        That a span has no samples is not enough: its samples must have been able to arrive, an agent must have run
-        where it was answered, and the process must have no CPU without a span ID that would explain the span. Where no
-        labelled sample shows that an agent runs, an app that ``span_profiles_app`` has started is asked for the path by
-        which it was ready, without a trace, until its samples show it.
+        A missing profile does not prove that. So the claim also needs time for samples to arrive, an agent that ran in
+        the process, and no CPU without a span ID that could be the span's work. If no labelled sample shows that an
+        agent runs, an app that ``span_profiles_app`` started is asked for its readiness path, untraced, until its
+        samples show it.
 
-        Claim it of spans of 100 ms and more: samples are 10 ms apart.
+        Samples are 10 ms apart, so the span should last 100 ms or more.
 
         Args:
             traced: an answered request, a trace context, a trace ID, or a span that :meth:`find` has found.
-            at_most: the part of its time that it may have computed, 0 to 1.
+            at_most: the part of its time that the span may have computed, 0 to 1.
 
         Returns:
             The span, with a flame graph that is empty or nearly so.
@@ -135,14 +135,14 @@ class SpanProfiles:
     def find(self, query: str, *, since: _Since = None, timeout: float | None = None) -> Span:
         """Wait for a span that a TraceQL query matches: the root span of a job, or of a message in a worker.
 
-        It is the newest; that others match too is told in the report of a failure. Of several matching spans in one
-        trace, it is the local root span, which is the one that has a span profile.
+        It is the newest match; a failure's report names the others. If several spans of one trace match, it is the
+        local root span, because that is the one with a span profile.
 
         Args:
             query: TraceQL, such as ``{ name = "nightly report" }`` or ``{ resource.service.name = "worker" }``.
-            since: what the span must not be older than: a job's or an app's start, or seconds since the epoch. By
-                default the start of the last job that this test has run, or else of the test.
-            timeout: longest wait, s. By default that of all claims, and what the server's search takes on top of it.
+            since: the span must not be older than this: a job, an app, or seconds since the epoch. By default it is the
+                start of the last job of this test, or of the test itself.
+            timeout: longest wait, s. By default that of all claims, plus the time that the server's search lags behind.
 
         Raises:
             TraceNotFoundError: no such span came; the message says which spans did.
@@ -162,17 +162,17 @@ class SpanProfiles:
         return found.span
 
     def merged(self, traced: Iterable[Traced]) -> FlameGraph:
-        """Wait for the spans that answered several requests, and for their samples merged into one flame graph.
+        """Wait for the spans that answered several requests, and return their samples in one flame graph.
 
-        For requests that compute too shortly for a claim about one of them.
+        This is for requests that compute too briefly for a claim about a single one.
 
         Args:
             traced: answered requests, trace contexts, trace IDs or found spans; at least one.
 
         Raises:
-            LinkError: a hop is missing; none of them has a sample, for one.
-            TypeError: this is one request, and not several.
-            ValueError: there are none.
+            LinkError: a hop is missing; for example, no span has a sample.
+            TypeError: a single request was given.
+            ValueError: there are no requests.
         """
         __tracebackhide__ = True
         if isinstance(traced, str) or hasattr(traced, "request") or hasattr(traced, "trace_id"):
@@ -207,7 +207,7 @@ class SpanProfiles:
         return self.linker.flamegraph(span)
 
     def _asked(self, traced: Traced, ask: Callable[[FollowedRequest], _Answer]) -> _Answer:
-        """Ask, remember what was seen, and fail at the test's line: the way down to it explains nothing."""
+        """Ask, remember what was seen, and let a failure point at the test's line: the lines below explain nothing."""
         __tracebackhide__ = True
         request = self._follow(traced)
         try:
@@ -216,7 +216,7 @@ class SpanProfiles:
             raise self._explained(error) from None
 
     def _follow(self, traced: Traced) -> FollowedRequest:
-        """Follow a request, from what was seen of its trace before, and remember what is seen for the report."""
+        """Follow a request, continue what was seen of its trace before, and remember it for the report."""
         linker = self._linker_of(traced)
         request = linker.follow(traced)
         known = self.seen.get(request.trace_id)
@@ -245,7 +245,7 @@ class SpanProfiles:
         return next((program for program in programs if program.url and answered.startswith(f"{program.url}/")), None)
 
     def _explained(self, error: LinkError) -> LinkError:
-        """Add to an error that a program has ended, and how."""
+        """Add to an error which programs have ended, and how."""
         ended = [
             program
             for program in programs_of(self._item)
@@ -264,11 +264,11 @@ class SpanProfiles:
 
 @dataclass(frozen=True)
 class _WaitingForApp(Waiting):
-    """Waits no longer for what an app sends than a moment after it has ended.
+    """Waits for an app's telemetry until a moment after the app has ended, at most.
 
     Attributes:
         program: the app.
-        longest_after_end_s: how long that is, s.
+        longest_after_end_s: how long that moment is, s.
     """
 
     program: Program | None = None

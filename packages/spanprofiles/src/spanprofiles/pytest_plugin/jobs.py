@@ -1,4 +1,4 @@
-"""Jobs: programs that do their work and end, such as a script of the night."""
+"""Jobs: programs that do their work and end, such as a nightly script."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class FinishedJob:
     """A job that has ended.
 
     Attributes:
-        exit_code: how; negative for a signal.
-        output: all it printed, standard output and error together.
-        log: the file with the same.
+        exit_code: its exit code; negative for a signal.
+        output: everything it printed, standard output and error together.
+        log: the file with the same text.
         started_ns: when it was started, ns since the epoch.
         ended_ns: when it had ended, ns since the epoch.
     """
@@ -51,15 +51,15 @@ class JobRunner:
         check: bool = True,
         name: str = "the job under test",
     ) -> FinishedJob:
-        """Run a job to its end. Processes that it leaves behind are ended with it.
+        """Run a job to its end, and end the processes that it leaves behind.
 
         Args:
             command: the program and its arguments.
-            environment: variables over the backend's and this process's own; one that is None is taken away.
-            cwd: its working directory; by default, and where it is relative from, the folder of the file with the
-                fixture or the test that calls this.
-            timeout: how long it may take, s; one that takes longer is stopped, and the test fails.
-            check: whether the test fails where the exit code is not 0.
+            environment: variables that are added to those of the backend and of this process; None removes one.
+            cwd: its working directory. A relative one starts at the folder of the file that holds the calling fixture
+                or test, which is also the default.
+            timeout: how long it may take, s. A job that takes longer is stopped, and the test fails.
+            check: whether the test fails if the exit code is not 0.
             name: what to call it in messages.
 
         Raises:

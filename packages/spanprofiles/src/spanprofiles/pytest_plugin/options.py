@@ -1,4 +1,4 @@
-"""What the options and the environment say, read when it is needed."""
+"""Reads the options and the environment when they are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs under test: each with a log of its own, and somebody who asked for it."""
+"""Programs under test: each has its own log, and a test or fixture that asked for it."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ class Program:
         url: where it answers; empty where it does not.
         ask: sends it a request that is not traced and costs little; None where it takes none.
         ready_ns: when it was ready, ns since the epoch; 0 where nobody waited for that.
-        is_job: whether it is there to end by itself.
-        used_by: IDs of the tests that spoke with it.
+        is_job: whether it is meant to end by itself.
+        used_by: IDs of the tests that sent it requests.
         is_wanted: whether nobody has stopped it.
         size_before: how many bytes its log had when the running test began.
     """
@@ -201,10 +201,10 @@ class Launcher:
         Args:
             name: what to call it in messages.
             command: the program and its arguments.
-            environment: variables over all others; one that is None is taken away.
-            cwd: its working directory, beginning at the folder of whoever asks for it.
+            environment: variables that are added to all others; None removes one.
+            cwd: its working directory; a relative one starts at the folder of the test or fixture that asks for it.
             placeholders: what stands for ``{port}`` and the like in the command and in ``environment``.
-            is_job: whether it is there to end by itself.
+            is_job: whether it is meant to end by itself.
 
         Raises:
             ProcessFailedError: it cannot be started.
@@ -269,10 +269,10 @@ class Launcher:
 
 
 @contextmanager
-def launching(
+def launcher_for(
     config: pytest.Config, factory: pytest.TempPathFactory, environment: Mapping[str, str]
 ) -> Iterator[Launcher]:
-    """Give a launcher, and stop at the end what it has started. Logs are in the folder for logs, or a temporary one."""
+    """Provide a launcher, and stop its programs at the end. Logs go to the folder for logs, or to a temporary one."""
     named = option(config, "logs")
     folder = config.invocation_params.dir / named if named else factory.mktemp("span-profiles-logs")
     launcher = Launcher(config, folder, environment)

@@ -36,7 +36,7 @@ def waiting_span(
     ask_app: Callable[[], object] | None = None,
     app_ready_ns: int = 0,
 ) -> LinkedSpan:
-    """Return the span that answered the request with what little CPU it has, if it waited.
+    """Return the span that answered the request, if it waited, with the little CPU that it has.
 
     Args:
         linker: asks the servers.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 def is_true(value: object) -> bool:
-    """Whether a value counts as true. Empty lists and mappings do, and so does the text ``false``."""
+    """Tell whether a value counts as true. Empty lists and mappings do, and so does the text ``false``."""
     if value is None or value is False:
         return False
     if isinstance(value, (int, float)):

@@ -69,7 +69,7 @@ def joined(compared: Sequence[Label]) -> str:
 
 
 def needs_escape(value: str) -> bool:
-    """Whether a value breaks a selector into which it is put as it is."""
+    """Tell whether a value breaks a selector if it is put into it unescaped."""
     return _NEEDS_ESCAPE.search(value) is not None
 
 
