@@ -24,16 +24,16 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
-	@echo "make test     lint, types, import rules, unit tests, integration tests, the documentation, side by side"
+	@echo "make test     lint, types, import rules, unit tests, integration tests, side by side"
 	@echo "make docs     build the documentation as a site, in site/; a broken link fails it"
-	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium"
+	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium, the documentation"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/reference/figures.md has the other figures' commands"
 	@echo "make coverage, mutants: what the tests leave out; mutants takes ROOM=model, linking, doctor, embedded or processor"
 	@echo "make dist     build wheels and source distributions of both packages into dist/"
 	@echo "make install  make .venv from the two locks (the others do it first)"
-	@echo "make lint, types, imports, unit, integration, docs: the parts of make test; integration takes BACKEND=native"
-	@echo "make integration-slow, browser, processor, soak: the parts of make slow"
+	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
+	@echo "make integration-slow, browser, docs, processor, soak: the parts of make slow"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
 	@echo "make proto    generate the embedded pair's protobuf modules (needs uv)"
 
@@ -60,7 +60,7 @@ up down:
 
 # The tests that wait for uploads leave the processors to those that compute.
 test: install
-	+@$(PARTS) --jobs=3 integration unit types docs lint imports || $(FAILED)
+	+@$(PARTS) --jobs=3 integration unit types lint imports || $(FAILED)
 
 lint: install
 	$(BIN)/ruff check .
@@ -86,7 +86,7 @@ docs: install
 # The page and the faults wait most of the time, and do so side by side. What counts samples or keeps the processors busy
 # has the machine to itself.
 slow: install
-	+@well=yes; $(PARTS) --jobs=2 integration-slow browser || well=; $(PARTS) --jobs=1 processor soak || well=; \
+	+@well=yes; $(PARTS) --jobs=2 integration-slow browser docs || well=; $(PARTS) --jobs=1 processor soak || well=; \
 	test "$$well" || $(FAILED)
 
 processor: install

@@ -20,6 +20,7 @@ myst_heading_anchors = 4
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+napoleon_use_ivar = True  # the fields of a class as one list
 
 # The theme brings its styles and scripts along: no page asks another host for anything.
 html_theme = "furo"

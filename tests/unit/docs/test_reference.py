@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
+import spanprofiles
+import spanprofiles_processor
 from spanprofiles.backends import BACKEND_NAMES
 from spanprofiles.backends.settings import BackendSettings
 from spanprofiles.cli import main
@@ -84,3 +86,12 @@ def test_the_data_sources_of_the_guide_give_a_button_with_a_query(tmp_path: Path
     assert link.query is not None
     assert link.query.label_selector == '{service_name="rides"}'
     assert link.warnings == ()
+
+
+def test_the_python_interface_has_every_public_name_and_no_other() -> None:
+    documented = re.findall(
+        r"^\.\. auto(?:class|exception|function|data):: (\w+)$", page("docs/reference/api.md").text, re.M
+    )
+    public = [name for module in (spanprofiles, spanprofiles_processor) for name in module.__all__ if name[0] != "_"]
+
+    assert sorted(documented) == sorted(public)
