@@ -23,7 +23,7 @@ from tests.support.conformance.random_queries import ProfileQueries, TraceQL
 
 SEED = int(os.environ.get("SPAN_PROFILES_SEED", "20"))
 QUERIES = int(os.environ.get("SPAN_PROFILES_QUERIES", "300"))
-SETTLE_SECONDS = 60.0
+SETTLE_S = 60.0
 MISSING = [
     name for name in ("tempo", "pyroscope") if not shutil.which(os.environ.get(f"SPAN_PROFILES_{name.upper()}") or name)
 ]
@@ -103,7 +103,7 @@ def _await_data(both: Both) -> None:
     }
     merge = "/querier.v1.QuerierService/SelectMergeStacktraces"
     search = both.search("{ } | count() > 0")
-    for _ in Waiting(SETTLE_SECONDS, 0.5, 0.5).attempts():  # the real servers are asked twice a second
+    for _ in Waiting(SETTLE_S, 0.5, 0.5).attempts():  # the real servers are asked twice a second
         pairs = (
             both.answers("tempo", "GET", search, _found),
             both.answers("pyroscope", "POST", merge, _merged, selection),

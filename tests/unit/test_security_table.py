@@ -24,9 +24,9 @@ KIB, MIB = 2**10, 2**20
 CONNECT_S, READ_S = client.DEFAULT_TIMEOUT_S
 
 ROWS = {
-    "a header": f"{pair.HEADER_BYTES // KIB} KiB, {pair.HEADER_FIELDS} fields, {pair.HEADER_SECONDS:.0f} s",
+    "a header": f"{pair.HEADER_BYTES // KIB} KiB, {pair.HEADER_FIELDS} fields, {pair.HEADER_S:.0f} s",
     "a body, compressed or not": (
-        f"{pair.BODY_BYTES // MIB} MiB, {pair.BODY_SECONDS:.0f} s; over gRPC {pair.GRPC_BODY_BYTES // MIB} MiB"
+        f"{pair.BODY_BYTES // MIB} MiB, {pair.BODY_S:.0f} s; over gRPC {pair.GRPC_BODY_BYTES // MIB} MiB"
     ),
     "decompressing": (
         f"{pair.INFLATION} times as large beyond {pair.INFLATION_FREE_BYTES // MIB} MiB;"
@@ -36,17 +36,15 @@ ROWS = {
         f"{pair.WAITING_BODIES_BYTES // MIB} MiB; of each {pair.IN_MEMORY_BYTES // KIB} KiB in memory"
     ),
     "requests sent ahead on one connection": f"{pair.PIPELINED_REQUESTS}",
-    "an idle connection": f"{pair.IDLE_SECONDS} s",
+    "an idle connection": f"{pair.IDLE_S} s",
     "one export": f"{pair.SPANS:,} spans; {pair.MESSAGES:,} messages; {pair.JSON_VALUES:,} JSON values",
     "gRPC": (
         f"{pair.GRPC_CONNECTIONS} connections, {pair.GRPC_STREAMS} streams on each, {pair.GRPC_CALLS} calls,"
-        f" a message within {pair.BODY_SECONDS:.0f} s"
+        f" a message within {pair.BODY_S:.0f} s"
     ),
     "to be known, and go first": f"{pair.GOOD_ANSWERS} good answers on one connection",
-    "whoever is not known, where it is no question": (
-        f"waits for those who are, {pair.OTHERS_WAIT_SECONDS * 1000:.0f} ms"
-    ),
-    "a question that goes before uploads of who is not known": f"{pair.SHORT_QUERY_SECONDS:g} s",
+    "whoever is not known, where it is no question": (f"waits for those who are, {pair.OTHERS_WAIT_S * 1000:.0f} ms"),
+    "a question that goes before uploads of who is not known": f"{pair.SHORT_QUERY_S:g} s",
     "a token": f"at least {pair.TOKEN_CHARACTERS} characters",
     "lines of one kind in the log": f"{pair.LOG_LINES} a minute",
     "batches that wait to be written": f"{writer.QUEUE_LIMIT}",
@@ -60,10 +58,10 @@ ROWS = {
     "one merge": f"{profiles.MERGED_STACKS_LIMIT:,} stacks, {profiles.MERGED_NODES_LIMIT:,} nodes",
     "`maxNodes` *": f"{profiles.NODES_LIMIT:,}",
     "points of a series, cells of a heatmap": f"{profiles.POINTS_LIMIT:,}; {profiles.CELLS_LIMIT:,}",
-    "one question, from its arrival to its answer": f"`--query-timeout`, {Settings().query_seconds:.0f} s",
+    "one question, from its arrival to its answer": f"`--query-timeout`, {Settings().query_timeout_s:.0f} s",
     "questions at once; in line": (
         f"{pair.QUERIES_AT_ONCE}, and {pair.QUERIES_RESERVED} more of who is known; {pair.QUERIES_WAITING},"
-        f" for {pair.QUERY_WAIT_SECONDS:.0f} s at most"
+        f" for {pair.QUERY_WAIT_S:.0f} s at most"
     ),
     "TraceQL: tokens, stages, operators, patterns, brackets, depth": (
         f"{traceql.TOKENS_LIMIT:,}; {traceql.STAGES_LIMIT}; {traceql.CONDITIONS_LIMIT}; {traceql.PATTERNS_LIMIT};"
@@ -100,4 +98,4 @@ def test_the_table_says_what_the_code_has(limit: str, value: str) -> None:
 
 
 def test_guesses_are_counted_alike_by_the_pair_and_the_page() -> None:
-    assert (pair.FREE_GUESSES, pair.GUESSES_SECONDS) == (security.GUESSES, security.GUESSES_S)
+    assert (pair.FREE_GUESSES, pair.GUESSES_S) == (security.GUESSES, security.GUESSES_S)

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-START_SECONDS = 20.0
-STOP_SECONDS = 10.0
-REQUEST_SECONDS = 20.0
+START_S = 20.0
+STOP_S = 10.0
+REQUEST_S = 20.0
 REFUSED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (refused .+)")
 
 
@@ -29,7 +29,7 @@ def send(
     """Send a request to a server and give the status and body of its answer."""
     parts = urlsplit(url)
     assert parts.hostname
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=REQUEST_SECONDS)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=REQUEST_S)
     try:
         connection.request(method, path, body, headers or {})
         response = connection.getresponse()
@@ -70,7 +70,7 @@ def announced(process: subprocess.Popen[str]) -> list[str]:
     assert process.stdout
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read_into, args=(lines, process.stdout), daemon=True).start()
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + START_S
     seen: list[str] = []
     while "ready" not in seen:
         line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -100,7 +100,7 @@ def running_pair(data_directory: Path | None = None, *options: str) -> Iterator[
             if process.poll() is None:
                 process.terminate()
             try:
-                process.communicate(timeout=STOP_SECONDS)
+                process.communicate(timeout=STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()

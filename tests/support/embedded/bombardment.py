@@ -17,7 +17,7 @@ from tests.unit.embedded.test_process import export_of, spans_of
 SENDERS = 4
 MEBIBYTE = 2**20
 GROWTH_LIMIT = 80 * MEBIBYTE
-ANSWER_SECONDS = 10.0
+ANSWER_S = 10.0
 WARM_REQUESTS = 150
 
 
@@ -56,7 +56,7 @@ class Sender:
         connection = self._connections.get(request.port)
         if connection is None:
             parts = urlsplit(self._pair.urls[request.port])
-            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_S)
             self._connections[request.port] = connection
         headers = {name: value.encode().decode("latin-1") for name, value in request.headers.items()}
         connection.request(request.method, request.path, request.body, headers)

@@ -36,7 +36,7 @@ from tests.unit.embedded.test_process import free_ports
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_S = 20.0
 TOKEN = "a-token-of-some-length"
 RIGHT = f"Authorization: Bearer {TOKEN}\r\n"
 LARGE = 1_000_000
@@ -63,12 +63,12 @@ class Server:
         self.listeners = Listeners(echo, [self.socket], settings, gate, self.refusals, lanes)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(self.socket.getsockname()[:2], timeout=PATIENCE_SECONDS)
+        return socket.create_connection(self.socket.getsockname()[:2], timeout=PATIENCE_S)
 
     def ask(self) -> int:
         """The status of an answer to somebody who comes along."""
         host, port = self.socket.getsockname()[:2]
-        connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS)
+        connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_S)
         with contextlib.closing(connection):
             connection.request("GET", "/ready")
             return connection.getresponse().status
@@ -88,8 +88,8 @@ def running(token: str = "") -> Iterator[Server]:
         yield server
     finally:
         server.listeners.end()
-        loop.join(PATIENCE_SECONDS)
-        server.listeners.stop(PATIENCE_SECONDS)
+        loop.join(PATIENCE_S)
+        server.listeners.stop(PATIENCE_S)
         server.socket.close()
 
 
@@ -119,7 +119,7 @@ def hung_up(connection: socket.socket) -> bool:
 
 
 def wait_until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if condition():
             return True
@@ -129,7 +129,7 @@ def wait_until(condition: Callable[[], bool]) -> bool:
 
 @pytest.mark.parametrize(
     ("part", "constant"),
-    [(b"GET /rea", "HEADER_SECONDS"), (b"\r\n\r\n", "HEADER_SECONDS"), (head(length=5) + b"hel", "BODY_SECONDS")],
+    [(b"GET /rea", "HEADER_S"), (b"\r\n\r\n", "HEADER_S"), (head(length=5) + b"hel", "BODY_S")],
     ids=["header", "empty lines", "body"],
 )
 def test_a_request_that_does_not_come_to_its_end_in_time_is_hung_up_on(
@@ -174,11 +174,11 @@ def test_the_idle_give_up_their_places_first_then_who_drips_then_who_does_not_re
     now_s, clock_s = time.monotonic(), time.time()
     willing = [
         a_channel(_lingers_since_s=now_s),
-        a_channel(last_activity=clock_s - limits.BUSY_SECONDS),
-        a_channel(_began_s=now_s - limits.BUSY_SECONDS, last_activity=clock_s),
-        a_channel(_began_s=now_s, request=Begun, last_activity=clock_s - limits.BUSY_SECONDS),
-        a_channel(_began_s=now_s - limits.HEADER_SECONDS, request=Begun, last_activity=clock_s),
-        a_channel(total_outbufs_len=1, _unread_since_s=now_s - limits.READING_SECONDS),
+        a_channel(last_activity=clock_s - limits.BUSY_S),
+        a_channel(_began_s=now_s - limits.BUSY_S, last_activity=clock_s),
+        a_channel(_began_s=now_s, request=Begun, last_activity=clock_s - limits.BUSY_S),
+        a_channel(_began_s=now_s - limits.HEADER_S, request=Begun, last_activity=clock_s),
+        a_channel(total_outbufs_len=1, _unread_since_s=now_s - limits.READING_S),
         a_channel(last_activity=clock_s + 60),
     ]
     working = [
@@ -193,7 +193,7 @@ def test_the_idle_give_up_their_places_first_then_who_drips_then_who_does_not_re
 
 
 def test_the_largest_answer_that_nobody_reads_is_given_up_where_they_are_too_many() -> None:
-    half, old_s = limits.UNSENT_BYTES // 2, time.monotonic() - limits.READING_SECONDS
+    half, old_s = limits.UNSENT_BYTES // 2, time.monotonic() - limits.READING_S
     small, large = (a_channel(total_outbufs_len=half + more, _unread_since_s=old_s) for more in (1, 2))
     read = a_channel(total_outbufs_len=half + 3, _unread_since_s=time.monotonic() + 60)
     port = Listener.__new__(Listener)
@@ -208,8 +208,8 @@ def test_the_largest_answer_that_nobody_reads_is_given_up_where_they_are_too_man
 def test_an_answer_that_is_not_read_is_given_up() -> None:
     kept = a_channel(total_outbufs_len=5)
     assert not kept.is_overdue(100.0)
-    assert not kept.is_overdue(100.0 + limits.ANSWER_SECONDS - 1)
-    assert kept.is_overdue(100.0 + limits.ANSWER_SECONDS)
+    assert not kept.is_overdue(100.0 + limits.ANSWER_S - 1)
+    assert kept.is_overdue(100.0 + limits.ANSWER_S)
 
 
 def test_the_connection_that_did_nothing_for_longest_gives_up_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +252,7 @@ def test_no_place_left_in_the_system_is_waited_for_and_told_a_few_times(caplog: 
         assert len(caplog.records) == limits.LOG_LINES
         listeners.end()
         listeners.run()
-        listeners.stop(PATIENCE_SECONDS)
+        listeners.stop(PATIENCE_S)
 
 
 def test_more_idle_connections_than_descriptors_keep_nobody_out_and_the_process_at_rest() -> None:
@@ -265,7 +265,7 @@ def test_more_idle_connections_than_descriptors_keep_nobody_out_and_the_process_
         port = int(pair.urls["tempo"].rpartition(":")[2])
         with contextlib.ExitStack() as stack:
             for _ in range(300):
-                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS))
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S))
             before = psutil.Process(process.pid).cpu_times()
             assert [pair.send(name, "GET", "/ready")[0] for name in ("tempo", "pyroscope")] == [200, 200]
             time.sleep(1)
@@ -273,7 +273,7 @@ def test_more_idle_connections_than_descriptors_keep_nobody_out_and_the_process_
             assert after.user + after.system - before.user - before.system < 0.7  # a loop that spins takes the second
     finally:
         process.terminate()
-        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert errors.count("\n") <= limits.LOG_LINES, errors[:2_000]
 
 
@@ -298,7 +298,7 @@ GUESS = ASKING.replace(b"/ready", b"/guess")[:-2] + b"Authorization: Bearer wron
 
 def test_whoever_guesses_waits_for_the_answer_and_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guesses, "FREE_GUESSES", 0)
-    monkeypatch.setattr(gate, "GUESS_DELAY_SECONDS", 0.3)
+    monkeypatch.setattr(gate, "GUESS_DELAY_S", 0.3)
     with running(TOKEN) as server, server.connect() as guessing:
         began_s = time.monotonic()
         guessing.sendall(GUESS)
@@ -495,7 +495,7 @@ def test_a_connection_is_idle_though_the_clock_was_set_back() -> None:
         for made in list(one.active_channels.values()):
             made.last_activity = now + 10_000
         one.maintenance(now)
-        one.maintenance(now + limits.IDLE_SECONDS + 1)
+        one.maintenance(now + limits.IDLE_S + 1)
         assert idle.recv(1) == b""
 
 
@@ -520,7 +520,7 @@ def test_of_one_kind_of_line_a_few_are_written_and_the_next_says_how_many_were_n
     assert [few.filter(record("again")) for _ in range(25)].count(True) == limits.LOG_LINES
     assert few.filter(record("of another kind", line=2))
     assert all(few.filter(record("counted elsewhere", **COUNTED)) for _ in range(25))
-    now[0] = limits.LOG_SECONDS
+    now[0] = limits.LOG_S
     late = record("again")
     assert few.filter(late)
     assert late.getMessage() == "again (and 15 more like it that were not logged)"

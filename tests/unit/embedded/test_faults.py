@@ -35,7 +35,7 @@ from tests.unit.embedded.test_retention import eventually
 from tests.unit.embedded.test_store import Rows, rows_of
 
 FILES = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", LOCK_NAME)
-END_SECONDS = 30.0
+END_S = 30.0
 
 
 def mode(path: Path) -> int:
@@ -206,11 +206,11 @@ def test_a_file_that_is_cut_off_is_noticed(tmp_path: Path) -> None:
 
 
 def test_an_idle_writer_notices_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(writer, "LOOK_S", 0.01)
     failed = threading.Event()
     database = Database(tmp_path / "data", on_failure=lambda _: failed.set())
     remove_all(database.directory)
-    assert failed.wait(END_SECONDS)
+    assert failed.wait(END_S)
     assert "was removed" in str(database.failure)
     database.close()
 
@@ -303,8 +303,8 @@ def test_a_writer_that_fails_in_any_part_answers_all_that_wait(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(END_SECONDS)
-    assert failed.wait(END_SECONDS)
+        thread.join(END_S)
+    assert failed.wait(END_S)
     with pytest.raises(sqlite3.Error, match="can no longer be written"):
         database.write(Rows("later", 1))
     if part != "work":  # which comes after what was written
@@ -348,7 +348,7 @@ def test_the_process_ends_with_a_message_when_its_directory_is_removed(tmp_path:
     status, body = pair.send("otlp-http", "POST", "/v1/traces", export_of(2, 2), JSON_TYPE)
     assert (status, b"was removed" in body) == (503, True)
     assert pair.send("pyroscope", "GET", "/ready")[0] == 503
-    _, errors = process.communicate(timeout=END_SECONDS)
+    _, errors = process.communicate(timeout=END_S)
     assert process.returncode == 1
     assert errors.splitlines()[-1].startswith("error: ")
     assert "was removed" in errors.splitlines()[-1]
@@ -362,7 +362,7 @@ def test_a_signal_while_it_starts_leaves_no_temporary_directory_behind(tmp_path:
     while process.poll() is None and not any(tmp_path.glob("spanprofiles-*")):
         time.sleep(0.001)  # between two looks
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=END_SECONDS)
+    process.communicate(timeout=END_S)
     assert process.returncode == 0
     assert list(tmp_path.iterdir()) == []
 

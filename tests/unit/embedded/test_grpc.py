@@ -83,12 +83,12 @@ class Keeper:
 
 
 @contextmanager
-def service(token: str = "", body_seconds: float = 20.0) -> Iterator[tuple[grpc.StreamUnaryMultiCallable, Keeper]]:
+def service(token: str = "", body_timeout_s: float = 20.0) -> Iterator[tuple[grpc.StreamUnaryMultiCallable, Keeper]]:
     """The service in this process, as something to which a message can be sent late or never."""
     keeper = Keeper()
     settings = Settings(otlp_grpc_port=0, token=token)
     receiver = Receiver(keeper)  # type: ignore[arg-type]  # stands in for a store
-    server = OtlpGrpc(settings, receiver, Guesses(), body_seconds)
+    server = OtlpGrpc(settings, receiver, Guesses(), body_timeout_s)
     server.start()
     try:
         with grpc.insecure_channel(server.url.removeprefix("http://")) as channel:
@@ -133,7 +133,7 @@ def test_whoever_guesses_over_grpc_is_told_so_and_locks_nobody_out() -> None:
 
 def test_a_message_that_does_not_come_in_time_ends_its_call_and_no_other() -> None:
     ended = threading.Event()
-    with service(body_seconds=0.1) as (call, keeper):
+    with service(body_timeout_s=0.1) as (call, keeper):
         assert code_of(call, never(ended)) is grpc.StatusCode.CANCELLED
         ended.set()
         assert code_of(call, never(ended)) is grpc.StatusCode.INVALID_ARGUMENT

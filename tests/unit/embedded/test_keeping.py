@@ -123,7 +123,7 @@ def test_of_a_damaged_file_what_is_whole_is_served_and_the_rest_is_told(
 @pytest.fixture
 def hurried(tmp_path: Path) -> Iterator[Applications]:
     """Applications that give a query no time at all."""
-    database = Database(tmp_path, query_seconds=-1.0)
+    database = Database(tmp_path, query_timeout_s=-1.0)
     applications = applications_on(database)
     applications.export(SpanFactory("aa")("work"))
     assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 200
@@ -149,7 +149,7 @@ def test_a_query_in_time_is_answered(applications: Applications) -> None:
 
 
 def test_a_statement_that_takes_too_long_is_interrupted_and_the_next_one_runs(tmp_path: Path) -> None:
-    database = Database(tmp_path, query_seconds=0.05)
+    database = Database(tmp_path, query_timeout_s=0.05)
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
     began = time.monotonic()
     with database.reading(), pytest.raises(sqlite3.OperationalError, match="interrupted"):

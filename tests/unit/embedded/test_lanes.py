@@ -18,9 +18,9 @@ from werkzeug.test import Client
 from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.lanes import ACCEPTED, TURNED_AWAY, Lanes
-from spanprofiles.embedded.limits import OTHERS_WAIT_SECONDS, QUERIES_AT_ONCE, QUERIES_WAITING, UNSENT_BYTES
+from spanprofiles.embedded.limits import OTHERS_WAIT_S, QUERIES_AT_ONCE, QUERIES_WAITING, UNSENT_BYTES
 from spanprofiles.embedded.listener import Listeners
-from spanprofiles.embedded.priority import PERIOD_SECONDS, QUERY_SECONDS, Rank, RightOfWay
+from spanprofiles.embedded.priority import PERIOD_S, QUERY_S, Rank, RightOfWay
 from spanprofiles.embedded.pyroscope.application import Pyroscope
 from spanprofiles.embedded.refusals import Refusals
 from spanprofiles.embedded.settings import Settings
@@ -31,7 +31,7 @@ from tests.unit.embedded.conftest import BODY_LIMIT, Applications, SpanFactory
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_S = 30.0
 URGENT_THREADS = 2
 
 
@@ -69,7 +69,7 @@ class Visitor:
         """Answer, which takes no time for who is turned away."""
         self.begun.set()
         if not self.request.turned_away:
-            assert self.may_end.wait(PATIENCE_SECONDS)
+            assert self.may_end.wait(PATIENCE_S)
         self.done.set()
 
     def cancel(self) -> None:
@@ -94,7 +94,7 @@ class House:
     def takes_all_queries(self) -> list[Visitor]:
         """As many queries as are worked on at once, all of them under way."""
         busy = [self.comes(is_query=True) for _ in range(QUERIES_AT_ONCE)]
-        assert all(one.begun.wait(PATIENCE_SECONDS) for one in busy)
+        assert all(one.begun.wait(PATIENCE_S) for one in busy)
         return busy
 
 
@@ -106,7 +106,7 @@ def house() -> Iterator[MakeHouse]:
     """Makes lanes with few threads, in which a query may wait for so long."""
     opened: list[House] = []
 
-    def make(wait_s: float = 2 * PATIENCE_SECONDS) -> House:
+    def make(wait_s: float = 2 * PATIENCE_S) -> House:
         one = House(Lanes(URGENT_THREADS, lambda visitor: visitor.is_query, unclaimed, wait_s))
         opened.append(one)
         return one
@@ -115,7 +115,7 @@ def house() -> Iterator[MakeHouse]:
     for one in opened:
         for visitor in one.visitors:
             visitor.may_end.set()
-        assert one.lanes.shutdown(timeout=PATIENCE_SECONDS)
+        assert one.lanes.shutdown(timeout=PATIENCE_S)
 
 
 def test_whatever_is_no_query_is_answered_while_queries_wait(house: MakeHouse) -> None:
@@ -123,15 +123,15 @@ def test_whatever_is_no_query_is_answered_while_queries_wait(house: MakeHouse) -
     one.takes_all_queries()
     waiting = [one.comes(is_query=True) for _ in range(20)]
     for _ in range(10):
-        assert one.comes(is_query=False, blocks=False).done.wait(PATIENCE_SECONDS)
+        assert one.comes(is_query=False, blocks=False).done.wait(PATIENCE_S)
     assert not any(visitor.begun.is_set() for visitor in waiting)
 
 
 def test_a_query_is_answered_while_everything_else_is_busy(house: MakeHouse) -> None:
     one = house()
     busy = [one.comes(is_query=False) for _ in range(URGENT_THREADS)]
-    assert all(visitor.begun.wait(PATIENCE_SECONDS) for visitor in busy)
-    assert one.comes(is_query=True, blocks=False).done.wait(PATIENCE_SECONDS)
+    assert all(visitor.begun.wait(PATIENCE_S) for visitor in busy)
+    assert one.comes(is_query=True, blocks=False).done.wait(PATIENCE_S)
 
 
 def test_queries_are_answered_in_their_order_when_there_is_a_thread(house: MakeHouse) -> None:
@@ -140,7 +140,7 @@ def test_queries_are_answered_in_their_order_when_there_is_a_thread(house: MakeH
     waiting = [one.comes(is_query=True) for _ in range(5)]
     busy[0].may_end.set()
     for visitor in waiting:
-        assert visitor.begun.wait(PATIENCE_SECONDS)
+        assert visitor.begun.wait(PATIENCE_S)
         assert not visitor.request.turned_away
         visitor.may_end.set()
 
@@ -150,7 +150,7 @@ def test_a_query_that_waits_too_long_is_turned_away_by_the_other_threads(house: 
     one.takes_all_queries()
     waiting = [one.comes(is_query=True) for _ in range(5)]
     for visitor in waiting:
-        assert visitor.done.wait(PATIENCE_SECONDS)
+        assert visitor.done.wait(PATIENCE_S)
         assert "waited for 0.05 s" in visitor.request.turned_away
 
 
@@ -158,8 +158,8 @@ def test_it_is_turned_away_even_where_one_of_the_other_threads_is_busy(house: Ma
     one = house(wait_s=0.05)
     one.takes_all_queries()
     busy = [one.comes(is_query=False) for _ in range(URGENT_THREADS - 1)]
-    assert all(visitor.begun.wait(PATIENCE_SECONDS) for visitor in busy)
-    assert one.comes(is_query=True).done.wait(PATIENCE_SECONDS)
+    assert all(visitor.begun.wait(PATIENCE_S) for visitor in busy)
+    assert one.comes(is_query=True).done.wait(PATIENCE_S)
 
 
 def test_a_line_that_is_full_takes_no_more(house: MakeHouse) -> None:
@@ -167,7 +167,7 @@ def test_a_line_that_is_full_takes_no_more(house: MakeHouse) -> None:
     one.takes_all_queries()
     waiting = [one.comes(is_query=True) for _ in range(QUERIES_WAITING)]
     refused = one.comes(is_query=True)
-    assert refused.done.wait(PATIENCE_SECONDS)
+    assert refused.done.wait(PATIENCE_S)
     assert f"{QUERIES_WAITING} queries wait already" in refused.request.turned_away
     assert not any(visitor.request.turned_away for visitor in waiting)
 
@@ -175,15 +175,15 @@ def test_a_line_that_is_full_takes_no_more(house: MakeHouse) -> None:
 def test_no_query_begins_while_too_much_is_unread_and_one_does_when_it_was_read(house: MakeHouse) -> None:
     one = house()
     unread = one.comes(is_query=True, blocks=False, unsent=UNSENT_BYTES + 1)
-    assert unread.done.wait(PATIENCE_SECONDS)
+    assert unread.done.wait(PATIENCE_S)
     # What it left is seen when it has given back its thread, and every thread has looked.
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_S
     while not one.lanes._unsent and time.monotonic() < deadline:
         time.sleep(0.001)
     held_up = one.comes(is_query=True, blocks=False)
     assert not held_up.done.wait(0.2)
     unread.connected = False
-    assert held_up.done.wait(PATIENCE_SECONDS)
+    assert held_up.done.wait(PATIENCE_S)
 
 
 def test_at_the_end_those_who_wait_are_hung_up_on(house: MakeHouse) -> None:
@@ -201,7 +201,7 @@ def blocking(let_go: threading.Event, begun: threading.Semaphore) -> Callable[..
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/query" and not environ[TURNED_AWAY]:
             begun.release()
-            assert let_go.wait(PATIENCE_SECONDS)
+            assert let_go.wait(PATIENCE_S)
         assert environ[ACCEPTED] <= time.monotonic()
         start_response("503 Busy" if environ[TURNED_AWAY] else "200 OK", [("Content-Length", "0")])
         return []
@@ -220,13 +220,13 @@ def test_over_the_wire_an_upload_is_answered_beside_queries_that_never_end_and_a
         loop.start()
 
         def asked(path: str) -> http.client.HTTPConnection:
-            connection = http.client.HTTPConnection("127.0.0.1", port.getsockname()[1], timeout=PATIENCE_SECONDS)
+            connection = http.client.HTTPConnection("127.0.0.1", port.getsockname()[1], timeout=PATIENCE_S)
             opened.callback(connection.close)
             connection.request("POST" if path == "/upload" else "GET", path)
             return connection
 
         queries = [asked("/query") for _ in range(QUERIES_AT_ONCE)]
-        assert all(begun.acquire(timeout=PATIENCE_SECONDS) for _ in queries)
+        assert all(begun.acquire(timeout=PATIENCE_S) for _ in queries)
         late = [asked("/query") for _ in range(3)]
         assert [asked("/upload").getresponse().status for _ in range(5)] == [200] * 5
         assert [one.getresponse().status for one in late] == [503] * 3
@@ -234,7 +234,7 @@ def test_over_the_wire_an_upload_is_answered_beside_queries_that_never_end_and_a
         assert [one.getresponse().status for one in queries] == [200] * QUERIES_AT_ONCE
         listeners.end()
         loop.join()
-        listeners.stop(PATIENCE_SECONDS)
+        listeners.stop(PATIENCE_S)
 
 
 BUSY = {TURNED_AWAY: "it waited for 5 s behind others"}
@@ -273,7 +273,7 @@ def test_every_route_that_reads_the_store_is_a_query(database: Database, monkeyp
 
 
 def test_whatever_is_no_query_goes_first_and_queries_have_a_share() -> None:
-    moments = iter([QUERY_SECONDS / 2, PERIOD_SECONDS * 0.99, PERIOD_SECONDS * 0.99])
+    moments = iter([QUERY_S / 2, PERIOD_S * 0.99, PERIOD_S * 0.99])
     way = RightOfWay(clock=lambda: next(moments))
     way.give_way()  # nothing is urgent: the clock is not even looked at
     waited: list[float | None] = []
@@ -285,7 +285,7 @@ def test_whatever_is_no_query_goes_first_and_queries_have_a_share() -> None:
         with way.claimed():
             way.give_way()
         way.give_way()
-    assert waited == [pytest.approx(PERIOD_SECONDS * 0.01)] * 2
+    assert waited == [pytest.approx(PERIOD_S * 0.01)] * 2
     way.give_way()
     assert len(waited) == 2
 
@@ -302,7 +302,7 @@ def test_each_makes_way_for_those_before_it_alone(claimed: Rank, asking: Rank) -
 
 
 def test_queries_go_on_when_what_was_urgent_is_done() -> None:
-    way = RightOfWay(clock=lambda: QUERY_SECONDS)
+    way = RightOfWay(clock=lambda: QUERY_S)
     with way.claimed():
         assert not way._is_free[Rank.OTHER_QUERY].is_set()
     assert way._is_free[Rank.OTHER_QUERY].is_set()
@@ -327,8 +327,8 @@ def test_a_write_is_urgent_until_it_is_committed(database: Database) -> None:
 def test_whoever_is_known_is_answered_while_others_fill_all_the_threads_that_they_may_have(house: MakeHouse) -> None:
     one = house()
     others = [one.comes(is_query=False, is_known=False) for _ in range(10)]
-    assert others[0].begun.wait(PATIENCE_SECONDS)
-    assert one.comes(is_query=False, blocks=False).done.wait(PATIENCE_SECONDS)
+    assert others[0].begun.wait(PATIENCE_S)
+    assert one.comes(is_query=False, blocks=False).done.wait(PATIENCE_S)
     assert not any(visitor.begun.is_set() for visitor in others[1:])
 
 
@@ -336,7 +336,7 @@ def test_a_query_of_whoever_is_known_is_answered_beside_as_many_others_as_may_ru
     one = house()
     one.takes_all_queries()
     waiting = [one.comes(is_query=True) for _ in range(5)]
-    assert one.comes(is_query=True, is_known=True, blocks=False).done.wait(PATIENCE_SECONDS)
+    assert one.comes(is_query=True, is_known=True, blocks=False).done.wait(PATIENCE_S)
     assert not any(visitor.begun.is_set() for visitor in waiting)
 
 
@@ -345,12 +345,12 @@ def test_others_wait_for_those_who_are_known_and_not_for_long(house: MakeHouse) 
     now = [0.0]
     one.lanes._clock = lambda: now[0]
     known = one.comes(is_query=False)
-    assert known.begun.wait(PATIENCE_SECONDS)
+    assert known.begun.wait(PATIENCE_S)
     other = one.comes(is_query=False, is_known=False, blocks=False)
     assert not other.begun.wait(0.1)
-    now[0] = OTHERS_WAIT_SECONDS
+    now[0] = OTHERS_WAIT_S
     one.comes(is_query=False, is_known=False, blocks=False)
-    assert other.done.wait(PATIENCE_SECONDS)
+    assert other.done.wait(PATIENCE_S)
     assert not known.done.is_set()
 
 
@@ -358,7 +358,7 @@ def test_others_are_begun_when_those_who_are_known_have_their_answers(house: Mak
     one = house()
     one.lanes._clock = lambda: 0.0
     known = one.comes(is_query=False)
-    assert known.begun.wait(PATIENCE_SECONDS)
+    assert known.begun.wait(PATIENCE_S)
     other = one.comes(is_query=False, is_known=False, blocks=False)
     known.may_end.set()
-    assert other.done.wait(PATIENCE_SECONDS)
+    assert other.done.wait(PATIENCE_S)

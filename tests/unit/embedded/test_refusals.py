@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from spanprofiles.embedded.refusals import GROUPS_LIMIT, SILENCE_SECONDS, Reason, Refusal, Refusals, Sender, Signal, Way
+from spanprofiles.embedded.refusals import GROUPS_LIMIT, SILENCE_S, Reason, Refusal, Refusals, Sender, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from tests.support.conformance.pair import running_pair
 from tests.support.pprof_writer import pprof, push
@@ -220,7 +220,7 @@ def test_a_reason_is_logged_at_once_and_then_once_in_a_while(
     for _ in range(12):
         refusals.note(refusal(sender=sender, service="shop"))
     assert logged(caplog) == ["refused a profile upload (push) of shop from 192.0.2.7 (agent/2): too old"]
-    clock.now_s += SILENCE_SECONDS
+    clock.now_s += SILENCE_S
     refusals.note(refusal("older still", sender=sender, service="shop"))
     assert logged(caplog)[1:] == [
         "refused 12 profile uploads (push) of shop from 192.0.2.7 (agent/2), the last of them: older still"

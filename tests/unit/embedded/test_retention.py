@@ -17,7 +17,7 @@ from tests.unit.embedded.conftest import Applications, SpanFactory, applications
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
 
 MEBIBYTE = 2**20
-PATIENCE_SECONDS = 10.0
+PATIENCE_S = 10.0
 DANGLING = (
     "SELECT count(*) FROM spans WHERE trace NOT IN (SELECT id FROM traces)",
     "SELECT count(*) FROM spans WHERE resource NOT IN (SELECT id FROM resources)",
@@ -42,14 +42,14 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    monkeypatch.setattr(retention, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(retention, "CHECK_S", 0.01)
     return Clock()
 
 
 @pytest.fixture
 def day(tmp_path: Path, clock: Clock) -> Iterator[tuple[Database, Applications]]:
     """A store that keeps everything for 100 s."""
-    database = Database(tmp_path / "data", Limits(age_seconds=100), clock=clock)
+    database = Database(tmp_path / "data", Limits(age_s=100), clock=clock)
     yield database, applications_on(database)
     database.close()
 
@@ -66,7 +66,7 @@ def rows(database: Database, table: str) -> int:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.005)  # between two looks
@@ -177,11 +177,11 @@ def test_what_came_while_the_clock_was_ahead_is_kept_no_longer_than_all_else(
 
 def test_a_clock_that_was_ahead_before_the_start_keeps_nothing_for_ever(tmp_path: Path, clock: Clock) -> None:
     clock.now += 10**8
-    before = Database(tmp_path, Limits(age_seconds=100), clock=clock)
+    before = Database(tmp_path, Limits(age_s=100), clock=clock)
     export(applications_on(before), "aa")
     before.close()
     clock.now -= 10**8
-    database = Database(tmp_path, Limits(age_seconds=100), clock=clock)
+    database = Database(tmp_path, Limits(age_s=100), clock=clock)
     applications = applications_on(database)
     export(applications, "bb")
     assert set(applications.search("{ }")) == {"aa", "bb"}
@@ -223,7 +223,7 @@ def test_the_size_is_kept_to_by_removing_the_oldest(tmp_path: Path, clock: Clock
 
 
 def test_space_that_is_no_longer_needed_is_given_back(tmp_path: Path, clock: Clock) -> None:
-    database = Database(tmp_path, Limits(age_seconds=100), clock=clock)
+    database = Database(tmp_path, Limits(age_s=100), clock=clock)
     applications = applications_on(database)
     for number in range(60):
         span = SpanFactory(f"{number + 1:02x}")

@@ -65,7 +65,7 @@ def test_an_older_file_is_migrated_step_by_step_with_all_it_holds(
     filled: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "MIGRATIONS", LATER)
-    database = Database(filled, Limits(age_seconds=3_600))
+    database = Database(filled, Limits(age_s=3_600))
     applications = applications_on(database)
     assert set(applications.search('{ span.key = "value" }')) == {"aa"}
     assert tree(applications, spanSelector=[SPAN])["main>leaf"] == (5, 5)

@@ -9,7 +9,7 @@ import pytest
 from spanprofiles.embedded.browsers import foreign_page, is_own_name, name_of
 from spanprofiles.embedded.gate import Gate, Head
 from spanprofiles.embedded.guesses import Guesses
-from spanprofiles.embedded.limits import FREE_GUESSES, GUESSERS, GUESSES_SECONDS
+from spanprofiles.embedded.limits import FREE_GUESSES, GUESSERS, GUESSES_S
 from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.settings import Settings, parse_hosts
 from tests.support.conformance.pair import Pair, running_pair
@@ -203,7 +203,7 @@ def test_guesses_are_forgotten_after_a_while_and_counted_for_so_many_addresses_a
     now = [0.0]
     guesses = Guesses(lambda: now[0])
     assert [guesses.note("192.0.2.1") for _ in range(FREE_GUESSES + 1)][-1]
-    now[0] = GUESSES_SECONDS
+    now[0] = GUESSES_S
     assert not guesses.note("192.0.2.1")
     for number in range(3 * GUESSERS):
         guesses.note(f"10.0.{number >> 8}.{number & 255}")

@@ -80,9 +80,9 @@ def command(
             otlp_grpc_port=otlp_grpc_port,
             pyroscope_port=pyroscope_port,
             data_directory=data_dir,
-            age_seconds=parse_age(max_age),
+            age_s=parse_age(max_age),
             size_bytes=parse_size(max_size),
-            query_seconds=parse_timeout(query_timeout),
+            query_timeout_s=parse_timeout(query_timeout),
             token=token,
             allowed_hosts=tuple(name for text in allow_host for name in parse_hosts(text)),
         )

@@ -1,4 +1,4 @@
-"""`python -m spanprofiles.embedded`: the pair by itself."""
+"""The pair by itself: ``python -m spanprofiles.embedded``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from spanprofiles.embedded.settings import (
     parse_timeout,
 )
 
+DESCRIPTION = "The embedded pair by itself: Tempo's and Pyroscope's APIs in one process."
+
 
 def _announce(line: str) -> None:
     sys.stdout.write(f"{line}\n")
@@ -30,7 +32,7 @@ def _announce(line: str) -> None:
 
 
 def _told(parse: Callable[[str], float]) -> Callable[[str], float]:
-    """A parser whose message argparse shows."""
+    """Wrap a parser so that argparse shows its message."""
 
     def parsed(text: str) -> float:
         try:
@@ -44,7 +46,7 @@ def _told(parse: Callable[[str], float]) -> Callable[[str], float]:
 def main(arguments: list[str] | None = None) -> int:
     """Parse the options and serve until a signal ends it; gives the exit status."""
     defaults = Settings()
-    parser = argparse.ArgumentParser(prog="spanprofiles.embedded", description=__doc__)
+    parser = argparse.ArgumentParser(prog="spanprofiles.embedded", description=DESCRIPTION)
     parser.add_argument("--host", default=defaults.host)
     parser.add_argument("--tempo-port", type=int, default=defaults.tempo_port)
     parser.add_argument("--otlp-http-port", type=int, default=defaults.otlp_http_port)
@@ -52,12 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pyroscope-port", type=int, default=defaults.pyroscope_port)
     parser.add_argument("--data-dir", type=Path, default=None, dest="data_directory")
     for option, default, parse, name in (
-        ("--max-age", DEFAULT_AGE, parse_age, "age_seconds"),
+        ("--max-age", DEFAULT_AGE, parse_age, "age_s"),
         ("--max-size", DEFAULT_SIZE, parse_size, "size_bytes"),
     ):
         parser.add_argument(option, type=_told(parse), default=default, dest=name)
     parser.add_argument(
-        "--query-timeout", type=_told(parse_timeout), default=defaults.query_seconds, dest="query_seconds"
+        "--query-timeout", type=_told(parse_timeout), default=defaults.query_timeout_s, dest="query_timeout_s"
     )
     parser.add_argument("--token", default=os.environ.get(TOKEN_VARIABLE, ""))
     parser.add_argument("--allow-host", action="append", dest="allowed_hosts")

@@ -43,7 +43,7 @@ def _check_token(token: str) -> None:
 
 
 def brought_token(authorization: str) -> str:
-    """The token in an `Authorization` header; empty where there is none."""
+    """Read the token from an ``Authorization`` header; empty where there is none."""
     scheme, _, content = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
         return content.strip()
@@ -66,5 +66,5 @@ class TokenCheck:
         self._token = token.encode()
 
     def is_in(self, authorization: str) -> bool:
-        """Whether an `Authorization` header brings the token, or none is asked for."""
+        """Whether an ``Authorization`` header brings the token, or none is asked for."""
         return not self._token or hmac.compare_digest(brought_token(authorization).encode(), self._token)

@@ -51,7 +51,7 @@ class JsonWriter:
         self._left = limit
 
     def written(self, value: Any) -> Written:
-        """The JSON of a value, which counts once.
+        """Write a value as JSON, which counts once.
 
         Raises:
             QueryTooLongError: the deadline passed.

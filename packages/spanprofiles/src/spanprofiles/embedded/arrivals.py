@@ -25,7 +25,7 @@ UPLOADING = frozenset({"POST", "PUT", HTTP2})
 
 
 def signal_of(path: str) -> tuple[Signal, Way] | None:
-    """What an upload to a path brings, and how; None for a path that nothing is known to be sent to."""
+    """Tell what an upload to a path brings, and how; None for a path to which nothing is known to be sent."""
     return next(((signal, way) for end, signal, way in WAYS if path.rstrip("/").endswith(end)), None)
 
 

@@ -1,7 +1,7 @@
 """What a browser tells of the page that sends a request, and which names this machine goes by.
 
 A web page of any site can send requests to 127.0.0.1. Two things give it away. A page whose own name was pointed at
-127.0.0.1 ("DNS rebinding") sends that name as `Host`. Any other page sends `Origin` or `Sec-Fetch-Site`, which no
+127.0.0.1 ("DNS rebinding") sends that name as ``Host``. Any other page sends ``Origin`` or ``Sec-Fetch-Site``, which no
 script can change: https://www.w3.org/TR/fetch-metadata/. Programs send neither.
 """
 
@@ -33,7 +33,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def name_of(host: str) -> str:
-    """The name in a `Host` header, without its port, in lower case; empty where the header is none."""
+    """Read the name in a ``Host`` header, without its port, in lower case; empty where the header is none."""
     match = HOST.fullmatch(host.strip())
     return match[1].lower().strip("[]").removesuffix(".") if match else ""
 
@@ -48,7 +48,7 @@ def foreign_page(method: str, headers: Mapping[str, str]) -> str:
 
     Args:
         method: the request's method.
-        headers: by name as WSGI has them, such as `SEC_FETCH_SITE`.
+        headers: by name as WSGI has them, such as ``SEC_FETCH_SITE``.
     """
     origin, site = headers.get("ORIGIN"), headers.get("SEC_FETCH_SITE", "none").lower()
     if site not in OWN_SITE:
@@ -63,7 +63,7 @@ def foreign_page(method: str, headers: Mapping[str, str]) -> str:
 
 
 def _is_of(origin: str, host: str) -> bool:
-    """Whether an `Origin` is the server that `Host` names; TLS can only be a proxy's before it."""
+    """Whether an ``Origin`` is the server that ``Host`` names; TLS can only be a proxy's before it."""
     try:
         parts = urlsplit(origin)
         port = parts.port

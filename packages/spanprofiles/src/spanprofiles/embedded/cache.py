@@ -29,7 +29,7 @@ class ByteCache(Generic[Key, Value]):
         return len(self._known)
 
     def get(self, key: Key) -> Value | None:
-        """The value of a key; None where it is not remembered."""
+        """Return the value of a key; None where it is not remembered."""
         with self._lock:
             found = self._known.get(key)
             if found is None:

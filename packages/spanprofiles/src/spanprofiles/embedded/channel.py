@@ -13,14 +13,14 @@ from waitress.utilities import build_http_date
 from spanprofiles.embedded.arrivals import signal_of
 from spanprofiles.embedded.lanes import LaneTask
 from spanprofiles.embedded.limits import (
-    ANSWER_SECONDS,
-    BODY_SECONDS,
-    BUSY_SECONDS,
+    ANSWER_S,
+    BODY_S,
+    BUSY_S,
     GOOD_ANSWERS,
-    HEADER_SECONDS,
-    LINGER_SECONDS,
+    HEADER_S,
+    LINGER_S,
     PIPELINED_REQUESTS,
-    READING_SECONDS,
+    READING_S,
 )
 from spanprofiles.embedded.parser import NO_ROOM, TOO_LARGE, Parser
 from spanprofiles.embedded.refusals import Reason, Refusal
@@ -94,17 +94,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         if self._lingers_since_s is not None:
             return 0, self.last_activity
         if self.total_outbufs_len:
-            return (5, self._unread_since_s or 0.0) if self.is_unread(READING_SECONDS) else None
+            return (5, self._unread_since_s or 0.0) if self.is_unread(READING_S) else None
         if self.requests:
             return None
         if self._began_s is None:  # one that has just come is about to send its request
-            return (1 if time.time() - self.last_activity >= BUSY_SECONDS else 6), self.last_activity
+            return (1 if time.time() - self.last_activity >= BUSY_S else 6), self.last_activity
         age_s = time.monotonic() - self._began_s
         if not self._is_in_body:
-            return (2, self._began_s) if age_s >= BUSY_SECONDS else None
-        if time.time() - self.last_activity >= BUSY_SECONDS:
+            return (2, self._began_s) if age_s >= BUSY_S else None
+        if time.time() - self.last_activity >= BUSY_S:
             return 3, self.last_activity
-        return (4, self._began_s) if age_s >= HEADER_SECONDS else None
+        return (4, self._began_s) if age_s >= HEADER_S else None
 
     def is_unread(self, seconds: float) -> bool:
         """Whether there is an answer that was not read to its end within so many seconds."""
@@ -140,14 +140,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             now_s: the time that is never set, s.
         """
         if self._lingers_since_s is not None:
-            return now_s - self._lingers_since_s >= LINGER_SECONDS
+            return now_s - self._lingers_since_s >= LINGER_S
         if self.total_outbufs_len:
             since_s = self._unread_since_s = now_s if self._unread_since_s is None else self._unread_since_s
-            return now_s - since_s >= ANSWER_SECONDS
+            return now_s - since_s >= ANSWER_S
         self._unread_since_s = None
         if self.requests or self._began_s is None:
             return False
-        return now_s - self._began_s >= (BODY_SECONDS if self._is_in_body else HEADER_SECONDS)
+        return now_s - self._began_s >= (BODY_S if self._is_in_body else HEADER_S)
 
     def received(self, data: bytes) -> bool:
         """Take what came in, unless it is the rest of a request that was refused."""

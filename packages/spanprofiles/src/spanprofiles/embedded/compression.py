@@ -34,7 +34,7 @@ def _unwatched(_: int) -> None:
 
 
 def bounded_gunzip(data: bytes, limit: int, watch: Watch = _unwatched) -> bytes:
-    """Decompress gzip data of one or more members, never making more than `limit` bytes.
+    """Decompress gzip data of one or more members, never making more than ``limit`` bytes.
 
     Args:
         data: what is compressed.
@@ -49,7 +49,7 @@ def bounded_gunzip(data: bytes, limit: int, watch: Watch = _unwatched) -> bytes:
 
 
 def bounded_inflate(data: bytes, limit: int, watch: Watch = _unwatched) -> bytes:
-    """Decompress zlib data, never making more than `limit` bytes; what follows its end is ignored, as in Go.
+    """Decompress zlib data, never making more than ``limit`` bytes; what follows its end is ignored, as in Go.
 
     Args:
         data: what is compressed.
@@ -64,7 +64,7 @@ def bounded_inflate(data: bytes, limit: int, watch: Watch = _unwatched) -> bytes
 
 
 def _inflated(data: bytes, limit: int, window: int, name: str, streams: int, watch: Watch) -> bytes:
-    """The streams in some data, one after the other; where only one is wanted, what follows is left."""
+    """Decompress the streams in some data, one after the other; where one is wanted, leave what follows it."""
     rest = memoryview(data)
     parts: list[bytes] = []
     size = 0
@@ -89,7 +89,7 @@ def _inflated(data: bytes, limit: int, window: int, name: str, streams: int, wat
 
 
 def _step(inflater: zlib._Decompress, step: memoryview, room: int, name: str) -> bytes:
-    """What a piece of compressed data becomes; no more than one byte more than there is room for."""
+    """Decompress a piece of data, to one byte more than there is room for at most."""
     try:
         return inflater.decompress(step, room + 1)
     except zlib.error as error:

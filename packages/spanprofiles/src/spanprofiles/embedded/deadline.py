@@ -60,14 +60,14 @@ class Deadline:
             raise self.error()
 
     def error(self) -> QueryTooLongError:
-        """What says that the time has passed, which limit that was, and what to do."""
+        """Make the error that says that the time has passed, which limit that was, and what to do."""
         return QueryTooLongError(
             f"context deadline exceeded: the query took longer than {self.seconds:g} s ({OPTION});"
             " ask for less time, or for an attribute's exact value"
         )
 
     def watch(self, items: Iterable[Item], every: int = 1) -> Iterator[Item]:
-        """The items, with a look at the clock before each, or before one in so many.
+        """Give the items, with a look at the clock before each, or before one in so many.
 
         Raises:
             QueryTooLongError: while they are gone through.

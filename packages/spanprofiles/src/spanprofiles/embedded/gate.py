@@ -9,7 +9,7 @@ from spanprofiles.embedded.access import OPEN_PATH, TokenCheck
 from spanprofiles.embedded.arrivals import signal_of
 from spanprofiles.embedded.browsers import foreign_page, is_own_name, name_of
 from spanprofiles.embedded.guesses import Guesses
-from spanprofiles.embedded.limits import GUESS_DELAY_SECONDS, GUESSES_SECONDS, RETRY_SECONDS
+from spanprofiles.embedded.limits import GUESS_DELAY_S, GUESSES_S, RETRY_S
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Sender, printable
 from spanprofiles.embedded.settings import ALLOWED_HOSTS_VARIABLE, Settings, is_loopback
 
@@ -24,10 +24,10 @@ class Head:
     """A request without its body.
 
     Attributes:
-        method: such as `POST`.
+        method: such as ``POST``.
         path: without the query.
-        version: of HTTP, such as `1.1`.
-        headers: by name in capitals, with underscores, such as `CONTENT_TYPE`.
+        version: of HTTP, such as ``1.1``.
+        headers: by name in capitals, with underscores, such as ``CONTENT_TYPE``.
         peer: the sender's address.
     """
 
@@ -66,8 +66,8 @@ class Denial:
 
 
 def busy(message: str) -> Denial:
-    """The answer for which there is no room at the moment."""
-    return Denial("503 Service Unavailable", message, (("Retry-After", str(RETRY_SECONDS)),))
+    """Deny a request for which there is no room at the moment."""
+    return Denial("503 Service Unavailable", message, (("Retry-After", str(RETRY_S)),))
 
 
 class Gate:
@@ -114,8 +114,8 @@ class Gate:
             return None
         self._note(head, Reason.UNAUTHORIZED, UNAUTHORIZED)
         if authorization and self._guesses.note(head.peer):
-            retry = (("Retry-After", str(int(GUESSES_SECONDS))),)
-            return Denial("429 Too Many Requests", GUESSED, retry, GUESS_DELAY_SECONDS)
+            retry = (("Retry-After", str(int(GUESSES_S))),)
+            return Denial("429 Too Many Requests", GUESSED, retry, GUESS_DELAY_S)
         return Denial("401 Unauthorized", UNAUTHORIZED, CHALLENGES)
 
     def _note(self, head: Head, reason: Reason, message: str) -> None:
@@ -125,5 +125,5 @@ class Gate:
 
 
 def _decoded(header: str) -> str:
-    """The text of a header, whose bytes arrive as Latin-1 (PEP 3333)."""
+    """Decode a header, whose bytes arrive as Latin-1 (PEP 3333)."""
     return header.encode("latin-1", "replace").decode("utf-8", "replace")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spanprofiles.embedded.limits import FREE_GUESSES, GUESSERS, GUESSES_SECONDS
+from spanprofiles.embedded.limits import FREE_GUESSES, GUESSERS, GUESSES_S
 
 IPV6_NETWORK_BITS = 64
 
@@ -36,7 +36,7 @@ class Guesses:
         source, now_s = _source(address), self._steady()
         with self._lock:
             tally = self._tallies.get(source)
-            if tally is None or now_s - tally.since_s >= GUESSES_SECONDS:
+            if tally is None or now_s - tally.since_s >= GUESSES_S:
                 self._tallies.pop(source, None)
                 if len(self._tallies) >= GUESSERS:
                     del self._tallies[next(iter(self._tallies))]  # the one whose count began first

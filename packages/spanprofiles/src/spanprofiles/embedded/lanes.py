@@ -20,19 +20,19 @@ from typing import Any
 from waitress.task import WSGITask
 
 from spanprofiles.embedded.limits import (
-    OTHERS_WAIT_SECONDS,
+    OTHERS_WAIT_S,
     QUERIES_AT_ONCE,
     QUERIES_RESERVED,
     QUERIES_WAITING,
-    QUERY_WAIT_SECONDS,
+    QUERY_WAIT_S,
     UNSENT_BYTES,
 )
 from spanprofiles.embedded.priority import Rank
 
 ACCEPTED, TURNED_AWAY, RANK = "spanprofiles.accepted_s", "spanprofiles.turned_away", "spanprofiles.rank"
-"""In a WSGI environment: when the request was there, s of `time.monotonic`; why a query gets no thread, or an empty
+"""In a WSGI environment: when the request was there, s of ``time.monotonic``; why a query gets no thread, or an empty
 text; who goes first."""
-ROOM_SECONDS = 0.1
+ROOM_S = 0.1
 """How often to look whether answers were read."""
 Channel = Any
 """A connection of waitress with a request to answer."""
@@ -48,7 +48,7 @@ class LaneTask(WSGITask):  # type: ignore[misc]  # waitress has no types
         self.channel.note_answer(int(self.status[:3]))
 
     def get_environment(self) -> dict[str, Any]:
-        """The WSGI environment."""
+        """Return the WSGI environment."""
         environ: dict[str, Any] = super().get_environment()
         environ[ACCEPTED] = getattr(self.request, "accepted_s", None)
         environ[TURNED_AWAY] = getattr(self.request, "turned_away", "")
@@ -72,7 +72,7 @@ class Lanes:
         threads: int,
         is_query: Callable[[Channel], bool],
         claimed: Callable[[Rank], AbstractContextManager[None]],
-        wait_s: float = QUERY_WAIT_SECONDS,
+        wait_s: float = QUERY_WAIT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._is_query = is_query
@@ -159,11 +159,11 @@ class Lanes:
         now_s = self._clock()
         left_s = [self._queries[0][0] + self._wait_s - now_s] if self._queries else []
         if self._others and self._under_way[Rank.OTHER] < self._threads - 1:
-            left_s.append(self._others[0][0] + OTHERS_WAIT_SECONDS - now_s)
+            left_s.append(self._others[0][0] + OTHERS_WAIT_S - now_s)
         return max(0.0, min(left_s, default=self._wait_s))
 
     def _overdue(self) -> Channel | None:
-        """The first query where it has waited for too long, marked as turned away."""
+        """Return the first query if it has waited for too long, marked as turned away."""
         if not self._queries or self._queries[0][0] + self._wait_s > self._clock():
             return None
         channel = self._queries.popleft()[1]
@@ -175,7 +175,7 @@ class Lanes:
         if not self._others or self._under_way[Rank.OTHER] >= max(1, self._threads - 1):
             return False
         is_nobody_known = not (self._known or self._under_way[Rank.KNOWN] or self._under_way[Rank.KNOWN_QUERY])
-        return is_nobody_known or self._others[0][0] + OTHERS_WAIT_SECONDS <= self._clock()
+        return is_nobody_known or self._others[0][0] + OTHERS_WAIT_S <= self._clock()
 
     def _other(self) -> Channel | None:
         return self._others.popleft()[1] if self._may_begin_other() else None
@@ -204,11 +204,11 @@ class Lanes:
                     return channel
                 else:
                     self._have_watched()
-                    self._queries_changed.wait(ROOM_SECONDS)
+                    self._queries_changed.wait(ROOM_S)
             return None
 
     def _next_place(self) -> int | None:
-        """The place in the line of the query that is next; None where none may be begun."""
+        """Return the place in the line of the next query; None where none may begin."""
         for place, (_, channel) in enumerate(self._queries):
             if channel.requests[0].rank.is_known:
                 return place

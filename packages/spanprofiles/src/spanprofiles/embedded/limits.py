@@ -14,21 +14,21 @@ OTHER_DESCRIPTORS = 128
 DESCRIPTORS_EACH = 2
 """File descriptors that a connection may need: its socket, and a file for a large body."""
 LEAST_CONNECTIONS = 8
-IDLE_SECONDS = 60
+IDLE_S = 60
 """A connection on which nothing happens for so long is closed."""
-HEADER_SECONDS = 10.0
+HEADER_S = 10.0
 """From the first byte of a request to the end of its header."""
-BODY_SECONDS = 30.0
+BODY_S = 30.0
 """From the first byte of a request to the end of its body."""
-ANSWER_SECONDS = 60.0
+ANSWER_S = 60.0
 """For how long a client may leave an answer unread."""
-READING_SECONDS = 5.0
+READING_S = 5.0
 """The same, where its place is wanted, or unread answers take more than UNSENT_BYTES."""
-LINGER_SECONDS = 5.0
+LINGER_S = 5.0
 """For how long the rest of a refused body is read and thrown away, so that the sender sees the answer."""
-ACCEPT_PAUSE_SECONDS = 0.2
+ACCEPT_PAUSE_S = 0.2
 """How long nobody is let in after the system had no place for a connection."""
-BUSY_SECONDS = 1.0
+BUSY_S = 1.0
 """A connection gives up its place only when its header takes longer than that, or its body was silent for so long."""
 
 # Bodies.
@@ -58,10 +58,10 @@ MESSAGE_BYTES = 100
 """About how much memory one message of a body takes."""
 LARGE_WAITING = 4
 """How many of them may wait, each of which takes a thread; more are sent away at once."""
-LARGE_PATIENCE_SECONDS = 5.0
+LARGE_PATIENCE_S = 5.0
 """How long one waits."""
-RETRY_SECONDS = 1
-"""What `Retry-After` says where the pair is busy."""
+RETRY_S = 1
+"""What ``Retry-After`` says where the pair is busy."""
 
 # Queries.
 QUERIES_AT_ONCE = 2
@@ -70,17 +70,17 @@ QUERIES_RESERVED = 1
 """Queries that are worked on besides, of connections whose last answers were good ones."""
 QUERIES_WAITING = 64
 """Queries that may wait for their turn; more are answered with 503."""
-QUERY_WAIT_SECONDS = 5.0
-"""How long a query may wait for its turn, and half of `--query-timeout` at most; then it is answered with 503."""
+QUERY_WAIT_S = 5.0
+"""How long a query may wait for its turn, and half of ``--query-timeout`` at most; then it is answered with 503."""
 UNSENT_BYTES = 256 * MEBIBYTE
 """Answers that nobody has read; where there is more, no query is begun."""
 
 # Who goes first.
 GOOD_ANSWERS = 3
 """After so many good answers, and none that refuses its request, a connection goes before those that have just come."""
-OTHERS_WAIT_SECONDS = 0.02
+OTHERS_WAIT_S = 0.02
 """How long a request that is no query waits for those that go first, at most."""
-SHORT_QUERY_SECONDS = 0.1
+SHORT_QUERY_S = 0.1
 """A query that takes longer makes way for whatever is no query, whoever asks."""
 
 # What is in an export of traces.
@@ -100,20 +100,20 @@ GRPC_THREADS = 16
 """Calls that are read or worked on at once."""
 GRPC_BODY_BYTES = 16 * MEBIBYTE
 """The largest message, compressed or not."""
-GRPC_IDLE_SECONDS = 60
-GRPC_AGE_SECONDS = 3_600
-"""A connection is closed at that age, or when it had no call for GRPC_IDLE_SECONDS; clients open another."""
-GRPC_GRACE_SECONDS = 30
+GRPC_IDLE_S = 60
+GRPC_AGE_S = 3_600
+"""A connection is closed at that age, or when it had no call for GRPC_IDLE_S; clients open another."""
+GRPC_GRACE_S = 30
 """For how long calls under way may go on after that."""
-GRPC_HANDSHAKE_SECONDS = 10
+GRPC_HANDSHAKE_S = 10
 
 # Tokens.
 TOKEN_CHARACTERS = 16
 """The shortest token that is accepted as one."""
 FREE_GUESSES = 100
-"""Wrong tokens that one address may send within GUESSES_SECONDS before it is slowed down."""
-GUESSES_SECONDS = 60.0
-GUESS_DELAY_SECONDS = 1.0
+"""Wrong tokens that one address may send within GUESSES_S before it is slowed down."""
+GUESSES_S = 60.0
+GUESS_DELAY_S = 1.0
 """How long the answer to each further wrong token takes."""
 SLOWED_CONNECTIONS = 64
 """How many connections may wait for such an answer; more are closed."""
@@ -121,13 +121,13 @@ GUESSERS = 1_000
 """For how many addresses wrong tokens are counted."""
 
 # The processor.
-TURN_SECONDS = 0.0002
+TURN_S = 0.0002
 """How long one thread computes while another waits; Python's own 5 ms add up over the steps of a request."""
 
 # The log.
 LOG_LINES = 10
-"""Lines of one kind within LOG_SECONDS; more are counted and told with the next."""
-LOG_SECONDS = 60.0
+"""Lines of one kind within LOG_S; more are counted and told with the next."""
+LOG_S = 60.0
 
 
 def connection_limit() -> int:

@@ -22,12 +22,12 @@ from spanprofiles.embedded.channel import Channel
 from spanprofiles.embedded.gate import Gate
 from spanprofiles.embedded.lanes import Lanes
 from spanprofiles.embedded.limits import (
-    ACCEPT_PAUSE_SECONDS,
+    ACCEPT_PAUSE_S,
     HEADER_BYTES,
-    IDLE_SECONDS,
+    IDLE_S,
     IN_MEMORY_BYTES,
     KIBIBYTE,
-    READING_SECONDS,
+    READING_S,
     SLOWED_CONNECTIONS,
     UNSENT_BYTES,
     connection_limit,
@@ -94,9 +94,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def _drop_unread(self) -> None:
         """Hang up on the largest answer that nobody reads, where they are so many that no query is begun."""
-        unread = [(one.total_outbufs_len, one) for one in self._map.values() if isinstance(one, Channel)]
+        unread = [
+            (channel.total_outbufs_len, channel) for channel in self._map.values() if isinstance(channel, Channel)
+        ]
         if sum(size for size, _ in unread) > UNSENT_BYTES:
-            overdue = [(size, one) for size, one in unread if one.is_unread(READING_SECONDS)]
+            overdue = [(size, channel) for size, channel in unread if channel.is_unread(READING_S)]
             if overdue:
                 max(overdue, key=lambda each: each[0])[1].will_close = True
 
@@ -122,7 +124,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     def handle_accept(self) -> None:
         """Let somebody in, in the place of whoever is idle where all are taken."""
         if len(self._map) >= self.adj.connection_limit and not self._make_room():
-            self._closed_until_s = time.monotonic() + ACCEPT_PAUSE_SECONDS
+            self._closed_until_s = time.monotonic() + ACCEPT_PAUSE_S
             return
         try:
             accepted = self.accept()
@@ -131,7 +133,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             connection, address = accepted
         except OSError as error:  # no file descriptor, or no memory, is left; or the other side has gone already
             self._make_room()
-            self._closed_until_s = time.monotonic() + ACCEPT_PAUSE_SECONDS
+            self._closed_until_s = time.monotonic() + ACCEPT_PAUSE_S
             logger.warning("a connection could not be accepted: %s", error.strerror)
             return
         try:
@@ -150,7 +152,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         ]
         if not idle:
             return False
-        min(idle, key=lambda one: one[0])[1].handle_close()
+        min(idle, key=lambda entry: entry[0])[1].handle_close()
         return True
 
 
@@ -191,18 +193,18 @@ class Listeners:
             ident="spanprofiles",
             clear_untrusted_proxy_headers=True,
             cleanup_interval=1,
-            channel_timeout=IDLE_SECONDS,
+            channel_timeout=IDLE_S,
             log_socket_errors=False,
         )
-        for one in opened:
+        for opened_socket in opened:
             Listener(
                 application,
                 self._channels,
                 True,  # waitress's own
-                one,
+                opened_socket,
                 dispatcher=lanes,
                 adj=adjustments,
-                sockinfo=(one.family, one.type, one.proto, one.getsockname()),
+                sockinfo=(opened_socket.family, opened_socket.type, opened_socket.proto, opened_socket.getsockname()),
                 bind_socket=False,
                 gate=gate,
                 spool=spool,
@@ -210,14 +212,14 @@ class Listeners:
             )
 
     def end(self) -> None:
-        """Hang up on everybody and have `run` return; any thread may call it."""
+        """Hang up on everybody and have ``run`` return; any thread may call it."""
         with self._ending:
             for listener in [member for member in self._channels.values() if isinstance(member, Listener)][:1]:
                 self._ended = True
                 listener.trigger.pull_trigger()
 
     def run(self) -> None:
-        """Answer requests until an exception ends it, such as that of a signal, or `end` is called."""
+        """Answer requests until an exception ends it, such as that of a signal, or ``end`` is called."""
         while self._channels and not self._ended:
             self._channels.go_round()
         with self._ending:  # not while `end` writes to the pipe that is closed here

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from spanprofiles.embedded.limits import LOG_LINES, LOG_SECONDS
+from spanprofiles.embedded.limits import LOG_LINES, LOG_S
 
 COUNTED = {"is_counted": True}
-"""The `extra` of lines that are written seldom by themselves."""
+"""The ``extra`` of lines that are written seldom by themselves."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class _Tally:
 
 
 class FewLines(logging.Filter):
-    """Lets some lines of each kind through, LOG_LINES within LOG_SECONDS; a kind is a place in the program.
+    """Lets some lines of each kind through, LOG_LINES within LOG_S; a kind is a place in the program.
 
     Args:
         steady: the time that is never set, s.
@@ -43,7 +43,7 @@ class FewLines(logging.Filter):
         with self._lock:
             tally = self._tallies.setdefault(kind, _Tally(now_s))
             left_out = 0
-            if now_s - tally.since_s >= LOG_SECONDS:
+            if now_s - tally.since_s >= LOG_S:
                 left_out = tally.left_out
                 tally = self._tallies[kind] = _Tally(now_s)
             if tally.written >= LOG_LINES:
@@ -61,10 +61,10 @@ def quieted(*names: str) -> Iterator[None]:
     """While it is entered, loggers write few lines of each kind."""
     few = FewLines()
     loggers = [logging.getLogger(name) for name in names]
-    for one in loggers:
-        one.addFilter(few)
+    for logger in loggers:
+        logger.addFilter(few)
     try:
         yield
     finally:
-        for one in loggers:
-            one.removeFilter(few)
+        for logger in loggers:
+            logger.removeFilter(few)

@@ -16,7 +16,7 @@ _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def escaped(text: str) -> str:
-    """A text in one line, with escapes in the place of what cannot be seen."""
+    """Put a text in one line, with escapes in the place of what cannot be seen."""
     if not text.isprintable():
         text = "".join(
             character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
@@ -29,12 +29,12 @@ class LineFormatter(logging.Formatter):
     """Writes a message in one line; only a traceback has more."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the library's name
-        """The line without a traceback."""
+        """Format the line without a traceback."""
         record.message = escaped(record.message)
         return super().formatMessage(record)
 
     def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802  # the library's name
-        """The traceback."""
+        """Format the traceback."""
         return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
 

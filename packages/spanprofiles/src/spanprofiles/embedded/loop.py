@@ -11,7 +11,7 @@ from typing import Any
 
 from waitress import wasyncore
 
-ROUND_SECONDS = 0.5
+ROUND_S = 0.5
 """How long one round waits at most, and how often every connection is asked."""
 READ, WRITE = select.POLLIN | select.POLLPRI, select.POLLOUT
 Member = Any
@@ -21,7 +21,7 @@ Member = Any
 class Members(dict[int, Member]):
     """Whatever the loop waits for, by file descriptor.
 
-    A member is settled while nothing but the network can change what it wants. Connections tell by `is_settled`, a
+    A member is settled while nothing but the network can change what it wants. Connections tell by ``is_settled``, a
     port never is, and a pipe always.
     """
 
@@ -43,11 +43,11 @@ class Members(dict[int, Member]):
         self._unsettled.discard(descriptor)
         self._want(descriptor, 0)
 
-    def go_round(self, seconds: float = ROUND_SECONDS) -> None:
+    def go_round(self, seconds: float = ROUND_S) -> None:
         """Wait until something happens, for so long at most, and have it handled."""
         now_s = time.monotonic()
         if now_s >= self._next_s:
-            self._next_s = now_s + ROUND_SECONDS
+            self._next_s = now_s + ROUND_S
             self._unsettled.update(self)
         for descriptor in list(self._unsettled):
             self._ask(descriptor)

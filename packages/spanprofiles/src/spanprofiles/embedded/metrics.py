@@ -1,7 +1,7 @@
 """What was refused, told to programs: as Prometheus reads it, under the real servers' names, and as JSON in full.
 
-Source: the metrics of Tempo 3 (`tempo_discarded_spans_total`, `tempo_receiver_refused_spans`) and Pyroscope 2
-(`pyroscope_discarded_samples_total`, whose "samples" are profiles).
+Source: the metrics of Tempo 3 (``tempo_discarded_spans_total``, ``tempo_receiver_refused_spans``) and Pyroscope 2
+(``pyroscope_discarded_samples_total``, whose "samples" are profiles).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Metric:
     values: list[tuple[Labels, float]]
 
     def lines(self) -> Iterator[str]:
-        """The metric in Prometheus's text format."""
+        """Write the metric in Prometheus's text format."""
         yield f"# HELP {self.name} {self.help}"
         yield f"# TYPE {self.name} {self.kind}"
         for labels, value in self.values:
@@ -71,11 +71,11 @@ class Telling:
         self._signal = signal
 
     def rules(self) -> list[tuple[str, list[str], Callable[[Request], Response]]]:
-        """The routes: the metrics, and all that is known."""
+        """Return the routes: the metrics, and all that is known."""
         return [(METRICS_PATH, ["GET"], self.metrics), (REFUSED_PATH, ["GET"], self.refused)]
 
     def metrics(self, _: Request) -> Response:
-        """`/metrics`."""
+        """``/metrics``."""
         groups = self._refusals.groups(self._signal)
         own = _spans if self._signal is Signal.TRACES else _profiles
         found = [*own(groups, self._refusals), *_uploads(groups, self._refusals)]
@@ -83,7 +83,7 @@ class Telling:
         return Response(f"{text}\n", content_type=PROMETHEUS)
 
     def refused(self, request: Request) -> Response:
-        """Each reason with its last message, and how many uploads there were from the time `since` on."""
+        """Each reason with its last message, and how many uploads there were from the time ``since`` on."""
         since_s = _since(request.args.get("since", ""))
         groups = [
             {
@@ -106,7 +106,7 @@ class Telling:
 
 
 def _since(text: str) -> float:
-    """A time, s since the epoch; its beginning for what is none."""
+    """Read a time, s since the epoch; the epoch itself where the text is no time."""
     try:
         since_s = float(text)
     except ValueError:
@@ -143,7 +143,10 @@ def _spans(groups: list[Group], refusals: Refusals) -> list[Metric]:
             "counter",
             "Spans that were read and then refused; of what could not be read their number is not known.",
             [
-                ({"receiver": RECEIVER, "transport": name}, sum(one.items for one in groups if one.last.way is way))
+                (
+                    {"receiver": RECEIVER, "transport": name},
+                    sum(group.items for group in groups if group.last.way is way),
+                )
                 for way, name in TRANSPORTS.items()
             ],
         ),
@@ -175,13 +178,13 @@ def _uploads(groups: list[Group], refusals: Refusals) -> list[Metric]:
             "spanprofiles_refused_uploads_total",
             "counter",
             "Uploads that were refused, by how they came and why.",
-            [(one, uploads) for one, (uploads, _) in zip(labels, values, strict=True)],
+            [(label, uploads) for label, (uploads, _) in zip(labels, values, strict=True)],
         ),
         Metric(
             "spanprofiles_last_refusal_timestamp_seconds",
             "gauge",
             "When the last of them came, in seconds since the epoch.",
-            [(one, last_s) for one, (_, last_s) in zip(labels, values, strict=True)],
+            [(label, last_s) for label, (_, last_s) in zip(labels, values, strict=True)],
         ),
         Metric(
             "process_start_time_seconds",

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
-PERIOD_SECONDS = 0.02
-QUERY_SECONDS = 0.005
+PERIOD_S = 0.02
+QUERY_S = 0.005
 """How much of each period is left to queries while something urgent is under way: they are slowed down, not stopped."""
 
 
@@ -70,6 +70,6 @@ class RightOfWay:
         The share is the same moment for all queries: together they would leave no time.
         """
         if any(self._claims[:rank]):
-            moment = self._clock() % PERIOD_SECONDS
-            if moment >= QUERY_SECONDS:
-                self._is_free[rank].wait(PERIOD_SECONDS - moment)
+            moment = self._clock() % PERIOD_S
+            if moment >= QUERY_S:
+                self._is_free[rank].wait(PERIOD_S - moment)

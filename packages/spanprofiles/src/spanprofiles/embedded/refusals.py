@@ -16,7 +16,7 @@ from spanprofiles.embedded.logtext import escaped
 
 logger = logging.getLogger("spanprofiles.embedded")
 
-SILENCE_SECONDS = 60.0
+SILENCE_S = 60.0
 KEPT_MINUTES = 24 * 60
 GROUPS_LIMIT = 200
 SHOWN_CHARACTERS, SHOWN_NAME = 300, 80
@@ -147,7 +147,7 @@ class Group:
 
 
 def printable(text: str, limit: int = SHOWN_CHARACTERS) -> str:
-    """A text of somebody else for a terminal: in one line, without control characters, and not too long."""
+    """Make a foreign text fit for a terminal: one line, without control characters, and not too long."""
     return _printable(text[: limit + 1], limit)
 
 
@@ -185,7 +185,7 @@ class Refusals:
         with self._lock:
             group = self._group(shown)
             _count(group, shown, now_s)
-            if steady_s - group.told_s < SILENCE_SECONDS:
+            if steady_s - group.told_s < SILENCE_S:
                 return
             more, group.told, group.told_s = group.uploads - group.told, group.uploads, steady_s
         logger.warning("%s", _line(shown, more), extra=COUNTED)
@@ -201,7 +201,7 @@ class Refusals:
             return self._taken[way]
 
     def groups(self, signal: Signal) -> list[Group]:
-        """The refusals of a signal, the latest first."""
+        """Return the refusals of a signal, the latest first."""
         with self._lock:
             found = [
                 replace(group, minutes=Counter(group.minutes))
@@ -221,7 +221,7 @@ class Refusals:
                 logger.warning("%s", _line(last, more), extra=COUNTED)
 
     def _group(self, refusal: Refusal) -> Group:
-        """The group of a refusal; names are the senders' to choose, so there must not be one for each."""
+        """Return the group of a refusal; senders choose the names, so there must not be a group for each."""
         key = (refusal.signal, refusal.way, refusal.reason, refusal.service)
         if key not in self._groups and len(self._groups) >= GROUPS_LIMIT:
             key = (refusal.signal, refusal.way, refusal.reason, MANY)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from spanprofiles.embedded.access import check_address
 from spanprofiles.embedded.errors import DataLostError, MissingPackageError, PortTakenError
-from spanprofiles.embedded.limits import TURN_SECONDS
+from spanprofiles.embedded.limits import TURN_S
 from spanprofiles.embedded.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from spanprofiles.embedded.web import Application
 
 BACKLOG = 256
-SHUTDOWN_SECONDS = 0.5
-FAREWELL_SECONDS = 1.0
+SHUTDOWN_S = 0.5
+FAREWELL_S = 1.0
 """For how long uploads are answered with an error, and readiness is denied, before a failure ends the process."""
 
 
@@ -73,7 +73,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
     Args:
         settings: where to listen and what to keep.
-        announce: called with a line for each port, then with `ready`, once all of them listen.
+        announce: called with a line for each port, then with ``ready``, once all of them listen.
 
     Raises:
         PortTakenError: a port is taken; nothing was announced.
@@ -85,7 +85,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         WeakTokenError: the token is easy to guess, or cannot be sent.
     """
     check_address(settings)
-    sys.setswitchinterval(TURN_SECONDS)
+    sys.setswitchinterval(TURN_S)
     with ExitStack() as stack, _stops_on_signals():
         listeners = []
         for port, option in (
@@ -104,7 +104,7 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     from spanprofiles.embedded.gate import Gate
     from spanprofiles.embedded.guesses import Guesses
     from spanprofiles.embedded.lanes import Lanes
-    from spanprofiles.embedded.limits import QUERY_WAIT_SECONDS
+    from spanprofiles.embedded.limits import QUERY_WAIT_S
     from spanprofiles.embedded.listener import Listeners
     from spanprofiles.embedded.loglines import quieted
     from spanprofiles.embedded.otlp.http import OtlpHttp
@@ -117,10 +117,10 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
 
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     stack.enter_context(quieted("waitress", "grpc._server", "spanprofiles.embedded"))
-    limits = Limits(settings.age_seconds, settings.size_bytes)
+    limits = Limits(settings.age_s, settings.size_bytes)
     farewell = _Farewell()
     stack.callback(farewell.cancel)
-    database = Database(settings.data_directory, limits, settings.query_seconds, on_failure=farewell.begin)
+    database = Database(settings.data_directory, limits, settings.query_timeout_s, on_failure=farewell.begin)
     stack.callback(database.close)
     refusals = Refusals()
     stack.callback(refusals.tell_untold)
@@ -136,11 +136,11 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
         stack.callback(otlp_grpc.stop)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
     application = Dispatch(dict(zip(ports, applications, strict=True)))
-    wait_s = min(QUERY_WAIT_SECONDS, settings.query_seconds / 2)
+    wait_s = min(QUERY_WAIT_S, settings.query_timeout_s / 2)
     lanes = Lanes(settings.threads, application.is_query, database.right_of_way.claimed, wait_s)
     server = Listeners(application, listeners, settings, Gate(settings, refusals, guesses), refusals, lanes)
     # The server stops by itself on SystemExit, but would wait 5 s for requests under way.
-    stack.callback(server.stop, SHUTDOWN_SECONDS)
+    stack.callback(server.stop, SHUTDOWN_S)
     # That it does not wait longer for them is meant, and no news.
     stack.callback(logging.getLogger("waitress").setLevel, logging.ERROR)
     with _stops_on_signals():
@@ -174,7 +174,7 @@ class _Farewell:
 
     def __init__(self) -> None:
         self._is_possible = threading.current_thread() is threading.main_thread()
-        self._timer = threading.Timer(FAREWELL_SECONDS, self._end)
+        self._timer = threading.Timer(FAREWELL_S, self._end)
         self._timer.daemon = True
 
     def begin(self, _: Exception) -> None:

@@ -22,7 +22,7 @@ TOKEN_VARIABLE = "SPAN_PROFILES_SERVE_TOKEN"  # noqa: S105  # the name of a vari
 
 
 def parse_age(text: str) -> float:
-    """A duration such as `90s`, `30m`, `48h` or `7d`, in s; 0 means for ever.
+    """Parse a duration such as ``90s``, ``30m``, ``48h`` or ``7d``, in s; 0 means for ever.
 
     Raises:
         ValueError: it is not one.
@@ -53,7 +53,7 @@ def parse_timeout(text: str) -> float:
 
 
 def parse_size(text: str) -> int:
-    """A size such as `500MB` or `2GiB`, in bytes; 0 means without limit.
+    """Parse a size such as ``500MB`` or ``2GiB``, in bytes; 0 means without limit.
 
     Raises:
         ValueError: it is not one, or less than what an empty store needs to work in.
@@ -97,17 +97,17 @@ class Settings:
     Attributes:
         host: address all three ports are bound to.
         tempo_port: port of Tempo's HTTP API; 0 picks a free one, here and below.
-        otlp_http_port: port that takes OTLP over HTTP (`POST /v1/traces`).
+        otlp_http_port: port that takes OTLP over HTTP (``POST /v1/traces``).
         otlp_grpc_port: port that takes OTLP over gRPC, for which ``grpcio`` is needed; None for none.
         pyroscope_port: port of Pyroscope's API, for pushes and queries.
         data_directory: where the data is kept; None keeps it in a temporary folder that goes when the process ends.
-        age_seconds: for how long data is kept, in s since it arrived; 0 for ever.
+        age_s: for how long data is kept, in s since it arrived; 0 for ever.
         size_bytes: how large the data may become before the oldest goes; 0 for no limit.
-        query_seconds: how long one query may take.
+        query_timeout_s: how long one query may take.
         token: what every request must bring, as a bearer token or as basic auth's password; empty for none.
         threads: how many requests are worked on at once.
         body_limit: the largest request body taken, in bytes, compressed or not.
-        allowed_hosts: names in a `Host` header that are answered to, beside those of this machine.
+        allowed_hosts: names in a ``Host`` header that are answered to, beside those of this machine.
     """
 
     host: str = "127.0.0.1"
@@ -116,9 +116,9 @@ class Settings:
     pyroscope_port: int = 4040
     otlp_grpc_port: int | None = None
     data_directory: Path | None = None
-    age_seconds: float = parse_age(DEFAULT_AGE)
+    age_s: float = parse_age(DEFAULT_AGE)
     size_bytes: int = parse_size(DEFAULT_SIZE)
-    query_seconds: float = 10.0
+    query_timeout_s: float = 10.0
     token: str = field(default="", repr=False)
     threads: int = 8
     body_limit: int = BODY_BYTES

@@ -40,7 +40,7 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def unquote(quoted: str) -> str:
-    """The text of a string in double, single or back quotes; the last are taken as they are.
+    """Read a string in double, single or back quotes; the last are taken as they are.
 
     Raises:
         StringLiteralError: an escape means nothing.
@@ -50,7 +50,7 @@ def unquote(quoted: str) -> str:
 
 
 def quote(text: str) -> str:
-    """The text in double quotes, so that `unquote` gives it back."""
+    """Put a text in double quotes, so that ``unquote`` gives it back."""
     escaped = "".join(
         f"\\{character}" if character in '"\\' else character if character.isprintable() else f"\\U{ord(character):08x}"
         for character in text

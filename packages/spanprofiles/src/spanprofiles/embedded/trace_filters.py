@@ -80,7 +80,7 @@ NO_TRACE = HasTraceId(())
 
 
 def _flat(join: Join, filters: Sequence[TraceFilter]) -> tuple[TraceFilter, ...]:
-    """The filters, with those of filters joined in the same way in their place: SQLite takes no deep nesting."""
+    """Put filters that are joined in the same way in their parent's place: SQLite takes no deep nesting."""
     flat: list[TraceFilter] = []
     for part in filters:
         flat += part.filters if isinstance(part, Joined) and part.join == join else (part,)

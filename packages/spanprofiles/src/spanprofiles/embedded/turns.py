@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from spanprofiles.embedded.limits import LARGE_PATIENCE_SECONDS, LARGE_WAITING, LIGHT_BYTES
+from spanprofiles.embedded.limits import LARGE_PATIENCE_S, LARGE_WAITING, LIGHT_BYTES
 
 BUSY = "the server is busy with other large requests: send it again later"
 
@@ -51,7 +51,7 @@ class Turns:
     def __init__(
         self,
         light_bytes: int = LIGHT_BYTES,
-        patience_s: float = LARGE_PATIENCE_SECONDS,
+        patience_s: float = LARGE_PATIENCE_S,
         waiting: int = LARGE_WAITING,
     ) -> None:
         self.light_bytes = light_bytes
@@ -78,7 +78,7 @@ class Turns:
 
     @contextmanager
     def ticket(self) -> Iterator[Ticket]:
-        """A request's ticket, which it gives back at the end."""
+        """Hand out a request's ticket; it is given back at the end."""
         ticket = Ticket(self)
         try:
             yield ticket

@@ -18,11 +18,11 @@ from spanprofiles.embedded.answers import AnswerTooLargeError, JsonWriter
 from spanprofiles.embedded.compression import DECODERS, BadBodyError, BodyTooLargeError
 from spanprofiles.embedded.deadline import QueryTooLongError
 from spanprofiles.embedded.lanes import ACCEPTED, RANK, TURNED_AWAY
-from spanprofiles.embedded.limits import RETRY_SECONDS
+from spanprofiles.embedded.limits import RETRY_S
 from spanprofiles.embedded.priority import Rank
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.database import Database
-from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS, StoreUnavailableError
+from spanprofiles.embedded.store.folder import RETRY_AFTER_S, StoreUnavailableError
 from spanprofiles.embedded.store.traces import TraceTooLargeError
 from spanprofiles.embedded.turns import LARGE, OverloadError, Ticket
 
@@ -68,7 +68,7 @@ def written_answer(writer: JsonWriter, value: object) -> Response:
 
 
 def plain_json(body: bytes) -> str:
-    """The text of a JSON body; halves of surrogate pairs, which protobuf cannot hold, become U+FFFD as in Go.
+    """Decode a JSON body; halves of surrogate pairs, which protobuf cannot hold, become U+FFFD as in Go.
 
     Raises:
         ValueError: it is not UTF-8, or not JSON where that was seen.
@@ -80,13 +80,13 @@ def plain_json(body: bytes) -> str:
 
 
 def ticket_of(request: Request) -> Ticket:
-    """The request's place among the large ones."""
+    """Return the request's place among the large ones."""
     ticket: Ticket = request.environ[TICKET]
     return ticket
 
 
 def read_body(request: Request, limit: int, encodings: Collection[str]) -> bytes:
-    """The request's body, decompressed as its Content-Encoding says.
+    """Read the request's body, decompressed as its Content-Encoding says.
 
     Args:
         request: the request.
@@ -95,7 +95,7 @@ def read_body(request: Request, limit: int, encodings: Collection[str]) -> bytes
 
     Raises:
         BadBodyError: an encoding that is not taken, or damaged data.
-        BodyTooLargeError: more than `limit` bytes.
+        BodyTooLargeError: more than ``limit`` bytes.
         OverloadError: it is large, and there was no room for it.
     """
     expect = ticket_of(request).expect
@@ -146,7 +146,7 @@ class Application:
         self._queries = tuple(queries)
         self._query_paths = tuple(path.partition("<")[0] for path, *_ in self._queries)
         paths, methods, self._handlers = zip(*rules, *self._queries, strict=True)
-        self._map = _map_of(tuple(zip(paths, (one and tuple(one) for one in methods), strict=True)))
+        self._map = _map_of(tuple(zip(paths, (allowed and tuple(allowed) for allowed in methods), strict=True)))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -174,7 +174,7 @@ class Application:
             return self.failure(str(error), TOO_LARGE)
         except StoreUnavailableError as error:
             response = self.failure(str(error), 503)
-            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
             return response
         except sqlite3.Error as error:
             logger.warning("%s %s: the stored data could not be read: %s", request.method, request.path, error)
@@ -182,7 +182,7 @@ class Application:
         except OverloadError as error:
             self.overloaded(request, str(error))
             response = self.failure(str(error), BUSY)
-            response.headers["Retry-After"] = str(RETRY_SECONDS)
+            response.headers["Retry-After"] = str(RETRY_S)
             return response
         except MethodNotAllowed as error:
             return Response("", 405, headers={"Allow": ", ".join(sorted(error.valid_methods or ()))})
@@ -199,9 +199,9 @@ class Application:
         return path.startswith(self._query_paths)
 
     def _busy(self, why: str) -> Response:
-        """The answer to a query for which there is no thread."""
+        """Answer a query for which there is no thread."""
         answer = self.failure(f"too many queries at once: {why}; ask again later, or for less", BUSY)
-        answer.headers["Retry-After"] = str(RETRY_SECONDS)
+        answer.headers["Retry-After"] = str(RETRY_S)
         return answer
 
     def unmatched(self, request: Request) -> None:
@@ -211,11 +211,11 @@ class Application:
         """Take notice of a request for which there was no room."""
 
     def failure(self, message: str, status: int) -> Response:
-        """The answer to a request that is well formed, but cannot be answered."""
+        """Answer a request that is well formed, but cannot be answered."""
         return text(message, status)
 
     def http_error(self, error: HTTPException) -> Response:
-        """The answer to a request that matches no rule, or that werkzeug refuses."""
+        """Answer a request that matches no rule, or that werkzeug refuses."""
         code = error.code or 500
         return text("404 page not found\n" if code == 404 else f"{error.name}\n", code)
 

@@ -3,7 +3,7 @@
 Source: ``opentelemetry.proto.collector.trace.v1.TraceService``. An export is answered when its spans are committed.
 
 The call is served as one that streams, since gRPC then asks the service before it takes the message. A web page cannot
-speak to this port: browsers send HTTP/2 over TLS only, so neither `:authority` nor an origin is looked at.
+speak to this port: browsers send HTTP/2 over TLS only, so neither ``:authority`` nor an origin is looked at.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from spanprofiles.embedded.access import TokenCheck
 from spanprofiles.embedded.errors import PortTakenError
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.limits import (
-    BODY_SECONDS,
-    GRPC_AGE_SECONDS,
+    BODY_S,
+    GRPC_AGE_S,
     GRPC_BODY_BYTES,
     GRPC_CALLS,
     GRPC_CONNECTIONS,
-    GRPC_GRACE_SECONDS,
-    GRPC_HANDSHAKE_SECONDS,
-    GRPC_IDLE_SECONDS,
+    GRPC_GRACE_S,
+    GRPC_HANDSHAKE_S,
+    GRPC_IDLE_S,
     GRPC_STREAMS,
     GRPC_THREADS,
 )
@@ -75,7 +75,7 @@ class _Deadlines:
             self._next_overdue().cancel()
 
     def _next_overdue(self) -> Any:
-        """The next call whose deadline is over."""
+        """Return the next call whose deadline is over."""
         with self._changed:
             while True:
                 if not self._waiting:
@@ -92,14 +92,14 @@ class _Deadlines:
 class _TraceService:
     """Answers exports. It is given their bytes: what the library cannot decode it refuses without telling anybody."""
 
-    def __init__(self, receiver: Receiver, token: str, guesses: Guesses, body_seconds: float) -> None:
+    def __init__(self, receiver: Receiver, token: str, guesses: Guesses, body_timeout_s: float) -> None:
         self._receiver = receiver
         self._token = TokenCheck(token)
         self._guesses = guesses
-        self._deadlines = _Deadlines(body_seconds)
+        self._deadlines = _Deadlines(body_timeout_s)
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """The service for the server."""
+        """Return the service for the server."""
         method = grpc.stream_unary_rpc_method_handler(self.export)
         return grpc.method_handlers_generic_handler(_SERVICE, {_METHOD: method})
 
@@ -145,7 +145,7 @@ def _origin(context: Any) -> Origin:
 
 
 def _peer(context: Any) -> str:
-    """The address of whoever calls, of `ipv4:127.0.0.1:5` and `ipv6:%5B::1%5D:5`."""
+    """Read the caller's address, of ``ipv4:127.0.0.1:5`` and ``ipv6:%5B::1%5D:5``."""
     return unquote(str(context.peer())).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
@@ -154,10 +154,10 @@ def _options(body_limit: int) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", min(body_limit, GRPC_BODY_BYTES)),
         ("grpc.max_allowed_incoming_connections", GRPC_CONNECTIONS),
         ("grpc.max_concurrent_streams", GRPC_STREAMS),
-        ("grpc.max_connection_idle_ms", GRPC_IDLE_SECONDS * 1000),
-        ("grpc.max_connection_age_ms", GRPC_AGE_SECONDS * 1000),
-        ("grpc.max_connection_age_grace_ms", GRPC_GRACE_SECONDS * 1000),
-        ("grpc.server_handshake_timeout_ms", GRPC_HANDSHAKE_SECONDS * 1000),
+        ("grpc.max_connection_idle_ms", GRPC_IDLE_S * 1000),
+        ("grpc.max_connection_age_ms", GRPC_AGE_S * 1000),
+        ("grpc.max_connection_age_grace_ms", GRPC_GRACE_S * 1000),
+        ("grpc.server_handshake_timeout_ms", GRPC_HANDSHAKE_S * 1000),
         ("grpc.so_reuseport", 0),
     ]
 
@@ -169,21 +169,21 @@ class OtlpGrpc:
         settings: where, and for whom.
         receiver: takes the exports.
         guesses: counts wrong tokens.
-        body_seconds: how long a message may take to arrive, s.
+        body_timeout_s: how long a message may take to arrive, s.
 
     Raises:
         PortTakenError: the port cannot be had.
     """
 
     def __init__(
-        self, settings: Settings, receiver: Receiver, guesses: Guesses, body_seconds: float = BODY_SECONDS
+        self, settings: Settings, receiver: Receiver, guesses: Guesses, body_timeout_s: float = BODY_S
     ) -> None:
         self._server = grpc.server(
             ThreadPoolExecutor(GRPC_THREADS),
             options=_options(settings.body_limit),
             maximum_concurrent_rpcs=GRPC_CALLS,
         )
-        service = _TraceService(receiver, settings.token, guesses, body_seconds)
+        service = _TraceService(receiver, settings.token, guesses, body_timeout_s)
         self._server.add_generic_rpc_handlers((service.handler(),))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:

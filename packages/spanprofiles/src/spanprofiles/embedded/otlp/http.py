@@ -12,7 +12,7 @@ from spanprofiles.embedded.otlp.protobuf import decode_protobuf
 from spanprofiles.embedded.otlp.receiver import Origin, Receiver
 from spanprofiles.embedded.proto.status_pb2 import Status
 from spanprofiles.embedded.refusals import Reason, Refusals, Signal, Way
-from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS
+from spanprofiles.embedded.store.folder import RETRY_AFTER_S
 from spanprofiles.embedded.web import Application, json_answer, read_body, text, ticket_of
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -78,7 +78,7 @@ def _origin(request: Request) -> Origin:
 
 
 def _refusal(kind: str, reason: Reason, message: str) -> Response:
-    """The answer to an export that is refused, in its own encoding."""
+    """Answer an export that is refused, in its own encoding."""
     status = STATUS.get(reason, 400)
     code = UNAVAILABLE if reason is Reason.NOT_STORED else INVALID_ARGUMENT
     if kind == JSON:
@@ -87,5 +87,5 @@ def _refusal(kind: str, reason: Reason, message: str) -> Response:
         body = Status(code=code, message=message).SerializeToString()
         response = Response(body, status, content_type=PROTOBUF)
     if reason is Reason.NOT_STORED:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

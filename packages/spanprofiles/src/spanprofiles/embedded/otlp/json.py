@@ -59,7 +59,7 @@ def count_values(body: bytes) -> int:
 
 
 def _list_of(holder: dict[str, Any], *names: str) -> list[Any]:
-    """A JSON field, by its camel case or its snake case name, as a list of objects."""
+    """Read a JSON field, by its camel case or its snake case name, as a list of objects."""
     found: list[Any] = []
     for name in names:
         value = holder.get(name)

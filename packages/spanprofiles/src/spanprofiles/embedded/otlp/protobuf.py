@@ -51,7 +51,7 @@ class Shape:
 
 
 def _shape(descriptor: Descriptor, known: dict[str, Shape], tags: set[int]) -> Shape:
-    """The shape of a message, and the first bytes of its fields' tags."""
+    """Find the shape of a message, and add the first bytes of its fields' tags."""
     if descriptor.full_name in known:
         return known[descriptor.full_name]
     shape = known[descriptor.full_name] = Shape()
@@ -122,7 +122,7 @@ def _count(body: bytes, depth: int, limit: int, what: str) -> int:
 
 
 def _varint(body: bytes, position: int) -> tuple[int, int]:
-    """A number, and the position behind it."""
+    """Read a number; return it with the position behind it."""
     number = shift = 0
     while True:
         byte = body[position]

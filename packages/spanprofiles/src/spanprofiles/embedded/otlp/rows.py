@@ -46,12 +46,12 @@ NAME, ROOT_NAME, ROOT_SERVICE, STATUS, STATUS_MESSAGE, EVENT_NAME, SCOPE_NAME, S
 
 
 def service_of(resource: Resource) -> str:
-    """The resource's ``service.name``, or an empty text."""
+    """Return the resource's ``service.name``, or an empty text."""
     return next((pair.value.string_value for pair in resource.attributes if pair.key == SERVICE_NAME), "")
 
 
 def first_service(export: ExportTraceServiceRequest) -> str:
-    """The ``service.name`` of an export's first resource, or an empty text."""
+    """Return the ``service.name`` of an export's first resource, or an empty text."""
     return service_of(export.resource_spans[0].resource) if export.resource_spans else ""
 
 
@@ -148,7 +148,7 @@ def _span_attributes(span: Span) -> list[IndexedAttribute]:
 
 
 def _indexed(scope: int, pairs: Iterable[KeyValue]) -> Iterator[IndexedAttribute]:
-    """The rows under which attributes are found: a list has one for each of its members."""
+    """Make the rows under which attributes are found: a list has one for each of its members."""
     for pair in pairs:
         value = pair.value
         kind = value.WhichOneof("value")

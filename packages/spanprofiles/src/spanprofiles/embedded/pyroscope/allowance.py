@@ -1,7 +1,7 @@
 """What one upload of profiles may still bring, counted before anything of it is kept.
 
-Every way in (pprof, folded stacks, and each that is to come) makes its stacks by `Stacks` and takes from the same
-`Allowance`, so that a limit holds wherever the frames come from.
+Every way in (pprof, folded stacks, and each that is to come) makes its stacks by ``Stacks`` and takes from the same
+``Allowance``, so that a limit holds wherever the frames come from.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, NAMES_EXPANSION,
 from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, Frame, StackTable
 
 ESCAPED = 6
-"""Bytes that a character may take where it is written as `\\u0000`."""
+"""Bytes that a character may take where it is written as ``\\u0000``."""
 
 
 class Allowance:
@@ -67,7 +67,7 @@ class Stacks:
         self.table = StackTable()
 
     def frame(self, frame: Frame) -> int:
-        """The place of a frame.
+        """Return the place of a frame.
 
         Raises:
             ConnectError: the upload's frames have too long names.

@@ -114,7 +114,7 @@ class Pyroscope(Application):
         note_wrong_path(self._refusals, request.environ, TAKES)
 
     def failure(self, message: str, status: int) -> Response:
-        """The error in Connect's form."""
+        """Return the error in Connect's form."""
         return ConnectError(message, FAILURES.get(status, "internal")).response()
 
     def ready(self, _: Request) -> Response:
@@ -129,7 +129,7 @@ class Pyroscope(Application):
     def _merged(
         self, request: SelectMergeSpanProfileRequest | SelectMergeStacktracesRequest, answer: type[Merged]
     ) -> Merged:
-        """A selection as a flame graph, or as the bytes of its tree where those are asked for."""
+        """Merge a selection into a flame graph, or into the bytes of its tree where those are asked for."""
         limit = node_limit(request.max_nodes)
         connection = self._database.reader()
         tree = self._samples.tree(connection, Selection.of(request))
@@ -138,21 +138,21 @@ class Pyroscope(Application):
         return answer(flamegraph=flamegraph(tree, limit, connection.deadline))
 
     def span_profile(self, request: SelectMergeSpanProfileRequest) -> SelectMergeSpanProfileResponse:
-        """`SelectMergeSpanProfile`: the flame graph of spans."""
+        """``SelectMergeSpanProfile``: the flame graph of spans."""
         return self._merged(request, SelectMergeSpanProfileResponse)
 
     def stacktraces(self, request: SelectMergeStacktracesRequest) -> SelectMergeStacktracesResponse:
-        """`SelectMergeStacktraces`: the flame graph of spans, of traces, or of everything."""
+        """``SelectMergeStacktraces``: the flame graph of spans, of traces, or of everything."""
         if request.format == PROFILE_FORMAT_PPROF:
             return SelectMergeStacktracesResponse(pprof=PprofProfile(profile=self.profile(request)))
         return self._merged(request, SelectMergeStacktracesResponse)
 
     def profile(self, request: SelectMergeProfileRequest | SelectMergeStacktracesRequest) -> Profile:
-        """`SelectMergeProfile`: the same as one pprof profile."""
+        """``SelectMergeProfile``: the same as one pprof profile."""
         return merged_profile(self._database.reader(), self._samples, Selection.of(request))
 
     def diff(self, request: DiffRequest) -> DiffResponse:
-        """`Diff`: two selections side by side in one flame graph."""
+        """``Diff``: two selections side by side in one flame graph."""
         left, right = Selection.of(request.left), Selection.of(request.right)
         limit = max(node_limit(request.left.max_nodes), node_limit(request.right.max_nodes))
         connection = self._database.reader()

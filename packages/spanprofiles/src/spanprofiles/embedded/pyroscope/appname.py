@@ -56,7 +56,7 @@ def _checked(kind: str, text: str, allowed: re.Pattern[str]) -> str:
 
 
 def parse_name(text: str) -> AppName:
-    """The application and its tags in `application{tag=value,...}`.
+    """Parse an application and its tags, ``application{tag=value,...}``.
 
     A tag without a value, or that neither a comma nor a brace ends, is ignored with all that follows it.
 
@@ -81,7 +81,7 @@ def parse_name(text: str) -> AppName:
 
 
 def time_ns(text: str, now_ns: int) -> int:
-    """A time in ns since the epoch.
+    """Read a time, in ns since the epoch.
 
     Args:
         text: digits of s, ms, us or ns since the epoch; a day, as in 20260131; or a way from the present, as in

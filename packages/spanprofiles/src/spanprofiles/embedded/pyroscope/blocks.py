@@ -27,7 +27,7 @@ class Blocks:
         self._known: ByteCache[Block, StackTotals] = ByteCache(CACHE_BYTES)
 
     def totals(self, connection: StoreConnection, numbers: Sequence[int]) -> Iterator[StackTotals]:
-        """The value of each stack, block by block.
+        """Sum the value of each stack, block by block.
 
         Args:
             connection: where to read.

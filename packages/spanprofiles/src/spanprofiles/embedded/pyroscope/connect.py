@@ -20,7 +20,7 @@ from spanprofiles.embedded.deadline import PIECE, Deadline
 from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_json_shape, check_push_shape
 from spanprofiles.embedded.refusals import Reason
-from spanprofiles.embedded.store.folder import RETRY_AFTER_SECONDS
+from spanprofiles.embedded.store.folder import RETRY_AFTER_S
 from spanprofiles.embedded.web import json_answer, plain_json, read_body, written_answer
 
 JSON, PROTOBUF = "application/json", "application/proto"
@@ -59,10 +59,10 @@ class ConnectError(Exception):
         self.profiles = 0
 
     def response(self) -> Response:
-        """The error as Connect sends it."""
+        """Return the error as Connect sends it."""
         response = json_answer({"code": self.code, "message": str(self)}, STATUS[self.code])
         if self.code == "unavailable":
-            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
         return response
 
 
@@ -108,7 +108,7 @@ def unary(
 
 
 def message_json(message: Message) -> dict[str, Any]:
-    """A message as protobuf's JSON has it; of a large one the parts are made one by one (see `answers.JsonWriter`)."""
+    """Write a message as protobuf's JSON; the parts of a large one are made one by one (see ``answers.JsonWriter``)."""
     if message.ByteSize() <= PIECE_BYTES:
         return dict(json_format.MessageToDict(message))
     found: dict[str, Any] = {}
@@ -124,7 +124,7 @@ def message_json(message: Message) -> dict[str, Any]:
 
 
 def _messages(message: Message, field: FieldDescriptor) -> Iterator[Any]:
-    """The messages in a repeated field as JSON: some at once where they are small."""
+    """Write the messages in a repeated field as JSON: several at once where they are small."""
     values = getattr(message, field.name)
     for first in range(0, len(values), FEW):
         some = values[first : first + FEW]
@@ -142,7 +142,7 @@ def _members(message: Message, field: FieldDescriptor, values: Sequence[Any]) ->
 
 
 def _scalars(message: Message, field: FieldDescriptor) -> Iterator[Members]:
-    """The scalars in a repeated field as JSON, some at once."""
+    """Write the scalars in a repeated field as JSON, several at once."""
     values = getattr(message, field.name)
     for first in range(0, len(values), PIECE):
         yield _members(message, field, values[first : first + PIECE])

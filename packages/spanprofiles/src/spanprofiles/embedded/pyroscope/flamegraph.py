@@ -27,7 +27,7 @@ class Node:
     children: dict[str, Node] = field(default_factory=dict, repr=False)
 
     def in_order(self) -> list[Node]:
-        """The children by name, as Pyroscope has them."""
+        """Return the children by name, as Pyroscope has them."""
         if len(self.children) < 2:
             return list(self.children.values())
         return [self.children[name] for name in sorted(self.children)]  # code points sort as their UTF-8 does
@@ -38,7 +38,7 @@ def build(
     deadline: Deadline = NO_DEADLINE,
     limit: int = MERGED_NODES_LIMIT,
 ) -> Node:
-    """The call tree of stacks (root first) and their values.
+    """Build the call tree of stacks (root first) and their values.
 
     Its root has no name. Values that are not above zero, and stacks without a frame, are left out.
 
@@ -76,10 +76,10 @@ def build(
 
 
 def fold_smallest(root: Node, limit: int) -> int:
-    """Keep so many nodes, those with the largest totals; the rest becomes an `other` below what called it.
+    """Keep so many nodes, those with the largest totals; the rest becomes an ``other`` below what called it.
 
     Returns:
-        How many nodes there are then, each `other` among them.
+        How many nodes there are then, each ``other`` among them.
     """
     nodes = [root]
     for node in nodes:
@@ -108,14 +108,14 @@ def everything_below(root: Node) -> Iterator[Node]:
 
 
 def largest(totals: list[int], count: int) -> int:
-    """The least of the `count` largest totals; 0 where there are no more than that, or no limit."""
+    """Return the least of the ``count`` largest totals; 0 where there are no more than that, or no limit."""
     if count < 1 or len(totals) <= count:
         return 0
     return sorted(totals, reverse=True)[count - 1]
 
 
 def least_value(root: Node, max_nodes: int, deadline: Deadline = NO_DEADLINE) -> int:
-    """The least total a node must have so that about `max_nodes` remain, the root among them; 0 keeps all."""
+    """Return the total a node must have so that about ``max_nodes`` remain, with the root; 0 keeps all."""
     if max_nodes <= 0:
         return 0
     totals = [node.total for node in deadline.watch(everything_below(root), PIECE)]
@@ -123,7 +123,7 @@ def least_value(root: Node, max_nodes: int, deadline: Deadline = NO_DEADLINE) ->
 
 
 def kept_children(node: Node, least: int) -> list[Node]:
-    """The children in order, those below the least value folded into one `other` at the end."""
+    """Return the children in order, those below the least value folded into one ``other`` at the end."""
     if not least and OTHER not in node.children:
         return node.in_order()
     kept, folded = [], 0
@@ -136,9 +136,9 @@ def kept_children(node: Node, least: int) -> list[Node]:
 
 
 def flamegraph(root: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE) -> FlameGraph:
-    """The tree as the message FlameGraph.
+    """Make the message FlameGraph of a tree.
 
-    Each level is a list of groups of four: offset from the end of the group before, total, self, index into `names`.
+    Each level is a list of groups of four: offset from the end of the group before, total, self, index into ``names``.
     """
     least = least_value(root, max_nodes, deadline)
     steps = deadline.watch(itertools.count(), PIECE)
@@ -177,7 +177,7 @@ def _values(level: list[tuple[int, Node, int]], deadline: Deadline) -> list[int]
 
 
 def varint(number: int) -> bytes:
-    """A number in protobuf's base-128 form."""
+    """Encode a number in protobuf's base-128 form."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -187,7 +187,7 @@ def varint(number: int) -> bytes:
 
 
 def tree_bytes(root: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE) -> bytes:
-    """The tree as Pyroscope serializes it: for each node its name, its own value and its number of children."""
+    """Serialize a tree as Pyroscope does: for each node its name, its own value and its number of children."""
     if not root.children:
         return b""
     least = least_value(root, max_nodes, deadline)
@@ -213,7 +213,7 @@ class Pair:
     right: Node
 
     def children(self) -> list[Pair]:
-        """The children of both sides by name."""
+        """Return the children of both sides by name."""
         names = sorted({*self.left.children, *self.right.children})
         return [
             Pair(name, self.left.children.get(name) or Node(name), self.right.children.get(name) or Node(name))
@@ -241,7 +241,7 @@ def difference(left: Node, right: Node, max_nodes: int = 0, deadline: Deadline =
     """Two trees as the message FlameGraphDiff.
 
     Each level is a list of groups of seven: offset, total and self of the left side, the same of the right, and an
-    index into `names`.
+    index into ``names``.
     """
     root = Pair("", left, right)
     least = largest(_pair_totals(root, deadline), max_nodes) if max_nodes > 0 else 0

@@ -30,7 +30,7 @@ class Kind:
     """A type of profile.
 
     Attributes:
-        metric: its `__name__`.
+        metric: its ``__name__``.
         sample_type: what is measured.
         unit: in which unit.
     """
@@ -76,7 +76,7 @@ TIMED = {"process_cpu": "cpu", "wall": "wall"}
 
 
 def kind_of(application: str) -> tuple[str, Kind]:
-    """The service, and the type of profile, in an application's name: what follows the last dot names the type.
+    """Split an application's name into the service and the type of profile, which follows the last dot.
 
     Raises:
         ConnectError: it names none that is known.
@@ -106,7 +106,7 @@ def _bad(why: str) -> ConnectError:
 
 
 def read_groups(body: bytes) -> Values:
-    """The stacks of `a;b 7`: names from the root on, and a value after the last space; a line without one is ignored.
+    """Read lines such as ``a;b 7``: names from the root on, then a value; a line without a value is ignored.
 
     Raises:
         ConnectError: a value is no number, or there are too many stacks or frames.
@@ -126,7 +126,7 @@ def _groups(body: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def read_lines(body: bytes) -> Values:
-    """The stacks of `a;b`, one a line.
+    """Read lines such as ``a;b``, each of which is one sample.
 
     Raises:
         ConnectError: a line is far too long, or there are too many stacks or frames.
@@ -174,7 +174,7 @@ def _check(stacks: int, frames: int, names: int) -> None:
 
 
 def profile_of(values: Values, kind: Kind, time_ns: int, rate: int) -> Profile:
-    """The same as pprof.
+    """Make a pprof profile of stacks and their values.
 
     Args:
         values: the value of each stack.

@@ -1,4 +1,4 @@
-"""`POST /ingest`: the older way in, for pprof of Go's and others' clients, and for stacks as text.
+"""``POST /ingest``: the older way in, for pprof of Go's and others' clients, and for stacks as text.
 
 Source: https://grafana.com/docs/pyroscope/latest/reference-server-api/#ingestion, Pyroscope's ``ingester/pyroscope``,
 and the recorded answers of Pyroscope 2.2.1. What cannot be read or is not taken is a 422, a bad name a 400.
@@ -63,7 +63,7 @@ MEMORY = frozenset({"space", "objects"})
 
 
 def metric_name(profile: Profile, displayed: Mapping[str, str]) -> str:
-    """The profile's `__name__`, which this way of sending leaves to its sample types.
+    """Choose the profile's ``__name__``, which this way of sending leaves to its sample types.
 
     Args:
         profile: the profile.
@@ -107,7 +107,7 @@ class Upload:
 
     @classmethod
     def of_form(cls, request: Request) -> Upload:
-        """The upload in a multipart form.
+        """Read the upload from a multipart form.
 
         Raises:
             ConnectError: it is none, or of a client that is too old.
@@ -242,5 +242,5 @@ def _start_ns(request: Request, now_ns: int) -> int:
 
 
 def _rate(text: str) -> int:
-    """Samples a second; as many as is usual where it is no number."""
+    """Read the samples a second; as many as is usual where the text is no number."""
     return int(text) % 2**32 if RATE.fullmatch(text) else DEFAULT_RATE

@@ -71,7 +71,7 @@ class LabelQueries:
         return self._database.deadline.watch(items, FEW)
 
     def names(self, request: LabelNamesRequest) -> LabelNamesResponse:
-        """`LabelNames`: those that need no quotes."""
+        """``LabelNames``: those that need no quotes."""
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
         plain = (name for labels in self._watch(found) for name in labels if PLAIN_NAME.fullmatch(name))
@@ -79,7 +79,7 @@ class LabelQueries:
         return LabelNamesResponse(names=sorted(names))
 
     def values(self, request: LabelValuesRequest) -> LabelValuesResponse:
-        """`LabelValues` of one label."""
+        """``LabelValues`` of one label."""
         if not request.name:
             raise ConnectError("name is required")
         check_window(request.start, request.end)
@@ -88,7 +88,7 @@ class LabelQueries:
         return LabelValuesResponse(names=sorted(values))
 
     def series(self, request: SeriesRequest) -> SeriesResponse:
-        """`Series`: the sets of labels, each once, of all labels or of some."""
+        """``Series``: the sets of labels, each once, of all labels or of some."""
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
         wanted = set(request.label_names)
@@ -99,12 +99,12 @@ class LabelQueries:
         )
 
     def _data_sets_with(self, names: set[str], window: tuple[int, int]) -> set[tuple[str, str]]:
-        """The data sets that have one of these labels anywhere: of those, a series without them is an empty set."""
+        """Find the data sets that have one of these labels: in those, a series without them is an empty set."""
         found = self._labels((), window) if names else iter(())
         return {_data_set(labels) for labels in self._watch(found) if names.intersection(labels)}
 
     def profile_types(self, request: ProfileTypesRequest) -> ProfileTypesResponse:
-        """`ProfileTypes`: within a window, or ever."""
+        """``ProfileTypes``: within a window, or ever."""
         window = (request.start, request.end) if request.start or request.end else None
         types = sorted(self._different((labels[PROFILE_TYPE] for labels in self._labels((), window)), len))
         return ProfileTypesResponse(profile_types=[profile_type(text) for text in types])
@@ -129,7 +129,7 @@ def _characters(labels: LabelSet) -> int:
 
 
 def _data_set(labels: dict[str, str]) -> tuple[str, str]:
-    """What the real server keeps together: the profiles of one service and one type."""
+    """Return what the real server keeps together: the profiles of one service and one type."""
     return labels.get(SERVICE, ""), labels[PROFILE_TYPE]
 
 
@@ -146,7 +146,7 @@ def pairs(labels: Iterable[tuple[str, str]]) -> list[LabelPair]:
 
 
 def profile_type(text: str) -> ProfileType:
-    """A profile type as the message of that name."""
+    """Make the message ProfileType."""
     name, *parts = text.split(":")
     kinds = dict(zip(("sample_type", "sample_unit", "period_type", "period_unit"), parts, strict=False))
     return ProfileType(ID=text, name=name, **kinds)

@@ -28,7 +28,7 @@ def labels_text(labels: Mapping[str, str]) -> str:
 
 
 def time_text(time_ns: int) -> str:
-    """A time, given in ns since the epoch, as Pyroscope's messages have it: UTC, to the millisecond."""
+    """Write a time, given in ns since the epoch, as Pyroscope's messages do: UTC, to the millisecond."""
     seconds, rest = divmod(time_ns, 10**9)
     try:
         moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
@@ -43,10 +43,10 @@ def _refused(reason: Reason, message: str) -> ConnectError:
 
 
 def checked_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The labels of one pushed series, with `service_name` put in where it is missing.
+    """Check the labels of one pushed series, and put in ``service_name`` where it is missing.
 
     Raises:
-        ConnectError: too many, one too long, one twice, or no `__name__`.
+        ConnectError: too many, one too long, one twice, or no ``__name__``.
     """
     given = list(pairs)
     labels = dict(given)

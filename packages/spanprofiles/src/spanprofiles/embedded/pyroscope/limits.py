@@ -13,15 +13,15 @@ MEBIBYTE = 2**20
 
 # Of one profile, as Pyroscope has them.
 SIZE_LIMIT = 4 * MEBIBYTE
-"""`max_profile_size_bytes`: bytes of one profile, decompressed."""
+"""``max_profile_size_bytes``: bytes of one profile, decompressed."""
 SAMPLES_LIMIT = 16_000
-"""`max_profile_stacktrace_samples`."""
+"""``max_profile_stacktrace_samples``."""
 SAMPLE_LABELS_LIMIT = 100
-"""`max_profile_stacktrace_sample_labels`: labels of one sample."""
+"""``max_profile_stacktrace_sample_labels``: labels of one sample."""
 DEPTH_LIMIT = 1_000
-"""`max_profile_stacktrace_depth`: frames of one stack, inlined ones among them; of more the outermost are kept."""
+"""``max_profile_stacktrace_depth``: frames of one stack, inlined ones among them; of more the outermost are kept."""
 SYMBOL_LENGTH_LIMIT = 65_535
-"""`max_profile_symbol_value_length`: characters of a name; of a longer one the end is kept."""
+"""``max_profile_symbol_value_length``: characters of a name; of a longer one the end is kept."""
 
 # Of one profile, which Pyroscope bounds by the size alone.
 LINES_LIMIT = 1_000
@@ -50,7 +50,7 @@ IDS_LIMIT = 10_000
 GROUP_LIMIT = 100
 """Labels by which the series of one answer are told apart."""
 CONFIGURATION_BYTES_LIMIT = 64 * 1024
-"""The largest `sample_type_config` of a form."""
+"""The largest ``sample_type_config`` of a form."""
 
 
 class Quantity(Enum):
@@ -76,13 +76,13 @@ comes once in a profile, and is kept with each of its function's lines."""
 
 # Of one question.
 MERGED_STACKS_LIMIT = 2**17
-"""Stacks that a merge tells apart; twice as many while it is under way. The smallest are merged into `other`."""
+"""Stacks that a merge tells apart; twice as many while it is under way. The smallest are merged into ``other``."""
 MERGED_NODES_LIMIT = 100_000
-"""Nodes of one call tree that are told apart, and never twice as many; what is smallest is merged into `other`."""
+"""Nodes of one call tree that are told apart, and never twice as many; what is smallest is merged into ``other``."""
 MERGED_FRAMES_LIMIT = 2**20
-"""Frames in the stacks of one merged pprof; the smallest stacks are merged into `other`."""
+"""Frames in the stacks of one merged pprof; the smallest stacks are merged into ``other``."""
 NODES_DEFAULT, NODES_LIMIT = 8_192, 2**20
-"""`max_flamegraph_nodes_default` and `max_flamegraph_nodes_max`: what `maxNodes` is, and may be."""
+"""``max_flamegraph_nodes_default`` and ``max_flamegraph_nodes_max``: what ``maxNodes`` is, and may be."""
 POINTS_LIMIT = 100_000
 """Points of all series over time in one answer."""
 CELLS_LIMIT = 250_000

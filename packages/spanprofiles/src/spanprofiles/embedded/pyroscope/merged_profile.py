@@ -30,12 +30,12 @@ class Strings:
         self.numbers: dict[str, int] = {"": 0}
 
     def number(self, text: str) -> int:
-        """The text's number, made where there is none yet."""
+        """Return the text's number, made where there is none yet."""
         return self.numbers.setdefault(text, len(self.numbers))
 
 
 def merged_profile(connection: StoreConnection, samples: Samples, selection: Selection) -> Profile:
-    """The profile of a selection; an empty message where it has no samples."""
+    """Merge a selection into one profile; an empty message where it has no samples."""
     totals = samples.totals(connection, selection)
     if not totals:
         return Profile()
@@ -74,7 +74,7 @@ def merged_profile(connection: StoreConnection, samples: Samples, selection: Sel
 
 
 def _samples(connection: StoreConnection, totals: StackTotals, numbers: dict[int, int]) -> Iterator[Sample]:
-    """The samples, the largest first; when there are too many frames, all others as one.
+    """Make the samples, the largest first; where there are too many frames, one sample of all others.
 
     Args:
         connection: where to read.

@@ -1,6 +1,6 @@
 """pprof profiles as they are pushed: decoded, checked against the limits, and split into series and spans.
 
-Source: github.com/google/pprof `proto/profile.proto`; the limits and refusals are those of Pyroscope 2.2.1.
+Source: github.com/google/pprof ``proto/profile.proto``; the limits and refusals are those of Pyroscope 2.2.1.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shap
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.profiles import NewProfile
 
-OLDEST_SECONDS = 3_600
-NEWEST_SECONDS = 600
+OLDEST_S = 3_600
+NEWEST_S = 600
 GZIP_MAGIC = b"\x1f\x8b"
 HEXADECIMAL = re.compile(rb"[0-9a-fA-F]+")
 SPAN_ID, PROFILE_ID, TRACE_ID = "span_id", "profile_id", "trace_id"
@@ -42,12 +42,12 @@ MADE_HERE = frozenset(
 
 
 def malformed(message: str) -> ConnectError:
-    """The error for a profile that is read and makes no sense."""
+    """Make the error for a profile that can be read and makes no sense."""
     return ConnectError(message, reason=Reason.MALFORMED_PROFILE)
 
 
 def decode(raw: bytes, allowance: Allowance | None = None) -> tuple[Profile, int]:
-    """A profile, gzip'd or not, and its size in bytes once decompressed.
+    """Decode a profile, gzip'd or not; return it with its size in bytes once decompressed.
 
     Args:
         raw: the profile.
@@ -98,7 +98,7 @@ def check(profile: Profile, size: int, labels: Mapping[str, str], now_ns: int) -
     if not profile.sample_type:
         raise malformed("empty profile")
     if profile.time_nanos > 0:
-        oldest, newest = now_ns - OLDEST_SECONDS * 10**9, now_ns + NEWEST_SECONDS * 10**9
+        oldest, newest = now_ns - OLDEST_S * 10**9, now_ns + NEWEST_S * 10**9
         if not oldest < profile.time_nanos < newest:
             raise ConnectError(
                 f"profile with labels '{shown}' is outside of ingestion window (profile timestamp:"
@@ -149,7 +149,7 @@ def _check_references(profile: Profile) -> None:
 
 
 def _binary_id(name: str, value: str) -> bytes | None:
-    """A span or trace ID in binary; None for one that is not, which the real server keeps as no ID."""
+    """Decode a span or trace ID; None where it is none, which the real server keeps as no ID."""
     if len(value) != DIGITS[name] or not HEXADECIMAL.fullmatch(value.encode()):
         return None
     return bytes.fromhex(value)
@@ -179,7 +179,7 @@ class Reader:
         self.table = self._made.table
 
     def _frames_of(self, number: int) -> tuple[int, ...]:
-        """The frames of a location, root first: it has several where functions were inlined."""
+        """Return the frames of a location, root first: it has several where functions were inlined."""
         known = self._frames.get(number)
         if known is None:
             location = self._locations.get(number)
@@ -203,7 +203,7 @@ class Reader:
         return self._made.frame((name, system_name, file_name, line.line))
 
     def stack(self, locations: Sequence[int]) -> int:
-        """The stack of some locations, leaf first, as its place in the table; of a deep one the outermost frames.
+        """Return the place in the table of a stack of locations, leaf first; a deep one is cut to its outermost frames.
 
         Raises:
             ConnectError: a location is not in the profile, or there are too many frames.
@@ -221,7 +221,7 @@ class Reader:
         return known
 
     def group(self, pairs: tuple[tuple[int, int], ...]) -> Group:
-        """What labels say, given as (key, value) string numbers; of labels with one name the last counts.
+        """Read labels, given as (key, value) string numbers; of labels with one name the last counts.
 
         Raises:
             ConnectError: a number is not in the string table.
@@ -248,11 +248,11 @@ class Reader:
 def split(
     profile: Profile, labels: Mapping[str, str], now_ns: int, allowance: Allowance | None = None
 ) -> list[NewProfile]:
-    """The profiles of each series: one for each sample type and each set of sample labels that splits series.
+    """Split a profile into series: one for each sample type and each set of sample labels that splits series.
 
     Args:
         profile: a profile that was checked.
-        labels: the labels of the push, `__name__` and `service_name` among them.
+        labels: the labels of the push, ``__name__`` and ``service_name`` among them.
         now_ns: the time of arrival, for a profile without its own.
         allowance: what the upload that it came in may still bring.
 
@@ -299,7 +299,7 @@ def _count_series(allowance: Allowance, labels: Mapping[str, str]) -> None:
 def _head(
     labels: Mapping[str, str], more: tuple[tuple[str, str], ...], kind: tuple[str, str], period: tuple[str, str]
 ) -> tuple[dict[str, str], str]:
-    """The labels of a series, with those that are made here, and its profile type."""
+    """Make the labels of a series, with those that the server adds, and its profile type."""
     profile_type = ":".join((labels["__name__"], *kind, *period))
     own = {
         "__period_type__": period[0],

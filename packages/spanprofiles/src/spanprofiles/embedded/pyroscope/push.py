@@ -32,7 +32,7 @@ class Pusher:
         self._interners = ProfileInterners()
 
     def push(self, request: PushRequest) -> PushResponse:
-        """`push.v1.PusherService/Push`."""
+        """``push.v1.PusherService/Push``."""
         count = sum(len(series.samples) for series in request.series)
         if not count:
             raise ConnectError("no profiles received", reason=Reason.MALFORMED_REQUEST)

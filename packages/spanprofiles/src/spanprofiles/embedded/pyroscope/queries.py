@@ -50,7 +50,7 @@ NAME_BYTES, POINTER_BYTES = 100, 8
 
 
 def bad_id(what: str, value: str, digits: int) -> ConnectError | None:
-    """The error for a span or trace ID that is not one; the real server's code for it is `unknown`, a 500."""
+    """Return the error where a text is no span or trace ID; the real server's code for it is ``unknown``, a 500."""
     prefix = "rpc error: code = Unknown desc = "
     if len(value) != digits:
         return ConnectError(f"{prefix}invalid {what} id length: {json.dumps(value, ensure_ascii=False)}", "unknown")
@@ -61,7 +61,7 @@ def bad_id(what: str, value: str, digits: int) -> ConnectError | None:
 
 
 def _few(values: Sequence[str]) -> Sequence[str]:
-    """The values, which must not be too many.
+    """Return the values if they are not too many.
 
     Raises:
         ConnectError: they are.
@@ -100,15 +100,15 @@ def node_limit(max_nodes: int) -> int:
 
 
 def profile_uuid(number: int) -> str:
-    """The ID by which the API names a profile; the store's number is its last digits."""
+    """Return the ID by which the API names a profile; the store's number is its last digits."""
     return str(uuid.UUID(int=UUID_BASE + number))
 
 
 def profile_numbers(values: Sequence[str]) -> tuple[int, ...]:
-    """The store's numbers of profiles; -1 for one it cannot have.
+    """Return the store's numbers of profiles; -1 for one it cannot have.
 
     Raises:
-        ConnectError: one is no ID; the real server's code for that is `unknown`, a 500.
+        ConnectError: one is no ID; the real server's code for that is ``unknown``, a 500.
     """
     found = []
     for value in _few(values):
@@ -141,7 +141,7 @@ def check_window(start_ms: int, end_ms: int) -> None:
 
 
 def step_ms(step: float) -> int:
-    """A step, given in seconds, in whole ms.
+    """Convert a step, given in s, to whole ms.
 
     Raises:
         ConnectError: it is shorter than 1 ms, or no number.
@@ -237,7 +237,7 @@ class SeriesLabels:
         return found
 
     def matching(self, connection: StoreConnection, selector: Selector, profile_type: str | None = None) -> list[int]:
-        """The numbers of the series that match, of one profile type or of all."""
+        """Return the numbers of the series that match, of one profile type or of all."""
         where, arguments = ("", ()) if profile_type is None else (" WHERE profile_type = ?", (profile_type,))
         numbers = []
         select = f"SELECT id, profile_type, labels FROM series{where}"  # noqa: S608  # the condition is written above
@@ -259,7 +259,7 @@ class StackNames:
     def names(
         self, connection: StoreConnection, values: Iterator[tuple[int, int]]
     ) -> Iterator[tuple[tuple[str, ...], int]]:
-        """The names of each stack, with its value as it is given: some stacks at a time, however many there are.
+        """Name the frames of each stack, beside its value as it is given; a few stacks at a time are read.
 
         Raises:
             QueryTooLongError: the connection's deadline passed.
@@ -291,7 +291,7 @@ class StackNames:
 def rows_by_number(
     connection: StoreConnection, table: str, column: str, numbers: Sequence[int]
 ) -> Iterator[list[tuple[int, Any]]]:
-    """(number, column) rows of a table, so many at a time."""
+    """Read (number, column) rows of a table, so many at a time."""
     for first in connection.deadline.watch(range(0, len(numbers), CHUNK)):
         some = numbers[first : first + CHUNK]
         marks = ", ".join("?" * len(some))
@@ -307,7 +307,7 @@ class Samples:
         self._blocks = Blocks()
 
     def totals(self, connection: StoreConnection, selection: Selection) -> StackTotals:
-        """The value of each stack of a selection."""
+        """Sum the value of each stack of a selection."""
         totals = StackTotals()
         if selection.span_ids or selection.trace_ids:
             for entries in self._span_entries(connection, selection):
@@ -318,7 +318,7 @@ class Samples:
         return totals
 
     def _span_entries(self, connection: StoreConnection, selection: Selection) -> Iterator[bytes]:
-        """The entries of spans or traces."""
+        """Read the entries of spans or traces."""
         column = "span_id" if selection.span_ids else "trace_id"
         only = f" AND profile IN ({', '.join(map(str, selection.profiles))})" if selection.profiles else ""
         for identifier in connection.deadline.watch(selection.span_ids or selection.trace_ids):
@@ -332,7 +332,7 @@ class Samples:
                     yield entries
 
     def _profiles(self, connection: StoreConnection, selection: Selection) -> list[int]:
-        """The numbers of whole profiles, in ascending order."""
+        """Return the numbers of whole profiles, in ascending order."""
         only = f" AND id IN ({', '.join(map(str, selection.profiles))})" if selection.profiles else ""
         numbers: list[int] = []
         for series in self.series.matching(connection, selection.selector, selection.profile_type):
@@ -377,13 +377,13 @@ class Samples:
     def individual_totals(
         self, connection: StoreConnection, selection: Selection
     ) -> Iterator[tuple[dict[str, str], int, bytes, bytes, int]]:
-        """The same of whole profiles, told apart by a number in place of a span ID."""
+        """Total whole profiles in the same form, told apart by a number in place of a span ID."""
         for labels, (number, time_ms, total) in self._series_rows(
             connection, selection, "id, time_ms, total", "profiles"
         ):
             yield labels, time_ms, number.to_bytes(8, "big"), b"", total
 
     def tree(self, connection: StoreConnection, selection: Selection) -> Node:
-        """The call tree of a selection."""
+        """Build the call tree of a selection."""
         values = self.totals(connection, selection).items()
         return build(self.stacks.names(connection, values), connection.deadline)

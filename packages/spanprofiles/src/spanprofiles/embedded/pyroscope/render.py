@@ -1,4 +1,4 @@
-"""`GET /pyroscope/render` and `/pyroscope/label-values`: the older API's questions."""
+"""``GET /pyroscope/render`` and ``/pyroscope/label-values``: the older API's questions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ QUERY = re.compile(r"\s*([^\s{}]+)\s*(\{.*\})?\s*", re.DOTALL)
 
 
 def time_of(text: str | None, now_ms: int) -> int:
-    """A time in ms: digits of s, ms, us or ns since the epoch, or `now-1h`; the present where it is nothing of that."""
+    """Read a time, in ms: digits of s, ms, us or ns since the epoch, or ``now-1h``; the present where it is neither."""
     if not text:
         return now_ms
     relative = RELATIVE.fullmatch(text)
@@ -57,14 +57,14 @@ def time_of(text: str | None, now_ms: int) -> int:
 
 
 def step_seconds(start_ms: int, end_ms: int) -> int:
-    """The step of a timeline: one of some round ones, so that there are some 1,500 points at most."""
+    """Choose the step of a timeline, in s: a round one with which there are some 1,500 points at most."""
     interval = (end_ms - start_ms) / 1000 / STEPS
     rounded = ((17.5, 15), (25, 20), (45, 30), (90, 60), (210, 120), (450, 300))
     return next((step for limit, step in rounded if interval <= limit), 600)
 
 
 def parse_query(text: str | None) -> tuple[str, Selector]:
-    """The profile type and the labels of `type{labels}`.
+    """Parse a profile type and labels, ``type{labels}``.
 
     Raises:
         ConnectError: it is not of that form.
@@ -79,7 +79,7 @@ def parse_query(text: str | None) -> tuple[str, Selector]:
 
 
 def _number(text: str) -> int:
-    """A number of nodes; 0 where it is none that 64 bits hold."""
+    """Read a number of nodes; 0 where the text is none that 64 bits hold."""
     number = int(text) if NODES.fullmatch(text) else 0
     return number if abs(number) < 2**63 else 0
 
@@ -93,7 +93,7 @@ class Render:
         self._labels = labels
 
     def render(self, request: Request) -> Response:
-        """A flame graph with a timeline."""
+        """Answer with a flame graph and a timeline."""
         now_ms = time.time_ns() // 10**6
         try:
             profile_type, selector = parse_query(request.args.get("query"))
@@ -151,7 +151,7 @@ class Render:
         }
 
     def label_values(self, request: Request) -> Response:
-        """The values of a label; without a window of time there are none to be had, here as there."""
+        """Answer with the values of a label; without a window of time there are none, as on the real server."""
         label = request.args.get("label", "")
         if not label:
             return ConnectError("label parameter is required").response()

@@ -36,7 +36,7 @@ def mend(profile: Profile, spy: str, configured: frozenset[str]) -> None:
 
 
 def _put_files_before_functions(profile: Profile, *, keep_absolute: bool) -> None:
-    """Make `app.py show` of `show` in `app.py`; of a function without a file, ` show`."""
+    """Make ``app.py show`` of ``show`` in ``app.py``; of a function without a file, `` show``."""
     texts = {text: number for number, text in reversed(list(enumerate(profile.string_table)))}
     room = SIZE_LIMIT
     for function in profile.function:

@@ -1,4 +1,4 @@
-"""Label selectors, `{service_name="x", region=~"eu.*"}`: parsed by a grammar, then asked of a series' labels.
+"""Label selectors, ``{service_name="x", region=~"eu.*"}``: parsed by a grammar, then asked of a series' labels.
 
 Source: https://prometheus.io/docs/prometheus/latest/querying/basics/ (instant vector selectors, quoted names included).
 """

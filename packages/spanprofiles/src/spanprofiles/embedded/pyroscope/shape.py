@@ -127,7 +127,7 @@ def _members(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, i
 
 
 def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
-    """A number, and the position behind it."""
+    """Read a number; return it with the position behind it."""
     number = 0
     for shift in range(0, 7 * VARINT_BYTES, 7):
         if position >= end:

@@ -43,7 +43,7 @@ EXEMPLARS_INDIVIDUAL, EXEMPLARS_SPAN = EXEMPLAR_TYPE_INDIVIDUAL, EXEMPLAR_TYPE_S
 
 
 def names_of(group_by: Sequence[str]) -> frozenset[str]:
-    """The labels that a question groups by.
+    """Check the labels by which a question groups.
 
     Raises:
         ConnectError: they are too many.
@@ -55,12 +55,12 @@ def names_of(group_by: Sequence[str]) -> frozenset[str]:
 
 
 def chosen(labels: dict[str, str], names: Collection[str]) -> Labels:
-    """The labels of some names that a series has."""
+    """Pick the labels with some names."""
     return tuple(sorted((name, value) for name, value in labels.items() if name in names))
 
 
 def step_of(time_ms: int, start_ms: int, step: int) -> int:
-    """The end of the step in which a time lies; steps begin at the start, and the start is a step of its own."""
+    """Return the end of the step in which a time lies; steps begin at the start, which is a step of its own."""
     return start_ms + max(0, -(-(time_ms - start_ms) // step)) * step
 
 
@@ -72,7 +72,7 @@ class TimeSeries:
         self._samples = samples
 
     def select(self, request: SelectSeriesRequest) -> SelectSeriesResponse:
-        """`SelectSeries`: the sum of each step and group, the largest group first; a profile as example."""
+        """``SelectSeries``: the sum of each step and group, the largest group first; a profile as example."""
         selection = Selection.of(request)
         step, names = step_ms(request.step), names_of(request.group_by)
         connection = self._database.reader()
@@ -115,7 +115,7 @@ class TimeSeries:
         )
 
     def heatmap(self, request: SelectHeatmapRequest) -> SelectHeatmapResponse:
-        """`SelectHeatmap`: how many spans, or profiles, have how much, with an example of each cell."""
+        """``SelectHeatmap``: how many spans, or profiles, have how much, with an example of each cell."""
         selection = Selection.of(request)
         step, names = step_ms(request.step), names_of(request.group_by)
         connection = self._database.reader()
@@ -155,7 +155,7 @@ def _check_heatmap(query_type: int, exemplar_type: int) -> None:
 class Cell:
     """What one span has in one profile; series that differ in a label lose it here.
 
-    Where it is a whole profile (`is_profile`), the profile's number stands in place of the span's ID.
+    Where it is a whole profile (``is_profile``), the profile's number stands in place of the span's ID.
     """
 
     time_ms: int
@@ -171,7 +171,7 @@ class Cell:
         self.labels = {name: value for name, value in self.labels.items() if labels.get(name) == value}
 
     def exemplar(self) -> Exemplar:
-        """The span as the message Exemplar."""
+        """Make the message Exemplar of the span."""
         return Exemplar(
             timestamp=self.time_ms,
             profile_id=profile_uuid(int.from_bytes(self.span_id, "big")) if self.is_profile else "",
@@ -183,7 +183,7 @@ class Cell:
 
 
 def _bounds(totals: list[int]) -> tuple[list[int], Callable[[int], int]]:
-    """The lower bounds of the value buckets, which are the same for every group, and how a value's is found."""
+    """Make the lower bounds of the value buckets, the same for every group, and a function that finds a value's."""
     low, high = min(totals), max(totals)
     size = (max(high, low + 1) - low) / BUCKETS
     lows = [low + int(number * size) for number in range(BUCKETS)]

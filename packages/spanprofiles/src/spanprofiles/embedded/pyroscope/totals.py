@@ -48,7 +48,7 @@ class StackTotals:
         self._shrink()
 
     def _ordered(self) -> list[tuple[int, int]]:
-        """(the value below zero, stack), the largest value first."""
+        """Return (value with its sign changed, stack) pairs, the largest value first."""
         ordered = [(-value, stack) for stack, value in self._values.items()]
         ordered.sort()
         return ordered

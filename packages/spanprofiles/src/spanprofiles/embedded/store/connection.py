@@ -15,7 +15,7 @@ class StoreConnection(sqlite3.Connection):
 
     Attributes:
         deadline: when the question under way has to be answered.
-        bucket: the row of `arrivals` that what is written at this time belongs to.
+        bucket: the row of ``arrivals`` that what is written at this time belongs to.
         generation: counts the sweeps that may have removed rows whose numbers are remembered.
         is_makeshift: whether it reads in the place of a file that could not be opened yet.
     """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline
 from spanprofiles.embedded.errors import DataDirectoryError
-from spanprofiles.embedded.limits import SHORT_QUERY_SECONDS
+from spanprofiles.embedded.limits import SHORT_QUERY_S
 from spanprofiles.embedded.priority import Rank, RightOfWay
 from spanprofiles.embedded.store.connection import StoreConnection, was_interrupted
 from spanprofiles.embedded.store.folder import FILE_NAME, Folder, NoRoomError, StoreUnavailableError, is_full
@@ -22,9 +22,9 @@ from spanprofiles.embedded.store.retention import Limits, Retention
 from spanprofiles.embedded.store.schema import migrate
 from spanprofiles.embedded.store.writer import Batch, Opened, Writer
 
-BUSY_SECONDS = 30.0
+BUSY_S = 30.0
 WRITER_CACHE_KIB, READER_CACHE_KIB = 16_384, 4_096
-QUERY_SECONDS = 10.0
+QUERY_S = 10.0
 WAL_BYTES = 32 * 1024 * 1024
 INCREMENTAL = 2
 
@@ -32,12 +32,12 @@ INCREMENTAL = 2
 class Database:
     """Connections to one file and the thread that writes it.
 
-    Batches that wait at the same time are committed together; `write` returns only when its batch is committed.
+    Batches that wait at the same time are committed together; ``write`` returns only when its batch is committed.
 
     Args:
         directory: where the file is; None for a temporary folder that goes when the database is closed.
         limits: how much is kept.
-        query_seconds: how long one question may take, in s, from its arrival to its answer.
+        query_timeout_s: how long one question may take, in s, from its arrival to its answer.
         clock: the time of arrival of what is written, in s since the epoch.
         on_failure: is called once, from another thread, when nothing can be written any more.
 
@@ -50,11 +50,11 @@ class Database:
         self,
         directory: Path | None,
         limits: Limits | None = None,
-        query_seconds: float = QUERY_SECONDS,
+        query_timeout_s: float = QUERY_S,
         clock: Callable[[], float] = time.time,
         on_failure: Callable[[StoreUnavailableError], None] = lambda _: None,
     ) -> None:
-        self._query_seconds = query_seconds
+        self._query_timeout_s = query_timeout_s
         self.right_of_way = RightOfWay()
         self._limits = limits or Limits()
         self._clock = clock
@@ -109,7 +109,7 @@ class Database:
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=rw",  # no other file than the one that was opened
             uri=True,
-            timeout=BUSY_SECONDS,
+            timeout=BUSY_S,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
@@ -136,7 +136,7 @@ class Database:
         return connection
 
     def reader(self) -> StoreConnection:
-        """This thread's own connection, for reading only.
+        """Return this thread's own connection, for reading only.
 
         Raises:
             StoreUnavailableError: there is nothing to read from.
@@ -159,22 +159,22 @@ class Database:
         return deadline or NO_DEADLINE
 
     def deadline_from(self, accepted_s: float | None, rank: Rank = Rank.OTHER_QUERY) -> Deadline:
-        """The deadline of a question.
+        """Return the deadline of a question.
 
         Args:
-            accepted_s: when it arrived, on the clock `time.monotonic`; None for the present.
+            accepted_s: when it arrived, on the clock ``time.monotonic``; None for the present.
             rank: what goes before it; before a query that takes long goes everything else.
         """
-        short_until_s = time.monotonic() + SHORT_QUERY_SECONDS
+        short_until_s = time.monotonic() + SHORT_QUERY_S
 
         def give_way() -> None:
             self.right_of_way.give_way(rank if time.monotonic() < short_until_s else Rank.OTHER_QUERY)
 
-        return Deadline(self._query_seconds, accepted_s, give_way=give_way)
+        return Deadline(self._query_timeout_s, accepted_s, give_way=give_way)
 
     @contextmanager
     def reading(self, deadline: Deadline | None = None) -> Iterator[None]:
-        """While it is entered, this thread's `reader` sees one state of the data, and has so much time for it.
+        """While it is entered, this thread's ``reader`` sees one state of the data, and has so much time for it.
 
         Args:
             deadline: when the question has to be answered; None gives it the store's time from the present on.

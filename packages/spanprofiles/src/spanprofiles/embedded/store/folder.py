@@ -18,7 +18,7 @@ from spanprofiles.embedded.errors import DataDirectoryError
 
 FILE_NAME, LOCK_NAME = "spanprofiles.sqlite", "lock"
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
-RETRY_AFTER_SECONDS = 5
+RETRY_AFTER_S = 5
 """What a sender is told to wait whose data could not be stored."""
 
 _BESIDE = ("-wal", "-shm")
@@ -101,7 +101,7 @@ class Folder:
             return False
 
     def watch(self) -> None:
-        """Note which files were opened, for :meth:`check`."""
+        """Note which files were opened, for :meth:``check``."""
         names = [LOCK_NAME, FILE_NAME, *(FILE_NAME + suffix for suffix in _BESIDE)]
         self._seen = {}
         for path in (self.directory / name for name in names):
@@ -163,7 +163,7 @@ def is_full(error: Exception) -> bool:
 
 def _make(directory: Path) -> None:
     """Make a directory, and those above it, for this user alone; leave one that is there as it is."""
-    for missing in reversed([one for one in (directory, *directory.parents) if not one.exists()]):
+    for missing in reversed([folder for folder in (directory, *directory.parents) if not folder.exists()]):
         missing.mkdir(DIRECTORY_MODE, exist_ok=True)
     if not directory.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))

@@ -38,8 +38,8 @@ class Interner:
         more: further columns, written when the row is made.
         limit_bytes: about how many bytes of memory the numbers and their values may take before they are forgotten. A
             value that takes a sixteenth of it alone is not remembered.
-        encode: from the values given to `number` to those of `columns`.
-        marks: whether the table has a column `seen`, in which the bucket of the latest use is written.
+        encode: from the values given to ``number`` to those of ``columns``.
+        marks: whether the table has a column ``seen``, in which the bucket of the latest use is written.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Interner:
         self._bucket = self._generation = -1
 
     def number(self, connection: StoreConnection, values: Any, more: tuple[Any, ...] = ()) -> int:
-        """The value's number, made where there is none yet."""
+        """Return the value's number, made where there is none yet."""
         if self._bucket != connection.bucket or self._generation != connection.generation:
             self._follow(connection)
         number = self._numbers.get(values)

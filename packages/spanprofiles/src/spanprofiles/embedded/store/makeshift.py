@@ -10,7 +10,7 @@ from spanprofiles.embedded.store.schema import is_current, migrate
 
 
 def makeshift_reader(folder: Folder, why: NoRoomError) -> StoreConnection:
-    """A connection that needs no room on the disk.
+    """Open a connection that needs no room on the disk.
 
     An empty store is read from memory. A file that was closed in order is read as it is: nobody writes into it. Of any
     other the newest data is in SQLite's log, which cannot be read without room.

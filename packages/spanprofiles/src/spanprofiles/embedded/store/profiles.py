@@ -33,7 +33,7 @@ class StackTable:
         self.stacks: list[Sequence[int]] = []
 
     def frame(self, frame: Frame) -> int:
-        """The place of a frame."""
+        """Return the place of a frame."""
         return self.frames.setdefault(frame, len(self.frames))
 
 
@@ -118,7 +118,7 @@ class ProfileBatch:
         )
 
     def _stacks(self, connection: StoreConnection, table: StackTable) -> list[int]:
-        """The numbers of a table's stacks."""
+        """Return the numbers of a table's stacks."""
         frame_number = self._interners.frames.number
         frames = [frame_number(connection, frame, (frame[0],)) for frame in table.frames]
         number = self._interners.stacks.number

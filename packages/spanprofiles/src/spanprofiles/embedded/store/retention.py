@@ -1,7 +1,7 @@
 """What is kept: for so long, and so much; the oldest goes first, in small steps between the writer's groups.
 
-What arrives is counted in buckets of some seconds or megabytes (the table `arrivals`). A bucket knows the first number
-that a trace, a profile or a part of one got in it, so that all that came before it is a range of numbers. Rows that
+What arrives is counted in buckets of some seconds or megabytes (the table ``arrivals``). A bucket knows the first
+number that a trace, a profile or a part of one got in it, so all that came before it is a range of numbers. Rows that
 many others share (resources, stacks) carry the bucket of their latest use.
 """
 
@@ -18,14 +18,14 @@ from spanprofiles.embedded.store.connection import StoreConnection
 
 logger = logging.getLogger("spanprofiles.embedded")
 
-BUCKET_SECONDS = 10
+BUCKET_S = 10
 BUCKETS_IN_SIZE = 32
-CHECK_SECONDS = 5.0
-RETRY_SECONDS = 30.0
-BUDGET_SECONDS = 0.02
+CHECK_S = 5.0
+RETRY_S = 30.0
+BUDGET_S = 0.02
 ROOM = 0.9
 TOLERATED = 1.1
-LARGEST_BUCKET = 16 * 1024 * 1024
+LARGEST_BUCKET_BYTES = 16 * 1024 * 1024
 TRACES_IN_STEP, ROWS_IN_STEP, PAGES_IN_STEP = 200, 2_000, 500
 SHARED_TABLES = ("resources", "scopes", "series", "stacks", "frames")
 
@@ -35,11 +35,11 @@ class Limits:
     """How much is kept.
 
     Attributes:
-        age_seconds: for how long since it arrived; 0 for ever.
+        age_s: for how long since it arrived; 0 for ever.
         size_bytes: how large the data may become; 0 for no limit.
     """
 
-    age_seconds: float = 0
+    age_s: float = 0
     size_bytes: int = 0
 
 
@@ -73,7 +73,7 @@ class ArrivalClock:
         self._now_s = max(self._now_s, time_s)
 
     def now(self) -> float:
-        """The date of what arrives, in s since the epoch."""
+        """Return the date of what arrives, in s since the epoch."""
         seen_s = self._clock()
         passed_s = max(0.0, seen_s - self._seen_s)
         self._now_s = seen_s if seen_s >= self._now_s else self._now_s + passed_s
@@ -123,8 +123,8 @@ class Retention:
 
     def begin_group(self) -> int:
         """Open a bucket where one is due, within the transaction of a group; gives the bytes used before it."""
-        share = self._limits.size_bytes // BUCKETS_IN_SIZE or LARGEST_BUCKET
-        if self._arrivals.now() - self._opened_s >= BUCKET_SECONDS or self._grown >= min(share, LARGEST_BUCKET):
+        share = self._limits.size_bytes // BUCKETS_IN_SIZE or LARGEST_BUCKET_BYTES
+        if self._arrivals.now() - self._opened_s >= BUCKET_S or self._grown >= min(share, LARGEST_BUCKET_BYTES):
             self._open_bucket()
         return self.used_bytes
 
@@ -153,15 +153,15 @@ class Retention:
 
     @property
     def patience(self) -> float:
-        """For how many seconds the writer may wait for batches before it calls `work`."""
-        return 0.0 if self._sweep else max(0.05, min(CHECK_SECONDS, self._next_check - time.monotonic()))
+        """For how many seconds the writer may wait for batches before it calls ``work``."""
+        return 0.0 if self._sweep else max(0.05, min(CHECK_S, self._next_check - time.monotonic()))
 
     def work(self) -> None:
         """Do a little of what is to be done; all of it where the data is far too large."""
-        end = time.monotonic() + BUDGET_SECONDS
+        end = time.monotonic() + BUDGET_S
         try:
             if self._sweep is None and time.monotonic() >= self._next_check:
-                self._next_check = time.monotonic() + CHECK_SECONDS
+                self._next_check = time.monotonic() + CHECK_S
                 cut = self._cut()
                 self._sweep = self._swept(cut) if cut else None
             while self._sweep is not None and (time.monotonic() < end or self._is_far_too_large()):
@@ -170,7 +170,7 @@ class Retention:
         except sqlite3.Error as error:
             logger.warning("old data could not be removed: %s", error)
             self._sweep = None
-            self._next_check = time.monotonic() + RETRY_SECONDS
+            self._next_check = time.monotonic() + RETRY_S
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self.recall()
@@ -180,11 +180,11 @@ class Retention:
 
     def _cut(self) -> Cut | None:
         """Where to cut, by age and by size; None where everything may stay."""
-        oldest_s = self._arrivals.now() - self._limits.age_seconds if self._limits.age_seconds else float("-inf")
+        oldest_s = self._arrivals.now() - self._limits.age_s if self._limits.age_s else float("-inf")
         excess = self.used_bytes - self._limits.size_bytes * ROOM if self._limits.size_bytes else 0
         if excess <= self._limits.size_bytes * (1 - ROOM):
             excess = 0
-        if excess or self._opened_s + BUCKET_SECONDS <= oldest_s:
+        if excess or self._opened_s + BUCKET_S <= oldest_s:
             with _transaction(self._connection):
                 self._open_bucket()
         rows = self._connection.execute(
@@ -193,7 +193,7 @@ class Retention:
         chosen = rows[0]
         freed = 0
         for before, row in itertools.pairwise(rows):
-            if before[4] + BUCKET_SECONDS > oldest_s and freed >= excess:
+            if before[4] + BUCKET_S > oldest_s and freed >= excess:
                 break
             freed += before[5]
             chosen = row

@@ -14,17 +14,17 @@ OLDEST_VERSION = 2
 MIGRATIONS: tuple[str, ...] = ()
 """SQL that makes the next version of a file of OLDEST_VERSION, then of the version after it, and so on.
 
-Whoever changes `schema.sql` adds the same change here.
+Whoever changes ``schema.sql`` adds the same change here.
 """
 
 
 def current_version() -> int:
-    """The version that this program writes."""
+    """Return the version that this program writes."""
     return OLDEST_VERSION + len(MIGRATIONS)
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """The version of a file; 0 where it is new."""
+    """Return the version of a file; 0 where it is new."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return version
 

@@ -32,7 +32,7 @@ DEPTH_LIMIT = 20
 def matching_traces(
     connection: StoreConnection, wanted: TraceFilter, start_ns: int | None = None, end_ns: int | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """(number, trace ID) of the traces that pass a filter, newest arrivals first.
+    """Find the traces that pass a filter: (number, trace ID), newest arrivals first.
 
     Args:
         connection: where to read.
@@ -61,7 +61,7 @@ def matching_traces(
 
 
 def searched_spans(connection: StoreConnection, trace: int) -> Iterator[tuple[int, int, bytes]]:
-    """(number of the resource, of the scope, serialized OTLP) of a trace's spans, in the order of their arrival.
+    """Read a trace's spans in the order of their arrival: (resource, scope, serialized OTLP).
 
     Raises:
         QueryTooLongError: the connection's deadline passed.
@@ -74,7 +74,7 @@ def searched_spans(connection: StoreConnection, trace: int) -> Iterator[tuple[in
 
 
 def payload_of(connection: StoreConnection, table: Literal["resources", "scopes"], number: int) -> bytes:
-    """The serialized OTLP of a resource or a scope."""
+    """Read the serialized OTLP of a resource or a scope."""
     payload: bytes
     (payload,) = connection.execute(f"SELECT payload FROM {table} WHERE id = ?", (number,)).fetchone()  # noqa: S608  # one of two tables
     return payload
@@ -88,7 +88,7 @@ class _Compiler:
         self.arguments: list[Any] = []
 
     def condition(self, wanted: TraceFilter, depth: int = 0) -> str | None:
-        """SQL over `traces t`, its arguments added to `arguments`; None where all traces have to be looked at."""
+        """Write SQL over ``traces t``, and add its arguments; None where all traces have to be looked at."""
         self._connection.deadline.check()
         if isinstance(wanted, EveryTrace):
             return None
@@ -99,7 +99,7 @@ class _Compiler:
         return self._direct(wanted)
 
     def _direct(self, wanted: HasTraceId | HasSpanId | LastsLonger) -> str:
-        """A condition on the table of traces itself, or by the index of spans."""
+        """Write a condition on the table of traces itself, or by the index of spans."""
         if isinstance(wanted, LastsLonger):
             self.arguments.append(wanted.bound_ns)
             return f"t.end_ns - t.start_ns {wanted.comparison} ?"
@@ -124,7 +124,7 @@ class _Compiler:
         return f" {wanted.join} ".join(parts) if parts else None
 
     def _attribute(self, wanted: HasAttribute) -> str | None:
-        """A few values are named by number; many are left to the index where few traces have them."""
+        """Name few values by their numbers; leave many to the index where few traces have them."""
         where, arguments = _values_of(wanted)
         numbers = self._numbers(wanted, where, arguments)
         if numbers is not None:
@@ -147,7 +147,7 @@ class _Compiler:
         return f"t.id IN ({inner})"
 
     def _numbers(self, wanted: HasAttribute, where: str, arguments: tuple[Any, ...]) -> list[int] | None:
-        """The numbers of the attributes that are asked for; None where they are many."""
+        """Find the numbers of the attributes that are asked for; None where they are many."""
         numbers: list[int] = []
         rows = self._connection.execute(f"SELECT id, value FROM attributes WHERE {where}", arguments)  # noqa: S608  # of this module
         for number, value in self._connection.deadline.watch(rows, PIECE):
@@ -164,7 +164,7 @@ class _Compiler:
 
 
 def _values_of(wanted: HasAttribute) -> tuple[str, tuple[Any, ...]]:
-    """SQL over `attributes` for the values that are asked for, and its arguments; tests are left out."""
+    """Write SQL over ``attributes`` for the values that are asked for, and its arguments; tests are left out."""
     where = f"key = ? AND scope IN ({', '.join(map(str, wanted.scopes))})"
     arguments: tuple[Any, ...] = (wanted.key,)
     if wanted.types:

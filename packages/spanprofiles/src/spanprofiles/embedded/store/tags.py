@@ -12,7 +12,7 @@ VALUES_LIMIT = 20_000
 
 
 def names(connection: sqlite3.Connection) -> dict[int, list[str]]:
-    """The names of attributes by scope (see ``indexed_attributes``), sorted."""
+    """Read the names of attributes by scope (see ``indexed_attributes``), sorted."""
     found: dict[int, list[str]] = {}
     for scope, key in connection.execute(
         "SELECT DISTINCT scope, key FROM attributes WHERE scope != ? ORDER BY key", (INTRINSIC,)
@@ -24,7 +24,7 @@ def names(connection: sqlite3.Connection) -> dict[int, list[str]]:
 def values(
     connection: sqlite3.Connection, key: str, scopes: Sequence[int], limit: int = VALUES_LIMIT
 ) -> list[tuple[int, Any]]:
-    """The (type, value) pairs of an attribute in some scopes, each once."""
+    """Read the (type, value) pairs of an attribute in some scopes, each once."""
     marks = ", ".join("?" * len(scopes))
     return connection.execute(
         f"SELECT DISTINCT type, value FROM attributes WHERE key = ? AND scope IN ({marks}) LIMIT ?",  # noqa: S608  # marks alone

@@ -48,7 +48,7 @@ class NewSpans:
     traces: dict[bytes, NewTrace] = field(default_factory=dict)
 
     def trace(self, trace_id: bytes, start_ns: int, end_ns: int) -> NewTrace:
-        """The trace to which a span belongs, widened to the span's times, which are ns since the epoch."""
+        """Return the trace to which a span belongs, widened to the span's times, which are ns since the epoch."""
         trace = self.traces.get(trace_id)
         if trace is None:
             trace = self.traces[trace_id] = NewTrace(start_ns, end_ns)
@@ -107,7 +107,7 @@ class SpanBatch:
 
 
 def _trace_number(connection: sqlite3.Connection, trace_id: bytes, trace: NewTrace) -> int:
-    """The number of a trace, made where there is none yet; its times are widened to what came."""
+    """Find a trace's number, made where there is none yet; its times are widened to what came."""
     known = connection.execute("SELECT id, start_ns, end_ns FROM traces WHERE trace_id = ?", (trace_id,)).fetchone()
     if known is None:
         row = (trace_id, trace.start_ns, trace.end_ns)
@@ -136,7 +136,7 @@ class TraceTooLargeError(Exception):
 
 
 def spans_of_trace(connection: StoreConnection, trace_id: bytes) -> list[StoredSpan]:
-    """The spans of a trace, in the order in which they came; empty where the trace is not known.
+    """Read the spans of a trace, in the order in which they came; empty where the trace is not known.
 
     Raises:
         TraceTooLargeError: they are too much for one answer.
@@ -159,7 +159,7 @@ def spans_of_trace(connection: StoreConnection, trace_id: bytes) -> list[StoredS
 
 
 def payloads(connection: StoreConnection, table: str, numbers: Iterable[int]) -> dict[int, tuple[bytes, str]]:
-    """Payload and schema URL of `resources` or `scopes`, by number.
+    """Payload and schema URL of ``resources`` or ``scopes``, by number.
 
     Raises:
         TraceTooLargeError: they are too much for one answer.

@@ -23,9 +23,9 @@ from spanprofiles.embedded.store.folder import Folder, NoRoomError, StoreLostErr
 from spanprofiles.embedded.store.retention import Retention
 
 QUEUE_LIMIT = 256
-RETRY_SECONDS = 1.0
-LOOK_SECONDS = 1.0
-JOIN_SECONDS = 30.0
+RETRY_S = 1.0
+LOOK_S = 1.0
+JOIN_S = 30.0
 # What SQLite says of a full disk. Its error codes are not told before Python 3.11.
 _NO_ROOM = "database or disk is full"
 logger = logging.getLogger("spanprofiles.embedded")
@@ -105,11 +105,11 @@ class Writer:
         while True:
             self._check_alive()
             with suppress(queue.Full):
-                self._queue.put(item, timeout=LOOK_SECONDS)
+                self._queue.put(item, timeout=LOOK_S)
                 break
         while not done.done():
             with suppress(FutureTimeoutError):
-                done.exception(LOOK_SECONDS)
+                done.exception(LOOK_S)
             if not done.done():
                 self._check_alive()
         done.result()
@@ -124,10 +124,10 @@ class Writer:
         """Commit what waits, and end."""
         if self._thread.is_alive():
             self._queue.put(None)
-            self._thread.join(JOIN_SECONDS)
+            self._thread.join(JOIN_S)
 
     def _try_to_open(self) -> None:
-        self._next_try_s = time.monotonic() + RETRY_SECONDS
+        self._next_try_s = time.monotonic() + RETRY_S
         try:
             self._opened = self._open_store()
             self.unopened = None
@@ -147,7 +147,7 @@ class Writer:
         """Write what waits, and do what is to be done beside it."""
         opened = self._opened
         patience = opened.retention.patience if opened else self._next_try_s - time.monotonic()
-        waiting = self._next_group(max(0.0, min(patience, LOOK_SECONDS)))
+        waiting = self._next_group(max(0.0, min(patience, LOOK_S)))
         try:
             if opened is None and time.monotonic() >= self._next_try_s:
                 self._try_to_open()
@@ -205,7 +205,7 @@ class Writer:
                 done.set_exception(told)
 
     def _next_group(self, patience: float | None) -> Waiting:
-        """What waits to be written; notes whether nothing will come after it.
+        """Take what waits to be written; note whether nothing will come after it.
 
         Args:
             patience: wait so long for it, in s; None waits without end.

@@ -32,7 +32,7 @@ TAKES = "this port takes queries; spans go to the OTLP port, usually 4318, and p
 
 
 def parse_trace_id(digits: str) -> bytes:
-    """A trace ID as people write it: any case, leading zeros left out or not.
+    """Parse a trace ID as people write it: any case, leading zeros left out or not.
 
     Raises:
         AnswerError: it has more than 32 digits, or something that is no hexadecimal digit.
@@ -105,7 +105,7 @@ class Tempo(Application):
         return self._tags.names(self._database.reader(), parameters.get("scope", ""), parameters.get("q", ""), window)
 
     def tags_v1(self, request: Request) -> Response:
-        """The names of attributes, whatever their scope."""
+        """Answer with the names of attributes, whatever their scope."""
         found = self._names(request)
         names = {name for scope, names in found.items() if scope != INTRINSIC_SCOPE for name in names}
         if request.args.get("scope") == INTRINSIC_SCOPE:
@@ -113,7 +113,7 @@ class Tempo(Application):
         return self._written({"tagNames": iter(sorted(names)), "metrics": {}})
 
     def tags_v2(self, request: Request) -> Response:
-        """The names of attributes by scope."""
+        """Answer with the names of attributes by scope."""
         scopes = ({"name": scope, "tags": iter(names)} for scope, names in self._names(request).items() if names)
         return self._written({"scopes": scopes, "metrics": {}})
 
@@ -122,13 +122,13 @@ class Tempo(Application):
         return self._tags.values(self._database.reader(), attribute, request.args.get("q", ""), window)
 
     def values_v1(self, request: Request, name: str) -> Response:
-        """The values of an attribute, as text."""
+        """Answer with the values of an attribute, as text."""
         values = self._values(request, plain_attribute(name))
         found = {text_of(value) for value in self._database.deadline.watch(values, PIECE)}
         return self._written({"tagValues": iter(sorted(found)), "metrics": {}})
 
     def values_v2(self, request: Request, name: str) -> Response:
-        """The values of an attribute, with their types."""
+        """Answer with the values of an attribute, with their types."""
         found = self._values(request, tag_attribute(name))
         return self._written({"tagValues": map(value_answer, found), "metrics": {}})
 
@@ -142,7 +142,7 @@ class Tempo(Application):
         )
 
     def trace_v1(self, request: Request, digits: str) -> Response:
-        """A trace by its ID; 404 where it is not known."""
+        """Answer with a trace by its ID; 404 where it is not known."""
         spans, resources, scopes = self._trace(digits)
         if not spans:
             return Response(b"", 404)
@@ -152,7 +152,7 @@ class Tempo(Application):
         return self._written({"batches": trace_json(spans, resources, scopes)})
 
     def trace_v2(self, request: Request, digits: str) -> Response:
-        """A trace by its ID; an empty one where it is not known."""
+        """Answer with a trace by its ID; an empty one where it is not known."""
         spans, resources, scopes = self._trace(digits)
         if _wants_protobuf(request):
             trace = trace_message(spans, resources, scopes, self._database.deadline).SerializeToString()
@@ -169,7 +169,7 @@ def _wants_protobuf(request: Request) -> bool:
 
 
 def _length_delimited(number: int, payload: bytes) -> bytes:
-    """A protobuf field that holds a message: Tempo's `TraceByIDResponse` has the trace as its field 1."""
+    """Encode a protobuf field that is a message: Tempo's ``TraceByIDResponse`` has the trace as its field 1."""
     length, size = len(payload), bytearray()
     while length > 0x7F:
         size.append(length & 0x7F | 0x80)

@@ -18,7 +18,7 @@ CACHE_BYTES = 8 * 1024 * 1024
 RECORD_BYTES, BYTES_A_BYTE = 1_000, 32
 """About how much memory a record takes, and how much more for each byte of what it is made of, at most."""
 TRACE_BYTES = 5_000_000
-"""How much of one trace is searched, in bytes of OTLP: as much as a real Tempo keeps of one (`max_bytes_per_trace`)."""
+"""How many bytes of OTLP of one trace are searched: as many as a real Tempo keeps of one (``max_bytes_per_trace``)."""
 
 
 class Candidates:
@@ -31,7 +31,7 @@ class Candidates:
     def traces(
         self, connection: StoreConnection, wanted: TraceFilter, start_ns: int | None = None, end_ns: int | None = None
     ) -> Iterator[TraceRecord]:
-        """The traces that pass a filter, newest arrivals first.
+        """Read the traces that pass a filter, newest arrivals first.
 
         Args:
             connection: where to read.
@@ -48,7 +48,7 @@ class Candidates:
                 yield TraceRecord(trace_id, batches, connection.deadline)
 
     def _batches(self, connection: StoreConnection, trace: int) -> list[list[list[SpanRecord]]]:
-        """The spans of one trace by resource and scope, as far as they are searched."""
+        """Read the spans of one trace by resource and scope, as far as they are searched."""
         groups: dict[int, dict[int, list[SpanRecord]]] = {}
         resources: dict[int, ResourceRecord] = {}
         scopes: dict[int, ScopeRecord] = {}
@@ -77,7 +77,7 @@ def _remembered(
     table: Literal["resources", "scopes"],
     number: int,
 ) -> tuple[Record, int]:
-    """The record of a row and the bytes that it is made of, from the cache where it is known."""
+    """Return the record of a row and the bytes that it is made of, from the cache where it is known."""
     known = cache.get(number)
     if known is None:
         payload = payload_of(connection, table, number)

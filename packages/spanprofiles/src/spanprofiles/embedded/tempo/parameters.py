@@ -17,7 +17,7 @@ NO_TAGS = frozenset({"q", "tags", "minDuration", "maxDuration", "limit", "spss",
 
 
 def refusal(message: str) -> AnswerError:
-    """An answer of 400 with a message in plain text."""
+    """Make an answer of 400 with a message in plain text."""
     return AnswerError(text(message, 400))
 
 
@@ -49,7 +49,7 @@ class Window:
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Window:
-        """Read `start` and `end`.
+        """Read ``start`` and ``end``.
 
         Raises:
             AnswerError: one is no number, or they are the wrong way round.
@@ -109,7 +109,7 @@ class Search:
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Search:
-        """Read the parameters of `/api/search`.
+        """Read the parameters of ``/api/search``.
 
         Raises:
             AnswerError: one is refused.
@@ -134,7 +134,7 @@ class Search:
 
 
 def _tags_of(parameters: Mapping[str, str], window: Window) -> dict[str, str]:
-    """The tags of the older form of search; in the oldest, each is a parameter of its own."""
+    """Read the tags of the older form of search; in the oldest, each is a parameter of its own."""
     written = parameters.get("tags", "")
     if written or parameters.get("q") or window.start or window.end:
         return _tags(written)
@@ -142,7 +142,7 @@ def _tags_of(parameters: Mapping[str, str], window: Window) -> dict[str, str]:
 
 
 def _tags(written: str) -> dict[str, str]:
-    """Tags in logfmt: `key=value other="a value"`."""
+    """Tags in logfmt: ``key=value other="a value"``."""
     found: dict[str, str] = {}
     position = 0
     pattern = re.compile(r'\s*([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)')

@@ -49,7 +49,7 @@ def parse_query(text: str, deadline: Deadline) -> Pipeline:
 def run_search(
     connection: StoreConnection, candidates: Candidates, search: Search, writer: JsonWriter
 ) -> list[Written]:
-    """The traces that answer a search, newest first, as its answer has them.
+    """Find the traces that answer a search, newest first, as its answer has them.
 
     Raises:
         AnswerError: the query is refused, or fails on a span.
@@ -101,7 +101,7 @@ def _evaluated(
 
 
 def trace_answer(trace: TraceRecord, deadline: Deadline) -> dict[str, Any]:
-    """What a search says of a trace, without its spans."""
+    """Make what a search's answer has of a trace, without its spans."""
     answer: dict[str, Any] = {
         "traceID": short_hex(trace.trace_id),
         "rootServiceName": trace.root_service or ROOT_NOT_RECEIVED,
@@ -115,7 +115,7 @@ def trace_answer(trace: TraceRecord, deadline: Deadline) -> dict[str, Any]:
 def _spansets(
     spansets: list[Spanset], limit: int, selected: Fetcher | None, trace: TraceRecord, deadline: Deadline
 ) -> Iterator[dict[str, Any]]:
-    """The spansets of a trace; of those that no grouping tells apart, the one with most spans."""
+    """Write the spansets of a trace; of those that no grouping tells apart, the one with most spans."""
     kept: dict[tuple[tuple[str, Static], ...], Spanset] = {}
     for spanset in deadline.watch(spansets):
         key = tuple(pair for pair in spanset.attributes if pair[0].startswith("by"))
@@ -136,7 +136,7 @@ def _spans(spanset: Spanset, limit: int, more: Mapping[int, SpanView]) -> Iterat
 
 
 def span_answer(view: SpanView, more: SpanView | None) -> dict[str, Any]:
-    """What a search says of a span: the attributes its query asked for, and those it selected."""
+    """Make what a search's answer has of a span: the attributes its query asked for, and those it selected."""
     shown: dict[Attribute, Static] = {}
     for level in (view, more):
         if level is not None:

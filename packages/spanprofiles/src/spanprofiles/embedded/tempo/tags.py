@@ -78,11 +78,11 @@ class Tags:
         self._candidates = candidates
 
     def names(self, connection: StoreConnection, scope: str, query: str, window: Window) -> dict[str, list[str]]:
-        """The names of attributes by scope.
+        """Find the names of attributes by scope.
 
         Args:
             connection: where to read.
-            scope: the scope that is wanted; empty or `none` for all of them.
+            scope: the scope that is wanted; empty or ``none`` for all of them.
             query: TraceQL that a span has to meet for its attributes to count; empty for none.
             window: the time range of the traces read for a query.
 
@@ -139,7 +139,7 @@ class Tags:
                 yield trace, [view for spanset in deadline.watch(spansets) for view in spanset.spans]
 
     def values(self, connection: StoreConnection, attribute: Attribute, query: str, window: Window) -> list[Static]:
-        """The values of an attribute or intrinsic, each once.
+        """Find the values of an attribute or intrinsic, each once.
 
         Args:
             connection: where to read.
@@ -190,7 +190,7 @@ def _single(value: Static) -> Iterable[Static]:
 
 
 def _filter_of(query: str, deadline: Deadline) -> Pipeline | None:
-    """The query that narrows names and values; None where there is none that narrows them.
+    """Parse the query that narrows names and values; None where it does not narrow them.
 
     As in the real server a query that does not parse, since it is being typed, narrows nothing, nor does one with
     attributes of no scope.
@@ -209,7 +209,7 @@ def _filter_of(query: str, deadline: Deadline) -> Pipeline | None:
 
 
 def tag_attribute(name: str) -> Attribute:
-    """The attribute that a path names in TraceQL's way.
+    """Parse the attribute that a path names in TraceQL's way.
 
     Raises:
         AnswerError: it names none.
@@ -221,12 +221,12 @@ def tag_attribute(name: str) -> Attribute:
 
 
 def plain_attribute(name: str) -> Attribute:
-    """The attribute that a path names in the older way: an intrinsic, or an attribute of any scope."""
+    """Read the attribute that a path names in the older way: an intrinsic, or an attribute of any scope."""
     return Attribute(name, intrinsic=True) if name in syntax.INTRINSIC_TYPES else Attribute(name)
 
 
 def value_answer(value: Static) -> dict[str, Any]:
-    """A value as the API gives it: its type, and its text where that is not empty."""
+    """Write a value as the API gives it: its type, and its text where that is not empty."""
     shown = values.text_of(value)
     answer = {"type": TYPE_NAMES.get(value[0], "string")}
     return answer | {"value": shown} if shown else answer

@@ -58,7 +58,7 @@ VALUES: dict[str | None, Callable[[Any], dict[str, Any]]] = {
 
 
 def any_value(value: Any) -> dict[str, Any]:  # an OTLP AnyValue
-    """An OTLP value as JSON."""
+    """Write an OTLP value as JSON."""
     return VALUES.get(value.WhichOneof("value"), VALUES[None])(value)
 
 
@@ -78,7 +78,7 @@ def _number(value: int) -> str:
 
 
 def event_json(event: Any) -> dict[str, Any]:  # an OTLP Span.Event
-    """A span's event as JSON."""
+    """Write a span's event as JSON."""
     return _with(
         {},
         timeUnixNano=_number(event.time_unix_nano),
@@ -89,7 +89,7 @@ def event_json(event: Any) -> dict[str, Any]:  # an OTLP Span.Event
 
 
 def link_json(link: Any) -> dict[str, Any]:  # an OTLP Span.Link
-    """A span's link as JSON."""
+    """Write a span's link as JSON."""
     return _with(
         {},
         traceId=_base64(link.trace_id),
@@ -106,7 +106,7 @@ def _enumerated(names: tuple[str, ...], number: int) -> str | int:
 
 
 def span_json(span: Span) -> dict[str, Any]:
-    """A span as JSON; its status is always there, if only empty."""
+    """Write a span as JSON; its status is always there, if only empty."""
     status = _with({}, message=span.status.message)
     if span.status.code:
         status["code"] = _enumerated(STATUS_CODES, span.status.code)
@@ -131,7 +131,7 @@ def span_json(span: Span) -> dict[str, Any]:
 
 
 def resource_json(payload: bytes) -> dict[str, Any]:
-    """A resource as JSON, its attributes sorted by key."""
+    """Write a resource as JSON, its attributes sorted by key."""
     resource = Resource.FromString(payload)
     return _with(
         {},
@@ -141,7 +141,7 @@ def resource_json(payload: bytes) -> dict[str, Any]:
 
 
 def scope_json(payload: bytes) -> dict[str, Any]:
-    """An instrumentation scope as JSON."""
+    """Write an instrumentation scope as JSON."""
     scope = InstrumentationScope.FromString(payload)
     return _with(
         {},
@@ -161,7 +161,7 @@ def grouped(spans: Iterable[StoredSpan]) -> dict[int, dict[int, list[bytes]]]:
 
 
 def trace_json(spans: Iterable[StoredSpan], resources: Payloads, scopes: Payloads) -> Iterator[dict[str, Any]]:
-    """The resource spans of a trace as JSON, made one by one (see `answers.JsonWriter`)."""
+    """Write the resource spans of a trace as JSON, one by one (see ``answers.JsonWriter``)."""
     for resource, by_scope in grouped(spans).items():
         payload, schema_url = resources[resource]
         yield _with(
@@ -177,7 +177,7 @@ def _scope_spans(by_scope: dict[int, list[bytes]], scopes: Payloads) -> Iterator
 
 
 def trace_message(spans: Iterable[StoredSpan], resources: Payloads, scopes: Payloads, deadline: Deadline) -> TracesData:
-    """The resource spans of a trace as a protobuf message; Tempo's `Trace` has the same fields."""
+    """Make a protobuf message of a trace's resource spans; Tempo's ``Trace`` has the same fields."""
     trace = TracesData()
     for resource, by_scope in grouped(spans).items():
         payload, schema_url = resources[resource]

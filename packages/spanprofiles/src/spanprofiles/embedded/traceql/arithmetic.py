@@ -32,7 +32,7 @@ LARGEST_INTEGER = 2**63
 
 
 def wrapped(number: int) -> int:
-    """An integer as 64 bits hold it: too large ones wrap around."""
+    """Wrap an integer around as 64 bits do."""
     return (number + LARGEST_INTEGER) % INTEGER_SIZE - LARGEST_INTEGER
 
 
@@ -116,7 +116,7 @@ def _nothing() -> None:
 
 
 def binary_value(operator: str, left: Static, right: Static, check: Callable[[], None] = _nothing) -> Static:
-    """The value of an operation; false where its operands' types do not go together.
+    """Evaluate an operation; false where its operands' types do not go together.
 
     Args:
         operator: one of the binary operators.
@@ -164,7 +164,7 @@ def _scalar_value(operator: str, left: Static, right: Static, check: Callable[[]
 
 
 def _array_value(operator: str, left: Static, right: Static, check: Callable[[], None]) -> Static:
-    """A comparison with an array: any member will do, except that `!=` and `!~` must hold for all of them."""
+    """Compare with an array: any member will do, except that ``!=`` and ``!~`` must hold for all of them."""
     if operator not in operators.BOOLEAN_RESULT:
         raise EvaluationError("unsupported operation")
     if left[0] in ELEMENT_OF and right[0] in ELEMENT_OF:
@@ -192,7 +192,7 @@ def _array_value(operator: str, left: Static, right: Static, check: Callable[[],
 
 
 def unary_value(operator: str, operand: Static) -> Static:
-    """The value of an operator before an operand.
+    """Evaluate an operator before an operand.
 
     Raises:
         EvaluationError: the operand has the wrong type.

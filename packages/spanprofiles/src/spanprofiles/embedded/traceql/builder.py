@@ -34,7 +34,7 @@ NUMBER = (Constant, syntax.Aggregate, syntax.ScalarOperation)
 
 
 class Nil:
-    """`nil`, which stands only beside `=` and `!=`."""
+    """``nil``, which stands only beside ``=`` and ``!=``."""
 
 
 NIL = Nil()
@@ -56,7 +56,7 @@ class Builder:
         self._expressions: Binder[Expression] = Binder(self._operation)
 
     def root(self, tree: Any) -> Pipeline:  # lark trees, here and below
-        """The tree of a whole query."""
+        """Build the tree of a whole query."""
         pipeline = self._pipeline(tree.children[0])
         last = pipeline.stages[-1]
         if isinstance(last, syntax.Aggregate) or not pipeline.stages:
@@ -125,7 +125,7 @@ class Builder:
         return Constant((kind, -number if sign else number))
 
     def _wrapped(self, tree: Any) -> Expression:
-        """What parentheses hold: one expression stays what it is, several stages are a pipeline of their own."""
+        """Build what parentheses hold: one expression stays what it is, several stages are a pipeline."""
         if len(tree.children) == 1:
             inner = self._stage(tree.children[0])
             if isinstance(inner, (*ONE_SPANSET, *NUMBER, syntax.ScalarFilter)):

@@ -1,7 +1,7 @@
 """What of a query is pushed down to the fetching of spans.
 
 Source: the behaviour of Tempo 3.0.3: a query's comparisons with constants are conditions; where all of them must hold
-(no `||`, no operation between spansets, no aggregate) spans are dropped that miss one, and else those that meet none.
+(no ``||``, no operation between spansets, no aggregate) spans are dropped that miss one, and else those that meet none.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Conditions:
 
 
 def conditions_of(pipeline: Pipeline) -> Conditions:
-    """The conditions of a whole query."""
+    """Find the conditions of a whole query."""
     found = Conditions()
     _pipeline(pipeline, found)
     return found
@@ -72,7 +72,7 @@ def _pipeline(pipeline: Pipeline, found: Conditions) -> None:
             later = Conditions()
             _stage(stage, later)
             known = {condition.attribute for condition in found.first + found.second if not condition.operator}
-            found.second += [one for one in later.first + later.second if one.attribute not in known]
+            found.second += [condition for condition in later.first + later.second if condition.attribute not in known]
         else:
             _stage(stage, found)
         selected = selected or isinstance(stage, Select)
@@ -103,9 +103,12 @@ def _stage(stage: Stage, found: Conditions) -> None:
 
 
 def _filter_of_all(stage: Filter, found: Conditions) -> None:
-    """`{ }` wants every span: something is asked for that every span has."""
+    """``{ }`` wants every span: something is asked for that every span has."""
     if isinstance(stage.expression, Constant) and stage.expression.value == values.TRUE:
-        known = any(one.attribute == STRUCTURE or (one.attribute.intrinsic and not one.operator) for one in found.first)
+        known = any(
+            condition.attribute == STRUCTURE or (condition.attribute.intrinsic and not condition.operator)
+            for condition in found.first
+        )
         if not known:
             found.first.append(Condition(START))
 

@@ -14,7 +14,7 @@ TRACE_ID = Attribute("trace:id", intrinsic=True)
 
 
 def _without_zeros(beside: Field, field: Field) -> Field:
-    """A trace ID that is compared loses its leading zeros, as the spans' have lost theirs."""
+    """Take the leading zeros from a trace ID that is compared, as the spans' have lost theirs."""
     if beside == TRACE_ID and isinstance(field, Constant) and field.value[0] == values.STRING:
         return Constant((values.STRING, field.value[1].lstrip("0")))
     return field
@@ -39,7 +39,7 @@ def binary_field(operator: str, left: Field, right: Field) -> Field:
 
 
 def unary_field(operator: str, operand: Field) -> Field:
-    """An operator before an expression, or its value where no span is needed for it."""
+    """Put an operator before an expression; give its value where no span is needed for it."""
     if operator in {operators.EXISTS, operators.EXISTS_NOT} and isinstance(operand, Constant):
         return Constant((values.BOOLEAN, unary_value(operator, operand.value)[1]))
     return _folded(Unary(operator, operand))

@@ -12,5 +12,5 @@ class EvaluationError(Exception):
 
 
 def parse_error(message: str, line: int, column: int) -> TraceQLError:
-    """The error of a query that does not parse at a place, both counted from 1."""
+    """Make the error of a query that does not parse at a line and column, both counted from 1."""
     return TraceQLError(f"parse error at line {line}, col {column}: {message}")

@@ -96,7 +96,7 @@ def _lookup(attribute: Attribute) -> Evaluated:
 
 
 def field_of(expression: Field, deadline: Deadline) -> Evaluated:
-    """An expression as a function of a span."""
+    """Make an expression a function of a span."""
     if isinstance(expression, Constant):
         constant = expression.value
         return lambda _: constant
@@ -237,12 +237,12 @@ def _compare(operator: str, left: Static, right: Static) -> bool:
 def _scalar_filter(stage: ScalarFilter, deadline: Deadline) -> Staged:
     assert isinstance(stage.left, Aggregate) and isinstance(stage.right, Constant)  # noqa: S101, PT018  # it was validated
     aggregate, operator, operand = _aggregate(stage.left, deadline), stage.operator, stage.right.value
-    return lambda spansets: [one for one in aggregate(spansets) if _compare(operator, one.scalar, operand)]
+    return lambda spansets: [spanset for spanset in aggregate(spansets) if _compare(operator, spanset.scalar, operand)]
 
 
 def _united(left: list[Spanset], right: list[Spanset]) -> list[SpanView]:
-    """The spans of both sides, each once, those of the smaller side first."""
-    sides = sorted(([view for one in side for view in one.spans] for side in (right, left)), key=len)
+    """Unite the spans of both sides, each once, those of the smaller side first."""
+    sides = sorted(([view for spanset in side for view in spanset.spans] for side in (right, left)), key=len)
     return list({id(view): view for side in sides for view in side}.values())
 
 
@@ -273,15 +273,15 @@ def _operation(stage: SpansetOperation, deadline: Deadline) -> Staged:
 
 
 def stage_of(stage: Stage, deadline: Deadline) -> Staged:
-    """A stage as a function of spansets, which gives up at the deadline."""
+    """Make a stage a function of spansets, which gives up at the deadline."""
     if isinstance(stage, Pipeline):
         stages = [stage_of(inner, deadline) for inner in stage.stages]
 
         def run(spansets: list[Spanset]) -> list[Spanset]:
-            for one in stages:
+            for inner in stages:
                 if not spansets:
                     break
-                spansets = one(spansets)
+                spansets = inner(spansets)
             return spansets
 
         return run

@@ -1,8 +1,8 @@
 """The storage layer's half of a search: which spans of a trace a query gets to see, and what of them.
 
-Source: the behaviour of Tempo 3.0.3 on blocks of its format vParquet5. An attribute that fails its condition is not
-there for the query at all; a few attributes have columns of their own, and of a span without one of those a query
-that takes it as it is sees the string `nil`; `= nil` on any other attribute is answered only by spans that have some.
+Source: the behaviour of Tempo 3.0.3 on blocks of its format vParquet5. An attribute that fails its condition does not
+exist for the query. A few attributes have columns of their own: where a span lacks one of those, a query that takes it
+as it is sees the string ``nil``. Only spans that have some attribute answer ``= nil`` on any other attribute.
 """
 
 from __future__ import annotations
@@ -162,15 +162,17 @@ class Fetcher:
         relations = (condition.operator.lstrip("!&") for condition in own if condition.attribute == STRUCTURE)
         given = {place for relation in relations for place in PLACES_OF_RELATION[relation]}
         own = [
-            Condition(one.attribute) if one.attribute.name in given else one
-            for one in own
-            if one.attribute not in {START, STRUCTURE}
+            Condition(condition.attribute) if condition.attribute.name in given else condition
+            for condition in own
+            if condition.attribute not in {START, STRUCTURE}
         ]
         self._span = Level(own, SPAN_INTRINSICS, SPAN_COLUMNS, syntax.SPAN, deadline, every=every)
         resource = by_level.get(syntax.RESOURCE, [])
-        services = [one for one in resource if one.attribute.name == SERVICE_NAME and _is_text(one)]
+        services = [
+            condition for condition in resource if condition.attribute.name == SERVICE_NAME and _is_text(condition)
+        ]
         self._service: Test | None = column_test(services, deadline) if services else None
-        others = [one for one in resource if one not in services]
+        others = [condition for condition in resource if condition not in services]
         self._resource = Level(others, {}, RESOURCE_COLUMNS, syntax.RESOURCE, deadline, every=every)
         scope = by_level.get(syntax.INSTRUMENTATION, [])
         self._scope = Level(scope, SCOPE_INTRINSICS, NO_COLUMNS, syntax.INSTRUMENTATION, deadline, every=every)
@@ -178,7 +180,9 @@ class Fetcher:
             by_level.get(syntax.EVENT, []), EVENT_INTRINSICS, NO_COLUMNS, syntax.EVENT, deadline, every=every
         )
         # A span without events is seen to have one without a name, by a query that takes the name as it is.
-        self._unnamed = any(one.attribute == EVENT_NAME and not one.operator for one in by_level.get(syntax.EVENT, []))
+        self._unnamed = any(
+            condition.attribute == EVENT_NAME and not condition.operator for condition in by_level.get(syntax.EVENT, [])
+        )
         self._link = Level(
             by_level.get(syntax.LINK, []), LINK_INTRINSICS, NO_COLUMNS, syntax.LINK, deadline, every=every
         )
@@ -190,7 +194,7 @@ class Fetcher:
         self._scopes: dict[int, tuple[ScopeRecord, Found | None]] = {}
 
     def fetch(self, trace: TraceRecord) -> list[SpanView]:
-        """The spans of a trace that the query gets to see."""
+        """Return the spans of a trace that the query gets to see."""
         if self.placed:
             trace.place(self._deadline)
         of_trace = self._trace.found(trace, {}) if self._trace.wanted else []

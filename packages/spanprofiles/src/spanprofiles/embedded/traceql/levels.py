@@ -88,7 +88,7 @@ class Level:
             (
                 Attribute(name, scope),
                 column_test(some, deadline),
-                columns[name] == STRING and any(not one.operator for one in some),
+                columns[name] == STRING and any(not condition.operator for condition in some),
             )
             for name, some in column.items()
         ]
@@ -110,7 +110,7 @@ class Level:
         return self._columns.get(name) == values[0] and len(values[1]) == 1
 
     def found(self, record: Any, attributes: Mapping[str, Values]) -> Found | None:  # whatever the level is of
-        """What is fetched; None where every condition has to hold and one does not."""
+        """Fetch what is wanted; None where every condition has to hold and one does not."""
         found: Found = []
         for attribute, getter, test in self._intrinsics:
             value = getter(record)

@@ -23,7 +23,7 @@ from spanprofiles.embedded.traceql.syntax import (
 )
 
 LENGTH_LIMIT = 128 * 1024
-"""Characters of a query: the limit of the real server (`max_query_expression_size_bytes`)."""
+"""Characters of a query: the limit of the real server (``max_query_expression_size_bytes``)."""
 TOKENS_LIMIT = 5_000
 """Names, values, operators and signs of a query."""
 NESTING_LIMIT = 50

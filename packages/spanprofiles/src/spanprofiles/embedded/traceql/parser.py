@@ -41,7 +41,7 @@ def _end(text: str) -> tuple[int, int]:
 
 
 def _parsed_tree(text: str, deadline: Deadline) -> Any:  # a lark tree
-    """The tree of a text that is fed to the parser token by token, within the limits."""
+    """Parse a text token by token, within the limits."""
     parser: Any = _grammar().parse_interactive(text)
     token, nesting = None, 0
     for count, token in enumerate(deadline.watch(parser.iter_parse(), PIECE), 1):

@@ -15,7 +15,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Mark:
-    """An operator and where it stands; `prefix` for one that stands before its operand."""
+    """An operator and where it stands; ``prefix`` for one that stands before its operand."""
 
     operator: str
     place: Place
@@ -37,7 +37,7 @@ class Binder(Generic[Tree]):
         self._unary = unary
 
     def bind(self, items: Sequence[Mark | Tree]) -> Tree:
-        """The tree of a list in which operands, with their prefixes, and binary marks alternate."""
+        """Build the tree of a list in which operands, with their prefixes, and binary marks alternate."""
         tree, end = self._climb(items, 0, 0)
         assert end == len(items)  # noqa: S101  # the grammar lets nothing else through
         return tree

@@ -15,12 +15,12 @@ Test = Callable[[Any], bool]
 
 
 def always(_: object) -> bool:
-    """Passes every value."""
+    """Pass every value."""
     return True
 
 
 def never(_: object) -> bool:
-    """Passes no value."""
+    """Pass no value."""
     return False
 
 
@@ -40,10 +40,10 @@ def test_of(condition: Condition, deadline: Deadline) -> Test:
         return members.__contains__ if len(members) > 1 else lambda value: bool(value == members[0])
     if operator == operators.NOT_EQUAL:
         return lambda value: value not in members
-    if operator in {operators.MATCHES, operators.MATCHES_NOT} and all(isinstance(one, str) for one in members):
-        patterns = [compile_pattern(one) for one in members]
+    if operator in {operators.MATCHES, operators.MATCHES_NOT} and all(isinstance(member, str) for member in members):
+        patterns = [compile_pattern(member) for member in members]
         wanted = operator == operators.MATCHES
-        return lambda value: any(one.matches(value) for one in deadline.watch(patterns)) == wanted
+        return lambda value: any(pattern.matches(value) for pattern in deadline.watch(patterns)) == wanted
     if operator in ORDER and kind in values.NUMERIC | {values.STRING}:
         compare = ORDER[operator]
         if kind == values.STRING:
@@ -54,7 +54,7 @@ def test_of(condition: Condition, deadline: Deadline) -> Test:
 
 
 def column_test(conditions: list[Condition], deadline: Deadline) -> Test:
-    """The test of a column with several conditions: one of them has to pass."""
+    """Make the test of a column with several conditions: one of them has to pass."""
     tests = [test_of(condition, deadline) for condition in conditions]
     if always in tests:
         return always

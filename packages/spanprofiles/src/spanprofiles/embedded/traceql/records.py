@@ -25,7 +25,7 @@ SIZE_64 = 2**64
 
 
 def values_of(value: Any) -> Values:  # an OTLP AnyValue
-    """The scalars in an OTLP value; of a list, those of the first one's type, where all have it."""
+    """Read the scalars in an OTLP value; of a list, its members where all are of one type."""
     kind = value.WhichOneof("value")
     if kind in _KINDS:
         return _KINDS[kind], (getattr(value, kind),)
@@ -47,12 +47,12 @@ def attributes_of(pairs: Iterable[Any]) -> dict[str, Values]:
 
 
 def short_hex(raw: bytes) -> str:
-    """A trace ID as Tempo prints it in searches: without its leading zeros."""
+    """Write a trace ID as Tempo prints it in searches: without its leading zeros."""
     return raw.hex().lstrip("0")
 
 
 def long_hex(raw: bytes) -> str:
-    """A span ID as Tempo prints it in searches: with 16 digits, even where there is none."""
+    """Write a span ID as Tempo prints it in searches: with 16 digits, even where there is none."""
     return raw.hex().rjust(16, "0")
 
 
@@ -178,9 +178,9 @@ def _follows(span: Any) -> bool:  # an OTLP Span
 
 
 def place_spans(spans: Sequence[SpanRecord], deadline: Deadline) -> None:
-    """Number the spans below a root by the nested set model: a span's descendants lie between its left and right.
+    """Give the spans below a root their places in the nested set model: descendants lie between left and right.
 
-    Spans below no root keep zeros. `parent` is the left of the parent, and -1 for a root.
+    Spans below no root keep zeros. ``parent`` is the left of the parent, and -1 for a root.
     """
     by_id: dict[bytes, list[SpanRecord]] = {}
     for span in deadline.watch(spans, PIECE):
@@ -221,4 +221,4 @@ def _parent_of(span: SpanRecord, by_id: Mapping[bytes, list[SpanRecord]]) -> Spa
         return found[0] if found else None
     # A client's and a server's span may share an ID: the server's is the parent of all but servers.
     wanted = CLIENT if span.message.kind == SERVER else SERVER
-    return next((one for one in found if one.message.kind == wanted), None)
+    return next((span for span in found if span.message.kind == wanted), None)

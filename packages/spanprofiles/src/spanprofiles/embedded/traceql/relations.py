@@ -1,7 +1,7 @@
-"""The relations between spans of a trace: `>>`, `<<`, `>`, `<`, `~`, and their forms with `!` and `&`.
+"""The relations between spans of a trace: ``>>``, ``<<``, ``>``, ``<``, ``~``, and their forms with ``!`` and ``&``.
 
-Without `&` the answer is spans of the right side, with it those of both sides that are related. Spans that no root
-leads to have no place in the tree (`left` and `parent` are 0), and so are related to none.
+Without ``&`` the answer is spans of the right side, with it those of both sides that are related. Spans that no root
+leads to have no place in the tree (``left`` and ``parent`` are 0), and so are related to none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Views = Sequence[SpanView]
 
 
 def _inside(inner: Views, outer: Views, deadline: Deadline) -> set[int]:
-    """The numbers (`id`) of the inner spans that have an ancestor among the outer ones."""
+    """Find the inner spans that have an ancestor among the outer ones, by ``id``."""
     found: set[int] = set()
     placed = sorted((view.record.left, view.record.right) for view in deadline.watch(outer, PIECE) if view.record.left)
     open_ends: list[int] = []
@@ -38,7 +38,7 @@ def _inside(inner: Views, outer: Views, deadline: Deadline) -> set[int]:
 
 
 def _around(outer: Views, inner: Views, deadline: Deadline) -> set[int]:
-    """The numbers of the outer spans that have a descendant among the inner ones."""
+    """Find the outer spans that have a descendant among the inner ones, by ``id``."""
     lefts = sorted(view.record.left for view in deadline.watch(inner, PIECE) if view.record.left)
     found: set[int] = set()
     for view in deadline.watch(outer, PIECE):
@@ -84,7 +84,7 @@ RELATIONS: dict[str, tuple[Relation, Relation]] = {
 
 
 def related(operator: str, left: Views, right: Views, deadline: Deadline) -> list[SpanView]:
-    """The spans that an operation between two spansets of one trace gives."""
+    """Find the spans that an operation between two spansets of one trace gives."""
     name = operator.lstrip("!&")
     of_right, of_left = RELATIONS[name]
     found = of_right(right, left, deadline)

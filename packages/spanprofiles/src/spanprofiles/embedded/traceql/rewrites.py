@@ -1,7 +1,7 @@
 """The one rewriting the real server makes: chains of comparisons of one attribute become one with a list.
 
-`.a = "x" || .a = "y"` becomes `.a IN [x, y]`, and likewise for `!=` with `&&`, `=~` with `||` and `!~` with `&&`.
-It matters to answers, since a query without `||` is fetched differently (see `conditions`).
+``.a = "x" || .a = "y"`` becomes ``.a IN [x, y]``, and likewise for ``!=`` with ``&&``, ``=~`` with ``||`` and ``!~``
+with ``&&``. It matters to answers, since a query without ``||`` is fetched differently (see ``conditions``).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RULES = (
 
 
 def rewrite_stage(stage: Stage) -> Stage:
-    """A stage with every expression in it rewritten."""
+    """Rewrite every expression in a stage."""
     if isinstance(stage, Pipeline):
         return Pipeline(tuple(rewrite_stage(inner) for inner in stage.stages))
     if isinstance(stage, SpansetOperation):
@@ -47,7 +47,7 @@ def rewrite_stage(stage: Stage) -> Stage:
 
 
 def rewrite_field(field: Field) -> Field:
-    """An expression with every such chain in it rewritten."""
+    """Rewrite every such chain in an expression."""
     if isinstance(field, Unary):
         return Unary(field.operator, rewrite_field(field.operand))
     if not isinstance(field, Binary):

@@ -125,7 +125,7 @@ class Binary:
 
 @dataclass(frozen=True)
 class Unary:
-    """An operator before an expression; `!= nil` and `= nil` are EXISTS and EXISTS_NOT."""
+    """An operator before an expression; ``!= nil`` and ``= nil`` are EXISTS and EXISTS_NOT."""
 
     operator: str
     operand: Field
@@ -154,7 +154,7 @@ def references_span(field: Field) -> bool:
 
 
 def walk(field: Field) -> Iterator[Field]:
-    """An expression and everything inside it."""
+    """Walk through an expression and everything inside it."""
     waiting: list[Field] = [field]
     while waiting:
         node = waiting.pop()
@@ -167,7 +167,7 @@ def walk(field: Field) -> Iterator[Field]:
 
 @dataclass(frozen=True)
 class Filter:
-    """`{ expression }`: the spans on which it is true."""
+    """``{ expression }``: the spans on which it is true."""
 
     expression: Field
 
@@ -177,7 +177,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class SpansetOperation:
-    """`{ } && { }`, `{ } >> { }` and their like."""
+    """``{ } && { }``, ``{ } >> { }`` and their like."""
 
     operator: str
     left: Stage
@@ -189,7 +189,7 @@ class SpansetOperation:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """`count()`, `avg(duration)` and their like: one value of a spanset."""
+    """``count()``, ``avg(duration)`` and their like: one value of a spanset."""
 
     name: str
     expression: Field | None
@@ -223,7 +223,7 @@ class ScalarOperation:
 
 @dataclass(frozen=True)
 class ScalarFilter:
-    """`count() > 2`: the spansets for which it is true."""
+    """``count() > 2``: the spansets for which it is true."""
 
     operator: str
     left: Scalar
@@ -235,7 +235,7 @@ class ScalarFilter:
 
 @dataclass(frozen=True)
 class Group:
-    """`by(expression)`: a spanset for each of its values."""
+    """``by(expression)``: a spanset for each of its values."""
 
     expression: Field
 
@@ -245,7 +245,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Coalesce:
-    """`coalesce()`: the spansets of a trace become one."""
+    """``coalesce()``: the spansets of a trace become one."""
 
     def __str__(self) -> str:
         return "coalesce()"
@@ -253,7 +253,7 @@ class Coalesce:
 
 @dataclass(frozen=True)
 class Select:
-    """`select(attributes)`: attributes to give with the spans."""
+    """``select(attributes)``: attributes to give with the spans."""
 
     attributes: tuple[Attribute, ...]
 

@@ -72,7 +72,7 @@ def trace_filter(pipeline: Pipeline, deadline: Deadline) -> TraceFilter:
 
 
 def _shown_where_absent(pipeline: Pipeline) -> frozenset[str]:
-    """The attributes that a query sees on spans without them, as the text `nil`: the index cannot speak for those."""
+    """Find the attributes that a query sees as ``nil`` on spans without them: the index cannot speak for those."""
     return frozenset(
         condition.attribute.name
         for condition in conditions_of(pipeline).first
@@ -147,7 +147,7 @@ class _Filters:
 
 
 def _of_text(condition: Condition, key: str, scopes: tuple[int, ...], deadline: Deadline) -> TraceFilter:
-    """A filter by a text that is empty where it is not in the index."""
+    """Filter by a text that is empty where it is not in the index."""
     operand = condition.operand
     if (
         operand is None

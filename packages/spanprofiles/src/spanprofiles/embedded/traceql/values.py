@@ -61,7 +61,7 @@ def matching_element(left: int, right: int) -> bool:
 
 
 def as_float(value: Static) -> float:
-    """A number as a float; not a number where it is none."""
+    """Convert a number to a float; NaN where it is none."""
     return float(value[1]) if value[0] in NUMERIC else math.nan
 
 
@@ -93,7 +93,7 @@ _UNITS = ((3_600_000_000_000, "h"), (60_000_000_000, "m"))
 
 
 def duration_text(nanoseconds: int) -> str:
-    """A duration as Go prints it: `1h2m3.5s`, `1.5ms`, `0s`."""
+    """Write a duration as Go prints it: ``1h2m3.5s``, ``1.5ms``, ``0s``."""
     sign, rest = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
     if rest < 1_000_000_000:
         for size, unit in ((1_000_000, "ms"), (1_000, "µs"), (1, "ns")):
@@ -117,7 +117,7 @@ def _decimal(number: int, size: int) -> str:
 
 
 def float_text(number: float) -> str:
-    """A float as TraceQL prints it: always with a point or an exponent."""
+    """Write a float as TraceQL prints it: always with a point or an exponent."""
     if math.isnan(number):
         return "NaN.0"
     if math.isinf(number):
@@ -133,7 +133,7 @@ def float_text(number: float) -> str:
 
 
 def text_of(value: Static, *, quoted: bool = False) -> str:
-    """A value as TraceQL writes it; strings in back quotes where `quoted`."""
+    """Write a value as TraceQL does; strings in back quotes where ``quoted``."""
     kind, content = value
     if kind == STRING:
         return f"`{content}`" if quoted else str(content)
@@ -156,7 +156,7 @@ def text_of(value: Static, *, quoted: bool = False) -> str:
 
 
 def json_value(value: Static) -> dict[str, Any]:
-    """A value as OTLP's `AnyValue` in JSON."""
+    """Write a value as OTLP's ``AnyValue`` in JSON."""
     kind, content = value
     if kind == INTEGER:
         return {"intValue": str(content)}
