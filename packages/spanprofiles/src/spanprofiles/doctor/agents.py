@@ -1,4 +1,4 @@
-"""What the profilers that are seen can and cannot do: evidence and advice for samples without span IDs."""
+"""What the service's profilers can and cannot do: evidence and advice for samples without span IDs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _SHOWN = 4
 
 
 def evidence(facts: Facts) -> tuple[str, ...]:
-    """Return what the labels of profiles say of why samples carry no span IDs, one sentence each."""
+    """Return why samples carry no span IDs, as far as the labels of profiles show it, one sentence each."""
     found = facts.profiles or ProfileFacts()
     return (*_cannot(found), *_strange(facts, found), *_foreign(found), *_by_event(found))
 
 
 def other_types(facts: Facts) -> tuple[str, ...]:
-    """Return which types of profile, that are no time, have samples with the spans' IDs, one sentence each."""
+    """Return which types of profile other than time have samples with the spans' IDs, one sentence each."""
     found = facts.profiles or ProfileFacts()
     return tuple(
         f"samples of type {profile_type} carry the spans' IDs"

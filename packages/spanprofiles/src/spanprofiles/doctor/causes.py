@@ -1,4 +1,4 @@
-"""Why a span with a profile ID leads to no samples: each span by itself, in the light of its siblings."""
+"""Why a span with a profile ID leads to no samples: each span on its own, compared with its siblings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOSTLY = 0.5
 
 
 class Cause(Enum):
-    """Why a span has no samples, or not where Grafana looks."""
+    """Why a span has no samples, or none where Grafana looks."""
 
     TOO_SHORT = "shorter than a few sample periods"
     WAITING = "waited instead of computing"
@@ -35,18 +35,18 @@ class Cause(Enum):
     FAR_AWAY = "its samples are dated where Grafana does not look"
 
 
-#: Causes that are in the nature of sampling: nothing is wrong.
+#: Causes that come with sampling: nothing is wrong.
 HARMLESS = frozenset({Cause.TOO_SHORT, Cause.WAITING, Cause.NOT_ARRIVED})
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why one span has no samples, or not where Grafana looks.
+    """Why one span has no samples, or none where Grafana looks.
 
     Attributes:
         span: the span.
         cause: why.
-        sentence: the same with this span's figures.
+        sentence: the cause with this span's figures.
     """
 
     span: Span
@@ -212,7 +212,7 @@ def _explain(
 
 
 def _unseen(span: Span) -> str:
-    """Say what work looks like waiting, because the language's agent does not see it."""
+    """Say which work looks like waiting because the language's agent does not see it."""
     unseen = languages.of_resource(span.resource).unseen
     return f" ({unseen} would look the same)" if unseen else ""
 

@@ -1,4 +1,4 @@
-"""Why a span has no samples: one verdict for whoever asks, be it a command, a failed claim or the page."""
+"""Why a span has no samples: one verdict for the commands, for failed claims and for the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spanprofiles.model.printable import LONGEST_LINE, printable
 
 _BUDGET_S = 2.0
 
-#: Causes with which a span without samples is in order, and nothing is left to wait for; with the words for them.
+#: Causes for which a span without samples is in order and nothing is left to wait for, each with its words.
 EXCUSES = {
     Cause.TOO_SHORT: "as is usual of a span so short",
     Cause.WAITING: "for it waited instead of computing",
@@ -29,10 +29,10 @@ class Diagnosis:
 
     Attributes:
         cause: in a few words.
-        sentence: the same with this span's figures.
-        harmless: whether it is in the nature of sampling, so that nothing is wrong.
+        sentence: the cause with this span's figures.
+        harmless: whether it comes with sampling, so that nothing is wrong.
         advice: what to do, or empty.
-        excuse: why it is in order that there are none, in words that go on from "no samples"; empty where it is not.
+        excuse: why the absence is in order, in words that continue "no samples"; empty where it is not.
     """
 
     cause: str
@@ -43,17 +43,17 @@ class Diagnosis:
 
     @property
     def line(self) -> str:
-        """All of it in a printable line."""
+        """The whole diagnosis as one printable line."""
         parts = (f"the doctor says: {self.cause}.", self.sentence, f"Do: {self.advice}." if self.advice else "")
         return printable(" ".join(part for part in parts if part), LONGEST_LINE)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
+        """Return the diagnosis as a JSON object."""
         return {"cause": self.cause, "sentence": self.sentence, "harmless": self.harmless, "advice": self.advice}
 
 
 def diagnose(span: Span, linker: Linker) -> Diagnosis | None:
-    """Ask the doctor about one span that carries a profile ID; None where it has nothing to say of it."""
+    """Ask the doctor about one span that carries a profile ID; return None where it has nothing to say."""
     try:
         examination = examine_failure(linker, Evidence(span.trace_id), _BUDGET_S, service=span.service)
     except ClientError:
@@ -62,7 +62,7 @@ def diagnose(span: Span, linker: Linker) -> Diagnosis | None:
 
 
 def diagnosis_of(span: Span, examination: Examination) -> Diagnosis | None:
-    """Return what an examination says of one span; None where it says nothing of it."""
+    """Return what an examination says about one span; None where it says nothing."""
     explanation = examination.explanation_of(span.span_id)
     broken = examination.broken
     if explanation is not None and (explanation.cause in HARMLESS or broken is None):
@@ -77,12 +77,12 @@ def diagnosis_of(span: Span, examination: Examination) -> Diagnosis | None:
 
 
 def examine_request(linker: Linker, evidence: Evidence, budget_s: float = 1.5) -> Examination:
-    """Examine a request whose link did not come about, and note in its evidence which empty profiles are in order.
+    """Examine a request that could not be linked, and note in its evidence which empty profiles are in order.
 
     Args:
         linker: what followed the request.
         evidence: what it saw; :attr:`~spanprofiles.linking.Evidence.excused` is brought up to date.
-        budget_s: after so many seconds nothing further is asked for.
+        budget_s: when to stop asking, s from the start.
 
     Raises:
         ClientError: a server failed.

@@ -1,4 +1,4 @@
-"""All that the doctor says of one service."""
+"""All that the doctor says about one service."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Examination:
     Attributes:
         service: the service that was looked at; empty where there was none to look at.
         findings: one for each hop; those after the first broken one were not checked.
-        unlinked: the local root spans that lead to no samples, or not to where Grafana looks, each with the cause.
-        could_look: False where a server did not answer, so that nothing is known of what comes after it.
+        unlinked: the local root spans without samples, or without any where Grafana looks, each with the cause.
+        could_look: False where a server did not answer, so that the hops after it are unknown.
     """
 
     service: str
@@ -35,7 +35,7 @@ class Examination:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all: broken, not checked (nothing could be looked at), doubtful, ok."""
+        """The worst verdict of all hops, in the order broken, not checked (a server did not answer), doubtful, ok."""
         if self.broken is not None:
             return Verdict.BROKEN
         if not self.could_look:
@@ -64,7 +64,7 @@ class Examination:
         return replace(self, findings=tuple(findings))
 
     def lines(self) -> list[str]:
-        """Return what matters of it as printable lines: hops that are broken or doubtful, and how many are in order."""
+        """Return what matters as printable lines: the broken and doubtful hops, and the names of those in order."""
         lines = [f"doctor: {self.service or 'no service'}: {self.verdict.value}"]
         for finding in self.findings:
             if finding.verdict in {Verdict.BROKEN, Verdict.DOUBTFUL}:

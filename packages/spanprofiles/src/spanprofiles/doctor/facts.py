@@ -31,9 +31,9 @@ from spanprofiles.model.profile_types import ProfileType
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts. What no collector has asked is None.
+    """All facts. A part that no collector has asked for is None.
 
-    What several hops conclude from them is computed when a hop first asks for it, and then kept.
+    Conclusions that several hops share are computed when the first of them asks, and then kept.
 
     Attributes:
         question: what the examination asks.
@@ -55,7 +55,7 @@ class Facts:
 
     @property
     def service(self) -> str:
-        """The service that is looked at."""
+        """The service under examination."""
         return self.question.service
 
     @cached_property
@@ -65,7 +65,7 @@ class Facts:
 
     @property
     def looked_at(self) -> ProfileType:
-        """The type of profile that is looked at: the one that is asked for, or what stands in for it."""
+        """The type of profile to look at: the one the user asks for, or its stand-in."""
         return ProfileType.of((self.profiles.looked_at if self.profiles else "") or self.question.profile_type)
 
     @cached_property

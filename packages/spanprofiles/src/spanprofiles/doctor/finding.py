@@ -1,4 +1,4 @@
-"""What the doctor says of one hop."""
+"""What the doctor says about one hop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Verdict(Enum):
-    """What a hop is found to be."""
+    """The state of a hop."""
 
     OK = "ok"
     BROKEN = "broken"
@@ -23,10 +23,10 @@ class Finding:
 
     Attributes:
         hop: the hop's name.
-        verdict: what it is found to be.
-        evidence: what was seen, in short sentences.
-        seen: the same for programs: counts, IDs, names and label values; all of it can be written as JSON.
-        advice: what to do; empty where there is nothing to do.
+        verdict: its state.
+        evidence: what the doctor saw, in short sentences.
+        seen: the same for programs: counts, IDs, names and label values, all of which JSON can hold.
+        advice: what to do, or empty.
     """
 
     hop: str

@@ -1,4 +1,4 @@
-"""Names that may be meant to be the same: dots and underscores, prefixes, spelling."""
+"""Names that are probably the same name: other dots and underscores, prefixes, spelling."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _TELLING = 3
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Return the names that most resemble one, the nearest first; none where nothing resembles it."""
+    """Return the known names that most resemble a name, the nearest first; none where nothing resembles it."""
     rated = sorted(((_likeness(name, other), other) for other in known if other != name), key=lambda pair: -pair[0])
     return [other for likeness, other in rated if likeness >= _ALIKE][:count]
 
 
 def same_but_for_punctuation(name: str, known: Iterable[str]) -> list[str]:
-    """Return the other names that differ from one in case, dots, dashes and underscores only."""
+    """Return the known names that differ from a name only in case, dots, dashes and underscores."""
     return [other for other in known if other != name and _plain(other) == _plain(name)]
 
 

@@ -1,4 +1,4 @@
-"""What the doctor has seen: plain data, gathered by :mod:`spanprofiles.doctor.collectors`, judged by the hops."""
+"""What the collectors saw on the servers: plain data, one class for each kind of answer."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class ServerFacts:
         name: Tempo or Pyroscope.
         url: its address.
         error: what went wrong, in a sentence; empty where it is ready.
-        answers: whether it gave an answer that allows to go on looking, be it "not ready".
-        clock_ahead_s: its clock less this machine's, s, or None where it does not say.
-        is_another: whether it is ready and knows nothing of what such a server answers.
-        failed_writes: how often it says that it could not write what it took.
+        answers: whether it answered at all, if only "not ready".
+        clock_ahead_s: its clock less this machine's, s; None where it does not tell the time.
+        is_another: whether it is ready but is another kind of server.
+        failed_writes: how often it reports that it could not write what it accepted.
     """
 
     name: str
@@ -44,11 +44,11 @@ class ProbedServer:
     Attributes:
         server: Tempo or Pyroscope.
         url: where it was sent; empty where no address is known.
-        sent: whether it was taken.
-        came_back: whether it could be read, and stayed.
-        lost_after_s: seconds until what had come back was gone again, or None.
-        error: why it was not taken, or could not be read.
-        waited_s: seconds until it came back, or until nobody waited any longer.
+        sent: whether the server accepted it.
+        came_back: whether the server gave it back and kept it.
+        lost_after_s: seconds until the server lost it after giving it back, or None.
+        error: why the server refused it, or could not give it back.
+        waited_s: seconds until it came back, or until the time was up.
     """
 
     server: str
@@ -67,11 +67,11 @@ class TraceFacts:
     Attributes:
         services: all services that Tempo knows.
         traces: traces with spans of the service, newest first.
-        by_samples: whether the search found none, and these were found by the trace IDs on samples.
+        by_samples: whether the search found none and the trace IDs on samples led to these.
         profiled: whether Pyroscope has profiles of the service; None where it was not asked.
         labelled: whether their samples carry span IDs; None where it was not asked.
-        refused: what Tempo says that it refused, which may be why there are none; looked for where there are none.
-        refused_profiles: the same of Pyroscope; looked for where it has no profile of the service either.
+        refused: what Tempo reports it refused, which may explain missing traces; asked for only where they are missing.
+        refused_profiles: the same for Pyroscope; asked for only where it has no profile of the service either.
     """
 
     services: tuple[str, ...] = ()
@@ -90,9 +90,9 @@ class AroundSpans:
     Attributes:
         spans: how many spans.
         time_ns: how long at least one of them ran, ns.
-        cpu_ns: CPU in the profiles of that time, imports of modules left out, ns; wall time where the service has
-            profiles of that.
-        exports_spans: whether it was seen to export spans in that time, so that the agent runs where they come from.
+        cpu_ns: CPU in the profiles of that time without imports of modules, ns; wall time where the service has
+            profiles of it.
+        exports_spans: whether these profiles show the export of spans, so that the agent runs in the spans' process.
     """
 
     spans: int
@@ -108,18 +108,17 @@ class ProfileFacts:
     Attributes:
         services: all services that Pyroscope has profiles of.
         series: the label sets of the service's profiles, without names that need quotes.
-        signs: the labels of them that tell of the profiler (:data:`spanprofiles.model.profilers.TELLING_LABELS`).
+        signs: their labels that tell which profiler it is (:data:`spanprofiles.model.profilers.TELLING_LABELS`).
         all_types: the profile types of all services.
         own_found: whether samples with the profile IDs of the newest spans are under the service's name.
-        looked_at: the type of time that is looked at from there on: the one that is asked for, or what stands in for
-            it; empty for the one that is asked for.
-        carried_by: the other types whose samples carry those IDs, where samples of the type that is asked for do not.
-        labelled: whether other span IDs are on its samples; looked for where those of the newest spans are not.
+        looked_at: the type of time that later hops look at: the one the user asks for, or its stand-in; empty for the
+            first.
+        carried_by: the other types whose samples carry those IDs, where samples of the type asked for do not.
+        labelled: whether its samples carry other span IDs; asked for where they do not carry those of the newest spans.
         newest_ms: date of the newest profile of the service, ms since the epoch, or None.
-        around: what its profiles hold around the newest spans, imports left out; asked for where no sample carries a
-            span ID.
-        found_under: other service names under which they are.
-        refused: what Pyroscope says that it refused; looked for where samples are missing.
+        around: what its profiles hold around the newest spans; asked for where no sample carries a span ID.
+        found_under: the other service names that have samples with these IDs.
+        refused: what Pyroscope reports it refused; asked for where samples are missing.
     """
 
     services: tuple[str, ...] = ()
@@ -157,7 +156,7 @@ class ProfileFacts:
 
 
 class Place(Enum):
-    """Where the samples of a span are, seen from where Grafana looks for them."""
+    """How far the samples of a span are from where Grafana looks for them."""
 
     EMBEDDED = "within 30 s of the span"
     BUTTON = "within 60 s of the span"
@@ -172,8 +171,8 @@ class Link:
     Attributes:
         span: the span.
         place: where its samples are.
-        cpu_ns: what they sum up to, ns; wall time where they are of that, and 10 ms for each where they are counted.
-        dated_ms: date of the profile that has them, ms since the epoch; known only of some that lie outside.
+        cpu_ns: their sum, ns; of wall time where they measure that, and 10 ms for each where they are counts.
+        dated_ms: date of the profile that has them, ms since the epoch; known for some of those that lie outside.
         is_earlier: whether they lie before the span; None where they are within 30 s, or nowhere.
         profile_type: the type of profile that has them.
     """
@@ -197,10 +196,10 @@ class LabelCheck:
 
     Attributes:
         span: the span.
-        late_ns: value of samples with its ID in profiles that were begun well after it ended.
+        late_ns: value of the samples with its ID in profiles that began well after it ended.
         foreign_ns: value of samples with its ID and the name of another span.
-        own_ns: value of samples with its ID and its own name; looked for where there are foreign ones.
-        neighbours: which of the foreign names spans have that ran at the same time.
+        own_ns: value of samples with its ID and its own name; asked for where there are foreign ones.
+        neighbours: those of the foreign names that belong to spans that ran at the same time.
     """
 
     span: Span
@@ -220,8 +219,8 @@ class Functions:
 
     Attributes:
         top: functions with their own time, ns; the largest first, imports of modules left out.
-        start_up_share: the part that imports of modules have of the whole, 0 to 1.
-        working_ns: the rest, ns; None where it was not asked around all of the spans.
+        start_up_share: the share of imports of modules in the whole, 0 to 1.
+        working_ns: the rest, ns; None where only some of the spans were asked about.
     """
 
     top: tuple[tuple[str, int], ...] = ()
@@ -236,13 +235,13 @@ class LinkFacts:
     Attributes:
         links: the spans, newest first.
         exemplars: examples of spans that have samples of the service; None where the server cannot say.
-        checks: the linked spans whose labels were looked at.
-        uploads: what the profiles sum up to over time, by process where a label tells processes apart.
-        unlabelled: what the profiles without a span ID sum up to over time, likewise; None where that cannot be told.
-        unlabelled_is_exact: whether none of it can carry a span ID after all.
-        unlabelled_functions: where that CPU went around spans without samples, by the group of spans.
-        step_s: length of a step in it, s.
-        process_label: which resource attribute is which label of profiles, or None.
+        checks: the linked spans whose labels were checked.
+        uploads: the sums of the profiles over time, by process where a label tells processes apart.
+        unlabelled: the same for samples without a span ID; None where the server cannot tell.
+        unlabelled_is_exact: whether all of that is known to carry no span ID.
+        unlabelled_functions: the functions in it around spans without samples, by the group of spans.
+        step_s: length of a step of time, s.
+        process_label: the resource attribute and the label of profiles that both name the process, or None.
     """
 
     links: tuple[Link, ...] = ()
@@ -262,9 +261,9 @@ class GrafanaCheck:
 
     Attributes:
         link: the button and its query, or why there is none.
-        outcome: what the query brought, in a sentence; empty where there is no button.
-        has_samples: whether it brought samples.
-        embedded_is_drawn: whether the flame graph in the span's details is drawn; None where it is not asked for.
+        outcome: the result of the query, in a sentence; empty where there is no button.
+        has_samples: whether the query found samples.
+        embedded_is_drawn: whether Grafana draws the flame graph in the span's details; None where it does not try.
     """
 
     link: GrafanaLink
@@ -279,7 +278,7 @@ class GrafanaFacts:
 
     Attributes:
         source: the Tempo data source, by UID.
-        error: why its settings could not be had; empty where they could.
+        error: why its settings could not be read, or empty.
         is_silent: whether Grafana did not answer at all.
         checks: the spans.
     """

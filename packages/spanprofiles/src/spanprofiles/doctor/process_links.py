@@ -1,4 +1,4 @@
-"""What the spans of each process lead to: a process of which nothing is linked, beside siblings that are, is dead."""
+"""What the spans of each process lead to. A process without a linked span, beside siblings with some, is dead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spanprofiles.model.sampling import is_too_short
 
 _MOSTLY = 0.5
 
-# A process is dead where its siblings' spans of the same names would have led to so many linked ones, and none is.
+# A process without a linked span is dead if, at its siblings' rates, so many of its spans should be linked.
 _EXPECTED_LINKED = 2.5
 
 
@@ -79,5 +79,5 @@ def rates_by_name(links: Iterable[Link]) -> Mapping[str, tuple[float, float]]:
 
 
 def is_long(span: Span) -> bool:
-    """Tell whether a span that computes all the time has samples almost for sure."""
+    """Tell whether a span is so long that it almost surely has samples if it computes all the time."""
     return not is_too_short(span.duration_ns)

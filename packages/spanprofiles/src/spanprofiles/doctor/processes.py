@@ -1,4 +1,4 @@
-"""Telling processes apart, by the resource of their spans and by the labels of their profiles."""
+"""Processes, told apart by the resource of their spans and by the labels of their profiles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROCESS_ATTRIBUTES = (
     "cloud.region",
 )
 
-# Labels that say what a profile is, not whose.
+# Labels that tell what a profile is, and not which process it is of.
 _NOT_OF_A_PROCESS = (
     "__",
     "service_name",
@@ -49,13 +49,13 @@ class ProcessLabel:
 
 
 def process_of(span: Span) -> str:
-    """Return a text that is the same for all spans of a process, as far as its resource tells."""
+    """Return a text that all spans of a process have in common and, as far as their resource tells, no others."""
     pairs = [f"{name}={span.resource[name]!s}" for name in PROCESS_ATTRIBUTES if name in span.resource]
     return ", ".join(pairs) or "the only process its resource tells of"
 
 
 def process_label(spans: Iterable[Span], series: Sequence[Mapping[str, str]]) -> ProcessLabel | None:
-    """Find the label of profiles that tells processes apart: the one whose values most spans have in their resource."""
+    """Find the label of profiles that tells processes apart: the one whose values match the most spans' resources."""
     of_spans: dict[str, set[str]] = {}
     for span in spans:
         for attribute in PROCESS_ATTRIBUTES:

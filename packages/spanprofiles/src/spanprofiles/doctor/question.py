@@ -12,13 +12,13 @@ AHEAD_S = 600
 
 _MOST_STEPS = 2000
 
-# of one trace, on either side: Pyroscope answers no window of more than 24 h
+# on either side of the one trace, s: Pyroscope answers no window of more than 24 h
 _MOST_BESIDE_S = 10 * 3600
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked. Who asks is the :class:`~spanprofiles.doctor.collectors.case.Case`.
+    """What an examination asks; :class:`~spanprofiles.doctor.collectors.case.Case` has the servers that answer.
 
     Attributes:
         service: the service; empty where none is known yet.
@@ -40,7 +40,7 @@ class Question:
 
     @property
     def window_s(self) -> tuple[float, float]:
-        """The time to look at, s since the epoch: the last while, or as long before and after the one trace."""
+        """The time to look at, s since the epoch: up to now, or from before the one trace until after it."""
         if self.around_ns is not None:
             first, last = self.around_ns
             margin_s = min(self.since_s, _MOST_BESIDE_S)

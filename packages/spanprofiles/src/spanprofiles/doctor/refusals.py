@@ -1,4 +1,4 @@
-"""What to do about uploads that a server refuses, by the server's word for the reason."""
+"""What to do about uploads that a server refuses, by the server's name for the reason."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ _ADVICE = {
 
 
 def with_refusals(refused: Iterable[Refusal], advice: str) -> str:
-    """Put what to do about the first refusal that something is known of before other advice."""
+    """Prepend what to do about the first refusal with a known reason to other advice."""
     known = next((_ADVICE[refusal.reason] for refusal in refused if refusal.reason in _ADVICE), "")
     return "; ".join(filter(None, (known, advice)))

@@ -1,4 +1,4 @@
-"""Which spans of a service should carry a profile ID: its local root spans, where that can be told for sure."""
+"""Which spans of a service should carry a profile ID: those that are certainly local root spans."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Roots:
 
 
 def roots_of(traces: Iterable[Trace], service: str) -> Roots:
-    """Sort the spans of a service."""
+    """Sort the spans of a service into local roots, unsure ones and children."""
     roots: list[Span] = []
     unsure: list[Span] = []
     children: list[Span] = []

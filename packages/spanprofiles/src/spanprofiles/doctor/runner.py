@@ -1,4 +1,4 @@
-"""Runs an examination: hop by hop, until one is broken. After that the doctor would only guess."""
+"""Runs an examination hop by hop, until one is broken. After that the doctor would only guess."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from spanprofiles.model import CPU, Endpoints, parse_trace_id
 #: How far back the doctor can look, s: Pyroscope answers no longer window than 24 h, and the doctor adds margins.
 LONGEST_SINCE_S = 20 * 3600.0
 
-#: For connecting and for reading, where somebody waits for the verdict, s.
+#: To connect and to read where a person waits for the verdict, s.
 _QUICK_TIMEOUT_S = (1.0, 1.0)
 _NO_TIME = "the servers answer too slowly for a quick look"
 _NEIGHBOURS = 40
 _QUICK_TRACES = 12
 _QUICK_SPANS = 20
 
-#: The names of the hops, in the order in which they are looked at.
+#: The names of the hops, in the order in which the doctor looks at them.
 HOPS: tuple[str, ...] = tuple(hop.name for hop in ORDER)
 
 
@@ -53,11 +53,11 @@ def examine(
         service: its name; without one, that of the trace, or the only one that Tempo knows.
         since_s: how far back to look, s.
         trace_id: look at the local root spans of this trace alone.
-        profile_type: the type of profile that is asked for.
+        profile_type: the type of profile to ask for.
         probe: whether to send a synthetic span and profile first.
         sources: Grafana's data sources.
         tempo_uid: which of the Tempo data sources, where there are several.
-        upload_interval_s: the agent's upload interval, s; without it, what the dates of uploads tell, or 10.
+        upload_interval_s: the agent's upload interval, s; by default what the dates of uploads show, else 10.
         probe_timeout_s: how long to wait for the probe to come back, s.
 
     Raises:
@@ -67,7 +67,7 @@ def examine(
     """
     if not 0 < since_s <= LONGEST_SINCE_S:
         raise ValueError(f"look back more than 0 s and at most {LONGEST_SINCE_S / 3600:g} h, not {since_s:g} s")
-    with ExitStack() as clients:  # each keeps connections open, of which a server has so many
+    with ExitStack() as clients:  # each keeps connections open, and a server has only so many
         tempo = TempoClient(endpoints.tempo, endpoints.credentials_for("tempo"))
         clients.callback(tempo.close)
         pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials_for("pyroscope"))
@@ -101,15 +101,15 @@ def examine(
 
 
 def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5, *, service: str = "") -> Examination:
-    """Look at a request whose link did not come about, quickly: for the report of a failed test.
+    """Look quickly at a request that could not be linked: for the report of a failed test.
 
     It asks the linker's servers, with short time-outs, about this trace and a few of its newest neighbours.
 
     Args:
         linker: what followed the request.
         evidence: what it saw.
-        budget_s: after so many seconds nothing further is asked for.
-        service: whose spans are meant; without one, those of the service that answered the request.
+        budget_s: when to stop asking, s from the start.
+        service: whose spans to look at; by default those of the service that answered the request.
     """
     tempo, pyroscope = linker.tempo.with_timeout(_QUICK_TIMEOUT_S), linker.pyroscope.with_timeout(_QUICK_TIMEOUT_S)
     question = Question(
@@ -129,7 +129,7 @@ def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5, *
     )
     try:
         return _run(case)
-    finally:  # the connections opened for the many questions; the linker opens its own when it needs one
+    finally:  # of the connections that the many questions opened; the linker opens another when it needs one
         tempo.close()
         pyroscope.close()
 

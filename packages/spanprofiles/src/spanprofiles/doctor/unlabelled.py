@@ -1,6 +1,6 @@
-"""CPU without a span ID, held against the spans that have no samples: did they wait, or did their labels not follow?
+"""CPU without a span ID beside spans without samples: did the spans wait, or did their labels not follow their work?
 
-Spans are taken together by process and name: each alone has too few samples to tell.
+Spans are grouped by process and name, because each alone has too few samples to tell.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from spanprofiles.model.unlabelled import (
 
 _NS_PER_MS = 1_000_000
 
-# How long after a short span its process may still work for it, ms; and what it must spend on each, ns.
+# How long after a short span its process may still work for it, ms; and the least it must spend on each, ns.
 _AFTERWARDS_MS = 2_000
 _EACH_NS = MANY_PERIODS * SAMPLE_PERIOD_NS
 
-# Linked spans are looked at where their samples leave so much of their time unexplained.
+# Linked spans count where their samples leave this share of their time open.
 _OPEN_SHARE = 0.5
 
-# So large a part of the time around short spans is more than it takes to answer requests.
+# This share of the time around short spans is more than it takes to answer requests.
 _BUSY_SHARE = 0.3
 
-# Imports of modules have so much of the CPU of a process that starts.
+# The share of imports of modules in the CPU of a process that starts.
 _MOSTLY_START_UP = 0.5
 
 
@@ -48,12 +48,12 @@ class Group:
         process: what tells the process from others.
         name: the spans' name.
         links: the spans.
-        outlasting: spans below them that go on after they have ended.
-        are_short: whether each of them, with what goes on after it, is too short to be sampled for sure.
-        cpu: the CPU without a span ID around them; None where it cannot be had.
+        outlasting: by span ID, the spans below that go on after the span has ended.
+        are_short: whether each of them, with what goes on after it, is so short that it may have no sample by chance.
+        cpu: the CPU without a span ID around them; None where it is unknown.
         functions: where that CPU went.
-        has_labels: whether anything of the service is labelled. Where nothing is, what the process spends otherwise may
-            be the work of spans as well.
+        has_labels: whether any sample of the service is labelled. Where none is, the process's other CPU may be work of
+            spans too.
     """
 
     process: str
@@ -67,7 +67,7 @@ class Group:
 
     @property
     def explains(self) -> Explains:
-        """Whether that CPU explains what they did."""
+        """Whether that CPU explains what the spans did."""
         if self.cpu is None:
             return Explains.PERHAPS
         if self.is_starting and self.cpu.explains is not Explains.YES:
@@ -90,7 +90,7 @@ class Group:
 
     @property
     def is_starting(self) -> bool:
-        """Whether most of that CPU is the import of modules: that of a process that starts."""
+        """Whether most of that CPU is imports of modules, as when a process starts."""
         return self.functions.start_up_share >= _MOSTLY_START_UP
 
     @property
@@ -141,7 +141,7 @@ def groups(
 
 
 def _working_ns(cpu_ns: float, functions: Functions) -> float:
-    """Leave imports of modules out, and what steps of time added at their edges."""
+    """Return the CPU without imports of modules, and without what the edges of time steps added, ns."""
     working_ns = cpu_ns * (1 - functions.start_up_share)
     return working_ns if functions.working_ns is None else min(working_ns, functions.working_ns)
 
@@ -153,14 +153,14 @@ def half_labelled(
     outlasting: Mapping[str, tuple[Span, ...]],
     without: Sequence[Group],
 ) -> list[Group]:
-    """Return linked spans that leave most of their time unexplained, while CPU without a span ID explains it.
+    """Group linked spans whose own samples leave most of their time open, where CPU without a span ID fills it.
 
     Args:
         focus: the spans in question.
         found: what all spans' profile IDs lead to.
         uploads: when their processes uploaded.
         outlasting: by span ID, the spans below that go on after the span has ended.
-        without: the groups of spans without samples; what ran beside those is left out.
+        without: the groups of spans without samples; spans that ran beside those are left out.
     """
     frame = uploads.timeline_frame()
     elsewhere = merged(group.profiles_ms(link.span, uploads) for group in without for link in group.links)
@@ -222,7 +222,7 @@ def _timeline(found: LinkFacts, uploads: Uploads, span: Span) -> Timeline | None
     series = found.unlabelled
     label = found.process_label
     if label is not None:
-        if not uploads.has_process(span):  # of a process without profiles nothing is known
+        if not uploads.has_process(span):  # nothing is known of a process without profiles
             return None
         series = tuple(samples for samples in series if samples.labels.get(label.label, "") == label.value(span))
     summed: dict[int, float] = defaultdict(float)

@@ -1,4 +1,4 @@
-"""When the agent uploaded, told from the dates of profiles: whether a span's samples can have arrived."""
+"""When the agent uploaded, by the dates of profiles, and so whether a span's samples can have arrived."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Uploads:
             for value in {series.labels.get(self._label.label, "") for series in links.uploads}:
                 mine = [series for series in links.uploads if series.labels.get(self._label.label, "") == value]
                 self._by_process[value] = (_dates(mine), [point for series in mine for point in series.points])
-        self._are_mixed = processes > max(1, len(self._by_process))  # of one process it is not known when it uploaded
+        self._are_mixed = processes > max(1, len(self._by_process))  # when a single process uploaded is unknown
         self._points = [point for series in links.uploads for point in series.points]
         gaps = [_least_gap(dates) for dates, _ in self._by_process.values()] or [_least_gap(self._all)]
         known = [gap for gap in gaps if gap is not None]
@@ -69,14 +69,14 @@ class Uploads:
         return Arrival.MISSING if is_overdue(span, self.now_ns, interval_s) else Arrival.AWAITED
 
     def cpu_around_ns(self, span: Span) -> float:
-        """Return what the profiles of the span's process sum up to that can have begun before its end."""
+        """Return the sum of the profiles of the span's process that can hold its samples, ns."""
         _, points = self._of(span)
         first_ms = span.start_ns / 1e6 - (self.interval_s or USUAL_INTERVAL_S) * _MS_PER_S
         last_ms = span.end_ns / 1e6 + self._step_ms
         return sum(value for date_ms, value in points if first_ms <= date_ms <= last_ms)
 
     def timeline_frame(self) -> Timeline:
-        """Return a timeline without points: what steps and uploads make of a moment."""
+        """Return a timeline without points, which knows the length of steps and uploads."""
         interval_ms = (self.interval_s or USUAL_INTERVAL_S) * _MS_PER_S
         return Timeline((), self._step_ms, interval_ms, 0.0)
 
@@ -89,7 +89,7 @@ class Uploads:
 
 
 def is_overdue(span: Span, now_ns: int, interval_s: float | None) -> bool:
-    """Tell whether the upload with the span's samples should have come by now; its own and the one under way."""
+    """Tell whether the upload with the span's samples should have come by now, even if another was under way."""
     return now_ns - span.end_ns > (2 * (interval_s or USUAL_INTERVAL_S) + _LATE_S) * 1e9
 
 

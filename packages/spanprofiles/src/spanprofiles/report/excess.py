@@ -1,4 +1,4 @@
-"""Why a span can have more CPU in its span profile than it lasted: said wherever such a figure is shown."""
+"""Why a span profile can hold more CPU than its span lasted: the explanation beside every such figure."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _REASONS = {
 
 
 def cpu_excess(span: Span, cpu_ns: int) -> str:
-    """Explain CPU that is more than the span's duration by a sample or more; an empty text where it is not.
+    """Explain CPU that exceeds the span's duration by a sample or more; return an empty text where it does not.
 
     Args:
         span: the span.
         cpu_ns: CPU in its span profile, ns.
     """
-    if cpu_ns - span.duration_ns < SAMPLE_PERIOD_NS:  # figures that come in tens of ms need no reason
+    if cpu_ns - span.duration_ns < SAMPLE_PERIOD_NS:  # within the 10 ms of a sample nothing needs explaining
         return ""
     head = f"{duration(cpu_ns)} of CPU is more than the {duration(span.duration_ns)} that the span lasted."
     most_ns = most_by_chance(span.duration_ns)

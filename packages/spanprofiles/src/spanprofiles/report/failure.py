@@ -1,4 +1,4 @@
-"""What a failed claim prints: everything that was seen of the request, so that nobody must run it again to know."""
+"""What a failed claim prints: all that was seen of the request, so that nobody has to run it again to find out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_HINTS = 10
 
 
 def failure_report(evidence: Evidence) -> str:
-    """Return the trace's spans, and of each profile ID what was asked for it and the samples that came."""
+    """Return the trace's spans, and for each profile ID the query and its samples."""
     lines = [f"trace {evidence.trace_id}"]
     if evidence.trace is None:
         lines.append("  Tempo has no span of it")

@@ -1,4 +1,4 @@
-"""Folded stacks: one line a call path, its functions separated by semicolons, and its value; what most tools read."""
+"""Folded stacks, which most tools read: a line for each call path, with semicolons between functions, and its value."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def folded_text(flamegraph: FlameGraph) -> str:
 def folded_lines(flamegraph: FlameGraph) -> Iterator[str]:
     """Yield a line for each call path, outermost function first, in the order of the paths.
 
-    None is left out, however many there are: a file of them is for other programs, and one that is cut would add up to
-    something else. So it is made line by line.
+    Every path is there, however many there are: the file is for other programs, and a cut one would have another total.
+    So the lines are made one by one.
 
-    Semicolons and line breaks in a function's name would be taken for separators: they become ``:`` and a space. Other
-    characters that cannot be seen become escapes.
+    Semicolons and line breaks in a function's name would read as separators, so they become ``:`` and a space. Other
+    invisible characters become escapes.
     """
     for path, value in sorted(flamegraph.stacks.items()):
         yield f"{';'.join(map(_name, path)) or 'total'} {value}\n"

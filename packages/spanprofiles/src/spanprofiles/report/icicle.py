@@ -1,6 +1,6 @@
-"""The layout of a flame graph, roots on top: which box stands where, in whole columns.
+"""The layout of a flame graph in whole columns, roots on top.
 
-A chain of frames that all have the same samples (the framework's thirty frames above every request) becomes one box.
+A chain of frames with the same samples, such as a framework's thirty frames above every request, becomes one box.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Box:
     Attributes:
         left: first column.
         width: columns, at least 1.
-        names: the functions it stands for, outermost first; more than one where a chain was folded.
+        names: the functions it stands for, outermost first; several where a chain was folded.
         total: value of the samples in it.
         self: value of the samples in the innermost function's own code.
     """
@@ -51,7 +51,7 @@ class Box:
 
 
 def fold(frame: Frame) -> tuple[tuple[str, ...], Frame]:
-    """Follow a chain of only children that have all of their parent's samples: its names, and its last frame."""
+    """Follow a chain of only children with all of their parent's samples; return its names and its last frame."""
     names = [frame.name]
     while len(frame.children) == 1 and frame.children[0].total == frame.total:
         frame = frame.children[0]
@@ -63,8 +63,8 @@ def icicle(flamegraph: FlameGraph, width: int) -> list[list[Box]]:
     """Lay a flame graph out over ``width`` columns.
 
     Returns:
-        Rows from the outermost functions inwards; the boxes of a row from left to right. What is narrower than a column
-        is left out, and so is what is deeper than ``MOST_ROWS``; no rows for an empty flame graph.
+        The rows, from the outermost functions inwards, each with its boxes from left to right. Boxes narrower than a
+        column or deeper than ``MOST_ROWS`` are left out. An empty flame graph has no rows.
     """
     rows: list[list[Box]] = []
     level = _boxes(flamegraph.root.children, 0, flamegraph.total, width)

@@ -14,7 +14,7 @@ _BAR = 20
 _NARROWEST_SHARE = 0.01
 _MOST_PATHS = 200
 _MOST_SPANS = 1000
-_DEEPEST = 40  # what is deeper is not indented any further
+_DEEPEST = 40  # deeper spans are indented no further
 
 
 def span_tree(
@@ -24,8 +24,8 @@ def span_tree(
 
     Args:
         trace: the spans.
-        flamegraphs: what is known of profile IDs; an ID that is absent was not looked at.
-        excused: profile IDs that lead to no samples without anything being wrong, and why.
+        flamegraphs: the samples by profile ID; an absent ID was not asked for.
+        excused: why a profile ID leads to no samples although nothing is wrong, by profile ID.
     """
     rows = [("  " * min(depth, _DEEPEST), span) for depth, span in islice(trace.walk(), _MOST_SPANS)]
     width = max((len(indent + printable(span.name)) for indent, span in rows), default=0)
@@ -33,7 +33,7 @@ def span_tree(
     whole = trace.duration_ns or 1
     lines = []
     for indent, span in rows:
-        left = min((span.start_ns - first) * _BAR // whole, _BAR - 1)  # however late, there is something to see
+        left = min((span.start_ns - first) * _BAR // whole, _BAR - 1)  # however late the span, its bar is visible
         length = max(1, round(span.duration_ns * _BAR / whole))
         bar = (" " * left + "█" * length)[:_BAR].ljust(_BAR)
         title = f"{indent}{printable(span.name)}"
@@ -49,7 +49,7 @@ def span_tree(
 
 
 def _place(trace: Trace, span: Span) -> str:
-    """Return service and region, where they are not those of the parent."""
+    """Return service and region where they differ from the parent's."""
     parent = trace.parent(span)
     if parent is not None and parent.resource == span.resource:
         return ""
@@ -71,7 +71,7 @@ def _link(profile_id: str, known: Mapping[str, FlameGraph], excused: Mapping[str
 def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE) -> list[str]:
     """Return one line for each call path: share, time, function. Chains are folded, narrow paths left out.
 
-    There are 200 lines at most, of the paths with the most time.
+    There are at most 200 lines, those of the paths with the most time.
     """
     if flamegraph.is_empty:
         return ["no samples"]
@@ -114,7 +114,7 @@ def flame_lines(flamegraph: FlameGraph, width: int = 100) -> list[str]:
 
 
 def left_out(count: int) -> list[str]:
-    """Return the line below a picture that says how many functions are not in it; none where all are."""
+    """Return a line that says how many functions a picture leaves out; no line where it has them all."""
     return [f"({count:,} deeper or narrower functions are not shown)"] if count else []
 
 

@@ -1,7 +1,7 @@
-"""The page: traces, their spans and the flame graphs of those, in a browser.
+"""The page: traces, their spans and the spans' flame graphs in a browser.
 
-It asks Tempo and Pyroscope through :mod:`spanprofiles.clients` alone, so it shows any backend. Pages are whole as plain
-HTML; pictures are SVG of :mod:`spanprofiles.report.svg`; one script of its own adds live lists, zoom and search.
+It asks Tempo and Pyroscope through :mod:`spanprofiles.clients` alone, so it shows any backend. Pages are complete as
+plain HTML. Pictures are SVG of :mod:`spanprofiles.report.svg`. A script adds live lists, zoom and search.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keeps threads of the page free while a server takes its time: only so many requests may wait for servers at once."""
+"""Admission control: only so many requests may wait for servers at once, so that threads stay free for the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from spanprofiles.ui.connections import THREADS
 
-#: Requests that may ask servers at once; the threads that are left serve files, and say that the page is busy.
+#: Requests that may ask servers at once; the remaining threads serve files and answer that the page is busy.
 MOST_ASKING = THREADS - 2
 
 _RETRY_AFTER_S = 3
@@ -17,7 +17,7 @@ _ASK_NOTHING = {"static", "pictures", "access"}
 
 
 class BusyError(ServiceUnavailable):
-    """As many requests as may are waiting for servers already."""
+    """Enough requests wait for servers already."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -28,7 +28,7 @@ class BusyError(ServiceUnavailable):
 
 
 def limit_concurrency(app: Flask) -> None:
-    """Let a request that asks servers in, where there is room; each gives its place back when it is answered."""
+    """Admit requests that ask servers while there is room; each gives its place back when it is answered."""
     room = BoundedSemaphore(MOST_ASKING)
 
     @app.before_request

@@ -1,4 +1,4 @@
-"""The doctor's advice as the page gives it: words in place of the command's options, and what to press for each."""
+"""The doctor's advice on the page: words instead of the command's options, and a button for each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ACTIONS = {
     "--otlp": Action.NAME_RECEIVER,
 }
 
-# Whole phrases first. What is left of options at the end are those with which this page itself is started.
+# Whole phrases first. The options left at the end are those that start this page.
 _WORDS = [
     (r"--grafana URL or --datasource FILE checks Grafana's settings", "Grafana's settings can be checked here"),
     (r"--service names one of them", "choose one of them"),
@@ -56,7 +56,7 @@ class Advice:
 
 
 def page_advice(advice: str, services: Collection[str] = ()) -> Advice:
-    """Turn the doctor's advice, which speaks of the command's options, into the page's.
+    """Turn the doctor's advice, which names the command's options, into the page's.
 
     Args:
         advice: as a finding has it.

@@ -1,4 +1,4 @@
-"""The page's Flask app: views, what templates may use, and what is said when something goes wrong."""
+"""The page's Flask app: its views, what templates may use, and its error pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
     Args:
         endpoints: the backend to look at.
         controls: how to steer the demo; None where the page runs by itself.
-        access_token: what a browser must show once; needed where the page is reachable from other machines.
+        access_token: what a browser must send once; needed where other machines can reach the page.
 
     Raises:
         WeakTokenError: the token is easy to guess.
@@ -73,7 +73,7 @@ def _pictures() -> Response:
 
 
 def _failure(status: int, **values: str) -> Response:
-    """Answer with a page, or with the part of one where a script asked for that."""
+    """Answer with an error page, or with a part of a page where a script asked for one."""
     template = "failure_part.html" if "part" in request.args else "failure.html"
     return Response(render_template(template, **values), status)
 

@@ -1,4 +1,4 @@
-"""The moment that "before and after" starts with: one that has linked requests of one route on both sides."""
+"""The moment that "before and after" starts with: one with linked requests of the same route on both sides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """A moment to compare what was before and after.
+    """A moment, to compare the time before and after it.
 
     Attributes:
         time_s: when, s since the epoch.
@@ -33,14 +33,14 @@ class ChangePoint:
 def first_change_point(
     tempo: TempoClient, filters: Filters, changes: Iterable[tuple[int, str]], stretches_s: Sequence[int]
 ) -> ChangePoint | None:
-    """Return a moment with linked requests of one route on both sides, or None where there is none.
+    """Return a moment with linked requests of the same route on both sides, or None where there is none.
 
     Args:
         tempo: where to search.
         filters: service, route and region to look at.
-        changes: moments that something was changed at, s since the epoch, with the region; the latest first. One of
-            them is taken before any other moment.
-        stretches_s: how far to look on either side, s; the first with which there is such a moment.
+        changes: when something was changed, s since the epoch, and in which region; the latest first. They go before
+            all other moments.
+        stretches_s: how far to look on either side, s; the first that has such a moment counts.
 
     Raises:
         ClientError: Tempo does not answer, or refuses the search.
@@ -62,7 +62,7 @@ def first_change_point(
 
 
 def _requests(tempo: TempoClient, filters: Filters, now_s: float, back_s: int) -> list[FoundRequest]:
-    """Return the linked requests of late whose samples have arrived, the oldest first."""
+    """Return the recent linked requests whose samples have arrived, the oldest first."""
     found = tempo.search(filters.traceql(), start_s=int(now_s) - back_s, end_s=int(now_s) + 1, limit=_SEARCHED, spans=4)
     settled_ns = (now_s - ARRIVED_AFTER_S) * _NS
     requests = [request for request in map(request_of, found) if request.spans and not request.is_too_short]
@@ -70,7 +70,7 @@ def _requests(tempo: TempoClient, filters: Filters, now_s: float, back_s: int) -
 
 
 def _fewest(requests: Sequence[FoundRequest], time_s: int, stretch_s: int) -> int:
-    """Return how many requests the side with fewer of them has, of routes that both sides have."""
+    """Return how many requests the smaller side has, counting only routes that both sides have."""
     before = [request.title for request in requests if time_s - stretch_s <= _start(request) / _NS < time_s]
     after = [request.title for request in requests if time_s <= _start(request) / _NS < time_s + stretch_s]
     both = set(before) & set(after)
@@ -78,7 +78,7 @@ def _fewest(requests: Sequence[FoundRequest], time_s: int, stretch_s: int) -> in
 
 
 def _middle(requests: Sequence[FoundRequest], stretch_s: int) -> int | None:
-    """Return the moment with the most requests on the side with fewer; None where one side always has none."""
+    """Return the moment with the most requests on its smaller side; None where a side is always empty."""
     fewest = {
         time_s: _fewest(requests, time_s, stretch_s) for time_s in {_start(request) // _NS for request in requests}
     }

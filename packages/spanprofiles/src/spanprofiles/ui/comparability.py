@@ -1,4 +1,4 @@
-"""What is true of each side of a comparison, and whether the two can be compared at all: in words."""
+"""What each side of a comparison has, in words, and whether the two can be compared at all."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _ROUTES = 4
 
 @dataclass(frozen=True)
 class SideCounts:
-    """What was found of one side.
+    """How many requests one side has, and of what kind.
 
     Attributes:
         routes: how many requests carry a profile ID and are old enough to be judged, by route.
         awaited: requests whose samples may still be on their way.
         bare: requests without any profile ID; counted only where there is none with one.
-        more: whether there are more than were looked at.
-        unpassed_s: how much of the side's time has yet to pass, s.
-        sampled: whether any of the requests that are compared leads to samples.
+        more: whether there are more requests than were counted.
+        unpassed_s: how much of the side's time is still to come, s.
+        sampled: whether any of the compared requests leads to samples.
     """
 
     routes: Mapping[str, int] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class SideCounts:
         return sum(self.routes.values())
 
     def summary(self, noun: str) -> str:
-        """Say what was found: how many requests, and of which routes."""
+        """Say how many requests there are, and of which routes."""
         said = []
         if self.total:
             count = f"{'more than ' if self.more else ''}{_counted(self.total, noun)}"
@@ -57,9 +57,9 @@ def obstacle(first: SideCounts, second: SideCounts, names: tuple[str, str], noun
     """Say why two sides cannot be compared; empty where they can.
 
     Args:
-        first: what was found of the first.
-        second: what was found of the second.
-        names: how to speak of them, such as ``before 12:00:00``.
+        first: the first side.
+        second: the other side.
+        names: what to call them, such as ``before 12:00:00``.
         noun: what a request is called.
     """
     missing = [_missing(side, name, noun) for side, name in zip((first, second), names, strict=True) if not side.total]

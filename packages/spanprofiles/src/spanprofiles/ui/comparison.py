@@ -1,4 +1,4 @@
-"""Two sides to compare: each the span profiles of some spans, as the average of one span."""
+"""Two sides to compare, each the average of the span profiles of some spans."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spanprofiles.ui.found_request import FoundRequest, request_of
 #: Spans of each route on each side, at most.
 SPANS = 40
 _SEARCHED = 300
-ARRIVED_AFTER_S = 4.0  # younger spans may lack samples only because those are on their way
+ARRIVED_AFTER_S = 4.0  # samples of younger spans may still be on their way
 
 _MEAN_AND_MEDIAN = (
     "More CPU than the duration: the CPU is an average, which a few long requests raise, and the duration a median."
@@ -40,7 +40,7 @@ class Side:
         address: where it can be seen by itself, or empty.
         routes: the routes it is the average of, where it is of several spans.
         excess: why it has more CPU than it lasted, or empty.
-        counts: what was found of it, where it is of several spans.
+        counts: how many requests it has, where it is of several spans.
     """
 
     title: str
@@ -92,10 +92,10 @@ class Group:
 
 
 def compare_groups(linker: Linker, first: Group, second: Group, noun: str = "request") -> Comparison:
-    """Look for the spans of both groups and average their samples, route by route.
+    """Search for the spans of both groups and average their samples, route by route.
 
-    Only routes that both have are taken, each with the same weight: another mix of routes is no change of any of them.
-    Spans without samples count: they used no CPU to speak of. Where a whole side has none, nothing is known of its CPU.
+    Only routes that both groups have count, each with the same weight, so that a different mix of routes is no change.
+    Spans without samples count too: they used hardly any CPU. Where a whole side has none, its CPU is unknown.
 
     Args:
         linker: of the backend.
@@ -125,7 +125,7 @@ def compare_groups(linker: Linker, first: Group, second: Group, noun: str = "req
 
 @dataclass(frozen=True)
 class _Found:
-    """The spans of a group by route, the newest first, and the counts of them."""
+    """The spans of a group by route, the newest first, with their counts."""
 
     spans: Mapping[str, Sequence[ProfiledSpan]]
     counts: SideCounts
@@ -156,7 +156,7 @@ def _found(linker: Linker, group: Group) -> _Found:
 
 
 def _search(linker: Linker, group: Group, *, linked: bool) -> list[FoundRequest]:
-    """Return the requests that began in the group's time: a search finds those as well that only end in it."""
+    """Return the requests that began in the group's time; a search also finds those that only ended in it."""
     filters = Filters(service=group.service, route=group.route, region=group.region, linked=linked)
     found = linker.tempo.search(filters.traceql(), start_s=group.start_s, end_s=group.end_s, limit=_SEARCHED, spans=4)
     requests = map(request_of, found)
@@ -164,7 +164,7 @@ def _search(linker: Linker, group: Group, *, linked: bool) -> list[FoundRequest]
 
 
 def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
-    """Return the samples of one span on average."""
+    """Return the average samples of a span."""
     by_service: dict[str, list[str]] = {}
     for span in spans:
         by_service.setdefault(span.service, []).append(span.profile_id)
@@ -179,7 +179,7 @@ def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Se
     if not routes:
         return Side(title, 0, FlameGraph(), 0)
     medians = [median(span.end_ns - span.start_ns for span in spans) for spans in routes.values()]
-    # routes that are linked by another type than the first cannot be added to it
+    # routes that are linked by another type of profile than the first cannot be added to it
     of_type = next((average.profile_type for average in averages if not average.is_empty), CPU)
     alike = [stack for average in averages if average.profile_type == of_type for stack in average.stacks.items()]
     whole = FlameGraph(alike, of_type)
@@ -195,7 +195,7 @@ def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Se
 
 
 def divided(flamegraph: FlameGraph, count: int) -> FlameGraph:
-    """Divide every value, as for the average of so many spans."""
+    """Divide every value by a count, as for the average of so many spans."""
     values = {path: round(value / count) for path, value in flamegraph.stacks.items()}
     return FlameGraph(values, flamegraph.profile_type)
 

@@ -1,7 +1,7 @@
-"""What the doctor says of requests without samples, before the page calls their links dead.
+"""The doctor's confirmation that requests without samples are dead links, before the page says so.
 
-A request that waited has no samples and is in order. So a few requests are looked at one by one; where that tells too
-little, the doctor looks at their whole service.
+A request that only waited has no samples and is in order. So the doctor looks at a few requests one by one. Where that
+proves nothing, it looks at their whole service.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _UNPROVEN = HARMLESS | {Cause.UNCLEAR}
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What the doctor says.
+    """What the doctor says about some requests without samples.
 
     Attributes:
         is_dead: whether something is broken.
         cause: in a few words; empty where nothing is.
-        is_open: whether samples may still be on their way, or a server is away: ask again soon.
+        is_open: whether to ask again soon: samples may still be on their way, or a server does not answer.
     """
 
     is_dead: bool
@@ -34,14 +34,14 @@ class Confirmation:
 
     @property
     def lasts_s(self) -> float:
-        """For how long it may be repeated, s."""
+        """How long it stays valid, s."""
         return _SOON_S if self.is_open else _LATER_S
 
 
 def confirm(
     linker: Linker, examine_service: Callable[[], Examination], service: str, requests: Iterable[tuple[str, str]]
 ) -> Confirmation:
-    """Ask the doctor.
+    """Ask the doctor whether requests without samples are dead links.
 
     Args:
         linker: of the backend.

@@ -1,7 +1,7 @@
-"""The page's connections: each has deadlines, and the one that did nothing for longest gives up its place.
+"""The page's connections: each has deadlines, and the one that has been idle longest gives up its place.
 
-Waitress stops to accept at its limit for as long as idle connections stay, and lets its loop spin where the process has
-no file descriptor left.
+Waitress stops accepting connections at its limit for as long as idle ones stay open. Its loop spins when the process
+has no file descriptor left.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         super().__init__(*arguments, **more)
 
     def idleness(self) -> tuple[int, float] | None:
-        """Return how willingly it gives up its place, the most willing first, and since when; None where it works."""
+        """Return its rank among idle connections, the first to go lowest, and since when; None where it is busy."""
         now_s = time.monotonic()
         if self.total_outbufs_len:
             since_s = self._unread_since_s
@@ -95,7 +95,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return (2, self._began_s) if now_s - self._began_s >= BUSY_S else None
 
     def is_overdue(self, now_s: float) -> bool:
-        """Tell whether one of its deadlines is over, at a time of the clock that is never set."""
+        """Tell whether one of its deadlines has passed, at a time of the monotonic clock."""
         if self.total_outbufs_len:
             since_s = self._unread_since_s = now_s if self._unread_since_s is None else self._unread_since_s
             return now_s - since_s >= ANSWER_S
@@ -122,7 +122,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self._began_s = time.monotonic()
 
     def handle_read(self) -> None:
-        """Read what is there. What came for another connection, closed a moment ago, is none of this one's."""
+        """Read what is there, unless it came for another connection that was closed a moment ago."""
         try:
             data = self.recv(self.adj.recv_bytes)
         except BlockingIOError:
@@ -179,14 +179,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self.asyncore.loop(timeout=0.5, map=self._map, use_poll=True)
 
     def readable(self) -> bool:
-        """Tell whether to wait for a connection; asked in each round of the loop, so that is where chores are done."""
+        """Tell whether to wait for a connection, and do chores: each round of the loop asks this."""
         if time.monotonic() >= self._next_chores_s:
             self._next_chores_s = time.monotonic() + self.adj.cleanup_interval
             self.maintenance(time.time())
         return self.accepting and time.monotonic() >= self._closed_until_s
 
     def maintenance(self, now: float) -> None:
-        """Hang up where nothing happens, and where a deadline is over."""
+        """Hang up on idle connections, and on those past a deadline."""
         for connection in list(self.active_channels.values()):
             # Waitress dates it by a clock that may have been set back since: it would be busy for as long.
             connection.last_activity = min(connection.last_activity, now)
@@ -196,7 +196,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
                 connection.will_close = True
 
     def handle_accept(self) -> None:
-        """Let somebody in, in the place of whoever is idle where all are taken."""
+        """Accept a connection; where all places are taken, an idle one gives up its own."""
         if len(self.active_channels) >= self.adj.connection_limit and not self._make_room():
             self._closed_until_s = time.monotonic() + PAUSE_S
             return
@@ -224,7 +224,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             logger.warning("a connection could not be accepted: %s", error.strerror)
 
     def _make_room(self) -> bool:
-        """Hang up on the connection that did nothing for longest; tell whether there was one to hang up on."""
+        """Hang up on the connection that has been idle longest; tell whether there was one."""
         idle = [
             (idleness, connection)
             for connection in self.active_channels.values()

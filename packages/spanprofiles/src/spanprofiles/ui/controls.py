@@ -1,4 +1,4 @@
-"""What a running demo lets the page change: how many riders there are, and which faults are on."""
+"""What the page can change in a running demo: the number of riders, and the faults."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RegionFaults:
     wiring: frozenset[str] = frozenset()
 
     def after(self, fault: str, on: bool) -> frozenset[str]:
-        """Return all that should be on when one of the wiring faults is switched."""
+        """Return all faults that should be on after one of the wiring faults is switched."""
         others = {name for name, is_on in self.switches.items() if is_on} | self.wiring
         return frozenset(others | {fault} if on else others - {fault})
 
@@ -85,7 +85,7 @@ class DemoControls:
 
     Attributes:
         regions: address of each region of the demo app, by name.
-        token: what the app's admin route wants.
+        token: for the app's admin route.
         locust_url: address of Locust's page, or empty where no load runs.
         restart: restarts a region, which is how wiring faults are switched; None where that cannot be done.
     """
@@ -102,7 +102,7 @@ class DemoControls:
         return {region: found for region, found in answers if found is not None}
 
     def faults(self) -> dict[str, dict[str, bool]]:
-        """Return of each fault that can be switched at once in which regions it is on.
+        """Return, for each fault that can be switched at once, the regions in which it is on.
 
         Returns:
             fault -> region -> whether it is on; regions that do not answer are left out.

@@ -1,4 +1,4 @@
-"""How much CPU spans used: asked of Pyroscope a few at a time, remembered once it is certain."""
+"""How much CPU spans used: asked of Pyroscope a few at a time, and remembered once it is certain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spanprofiles.model.margins import BUTTON_MARGIN_MS
 
 _REMEMBERED = 20_000
 _AT_ONCE = 4
-#: A span's samples are all there so many seconds after its end; that none come is certain after the second figure.
+#: So many seconds after its end, all samples of a span are there; and it is certain that none come.
 _COMPLETE_AFTER_S = 5.0
 CERTAIN_AFTER_S = 20.0
 _ASK_AGAIN_AFTER_S = 1.5
@@ -90,12 +90,12 @@ class CpuCache:
     def look(
         self, spans: Iterable[ProfiledSpan], timeout_s: float, settled_after_s: float = CERTAIN_AFTER_S
     ) -> dict[str, Known]:
-        """Return what is known of these spans, by profile ID; what is not is asked for, and waited for a while.
+        """Return what is known of these spans, by profile ID; ask for the rest and wait for it for a while.
 
         Args:
             spans: any number of them.
-            timeout_s: wait so long at most, s.
-            settled_after_s: samples have arrived so long after a span's end, s: from then on no older answer will do.
+            timeout_s: how long to wait, s.
+            settled_after_s: how long after a span's end its samples have arrived, s; an older answer is asked for anew.
         """
         wanted = {span.profile_id: span for span in spans}
         futures = [future for span in wanted.values() if (future := self._ask(span, settled_after_s))]
@@ -104,7 +104,7 @@ class CpuCache:
             return {profile_id: self._known(profile_id) for profile_id in wanted}
 
     def close(self) -> None:
-        """Drop the questions that wait."""
+        """Drop the queries that wait."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _known(self, profile_id: str) -> Known:
@@ -141,7 +141,7 @@ class CpuCache:
 
 
 def _is_due(entry: _Entry, settled_for_s: float) -> bool:
-    """Tell whether to ask again of a span for whose samples the time to arrive was over so long ago, s."""
+    """Tell whether to ask again about a span whose samples were due so long ago, s."""
     asked_ago_s = time.monotonic() - entry.asked_s
     return asked_ago_s >= _ASK_AGAIN_AFTER_S or 0 < settled_for_s < asked_ago_s
 

@@ -1,4 +1,4 @@
-"""What the doctor's page shows: examinations, remembered for moments, with what a person has asked for besides."""
+"""What the doctor's page shows: examinations, kept for a moment, with the checks that a person asked for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spanprofiles.model import Credentials, Endpoints
 from spanprofiles.model.addresses import shown_address, unreadable_address
 from spanprofiles.ui.formats import clock
 
-#: How far back one can look: what the address says, s, and words.
+#: How far back a person can look: by the parameter of the address, s and words.
 WINDOWS = {
     "5m": (300.0, "5 min"),
     "15m": (900.0, "15 min"),
@@ -38,12 +38,12 @@ _PASTED = "the pasted settings"
 
 
 class CheckError(ValueError):
-    """A check cannot be made as it was asked for; the message says why."""
+    """A check cannot be made; the message says why."""
 
 
 @dataclass(frozen=True)
 class GrafanaSettings:
-    """Settings of a Grafana that a person gave.
+    """Settings of Grafana that a person gave.
 
     Attributes:
         name: where they are from.
@@ -55,7 +55,7 @@ class GrafanaSettings:
 
 
 class Examinations:
-    """Examines services, and remembers what was found for moments: several open pages must not add up.
+    """Examines services, and keeps what it found for a moment, so that several open pages do not add up.
 
     Safe to use from several threads.
 
@@ -72,20 +72,20 @@ class Examinations:
 
     @property
     def grafana(self) -> str:
-        """Where the settings of Grafana that are checked are from; empty where there are none."""
+        """Where the checked settings of Grafana are from; empty where there are none."""
         return self._grafana.name if self._grafana else self._endpoints.grafana
 
     @property
     def receiver(self) -> str:
-        """Where apps send OTLP/HTTP traces, as far as is known; else empty."""
+        """Where apps send OTLP/HTTP traces; empty where that is unknown."""
         usual = _USUAL_RECEIVER if self._endpoints.tempo == _USUAL_TEMPO else ""
         return self._endpoints.otlp_http or usual
 
     def look(self, service: str, window: str) -> Examination:
-        """Examine a service, or return what was found a moment ago; with the last probe, and the settings given.
+        """Examine a service, or return what was found a moment ago, with the last probe and the settings given.
 
-        That a server does not answer is remembered for as long as it took to find out: a server that hangs is not
-        asked by each page.
+        That a server does not answer is kept for as long as it took to find out, so that not each page waits for a
+        server that hangs.
 
         Args:
             service: its name.
@@ -108,11 +108,10 @@ class Examinations:
 
         Args:
             service: the service that is looked at.
-            receiver: where apps send OTLP/HTTP traces; empty for what is known of it.
+            receiver: where apps send OTLP/HTTP traces; empty for the known address.
 
         Raises:
-            CheckError: that is no address, or one to which this page's credentials must not be sent; or the servers
-                are not ready.
+            CheckError: that is no address, or this page's credentials must not go to it, or the servers are not ready.
         """
         places = replace(self._endpoints, otlp_http=self._receiver(receiver), grafana="")
         examination = _examine(places, service, probe=True, probe_timeout_s=_PROBE_TIMEOUT_S)
@@ -123,7 +122,7 @@ class Examinations:
         self._probed = replace(finding, evidence=(*finding.evidence, at))
 
     def check_grafana(self, address: str, token: str) -> None:
-        """Take the data sources of a Grafana. This page's own credentials are not sent to it.
+        """Take the data sources of a Grafana, which does not get this page's credentials.
 
         Raises:
             CheckError: that is no address, or it does not give its data sources.
@@ -141,7 +140,7 @@ class Examinations:
     def check_settings(self, text: str) -> None:
         """Take the data sources of a provisioning file, or of what Grafana's API answers.
 
-        Variables of the environment stay empty: it is Grafana's environment that counts, and this page's is nobody's.
+        Variables of the environment stay empty: they would be Grafana's, and this page's are secret.
 
         Raises:
             CheckError: they cannot be read; the message says where.
@@ -156,7 +155,7 @@ class Examinations:
         self._take(GrafanaSettings(_PASTED, found))
 
     def forget_grafana(self) -> None:
-        """Check Grafana's settings no more, but for those of the Grafana that the page was started with."""
+        """Forget the settings that a person gave; those of the Grafana that the page was started with stay."""
         self._take(None)
 
     def _take(self, settings: GrafanaSettings | None) -> None:
@@ -178,7 +177,7 @@ class Examinations:
 
 
 def _examine(endpoints: Endpoints, service: str, **options: Any) -> Examination:
-    """Examine a service; where none was chosen and there are several, the first."""
+    """Examine a service: the first one where there are several and none was chosen."""
     try:
         return examine(endpoints, service=service, **options)
     except SeveralServicesError as error:
@@ -202,6 +201,6 @@ def _address(text: str) -> str:
 
 
 def _with_probe(examination: Examination, probed: Finding) -> Examination:
-    """Put what the last probe found in the place of the hop that was not checked."""
+    """Add what the last probe found, unless this examination has sent one."""
     is_open = examination.finding(probed.hop).verdict is Verdict.NOT_CHECKED
     return examination.with_finding(probed) if is_open else examination

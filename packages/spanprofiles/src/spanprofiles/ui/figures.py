@@ -48,7 +48,7 @@ class RouteFigures:
 
 
 class RecentTraffic:
-    """Remembers the requests of the last minutes; each look asks only for what is newer. Safe for several threads.
+    """Remembers the requests of the last minutes, and asks only for newer ones. Safe for several threads.
 
     Args:
         tempo: whom to ask.
@@ -95,7 +95,7 @@ def summarize(requests: Sequence[FoundRequest], now_s: float) -> list[RouteFigur
 
     Args:
         requests: in any order.
-        now_s: the right edge of the plots, s since the epoch. The step under way is left out: it is not full yet.
+        now_s: the right edge of the plots, s since the epoch. The current step is left out: it is not full yet.
     """
     edge = int(now_s // STEP_S)
     steps = SPAN_S // STEP_S

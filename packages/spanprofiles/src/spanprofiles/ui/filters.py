@@ -1,4 +1,4 @@
-"""What the list of traces is narrowed to: read from the page's address, written as TraceQL and as an address again."""
+"""The filters of the list of traces: read from the page's address, written as TraceQL and as an address."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from spanprofiles.clients.probe import CHECKING_SERVICES
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 from spanprofiles.model.selector import traceql_text
 
-#: How far back the list looks: what the address says, and s.
+#: How far back the list looks: the parameter of the address, and s.
 WINDOWS = {"5m": 300, "15m": 900, "1h": 3600, "6h": 6 * 3600, "24h": 24 * 3600}
 DEFAULT_WINDOW = "15m"
 SORTS = ("time", "request", "region", "duration", "cpu")
 DEFAULT_SORT = "time"
 LIMIT = 100
 
-#: What the list can be narrowed to by the outcome: what the address says, and what the page does.
+#: The outcomes to filter by: the parameter of the address, and the words of the page.
 STATUSES = {"error": "error", "ok": "no error", "4xx": "HTTP 4xx", "5xx": "HTTP 5xx"}
 #: The attributes that hold an HTTP request's method and its answer's status code, the later name first.
 HTTP_METHOD_ATTRIBUTES = ("http.request.method", "http.method")
@@ -52,7 +52,7 @@ def quoted(text: str) -> str:
 
 @dataclass(frozen=True)
 class Filters:
-    """What is looked for.
+    """What to search for.
 
     Attributes:
         service: ``service.name``, or empty for all; likewise the next two.
@@ -114,16 +114,16 @@ class Filters:
 
     @property
     def narrow(self) -> bool:
-        """Whether anything is filtered out, apart from what is too old."""
+        """Whether the filters exclude anything besides what is too old."""
         return any((self.service, self.route, self.selective))
 
     @property
     def selective(self) -> bool:
-        """Whether some requests of a route are preferred to others: what is found is then no fair sample of it."""
+        """Whether the filters prefer some requests of a route, so that the result is no fair sample of it."""
         return any((self.region, self.shortest_ms, self.linked, self.status, self.query))
 
     def parameters(self, **changes: str) -> dict[str, Any]:
-        """Return the address's parameters, those that say nothing left out; an empty change removes one."""
+        """Return the address's parameters without empty ones; an empty change removes a parameter."""
         given = {
             "service": self.service,
             "route": self.route,
@@ -139,7 +139,7 @@ class Filters:
         return {name: value for name, value in (given | changes).items() if value}
 
     def traceql(self) -> str:
-        """Return the search: spans at which a process is entered, with the attributes that the list shows."""
+        """Return the search for spans that enter a process, with the attributes that the list shows."""
         conditions = [_ENTRY]
         if self.service:
             conditions.append(f"resource.service.name = {quoted(self.service)}")
@@ -155,7 +155,7 @@ class Filters:
             conditions.append(f"span.{PROFILE_ID_ATTRIBUTE} != nil")
         own = f"{{ {' && '.join(conditions)} }}"
         if self.status:
-            # beside the spans that have this status stay the others of their traces: a row shows the whole request
+            # the other spans of these traces stay in the result: a row shows the whole request
             own += f" && {{ {' && '.join([*conditions, _with_status(self.status)])} }}"
         if not self.query:
             return own + _SELECT

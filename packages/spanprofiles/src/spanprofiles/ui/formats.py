@@ -1,4 +1,4 @@
-"""How figures and times are written in the page."""
+"""How the page writes figures and times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def clock(time_ns: int) -> str:
 
 
 def machine_time(time_ns: int) -> str:
-    """Write a time as HTML's ``time`` element wants it."""
+    """Write a time for HTML's ``time`` element."""
     return datetime.fromtimestamp(time_ns / 1e9, timezone.utc).isoformat(timespec="milliseconds")
 
 
@@ -58,7 +58,7 @@ def attribute(value: Any) -> str:
 
 
 def without(attributes: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return attributes without those of these names."""
+    """Return the attributes without the named ones."""
     return {name: value for name, value in attributes.items() if name not in names}
 
 

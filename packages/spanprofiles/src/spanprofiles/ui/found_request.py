@@ -1,4 +1,4 @@
-"""Requests as a search finds them: what the lists, figures and comparisons of the page are made of."""
+"""Requests as a search finds them. The page's lists, figures and comparisons are made of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RequestKind = tuple[str, str]
 
 @dataclass(frozen=True)
 class FoundRequest:
-    """A request, as far as a search tells of its trace.
+    """A request, as far as a search shows its trace.
 
     Attributes:
         trace_id: 32 hex digits.

@@ -1,4 +1,4 @@
-"""How slow a request is among its kind: those of the same service and name that the page has seen."""
+"""How slow a request is among its kind: the requests of the same service and name that the page has seen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spanprofiles.model.percentiles import share_below
 from spanprofiles.ui.found_request import FoundRequest, RequestKind
 
 _REMEMBERED = 20_000
-#: Of fewer requests nothing is said: one of them more or less would change it by more than five percent.
+#: Fewer requests have no percentiles: a single one would change them by more than five percent.
 FEWEST = 20
 
 
@@ -21,7 +21,7 @@ class PercentileRank:
     """How slow one request is among its kind.
 
     Attributes:
-        faster: share of its kind that took less time, 0 to 1; less than 1 where it is one of them.
+        faster: share of its kind that took less time, 0 to 1.
         count: how many of its kind are known.
         since_ns: when the oldest of them began, ns since the epoch.
     """
@@ -51,7 +51,7 @@ class LatencyHistory:
         self._lock = Lock()
 
     def learn(self, requests: Iterable[FoundRequest]) -> None:
-        """Remember requests; one that is known already counts as it is now: a trace may have grown since.
+        """Remember requests. A known request is replaced, because its trace may have grown.
 
         Args:
             requests: a fair sample of their kinds, such as the newest of all; not the slowest ones.

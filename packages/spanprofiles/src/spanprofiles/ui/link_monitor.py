@@ -1,7 +1,7 @@
-"""Whether the requests of late lead to samples: what every page says at its top where they do not.
+"""Whether recent requests lead to samples. Where they do not, every page says so at its top.
 
-A request without samples proves nothing: it may have waited. So some of the newest are looked at together, and where
-none of them is linked the doctor is asked about them before anything is said.
+A request without samples proves nothing: it may have waited. So the monitor looks at some of the newest together. Where
+none of them is linked, it asks the doctor for a confirmation before it says anything.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from spanprofiles.ui.filters import Filters
 _WINDOW_S = 60
 _TRACES, _SPANS = 100, 6
 _ABSENT = {"", "nil"}
-#: So many of the newest are looked at; with fewer than the second figure nothing is said.
+#: So many of the newest requests count; with fewer than the second figure the monitor says nothing.
 _NEWEST, _FEWEST = 5, 3
-#: A region is silent that has sent nothing for so long, s, while the others have sent so many.
+#: A region is silent if it has sent nothing for so long, s, while the others have sent so many requests.
 _SILENT_AFTER_S, _OTHERS = 10.0, 25
-#: After so many requests of the load there must be a trace.
+#: After so many requests of the load generator there must be a trace.
 _TRACED_AFTER = 6
-#: A load that leaves no trace has been seen for so long before that is told, s: spans are sent a few at a time.
+#: How long a load must leave no trace before the monitor says so, s: spans are sent a few at a time.
 _LOUD_FOR_S = 0.5
-#: Requests of a place are its first if none that is looked at is older, s.
+#: The requests of a place are its first if none of the newest is older, s.
 _BEGUN_S = 10.0
 _LOOK_AGAIN_AFTER_S, _LOOK_SOON_AFTER_S = 1.0, 0.2
 _NAMES = 3
@@ -43,7 +43,7 @@ _TIMEOUT_S = (0.5, 1.5)
 
 
 class Break(Enum):
-    """In which way requests lead nowhere."""
+    """Why requests lead to no samples."""
 
     NO_SAMPLES = "no samples"
     NO_PROFILE_ID = "no profile ID"
@@ -52,7 +52,7 @@ class Break(Enum):
 
 @dataclass(frozen=True)
 class ServiceRegion:
-    """A service, and its region where it has one; else empty."""
+    """A service, and its region, or an empty text."""
 
     service: str
     region: str
@@ -60,13 +60,13 @@ class ServiceRegion:
 
 @dataclass(frozen=True)
 class Entry:
-    """A span with which a request entered a service, long enough to be sampled.
+    """The span at which a request entered a service, long enough to be sampled.
 
     Attributes:
         place: the service that it entered.
         trace_id: its trace.
         route: tells it from other kinds of requests; may be empty.
-        profiled: what to look for, or None where it carries no profile ID.
+        profiled: its profile ID and time; None where it carries no profile ID.
         start_ns: ns since the epoch, as is the next.
         end_ns: its end.
     """
@@ -85,9 +85,9 @@ class DeadLinks:
     """The newest requests of a place, none of which leads to samples.
 
     Attributes:
-        place: where; of silent regions the service may be empty.
-        kind: in which way.
-        count: how many requests were looked at; of a silent place, for how many seconds it has been so.
+        place: where; the service of a silent region may be empty.
+        kind: what they lack.
+        count: how many requests there are; for a silent place, for how many seconds it has been silent.
         cause: the doctor's, in a few words; empty where it has none.
     """
 
@@ -115,13 +115,13 @@ def entries_of(found: Iterable[FoundTrace]) -> list[Entry]:
 def suspects(
     entries: Sequence[Entry], known: Mapping[str, Known], now_ns: int, settled_after_s: float, *, all_profiled: bool
 ) -> list[tuple[Break, Sequence[Entry]]]:
-    """Return the places of whose newest requests none is linked, with those requests.
+    """Return the places without a linked request among their newest, with those requests.
 
     Args:
         entries: the newest first.
         known: what is known of their samples, by profile ID.
         now_ns: ns since the epoch.
-        settled_after_s: samples have arrived so long after a span's end, s.
+        settled_after_s: how long after a span's end its samples have arrived, s.
         all_profiled: whether every service is meant to be profiled. Where not, services without any profile ID are
             suspects only if there is no profile ID anywhere.
     """
@@ -141,7 +141,7 @@ def suspects(
 
 
 def _grouped(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Return the requests of each place; those of places with few of them are put together by service."""
+    """Group the requests by place; places with few requests are put together by service."""
     places: dict[ServiceRegion, list[Entry]] = {}
     for entry in entries:
         places.setdefault(entry.place, []).append(entry)
@@ -188,15 +188,15 @@ def silent_regions(entries: Sequence[Entry], regions: Collection[str], now_ns: i
 
 
 class LinkMonitor:
-    """Looks at the newest requests at each call, and asks the doctor about suspects. Safe for several threads.
+    """Looks at the newest requests, and asks the doctor about suspects. Safe for several threads.
 
     Args:
         linker: of the backend.
         cpu_cache: what is known of spans' CPU.
         examine: examines a service by its name.
-        settled_after_s: samples have arrived so long after a span's end, s.
-        regions: from where requests should come without end; empty where that is not known.
-        load: tells what makes these requests; None where nothing is known of it.
+        settled_after_s: how long after a span's end its samples have arrived, s.
+        regions: the regions that should send requests all the time; empty where that is unknown.
+        load: tells what the load generator does; returns None where that is unknown.
     """
 
     def __init__(
@@ -219,17 +219,17 @@ class LinkMonitor:
         self._looked_s = 0.0
         self._began_s = time.monotonic()
         self._loud_since_s: float | None = None
-        #: Whether the next look may well say more: it should be soon.
+        #: Whether the next look should be soon, because it may well say more.
         self.is_pending = False
         self._lock = Lock()
         self._asked: dict[tuple[Break, ServiceRegion], _Question] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="dead links")
 
     def look(self, timeout_s: float) -> tuple[DeadLinks, ...]:
-        """Return the places whose requests lead nowhere; of a server that does not answer others tell.
+        """Return the places whose requests are dead links; none where a server does not answer, which others report.
 
         Args:
-            timeout_s: wait so long at most for what is not known yet, s.
+            timeout_s: how long to wait for what is not known yet, s.
         """
         if not self._lock.acquire(timeout=timeout_s):
             return self._known
@@ -245,7 +245,7 @@ class LinkMonitor:
             self._lock.release()
 
     def close(self) -> None:
-        """Ask nothing more."""
+        """Stop asking."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _look(self, timeout_s: float) -> tuple[DeadLinks, ...]:
@@ -304,10 +304,10 @@ class LinkMonitor:
         newest: Sequence[Entry],
         known: Mapping[str, Known],
     ) -> DeadLinks | None:
-        """Return what to say of a suspect: nothing where its requests waited, or while the doctor is looking.
+        """Return what to say about a suspect: nothing where its requests waited, or while the doctor is looking.
 
-        Where every service is meant to be profiled, and of one nothing is linked whatever was asked of it, that is told
-        without the doctor's proof: not all of its kinds of requests wait.
+        Where every service should be profiled, a service without any linked request is reported without the doctor's
+        proof, if its requests are of several kinds: not all of them wait.
         """
         place = _place_of(spans)
         asked = self._asked.get((kind, place))
@@ -325,7 +325,7 @@ class LinkMonitor:
 
 
 class _Question:
-    """What the doctor was asked about a suspect, and when.
+    """A question to the doctor about a suspect.
 
     Args:
         future: its answer, when it has one.
@@ -344,14 +344,14 @@ class _Question:
 
     @property
     def is_old(self) -> bool:
-        """Whether the doctor has answered, and so long ago that it should be asked again."""
+        """Whether the doctor's answer is so old that it should be asked again."""
         if not self._future.done():
             return False
         answer = self.answer(0)
         return answer is None or time.monotonic() - self._asked_s > answer.lasts_s
 
     def answer(self, timeout_s: float) -> Confirmation | None:
-        """Return what the doctor says, while it looks what it said before; None where it has said nothing."""
+        """Return the doctor's answer, or its previous one while it is looking; None where it has not answered."""
         wait([self._future], timeout_s)
         if not self._future.done():
             return self._before
@@ -365,7 +365,7 @@ def _is_all_dead(entries: Sequence[Entry], known: Mapping[str, Known]) -> bool:
 
 
 def _may_be_dead(entries: Sequence[Entry], known: Mapping[str, Known], now_ns: int) -> bool:
-    """Tell whether there is a place that has but begun to send requests, of which none is linked, settled or not."""
+    """Tell whether a place has only begun to send requests, and none of them is linked yet."""
     return any(
         now_ns - theirs[-1].end_ns < _BEGUN_S * 1e9
         and not any(known[entry.profiled.profile_id].cpu_ns for entry in theirs if entry.profiled)
@@ -384,4 +384,4 @@ def _of_each_kind(spans: Sequence[Entry]) -> list[Entry]:
 
 
 def _newest_of(entries: Sequence[Entry], place: ServiceRegion) -> list[Entry]:
-    return [entry for entry in entries if entry.place == place][: 4 * _NEWEST]  # some are too fresh to be judged
+    return [entry for entry in entries if entry.place == place][: 4 * _NEWEST]  # some are too young to be judged

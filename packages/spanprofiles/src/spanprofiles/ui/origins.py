@@ -1,4 +1,4 @@
-"""Whose code a function is: told by the file it is in.
+"""Whose code a function is, by the file it is in.
 
 Flame graphs hold names alone. The files are in the pprof form of the same samples
 (:mod:`spanprofiles.ui.span_lines`). Some servers do not give that form for a single span. Then the files come from all
@@ -19,12 +19,12 @@ from spanprofiles.report.svg import Origin
 
 _ASK_AGAIN_AFTER_S = 15.0
 
-# Where languages keep what is not one's own: Python (packages, standard library, frozen modules), Go (module cache,
+# Where languages keep libraries: Python (packages, standard library, frozen modules), Go (module cache,
 # standard library), Node, Ruby, and the modules of a Java run time.
 _LIBRARY = re.compile(
     r"site-packages/|dist-packages/|/lib/python3|^<frozen|/pkg/mod/|/go/src/|^runtime/|node_modules/|/gems/|^node:"
 )
-# What stands in a file's place for code that was made while the program ran.
+# What replaces the file's name for code that was generated at run time.
 _NO_FILES = frozenset({"<string>", "<stdin>", "<unknown>", "<generated>"})
 
 _TAIL = re.compile(r".*(?:site-packages|dist-packages|/lib/python3[^/]*|/pkg/mod|node_modules|/gems)/")
@@ -35,13 +35,13 @@ class ServiceFiles:
     """The files of a service's functions.
 
     Attributes:
-        files: of each function's name, the files it was seen in.
+        files: by function name, the files it was seen in.
     """
 
     files: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def origin_of(self, name: str) -> Origin:
-        """Tell whose code a function is; unknown where its name stands in files of both kinds."""
+        """Tell whose code a function is; unknown where files of both kinds have that name."""
         files = [file for file in self.files.get(name, ()) if file not in _NO_FILES]
         kinds = {bool(_LIBRARY.search(file)) for file in files}
         if len(kinds) != 1:
@@ -49,13 +49,13 @@ class ServiceFiles:
         return Origin.LIBRARY if kinds.pop() else Origin.OWN
 
     def place_of(self, name: str) -> str:
-        """Return the file of a function, without the folders of the machine it ran on; empty where not known."""
+        """Return the file of a function without the folders of its machine; empty where unknown."""
         files = self.files.get(name, frozenset())
         return short_file(next(iter(files))) if len(files) == 1 else ""
 
 
 def short_file(file: str) -> str:
-    """Return a file's name without the folders of the machine it was on."""
+    """Return a file's name without the folders of its machine."""
     if file.startswith("<"):
         return file
     tail = _TAIL.sub("", file)
@@ -80,7 +80,7 @@ class Origins:
         Args:
             service: its name.
             query: where its profiles are.
-            functions: names that are about to be shown: an unknown one among them is a reason to ask again.
+            functions: the names to be shown: an unknown name among them is a reason to ask again.
         """
         with self._lock:
             asked_s, known = self._known.get(service, (-_ASK_AGAIN_AFTER_S, ServiceFiles()))
@@ -93,13 +93,13 @@ class Origins:
         return known
 
     def learn(self, service: str, files: Mapping[str, frozenset[str]]) -> None:
-        """Remember the files of functions of a service, which were found otherwise."""
+        """Remember the files of a service's functions that were found in another way."""
         with self._lock:
             asked_s, known = self._known.get(service, (-_ASK_AGAIN_AFTER_S, ServiceFiles()))
             self._known[service] = (asked_s, ServiceFiles(_merged(known.files, files)))
 
     def remembered(self, functions: Iterable[str]) -> ServiceFiles:
-        """Return what is known of these functions in whatever service, without asking."""
+        """Return what is known of these functions in any service, without asking."""
         wanted = frozenset(functions)
         found: dict[str, frozenset[str]] = {}
         with self._lock:
@@ -111,7 +111,7 @@ class Origins:
         try:
             return self._pyroscope.function_files(query)
         except ClientError:
-            return {}  # the picture is whole without it
+            return {}  # the picture is complete without it
 
 
 def _merged(first: Mapping[str, frozenset[str]], other: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:

@@ -1,4 +1,4 @@
-"""Restarts of the demo's regions: how wiring faults are switched, one step after the other, while the page looks on."""
+"""Restarts of the demo's regions, which switch wiring faults, step by step while the page shows the progress."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Progress:
     Attributes:
         region: what restarts.
         words: what for.
-        faults: what should be on in it.
-        step: what is being done.
-        started_s: when it began, of the monotonic clock, s.
+        faults: the faults that should be on in it.
+        step: the current step.
+        started_s: when it began, s of the monotonic clock.
         error: why it failed; empty while it is under way.
     """
 
@@ -32,12 +32,12 @@ class Progress:
 
     @property
     def seconds(self) -> int:
-        """For how long it has been under way, s."""
+        """How long it has been under way, s."""
         return int(time.monotonic() - self.started_s)
 
 
 class Restarts:
-    """Knows which regions restart. Safe to use from several threads."""
+    """The regions that restart. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._progress: dict[str, Progress] = {}
@@ -55,10 +55,10 @@ class Restarts:
 
         Args:
             region: which.
-            faults: what should be on in it.
+            faults: the faults that should be on in it.
             words: what for.
-            restart: does it.
-            done: is called when the region answers.
+            restart: restarts it.
+            done: called when the region answers.
 
         Raises:
             ControlError: it is restarting.

@@ -19,7 +19,7 @@ from spanprofiles.ui.trace_list import list_traces, suits
 
 #: Points at most.
 LIMIT = 500
-_COLOURS = 7  # one more is left for all the others
+_COLOURS = 7  # another one is for all others
 _CPU_TIMEOUT_S = 0.3
 _NARROWEST_NS = 10_000_000_000
 
@@ -33,7 +33,7 @@ class Scatter:
         colours: names of requests with the number of their colour, the most frequent first.
         others: whether there are requests of further names, all of one colour.
         count: how many points there are.
-        complete: whether these are all that were found.
+        complete: whether these are all requests found.
         failed: how many of them failed.
     """
 
@@ -46,17 +46,17 @@ class Scatter:
 
 
 def find_scatter(source: Sources, filters: Filters, address: Callable[[FoundRequest], str]) -> Scatter | None:
-    """Search and draw; None where nothing is found.
+    """Search and draw; return None where nothing is found.
 
     Args:
-        source: where to search, and what learns from what is found.
+        source: where to search; it remembers what is found.
         filters: what to look for.
         address: where a click on a point leads.
 
     Raises:
         ClientError: Tempo does not answer, or refuses the TraceQL.
     """
-    if filters.linked:  # samples are asked for span by span: for as many as the list asks for
+    if filters.linked:  # samples are asked for span by span, so for no more spans than in the list
         listing = list_traces(source.linker.tempo, source.cpu_cache, filters, _CPU_TIMEOUT_S, source.latencies)
         requests, complete = [row.request for row in listing.rows], listing.complete
     else:
@@ -84,7 +84,7 @@ def draw_scatter(
         requests: in any order; there must be one.
         address: where a click on a point leads.
         end_ns: right edge.
-        complete: whether these are all that were found.
+        complete: whether these are all requests found.
     """
     names = [name for name, _ in Counter(request.title for request in requests).most_common()]
     colours = {name: index for index, name in enumerate(names[:_COLOURS])}

@@ -1,7 +1,7 @@
 """What keeps other sites and other machines out of the page.
 
-The page shows telemetry and can steer a demo, so it answers only to names of this machine (a site that points its own
-name at 127.0.0.1 is refused), takes changes only from its own pages, and where it is opened to a network asks for a
+The page shows telemetry and can steer a demo. So it answers only to names of this machine, and refuses a site that
+points its own name at 127.0.0.1. It takes changes only from its own pages. Where it is open to a network, it asks for a
 token.
 """
 
@@ -55,7 +55,7 @@ class Guesses:
         self._lock = Lock()
 
     def note(self, address: str) -> bool:
-        """Count a wrong token; tell whether there were too many from this address."""
+        """Count a wrong token; tell whether this address has sent too many."""
         now_s = time.monotonic()
         with self._lock:
             since_s, count = self._counts.pop(address, (now_s, 0))
@@ -82,7 +82,7 @@ def protect(app: Flask, access_token: str = "") -> None:
 
     Args:
         app: the page.
-        access_token: what a browser must show once; empty where only this machine can reach the page.
+        access_token: what a browser must send once; empty where only this machine can reach the page.
 
     Raises:
         WeakTokenError: the token is too short, or has characters that do not show.
@@ -94,7 +94,7 @@ def protect(app: Flask, access_token: str = "") -> None:
     app.jinja_env.globals["form_token"] = form_token
 
     def refused(*, wrong: bool, guessed: bool) -> Response:
-        """Ask for the token, or have somebody wait who sent too many wrong ones."""
+        """Ask for the token, or make an address wait that has sent too many wrong ones."""
         if guessed and guesses.note(request.remote_addr or ""):
             headers = {"Retry-After": str(int(GUESSES_S))}
             return Response("too many wrong tokens from this address: wait for a minute\n", 429, headers)
@@ -144,7 +144,7 @@ def protect(app: Flask, access_token: str = "") -> None:
 
 
 def form_field() -> tuple[str, str]:
-    """Return name and value of the hidden field that every form with a change carries."""
+    """Return name and value of the hidden field in every form that changes something."""
     return _FORM_TOKEN, str(current_app.jinja_env.globals["form_token"])
 
 

@@ -1,4 +1,4 @@
-"""Serves the page with waitress: bounded threads, bounded bodies, an address that is announced once it listens."""
+"""Serves the page with waitress, with bounded threads and bodies, and announces its address once it listens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def serve(app: Flask, host: str = "127.0.0.1", port: int = 3000, announce: Calla
         app: the page.
         host: address to bind to.
         port: 0 takes a free one.
-        announce: is called with the page's address when it listens.
+        announce: called with the page's address once it listens.
 
     Raises:
         CannotListenError: the port cannot be had.
@@ -39,7 +39,7 @@ def serve(app: Flask, host: str = "127.0.0.1", port: int = 3000, announce: Calla
     try:
         server.run()
     finally:
-        logging.getLogger("waitress").setLevel(logging.ERROR)  # that it does not wait longer is meant, and no news
+        logging.getLogger("waitress").setLevel(logging.ERROR)  # it is not meant to wait any longer
         server.task_dispatcher.shutdown(timeout=_STOP_S)
         server.close()
         sources(app).close()

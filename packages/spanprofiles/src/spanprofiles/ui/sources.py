@@ -1,4 +1,4 @@
-"""What the views ask: the backend, what is remembered of it, and the demo where one runs."""
+"""What the views ask: the backend, what the page remembers of it, and the demo where it runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DEMO_UPLOADS_WITHIN_S = UPLOAD_INTERVAL_S + 0.7
 
 @dataclass(frozen=True)
 class Change:
-    """Something was switched in the demo: a moment worth comparing what was before and after.
+    """Something was switched in the demo: the time before and after is worth comparing.
 
     Attributes:
         time_s: when, s since the epoch.
@@ -61,10 +61,10 @@ class Sources:
         latencies: remembers how long requests of each kind took.
         traffic: remembers the requests of the last minutes.
         origins: remembers the files of functions.
-        link_monitor: looks whether requests of late lead to samples.
+        link_monitor: checks whether recent requests lead to samples.
         examinations: what the doctor finds.
         restarts: which regions of the demo restart.
-        changes: what was switched in the demo by this page, the latest at the end.
+        changes: what this page switched in the demo, the latest last.
     """
 
     endpoints: Endpoints
@@ -114,7 +114,7 @@ class Sources:
         return known
 
     def services(self) -> list[str]:
-        """Return the services to choose from, sorted: those of probes and health checks are left out.
+        """Return the services to choose from, sorted, without those of probes and health checks.
 
         Raises:
             ClientError: Tempo does not answer.
@@ -122,13 +122,13 @@ class Sources:
         return [name for name in self.values("resource.service.name") if name not in CHECKING_SERVICES]
 
     def close(self) -> None:
-        """Ask for nothing more: questions that wait are dropped."""
+        """Stop asking, and drop the queries that wait."""
         self.cpu_cache.close()
         self.link_monitor.close()
 
 
 def _linker(endpoints: Endpoints) -> Linker:
-    """Return a linker that remembers for some seconds that a server hangs: pages ask again and again."""
+    """Return a linker that remembers for some seconds that a server hangs, because pages ask again and again."""
     tempo = TempoClient(endpoints.tempo, endpoints.credentials_for("tempo"), _TIMEOUT_S)
     pyroscope = PyroscopeClient(endpoints.pyroscope, endpoints.credentials_for("pyroscope"), _TIMEOUT_S)
     return Linker(
@@ -144,7 +144,7 @@ def install_sources(sources: Sources) -> None:
 
 
 def sources(app: Flask | None = None) -> Sources:
-    """Return the sources of an app, by default the one that answers."""
+    """Return the sources of an app, by default of the current one."""
     found = (app or current_app).extensions[_EXTENSION]
     assert isinstance(found, Sources)  # noqa: S101  # for the type checker: nothing else is ever put there
     return found

@@ -1,4 +1,4 @@
-"""The lines of a span's samples, where the server tells them: which line of a function the CPU went to."""
+"""The source lines of a span's samples, where the server knows them: which line of a function the CPU went to."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _TIMEOUT_S = (1.0, 4.0)
 
 
 def find_lines(span: Span, flamegraph: FlameGraph, linker: Linker) -> SourceLines | None:
-    """Ask for a span's samples with their lines; None where the server does not tell them of this very span.
+    """Ask for a span's samples with their lines; None where the server does not give those of this very span.
 
-    A server that overlooks the span's ID answers with the whole service: what does not come to the same total as the
-    flame graph is somebody else's.
+    A server that ignores the span's ID answers with the whole service. Lines count only if they have the same total as
+    the flame graph.
     """
     try:
         pyroscope = linker.pyroscope.with_timeout(_TIMEOUT_S)
         query = replace(linker.query(span), profile_type=flamegraph.profile_type)
         lines = pyroscope.span_lines(query, [span.profile_id or ""])
     except (ClientError, IdentifierError):
-        return None  # the picture is whole without it
+        return None  # the picture is complete without it
     return lines if lines.total == flamegraph.total and lines.files else None
 
 
 def places_of_boxes(layout: FlameLayout, files: ServiceFiles, lines: SourceLines | None) -> list[str]:
-    """Return of each box where its function is: file and lines, the file alone, or an empty text.
+    """Return, for each box, where its function is: file and lines, the file alone, or an empty text.
 
     A box of several functions has none.
     """

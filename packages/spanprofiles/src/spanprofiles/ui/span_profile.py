@@ -15,7 +15,7 @@ _CPU_TIMEOUT_S = 1.0
 
 
 class ProfileState(Enum):
-    """How a span stands to its profile."""
+    """Whether a span has a profile."""
 
     LINKED = "linked"
     WAITING = "waiting"
@@ -30,7 +30,7 @@ class SpanProfile:
     Attributes:
         span: the span.
         trace: its trace.
-        state: how it stands.
+        state: whether that is a profile.
         flamegraph: its samples; empty unless linked.
         reasons: why there is none, one sentence each.
     """
@@ -61,7 +61,7 @@ def span_profile(trace: Trace, span: Span, linker: Linker) -> SpanProfile:
     except LinkError as error:
         reasons = tuple(request.evidence.notes) or (str(error),)
         return SpanProfile(span, trace, ProfileState.DEAD, FlameGraph(), reasons)
-    return SpanProfile(span, trace, ProfileState.WAITING, FlameGraph())  # they arrived between the two looks
+    return SpanProfile(span, trace, ProfileState.WAITING, FlameGraph())  # they arrived between the two queries
 
 
 def span_marks(trace: Trace, cpu_cache: CpuCache) -> dict[str, SpanMark]:

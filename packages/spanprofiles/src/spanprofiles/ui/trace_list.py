@@ -1,4 +1,4 @@
-"""The list of traces: one row a trace, made of what the search found of it."""
+"""The list of traces, with a row for each trace that the search found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SEARCHED = 3 * LIMIT  # many of them may be too short for the list
 
 
 class LinkState(Enum):
-    """How a trace's row stands: the words are those the page shows."""
+    """Whether a row leads to samples, in the words of the page."""
 
     LINKED = "linked"
     WAITING = "waiting"
@@ -31,11 +31,11 @@ class LinkState(Enum):
 
 @dataclass(frozen=True)
 class Row:
-    """A request with what is known of it and of others of its kind.
+    """A row of the list: a request, its samples, and its rank among its kind.
 
     Attributes:
         request: the request.
-        link: how it stands to its samples.
+        link: whether it leads to samples.
         cpu_ns: CPU time in its span profiles, ns; None where nothing is known.
         rank: how slow it is among its kind; None where too few are known.
         excess: what to say of CPU that is more than its duration; else empty.
@@ -50,13 +50,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a search came to.
+    """The result of a search.
 
     Attributes:
-        rows: sorted as asked.
-        short: those that were too short to be sampled, likewise; none of them is in ``rows``.
+        rows: in the order asked for.
+        short: the requests too short to be sampled, likewise; none of them is in ``rows``.
         complete: whether these are all; False where there were more than the list holds.
-        longest_ns: the longest duration in it, ns: what bars are measured by.
+        longest_ns: the longest duration in it, ns, which is the length of a full bar.
     """
 
     rows: tuple[Row, ...]
@@ -66,7 +66,7 @@ class Listing:
 
     @property
     def tells_rank(self) -> bool:
-        """Whether of some row it is known how slow it is among its kind."""
+        """Whether any row has a rank."""
         return any(row.rank for row in self.rows)
 
 
@@ -83,8 +83,8 @@ def list_traces(
         tempo: where to search.
         cpu_cache: what is known of spans' CPU.
         filters: what to look for.
-        timeout_s: wait so long for CPU figures that are not known yet, s.
-        latencies: what rows are held against; learns what was found.
+        timeout_s: how long to wait for CPU figures that are not known yet, s.
+        latencies: what to compare the rows with; it remembers what is found.
 
     Raises:
         ClientError: Tempo does not answer, or refuses the TraceQL.
@@ -97,7 +97,7 @@ def list_traces(
         latencies.learn(requests)
     requests.sort(
         key=lambda request: (request.is_too_short, -request.start_ns)
-    )  # what may be left out is asked for last
+    )  # the list may leave these out, so it asks for them last
     known = cpu_cache.look([span for request in requests for span in request.spans], timeout_s)
     rows = [_row(request, known) for request in requests]
     if latencies is not None:
@@ -116,13 +116,13 @@ def list_traces(
 
 
 def _newest(rows: Iterable[Row], filters: Filters) -> tuple[Row, ...]:
-    """Return the newest rows, as many as the list holds, sorted as asked."""
+    """Return the newest rows, as many as the list holds, in the order asked for."""
     newest = sorted(rows, key=lambda row: -row.request.start_ns)[:LIMIT]
     return tuple(sorted(newest, key=lambda row: _sort_key(row, filters.sort), reverse=not filters.ascending))
 
 
 def suits(request: FoundRequest, filters: Filters) -> bool:
-    """Tell whether a request that was found is meant: none of a check, and without error only where no span failed."""
+    """Tell whether a found request belongs in the list: it is no health check, and has no failed span if none may."""
     if not filters.service and request.service in CHECKING_SERVICES:
         return False
     return filters.status != "ok" or not request.failed

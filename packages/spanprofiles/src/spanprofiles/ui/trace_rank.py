@@ -1,4 +1,4 @@
-"""How slow the request of one trace is among its kind, which is looked for around it where the page has not seen it."""
+"""How slow the request of a trace is among its kind. The page searches for the kind where it has not seen it yet."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def rank_of_trace(trace: Trace, source: Sources) -> PercentileRank | None:
             filters.traceql(), start_s=start_s - _AROUND_S, end_s=start_s + _AROUND_S, limit=_LIMIT, spans=SPANS
         )
     except ClientError:
-        return None  # the page is whole without it
+        return None  # the page is complete without it
     source.latencies.learn(request for request in map(request_of, found) if request.kind == kind)
     return source.latencies.rank(kind, entry.duration_ns)

@@ -1,4 +1,4 @@
-"""The case: what all collectors ask about, and whom."""
+"""The case: what the collectors ask, and whom."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Case:
         return self.question.selector
 
     def window(self, selector: str | None = None) -> ProfileQuery:
-        """Return a query for the whole time; a bit more of it, since profiles are dated by the start of uploads."""
+        """Return a query for the whole time and a margin before it: profiles are dated by the start of their upload."""
         first, last = self.question.window_s
         return ProfileQuery(
             self.selector if selector is None else selector,
@@ -124,7 +124,7 @@ class Case:
         return [self.of_type(profile_type) for profile_type in (self.profile_type, *self.stand_ins)]
 
     def each(self, ask: Callable[[_Asked], _Answer | None], asked: Sequence[_Asked]) -> list[_Answer]:
-        """Ask the same of several, a few at once; leave out those that have no answer, or come after the deadline.
+        """Ask about several items, a few at a time; leave out those without an answer, and those after the deadline.
 
         Raises:
             ClientError: a server failed.

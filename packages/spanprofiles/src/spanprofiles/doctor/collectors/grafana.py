@@ -1,4 +1,4 @@
-"""Takes Grafana's data sources, and follows the buttons of some linked spans."""
+"""Reads Grafana's data sources, and presses the button of some linked spans."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ONCE = Waiting(0.0)
 
 
 def data_sources(client: GrafanaClient) -> DataSources | GrafanaFacts:
-    """Ask a Grafana for its data sources; where they cannot be had, return why."""
+    """Ask a Grafana for its data sources; return why where it does not give them."""
     try:
         client.health()
         return DataSources([DataSource.of(settings) for settings in client.data_sources()])

@@ -1,4 +1,4 @@
-"""Collects the samples of each span."""
+"""Asks for the samples of each span."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DATED = 4
 _CHECKED = 16
 _NEIGHBOURS = 6
 
-# A profile that was begun so long after a span's end holds no sample of it, whatever way it is dated.
+# A profile that began so long after a span's end holds no sample of it, however it is dated.
 _LATE_MS = 3_000
 _LATE_FOR_MS = 1_800_000
 _ARRIVES_WITHIN_MS = 1_000
@@ -48,7 +48,7 @@ def _links(case: Case, carrying: Sequence[Span], profiles: ProfileFacts) -> Link
     """Ask for the samples of the newest spans, given those with a profile ID, the newest first."""
     spans = _chosen(case, carrying)
     label = process_label(spans, profiles.series)
-    # before the spans are asked for: what is seen here is there for them as well
+    # asked before the spans: what is there now is there for them as well
     uploads = [
         _in_time(case, series) for series in case.pyroscope.totals(case.window(), case.question.step_s, _labels(label))
     ]
@@ -80,7 +80,7 @@ def _labels(label: ProcessLabel | None) -> list[str]:
 
 
 def _in_time(case: Case, series: ProfileSeries) -> ProfileSeries:
-    """Return what was counted as time, ns."""
+    """Return a series of counts as time, ns."""
     kind = ProfileType.of(case.profile_type)
     return replace(series, points=tuple((date_ms, float(kind.time_ns(value))) for date_ms, value in series.points))
 
@@ -104,7 +104,7 @@ def _time_ns(case: Case, found: FlameGraph) -> int:
 
 
 def _located(case: Case, found: list[Link]) -> list[Link]:
-    """Look for the samples of those that have none near by, further away."""
+    """Look further away for the samples of spans that have none near by."""
     for asked in case.each_type:
         missing = [link for link in found if not link.is_linked]
         somewhere: set[str] = set()
@@ -130,7 +130,7 @@ def _far(case: Case, link: Link) -> Link:
     if whole.is_empty:
         return link
     again = _near(case, span)
-    if again.is_linked:  # the upload came between the two questions
+    if again.is_linked:  # the upload came between the two queries
         return again
     by_button = not case.pyroscope.span_profile(case.around(span, BUTTON_MARGIN_S), ids).is_empty
     earlier = replace(wide, end_ms=span.start_ns // 1_000_000 - EMBEDDED_MARGIN_S * 1000)
@@ -140,7 +140,7 @@ def _far(case: Case, link: Link) -> Link:
 
 
 def _dated(case: Case, link: Link) -> Link:
-    """Find the date of the first profile that has the span's samples, to a second, by halving."""
+    """Find the date of the first profile with the span's samples, to the second, by bisection."""
     ids = valid_ids([link.span])
     wide = case.far_around([link.span])
     low, high = wide.start_ms, wide.end_ms
@@ -154,10 +154,10 @@ def _dated(case: Case, link: Link) -> Link:
 
 
 def _checks(case: Case, found: Sequence[Link], *, with_names: bool) -> list[LabelCheck]:
-    """Look at the labels of some linked spans that ended a while ago.
+    """Check the labels of some linked spans that ended a while ago.
 
-    Half of them are those with the most CPU for their duration: a span whose labels stayed on a thread goes on to
-    collect samples. The others are evenly chosen over time.
+    Half of them are those with the most CPU for their duration, because a span whose labels stay on a thread goes on
+    collecting samples. The others are spread evenly over time.
     """
     ended_before_ns = case.question.now_ns - (_LATE_MS + _ARRIVES_WITHIN_MS) * 1_000_000
     usable = [link for link in found if link.place is Place.EMBEDDED and link.span.end_ns < ended_before_ns]
@@ -178,7 +178,7 @@ def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
     ids, end_ms = valid_ids([span]), span.end_ns // 1_000_000
     late_query = ProfileQuery(case.selector, end_ms + _LATE_MS, end_ms + _LATE_FOR_MS, case.profile_type)
     late_ns = _time_ns(case, case.pyroscope.span_profile(late_query, ids))
-    if late_ns:  # samples after the span alone are those of a clock that is ahead
+    if late_ns:  # a span with samples only after its end has a clock that is ahead
         on_time = replace(case.around(span, BUTTON_MARGIN_S), end_ms=end_ms + _LATE_MS)
         late_ns = 0 if case.pyroscope.span_profile(on_time, ids).is_empty else late_ns
     if not with_names:
@@ -188,7 +188,7 @@ def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
 
 
 def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> LabelCheck:
-    """Tell whose names its foreign samples carry, and whether others carry its own."""
+    """Add whose names its foreign samples carry, and what its own name is on."""
     span, ids = check.span, valid_ids([check.span])
     beside = {other.name for other in spans if other.start_ns < span.end_ns and span.start_ns < other.end_ns} - {
         span.name
@@ -203,6 +203,6 @@ def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> La
 
 
 def _with_another_name(selector: str, name: str) -> str:
-    """Return the selector of samples that carry a span name, and not this one."""
+    """Return the selector of samples that carry another span name than this one."""
     equal = label_selector({"span_name": name})  # escapes the name
     return narrowed(selector, 'span_name!=""', equal[1:-1].replace("=", "!=", 1))

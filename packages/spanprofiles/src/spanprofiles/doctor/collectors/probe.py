@@ -1,4 +1,4 @@
-"""Sends a span and a profile, and looks whether the servers keep them.
+"""Sends a span and a profile, and checks whether the servers keep them.
 
 A Tempo that cannot write forgets a span within seconds and still says it is ready. Tempo 3.0.3 with a full disk answers
 200 to what it is sent. It gives a trace back by its ID for the second or two in which the trace is in memory, but not
@@ -22,7 +22,7 @@ from spanprofiles.model.selector import service_selector
 
 _MARGIN_MS = 60_000
 _SERVER = "Tempo"
-# From memory to what was written a trace may pass through a moment in which it is in neither.
+# On its way from memory to disk a trace may be in neither for a moment.
 _GONE_FOR_S = 1.5
 _WINDOW_S = 600
 
@@ -104,5 +104,5 @@ def _is_found(tempo: TempoClient, sent: Probe) -> bool:
     query = f'{{ span.{PROFILE_ID_ATTRIBUTE} = "{sent.span_id}" }}'
     try:
         return bool(tempo.search(query, start_s=start_s - _WINDOW_S, end_s=start_s + _WINDOW_S, limit=1))
-    except ClientError:  # it may refuse to search and keep the span all the same
+    except ClientError:  # it may refuse the search and still keep the span
         return False

@@ -1,4 +1,4 @@
-"""Looks for profiles of the service, under its own name and under others."""
+"""Asks for profiles of the service, under its own name and under others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMELESS = "(none)"
 
 
 def collect_profiles(case: Case, facts: Facts) -> Facts:
-    """Add what Pyroscope has of the service; and where no sample carries the newest spans' IDs, what it has instead.
+    """Add the service's profiles; where no sample carries the newest spans' IDs, also what is there instead.
 
     Raises:
         ClientError: a server failed.
@@ -36,7 +36,7 @@ def collect_profiles(case: Case, facts: Facts) -> Facts:
     seen = exemplars(case) or ()
     traces = with_profiled(case, facts.traces, seen)
     found = replace(found, labelled=bool(seen))
-    if not seen:  # whether the agent runs where the spans come from
+    if not seen:  # does the agent run in the spans' process?
         question = facts.question
         overdue = [span for span in facts.roots.spans if is_overdue(span, question.now_ns, question.upload_interval_s)]
         interval_s = question.upload_interval_s or USUAL_INTERVAL_S
@@ -47,7 +47,7 @@ def collect_profiles(case: Case, facts: Facts) -> Facts:
 
 
 def _profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
-    """Return what Pyroscope has of the service, given the spans with a profile ID, the newest first."""
+    """Return the service's profiles, given the spans with a profile ID, the newest first."""
     window = case.window()
     first, last = window.start_ms, window.end_ms
     services = tuple(known_services(case))
@@ -66,7 +66,7 @@ def _profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
 
 
 def _with_types(case: Case, known: ProfileFacts, ids: Sequence[str]) -> ProfileFacts:
-    """Add which type of profile is to be looked at: the one that carries the newest spans' IDs, if any does."""
+    """Add the type of profile to look at: the one that carries the newest spans' IDs, if any does."""
     instead = stand_ins(known.types, case.profile_type) if case.profile_type == CPU else ()
     wanted = (case.profile_type, *instead)
     own = next((name for name in wanted if _carries(case.of_type(name), ids)), "")
@@ -94,7 +94,7 @@ def _newest_ms(case: Case) -> int | None:
 
 
 def _found_under(case: Case, services: Sequence[str], all_types: Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
-    """Return the other services whose samples carry these IDs: halves of the services are asked, then their halves."""
+    """Return the other services whose samples carry these IDs, found by bisection."""
     instead = stand_ins(all_types, case.profile_type) if case.profile_type == CPU else ()
     for profile_type in (case.profile_type, *instead):
         asked = case.of_type(profile_type)

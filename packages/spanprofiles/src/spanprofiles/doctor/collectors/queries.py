@@ -1,4 +1,4 @@
-"""Questions that several collectors ask Pyroscope."""
+"""Queries that several collectors make."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STEPS = 60
 
 
 def known_services(case: Case) -> list[str]:
-    """Return the services that Pyroscope has profiles of, those of probes and health checks left out.
+    """Return the services that Pyroscope has profiles of, without those of probes and health checks.
 
     Raises:
         ClientError: Pyroscope failed.
@@ -24,7 +24,7 @@ def known_services(case: Case) -> list[str]:
 
 
 def exemplars(case: Case) -> tuple[SpanExemplar, ...] | None:
-    """Return examples of spans that have samples of the service; None where the server does not know the call."""
+    """Return examples of spans with samples of the service; None where the server does not know the call."""
     first, last = case.question.window_s
     try:
         return tuple(case.pyroscope.span_exemplars(case.window(), max(1.0, (last - first) / _STEPS)))
@@ -39,7 +39,7 @@ def refused(case: Case) -> tuple[Refusal, ...]:
 
 
 def valid_ids(spans: Iterable[Span]) -> list[str]:
-    """Return the profile IDs that Pyroscope can be asked for."""
+    """Return the profile IDs that Pyroscope accepts."""
     found = []
     for span in spans:
         try:

@@ -53,7 +53,7 @@ def _server(client: TempoClient | PyroscopeClient, ask: Callable[[], object]) ->
 
 
 def _clock_ahead_s(answer: Answer) -> float | None:
-    """Return a server's clock less this machine's, s; a header tells whole seconds, rounded down."""
+    """Return a server's clock less this machine's, s. The header has whole seconds, rounded down."""
     try:
         date_s = parsedate_to_datetime(answer.headers["Date"]).timestamp()
     except (KeyError, ValueError, TypeError, OverflowError, OSError):  # the last two: a year out of range

@@ -1,4 +1,4 @@
-"""Looks for traces of the service."""
+"""Asks for traces of the service."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _with_refusals(case: Case, found: TraceFacts) -> TraceFacts:
     return replace(
         found,
         refused=case.tempo.refusals(since_s, case.service, until_s),
-        # no other hop will be looked at
+        # no later hop will ask for it
         refused_profiles=() if found.profiled or case.question.trace_id else refused(case),
     )
 
@@ -90,14 +90,14 @@ def _found(case: Case, wanted: Trace | None) -> TraceFacts:
 
 
 def _traced_services(case: Case) -> list[str]:
-    """Return the services that Tempo knows, those of probes and health checks left out."""
+    """Return the services that Tempo knows, without those of probes and health checks."""
     return [name for name in case.tempo.tag_values("resource.service.name") if name not in CHECKING_SERVICES]
 
 
 def with_profiled(case: Case, found: TraceFacts, seen: Sequence[SpanExemplar]) -> TraceFacts:
-    """Add traces that have samples, where none of the newest has: the agent may have worked, and stopped.
+    """Add traces with samples, where none of the newest has any: the agent may have stopped.
 
-    They are found by the trace IDs on samples; without those, by their time.
+    The trace IDs on samples lead to them; without such IDs, their time does.
 
     Raises:
         ClientError: Tempo failed.
@@ -132,14 +132,14 @@ def _fetch(case: Case, trace_ids: list[str]) -> list[Trace]:
 
 
 def _by_samples(case: Case, services: tuple[str, ...]) -> TraceFacts:
-    """Look for traces by the IDs on samples: a search lags behind, and does not find what is ahead of its clock."""
+    """Look for traces by the IDs on samples: a search lags behind, and misses spans that are ahead of its clock."""
     try:
         known = known_services(case)
         if case.service not in known:
             profiled = bool(known) if not case.service else False
             return TraceFacts(services, profiled=profiled)
         seen = exemplars(case)
-    except ClientError:  # another hop will say it
+    except ClientError:  # another hop will report it
         return TraceFacts(services)
     if not seen:
         return TraceFacts(services, profiled=True, labelled=None if seen is None else False)

@@ -1,4 +1,4 @@
-"""Asks where the CPU went that carries no span ID, around spans that have no samples."""
+"""Asks where the CPU without a span ID went, around spans without samples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NS_PER_MS = 1_000_000
 
 
 def unlabelled_functions(case: Case, facts: Facts) -> dict[GroupKey, Functions]:
-    """Return where the CPU without a span ID went, around the newest spans of those groups that it may explain.
+    """Return where the CPU without a span ID went around the newest spans of the groups that it may explain.
 
     Raises:
         ClientError: Pyroscope failed.

@@ -1,4 +1,4 @@
-"""The hops in the order of the way, one module each: a judgement over the facts, and what must be collected for it."""
+"""The hops, one module each, in the order from the request to the flame graph."""
 
 from __future__ import annotations
 

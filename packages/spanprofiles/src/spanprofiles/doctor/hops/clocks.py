@@ -16,7 +16,7 @@ _TOGETHER_S = 3.0
 
 
 def judge(facts: Facts) -> Finding:
-    """Judge whether somebody's clock is off."""
+    """Judge whether a clock is off."""
     ahead_s = (
         max((span.end_ns - facts.question.now_ns) / 1e9 for span in facts.roots.spans) if facts.roots.spans else 0.0
     )
@@ -40,7 +40,7 @@ def judge(facts: Facts) -> Finding:
             f" agent do not have the same time{_by_how_much(displaced)}",
         )
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, _ADVICE)
-    # a server whose clock is off says that it may be this machine's clock
+    # where a server's clock seems off, this machine's clock may be the wrong one
     if ahead_s > _TOLERATED_S and not off:
         evidence = (
             f"spans of {facts.service} end up to {ahead_s:.0f} s in the future: the clock of their host is ahead",
@@ -72,7 +72,7 @@ def explained_by_uploads(facts: Facts, link: Link) -> bool:
     dated = [link for link in facts.focus if link.dated_ms is not None]
     starts = [link.span.start_ns / 1e9 for link in dated]
     dates = [(link.dated_ms or 0) / 1e3 for link in dated]
-    if len(dated) < 2:  # one span alone cannot tell; long uploads are the more common of the two
+    if len(dated) < 2:  # a single span does not tell; long uploads are the more common cause
         return True
     return max(dates) - min(dates) <= 1.0 and max(starts) - min(starts) > _TOGETHER_S
 

@@ -43,7 +43,7 @@ def judge(facts: Facts) -> Finding:
 
 
 def _types(facts: Facts, broken: list[GrafanaCheck]) -> list[str]:
-    """Compare the type of profile that is asked for with the one that has the spans' samples."""
+    """Compare the type of profile that Grafana asks for with the one that has the spans' samples."""
     linked_by = {link.span.span_id: link.profile_type for link in facts.focus if link.is_linked}
     found = {
         linked_by[check.link.span.span_id]
@@ -55,7 +55,7 @@ def _types(facts: Facts, broken: list[GrafanaCheck]) -> list[str]:
 
 
 def _labels(facts: Facts, broken: list[GrafanaCheck]) -> str:
-    """Compare what is asked with the labels that profiles have."""
+    """Compare the labels that Grafana asks for with those that profiles have."""
     asked = next((check.link.query.label_selector for check in broken if check.link.query), "")
     if not asked:
         return "correct the data source's settings for Trace to profiles"

@@ -1,4 +1,4 @@
-"""Hop: the IDs on spans and the IDs on samples meet, in each process."""
+"""Hop: in each process, the IDs on spans and the IDs on samples match."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spanprofiles.model.languages import Language
 
 _NAME = "link"
 
-# Of the spans that should be linked, so many may not be before the hop is doubtful, and before it is broken.
+# The hop is doubtful, and then broken, from this share of unlinked spans on, among those that should be linked.
 _DOUBTFUL_SHARE = 0.05
 _BROKEN_SHARE = 0.25
 _SEVERAL = 3
@@ -85,9 +85,9 @@ def _by_process(found: list[ProcessLinks]) -> tuple[str, ...]:
 
 
 def _should_be_linked(facts: Facts) -> bool:
-    """Tell whether there are so many long spans that some would be linked if IDs could meet.
+    """Tell whether there are so many long spans that some would be linked if IDs could match.
 
-    Not where no sample carries an ID at all: that is for the hop "sample labels".
+    Where no sample carries an ID at all the answer is no: the hop "sample labels" covers that.
     """
     if facts.links is not None and facts.links.exemplars == ():
         return False

@@ -1,4 +1,4 @@
-"""Hop: both servers take what is sent to them, and give it back. A server can say ready and drop all that is pushed."""
+"""Hop: both servers accept what they are sent and give it back. A server can be ready and still drop every push."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _advice(facts: Facts, without: list[Span]) -> str:
 
 
 def _advice_now_and_then(facts: Facts, without: list[Span]) -> str:
-    """Return advice for processes of which some spans carry one and some do not."""
+    """Return advice for processes in which some spans carry a profile ID and some do not."""
     withheld = withheld_advice(without, facts.languages)
     if withheld:
         return f"the agent was started after the first spans, or stopped before the last: {withheld}"

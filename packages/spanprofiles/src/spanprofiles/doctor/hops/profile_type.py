@@ -15,7 +15,7 @@ _NAME = "profile type"
 
 
 def judge(facts: Facts) -> Finding:
-    """Judge whether the type is among those seen, or another one stands in for it."""
+    """Judge whether the service has the type, or another one that stands in for it."""
     found = facts.profiles or ProfileFacts()
     asked = facts.question.profile_type
     looked_at = found.looked_at or asked

@@ -1,4 +1,4 @@
-"""Hop: Pyroscope has profiles of the service, under whatever name."""
+"""Hop: Pyroscope has profiles of the service, under any name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _NAME = "profiles"
 
 _NAMES = 8
 
-# So many spans that run so long are seen in a profile even where nearly all of it is waiting: to answer a request, and
-# to export its span, takes CPU.
+# So many spans of such length show in a profile even where they mostly wait: answering a request and exporting its span
+# take CPU.
 _ENOUGH_SPANS = 5
 _ENOUGH_NS = 1_000_000_000
 
-# A process that only forks the one that works, and looks after it, spends no more of the time. Where none is forked, it
-# is the process of the spans itself that spends so little, unless there is nothing at all.
+# A process that only forks and supervises the one that works spends no larger share of the time. Where processes do not
+# fork, so small a share is that of the spans' own process, unless it is nothing at all.
 _STRAY_SHARE = 0.1
 
 
@@ -65,9 +65,9 @@ def _measured(found: ProfileFacts) -> str:
 
 
 def _runs_elsewhere(facts: Facts, found: ProfileFacts, around: AroundSpans) -> bool:
-    """Tell whether the agent runs in another process than the spans: in the one that forked theirs, as a rule.
+    """Tell whether the agent runs in another process than the spans: usually the one that forked theirs.
 
-    Not where samples carry span IDs: an agent that worked and stopped is another matter, for the hop "link".
+    Where samples carry span IDs the answer is no: an agent that worked and stopped is for the hop "link" to find.
     """
     if found.own_found or found.labelled or around.exports_spans:
         return False

@@ -21,16 +21,16 @@ from spanprofiles.model.unlabelled import Explains, UnlabelledCpu
 
 _NAME = "sample labels"
 
-# Of the spans that should have samples, so many may lose their labels before the hop is broken, and not only doubtful.
+# From this share of spans that lost their labels on the hop is broken, and not only doubtful.
 _BROKEN_SHARE = 0.05
 _NAMES = 4
 
-# Spans that last so long together have samples of wall time, whatever they do.
+# Spans of this total length have samples of wall time, whatever they do, ns.
 _ENOUGH_WALL_NS = 2_000_000_000
 
 
 def judge(facts: Facts) -> Finding:
-    """Judge whether the agent labels samples with the spans that run, wherever their work runs."""
+    """Judge whether the agent labels samples with the span that runs, on each thread that works for it."""
     found = facts.links or LinkFacts()
     uploads = facts.uploads
     linked = sum(link.is_linked for link in found.links)
@@ -84,7 +84,7 @@ def judge(facts: Facts) -> Finding:
     if not arrived:
         evidence = (carried, "the spans ended moments ago: their upload may still come")
         return Finding(_NAME, Verdict.DOUBTFUL, evidence, seen, "look again after one upload interval of the agent")
-    # where nothing at all is labelled, it does not matter what else the process computes
+    # where nothing at all is labelled, other work of the process does not matter
     busy = [group for group in without if group.cpu and not group.are_short and _computed(group, group.cpu)]
     if busy:
         evidence = (carried, *(_sentence(group) for group in busy[:_NAMES]), *facts.refused_profiles, *reasons)
@@ -108,7 +108,7 @@ def _undecided(facts: Facts, carried: str, groups: list[Group], seen: Mapping[st
 
 
 def _wall_time(facts: Facts, spans: list[Span]) -> str:
-    """Say that wall time carries no span ID, where that says all: waiting has samples of wall time too."""
+    """Say that wall time carries no span ID, where that is proof: waiting has samples of wall time too."""
     spent_ns = sum(span.duration_ns for span in spans)
     types = facts.profiles.types if facts.profiles else ()
     wall = next((profile_type for profile_type in types if ProfileType.of(profile_type).kind is Kind.WALL), "")
@@ -121,7 +121,7 @@ def _wall_time(facts: Facts, spans: list[Span]) -> str:
 
 
 def _computed(group: Group, cpu: UnlabelledCpu) -> bool:
-    """Tell whether there is CPU for half of the spans' time, more of it than chance, and not that of a start."""
+    """Tell whether there is CPU for half of the spans' time, more than by chance, that is not the process's start."""
     return not group.is_starting and cpu.cpu_ns >= max(MANY_PERIODS * SAMPLE_PERIOD_NS, cpu.open_ns / 2)
 
 

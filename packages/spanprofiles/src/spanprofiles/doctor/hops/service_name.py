@@ -1,4 +1,4 @@
-"""Hop: traces and profiles have the service under the same name."""
+"""Hop: the service has the same name on traces and on profiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hop: a sample carries one span ID, of the span that ran. Of several Pyroscope keeps one, perhaps the wrong one."""
+"""Hop: a sample carries a single span ID, that of the span that ran. Of several, Pyroscope keeps any one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 3
 
 
 def judge(facts: Facts) -> Finding:
-    """Judge whether labels of ended or of neighbouring spans are on samples."""
+    """Judge whether samples carry labels of spans that have ended, or of neighbours."""
     checks = (facts.links or LinkFacts()).checks
     late = [check for check in checks if check.late_ns]
     foreign = [check for check in checks if check.foreign_ns]
@@ -53,10 +53,10 @@ def judge(facts: Facts) -> Finding:
 
 
 def _mixed(checks: Sequence[LabelCheck]) -> list[tuple[str, str]]:
-    """Return the pairs of a name and a neighbour's that is on its samples.
+    """Return the pairs of a span's name and a neighbour's name on its samples.
 
-    A span that was renamed has its first name on all of its samples, which may be what another is called. So only a
-    span counts that has samples with its own name as well: those of the moments when it was alone.
+    A renamed span has its first name on all of its samples, and another span may have that name. So a span counts only
+    if it has samples with its own name too, from moments when it ran alone.
     """
     return sorted({(check.span.name, name) for check in checks if check.own_ns for name in check.neighbours})
 

@@ -1,4 +1,4 @@
-"""Hop: samples are dated where Grafana looks: 30 s around the span for the embedded graph, 60 s for the button."""
+"""Hop: samples are dated where Grafana looks: within 30 s of the span for the embedded graph, 60 s for the button."""
 
 from __future__ import annotations
 

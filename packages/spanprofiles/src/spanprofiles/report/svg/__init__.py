@@ -1,8 +1,8 @@
 """Traces and flame graphs as SVG: pure functions from the model to text.
 
-The page shows the pictures inside its HTML, where its stylesheet colours them; the functions named ``..._document``
-give files that stand by themselves. All places and widths along the horizontal axis are percentages, so that a picture
-fills whatever width it is given. Every text is escaped: names of spans and functions are data, never markup.
+The page shows the pictures inside its HTML, where its stylesheet colours them. The functions named ``..._document``
+return complete files. All positions and widths along the horizontal axis are percentages, so that a picture fills any
+width. Every text is escaped: names of spans and functions are data, never markup.
 """
 
 from __future__ import annotations

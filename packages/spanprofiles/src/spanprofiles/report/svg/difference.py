@@ -1,4 +1,4 @@
-"""Two flame graphs in one picture: what takes longer is red and marked +, what takes less is blue and marked -."""
+"""Two flame graphs in one picture: functions that take longer are red and marked +, those that take less blue and -."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class DifferenceLayout:
     """The boxes of both flame graphs laid over one another.
 
     Attributes:
-        layout: the boxes; as wide as both values together, so that what is only in one of them is seen too.
-        before: of each box its value in the first flame graph.
+        layout: the boxes; each as wide as both values together, so that boxes of only one flame graph are visible too.
+        before: the value of each box in the first flame graph.
         after: the same in the second.
         sides: what the two are called.
     """
@@ -49,7 +49,7 @@ class DifferenceLayout:
 
     @property
     def scale(self) -> int:
-        """The larger of the two totals: what changes are measured by."""
+        """The larger of the two totals, which is the scale of changes."""
         return max(self.before[0], self.after[0], 1)
 
     def change(self, index: int) -> int:
@@ -57,7 +57,7 @@ class DifferenceLayout:
         return self.after[index] - self.before[index]
 
     def step(self, index: int) -> int:
-        """How strongly a box is coloured: -4 (much less) to 4 (much more); 0 is no change worth a colour."""
+        """How strongly to colour a box: -4 (much less) to 4 (much more); 0 for no change worth a colour."""
         share = self.change(index) / self.scale
         strength = sum(abs(share) >= step for step in _STEPS)
         return strength if share > 0 else -strength
@@ -71,13 +71,13 @@ def difference_layout(
     origin_of: OriginOf = unknown_origin,
     sides: Sides = BEFORE_AND_AFTER,
 ) -> DifferenceLayout:
-    """Lay two flame graphs over one another; compare like with like: each for one span, or as an average of spans."""
+    """Lay two flame graphs over one another. Both should be of one span, or both averages of spans."""
     layout = flame_layout(before + after, title=title, origin_of=origin_of)
     return DifferenceLayout(layout, _totals(before, layout), _totals(after, layout), sides)
 
 
 def _totals(flamegraph: FlameGraph, layout: FlameLayout) -> tuple[int, ...]:
-    """Return what each box of a layout comes to in one of the flame graphs that are in it."""
+    """Return the value of each box of a layout in one of its flame graphs."""
     below: list[Frame | None] = []
     callees: dict[int, dict[str, Frame]] = {}  # of each box with boxes below it
     for box in layout.boxes:

@@ -35,7 +35,7 @@ class FlamePicture:
     Attributes:
         svg: the element.
         drawn: boxes in it.
-        folded: boxes left out because they are the narrowest: narrower than half a pixel, or too many.
+        folded: boxes left out: those narrower than half a pixel, and the narrowest of too many.
         height: px.
     """
 
@@ -56,15 +56,15 @@ class Placed:
 
 
 def left_out_note(count: int) -> str:
-    """Say how many boxes a picture does not have."""
+    """Say how many boxes a picture leaves out."""
     return f"And {count:,} smaller boxes are folded away." if count > 1 else "And a smaller box is folded away."
 
 
 def place(layout: FlameLayout, focus: int, width_px: int) -> tuple[list[Placed], int]:
-    """Tell where the boxes stand when the box ``focus`` fills the width; those above it fill it too.
+    """Place the boxes when the box ``focus`` fills the width; those above it fill it too.
 
     Returns:
-        The boxes that are at least half a pixel wide, of very many the widest, and the number of those left out.
+        The boxes at least half a pixel wide, or the widest of very many, and the number of those left out.
     """
     at = layout.boxes[focus]
     above = set(layout.lineage(focus))
@@ -85,7 +85,7 @@ def place(layout: FlameLayout, focus: int, width_px: int) -> tuple[list[Placed],
 
 
 def fitting(label: str, rect: Placed, width_px: int) -> str:
-    """Return what there is room for of a label, and a little more: what is wider than the box is cut off there."""
+    """Return the beginning of a label that fits, and a little more: the box cuts it off at its edge."""
     return label[: int(rect.width * width_px) // _CHARACTER_PX]
 
 
@@ -127,13 +127,13 @@ def flame_svg(
     Args:
         layout: its boxes; there must be samples.
         focus: index of the box that fills the width.
-        width_px: how wide the picture will be about: boxes narrower than half a pixel of it are left out,
-            and of very many the narrowest.
+        width_px: roughly how wide the picture will be: boxes narrower than half a pixel are left out, and of very many
+            the narrowest.
         address: where a click on a box leads; None for no links.
         place_of: where in the source code a box is.
         label: what a screen reader says of the picture.
-        upwards: whether the whole stands at the bottom and the rows above it.
-        without_whole: leave the row of the whole out.
+        upwards: whether the whole is at the bottom, with the rows above it.
+        without_whole: whether to leave out the row of the whole.
     """
     placed, folded = place(layout, focus, width_px)
     rows = 1 + max(rect.box.depth for rect in placed)
@@ -198,7 +198,7 @@ def flame_data(layout: FlameLayout) -> dict[str, Any]:
 
 
 def _longest_names(layout: FlameLayout) -> int:
-    """Return how many characters of a name a page gets: all where they are not far too many together."""
+    """Return how many characters of a name a page gets: all of them unless the names are far too long together."""
     names = {name for box in layout.boxes for name in box.names}
     if sum(map(len, names)) <= _MOST_CHARACTERS:
         return max(map(len, names), default=0)

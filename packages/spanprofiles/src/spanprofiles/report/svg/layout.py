@@ -1,4 +1,4 @@
-"""Where the boxes of a flame graph stand: one row a depth, from the outermost functions on top inwards."""
+"""The places of a flame graph's boxes: a row for each depth, with the outermost functions on top."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class FlameBox:
     """One box of the picture; values as in the flame graph (ns for CPU).
 
     Attributes:
-        key: 8 hex digits that name its call path; the same in every flame graph that has this path.
-        names: the functions it stands for, outermost first; more than one where a chain of library frames is folded.
+        key: 8 hex digits for its call path, the same in every flame graph with this path.
+        names: the functions it stands for, outermost first; several where a chain of library frames is folded.
         parent: index of the box above, or -1.
         depth: its row; the whole is row 0.
         start: value of everything to the left of it.
@@ -56,7 +56,7 @@ class FlameBox:
 
     @property
     def label(self) -> str:
-        """What is written on it; of a very long name the beginning."""
+        """The text on it: its names, or the beginning of very long ones."""
         if len(self.names) == 1:
             return shortened(self.names[0])
         return f"{len(self.names)} library frames: {shortened(self.names[0])} … {shortened(self.names[-1])}"
@@ -68,7 +68,7 @@ def checksum(name: str, above: int = 0) -> int:
 
 
 def shortened(name: str) -> str:
-    """Return a name, of a very long one the beginning: names of 60,000 characters make a picture of 200 MB."""
+    """Return a name, or the beginning of a very long one: names of 60,000 characters make a picture of 200 MB."""
     return name if len(name) <= _LONGEST_LABEL else f"{name[:_LONGEST_LABEL]}…"
 
 
@@ -79,7 +79,7 @@ class FlameLayout:
     Attributes:
         boxes: the boxes.
         profile_type: what their values are.
-        left_out: how many more there are, each narrower than those.
+        left_out: how many narrower ones are left out.
     """
 
     boxes: tuple[FlameBox, ...]
@@ -97,7 +97,7 @@ class FlameLayout:
         return 1 + max(box.depth for box in self.boxes)
 
     def find(self, key: str) -> int:
-        """Return the index of the box with that key, 0 (the whole) where there is none."""
+        """Return the index of the box with that key, or 0 (the whole) where there is none."""
         return next((index for index, box in enumerate(self.boxes) if box.key == key), 0)
 
     def lineage(self, index: int) -> list[int]:
@@ -109,21 +109,21 @@ class FlameLayout:
 
 
 def unknown_origin(_: str) -> Origin:
-    """Say of every function that nothing is known of its origin."""
+    """Return that the origin of a function is unknown."""
     return Origin.UNKNOWN
 
 
 def flame_layout(
     flamegraph: FlameGraph, *, title: str = "total", origin_of: OriginOf = unknown_origin, fold_libraries: bool = True
 ) -> FlameLayout:
-    """Lay a flame graph out.
+    """Lay out a flame graph.
 
     Args:
         flamegraph: what to draw.
         title: the name of the box on top.
-        origin_of: whose code a function is. Where that is unknown of a name, it is taken for its caller's.
-        fold_libraries: make one box of a chain of library frames that all have the same samples, as the thirty of a
-            web framework above every request.
+        origin_of: whose code a function is. Where that is unknown, it counts as its caller's.
+        fold_libraries: whether to make one box of a chain of library frames with the same samples, such as the thirty
+            of a web framework above every request.
     """
     boxes = tuple(islice(_boxes(flamegraph.root, title, origin_of, fold_libraries=fold_libraries), MOST_BOXES + 1))
     if len(boxes) <= MOST_BOXES:
@@ -158,17 +158,17 @@ def _boxes(
             names = [title]
         yield FlameBox(f"{key:08x}", tuple(names), parent, depth, start, frame.total, last.self, origin)
         edge = start + frame.total
-        for child in reversed(last.children):  # the largest comes off the stack first, and stands at the left
+        for child in reversed(last.children):  # the largest comes off the stack first, and is at the left
             edge -= child.total
             pending.append((child, index, depth + 1, edge - last.self, key, origin))
         index += 1
 
 
 class _Widest:
-    """Tells of boxes, which come parents first, whether they are among the widest that a picture may have.
+    """Tells whether boxes, which come parents first, are among the widest, which a picture may have.
 
-    A box is at least as wide as those below it: none is among them without those above it, and only what is below one
-    of them must be looked at. Where widths are equal the earlier one is among them.
+    A box is at least as wide as those below it. So the widest always include the boxes above them, and only boxes below
+    them need checking. Of equal widths the earlier box counts.
     """
 
     def __init__(self, root: Frame, origin_of: OriginOf, *, fold_libraries: bool) -> None:
@@ -199,7 +199,7 @@ def _origin(name: str, origin_of: OriginOf, inherited: Origin) -> Origin:
 
 
 def _chain(frame: Frame, key: int, origin_of: OriginOf) -> tuple[list[str], Frame, int]:
-    """Follow library frames that are only children with all of their parent's samples, a hundred at most."""
+    """Follow library frames that are only children with all of their parent's samples, at most a hundred."""
     names, last, last_key = [frame.name], frame, key
     while len(last.children) == 1 and last.children[0].total == last.total and len(names) < _LONGEST_CHAIN:
         child = last.children[0]

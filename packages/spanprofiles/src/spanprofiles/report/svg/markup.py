@@ -11,7 +11,7 @@ Value = str | int | float
 
 
 def plain(text: str) -> str:
-    """Escape a text for use between tags or in an attribute; what cannot be seen, or held by XML, is shown."""
+    """Escape a text for use between tags or in an attribute; show characters that are invisible or not XML."""
     return escape(visible(text))
 
 
@@ -21,7 +21,7 @@ def tag(name: str, attributes: dict[str, Value], *content: str) -> str:
     Args:
         name: the element's name.
         attributes: their values are escaped.
-        content: is written as it is: other elements, or text that went through :func:`plain`.
+        content: other elements, or text that went through :func:`plain`; written as it is.
     """
     written = "".join(
         f' {key}="{plain(value) if isinstance(value, str) else number(value)}"' for key, value in attributes.items()
@@ -40,12 +40,12 @@ def percent(share: float) -> str:
 
 
 def clipped(left: str, top: float, width: str, height: float, *content: str) -> str:
-    """Return a frame that cuts off what is wider than it: an inner ``svg`` hides its overflow."""
+    """Return a frame that cuts off wider content: an inner ``svg`` hides its overflow."""
     return tag("svg", {"x": left, "y": top, "width": width, "height": height}, *content)
 
 
 def document(picture: str, *, title: str, notes: list[str], width: int, height: float) -> str:
-    """Return a picture as a file of its own, with its title above and its notes below.
+    """Return a picture as a complete file, with its title above and its notes below.
 
     Args:
         picture: an ``svg`` element.

@@ -15,8 +15,8 @@ class Series:
     """One line.
 
     Attributes:
-        values: at even steps of time, oldest first; None where there is nothing, which leaves a gap.
-        second: whether it is drawn as the second line, dashed.
+        values: at even steps of time, oldest first; None leaves a gap.
+        second: whether it is the second line, which is dashed.
     """
 
     values: Sequence[float | None]
@@ -30,7 +30,7 @@ def plot_svg(lines: Sequence[Series], *, label: str, bars: Sequence[float] = (),
         lines: all on one scale, which begins at 0.
         label: what a screen reader says of the picture.
         bars: values at even steps of time.
-        highest: the least value the top of the scale stands for.
+        highest: the smallest value for the top of the scale.
     """
     top = max([highest, *(value for line in lines for value in line.values if value is not None)]) or 1.0
     tallest = max(bars, default=0.0) or 1.0
@@ -64,7 +64,7 @@ def _path(values: Sequence[float | None], top: float) -> str:
 
 
 def bar_svg(share: float, *, kind: str = "filled") -> str:
-    """Draw a bar that is filled by a share (0 to 1): beside a figure, so that a column can be compared at a glance.
+    """Draw a bar filled by a share (0 to 1). Beside the figures of a column it makes them easy to compare.
 
     Args:
         share: how much.

@@ -1,4 +1,4 @@
-"""Durations over time as SVG: a point for each request, so that the one that is unlike the others can be clicked."""
+"""Durations over time as SVG: a point for each request, so that an outlier can be clicked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEFT, _RIGHT = 0.005, 0.995
 _GUTTER_PX = 48
 _TIME_TICKS = 4
 _RADIUS_PX, _FAILED_RADIUS_PX = 3.5, 4.5
-_SHORTEST_NS = 1_000  # what lasted no time at all stands at the foot of a logarithmic scale
+_SHORTEST_NS = 1_000  # a duration of 0 is at the foot of the logarithmic scale
 _FEW_DECADES = 3
 
 
@@ -27,9 +27,9 @@ class Point:
     Attributes:
         time_ns: when it began, ns since the epoch.
         duration_ns: how long it took, ns.
-        words: what is said of it.
+        words: its description.
         colour: number of its colour, 0 to 7.
-        failed: whether it is drawn as one that failed.
+        failed: whether to draw it as failed.
         address: where a click on it leads.
     """
 
@@ -52,7 +52,7 @@ def scatter_svg(points: Sequence[Point], *, start_ns: int, end_ns: int, clock: C
         label: what a screen reader says of the picture.
 
     Returns:
-        Two elements to stand side by side: the durations of the axis in a narrow one, and the points.
+        Two elements to put side by side: a narrow one with the durations of the axis, and the points.
     """
     ordered = sorted(points, key=lambda point: point.time_ns)
     ticks = duration_ticks([point.duration_ns for point in points])
@@ -88,7 +88,7 @@ def scatter_svg(points: Sequence[Point], *, start_ns: int, end_ns: int, clock: C
 def duration_ticks(durations_ns: Sequence[int]) -> list[int]:
     """Return round durations, ns, the first not longer than any of these and the last not shorter.
 
-    They are 1 and 3 times a power of ten, of many decades the powers alone.
+    They are 1 and 3 times a power of ten; over many decades, the powers alone.
     """
     shortest = max(min(durations_ns, default=_SHORTEST_NS), _SHORTEST_NS)
     longest = max(durations_ns, default=shortest)

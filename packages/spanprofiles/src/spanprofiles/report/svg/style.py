@@ -1,4 +1,4 @@
-"""The colours of the pictures: the same rules in the page's stylesheet and inside files that stand by themselves."""
+"""The colours of the pictures: the same rules in the page's stylesheet and inside complete files."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ class SpanMark:
     """What is known of a span's profile.
 
     Attributes:
-        cpu_ns: CPU time in its samples, ns; None where it was not looked at, or has none.
+        cpu_ns: CPU time in its samples, ns; None where it has none, or was not asked for.
         dead: whether its profile ID leads to no samples.
-        instead: what its samples are of in place of CPU time, in words: ``1.84 s of wall time``.
+        instead: what its samples measure instead of CPU time: ``1.84 s of wall time``.
     """
 
     cpu_ns: int | None = None
@@ -45,7 +45,7 @@ Place = tuple[str, str]
 
 
 def place_of(span: Span) -> Place:
-    """Return what makes a colour of its own: service, and region where the resource names one."""
+    """Return what has a colour of its own: the service, with the region where the resource names one."""
     region = span.resource.get("region") or span.resource.get("cloud.region")
     return span.service or "(no service name)", region if isinstance(region, str) else ""
 
@@ -64,11 +64,11 @@ def waterfall_svg(
     address: Callable[[Span], str] | None = None,
     label: str = "",
 ) -> tuple[str, int]:
-    """Draw a trace, of more than a thousand spans the first thousand.
+    """Draw a trace, or its first thousand spans.
 
     Args:
         trace: its spans.
-        marks: what is known of spans' profiles, by span ID.
+        marks: what is known about spans' profiles, by span ID.
         chosen: ID of the span that is shown beside it.
         address: where a click on a row leads; None for no links.
         label: what a screen reader says of the picture.
@@ -173,7 +173,7 @@ def _bars(trace: Trace, span: Span, mark: SpanMark, colour: int) -> list[str]:
     ]
     beneath: dict[str, Value] = {"x": percent(left), "y": top + _BAR_PX + 2, "height": _CPU_PX, "rx": 2}
     if mark.cpu_ns is not None:
-        cpu = min(mark.cpu_ns / whole, 1 - left)  # it can be more than the span lasted, and more than there is room for
+        cpu = min(mark.cpu_ns / whole, 1 - left)  # it can exceed the span's duration, and the picture
         parts.append(tag("rect", {"class": "cpu", **beneath, "width": percent(cpu)}))
         if mark.cpu_ns > span.duration_ns:
             parts += _excess(left + width, left + cpu, top + _BAR_PX + 2, cut=cpu < mark.cpu_ns / whole)
@@ -183,7 +183,7 @@ def _bars(trace: Trace, span: Span, mark: SpanMark, colour: int) -> list[str]:
 
 
 def _excess(start: float, end: float, top: int, *, cut: bool) -> list[str]:
-    """Mark the part of a CPU bar that is beyond its span's duration, with an arrow where it goes on out of sight."""
+    """Mark the part of a CPU bar beyond its span's duration, with an arrow where it leaves the picture."""
     parts = []
     if end > start:
         place: dict[str, Value] = {"x": percent(start), "y": top, "width": percent(end - start), "height": _CPU_PX}

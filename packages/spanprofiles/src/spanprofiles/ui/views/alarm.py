@@ -1,4 +1,4 @@
-"""``/alarm``: what every page says at its top where links are dead, with the way to the doctor."""
+"""``/alarm``: what every page says at its top where links are dead, with a link to the doctor."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from spanprofiles.ui.sources import sources
 views = Blueprint("alarm", __name__)
 
 _LOOK_TIMEOUT_S = 0.5
-#: When a page asks again that waits to hear more, ms.
+#: When a page that waits for more asks again, ms.
 SOONER_MS = 250
 _LINES = 3
 
 
 @views.get("/alarm")
 def alarm() -> str:
-    """Show the alarm, or nothing: what a script asks for again and again."""
+    """Show the alarm, or nothing. A script asks for it again and again."""
     return str(alarm_part())
 
 
@@ -34,7 +34,7 @@ def alarm_part() -> Markup:
 
 
 def _grouped(found: tuple[DeadLinks, ...]) -> list[list[DeadLinks]]:
-    """Put regions together of which the same is to be said."""
+    """Group the regions with the same problem."""
     groups: dict[tuple[str, Break, str], list[DeadLinks]] = {}
     for dead in sorted(found, key=lambda dead: (dead.kind.value, dead.place.service, dead.place.region, dead.cause)):
         groups.setdefault((dead.place.service, dead.kind, dead.cause), []).append(dead)

@@ -44,7 +44,7 @@ _LOCAL_TIME = "%Y-%m-%dT%H:%M:%S"
 
 @views.get("/compare")
 def compare() -> str | Response:
-    """Show the form of a kind of comparison, and the comparison where the address says of what."""
+    """Show the form for a kind of comparison, and the comparison where the address names its sides."""
     if request.args.getlist("pick"):
         return _picked(request.args.getlist("pick"))
     kind = request.args.get("kind", "spans")
@@ -103,12 +103,12 @@ def _difference(before: Side, after: Side, asked: Mapping[str, str], words: tupl
 
 
 def _files(flamegraph: FlameGraph) -> ServiceFiles:
-    """Return the files that are known already of the functions: comparing asks for nothing more."""
+    """Return the known files of the functions; a comparison does not ask for more."""
     return sources().origins.remembered(flamegraph.functions)
 
 
 def _picked(trace_ids: list[str]) -> Response:
-    """Lead from rows that were picked in the list to their comparison, the faster one first."""
+    """Redirect from rows picked in the list to their comparison, the faster request first."""
     if len(trace_ids) != 2:
         abort(400, f"two requests can be compared, and {len(trace_ids)} were picked: go back and tick two rows")
     faster, slower = sorted(map(find_trace, trace_ids), key=lambda trace: trace.duration_ns)
@@ -209,7 +209,7 @@ def _seconds(text: str) -> int:
 
 
 def _moment_text(asked: str) -> str:
-    """Return the moment as the form's field shows it: the one that is asked for, or this one."""
+    """Return the moment for the form's field: the one asked for, or now."""
     moment = datetime.fromtimestamp(_seconds(asked)) if asked else datetime.now()
     return moment.astimezone().strftime(_LOCAL_TIME)
 
@@ -224,7 +224,7 @@ def _regions(asked: Mapping[str, str]) -> Comparison | None:
 
 
 def _suggestions() -> list[tuple[str, Row, Row]]:
-    """Return of each route its fastest and its slowest linked request of late."""
+    """Return, for each route, its fastest and its slowest recent linked request."""
     route = request.args.get("route", "")
     listing = list_traces(
         sources().linker.tempo, sources().cpu_cache, Filters(route=route, linked=True, sort="duration"), _CPU_TIMEOUT_S

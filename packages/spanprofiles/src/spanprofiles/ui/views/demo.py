@@ -1,4 +1,4 @@
-"""``/demo/...``: the demo's load and faults. Only where the demo handed over its controls."""
+"""``/demo/...``: the demo's load and faults, where the demo gave the page its controls."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def control_values() -> dict[str, object]:
 
 @views.get("/controls")
 def controls() -> str:
-    """Show the controls: what a script asks for again and again."""
+    """Show the controls. A script asks for them again and again."""
     return str(controls_part())
 
 
@@ -113,7 +113,7 @@ def _where(states: dict[str, bool]) -> list[str]:
 
 
 def _in_order(faults: dict[str, dict[str, bool]]) -> dict[str, dict[str, bool]]:
-    """Put those first that the page has words for, in the order of the words."""
+    """Sort the faults: first those that the page has words for, in the order of the words."""
     known = [name for name in FAULT_WORDS if name in faults]
     return {name: faults[name] for name in [*known, *(name for name in sorted(faults) if name not in known)]}
 

@@ -1,4 +1,4 @@
-"""``/doctor``: the doctor's table, live, with buttons for what the command has options for."""
+"""``/doctor``: the doctor's table, live, with buttons for the command's options."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNLINKED = 12
 
 @views.get("/doctor")
 def doctor() -> str:
-    """Show the findings for one service; ``part=findings`` is what a script asks for again and again."""
+    """Show the findings for a service. A script asks for ``part=findings`` again and again."""
     return render_template("doctor_part.html" if request.args.get("part") else "doctor.html", **_values())
 
 
@@ -32,7 +32,7 @@ def probe() -> Response:
 
 @views.post("/doctor/grafana")
 def grafana() -> Response:
-    """Take Grafana's settings: from its address, or as they were pasted; neither means to forget them."""
+    """Take Grafana's settings, from its address or pasted; forget them where neither is given."""
     address, settings = request.form.get("address", ""), request.form.get("settings", "")
     found = sources().examinations
     if settings.strip():
@@ -43,7 +43,7 @@ def grafana() -> Response:
 
 
 def _checked(check: Callable[[], None], form: str) -> Response:
-    """Make a check and show the findings again; where it cannot be made, say why at its form."""
+    """Make a check and show the findings again; say at its form why it cannot be made."""
     try:
         check()
     except CheckError as error:

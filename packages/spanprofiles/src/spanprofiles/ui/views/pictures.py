@@ -1,4 +1,4 @@
-"""Pictures of flame graphs for the pages: with links, and with the data their script zooms and searches in."""
+"""Pictures of flame graphs for the pages, with links, and with the data that the script zooms and searches."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Picture:
         boxes: how many boxes are drawn.
         folded: how many are too narrow to draw.
         focus: the box that fills the width.
-        zoomed: whether that is not the whole.
-        tells_origin: whether it is known of some function whose code it is.
+        zoomed: whether that is a part of the whole.
+        tells_origin: whether the origin of any function is known.
     """
 
     svg: Markup
@@ -55,7 +55,7 @@ class TreeRow:
 
 
 def files_of(span: Span, flamegraph: FlameGraph, linker: Linker, lines: SourceLines | None = None) -> ServiceFiles:
-    """Return where the functions of a span's flame graph are: in the files of its own samples, or of its service's."""
+    """Return the files of the functions in a span's flame graph, from its own samples or its service's."""
     if lines is not None:
         sources().origins.learn(span.service, lines.files)
         return ServiceFiles(lines.files)
@@ -64,13 +64,13 @@ def files_of(span: Span, flamegraph: FlameGraph, linker: Linker, lines: SourceLi
 
 
 def layout_of(flamegraph: FlameGraph, title: str, files: ServiceFiles) -> FlameLayout:
-    """Lay a flame graph out as the address says: ``all=1`` shows every frame of the libraries."""
+    """Lay out a flame graph as the address asks: ``all=1`` shows every frame of the libraries."""
     fold = request.args.get("all", "") in {"", "0"}
     return flame_layout(flamegraph, title=title, origin_of=files.origin_of, fold_libraries=fold)
 
 
 def address_of_box(**parameters: str) -> Callable[[FlameBox], str]:
-    """Return what gives a box's address: this page, zoomed to the box."""
+    """Return a function that gives a box's address: this page, zoomed to the box."""
     base = url_for(request.endpoint or "", **{**(request.view_args or {}), **parameters})
     join = "&" if "?" in base else "?"
     kept = "".join(f"&{name}=1" for name in ("all",) if request.args.get(name) == "1")
@@ -104,7 +104,7 @@ def picture_of(
 
 
 def tree_rows(layout: FlameLayout) -> list[TreeRow]:
-    """Return the call tree as lines of text, without what is too narrow to matter."""
+    """Return the call tree as lines of text, without boxes too narrow to matter."""
     total = layout.whole.total or 1
     rows = [TreeRow(box.depth, box, box.total / total) for box in layout.boxes[1:]]
     return [row for row in rows if row.share >= _NARROWEST_SHARE][:_TREE_ROWS]

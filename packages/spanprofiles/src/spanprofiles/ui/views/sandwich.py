@@ -26,12 +26,12 @@ _LONGEST_NAME = 2_000  # characters in an address: servers refuse longer ones an
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A function that called the one that is looked at, or was called by it.
+    """A caller or a callee of the function.
 
     Attributes:
         name: the function.
         total: value of the samples in which it is the neighbour.
-        place: where that is in the source code, or empty; of a caller, where it calls.
+        place: where it is in the source code, for a caller where it calls; or empty.
         origin: whose code it is.
     """
 

@@ -1,4 +1,4 @@
-"""``/tour``: what a span profile is, shown on one request that is there."""
+"""``/tour``: what a span profile is, shown on a real request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHARE = 0.5
 
 @views.get("/tour")
 def tour() -> str | Response:
-    """Go through one request step by step; without one in the address, through the request with the most CPU."""
+    """Go through a request step by step: the one in the address, or the one with the most CPU."""
     trace_id = request.args.get("trace", "")
     if not trace_id:
         found = _example()
@@ -47,9 +47,9 @@ def _is_own(files: object, name: str) -> bool:
 
 
 def _example() -> str:
-    """Return the ID of a recent trace that shows much, or an empty text."""
+    """Return the ID of a recent trace with much to show, or an empty text."""
     listing = list_traces(sources().linker.tempo, sources().cpu_cache, Filters(linked=True, sort="cpu"), _CPU_TIMEOUT_S)
     linked = [row for row in listing.rows if row.link is LinkState.LINKED]
-    # CPU is counted in whole samples, and can come to more than the time by the clock: true, and no way to begin
+    # CPU is counted in whole samples and can exceed the duration: true, but confusing at the start
     plain = [row for row in linked if _SHARE * row.request.duration_ns <= (row.cpu_ns or 0) <= row.request.duration_ns]
     return (plain or linked)[0].request.trace_id if linked else ""

@@ -27,7 +27,7 @@ _TITLES = {"time": "Started", "request": "Request", "region": "Region", "duratio
 
 @views.get("/")
 def home() -> str | tuple[str, int]:
-    """Show the list; ``part=list`` and ``part=figures`` are what a script asks for again and again."""
+    """Show the list. A script asks for ``part=list`` and ``part=figures`` again and again."""
     part = request.args.get("part", "")
     if part == "figures":
         return render_template("figures_part.html", **_figures())
@@ -61,7 +61,7 @@ def home() -> str | tuple[str, int]:
 
 @views.get("/trace")
 def trace_by_id() -> Response:
-    """Lead from the field in the page's head to a trace."""
+    """Redirect from the field in the page's head to a trace."""
     text = request.args.get("id", "").strip()
     if not text:
         abort(400, "a trace ID is needed: 32 hexadecimal digits")

@@ -158,7 +158,7 @@ def _is_excessive(span: Span, marks: Mapping[str, SpanMark]) -> bool:
 
 
 def _linked_above(trace: Trace, span: Span) -> Span | None:
-    """Return the local root span whose profile holds this span's work, where that is another span."""
+    """Return the local root span above, whose profile holds this span's work; None where there is none."""
     above: Span | None = span
     for _ in trace.spans:
         if above is None or trace.is_local_root(above):
