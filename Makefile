@@ -33,7 +33,7 @@ help:
 	@echo "make dist     build wheels and source distributions of both packages into dist/"
 	@echo "make install  make .venv from the two locks (the others do it first)"
 	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
-	@echo "make integration-slow, browser, docs, processor, soak: the parts of make slow"
+	@echo "make integration-slow, browser, processor, soak: the parts of make slow"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
 	@echo "make proto    generate the embedded pair's protobuf modules (needs uv)"
 
@@ -79,6 +79,7 @@ unit: install
 integration: install
 	$(PYTEST) -n 2 --dist loadfile -m "not slow" tests/integration --span-profiles-backend=$(BACKEND)
 
+# Broken links and headings that are not there are errors. A test in make slow builds it, too.
 docs: install
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
 
@@ -86,7 +87,7 @@ docs: install
 # The page and the faults wait most of the time, and do so side by side. What counts samples or keeps the processors busy
 # has the machine to itself.
 slow: install
-	+@well=yes; $(PARTS) --jobs=2 integration-slow browser docs || well=; $(PARTS) --jobs=1 processor soak || well=; \
+	+@well=yes; $(PARTS) --jobs=2 integration-slow browser || well=; $(PARTS) --jobs=1 processor soak || well=; \
 	test "$$well" || $(FAILED)
 
 processor: install

@@ -1,1 +1,1 @@
-"""The figures the README quotes, as commands."""
+"""The figures the documentation quotes, as commands."""
