@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from spanprofiles.embedded.settings import parse_age, parse_size
 from spanprofiles.embedded.store import retention
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import Database
-from spanprofiles.embedded.store.retention import Limits
+from spanprofiles.embedded.store.retention import Limits, Retention
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
 
@@ -263,3 +266,20 @@ def test_what_is_no_size_is_refused_with_examples(text: str) -> None:
 def test_a_size_too_small_to_work_in_is_refused() -> None:
     with pytest.raises(ValueError, match="the least is 32MiB"):
         parse_size("1MB")
+
+
+@pytest.mark.parametrize(("size_bytes", "at_once"), [(0, False), (1, True), (100 * MEBIBYTE, False)])
+def test_only_what_is_far_too_large_is_swept_without_a_pause(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, size_bytes: int, at_once: bool
+) -> None:
+    database = Database(tmp_path, clock=clock)
+    export(applications_on(database), "aa")
+    database.close()
+    clock.now += 1000
+    monkeypatch.setattr(retention, "BUDGET_S", 0.0)
+    connection = sqlite3.connect(database.path, isolation_level=None, factory=StoreConnection)
+    with closing(connection):
+        sweeper = Retention(connection, Limits(age_s=100, size_bytes=size_bytes), clock=clock)
+        sweeper.work()
+        left = connection.execute("SELECT count(*) FROM traces").fetchone()[0]
+        assert (left, sweeper.patience == 0.0) == ((0, False) if at_once else (1, True))
