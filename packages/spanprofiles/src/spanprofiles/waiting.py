@@ -1,4 +1,4 @@
-"""Waiting: ask until there is an answer or a deadline passes, and never sleep without asking."""
+"""Waits by asking again and again until there is an answer or a deadline passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places where Tempo and Pyroscope answer: each starts, gives the same endpoints, and stops."""
+"""Backends: each starts or finds Tempo and Pyroscope, gives their endpoints, and stops what it started."""
 
 from __future__ import annotations
 

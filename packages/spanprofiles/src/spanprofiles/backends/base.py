@@ -17,7 +17,7 @@ class BackendError(Exception):
 
 
 class Backend(ABC):
-    """A place where Tempo's and Pyroscope's APIs answer. A context manager whose value is its endpoints."""
+    """Something that answers Tempo's and Pyroscope's APIs. As a context manager, it gives its endpoints."""
 
     #: The name by which it is chosen.
     name: str

@@ -1,4 +1,4 @@
-"""The embedded pair as a backend: a process of its own, on free ports, gone with its data when it is stopped."""
+"""The embedded pair as a backend: its own process on free ports, whose data goes when it is stopped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EmbeddedPorts:
 
 
 def _pass_on(line: str) -> None:
-    """Log what the pair says of uploads that it refused: nobody else reads its output while it runs."""
+    """Log what the pair says about uploads that it refused, since nobody else reads its output while it runs."""
     refused = _REFUSED.search(line)
     if refused:
         logger.warning("the embedded pair %s", printable(refused[0], LONGEST_LINE))
@@ -42,7 +42,7 @@ class EmbeddedBackend(Backend):
 
     Args:
         ports: where it listens.
-        data_directory: where it keeps its data; None for a temporary folder of its own.
+        data_directory: where it keeps its data; None for a temporary folder.
     """
 
     name = "embedded"
@@ -73,7 +73,7 @@ class EmbeddedBackend(Backend):
             raise BackendError(str(error)) from error
 
     def start(self) -> Endpoints:
-        """Start it unless that was done, and return when it is ready.
+        """Start it if it does not run yet, and return when it is ready.
 
         Raises:
             BackendError: it ended or did not get ready.
@@ -95,7 +95,7 @@ class EmbeddedBackend(Backend):
         )
 
     def check_running(self) -> None:
-        """Return unless the process has ended by itself, which it does when its data was removed.
+        """Return unless the process has ended by itself, as it does when somebody removes its data.
 
         Raises:
             BackendError: it has.

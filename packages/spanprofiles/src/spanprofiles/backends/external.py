@@ -1,4 +1,4 @@
-"""Servers that run somewhere else: a cluster, a hosted service, another terminal. Found, asked once, left alone."""
+"""Servers that run elsewhere: in a cluster, a hosted service, another terminal. They are asked once and left alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WINDOW_MS = 60_000
 
 
 class ExternalBackend(Backend):
-    """Checks that two servers answer, by the calls Grafana's data sources check their health with.
+    """Checks that two servers answer, with the health checks of Grafana's data sources.
 
     Args:
         endpoints: their addresses and credentials.

@@ -1,4 +1,4 @@
-"""Signals that ask a program to end, kept away from a few lines that they must not tear apart."""
+"""Keeps the signals that end a program away from a few lines that they must not interrupt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Have them ignored. Another thread than the main one gets none anyway."""
+    """Ignore them until the end of the block. Only the main thread gets any."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -27,7 +27,7 @@ def ignored() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Have them wait until the end of the block. A mask would do, were it not inherited by processes started in it."""
+    """Hold them back until the end of the block. A mask would do, but processes started in it would inherit it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,8 +1,8 @@
 """Makes sure that no process outlives the program that started it, however that program ends.
 
-A program that is killed stops nothing, and neither does pytest on SIGTERM. So a small process, :mod:`.watcher`, stands
-by while there is anything to stop: it holds one end of a pipe, and when the other is gone it ends what is left. (The
-kernel's parent-death signal is no help: it is bound to the thread that started the process.)
+A program that is killed stops nothing, and neither does pytest on SIGTERM. So a small process, :mod:`.watcher`, runs
+while there is anything to stop. It holds one end of a pipe, and when the other end is closed, it ends what is left.
+(The kernel's parent-death signal does not help: it follows the thread that started the process.)
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Lifeline:
         self._watcher: subprocess.Popen[bytes] | None = None
 
     def tie(self, group: int) -> None:
-        """Have a process group ended when this process is gone. Without a watcher, which cannot start, it is not."""
+        """Have a process group ended when this process is gone. If no watcher can start, nothing ends it."""
         with self._lock, contextlib.suppress(OSError):
             self._groups.add(group)
             if self._watcher is not None and self._watcher.poll() is not None:  # somebody killed it
@@ -42,7 +42,7 @@ class Lifeline:
                 self._say({group})
 
     def let_go(self, group: int) -> None:
-        """Say that a group has been stopped: its number may soon be another's. The last one lets the watcher go too."""
+        """Report that a group was stopped, since its number may be reused. After the last one the watcher ends."""
         with self._lock:
             if group not in self._groups:
                 return
@@ -53,13 +53,13 @@ class Lifeline:
                 self._close()
 
     def close(self) -> None:
-        """Let the watcher end what is left, and go."""
+        """Let the watcher end the groups that are left, and then itself."""
         with self._lock, ignored():
             self._groups.clear()
             self._close()
 
     def forget(self) -> None:
-        """Be a new one, in a forked child: its parent's groups and watcher are not its own.
+        """Start afresh in a forked child, whose parent's groups and watcher are not its own.
 
         The child's copy of the pipe is closed. While it is open, the watcher cannot see the parent's end.
         """

@@ -1,4 +1,4 @@
-"""Real Tempo and Pyroscope as programs of this machine: no engine, no images, the servers themselves."""
+"""Real Tempo and Pyroscope as programs of this machine, without a container engine or images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PATH = "PATH"
 
 
 class NativeBackend(Backend):
-    """Runs ``tempo`` (3.0 or later) and ``pyroscope`` (2.2 or later) on 127.0.0.1, with temporary data of their own.
+    """Runs ``tempo`` (3.0 or later) and ``pyroscope`` (2.2 or later) on 127.0.0.1, with temporary data.
 
     Args:
         environment: names the programs in ``SPAN_PROFILES_TEMPO`` and ``SPAN_PROFILES_PYROSCOPE``; else they are looked
@@ -68,7 +68,7 @@ class NativeBackend(Backend):
         return endpoints
 
     def stop(self) -> None:
-        """Kill both, whose data is thrown away (Tempo takes half a minute over an orderly end), and remove the data."""
+        """Kill both and remove their data. An orderly end would take Tempo half a minute, for nothing."""
         while self._processes:
             self._processes.pop().stop(timeout_s=0.0)
         if self._data is not None:

@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1: whether one is free, and which are."""
+"""Finds free ports of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def is_free(port: int) -> bool:
 
 
 def claim(port: int) -> bool:
-    """Claim a port of 127.0.0.1 until this process ends, and tell whether it could be had.
+    """Claim a port of 127.0.0.1 until this process ends, and tell whether that was possible.
 
-    So it is still free for a server that is stopped and started again, on Linux: other callers of this function and of
-    :func:`free_ports` leave it alone.
+    On Linux, other callers of this function and of :func:`free_ports` leave a claimed port alone. So it is still free
+    for a server that is stopped and started again.
     """
     return is_free(port) and (any(port == own for own, _ in _claims) or _claimed(port))
 
 
 def free_ports(count: int, host: str = _HOST) -> list[int]:
-    """Return that many different ports that are free at every address of a host.
+    """Return different ports that are free at every address of a host.
 
-    Chosen by chance from below those that the kernel gives out by itself, and on Linux claimed from other callers of
-    this function until this process ends: what is free now is still free when a server has started.
+    They are chosen at random, below the ports that the kernel gives out by itself. On Linux they are claimed until this
+    process ends, so that they are still free when a server starts.
 
     Raises:
-        OSError: there are none, or the host is none of this machine's.
+        OSError: there are no free ports, or this machine does not have that host.
     """
     families = _families(host)
     with ExitStack() as probes:
@@ -88,7 +88,7 @@ def _families(host: str) -> list[tuple[socket.AddressFamily, str]]:
 
 
 def _claimed(port: int) -> bool:
-    """Claim a port from the other processes that look for one, by a name that the kernel forgets with its holder."""
+    """Claim a port by a name that the kernel forgets with the process that holds it."""
     if not sys.platform.startswith("linux"):
         return True
     holder = socket.socket(socket.AF_UNIX)
@@ -104,7 +104,7 @@ def _claimed(port: int) -> bool:
 
 
 def _candidates() -> Iterator[int]:
-    """Ports below those given out, then the kernel's own choice for ever."""
+    """Yield ports below those that the kernel gives out, then 0, its own choice, for ever."""
     try:
         first = int(_GIVEN_OUT.read_text(encoding="ascii").split()[0])
     except OSError:

@@ -1,4 +1,4 @@
-"""Processes with a handle: started with their output kept, stopped with their children, and nothing else stopped."""
+"""Child processes with a handle: their output is kept, and they are stopped with their children."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class ProcessFailedError(Exception):
 
 
 class ManagedProcess:
-    """One child process in a process group of its own, so that Ctrl-C reaches it only through :meth:`stop`.
+    """A child process in its own process group, so that Ctrl-C reaches it only through :meth:`stop`.
 
-    It does not outlive this program: one that is killed before it could stop its processes has them ended for it.
+    It does not outlive this program, even if this program is killed.
 
     Args:
         name: what to call it in messages.
         command: program and arguments.
         environment: the whole environment of the process.
         directory: its working directory; None for this process's own.
-        log: file that all its output is written to, line by line; None keeps the last lines only.
-        heed: called with each line it prints, in a thread of its own.
+        log: the file for all its output; None keeps only the last lines, in memory.
+        heed: called in another thread with each line that it prints.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ManagedProcess:
         self._reader: threading.Thread | None = None
 
     def start(self) -> ManagedProcess:
-        """Start it, once: the handle of a running process must not be lost to another's.
+        """Start it. It can be started only once, so that no handle of a running process is lost.
 
         Raises:
             ProcessFailedError: the program cannot be started.
@@ -119,7 +119,7 @@ class ManagedProcess:
         return self._process.poll() if self._process else None
 
     def wait(self, timeout_s: float) -> int | None:
-        """Wait until it has ended and its output is read, and return the exit code; None where the time is over."""
+        """Wait until it has ended and its output is read, and return the exit code; None if the time is over."""
         if self._process is None:
             return None
         with contextlib.suppress(subprocess.TimeoutExpired):

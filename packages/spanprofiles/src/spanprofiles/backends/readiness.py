@@ -1,4 +1,4 @@
-"""Whether servers work, not only whether they say so: Pyroscope can be ready and yet drop every push."""
+"""Checks that servers work, not only that they say so: Pyroscope can be ready and yet drop every push."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def await_servers(endpoints: Endpoints, timeout_s: float, check_running: Callabl
     Args:
         endpoints: where they are.
         timeout_s: give up after this many seconds.
-        check_running: raises where a server has ended.
+        check_running: raises an error if a server has ended.
 
     Raises:
-        BackendError: a server was not there in time; the message has its last answer.
+        BackendError: a server was not ready in time; the message has its last answer.
     """
     tempo = TempoClient(endpoints.tempo, endpoints.credentials_for("tempo"), _TIMEOUT_S)
     receiver = HttpClient("Tempo's receiver", endpoints.otlp_http, endpoints.credentials_for("otlp_http"), _TIMEOUT_S)
@@ -58,7 +58,7 @@ def await_answer(server: str, url: str, path: str, timeout_s: float, check_runni
 
 
 def _await(checks: Sequence[Callable[[], object]], timeout_s: float, check_running: Callable[[], None]) -> None:
-    """Make one check after the other until all have passed, within so many seconds together."""
+    """Repeat each check until it passes, one after the other, within ``timeout_s`` altogether."""
     remaining = list(checks)
     last_error: ClientError | None = None
     for _ in Waiting(timeout_s, _PAUSE_S, _PAUSE_S).attempts():

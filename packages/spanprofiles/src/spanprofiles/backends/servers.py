@@ -1,6 +1,7 @@
-"""How the real servers are configured for a demo or a test run: fresh within a second, telling nobody of it.
+"""Configures the real servers for a demo or a test run: data is visible within a second, and no usage is reported.
 
-The defaults are made for clusters: a trace is found by search after half a minute, Pyroscope is ready after as long.
+The servers' defaults are made for clusters: a search finds a trace after half a minute, and Pyroscope takes as long to
+get ready.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ PYROSCOPE_TUNING: tuple[str, ...] = (
 
 
 def tempo_on_loopback(ports: Mapping[str, int], data: Path) -> dict[str, Any]:
-    """Return the configuration of a Tempo of one's own.
+    """Return the configuration of a private Tempo.
 
     Args:
         ports: ``http``, ``otlp_http``, ``grpc``, ``memberlist``.
-        data: where everything it writes goes.
+        data: the folder for everything it writes.
     """
     ring = {"ring": {"instance_addr": LOOPBACK}}
     own = f"{LOOPBACK}:{ports['grpc']}"
@@ -79,14 +80,14 @@ def tempo_on_loopback(ports: Mapping[str, int], data: Path) -> dict[str, Any]:
 
 
 def pyroscope_on_loopback(ports: Mapping[str, int], data: Path) -> list[str]:
-    """Return the arguments of a Pyroscope of one's own.
+    """Return the arguments of a private Pyroscope.
 
-    Bound to the loopback address it must also *advertise* that address: left to itself it advertises that of the first
-    network interface, says that it is ready, and refuses every push.
+    A Pyroscope that listens on the loopback address must also *advertise* it. By default it advertises the address of
+    the first network interface, says that it is ready, and refuses every push.
 
     Args:
         ports: ``http``, ``grpc``, ``raft``, ``memberlist``.
-        data: where everything it writes goes.
+        data: the folder for everything it writes.
     """
     grpc, raft = f"{LOOPBACK}:{ports['grpc']}", f"{LOOPBACK}:{ports['raft']}"
     return [

@@ -25,24 +25,24 @@ _PREFIX = "SPAN_PROFILES_"
 
 @dataclass(frozen=True)
 class BackendSettings:
-    """What is known before a backend starts. Each field is also the environment variable ``SPAN_PROFILES_<FIELD>``.
+    """The settings of a backend. Each field is also the environment variable ``SPAN_PROFILES_<FIELD>``.
 
     Attributes:
-        backend: ``auto`` takes ``external`` where an address of Tempo or Pyroscope is given, else ``embedded``.
+        backend: ``auto`` is ``external`` if an address of Tempo or Pyroscope is given, else ``embedded``.
         tempo_url: Tempo's query address, for ``external``.
         pyroscope_url: Pyroscope's address, for ``external``.
         otlp_url: where the app under test sends OTLP/HTTP traces, for ``external``.
-        grafana_url: Grafana's address, where there is one.
+        grafana_url: Grafana's address, if there is one.
         username: for basic auth.
         password: for basic auth.
         token: bearer token.
         tenant: ``X-Scope-OrgID``.
         headers: further headers for both servers, as ``name=value`` with commas between them, percent-encoded.
         ca_file: file of certificates to trust instead of the system's.
-        queryable_after: how long after a push was answered its samples may not be found yet, s; a server far away may
-            need more than the half second that was measured of Pyroscope.
-        searchable_after: how long after a trace was taken Tempo's search may not find it yet, s; by its default
-            settings it leaves the last half minute out.
+        queryable_after: how long samples may stay hidden after their push was answered, s. A distant server may need
+            more than the half second that was measured with Pyroscope.
+        searchable_after: how long a new trace may stay hidden from Tempo's search, s. By default Tempo leaves the last
+            half minute out.
     """
 
     backend: str = "auto"
@@ -61,7 +61,7 @@ class BackendSettings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> BackendSettings:
-        """Take the environment's settings, and over them those options that are given.
+        """Read the settings from the environment, and override them with the given options.
 
         Raises:
             BackendError: the backend is unknown, an address is no http address, or the credentials cannot be sent.
@@ -103,14 +103,14 @@ class BackendSettings:
 
     @property
     def chosen(self) -> str:
-        """The backend that ``auto`` comes to."""
+        """The backend's name; never ``auto``."""
         if self.backend != "auto":
             return self.backend
         return "external" if self.tempo_url or self.pyroscope_url else "embedded"
 
     @property
     def endpoints(self) -> Endpoints:
-        """The addresses given, for a backend that is there already."""
+        """The given addresses, for a backend that runs already."""
         return Endpoints(
             tempo=self.tempo_url.rstrip("/"),
             pyroscope=self.pyroscope_url.rstrip("/"),
@@ -129,7 +129,7 @@ class BackendSettings:
         )
 
     def create(self) -> Backend:
-        """Return the chosen backend, not yet started."""
+        """Return the chosen backend; it is not started yet."""
         if self.chosen == "external":
             return ExternalBackend(self.endpoints)
         if self.chosen in _OF_THE_ENGINE:
@@ -147,7 +147,7 @@ def _of_the_engine(name: str) -> Backend:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """Read ``name=value,name=value``, percent-encoded, as OpenTelemetry's own variables for headers have them."""
+    """Read ``name=value,name=value``, percent-encoded, the format of OpenTelemetry's variables for headers."""
     pairs = {}
     for part in filter(None, (word.strip() for word in text.split(","))):
         name, equals, value = part.partition("=")
@@ -165,7 +165,7 @@ def _is_number_of_seconds(text: str) -> bool:
 
 
 def is_address(url: str) -> bool:
-    """Tell whether a text is an address that HTTP can be spoken with."""
+    """Tell whether a text is an HTTP address."""
     try:
         parts = urlsplit(url)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -1,7 +1,7 @@
-"""Run as a program of its own: ends process groups when the pipe that names them is closed before they were let go.
+"""A program that ends process groups when whoever started them is gone. It imports nothing of the package.
 
-Standard input has a line for each: ``+GROUP`` when it is there, ``-GROUP`` when it has been stopped. The other end of
-the pipe is held by whoever started the groups, and the kernel closes it however that one ends.
+Its standard input has a line for each group: ``+GROUP`` when it was started, ``-GROUP`` when it has been stopped. The
+process that started the groups holds the other end of the pipe, and the kernel closes that end however it ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ENDED = "ZX"
 
 
 def left_over(lines: Iterable[str]) -> dict[int, str]:
-    """Return the groups that were named and not let go, when there are no more lines, and when their leaders began."""
+    """Read to the end, and return the groups that were not stopped, each with the start time of its leader."""
     groups: dict[int, str] = {}
     for line in lines:
         group = int(line[1:])
@@ -37,7 +37,7 @@ def left_over(lines: Iterable[str]) -> dict[int, str]:
 def end(groups: dict[int, str]) -> None:
     """Ask groups to end (SIGTERM), and kill those that have not after :data:`END_TIMEOUT_S`.
 
-    One whose number has become another's since is left alone.
+    A group whose number is another's by now is left alone.
     """
     remaining = [group for group, start in groups.items() if began(group) in ("", start)]
     remaining = [group for group in remaining if _signalled(group, signal.SIGTERM)]
@@ -51,18 +51,18 @@ def end(groups: dict[int, str]) -> None:
 
 
 def began(group: int) -> str:
-    """Return when the leader of a group began, as Linux counts it; nothing where there is none, or no Linux."""
+    """Return when the leader of a group began, as Linux counts it; empty if there is none, or no Linux."""
     return _stat(Path(f"/proc/{group}"))[_START_TIME]
 
 
 def _alive() -> set[int] | None:
-    """Return the groups with a process that runs, be its parent waiting for it or not; None where that is unknown."""
+    """Return the groups with a running process; None if that is not known."""
     seen = [_stat(process) for process in Path("/proc").glob("[0-9]*")]
     return {int(fields[_GROUP]) for fields in seen if fields[_STATE] and fields[_STATE] not in _ENDED} if seen else None
 
 
 def _stat(process: Path) -> list[str]:
-    """Return the fields after the name, empty ones where there is no such process, or no Linux."""
+    """Return the fields after the name; empty ones if there is no such process, or no Linux."""
     try:
         return (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

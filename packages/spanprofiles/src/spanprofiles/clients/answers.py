@@ -1,4 +1,4 @@
-"""The answers of servers that are not trusted: read up to a limit, inflated up to a limit, parsed up to a limit."""
+"""Reads the answers of servers that are not trusted, with limits on size, inflated size and nesting."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class AnswerError(Exception):
-    """The answer cannot be used; the message says why, in words that go on after "the answer"."""
+    """The answer cannot be used; the message says why, in words that continue "the answer"."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text; what is no UTF-8 is replaced."""
+        """The body as text; what is not UTF-8 is replaced."""
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
         """Parse the body.
 
         Raises:
-            AnswerError: it is no JSON, or more, deeper or odder than any server's.
+            AnswerError: it is not JSON, or it is larger, deeper or odder than any real server's answer.
         """
         return _parsed(self.content, self.headers.get("content-type", "no content type"))
 
@@ -72,13 +72,13 @@ def body(pieces: Iterable[bytes], encoding: str, limit: int = LARGEST_ANSWER_BYT
     """Put a body together, inflated where it is compressed.
 
     Args:
-        pieces: what comes.
+        pieces: the body as it arrives.
         encoding: the header ``Content-Encoding``; gzip alone is asked for.
-        limit: the most bytes.
-        cut: whether to leave out what is more, instead of failing.
+        limit: the largest size, bytes.
+        cut: whether to cut off what exceeds the limit, instead of failing.
 
     Raises:
-        AnswerError: it is larger, its encoding is another, or it is damaged.
+        AnswerError: it is too large, damaged, or in another encoding.
     """
     named = encoding.strip().lower()
     if named not in _ENCODINGS:

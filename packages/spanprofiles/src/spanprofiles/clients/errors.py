@@ -1,6 +1,6 @@
 """What can go wrong between a client and its server. Each message names the server, the address and what to look at.
 
-Messages have words of the server in them, and are printed wherever somebody's test fails: they are made printable here.
+Messages quote the server and are printed in terminals and logs, so they are made printable here.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _HTML_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL
 
 
 class ClientError(Exception):
-    """Base of all of them. The message is one printable line."""
+    """The base class of all client errors. The message is one printable line."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message, LONGEST_LINE))
 
 
 class ServerUnreachableError(ClientError):
-    """No answer, or half of one: nothing listens there, the name does not resolve, or the time-out passed."""
+    """There was no answer, or half of one: nothing listens there, the name does not resolve, or it timed out."""
 
     def __init__(self, server: str, url: str, cause: str) -> None:
         super().__init__(f"{server} does not answer at {url}: {cause}")

@@ -34,11 +34,11 @@ def flamegraph(answer: Mapping[str, Any], profile_type: str = CPU) -> FlameGraph
     """Read a flame graph.
 
     Args:
-        answer: what the server said.
-        profile_type: what was asked for.
+        answer: the server's answer.
+        profile_type: the type of profile that was asked for.
 
     Raises:
-        ValueError: it is not one, its boxes do not lie under one another, or they are too many.
+        ValueError: it is not a flame graph, its boxes do not lie under one another, or there are too many.
     """
     names, frames = [text(name) for name in items(answer.get("names"))], FrameBudget()
     stacks: list[tuple[tuple[str, ...], int]] = []

@@ -1,6 +1,6 @@
 """Grafana's HTTP API: data sources and their queries.
 
-Written from Grafana's code and documentation (13.1) and tested against a stub that answers as those say; it was not run
+Written from Grafana's code and documentation (13.1), and tested against a stub that follows them; it has not been run
 against a Grafana. Source: ``/api/health``, ``/api/datasources``, ``/api/frontend/settings``, ``/api/ds/query``.
 """
 
@@ -51,8 +51,8 @@ class GrafanaClient(ServerClient):
     def data_sources(self) -> list[dict[str, Any]]:
         """Return the JSON of all data sources.
 
-        Who may not read their settings is asked by Grafana's own pages: those of a viewer, and of somebody who is not
-        logged in, get the data sources with ``/api/frontend/settings``.
+        If the API refuses, they are taken from ``/api/frontend/settings``, from which Grafana's own pages get them for
+        viewers and for people who are not logged in.
 
         Raises:
             RequestRefusedError: they may be read neither way (401, 403).

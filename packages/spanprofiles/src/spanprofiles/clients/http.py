@@ -1,6 +1,6 @@
 """One HTTP connection pool to one server, with credentials, and errors that say what happened.
 
-The server is not trusted: its answer has a deadline as a whole, a largest size, and stays on the server that was asked.
+The server is not trusted: an answer has a deadline and a largest size, and no redirect leads to another server.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _PIECE_BYTES = 64 * 1024
 
 
 class HttpClient:
-    """Speaks HTTP with one server.
+    """Talks HTTP to one server.
 
-    Redirects are followed on the server itself. One that leads elsewhere is an error: credentials, tenant and whatever
-    else is sent with a request are meant for the address that was given.
+    Redirects are followed on the server itself. A redirect that leads elsewhere is an error, because credentials and
+    tenant are meant for the given address alone.
 
     Args:
         server: the server's name in messages.
-        url: its base address; a user name and password in it are used where the credentials have none.
+        url: its base address; a user name and password in it are used if the credentials have none.
         credentials: sent with every request.
-        timeout_s: (connect, read), s. The whole answer may take the first and one and a half times the second.
+        timeout_s: (connect, read), s. The whole answer may take the connect time plus 1.5 times the read time.
 
     Attributes:
         url: its base address without user name and password.
@@ -86,7 +86,7 @@ class HttpClient:
         self._session.trust_env = _parts(self.url).hostname not in LOOPBACK_HOSTS
 
     def with_timeout(self, timeout_s: tuple[float, float]) -> HttpClient:
-        """Return a client that uses the same connections and waits (connect, read) so many seconds."""
+        """Return a client of the same connections with another time-out: (connect, read), s."""
         other = copy(self)
         other._timeout_s = timeout_s
         return other
@@ -103,12 +103,12 @@ class HttpClient:
 
     @property
     def longest_s(self) -> float:
-        """How long an answer may take as a whole, s."""
+        """How long a whole answer may take, s."""
         connect_s, read_s = self._timeout_s
         return connect_s + READS_IN_AN_ANSWER * read_s
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._session.close()
 
     def get(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Answer:
@@ -117,7 +117,7 @@ class HttpClient:
         Raises:
             ServerUnreachableError: there was no answer, or it was not complete in time.
             RequestRefusedError: the answer's status is 400 or more.
-            UnexpectedAnswerError: it leads to another server, is too large, or is encoded in a way not asked for.
+            UnexpectedAnswerError: it leads to another server, is too large, or has an encoding that was not asked for.
         """
         return self._send("GET", path, params=dict(parameters or {}))
 
@@ -125,7 +125,7 @@ class HttpClient:
         """Send a GET and read a JSON object.
 
         Raises:
-            ClientError: as for :meth:`get`; also where the answer is no JSON object.
+            ClientError: as for :meth:`get`; also if the answer is not a JSON object.
         """
         return self._object(path, self.get(path, parameters))
 
@@ -133,7 +133,7 @@ class HttpClient:
         """Send a GET and read a JSON list.
 
         Raises:
-            ClientError: as for :meth:`get`; also where the answer is no JSON list.
+            ClientError: as for :meth:`get`; also if the answer is not a JSON list.
         """
         found = self._json(path, self.get(path))
         if not isinstance(found, list):
@@ -157,15 +157,15 @@ class HttpClient:
         return self._object(path, self._send("POST", path, data=dict(form)))
 
     def unexpected(self, path: str, reason: str) -> UnexpectedAnswerError:
-        """Return the error for an answer that is JSON and yet not what the API says."""
+        """Return the error for an answer that is JSON but does not follow the API."""
         return UnexpectedAnswerError(self.server, shown_address(self.url + path), reason)
 
     @contextmanager
     def decode_errors(self, path: str, what: str) -> Iterator[None]:
-        """Turn whatever goes wrong as an answer's fields are read into an error that says what it should be.
+        """Turn errors in reading an answer's fields into one that says what the answer should be.
 
         Raises:
-            UnexpectedAnswerError: a field is missing, of another kind, or out of bounds.
+            UnexpectedAnswerError: a field is missing, has another type, or is out of bounds.
         """
         try:
             yield
@@ -190,7 +190,7 @@ class HttpClient:
         return answer
 
     def _check_redirect(self, method: str, answer: Answer, target: str) -> None:
-        """Let a redirect stay on the same server.
+        """Check that a redirect stays on the same server.
 
         Raises:
             UnexpectedAnswerError: it leads elsewhere, or asks for a request to be sent without its body.
@@ -267,7 +267,7 @@ class HttpClient:
 
 
 class ServerClient:
-    """What the clients of all servers have in common.
+    """The base class of the clients of all servers.
 
     Args:
         url: the server's address, such as ``http://127.0.0.1:3200``.
@@ -294,7 +294,7 @@ class ServerClient:
         return self._http.url
 
     def with_timeout(self, timeout_s: tuple[float, float]) -> Self:
-        """Return a client that uses the same connections and waits (connect, read) so many seconds."""
+        """Return a client of the same connections with another time-out: (connect, read), s."""
         other = copy(self)
         other._http = self._http.with_timeout(timeout_s)
         return other
@@ -306,7 +306,7 @@ class ServerClient:
         return other
 
     def close(self) -> None:
-        """Give the connections back, which are also those of the clients that :meth:`with_timeout` has returned."""
+        """Close the connections, which :meth:`with_timeout` shares."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -316,7 +316,7 @@ class ServerClient:
         self.close()
 
     def ready(self) -> Answer:
-        """Return the answer of a server that says that it is ready: its headers tell the time of its clock.
+        """Return the answer of a server that says that it is ready; its headers tell the server's time.
 
         Raises:
             ClientError: it does not say so.
@@ -357,12 +357,12 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def is_caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
-    """Tell whether an error came of one of this kind."""
+    """Tell whether an error, or one that caused it, is of this kind."""
     return any(isinstance(cause, kind) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those it came of, through the layers of the libraries around them."""
+    """Yield an error and its causes, through the layers of the libraries around them."""
     for _ in range(_MOST_LAYERS):
         if error is None:
             return

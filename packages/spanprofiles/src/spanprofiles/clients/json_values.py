@@ -1,4 +1,4 @@
-"""Reads the fields of an answer: each of the kind it must be, within what a server can mean."""
+"""Reads the values of a JSON answer, and checks their types and bounds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def whole(value: Any, least: int = _LEAST, most: int = _LARGEST) -> int:
     """Return an integer, which protobuf's JSON writes as a number or as text.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not one.
         ValueError: it is out of bounds.
     """
     if isinstance(value, str) and _INTEGER.fullmatch(value):
@@ -43,7 +43,7 @@ def count(value: Any) -> int:
     """Return an integer from 0.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not one.
         ValueError: it is out of bounds.
     """
     return whole(value, 0)
@@ -53,7 +53,7 @@ def moment_ms(value: Any) -> int:
     """Return ms since the epoch, or a duration in ms; at most what fits in as many ns of 64 bits.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not one.
         ValueError: it is out of bounds.
     """
     return whole(value, 0, _LARGEST // _NS_PER_MS)
@@ -63,7 +63,7 @@ def number(value: Any) -> float:
     """Return a finite number, which protobuf's JSON may write as text.
 
     Raises:
-        TypeError, ValueError: it is none.
+        TypeError, ValueError: it is not one.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError(f"{_shown(value)} where a number is expected")
@@ -80,7 +80,7 @@ def text(value: Any) -> str:
     """Return a text that can be written: halves of surrogate pairs are replaced.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not one.
     """
     if not isinstance(value, str):
         raise TypeError(f"{_shown(value)} where a text is expected")
@@ -88,7 +88,7 @@ def text(value: Any) -> str:
 
 
 def items(value: Any) -> list[Any]:
-    """Return a list; what is left out or null is an empty one.
+    """Return a list; one that is left out or null is empty.
 
     Raises:
         TypeError: it is something else.
@@ -101,7 +101,7 @@ def items(value: Any) -> list[Any]:
 
 
 def fields(value: Any) -> Mapping[str, Any]:
-    """Return an object; what is left out or null is an empty one.
+    """Return an object; one that is left out or null is empty.
 
     Raises:
         TypeError: it is something else.
@@ -117,16 +117,16 @@ def labels(value: Any) -> dict[str, str]:
     """Return the labels of a list of ``name`` and ``value``.
 
     Raises:
-        TypeError: it is no such list.
+        TypeError: it is not such a list.
     """
     return {text(fields(pair).get("name", "")): text(pair.get("value", "")) for pair in items(value)}
 
 
 def at(texts: list[Any], index: Any) -> str:
-    """Return the text of a table that an index names.
+    """Return the text at an index of a table.
 
     Raises:
-        TypeError, ValueError: there is none.
+        TypeError, ValueError: there is no such text.
     """
     place = count(index)
     if place >= len(texts):
@@ -141,10 +141,10 @@ class FrameBudget:
         self._left = MOST_FRAMES
 
     def spend(self, frames: int) -> None:
-        """Count so many more.
+        """Count more frames.
 
         Raises:
-            ValueError: they are too many.
+            ValueError: there are too many.
         """
         self._left -= frames
         if self._left < 0:

@@ -17,7 +17,7 @@ def stacks(profile: Mapping[str, Any]) -> Iterator[tuple[tuple[SourceFrame, ...]
     """Yield call path, outermost function first, and value of each sample.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError, IndexError: it is no such profile.
+        ValueError, KeyError, TypeError, AttributeError, IndexError: it is not such a profile.
     """
     functions = dict(functions_of(profile))
     locations = {count(location["id"]): _frames(location, functions) for location in items(profile.get("location"))}
@@ -33,7 +33,7 @@ def functions_of(profile: Mapping[str, Any]) -> Iterator[tuple[int, tuple[str, s
     """Yield ID, name and file of each function.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is no such profile.
+        ValueError, KeyError, TypeError, AttributeError: it is not such a profile.
     """
     strings = [text(string) for string in items(profile.get("stringTable"))]
     for function in items(profile.get("function")):
@@ -44,10 +44,10 @@ def functions_of(profile: Mapping[str, Any]) -> Iterator[tuple[int, tuple[str, s
 
 
 def function_files(profile: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return of each function's name the files it was seen in, those without a file left out.
+    """Return the files in which each function was seen, by the function's name; functions without a file are left out.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is no such profile.
+        ValueError, KeyError, TypeError, AttributeError: it is not such a profile.
     """
     strings = items(profile.get("stringTable"))
     found: dict[str, frozenset[str]] = {}

@@ -24,7 +24,7 @@ _NS_PER_MS = 1_000_000
 
 
 class TimedSpan(Protocol):
-    """A span, as far as the window of its profiles depends on it."""
+    """What the window of a span's profiles depends on."""
 
     @property
     def service(self) -> str:
@@ -101,7 +101,7 @@ class ProfileQuery:
 
 @dataclass(frozen=True)
 class ProfileSeries:
-    """What profiles sum up to over time.
+    """The sums of profiles over time.
 
     Attributes:
         labels: the labels that were grouped by, as far as the profiles have them.
@@ -114,7 +114,7 @@ class ProfileSeries:
 
 @dataclass(frozen=True)
 class SpanExemplar:
-    """One span of which a profile has samples.
+    """A span that has samples in a profile.
 
     Attributes:
         span_id: 16 hex digits, the label ``span_id`` of the samples.
@@ -132,7 +132,7 @@ class SpanExemplar:
 
 
 class PyroscopeClient(ServerClient):
-    """Asks one Pyroscope."""
+    """Asks one Pyroscope server."""
 
     server = _SERVER
 
@@ -152,7 +152,7 @@ class PyroscopeClient(ServerClient):
         return self._flamegraph("SelectMergeSpanProfile", query.body() | {"spanSelector": selected})
 
     def span_profile_as_sent(self, query: ProfileQuery, span_selector: Sequence[str]) -> FlameGraph:
-        """Return the flame graph for a span selector, sent as it is: Grafana checks nothing before it sends one.
+        """Return the flame graph for a span selector that is sent unchecked, as Grafana sends it.
 
         Raises:
             ValueError: the span selector is empty, which the server answers with the whole service.
@@ -176,9 +176,9 @@ class PyroscopeClient(ServerClient):
     def span_lines(self, query: ProfileQuery, span_ids: Sequence[str]) -> SourceLines:
         """Return the samples that carry one of these span IDs with their files and lines.
 
-        That is ``SelectMergeStacktraces`` in the format pprof. A server before Pyroscope 2.2 overlooks the span IDs and
-        answers with the whole service, and one with the old storage tells no files: hold what comes against the
-        total of :meth:`span_profile`.
+        That is ``SelectMergeStacktraces`` in the format pprof. A server before Pyroscope 2.2 ignores the span IDs and
+        answers with the whole service, and one with the old storage knows no files. So compare the total with that of
+        :meth:`span_profile`.
 
         Raises:
             IdentifierError: there is no span ID, or one is malformed.
@@ -204,7 +204,7 @@ class PyroscopeClient(ServerClient):
         return self._flamegraph("SelectMergeStacktraces", query.body())
 
     def function_files(self, query: ProfileQuery) -> dict[str, frozenset[str]]:
-        """Return of each function's name the files it was seen in (``SelectMergeProfile``).
+        """Return the files in which each function was seen, by the function's name (``SelectMergeProfile``).
 
         Raises:
             ClientError: the server did not answer, refused the query, or does not know this call.
@@ -302,12 +302,12 @@ class PyroscopeClient(ServerClient):
             ]
 
     def refusals(self, since_s: float, service: str = "", until_s: float = float("inf")) -> tuple[Refusal, ...]:
-        """Return what the server says that it refused: uploads, or profiles; nothing where it does not tell.
+        """Return the uploads or profiles that the server says it refused; nothing if it does not say.
 
         Args:
-            since_s: what is known to be older is left out, s since the epoch.
-            service: what is known to be of another service is left out; empty for all.
-            until_s: what is known to have begun later is left out, s since the epoch.
+            since_s: leave out what is known to be older, s since the epoch.
+            service: leave out what is known to be of another service; empty for all.
+            until_s: leave out what is known to have begun later, s since the epoch.
         """
         return refusals(self._http, PYROSCOPE_COUNTERS, since_s, service, until_s)
 

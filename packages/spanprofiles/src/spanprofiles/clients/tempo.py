@@ -60,7 +60,7 @@ class FoundTrace:
 
 
 class TempoClient(ServerClient):
-    """Asks one Tempo."""
+    """Asks one Tempo server."""
 
     server = _SERVER
 
@@ -125,12 +125,12 @@ class TempoClient(ServerClient):
             return [text(value["value"]) for value in map(fields, items(answer.get("tagValues"))) if "value" in value]
 
     def refusals(self, since_s: float, service: str = "", until_s: float = float("inf")) -> tuple[Refusal, ...]:
-        """Return what the server says that it refused: exports, or spans; nothing where it does not tell.
+        """Return the exports or spans that the server says it refused; nothing if it does not say.
 
         Args:
-            since_s: what is known to be older is left out, s since the epoch.
-            service: what is known to be of another service is left out; empty for all.
-            until_s: what is known to have begun later is left out, s since the epoch.
+            since_s: leave out what is known to be older, s since the epoch.
+            service: leave out what is known to be of another service; empty for all.
+            until_s: leave out what is known to have begun later, s since the epoch.
         """
         return refusals(self._http, TEMPO_COUNTERS, since_s, service, until_s)
 
