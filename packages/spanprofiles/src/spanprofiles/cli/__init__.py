@@ -1,4 +1,4 @@
-"""The command line. One module a command; each imports what it needs only when it runs, so that all start quickly."""
+"""The command line: one module for each command, imported only when it runs, so that all commands start quickly."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class _Commands(click.Group):
 def main() -> None:
     """Prove that a trace's span leads to its own CPU flame graph.
 
-    Exit codes: 0 nothing is broken, 1 a hop is broken, 2 could not look (wrong usage, a server that does not answer),
-    130 interrupted, 141 nobody reads what it prints.
+    Exit codes: 0 nothing is broken, 1 a hop is broken, 2 could not check (wrong usage, a server that does not answer),
+    130 interrupted, 141 the output's reader has gone.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a character shows another in its place

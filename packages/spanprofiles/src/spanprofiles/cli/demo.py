@@ -33,17 +33,19 @@ _QUIET_EVERY_S = 5.0
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the first verified link: exit 0, or else the reason.")
+@click.option("--once", is_flag=True, help="End after the first link: with 0, or with the reason why there is none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the first link as JSON on standard output.")
-@click.option("--fault", type=click.Choice([FAULT]), help="Tell the story of a fault: who makes rides slow, and where?")
-@click.option("--wait", "wait_s", type=Seconds(1), default=15.0, show_default=True, help="For the first link, s.")
-@click.option("--users", type=click.IntRange(1, 200), default=4, show_default=True, help="Riders at once.")
+@click.option("--fault", type=click.Choice([FAULT]), help="Tell the story of a fault: which function makes rides slow?")
+@click.option(
+    "--wait", "wait_s", type=Seconds(1), default=15.0, show_default=True, help="Longest wait for the first link, s."
+)
+@click.option("--users", type=click.IntRange(1, 200), default=4, show_default=True, help="Simulated riders at a time.")
 def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: int) -> None:
     """Run the demo: servers, three regions of the rideshare app and their load, on 127.0.0.1.
 
-    Prints the span tree and the flame graph of the first ride as soon as the two are linked, then a live line until
-    Ctrl-C, which leaves no process behind. Where they are not linked it says what there was instead and goes on too,
-    for the doctor and the page to be asked, and ends with 1. With --once, --json or --fault it ends there.
+    Prints the span tree and the flame graph of the first ride as soon as they are linked, then a live line until
+    Ctrl-C, which leaves no process behind. If they are not linked, it says what was there instead and goes on, so that
+    you can ask the doctor and the page; the exit code is then 1. With --once, --json or --fault it ends there.
     """
     # A shell script starts its background jobs with SIGINT ignored. A demo is to end all the same: by Ctrl-C with the
     # script, or by a signal of its own. Under nohup it is to survive.

@@ -60,12 +60,14 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str) -> 
 @click.command()
 @click.option("--service", default="", metavar="NAME", help="service.name. [default: the only one Tempo knows]")
 @click.option("--since", "since_s", default="15m", show_default=True, callback=_seconds, help="How far back to look.")
-@click.option("--trace", "trace_id", default="", metavar="ID", help="Look at the spans of this trace alone.")
+@click.option("--trace", "trace_id", default="", metavar="ID", help="Look only at the spans of this trace.")
 @profile_type_option
 @data_source_options
 @click.option("--probe", is_flag=True, help="Send a synthetic span and profile first, and read them back.")
 @click.option("--otlp", "otlp_url", metavar="URL", help="OTLP/HTTP receiver, for --probe. [SPAN_PROFILES_OTLP_URL]")
-@click.option("--upload-interval", type=Seconds(0.1), help="Of the app's agent, s. [default: what its uploads tell]")
+@click.option(
+    "--upload-interval", type=Seconds(0.1), help="The agent's upload interval, s. [default: told from its uploads]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @backend_options
 def command(
@@ -80,10 +82,10 @@ def command(
     as_json: bool,
     **options: str | None,
 ) -> None:
-    """Look at a service hop by hop, and say which hop is broken: from its spans to the samples Grafana would show.
+    """Examine a service hop by hop, from its spans to the samples that Grafana would show, and say which is broken.
 
-    Works on any service in any language. Ends with 0 where nothing is broken (doubts are allowed), with 1 where a hop
-    is, with 2 where it could not look.
+    Works on any service in any language. The exit code is 0 if nothing is broken (doubts are allowed), 1 if a hop is
+    broken, 2 if it could not check.
     """
     one_place(files, options.get("grafana_url"))
     with reported():

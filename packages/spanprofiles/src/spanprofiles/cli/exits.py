@@ -1,4 +1,4 @@
-"""Exit codes, and how a failure leaves the program: one message, no traceback."""
+"""Exit codes, and how the program ends on a failure: with one message and no traceback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINKED, BROKEN, COULD_NOT_LOOK = 0, 1, 2  # and INTERRUPTED and UNREAD, in the p
 
 
 def leave(code: int, *lines: str) -> NoReturn:
-    """End the program with a message on standard error, each of whose lines stays one."""
+    """End the program with a message on standard error."""
     for number, line in enumerate(lines):
         say(line if number else f"spanprofiles: {line}", err=True)
     raise SystemExit(code)

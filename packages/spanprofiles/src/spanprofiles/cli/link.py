@@ -43,8 +43,8 @@ from spanprofiles.model.withheld import why_no_profile_id
 @click.command()
 @click.argument("trace_id")
 @data_source_options
-@click.option("--span", "span_id", help="Look at this span alone, with or without a profile ID.")
-@click.option("--wait", "wait_s", type=Seconds(0), default=3.0, show_default=True, help="Wait so long, s.")
+@click.option("--span", "span_id", help="Look only at this span, with or without a profile ID.")
+@click.option("--wait", "wait_s", type=Seconds(0), default=3.0, show_default=True, help="Longest wait, s.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @backend_options
 def command(
@@ -58,8 +58,8 @@ def command(
 ) -> None:
     """Show what Grafana makes of the trace TRACE_ID: for each span with a profile ID, the button and its query.
 
-    The query is then sent to Pyroscope, exactly as Grafana would send it; where a Grafana is given, through it as well.
-    Ends with 1 where a button is missing, or leads to no samples.
+    It then sends the query to Pyroscope, exactly as Grafana would, and also through a Grafana if you name one. The exit
+    code is 1 if a button is missing or leads to no samples.
     """
     with reported():
         endpoints = endpoints_of(dict(os.environ), options)
@@ -87,7 +87,7 @@ def command(
 
 @dataclass(frozen=True)
 class _Looked:
-    """One span: its link, what came, and where Grafana shows it."""
+    """One span: its link, what the query returned, and where Grafana shows it."""
 
     link: GrafanaLink
     url: str = ""

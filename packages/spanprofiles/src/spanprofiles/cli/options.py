@@ -1,4 +1,4 @@
-"""The options by which a command finds a backend, and the data sources of a Grafana."""
+"""The options that tell a command where a backend is, and a Grafana's data sources."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _DATA_SOURCE_OPTIONS = [
         type=click.Path(exists=True),
         help="Take those of this provisioning file, or folder of them; may be repeated.",
     ),
-    click.option("--uid", help="Of the Tempo data source, where there are several."),
+    click.option("--uid", help="UID of the Tempo data source, if there are several."),
 ]
 
 
@@ -67,7 +67,7 @@ def profile_type_option(command: _Command) -> _Command:
 
 
 def one_place(files: Sequence[str], grafana_url: str | None) -> None:
-    """Let data sources be of files or of a Grafana, not of both.
+    """Check that data sources come from files or from a Grafana, not from both.
 
     Raises:
         click.UsageError: both were given.
@@ -84,10 +84,10 @@ def backend_options(command: _Command) -> _Command:
 
 
 def endpoints_of(environment: dict[str, str], options: dict[str, str | None]) -> Endpoints:
-    """Return the endpoints that options and ``SPAN_PROFILES_*`` variables name, by default those of ``serve``.
+    """Return the endpoints that options and ``SPAN_PROFILES_*`` variables name; by default those of ``serve``.
 
     Raises:
-        click.UsageError: an address is none, or the credentials contradict one another.
+        click.UsageError: a text is not an address, or the credentials contradict one another.
     """
     try:
         settings = BackendSettings.read(environment, options)

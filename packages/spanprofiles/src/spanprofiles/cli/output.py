@@ -1,6 +1,6 @@
-"""The one way out: whatever the command line prints goes through here, and comes out fit for a terminal and for a CI.
+"""Prints everything that the command line prints, made safe for terminals and CI logs.
 
-Names in telemetry and words of servers may hold anything; see :mod:`spanprofiles.model.printable`. The linter lets no
+Names in telemetry and answers of servers may hold anything; see :mod:`spanprofiles.model.printable`. The linter lets no
 other module print.
 """
 
@@ -28,7 +28,7 @@ class Styled:
     Attributes:
         text: the words.
         fg: the colour; None for the terminal's own.
-        bold: whether they stand out.
+        bold: whether they are bold.
     """
 
     text: str
@@ -37,17 +37,17 @@ class Styled:
 
 
 def say(*parts: str | Styled, err: bool = False) -> None:
-    """Print one line, whatever is in its parts.
+    """Print one line, whatever its parts hold.
 
     Args:
-        parts: are joined as they are.
+        parts: joined without anything between them.
         err: whether it goes to standard error.
     """
     click.echo(without_commands("".join(map(_written, parts))), err=err)
 
 
 def say_lines(text: str, *, err: bool = False) -> None:
-    """Print a text of several lines, such as a report, whose parts are printable already."""
+    """Print a text of several lines that is printable already, such as a report."""
     click.echo(printable_lines(text), err=err)
 
 
@@ -57,15 +57,14 @@ def say_json(document: Any) -> None:
 
 
 def rewrite(line: str) -> None:
-    """Print a line in the place of the last one, on standard error."""
+    """Replace the last line on standard error."""
     click.echo(f"\r\x1b[2K{printable(line)}", nl=False, err=True)
 
 
 def show(console: Console, *parts: RenderableType) -> None:
-    """Print what rich has laid out, a line for each part at least.
+    """Print what rich has laid out, each part on its own lines.
 
-    A name that is cut where a line ends may come to the start of the next one, so lines are looked at once they are
-    laid out.
+    A name that is cut at the end of a line can start the next one, so the lines are made safe after the layout.
     """
     with console.capture() as captured:
         for part in parts:

@@ -1,4 +1,4 @@
-"""Traces and flame graphs in colour, for a terminal; the same as plain text where there is none."""
+"""Draws traces and flame graphs for a terminal in colour, or as plain text if there is no terminal."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _WIDEST = 140
 
 
 class _Console(Console):
-    """Leaves it to the command line what an unread output means: the library's own answer is an exit with 1."""
+    """Leaves closed outputs to the command line, where the library itself would exit with 1."""
 
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def console() -> Console:
-    """Return the console of standard output; a pipe gets 120 columns. Nothing in a text is markup: it may be anybody's.
+    """Return the console of standard output; a pipe gets 120 columns. No text is markup: others wrote it.
 
     Print by :func:`spanprofiles.cli.output.show`.
     """
@@ -118,7 +118,7 @@ def _indented(part: RenderableType) -> Padding:
 
 
 def program() -> str:
-    """Return how this program is called from where the user stands, for commands to go on with."""
+    """Return the command by which the user calls this program, for the next commands to suggest."""
     path = Path(sys.executable).parent / "spanprofiles"
     try:
         return shlex.quote(str(path.relative_to(Path.cwd())))

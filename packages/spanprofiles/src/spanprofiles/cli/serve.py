@@ -14,7 +14,7 @@ _PORT = click.IntRange(0, 65535)
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to bind to. One that other machines can reach wants a --token.",
+    help="Address to bind to. One that other machines can reach needs a --token.",
 )
 @click.option("--tempo-port", type=_PORT, default=3200, show_default=True, help="Tempo's API; 0 takes a free port.")
 @click.option("--otlp-http-port", type=_PORT, default=4318, show_default=True, help="OTLP/HTTP traces; 0 likewise.")
@@ -23,11 +23,14 @@ _PORT = click.IntRange(0, 65535)
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the data is kept. Without it, in a temporary folder that goes with the process.",
+    help="Folder for the data. [default: a temporary folder that is removed at the end]",
 )
-@click.option("--max-age", default="48h", show_default=True, help="For how long data is kept; 0 for ever.")
+@click.option("--max-age", default="48h", show_default=True, help="How long to keep data; 0 for ever.")
 @click.option(
-    "--max-size", default="2GiB", show_default=True, help="How large the data may get before the oldest goes; 0: any."
+    "--max-size",
+    default="2GiB",
+    show_default=True,
+    help="How large the data may get before the oldest is removed; 0: any.",
 )
 @click.option(
     "--query-timeout",

@@ -32,7 +32,7 @@ _SHORTEST = 16  # digits: an ID of 64 bits; what is missing before them are zero
 
 @click.command()
 @click.argument("trace_id")
-@click.option("--wait", "wait_s", type=Seconds(0), default=3.0, show_default=True, help="Wait so long, s.")
+@click.option("--wait", "wait_s", type=Seconds(0), default=3.0, show_default=True, help="Longest wait, s.")
 @click.option("--top", "count", type=click.IntRange(1), default=10, show_default=True, help="Rows of the top table.")
 @profile_type_option
 @click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Write the flame graph here.")
@@ -51,8 +51,8 @@ def command(
 
     --svg writes the flame graph of the first linked span as a picture.
 
-    Ends with 1 where there is no such trace, no span carries a profile ID, or a profile ID leads to no samples, unless
-    its span waited or is too short for one.
+    The exit code is 1 if there is no such trace, no span carries a profile ID, or a profile ID leads to no samples
+    (unless its span waited, or is too short for a sample).
     """
     if set(trace_id.strip()) <= set(hexdigits) and len(trace_id.strip()) < _SHORTEST:
         text = f"{trace_id!r} is the beginning of a trace ID at most: 32 hexadecimal digits are expected"
@@ -88,7 +88,7 @@ def _samples(request: FollowedRequest, span: Span) -> LinkedSpan:
 
 
 def _diagnoses(linked: list[LinkedSpan], linker: Linker, evidence: Evidence) -> dict[str, Diagnosis]:
-    """Return what the doctor says of the spans without samples, by profile ID, and note which are in order."""
+    """Return what the doctor says about the spans without samples, by profile ID, and note which are in order."""
     said = {}
     for unlinked in [span for span in linked if span.flamegraph.is_empty][:_DIAGNOSED]:
         evidence.excused.pop(unlinked.profile_id, None)

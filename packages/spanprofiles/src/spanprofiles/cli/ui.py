@@ -15,7 +15,13 @@ from spanprofiles.cli.output import say
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind to.")
-@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=3000,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 @click.option("--grafana", "grafana_url", metavar="URL", help="Grafana's address. [SPAN_PROFILES_GRAFANA_URL]")
 @click.option(
     "--access-token",

@@ -38,15 +38,15 @@ class _Hops:
     start: float = field(default_factory=monotonic)
 
     def ok(self, hop: str, text: str) -> None:
-        """Say that the hop is there."""
+        """Report that the hop is there."""
         say(Styled("ok    ", "green"), f" {hop:<11} {text}  ({monotonic() - self.start:.1f} s)")
 
     def note(self, hop: str, text: str) -> None:
-        """Say what is worth knowing and breaks nothing."""
+        """Report something worth knowing that breaks nothing."""
         say(Styled("note  ", "yellow"), f" {hop:<11} {' '.join(text.split())}")
 
     def broken(self, hop: str, text: str, said: Diagnosis | None = None) -> NoReturn:
-        """Say that the hop is missing and what the doctor says of it, and end the program."""
+        """Report that the hop is missing, with the doctor's explanation, and end the program."""
         say(Styled("BROKEN", "red"), f" {hop:<11} {text}")
         if said is not None:
             say(said.line)
@@ -60,7 +60,9 @@ class _Hops:
 @click.option("--data", help="Body to send.")
 @click.option("--function", metavar="NAME", help="A function that must have CPU in the span profile.")
 @click.option("--wait", "wait_s", type=Seconds(0.1), default=15.0, show_default=True, help="Longest wait, s.")
-@click.option("--upload-interval", type=Seconds(0.1), default=1.0, show_default=True, help="Of the app's agent, s.")
+@click.option(
+    "--upload-interval", type=Seconds(0.1), default=1.0, show_default=True, help="The agent's upload interval, s."
+)
 @profile_type_option
 @backend_options
 def command(
@@ -76,7 +78,7 @@ def command(
 ) -> None:
     """Send one request to URL with a traceparent, and follow it: request, trace, profile ID, samples.
 
-    Works on any app in any language. Ends with 1 at the first hop that is broken, with 2 where it could not look.
+    Works on any app in any language. The exit code is 1 if a hop is broken, 2 if it could not check.
     """
     if not is_address(url):
         text = f"{unreadable_address(url)!r} is no address: http://host:port/path is expected"
@@ -145,7 +147,7 @@ def _send(hops: _Hops, url: str, method: str, headers: dict[str, str], data: str
 
 
 def _first_words(response: requests.Response) -> str:
-    """Read an answer to its end, or to as much as anybody reads, for its span ends then; return its first words."""
+    """Read an answer to its end, which ends its span, or up to a limit; return its first words."""
     first, size = b"", 0
     with response:
         for piece in response.iter_content(_PIECE_BYTES):
@@ -182,7 +184,7 @@ def _follow(hops: _Hops, linker: Linker, request: FollowedRequest, function: str
 
 
 def _follow_others(hops: _Hops, linker: Linker, request: FollowedRequest, linked: LinkedSpan) -> list[LinkedSpan]:
-    """Follow the spans of the services further down, where the request went on to any."""
+    """Follow the spans of the services further down, if the request went on to any."""
     trace = request.trace()  # once more: each service sends its spans by itself
     others = []
     for span in trace.linkable:

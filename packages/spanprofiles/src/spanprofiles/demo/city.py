@@ -1,4 +1,4 @@
-"""Where the demo's app and its load are: in the wheel, or at the root of the repository."""
+"""Finds the demo's app and its load: in the wheel, or at the root of the repository."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def city_folder() -> Path:
     """Return the folder in which ``rideshare`` and ``loadgen`` can be imported.
 
     Raises:
-        DemoError: they are in neither place, or a package that they need is not installed.
+        DemoError: they are not there, or a package that they need is not installed.
     """
     here = Path(__file__)
     in_the_wheel, repository = here.with_suffix(""), here.parents[5]

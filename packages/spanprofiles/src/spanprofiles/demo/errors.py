@@ -1,4 +1,4 @@
-"""What keeps the demo from running."""
+"""The errors of the demo."""
 
 from __future__ import annotations
 

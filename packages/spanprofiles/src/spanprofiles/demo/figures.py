@@ -1,4 +1,4 @@
-"""The demo's live figures: rides per second, share of linked rides, newest trace. All asked of the backend."""
+"""The demo's live figures, as the backend tells them: rides per second, share of linked rides, newest trace."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Figures:
 
 
 class LiveFigures:
-    """Looks again at each call; judges each span once, when its samples have had time to arrive.
+    """Asks for the figures, and judges each span once, when its samples have had time to arrive.
 
     Args:
         linker: of the demo's backend.
@@ -52,7 +52,7 @@ class LiveFigures:
         self._verdicts: deque[tuple[str, bool]] = deque(maxlen=_REMEMBERED)
 
     def look(self) -> Figures:
-        """Return the figures of this moment.
+        """Return the current figures.
 
         Raises:
             ClientError: a server failed.

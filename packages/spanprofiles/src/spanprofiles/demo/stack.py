@@ -1,4 +1,4 @@
-"""The demo's processes: started side by side, each with a handle, and stopped in the reverse order."""
+"""The demo's processes: started together, and stopped in reverse order."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DemoPorts:
         """Replace ports that are taken.
 
         Returns:
-            Ports that are all free, and of each that was replaced its name with the taken and the free one.
+            Ports that are all free, and for each replaced port its name with the taken and the free number.
         """
         taken = [port.name for port in fields(self) if not claim(getattr(self, port.name))]
         found = dict(zip(taken, free_ports(len(taken)), strict=True))
@@ -82,7 +82,7 @@ class DemoStack:
         ports: where they listen.
         users: how many riders Locust simulates at once.
         backend: where telemetry goes; None for an embedded pair on ``ports``.
-        admin_token: opens the regions' admin routes to whoever has it; None leaves them shut.
+        admin_token: the token for the regions' admin routes; None disables them.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class DemoStack:
     def launch(self) -> None:
         """Start backend and regions, and return without waiting for them.
 
-        An app does not need its servers to be up: it sends later. So all start at once.
+        All start at the same time: an app that cannot send its telemetry yet sends it later.
 
         Raises:
             DemoError: a process cannot be started.
@@ -152,12 +152,12 @@ class DemoStack:
         return session
 
     def restart_region(self, name: str, faults: Collection[str], tell: Callable[[str], None] = lambda _: None) -> None:
-        """Stop a region, start it with these faults and no other, and return when it answers.
+        """Restart a region with these faults and no others, and return when it answers.
 
         Args:
             name: the region.
             faults: names of the app's faults.
-            tell: is given each step.
+            tell: called with a line for each step.
 
         Raises:
             DemoError: it cannot be started, or does not answer in time. It can be restarted again.
@@ -177,7 +177,7 @@ class DemoStack:
         self._restarting.discard(process)
 
     def start_load(self) -> None:
-        """Start Locust with its page; riders begin to order at once.
+        """Start Locust with its page; riders begin to order immediately.
 
         Raises:
             DemoError: it cannot be started.
@@ -190,7 +190,7 @@ class DemoStack:
         self._start_process(_LOAD, command, {**os.environ, "LOADGEN_URLS": urls})
 
     def await_all(self) -> None:
-        """Return when all that was started answers, and so has its port.
+        """Return when everything that was started answers.
 
         Raises:
             DemoError: one has ended, or does not answer in time.
@@ -202,7 +202,7 @@ class DemoStack:
             raise DemoError(str(load.failure("does not answer")))
 
     def check_running(self) -> None:
-        """Return if every process still runs.
+        """Check that every process still runs.
 
         Raises:
             DemoError: one has ended.

@@ -1,4 +1,4 @@
-"""Demos start one at a time: of two that look for free ports at the same moment, both would find the same."""
+"""Makes demos start one at a time: two that look for free ports at the same moment would find the same ones."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LONGEST_S = 60.0
 
 @contextmanager
 def one_at_a_time(tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Wait until no other demo of this user is starting, and let others wait meanwhile.
+    """Wait until no other demo of this user is starting, and make others wait for this one.
 
-    Where the file for it cannot be opened, or is another user's, nobody waits, and nobody waits longer than
-    :data:`LONGEST_S`: the other may have been suspended.
+    Nobody waits if the lock file cannot be opened or belongs to another user. Nobody waits longer than
+    :data:`LONGEST_S`, since the other demo may have been suspended.
 
     Args:
-        tell: is told that there is another.
+        tell: called with a line if there is another demo.
     """
     path = Path(tempfile.gettempdir()) / f"spanprofiles-demo-{os.getuid()}.lock"
     try:
@@ -41,7 +41,7 @@ def one_at_a_time(tell: Callable[[str], None] = lambda _: None) -> Iterator[None
 
 
 def _is_ours(file: int) -> bool:
-    """Tell whether a file is this user's: everybody may put one into a common folder, and hold its lock for ever."""
+    """Tell whether a file is this user's: anybody can put one into a common folder and lock it for ever."""
     found = os.fstat(file)
     return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
 

@@ -1,8 +1,8 @@
 """The story of a slow search: rides get slow in one region, and a flame graph of one ride says which function it is.
 
 Rides of one kind are ordered before and after the app's fault ``slow-search`` is switched on in that region. Each is
-followed to its span profile, and the difference of the profiles names the function that grew. Several rides are merged,
-for a steady verdict: a sample stands for 10 ms, so one ride alone is some ten or twenty samples.
+followed to its span profile, and the difference of the profiles names the function that grew. Several rides are merged
+for a steady verdict: a sample stands for 10 ms, so a single ride has only ten or twenty.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def switch_fault(region: TracedSession, name: str, *, on: bool, token: str) -> N
     Args:
         region: a session with the region.
         name: the fault.
-        on: whether it is to be on.
+        on: whether to switch it on.
         token: the region's admin token.
 
     Raises:
@@ -83,7 +83,7 @@ class Rides:
 
     @cached_property
     def flamegraph(self) -> FlameGraph:
-        """The samples of all of them, merged."""
+        """The samples of all rides, merged."""
         return reduce(add, (ride.flamegraph for ride in self.linked))
 
     @property
@@ -93,23 +93,23 @@ class Rides:
 
     @property
     def cpu_ns(self) -> int:
-        """CPU time of one of them on average, ns."""
+        """The average CPU time of a ride, ns."""
         return self.flamegraph.total // len(self.linked)
 
     @property
     def typical(self) -> LinkedSpan:
-        """One of them: the one in the middle, by duration."""
+        """The ride in the middle, by duration."""
         return sorted(self.linked, key=lambda ride: ride.span.duration_ns)[len(self.linked) // 2]
 
 
 @dataclass(frozen=True)
 class SlowSearchStory:
-    """What was seen.
+    """What the story has seen.
 
     Attributes:
         region: where the fault was switched on.
         path: what was ordered.
-        before: the rides in that region before the fault, in as many as ``after``.
+        before: the rides in that region before the fault, as many as ``after``.
         after: the rides there with the fault on.
         elsewhere: rides of the same kind in other regions, before and after, by region.
     """
@@ -127,7 +127,7 @@ class SlowSearchStory:
 
     @property
     def top_regression(self) -> FunctionChange | None:
-        """The function whose own CPU time grew most, or None where none grew."""
+        """The function whose own CPU time grew most, or None if none grew."""
         return self.difference.top_regression
 
     @property
@@ -139,7 +139,7 @@ class SlowSearchStory:
     def slowdown(self) -> float:
         """How many times as long rides in the region take as before.
 
-        In proportion to the other regions, where there are any: what makes the whole machine slower is not the fault's.
+        This is relative to the other regions, if there are any, because what slows the whole machine is not the fault.
         """
         others = [_ratio(before, after) for before, after in self.elsewhere.values()]
         return _ratio(self.before, self.after) / (statistics.median(others) if others else 1.0)
@@ -164,7 +164,7 @@ def order_rides(
 ) -> dict[str, Rides]:
     """Order rides one after the other, then follow each to its samples.
 
-    The regions take turns: a machine that gets busier meanwhile does so for all of them alike.
+    The regions take turns, so that a machine that gets busier slows all of them alike.
 
     Raises:
         DemoError: a ride was refused.
@@ -191,7 +191,7 @@ def tell_slow_search(
     rides: int = _RIDES,
     tell: Callable[[str], None] = lambda _: None,
 ) -> SlowSearchStory:
-    """Let rides get slow in one region, and find out why from their span profiles. The fault stays on.
+    """Make rides slow in one region, and find out why from their span profiles. The fault stays on.
 
     Args:
         regions: sessions with the regions to order in, by name; ``slow_region`` among them.
@@ -200,7 +200,7 @@ def tell_slow_search(
         slow_region: where the fault is switched on.
         path: what to order.
         rides: how many rides to order in each region, before and again after.
-        tell: is given a line of progress now and then.
+        tell: called with a line for each step.
 
     Raises:
         DemoError: a ride was refused, or the fault cannot be switched.

@@ -73,7 +73,7 @@ class Commands:
         """Run a command to its end, or for a while. Nothing it does raises an error.
 
         Raises:
-            KeyboardInterrupt: it was interrupted, as we were; only one of the two may have been told.
+            KeyboardInterrupt: it was interrupted, as this process was, perhaps without being told.
         """
         program = shutil.which(command[0], path=self.environment.get("PATH"))
         if program is None:
@@ -104,7 +104,7 @@ class Commands:
         Args:
             command: the program and its arguments.
             timeout_s: longest time it may take, s.
-            is_lost: is asked every other second.
+            is_lost: called every two seconds; true if the command cannot succeed any more.
 
         Raises:
             KeyboardInterrupt: as :meth:`run`.

@@ -1,4 +1,4 @@
-"""What Docker, Compose, a registry or a server complains of, as one line that says what is wrong and what to do.
+"""Turns errors of Docker, Compose, a registry or a server into one line: what is wrong, and what to do.
 
 The texts are those of Docker 20.10 to 28, of both generations of Compose, of BuildKit, and of pip.
 """
@@ -68,10 +68,10 @@ _LEAD = re.compile(r"^(?:[ *=>#\d.]+ )?(?:ERROR: ?|Error response from daemon: ?
 
 
 def explain(said: str) -> str:
-    """Say what is wrong and what to do, by what a tool said.
+    """Say what is wrong and what to do, from the output of a tool.
 
     Args:
-        said: all it wrote; where no sign is known, the last of its lines that names a fault is given.
+        said: everything it wrote. If nothing in it is known, the result is its last line that names a fault.
     """
     for sign, sentence in _SIGNS:
         if re.search(sign, said, re.IGNORECASE):

@@ -1,4 +1,4 @@
-"""How the containers of a stack are, by what the engine says of them: the same for both generations of Compose."""
+"""Reads the state of a stack's containers from the engine, which is the same for both generations of Compose."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Container:
         exit_code: of its last end.
         restarts: how often it was started again after it had ended by itself.
         ends: whether it is meant to end by itself.
-        out_of_memory: whether it was killed for want of memory.
+        out_of_memory: whether it was killed because memory ran out.
         last_check: what the last health check wrote.
     """
 
@@ -63,7 +63,7 @@ class Container:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with it, be it not for good, or nothing: looked at once nobody waits for it any more."""
+        """What is wrong with it, even if only for now, or nothing; for a report after the waiting is over."""
         return self.fault or (self._ending if self.restarts and not self.works else "")
 
     @property

@@ -1,4 +1,4 @@
-"""Starts the stack and ends it: what is missing is found before anything starts, and a failed start leaves nothing."""
+"""Starts and ends the stack. It finds what is missing before anything starts, and a failed start leaves nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def up(commands: Commands, settings: Settings, tell: Tell) -> None:
     Args:
         commands: run in the folder of the compose file.
         settings: of the stack.
-        tell: gets a line for each step.
+        tell: called with a line for each step.
 
     Raises:
         StackError: something is missing, or a service does not work. What this call started is removed again, with its

@@ -1,4 +1,4 @@
-"""Whether the ports of this machine that the stack publishes are free, and who has those that are not."""
+"""Checks that the ports that the stack publishes on this machine are free, or says who has them."""
 
 from __future__ import annotations
 
