@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import click
 import pytest
@@ -19,6 +21,7 @@ from spanprofiles.linking.grafana import read_data_sources, resolve
 from spanprofiles.model import Endpoints, Trace
 from tests.support.documentation import page
 from tests.support.grafana_settings import a_span
+from tests.support.repository import DATA_SOURCES, read_yaml
 
 COMMANDS = main.list_commands(click.Context(main))
 COMMAND_LINE, ENVIRONMENT = page("docs/reference/command-line.md"), page("docs/reference/environment.md")
@@ -95,3 +98,11 @@ def test_the_python_interface_has_every_public_name_and_no_other() -> None:
     public = [name for module in (spanprofiles, spanprofiles_processor) for name in module.__all__ if name[0] != "_"]
 
     assert sorted(documented) == sorted(public)
+
+
+def test_the_guides_link_to_explore_asks_a_data_source_that_is_provisioned() -> None:
+    (address,) = re.findall(r"\(http://127\.0\.0\.1:3000/explore\?(\S+)\)", page("docs/how-to/docker.md").text)
+    (pane,) = json.loads(dict(parse_qsl(address))["panes"]).values()
+
+    assert pane["datasource"] in {source["uid"] for source in read_yaml(DATA_SOURCES)["datasources"]}
+    assert "span.pyroscope.profile.id != nil" in pane["queries"][0]["query"]
