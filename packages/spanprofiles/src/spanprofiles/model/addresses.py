@@ -1,4 +1,4 @@
-"""Addresses with a user name and a password in them, and how to show an address to people."""
+"""Takes user names and passwords out of addresses, and shows addresses without secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _IN_A_TEXT = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#'\"]*@")
 
 
 def without_login(url: str) -> tuple[str, tuple[str, str] | None]:
-    """Return an address without the user name and the password in it, and the two of them; None where it has none.
+    """Return an address without its user name and password, and the two of them; None if it has none.
 
     >>> without_login("http://joe:s3cret@tempo:3200")
     ('http://tempo:3200', ('joe', 's3cret'))
@@ -30,7 +30,7 @@ def without_login(url: str) -> tuple[str, tuple[str, str] | None]:
 
 
 def shown_address(url: str) -> str:
-    """Return an address as people may see it: without a user name, a password, and the values in its query.
+    """Return an address as people may see it: without user name, password, and the values in its query.
 
     >>> shown_address("http://joe:s3cret@tempo:3200/echo?token=abc")
     'http://tempo:3200/echo?token=***'
@@ -46,11 +46,11 @@ def shown_address(url: str) -> str:
 
 
 def unreadable_address(text: str) -> str:
-    """Return what may be shown of a text that is no address: nothing that stands before an ``@``."""
+    """Return what people may see of a text that is not an address: nothing before an ``@``."""
     _, at, place = text.rpartition("@")
     return printable(f"{_HIDDEN}@{place}" if at else text)
 
 
 def without_secrets(text: str) -> str:
-    """Return a text, such as another library's message, without the logins of the addresses in it."""
+    """Return a text, such as a library's message, without the passwords of the addresses in it."""
     return _IN_A_TEXT.sub(rf"\g<scheme>{_HIDDEN}@", text)

@@ -1,4 +1,4 @@
-"""Amounts in words: time, counts and bytes, with a unit that suits them."""
+"""Writes amounts of time, counts and bytes with a fitting unit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _KIB = 1024
 
 
 def duration(value_ns: int) -> str:
-    """Write a time span with a unit that suits it: ``184 us``, ``12.5 ms``, ``1.84 s``."""
+    """Write a time span with a fitting unit: ``184 us``, ``12.5 ms``, ``1.84 s``."""
     if value_ns < 1_000_000:
         return f"{value_ns / 1e3:.0f} us"
     if value_ns < 1_000_000_000:

@@ -1,4 +1,4 @@
-"""Where a backend answers, and what an app under test must be told of it."""
+"""Where a backend answers, and the environment variables that tell an app so."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HEADER_TEXT = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?"
 
 @dataclass(frozen=True)
 class Credentials:
-    """How to identify oneself to a backend. All are optional and can be combined.
+    """How to authenticate with a backend. All are optional, and can be combined.
 
     Attributes:
         username: for HTTP basic auth, with ``password``.
@@ -37,7 +37,7 @@ class Credentials:
         verify_tls: False accepts any certificate; a path names a file of trusted certificates.
 
     Raises:
-        ValueError: two ways of identifying oneself, or a text that no header can carry.
+        ValueError: there are two ways to authenticate, or a text that no header can carry.
     """
 
     username: str = ""
@@ -56,7 +56,7 @@ class Credentials:
 
     @property
     def identifies(self) -> bool:
-        """Whether they say who asks: by a user name, a bearer token, or a header of one's own."""
+        """Whether they authenticate: by a user name, a bearer token, or a header."""
         return bool(self.username or self.bearer_token) or any(name.lower() == "authorization" for name in self.headers)
 
     def as_headers(self) -> dict[str, str]:
@@ -74,21 +74,20 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """The addresses of one backend; none ends in a slash, and none has a user name and a password in it.
+    """The addresses of one backend, without slashes at the end.
 
-    Where an address that is given has them, they are taken out, for addresses are shown to people, and kept for
+    A user name and password in a given address are taken out, since people see addresses, and are kept for
     :meth:`credentials_for`.
 
     Attributes:
         tempo: Tempo's query API, such as ``http://127.0.0.1:3200``.
         pyroscope: Pyroscope's API, for queries and pushes, such as ``http://127.0.0.1:4040``.
-        otlp_http: where OTLP/HTTP traces go, without ``/v1/traces``; empty where nothing is sent from here.
+        otlp_http: the address for OTLP/HTTP traces, without ``/v1/traces``; empty if nothing is sent from here.
         grafana: Grafana's address, or empty.
         credentials: for all of them.
-        queryable_after_s: how long after a push was answered its samples may not be found yet, s.
-        searchable_after_s: how long after a trace was taken a search may not find it yet, s.
-        logins: of those addresses that had a user name and a password, by the name of the attribute: the address, and
-            the two.
+        queryable_after_s: how long samples may stay hidden after their push was answered, s.
+        searchable_after_s: how long a new trace may stay hidden from a search, s.
+        logins: the addresses that had a user name and password, each with the two, by the name of the attribute.
     """
 
     tempo: str
@@ -110,7 +109,7 @@ class Endpoints:
         object.__setattr__(self, "logins", logins)
 
     def credentials_for(self, name: str) -> Credentials:
-        """Return the credentials for one of the addresses: where none are given, those that were in it.
+        """Return the credentials for an address: the given ones, or else those that were in the address.
 
         Args:
             name: ``tempo``, ``pyroscope``, ``otlp_http`` or ``grafana``.
@@ -123,8 +122,8 @@ class Endpoints:
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make an app send its telemetry here, quickly.
 
-        The ``OTEL_*`` ones are read by every OpenTelemetry SDK; the ``PYROSCOPE_*`` ones by the agents of most
-        languages, and by the demo app. Intervals are short: a test waits for one second, not for the default ten.
+        Every OpenTelemetry SDK reads the ``OTEL_*`` variables. The agents of most languages and the demo app read the
+        ``PYROSCOPE_*`` variables. Intervals are short, so that a test waits for one second instead of ten.
         """
         environment = {
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",

@@ -1,4 +1,4 @@
-"""A flame graph: call paths with their time, the questions asked of it, and what changed between two of them.
+"""A flame graph: call paths with values, the questions that it answers, and the difference of two flame graphs.
 
 Values are what the profile counts: nanoseconds for CPU and wall time.
 """
@@ -25,7 +25,7 @@ ROOT = "total"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Frame:
-    """One box of a flame graph: a function at one place of the call tree. Equal to another with the same tree below it.
+    """A box of a flame graph: a function at one place of the call tree. Boxes with the same tree below are equal.
 
     Attributes:
         name: the function, qualified as the agent does (``Flask.dispatch_request``).
@@ -67,7 +67,7 @@ class FunctionTotals:
     Attributes:
         name: the function.
         self: value of its own code, over all call paths.
-        total: value of the call paths it is on; a recursive function counts once for each path.
+        total: value of the call paths that it is on; a recursive function counts once for each path.
         share: ``total`` as a part of the whole, 0 to 1.
     """
 
@@ -97,12 +97,12 @@ class FunctionChange:
 
     @property
     def self_change(self) -> int:
-        """How much the function's own code grew; negative where it shrank."""
+        """How much the function's own code grew; negative if it shrank."""
         return self.self_after - self.self_before
 
     @property
     def total_change(self) -> int:
-        """How much the call paths through the function grew; negative where they shrank."""
+        """How much the call paths through the function grew; negative if they shrank."""
         return self.total_after - self.total_before
 
 
@@ -115,7 +115,7 @@ class FlameGraphDifference:
 
     @property
     def total_change(self) -> int:
-        """How much the whole grew; negative where it shrank."""
+        """How much the whole grew; negative if it shrank."""
         return self.after.total - self.before.total
 
     @cached_property
@@ -132,7 +132,7 @@ class FlameGraphDifference:
 
     @property
     def top_regression(self) -> FunctionChange | None:
-        """The function whose own code grew most, or None where nothing grew."""
+        """The function whose own code grew most, or None if nothing grew."""
         return next((change for change in self.changes if change.self_change > 0), None)
 
     @property
@@ -142,7 +142,7 @@ class FlameGraphDifference:
 
 
 class FlameGraph:
-    """The call tree of a set of samples. Immutable; compares equal to another with the same call paths and values.
+    """The call tree of a set of samples. It is immutable, and equal to another with the same call paths and values.
 
     It remembers the names that it was asked about in vain: a misspelt name has no time either, and the report of a
     failed claim says so. They are no part of its value.
@@ -156,8 +156,8 @@ class FlameGraph:
         """Build the tree.
 
         Args:
-            stacks: call path (outermost function first) and the value of the samples whose stack it is. A path that
-                comes more than once is summed up.
+            stacks: call path (outermost function first) and the value of the samples whose stack it is. The values of
+                a repeated path are added up.
             profile_type: what the values are, as ``name:type:unit:period type:period unit``.
 
         Raises:
@@ -185,12 +185,12 @@ class FlameGraph:
 
     @property
     def cpu_ns(self) -> int:
-        """The CPU time of all samples together, ns; 0 where their values are something else."""
+        """The CPU time of all samples together, ns; 0 if the values are something else."""
         return self.total if ProfileType.of(self.profile_type).is_cpu_ns else 0
 
     @property
     def amount(self) -> str:
-        """The value of all samples in words, with what it is of: ``380.0 ms of CPU``, ``1.84 s of wall time``."""
+        """The value of all samples in words: ``380.0 ms of CPU``, ``1.84 s of wall time``."""
         return ProfileType.of(self.profile_type).amount(self.total)
 
     @property
@@ -204,7 +204,7 @@ class FlameGraph:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no sample at all, as for an unknown span."""
+        """Whether there are no samples at all, as for an unknown span."""
         return not self._stacks
 
     @cached_property
@@ -238,14 +238,14 @@ class FlameGraph:
 
     @property
     def unknown_functions(self) -> Mapping[str, list[str]]:
-        """The names that it, or a part of it, was asked about and that no function has, each with similar names."""
+        """The names that it, or a part of it, was asked about and that no function has, with similar names."""
         names = [] if self.is_empty else [name for name in self._asked_in_vain if name not in self.functions]
         return {name: similar_names(name, self.functions) for name in names}
 
     def total_of(self, function: Function) -> int:
         """Return the value of the samples taken while the function was running or had called another.
 
-        It is 0 where no function has that name; :attr:`unknown_functions` tells.
+        It is 0 if no function has that name; see :attr:`unknown_functions`.
         """
         self._note(function)
         return sum(value for path, value in self._stacks.items() if any(_matches(function, name) for name in path))
@@ -256,7 +256,7 @@ class FlameGraph:
         return sum(value for path, value in self._stacks.items() if path and _matches(function, path[-1]))
 
     def share(self, function: Function) -> float:
-        """Return ``total_of(function)`` as a part of the whole, 0 to 1; 0 for an empty flame graph, or another name."""
+        """Return ``total_of(function)`` as a part of the whole, 0 to 1; 0 if no sample has the function."""
         return self.total_of(function) / self.total if self.total else 0.0
 
     def below(self, function: Function) -> FlameGraph:
@@ -275,10 +275,10 @@ class FlameGraph:
         return self._part(sandwich.callees(self._stacks.items(), lambda name: _matches(function, name)))
 
     def callers_of(self, function: Function) -> FlameGraph:
-        """Return who called a function, the other way round: its direct callers outermost, under them who called those.
+        """Return who called a function, upside down: its direct callers outermost, and their callers below.
 
-        Like :meth:`callees_of` it counts a recursive function once for each call path, where it stands outermost: both
-        have the total of :meth:`total_of`.
+        Like :meth:`callees_of`, it counts a recursive function once for each call path, at its outermost occurrence, so
+        that both have the total of :meth:`total_of`.
         """
         self._note(function)
         return self._part(sandwich.callers(self._stacks.items(), lambda name: _matches(function, name)))
@@ -296,7 +296,7 @@ class FlameGraph:
         return {name: FunctionTotals(name, own[name], totals[name], totals[name] / self.total) for name in totals}
 
     def top(self, count: int | None = 10) -> list[FunctionTotals]:
-        """Return the functions with the largest own value, largest first; all that have any where ``count`` is None."""
+        """Return the functions with the largest own value, largest first; all of them if ``count`` is None."""
         rows = [row for row in self.by_function.values() if row.self]
         rows.sort(key=lambda row: (-row.self, -row.total, row.name))
         return rows[:count]
@@ -309,7 +309,7 @@ class FlameGraph:
         """Merge two flame graphs, as for several spans of one route.
 
         Raises:
-            ValueError: they are of two types: CPU and wall time do not add up.
+            ValueError: they have different types; CPU and wall time do not add up.
         """
         if not isinstance(other, FlameGraph):
             return NotImplemented
@@ -343,7 +343,7 @@ class FlameGraph:
         return hash(frozenset(self._stacks.items()))
 
     def __repr__(self) -> str:
-        """Name the total and the functions that matter: this is what a failed assertion prints."""
+        """Name the total and the functions that matter, for the message of a failed assertion."""
         if self.is_empty:
             return "<FlameGraph: no samples>"
         top = ", ".join(f"{row.name} {row.self / self.total:.0%}" for row in self.top(5))

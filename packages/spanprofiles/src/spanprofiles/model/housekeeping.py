@@ -1,4 +1,4 @@
-"""Work that is no request's: what a process does as it starts, and as it sends its telemetry."""
+"""Recognizes work that belongs to no request: the start of a process, and the export of its telemetry."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Trace and span IDs, and the W3C trace context that carries them.
 
 IDs are plain strings in one spelling: lower-case hex, 32 digits for a trace and 16 for a span. Tempo's search drops
-leading zeros and its trace API speaks base64; the clients bring both to this spelling at the edge.
+leading zeros, and its trace API writes base64; the clients convert both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SAMPLED = 0x01
 
 
 class IdentifierError(ValueError):
-    """A text that should be a trace ID, a span ID or a ``traceparent`` is none."""
+    """A text is not the trace ID, span ID or ``traceparent`` that it should be."""
 
 
 def _parse(text: str, digits: int, what: str) -> str:
@@ -34,7 +34,7 @@ def _parse(text: str, digits: int, what: str) -> str:
 
 
 def parse_trace_id(text: str) -> str:
-    """Bring a trace ID to 32 lower-case hex digits; missing leading zeros are put back.
+    """Convert a trace ID to 32 lower-case hex digits, with the leading zeros that may be missing.
 
     Raises:
         IdentifierError: the text is not hex, too long, or all zeros.
@@ -43,7 +43,7 @@ def parse_trace_id(text: str) -> str:
 
 
 def parse_span_id(text: str) -> str:
-    """Bring a span ID to 16 lower-case hex digits; missing leading zeros are put back.
+    """Convert a span ID to 16 lower-case hex digits, with the leading zeros that may be missing.
 
     Raises:
         IdentifierError: the text is not hex, too long, or all zeros.
@@ -70,11 +70,11 @@ def new_span_id() -> str:
 
 @dataclass(frozen=True)
 class TraceContext:
-    """What a ``traceparent`` header says (W3C Trace Context, level 1).
+    """The content of a ``traceparent`` header (W3C Trace Context, level 1).
 
     Attributes:
         trace_id: 32 hex digits.
-        span_id: 16 hex digits; the receiver's span will have it as its (remote) parent.
+        span_id: 16 hex digits; the (remote) parent of the receiver's span.
         sampled: whether the receiver is asked to record; the usual parent-based samplers obey.
     """
 

@@ -1,4 +1,4 @@
-"""How far around a span Grafana looks for its profile. A profile is dated by the start of its upload window."""
+"""How far before and after a span Grafana looks for its profile, which is dated by the start of its upload."""
 
 from __future__ import annotations
 

@@ -20,6 +20,6 @@ def share_below(ordered: Sequence[int], value: int) -> float:
 
     Args:
         ordered: the values, smallest first.
-        value: what they are held against; it may be one of them.
+        value: what they are compared with; it may be among them.
     """
     return bisect_left(ordered, value) / len(ordered) if ordered else 0.0

@@ -1,8 +1,8 @@
 """What a profile type measures, and which types may stand in for CPU time where they carry the span IDs.
 
 A span profile is the time of one span. Most agents put span IDs on samples of CPU time; some put them on samples of
-wall time, or count samples in place of measuring time. Samples of memory and locks carry them too in Java and .NET:
-they tell of a span as well, but not of its time, so they are shown only to those who ask for them.
+wall time, or count samples instead of measuring time. In Java and .NET, samples of memory and locks carry them too.
+Those say something about a span, but not about its time, so they are shown only on request.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ class Profiler:
 
     Attributes:
         name: as people write it.
-        language: the ``telemetry.sdk.language`` of what it profiles; empty where that is any.
+        language: the ``telemetry.sdk.language`` of what it profiles; empty if that can be any.
         cannot_link: why its samples carry no span IDs, as a sentence; empty where they can carry them.
     """
 
@@ -102,7 +102,7 @@ TELLING_LABELS = (
 
 
 def profiler_of(labels: Mapping[str, str]) -> Profiler | None:
-    """Return the profiler that took the profiles of a series; None where its labels do not tell."""
+    """Return the profiler that took the profiles of a series; None if its labels do not tell."""
     scope = labels.get("otel.scope.name", "")
     known = _SCOPES.get(scope) or _SPIES.get(labels.get("pyroscope_spy") or labels.get("spy_name") or "")
     if known is None and "ebpf" in f"{scope} {labels.get('pyroscope_spy', '')}".lower():

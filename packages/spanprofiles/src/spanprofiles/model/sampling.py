@@ -1,4 +1,4 @@
-"""How agents sample, and when a span may have no sample: one rule for all who explain an empty flame graph."""
+"""How agents sample, and when a span may have no samples by chance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANY_PERIODS = 5
 
 
 def is_too_short(work_ns: int) -> bool:
-    """Tell whether work of that length, ns, may have no sample by chance, even where it computes all the time."""
+    """Tell whether work of that length, ns, may have no sample by chance although it computes all the time."""
     return work_ns < FEW_PERIODS * SAMPLE_PERIOD_NS
 
 

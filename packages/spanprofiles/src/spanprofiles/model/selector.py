@@ -15,7 +15,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def measures_cpu(profile_type: str) -> bool:
-    """Tell whether the values of a profile type are CPU time, ns: not counts, nor wall time, which waiting has too."""
+    """Tell whether the values of a profile type are CPU time, ns, and not counts or wall time."""
     return _CPU_TIME.fullmatch(profile_type) is not None
 
 
@@ -31,7 +31,7 @@ def traceql_text(text: str) -> str:
 def label_selector(labels: Mapping[str, str]) -> str:
     """Return a selector of series that have exactly these values.
 
-    Values are escaped, and a name with dots is quoted: unquoted, Pyroscope refuses it with 400.
+    Values are escaped. A name with dots is quoted, because Pyroscope refuses it unquoted with 400.
 
     >>> label_selector({"service_name": "ride-sharing-app", "host.name": "h1"})
     '{service_name="ride-sharing-app", "host.name"="h1"}'
@@ -43,7 +43,7 @@ def label_selector(labels: Mapping[str, str]) -> str:
 
 
 def service_selector(service: str) -> str:
-    """Return the selector of a service's profiles; of all profiles where the service has no name."""
+    """Return the selector of a service's profiles; of all profiles if the service has no name."""
     return label_selector({"service_name": service} if service else {})
 
 

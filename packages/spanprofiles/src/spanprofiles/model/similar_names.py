@@ -1,4 +1,4 @@
-"""Which names somebody may have meant who wrote one that is not there."""
+"""Finds the names that a misspelt one may stand for."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _MOST = 3
-_LONGEST = 200  # characters: nobody writes a longer name into a claim, and comparing takes the square of the length
+_LONGEST = 200  # characters: nobody writes a longer name, and comparing takes the square of the length
 _SEPARATORS = re.compile(r"[^\w$<>]+")
 
 
 def similar_names(name: str, known: Iterable[str]) -> list[str]:
-    """Return the few known names that are most like a name: other case, other qualification, or a slip of the pen.
+    """Return the few known names that are most like a name: other case, other qualification, or a misspelling.
 
     >>> similar_names("find_nearest_vehicel", ["main", "find_nearest_vehicle"])
     ['find_nearest_vehicle']

@@ -45,9 +45,9 @@ class SpanEvent:
     """Something that happened at one moment of a span, such as an exception.
 
     Attributes:
-        name: what happened; ``exception`` for one that was recorded.
+        name: what happened, such as ``exception``.
         time_ns: when, ns since the epoch.
-        attributes: what is said of it.
+        attributes: its attributes.
     """
 
     name: str
@@ -70,8 +70,8 @@ class Span:
         attributes: the span's own attributes.
         resource: the attributes of the process that made it.
         status: the status code.
-        status_message: what went wrong, where the status is an error.
-        parent_is_remote: what the exporter said of the parent (OTLP ``flags``), or None where it said nothing.
+        status_message: what went wrong, if the status is an error.
+        parent_is_remote: whether the parent is remote, as the exporter says (OTLP ``flags``); None if it does not say.
         events: what happened during it, in the order it was recorded.
     """
 
@@ -102,12 +102,12 @@ class Span:
 
     @property
     def profile_id(self) -> str | None:
-        """The value of ``pyroscope.profile.id`` on the span, or None. That it is set does not prove samples."""
+        """The value of ``pyroscope.profile.id`` on the span, or None. It does not prove that there are samples."""
         value = self.attributes.get(PROFILE_ID_ATTRIBUTE)
         return value if isinstance(value, str) and value else None
 
     @property
     def profile_missing(self) -> str:
-        """Why its span processor withholds the profile ID, in its first 80 characters; empty where it says nothing."""
+        """Why its span processor withholds the profile ID, in its first 80 characters; empty if it says nothing."""
         value = self.attributes.get(PROFILE_MISSING_ATTRIBUTE)
         return value[:_LONGEST_REASON] if isinstance(value, str) and not self.profile_id else ""

@@ -18,7 +18,7 @@ class Trace:
 
     Attributes:
         trace_id: 32 hex digits.
-        spans: in order of start; a span that was delivered twice stands here once.
+        spans: in order of start, without repeated deliveries.
     """
 
     trace_id: str
@@ -47,7 +47,7 @@ class Trace:
         return self._by_id.get(span_id)
 
     def parent(self, span: Span) -> Span | None:
-        """Return the span's parent where the trace has it, or None."""
+        """Return the span's parent; None if it has none, or the trace does not have it."""
         found = self._by_id.get(span.parent_id) if span.parent_id else None
         return found if found is not span else None
 
@@ -57,14 +57,14 @@ class Trace:
 
     @property
     def tops(self) -> tuple[Span, ...]:
-        """The spans whose parent is not in the trace: the root, and whatever lost its parent."""
+        """The spans whose parent is not in the trace: the root, and spans that lost their parent."""
         return tuple(span for span in self.spans if self.parent(span) is None)
 
     def is_local_root(self, span: Span) -> bool:
-        """Tell whether the span is the first of its process in this trace: no parent, or a remote one.
+        """Tell whether the span is the first of its process in this trace: its parent is remote, or it has none.
 
-        This is the span that gets a profile ID. Where the exporter said whether the parent is remote (OTLP ``flags``),
-        that decides. Where it did not: a parent that is missing, of another resource, or the other end of a call.
+        This is the span that gets a profile ID. If the exporter does not say whether the parent is remote (OTLP
+        ``flags``), a parent counts as remote that is missing, has another resource, or is the other end of a call.
         """
         if not span.parent_id:
             return True
@@ -87,17 +87,17 @@ class Trace:
 
     @property
     def late_roots(self) -> tuple[Span, ...]:
-        """The spans that have a profile of their own without being local roots, in order of start.
+        """The spans that have their own profile without being local roots, in order of start.
 
-        So has a background task's span that goes on after its request's, or starts afterwards, with a span processor
-        that sees to it. Its samples are in no other span's profile. It does not count as the span of a process.
+        With some span processors, the span of a background task has one if it outlives its request's span or starts
+        after it. Its samples are in no other span's profile. It does not count as the span of a process.
         """
         return tuple(span for span in self.spans if span.profile_id == span.span_id and not self.is_local_root(span))
 
     def outlasting(self, root: Span) -> tuple[Span, ...]:
-        """Return the spans of a local root's process that go on after it has ended, as a background task does.
+        """Return the spans of a local root's process that outlast it, as a background task does.
 
-        Spans with a profile ID of their own are left out, and what is below them: their work is in another profile.
+        Spans with their own profile ID and the spans below them are left out: their work is in another profile.
         """
         found, pending = [], list(self.children(root))
         seen = {id(root)}

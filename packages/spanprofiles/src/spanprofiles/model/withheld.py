@@ -1,7 +1,7 @@
-"""Why local root spans carry no profile ID: nobody gives them one, or their span processor withholds it and says why.
+"""Why local root spans carry no profile ID: nothing adds one, or their span processor withholds it and says why.
 
 A span processor that sees that no sample will ever carry the span's ID can leave the ID off, so that there is no dead
-link, and leave the reason on the span instead: the attribute ``pyroscope.profile.missing``. `spanprofiles_processor`
+link, and leave the reason on the span instead: the attribute ``pyroscope.profile.missing``. ``spanprofiles_processor``
 does.
 """
 
