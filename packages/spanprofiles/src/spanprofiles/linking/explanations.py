@@ -131,7 +131,7 @@ def no_samples(
     """
     text = (
         f"the span {span.span_id} ({span.name}, {span.duration_ns / 1e6:.1f} ms) carries the profile ID"
-        f" {span.profile_id} and no sample has it (asked {query.selector}, {query.profile_type})"
+        f" {span.profile_id} and no sample has it{nor_below(span)} (asked {query.selector}, {query.profile_type})"
     )
     notes = []
     if span.profile_id != span.span_id:
@@ -147,9 +147,16 @@ def no_samples(
     return Explanation(text, (*notes, *instead.notes, instead.text), instead.excuse)
 
 
+def nor_below(span: Span) -> str:
+    """Return what goes on from "no sample has it" of a span for which others count; empty where none does."""
+    if not span.added:
+        return ""
+    return f", nor one of the IDs of {len(span.added)} span{'s' * (len(span.added) > 1)} below it"
+
+
 def _instead(span: Span, query: ProfileQuery, pyroscope: PyroscopeClient, upload_interval_s: float) -> Explanation:
     """Say where the samples are instead; the notes are what the server refused."""
-    profile_ids = [span.profile_id or ""]
+    profile_ids = span.profile_ids
     everywhere = replace(query, selector=_EVERYTHING)
     half_a_day_later_ms = query.end_ms + _HALF_A_DAY_MS
     day = replace(everywhere, start_ms=query.end_ms - _HALF_A_DAY_MS, end_ms=half_a_day_later_ms)

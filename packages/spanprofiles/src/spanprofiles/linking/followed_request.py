@@ -155,7 +155,7 @@ class FollowedRequest:
             ClientError: Pyroscope failed.
         """
         flamegraph, waited_s = self._collector.await_complete(
-            lambda: self.flamegraph(span), span.end_ns, self._waiting, one_process=True
+            lambda: self.flamegraph(span), span.last_sample_ns, self._waiting, one_process=True
         )
         if flamegraph.is_empty:
             raise self.dead_link(span)
@@ -171,12 +171,14 @@ class FollowedRequest:
         Raises:
             NoProfileIdError, NoSamplesError, ClientError: as :meth:`flamegraph`.
         """
-        return self._collector.await_uploads(lambda: self.flamegraph(span), span.end_ns, self._waiting, enough_ns)
+        ended_ns = span.last_sample_ns
+        return self._collector.await_uploads(lambda: self.flamegraph(span), ended_ns, self._waiting, enough_ns)
 
     def flamegraph(self, span: Span) -> FlameGraph:
         """Ask once for the samples with a span's profile ID, in its service and around its time; there may be none.
 
-        The flame graph's ``profile_type`` tells which type of profile has them.
+        Those of the spans that count for it are among them. The flame graph's ``profile_type`` tells which type of
+        profile has them.
 
         Raises:
             NoProfileIdError: the span carries no profile ID.
@@ -185,7 +187,7 @@ class FollowedRequest:
         """
         profile_id = self.profile_id_of(span)
         query = self._collector.query(span)
-        found = self._collector.ask([(query, [profile_id])])
+        found = self._collector.ask([(query, span.profile_ids)])
         self.evidence.note_samples(profile_id, query, found)
         return found
 

@@ -13,7 +13,7 @@ class LinkedSpan:
 
     Attributes:
         span: the span.
-        flamegraph: the samples of this span alone.
+        flamegraph: the samples of this span and of :attr:`added`, and of no other.
         waited_s: how long it took until the samples were complete, from the first question for them, s.
     """
 
@@ -45,6 +45,14 @@ class LinkedSpan:
     def service(self) -> str:
         """``service.name`` of the span's process."""
         return self.span.service
+
+    @property
+    def added(self) -> tuple[Span, ...]:
+        """The spans below it whose samples are in its flame graph, as they carry profile IDs of their own.
+
+        There are none where the span processor labels local root spans alone, as it does by default.
+        """
+        return self.span.added
 
     @property
     def profile_type(self) -> str:

@@ -157,13 +157,16 @@ class Linker:
         asked = [
             (
                 ProfileQuery.around_all(some, self.margin_ms, profile_type=self.profile_type),
-                [self._profile_id_of(span) for span in some],
+                [profile_id for span in some for profile_id in self._profile_ids_of(span)],
             )
             for some in services.values()
         ]
         # processes upload each in its own time: the first samples to come are not the last
         found, _ = self._collector.await_complete(
-            lambda: self._collector.ask(asked), max(span.end_ns for span in spans), self.waiting, one_process=False
+            lambda: self._collector.ask(asked),
+            max(span.last_sample_ns for span in spans),
+            self.waiting,
+            one_process=False,
         )
         if found.is_empty:
             longest = max(spans, key=lambda span: span.duration_ns)
@@ -173,10 +176,11 @@ class Linker:
             raise request.dead_link(longest, f"none of {len(spans)} spans has samples; of the longest: ")
         return found
 
-    def _profile_id_of(self, span: Span) -> str:
+    def _profile_ids_of(self, span: Span) -> tuple[str, ...]:
         request = self.follow(span)
         try:
-            return request.profile_id_of(span)
+            request.profile_id_of(span)
         except LinkError:
             request.look()  # a report shows in its trace which of the spans it is
             raise
+        return span.profile_ids

@@ -73,6 +73,8 @@ class Span:
         status_message: what went wrong, if the status is an error.
         parent_is_remote: whether the parent is remote, as the exporter says (OTLP ``flags``); None if it does not say.
         events: what happened during it, in the order it was recorded.
+        added: of a local root span, the spans below it whose samples count for it, as they carry profile IDs of their
+            own; see :mod:`spanprofiles.model.descendants`. They are known where the whole trace is.
     """
 
     trace_id: str
@@ -88,6 +90,7 @@ class Span:
     status_message: str = ""
     parent_is_remote: bool | None = None
     events: tuple[SpanEvent, ...] = ()
+    added: tuple[Span, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def duration_ns(self) -> int:
@@ -105,6 +108,17 @@ class Span:
         """The value of ``pyroscope.profile.id`` on the span, or None. It does not prove that there are samples."""
         value = self.attributes.get(PROFILE_ID_ATTRIBUTE)
         return value if isinstance(value, str) and value else None
+
+    @property
+    def profile_ids(self) -> tuple[str, ...]:
+        """The profile IDs of all samples that count for the span: its own, if it has one, and those of ``added``."""
+        own = (self.profile_id,) if self.profile_id else ()
+        return (*own, *(span.profile_id for span in self.added if span.profile_id))
+
+    @property
+    def last_sample_ns(self) -> int:
+        """When the last of all spans that count for it ended, ns since the epoch."""
+        return max([self.end_ns, *(span.end_ns for span in self.added)])
 
     @property
     def profile_missing(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from spanprofiles.model.descendants import with_descendants
 from spanprofiles.model.span import Span, SpanKind
 
 _ENTRY_KINDS = {SpanKind.SERVER, SpanKind.CONSUMER}
@@ -26,9 +27,10 @@ class Trace:
 
     @classmethod
     def of(cls, trace_id: str, spans: list[Span]) -> Trace:
-        """Order the spans by start and drop repeated deliveries of the same span."""
+        """Order the spans by start, drop repeated deliveries of the same span, and add children up for their roots."""
         unique = {(span.span_id, span.kind): span for span in spans}
-        return cls(trace_id, tuple(sorted(unique.values(), key=lambda span: (span.start_ns, -span.end_ns))))
+        ordered = tuple(sorted(unique.values(), key=lambda span: (span.start_ns, -span.end_ns)))
+        return cls(trace_id, with_descendants(cls(trace_id, ordered)))
 
     @cached_property
     def _by_id(self) -> dict[str, Span]:
@@ -87,12 +89,17 @@ class Trace:
 
     @property
     def late_roots(self) -> tuple[Span, ...]:
-        """The spans that have their own profile without being local roots, in order of start.
+        """The spans that have their own profile and count for no local root, in order of start.
 
         With some span processors, the span of a background task has one if it outlives its request's span or starts
         after it. Its samples are in no other span's profile. It does not count as the span of a process.
         """
-        return tuple(span for span in self.spans if span.profile_id == span.span_id and not self.is_local_root(span))
+        added = {id(child) for span in self.spans for child in span.added}
+        return tuple(
+            span
+            for span in self.spans
+            if span.profile_id == span.span_id and id(span) not in added and not self.is_local_root(span)
+        )
 
     def outlasting(self, root: Span) -> tuple[Span, ...]:
         """Return the spans of a local root's process that outlast it, as a background task does.

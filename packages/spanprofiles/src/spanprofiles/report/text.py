@@ -39,9 +39,7 @@ def span_tree(
         title = f"{indent}{printable(span.name)}"
         lines.append(f"{title:<{width}}  {duration(span.duration_ns):>8}  {bar}  {_place(trace, span)}".rstrip())
         if span.profile_id is not None:
-            lines.append(
-                printable(f"{indent}└ {_link(span.profile_id, flamegraphs or {}, excused or {})}", LONGEST_LINE)
-            )
+            lines.append(printable(f"{indent}└ {_link(span, flamegraphs or {}, excused or {})}", LONGEST_LINE))
         elif span.profile_missing:
             lines.append(printable(f"{indent}└ no span profile: {span.profile_missing}"))
     more = len(trace.spans) - len(rows)
@@ -57,7 +55,8 @@ def _place(trace: Trace, span: Span) -> str:
     return printable(", ".join(name for name in (span.service, region) if isinstance(name, str) and name))
 
 
-def _link(profile_id: str, known: Mapping[str, FlameGraph], excused: Mapping[str, str]) -> str:
+def _link(span: Span, known: Mapping[str, FlameGraph], excused: Mapping[str, str]) -> str:
+    profile_id = span.profile_id or ""
     found = known.get(profile_id)
     if found is None:
         return f"span profile {profile_id}"
@@ -65,7 +64,9 @@ def _link(profile_id: str, known: Mapping[str, FlameGraph], excused: Mapping[str
         return f"span profile {profile_id}: no samples, {excused[profile_id]}"
     if found.is_empty:
         return f"span profile {profile_id}: no samples, a DEAD LINK"
-    return f"span profile {profile_id}: {found.amount}"
+    count = len(span.added)
+    with_others = f", with {count} span{'s' * (count > 1)} below it" if count else ""
+    return f"span profile {profile_id}: {found.amount}{with_others}"
 
 
 def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE) -> list[str]:

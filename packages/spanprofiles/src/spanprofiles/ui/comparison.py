@@ -14,6 +14,7 @@ from spanprofiles.model import CPU, FlameGraph, IdentifierError, parse_span_id
 from spanprofiles.model.selector import service_selector
 from spanprofiles.ui.comparability import SideCounts, obstacle
 from spanprofiles.ui.cpu import ProfiledSpan
+from spanprofiles.ui.descendants import Descendants
 from spanprofiles.ui.filters import Filters
 from spanprofiles.ui.found_request import FoundRequest, request_of
 
@@ -166,8 +167,12 @@ def _search(linker: Linker, group: Group, *, linked: bool) -> list[FoundRequest]
 def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
     """Return the average samples of a span."""
     by_service: dict[str, list[str]] = {}
+    descendants = Descendants(linker.tempo)
+    added = {span.profile_id: descendants.profile_ids(span) for span in spans}
+    counted = {profile_id for profile_ids in added.values() for profile_id in profile_ids}
+    spans = [span for span in spans if span.profile_id not in counted]
     for span in spans:
-        by_service.setdefault(span.service, []).append(span.profile_id)
+        by_service.setdefault(span.service, []).extend([span.profile_id, *added[span.profile_id]])
     asked = [
         (ProfileQuery.around_all(spans, linker.margin_ms, selector=service_selector(service)), profile_ids)
         for service, profile_ids in by_service.items()

@@ -14,6 +14,7 @@ from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
 from spanprofiles.linking.span_samples import SpanSamples
 from spanprofiles.model import FlameGraph, IdentifierError
 from spanprofiles.model.margins import BUTTON_MARGIN_MS
+from spanprofiles.ui.descendants import Descendants
 
 _REMEMBERED = 20_000
 _AT_ONCE = 4
@@ -42,12 +43,16 @@ class ProfiledSpan:
         service: ``service.name`` of its process.
         start_ns: ns since the epoch.
         end_ns: ns since the epoch.
+        trace_id: its trace, to look up what counts for it; empty where that is known.
+        added: the profile IDs of the spans that count for it, where they are known.
     """
 
     profile_id: str
     service: str
     start_ns: int
     end_ns: int
+    trace_id: str = ""
+    added: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,13 @@ class Known:
         state: whether samples were found.
         cpu_ns: CPU time in them, ns; 0 unless some of CPU time were found.
         instead: what was found in place of CPU time, in words: ``1.84 s of wall time``.
+        added: the profile IDs of other spans whose samples are counted here.
     """
 
     state: CpuState
     cpu_ns: int = 0
     instead: str = ""
+    added: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,10 +84,12 @@ class CpuCache:
 
     Args:
         pyroscope: whom to ask.
+        descendants: finds the spans that count for a span; by default none does.
     """
 
-    def __init__(self, pyroscope: PyroscopeClient) -> None:
+    def __init__(self, pyroscope: PyroscopeClient, descendants: Descendants | None = None) -> None:
         self._pyroscope = pyroscope.with_timeout(_TIMEOUT_S)
+        self._descendants = descendants
         self._samples = SpanSamples()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._pending: dict[str, Future[None]] = {}
@@ -125,8 +134,12 @@ class CpuCache:
         query = ProfileQuery.around(span, BUTTON_MARGIN_MS)
         entry = None
         try:
-            found = self._samples.of(self._pyroscope, [(query, [span.profile_id])])
-            entry = _entry(found, time.time() - span.end_ns / 1e9)
+            found = self._samples.of(self._pyroscope, [(query, [span.profile_id, *span.added])])
+            age_s = time.time() - span.end_ns / 1e9
+            added = self._added(span, is_dead=found.is_empty and age_s >= CERTAIN_AFTER_S)
+            if added:
+                found = self._samples.of(self._pyroscope, [(query, [span.profile_id, *added])])
+            entry = _entry(found, age_s, added or span.added)
         except IdentifierError:  # what the span carries is no span ID: there can be no samples of it
             entry = _Entry(Known(CpuState.NONE), certain=True, asked_s=0.0)
         except ClientError:
@@ -139,6 +152,11 @@ class CpuCache:
                     while len(self._entries) > _REMEMBERED:
                         self._entries.popitem(last=False)
 
+    def _added(self, span: ProfiledSpan, *, is_dead: bool) -> tuple[str, ...]:
+        if self._descendants is None or span.added:
+            return ()
+        return self._descendants.profile_ids(span, is_needed=is_dead)
+
 
 def _is_due(entry: _Entry, settled_for_s: float) -> bool:
     """Tell whether to ask again about a span whose samples were due so long ago, s."""
@@ -146,10 +164,10 @@ def _is_due(entry: _Entry, settled_for_s: float) -> bool:
     return asked_ago_s >= _ASK_AGAIN_AFTER_S or 0 < settled_for_s < asked_ago_s
 
 
-def _entry(found: FlameGraph, age_s: float) -> _Entry:
+def _entry(found: FlameGraph, age_s: float, added: tuple[str, ...]) -> _Entry:
     now = time.monotonic()
     if not found.is_empty:
-        known = Known(CpuState.FOUND, found.cpu_ns, "" if found.cpu_ns else found.amount)
+        known = Known(CpuState.FOUND, found.cpu_ns, "" if found.cpu_ns else found.amount, added)
         return _Entry(known, certain=age_s > _COMPLETE_AFTER_S, asked_s=now)
     if age_s < CERTAIN_AFTER_S:
         return _Entry(Known(CpuState.WAITING), certain=False, asked_s=now)

@@ -71,7 +71,7 @@ def request_of(trace: FoundTrace) -> FoundRequest:
         start_ns=spans[0].start_ns if spans else trace.start_ns,
         duration_ns=max((span.duration_ns for span in spans), default=trace.duration_ms * 1_000_000),
         failed=any(span.attributes.get("status") == "error" for span in spans),
-        spans=tuple(_profiled(spans)),
+        spans=tuple(_profiled(trace.trace_id, spans)),
         places=_places(spans),
         http_status=_present(first, *HTTP_STATUS_ATTRIBUTES),
     )
@@ -101,9 +101,9 @@ def title_of(route: str, method: str) -> str:
     return f"{method} {route}".strip()
 
 
-def _profiled(spans: Iterable[FoundSpan]) -> Iterable[ProfiledSpan]:
+def _profiled(trace_id: str, spans: Iterable[FoundSpan]) -> Iterable[ProfiledSpan]:
     for span in spans:
         profile_id = _present(span.attributes, PROFILE_ID_ATTRIBUTE)
         if profile_id:
             service = _present(span.attributes, "service.name")
-            yield ProfiledSpan(profile_id, service, span.start_ns, span.start_ns + span.duration_ns)
+            yield ProfiledSpan(profile_id, service, span.start_ns, span.start_ns + span.duration_ns, trace_id)

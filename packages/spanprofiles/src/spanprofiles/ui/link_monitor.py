@@ -106,7 +106,9 @@ def entries_of(found: Iterable[FoundTrace]) -> list[Entry]:
             end_ns = span.start_ns + span.duration_ns
             place = ServiceRegion(text.get("service.name", ""), text.get("region", ""))
             profile_id = text.get(PROFILE_ID_ATTRIBUTE, "")
-            profiled = ProfiledSpan(profile_id, place.service, span.start_ns, end_ns) if profile_id else None
+            profiled = None
+            if profile_id:
+                profiled = ProfiledSpan(profile_id, place.service, span.start_ns, end_ns, trace.trace_id)
             route = text.get("http.route", "")
             entries.append(Entry(place, trace.trace_id, span.span_id, route, profiled, span.start_ns, end_ns))
     return sorted(entries, key=lambda entry: -entry.end_ns)

@@ -18,6 +18,7 @@ from spanprofiles.model import Endpoints
 from spanprofiles.model.endpoints import UPLOAD_INTERVAL_S
 from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuCache
+from spanprofiles.ui.descendants import Descendants
 from spanprofiles.ui.examinations import DEFAULT_WINDOW, Examinations
 from spanprofiles.ui.figures import RecentTraffic
 from spanprofiles.ui.latency_history import LatencyHistory
@@ -81,7 +82,7 @@ class Sources:
 
     def __post_init__(self) -> None:
         self.linker = _linker(self.endpoints)
-        self.cpu_cache = CpuCache(self.linker.pyroscope)
+        self.cpu_cache = CpuCache(self.linker.pyroscope, Descendants(self.linker.tempo))
         self.latencies = LatencyHistory()
         self.traffic = RecentTraffic(self.linker.tempo, self.latencies)
         self.origins = Origins(self.linker.pyroscope)

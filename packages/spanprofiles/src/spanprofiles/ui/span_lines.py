@@ -27,7 +27,7 @@ def find_lines(span: Span, flamegraph: FlameGraph, linker: Linker) -> SourceLine
     try:
         pyroscope = linker.pyroscope.with_timeout(_TIMEOUT_S)
         query = replace(linker.query(span), profile_type=flamegraph.profile_type)
-        lines = pyroscope.span_lines(query, [span.profile_id or ""])
+        lines = pyroscope.span_lines(query, span.profile_ids)
     except (ClientError, IdentifierError):
         return None  # the picture is complete without it
     return lines if lines.total == flamegraph.total and lines.files else None

@@ -66,11 +66,7 @@ def span_profile(trace: Trace, span: Span, linker: Linker) -> SpanProfile:
 
 def span_marks(trace: Trace, cpu_cache: CpuCache) -> dict[str, SpanMark]:
     """Return what is known of the profiles of a trace's spans, by span ID."""
-    profiled = {
-        span.span_id: ProfiledSpan(span.profile_id, span.service, span.start_ns, span.end_ns)
-        for span in trace.spans
-        if span.profile_id
-    }
+    profiled = {span.span_id: _profiled(span, span.profile_id) for span in trace.spans if span.profile_id}
     known = cpu_cache.look(profiled.values(), _CPU_TIMEOUT_S)
     marks = {}
     for span_id, span in profiled.items():
@@ -78,6 +74,11 @@ def span_marks(trace: Trace, cpu_cache: CpuCache) -> dict[str, SpanMark]:
         cpu_ns = found.cpu_ns if found.cpu_ns else None
         marks[span_id] = SpanMark(cpu_ns, dead=found.state is CpuState.NONE, instead=found.instead)
     return marks
+
+
+def _profiled(span: Span, profile_id: str) -> ProfiledSpan:
+    added = tuple(child.span_id for child in span.added)
+    return ProfiledSpan(profile_id, span.service, span.start_ns, span.end_ns, added=added)
 
 
 def span_to_open(trace: Trace, marks: dict[str, SpanMark]) -> Span | None:

@@ -129,7 +129,8 @@ def suits(request: FoundRequest, filters: Filters) -> bool:
 
 
 def _row(request: FoundRequest, known: Mapping[str, Known]) -> Row:
-    verdicts = [known[span.profile_id] for span in request.spans]
+    added = {profile_id for span in request.spans for profile_id in known[span.profile_id].added}
+    verdicts = [known[span.profile_id] for span in request.spans if span.profile_id not in added]
     if not verdicts:
         return Row(request, LinkState.NO_PROFILE_ID, None)
     cpu_ns = sum(verdict.cpu_ns for verdict in verdicts)

@@ -12,7 +12,7 @@ from spanprofiles.doctor.observations import GrafanaCheck, GrafanaFacts, Link
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.linking import Waiting
 from spanprofiles.linking.grafana import DataSource, DataSources, GrafanaLinker, SettingsError, settled
-from spanprofiles.model import Trace
+from spanprofiles.model import Span, Trace
 
 _CHECKED = 6
 _ONCE = Waiting(0.0)
@@ -63,12 +63,20 @@ def _checked(case: Case, sources: DataSources, facts: Facts) -> GrafanaFacts:
     for link in facts.focus:
         if link.is_linked:
             chosen.setdefault((process_of(link.span), link.span.name), link)
-    checks = [_check(linker, link, by_id[link.span.trace_id]) for link in list(chosen.values())[:_CHECKED]]
+    checks = [_check_work(linker, link.span, by_id[link.span.trace_id]) for link in list(chosen.values())[:_CHECKED]]
     return GrafanaFacts(source.uid, checks=tuple(checks))
 
 
-def _check(linker: GrafanaLinker, link: Link, trace: Trace) -> GrafanaCheck:
-    button = linker.resolve(link.span, trace)
+def _check_work(linker: GrafanaLinker, span: Span, trace: Trace) -> GrafanaCheck:
+    check = _check(linker, span, trace)
+    if check.has_samples or not span.added:
+        return check
+    # Grafana adds nothing up: where all the work is below a local root, the button there has it.
+    return _check(linker, max(span.added, key=lambda child: child.duration_ns), trace)
+
+
+def _check(linker: GrafanaLinker, span: Span, trace: Trace) -> GrafanaCheck:
+    button = linker.resolve(span, trace)
     if button.query is None:
         return GrafanaCheck(button)
     answer = linker.answer(button.query)

@@ -8,7 +8,7 @@ from functools import partial
 
 from spanprofiles.clients import ProfileQuery, ProfileSeries
 from spanprofiles.doctor.collectors.case import Case
-from spanprofiles.doctor.collectors.queries import exemplars, refused, valid_ids
+from spanprofiles.doctor.collectors.queries import exemplars, own_ids, refused, valid_ids
 from spanprofiles.doctor.collectors.unlabelled import unlabelled_functions
 from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.observations import LabelCheck, Link, LinkFacts, Place, ProfileFacts
@@ -86,7 +86,7 @@ def _in_time(case: Case, series: ProfileSeries) -> ProfileSeries:
 
 
 def _chosen(case: Case, carrying: Sequence[Span]) -> list[Span]:
-    usable = [span for span in carrying if valid_ids([span])]
+    usable = [span for span in carrying if own_ids(span)]
     usable.sort(key=lambda span: span.trace_id != case.question.trace_id)  # stable: the newest of each stay first
     return usable[: case.most_spans]
 
@@ -175,7 +175,7 @@ def _checks(case: Case, found: Sequence[Link], *, with_names: bool) -> list[Labe
 
 
 def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
-    ids, end_ms = valid_ids([span]), span.end_ns // 1_000_000
+    ids, end_ms = own_ids(span), span.end_ns // 1_000_000
     late_query = ProfileQuery(case.selector, end_ms + _LATE_MS, end_ms + _LATE_FOR_MS, case.profile_type)
     late_ns = _time_ns(case, case.pyroscope.span_profile(late_query, ids))
     if late_ns:  # a span with samples only after its end has a clock that is ahead
@@ -189,7 +189,7 @@ def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
 
 def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> LabelCheck:
     """Add whose names its foreign samples carry, and what its own name is on."""
-    span, ids = check.span, valid_ids([check.span])
+    span, ids = check.span, own_ids(check.span)
     beside = {other.name for other in spans if other.start_ns < span.end_ns and span.start_ns < other.end_ns} - {
         span.name
     }

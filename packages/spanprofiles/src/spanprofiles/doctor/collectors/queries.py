@@ -39,11 +39,17 @@ def refused(case: Case) -> tuple[Refusal, ...]:
 
 
 def valid_ids(spans: Iterable[Span]) -> list[str]:
-    """Return the profile IDs that Pyroscope accepts."""
-    found = []
-    for span in spans:
-        try:
-            found.append(parse_span_id(span.profile_id or ""))
-        except IdentifierError:
-            continue
-    return found
+    """Return the profile IDs that Pyroscope accepts, those of spans that count for one of these among them."""
+    return [found for span in spans for profile_id in span.profile_ids for found in _valid(profile_id)]
+
+
+def own_ids(span: Span) -> list[str]:
+    """Return the span's own profile ID, if Pyroscope accepts it."""
+    return _valid(span.profile_id or "")
+
+
+def _valid(profile_id: str) -> list[str]:
+    try:
+        return [parse_span_id(profile_id)]
+    except IdentifierError:
+        return []
