@@ -127,8 +127,11 @@ bench: install
 
 # Wheels and source distributions of both packages, in dist/.
 dist: install
-	rm -rf dist
-	@for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/python -m hatchling build --directory $(CURDIR)/dist) || exit 1; done
+	@rm -rf dist
+	@for package in $(PACKAGES); do \
+	  (cd $$package && "$(CURDIR)/$(BIN)/python" -m hatchling build --directory "$(CURDIR)/dist") || { \
+	    rm -rf dist; echo "make dist failed: $$package does not build, and dist/ is left out" >&2; exit 1; }; \
+	done
 	@ls dist
 
 # Needs the program uv. No addresses and no annotations: pins and hashes only.
