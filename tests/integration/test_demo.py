@@ -115,7 +115,7 @@ def test_with_a_broken_hop_it_goes_on_for_the_doctor_to_be_asked() -> None:
 
 
 @pytest.mark.slow
-def test_two_that_start_at_the_same_moment_have_ports_and_rides_of_their_own_and_end_alone() -> None:
+def test_two_that_start_at_once_have_ports_and_rides_of_their_own_and_end_alone() -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with ExitStack() as stack:
         demos = [

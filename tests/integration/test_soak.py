@@ -16,7 +16,7 @@ BUSY_SHARE = 0.01
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_hostile_requests_neither_break_the_pair_nor_cost_anybody_data() -> None:
+def test_a_hundred_thousand_hostile_requests_break_nothing_and_lose_nothing() -> None:
     plan = Plan()
 
     seen = soak(plan)

@@ -152,7 +152,7 @@ def cook(environment: dict[str, str], service: str, processor: str) -> None:
         assert kitchen.exit_code == 0, kitchen.output
 
 
-def test_tasks_that_share_a_threads_labels_are_found_and_those_with_their_own_are_not(
+def test_tasks_that_share_a_threads_labels_are_found_and_others_are_not(
     span_profiles_environment: dict[str, str], span_profiles_doctor: Doctor
 ) -> None:
     cook(span_profiles_environment, "mixed-kitchen", "official")

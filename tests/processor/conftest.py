@@ -17,7 +17,7 @@ import pytest
 from tests.support.processor.observing import Outcome, PushServer, SpanSeen, running_push_server
 
 REPOSITORY = Path(__file__).parents[2]
-LIMIT_SECONDS = 120
+LIMIT_S = 120
 PROCESSORS = ("official", "ours")
 
 
@@ -53,12 +53,12 @@ class Scenarios:
         ]
         process = subprocess.Popen(command, cwd=REPOSITORY, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True)
         try:
-            output, errors = process.communicate(timeout=LIMIT_SECONDS)
+            output, errors = process.communicate(timeout=LIMIT_S)
         except subprocess.TimeoutExpired as error:
             # With whatever it has started, such as gunicorn.
             os.killpg(process.pid, signal.SIGKILL)
             _, errors = process.communicate()
-            raise ScenarioError(f"{service} took more than {LIMIT_SECONDS} s:\n{errors}") from error
+            raise ScenarioError(f"{service} took more than {LIMIT_S} s:\n{errors}") from error
         if process.returncode != 0:
             raise ScenarioError(f"{service} ended with {process.returncode}:\n{errors}")
         told = json.loads(output.splitlines()[-1])

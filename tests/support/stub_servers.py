@@ -23,15 +23,15 @@ from spanprofiles.backends.ports import free_ports
 from spanprofiles.waiting import Waiting
 
 REPOSITORY = Path(__file__).parents[2]
-DEADLINE_SECONDS = 60.0
+DEADLINE_S = 60.0
 
 T = TypeVar("T")
 
 
 def wait_for(ask: Callable[[], T | None], what: str) -> T:
     """Ask until there is an answer."""
-    found = Waiting(DEADLINE_SECONDS).until(ask)
-    assert found, f"no {what} within {DEADLINE_SECONDS:g} s"
+    found = Waiting(DEADLINE_S).until(ask)
+    assert found, f"no {what} within {DEADLINE_S:g} s"
     return found
 
 
@@ -125,7 +125,7 @@ class RegionProcess:
         started = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        _, self.log = self.process.communicate(timeout=DEADLINE_SECONDS)
+        _, self.log = self.process.communicate(timeout=DEADLINE_S)
         return time.monotonic() - started
 
 

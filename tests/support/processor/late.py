@@ -14,7 +14,7 @@ import requests
 from opentelemetry import context, trace
 
 from tests.support.processor.observing import SpanSeen
-from tests.support.processor.servers import DEADLINE_SECONDS, answering
+from tests.support.processor.servers import DEADLINE_S, answering
 from tests.support.processor.setup import ENOUGH, Setup, on_one_thread
 from tests.support.processor.work import work_of_blue, work_of_gold, work_of_green, work_of_nobody, work_of_red
 
@@ -220,4 +220,4 @@ def starlette_background(setup: Setup) -> None:
 def _one_after_the_other(app: object, *paths: str) -> None:
     with socket.socket() as listening, answering(app, listening) as base, requests.Session() as session:
         for path in paths:
-            session.get(base + path, timeout=DEADLINE_SECONDS).raise_for_status()
+            session.get(base + path, timeout=DEADLINE_S).raise_for_status()

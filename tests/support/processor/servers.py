@@ -20,12 +20,12 @@ from tests.support.processor.observing import SpanSeen
 from tests.support.processor.setup import ENOUGH, Setup
 from tests.support.processor.work import WORK
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_S = 60.0
 STEPS = 8
 
 
 def _once_ready(url: str, process: subprocess.Popen[bytes] | None = None) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline and (process is None or process.poll() is None):
         try:
             requests.get(url, timeout=5)
@@ -33,13 +33,13 @@ def _once_ready(url: str, process: subprocess.Popen[bytes] | None = None) -> Non
             time.sleep(0.02)
         else:
             return
-    raise RuntimeError(f"no answer from {url} within {DEADLINE_SECONDS:g} s")
+    raise RuntimeError(f"no answer from {url} within {DEADLINE_S:g} s")
 
 
 def _asked_for(base: str, paths: list[str]) -> list[dict[str, Any]]:
     """The JSON answers to requests that are sent at the same time."""
     with ThreadPoolExecutor(len(paths)) as pool:
-        answers = list(pool.map(lambda path: requests.get(base + path, timeout=DEADLINE_SECONDS), paths))
+        answers = list(pool.map(lambda path: requests.get(base + path, timeout=DEADLINE_S), paths))
     return [answer.json() for answer in answers]
 
 
@@ -162,7 +162,7 @@ def flask_streaming(setup: Setup) -> None:
     thread.start()
     try:
         for path in ("/stream", "/plain"):
-            requests.get(f"http://127.0.0.1:{server.server_port}{path}", timeout=DEADLINE_SECONDS).raise_for_status()
+            requests.get(f"http://127.0.0.1:{server.server_port}{path}", timeout=DEADLINE_S).raise_for_status()
     finally:
         server.shutdown()
         thread.join()
@@ -192,5 +192,5 @@ def gunicorn_preload(setup: Setup) -> None:
             answers = _asked_for(f"http://{address}", ["/red", "/blue", "/green"])
         finally:
             server.terminate()
-            server.wait(DEADLINE_SECONDS)
+            server.wait(DEADLINE_S)
     setup.spans.seen += [SpanSeen(**answer) for answer in answers]

@@ -64,7 +64,7 @@ def test_with_a_token_every_request_but_ready_must_bring_it() -> None:
 @pytest.mark.parametrize(
     "token", ["short", "fifteen-letters", "a token that ends with a space ", "one with a \n in it"]
 )
-def test_a_token_that_is_short_or_cannot_be_sent_is_refused_in_a_line_that_does_not_show_it(token: str) -> None:
+def test_a_token_too_short_or_impossible_to_send_is_refused_and_not_shown(token: str) -> None:
     with pytest.raises(WeakTokenError) as refused:
         check_address(Settings(token=token))
     assert TOKEN_VARIABLE in str(refused.value)
@@ -72,7 +72,7 @@ def test_a_token_that_is_short_or_cannot_be_sent_is_refused_in_a_line_that_does_
     assert "\n" not in str(refused.value)
 
 
-def test_a_token_of_sixteen_characters_is_long_enough_and_no_token_is_needed_on_this_machine() -> None:
+def test_sixteen_characters_make_a_token_and_this_machine_needs_none() -> None:
     check_address(Settings(token="0123456789abcdef"))
     check_address(Settings())
 

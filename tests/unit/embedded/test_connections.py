@@ -170,7 +170,7 @@ class Begun:
     headers_finished = True
 
 
-def test_the_idle_give_up_their_places_first_then_who_drips_then_who_does_not_read_then_who_has_just_come() -> None:
+def test_the_idle_go_first_then_who_drips_then_who_does_not_read_then_the_newest() -> None:
     now_s, clock_s = time.monotonic(), time.time()
     willing = [
         a_channel(_lingers_since_s=now_s),
@@ -255,7 +255,7 @@ def test_no_place_left_in_the_system_is_waited_for_and_told_a_few_times(caplog: 
         listeners.stop(PATIENCE_S)
 
 
-def test_more_idle_connections_than_descriptors_keep_nobody_out_and_the_process_at_rest() -> None:
+def test_more_idle_connections_than_descriptors_keep_nobody_out_and_cost_no_cpu() -> None:
     command = f"ulimit -n 160; exec {sys.executable} -m spanprofiles.embedded {' '.join(free_ports())}"
     process = subprocess.Popen(
         ["/bin/sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
@@ -326,7 +326,7 @@ def test_with_the_token_the_sender_is_told_to_continue() -> None:
 
 
 @pytest.mark.parametrize("size", [10, LARGE, 8 * LARGE])
-def test_whoever_sends_all_of_a_refused_body_sees_the_answer_and_nothing_of_it_is_kept(size: int) -> None:
+def test_who_sends_all_of_a_refused_body_sees_the_answer_and_none_of_it_is_kept(size: int) -> None:
     with running(TOKEN) as server, server.connect() as stranger:
         stranger.sendall(head(length=size))
         stranger.sendall(ASKING.ljust(size, b"x"))

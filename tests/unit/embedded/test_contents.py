@@ -188,7 +188,7 @@ def test_repeated_text_is_no_bomb() -> None:
     assert bounded_gunzip(packed, BODY_BYTES) == text
 
 
-def test_many_small_pieces_are_put_together_up_to_a_number_and_each_is_looked_at_once(
+def test_many_small_pieces_are_joined_up_to_a_number_and_each_is_read_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     piece = gzip.compress(b"x")

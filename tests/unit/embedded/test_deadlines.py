@@ -91,7 +91,7 @@ def test_work_between_two_looks_at_the_clock_is_bounded_however_large_the_trace(
 
 @pytest.mark.parametrize("path", TEMPO.values(), ids=TEMPO)
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
-def test_a_query_that_is_late_in_any_stage_is_given_up_with_the_option_that_gives_it_more_time(
+def test_a_query_that_is_late_in_any_stage_is_given_up_and_the_option_is_named(
     small: Database, path: str, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     applications = applications_on(small)

@@ -421,7 +421,7 @@ def test_a_full_disk_for_temporary_files_is_told_with_what_to_do(
 
 
 @pytest.mark.parametrize("fill", [fill_bytes, fill_names])
-def test_a_full_disk_does_not_prevent_the_start_and_uploads_are_taken_when_there_is_room(
+def test_a_full_disk_prevents_no_start_and_uploads_are_taken_once_there_is_room(
     small_disk: Path, fill: Callable[[Path], Callable[[], None]], caplog: pytest.LogCaptureFixture
 ) -> None:
     make_room = fill(small_disk)

@@ -113,7 +113,7 @@ def test_a_profile_that_would_become_huge_is_refused_before_it_does(
     assert flamegraph(applications)["names"] == ["total"]
 
 
-def test_the_smallest_push_of_a_million_inlined_lines_is_refused_in_no_memory_to_speak_of(
+def test_the_smallest_push_of_a_million_inlined_lines_is_refused_in_little_memory(
     applications: Applications,
 ) -> None:
     body, headers = raw.twice_compressed(raw.profile(raw.sample([1]), raw.location(1, b"\x22\x00" * 1_000_000)))

@@ -209,7 +209,7 @@ def blocking(let_go: threading.Event, begun: threading.Semaphore) -> Callable[..
     return answer
 
 
-def test_over_the_wire_an_upload_is_answered_beside_queries_that_never_end_and_a_late_query_with_503() -> None:
+def test_an_upload_is_answered_beside_endless_queries_and_a_late_query_gets_503() -> None:
     let_go, begun = threading.Event(), threading.Semaphore(0)
     settings = Settings(threads=URGENT_THREADS)
     with socket.create_server(("127.0.0.1", 0)) as port, contextlib.ExitStack() as opened:
@@ -324,7 +324,7 @@ def test_a_write_is_urgent_until_it_is_committed(database: Database) -> None:
     assert sum(database.right_of_way._claims) == 0
 
 
-def test_whoever_is_known_is_answered_while_others_fill_all_the_threads_that_they_may_have(house: MakeHouse) -> None:
+def test_the_known_are_answered_while_others_fill_all_threads_they_may_have(house: MakeHouse) -> None:
     one = house()
     others = [one.comes(is_query=False, is_known=False) for _ in range(10)]
     assert others[0].begun.wait(PATIENCE_S)
@@ -332,7 +332,7 @@ def test_whoever_is_known_is_answered_while_others_fill_all_the_threads_that_the
     assert not any(visitor.begun.is_set() for visitor in others[1:])
 
 
-def test_a_query_of_whoever_is_known_is_answered_beside_as_many_others_as_may_run_at_once(house: MakeHouse) -> None:
+def test_a_query_of_the_known_is_answered_beside_as_many_others_as_may_run(house: MakeHouse) -> None:
     one = house()
     one.takes_all_queries()
     waiting = [one.comes(is_query=True) for _ in range(5)]

@@ -67,7 +67,7 @@ def test_a_query_within_the_limits_is_answered_wherever_it_is_asked(
 
 
 @OF_KIND
-def test_a_query_beyond_a_limit_is_refused_and_names_and_values_are_not_narrowed_by_it(
+def test_a_query_beyond_a_limit_is_refused_and_does_not_narrow_names_or_values(
     applications: Applications, make: object, within: int, beyond: int
 ) -> None:
     del within

@@ -163,7 +163,7 @@ def denial(gate: Gate, path: str = "/v1/traces", peer: str = "192.0.2.1", versio
     return found.code if found else 200
 
 
-def test_a_port_open_to_a_network_answers_to_any_name_with_the_token_and_to_no_page_of_another_site() -> None:
+def test_an_open_port_answers_any_name_with_the_token_and_no_other_sites_page() -> None:
     gate = Gate(Settings(host="0.0.0.0", token=TOKEN), Refusals(), Guesses())  # noqa: S104  # not bound
     right = f"Bearer {TOKEN}"
     assert denial(gate, AUTHORIZATION=right) == 200
@@ -199,7 +199,7 @@ def test_whoever_guesses_is_slowed_down_and_locks_nobody_out() -> None:
     assert denial(gate, peer="192.0.2.2", AUTHORIZATION="Bearer no") == 401
 
 
-def test_guesses_are_forgotten_after_a_while_and_counted_for_so_many_addresses_at_most() -> None:
+def test_guesses_are_forgotten_after_a_while_and_counted_for_a_bounded_number() -> None:
     now = [0.0]
     guesses = Guesses(lambda: now[0])
     assert [guesses.note("192.0.2.1") for _ in range(FREE_GUESSES + 1)][-1]

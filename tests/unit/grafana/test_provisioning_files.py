@@ -380,9 +380,7 @@ class TestLeniency:
         assert source.traces_to_profiles is not None
         assert source.traces_to_profiles.query == "$X", "the oldest form knows no variables of the environment"
 
-    def test_without_a_version_the_names_of_today_count_here_and_a_warning_says_that_grafana_ignores_them(
-        self, path: Path
-    ) -> None:
+    def test_without_a_version_todays_names_count_and_a_warning_says_grafana_differs(self, path: Path) -> None:
         source = read(path, FILE.replace("apiVersion: 1\n", "")).tempo()
 
         assert source.uid == "tempo"

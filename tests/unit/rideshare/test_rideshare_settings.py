@@ -105,7 +105,7 @@ def test_an_upload_interval_that_is_no_whole_number_of_seconds_is_refused(value:
         AgentSettings.from_environment({"PYROSCOPE_UPLOAD_INTERVAL": value})
 
 
-def test_a_bad_server_address_is_refused_and_not_repeated_since_it_may_hold_a_password() -> None:
+def test_a_bad_server_address_is_refused_and_not_repeated_for_its_password() -> None:
     with pytest.raises(TelemetryError, match="PYROSCOPE_SERVER_ADDRESS") as caught:
         AgentSettings.from_environment({"PYROSCOPE_SERVER_ADDRESS": "me:hunter2@host"})
     assert "hunter2" not in str(caught.value)

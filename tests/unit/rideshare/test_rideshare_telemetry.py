@@ -275,9 +275,7 @@ def test_with_the_sdk_disabled_rides_go_on_without_a_trace(outcomes: dict[str, O
 
 
 @pytest.mark.parametrize("name", ["no server", "hung"])
-def test_without_an_answering_server_rides_go_on_the_log_is_short_and_stopping_is_quick(
-    outcomes: dict[str, Outcome], name: str
-) -> None:
+def test_without_an_answering_server_rides_go_on_and_stopping_is_quick(outcomes: dict[str, Outcome], name: str) -> None:
     outcome = outcomes[name]
     assert (outcome.status, outcome.exit_code) == (200, 0)
     # Telemetry gives up after 1.2 s. How long gunicorn takes on a busy machine shows in a region with nothing to send.
