@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.documentation import ROOT, page
 
@@ -64,3 +65,16 @@ def test_each_folder_of_the_architecture_is_there() -> None:
 
     assert len(folders) > 15
     assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
+
+
+def test_each_hook_before_a_commit_runs_a_program_that_make_installs() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]  # nothing is downloaded
+    for hook in hooks:
+        program = hook["entry"].split()[0]
+        assert program.startswith(".venv/bin/")
+        package = {"lint-imports": "import-linter"}.get(Path(program).name, Path(program).name)
+        assert re.search(rf"^{package}==", locked, re.MULTILINE)
