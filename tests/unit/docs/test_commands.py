@@ -40,6 +40,13 @@ RUN_BY = {
         "tests/integration/test_documented_commands.py::test_one_test_is_run_as_the_page_for_contributors_says"
     ),
     r"make (up|down)": STACK,
+    r"make dist": (
+        "tests/unit/packages/test_make_dist.py"
+        "::test_it_puts_a_wheel_and_a_source_distribution_of_each_package_into_dist"
+    ),
+    r"spanprofiles demo": (
+        "tests/integration/test_distributions.py::test_the_harness_runs_its_demo_in_an_empty_folder_without_a_clone"
+    ),
     r"make bench": ("tests/integration/test_documented_commands.py::test_make_bench_measures_and_says_against_what"),
     r"make integration BACKEND=native": (
         "tests/integration/test_documented_commands.py::test_the_integration_tests_run_on_another_backend"
