@@ -227,3 +227,10 @@ def test_a_service_of_two_languages_gets_the_advice_of_both() -> None:
 
     assert "in Go: wrap the tracer provider" in found.advice
     assert "in Node.js: Pyroscope has no span processor" in found.advice
+
+
+def test_where_no_agent_of_the_language_links_spans_that_is_said_whoever_took_the_profiles() -> None:
+    found = without_labels("nodejs", {"pyroscope_spy": "ebpfspy"})
+
+    assert found.verdict is Verdict.BROKEN
+    assert "Pyroscope has no span processor for Node.js" in found.advice

@@ -225,3 +225,24 @@ def test_of_one_trace_only_its_own_spans_are_explained() -> None:
 
     assert [explanation.span for explanation in known.explanations] == [asked.span]
     assert known.question.now_ns - asked.span.start_ns == 60 * S
+
+
+def test_where_pyroscope_cannot_tell_what_is_unlabelled_a_process_without_cpu_waited() -> None:
+    (found,) = facts(unlinked(a_span(ms=400)), series=[], found={"unlabelled": None}).explanations
+
+    assert found.cause is Cause.WAITING
+    assert "there is no CPU of its process in that time" in found.sentence
+
+
+def test_a_trace_whose_neighbours_are_linked_has_no_strange_ids() -> None:
+    asked = [unlinked(a_span(f"GET /{index}", ms=800, trace_id="ab" * 16)) for index in range(4)]
+
+    found = link.judge(facts(*BIKES, *asked, trace_id="ab" * 16))
+
+    assert "other span IDs" not in " ".join(found.evidence)
+    assert "other span IDs" in " ".join(link.judge(facts(*asked, found={"exemplars": None})).evidence)
+
+
+def test_a_single_span_far_from_its_samples_is_no_proof_against_a_clock() -> None:
+    assert clocks.judge(facts(away(60, -45), series=[])).verdict is Verdict.OK
+    assert clocks.judge(facts(away(60, 45), series=[])).verdict is Verdict.BROKEN, "no upload dates samples later"

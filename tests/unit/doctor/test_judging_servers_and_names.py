@@ -12,6 +12,7 @@ from spanprofiles.clients.storage import FailedWrites
 from spanprofiles.doctor import Finding, Verdict
 from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.hops import probe, profile_type, profiles, servers, service_name, traces
+from spanprofiles.doctor.names import nearest
 from spanprofiles.doctor.observations import AroundSpans, ProbedServer, ServerFacts, TraceFacts
 from spanprofiles.doctor.question import Question
 from spanprofiles.model import SpanKind, Trace
@@ -257,3 +258,25 @@ def test_a_profile_type_that_the_service_does_not_have_is_broken() -> None:
 
     assert found.verdict is Verdict.BROKEN
     assert f"its types: {MEMORY}" in found.evidence
+
+
+def test_traces_that_only_samples_led_to_are_told_from_those_that_the_search_finds() -> None:
+    known = replace(traced(a_span()), by_samples=True)
+
+    found = traces.judge(replace(NOTHING, traces=known))
+
+    assert found.verdict is Verdict.OK
+    assert found.evidence[-1] == "the search does not find them yet; the trace IDs on samples led to them"
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "expected"),
+    [
+        ("ride", ["shop", "ride-sharing"], ["ride-sharing"]),
+        ("ride.sharing", ["ride_sharing", "ride-shares"], ["ride_sharing", "ride-shares"]),
+        ("a", ["ab", "abc"], []),
+        ("rides", ["rides"], []),
+    ],
+)
+def test_names_that_resemble_one_are_found_the_nearest_first(name: str, known: list[str], expected: list[str]) -> None:
+    assert nearest(name, known) == expected

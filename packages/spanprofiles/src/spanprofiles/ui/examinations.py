@@ -113,8 +113,8 @@ class Examinations:
         Raises:
             CheckError: that is no address, or this page's credentials must not go to it, or the servers are not ready.
         """
-        places = replace(self._endpoints, otlp_http=self._receiver(receiver), grafana="")
-        examination = _examine(places, service, probe=True, probe_timeout_s=_PROBE_TIMEOUT_S)
+        endpoints = replace(self._endpoints, otlp_http=self._receiver(receiver), grafana="")
+        examination = _examine(endpoints, service, probe=True, probe_timeout_s=_PROBE_TIMEOUT_S)
         finding = examination.finding(probe_hop.HOP.name)
         if finding.verdict is Verdict.NOT_CHECKED:
             raise CheckError("nothing was sent: a server is not ready, as the first row says")

@@ -40,15 +40,12 @@ def collect_grafana(case: Case, facts: Facts) -> Facts:
     Raises:
         ClientError: Pyroscope failed.
     """
-    sources = case.sources
+    sources: DataSources | GrafanaFacts | None = case.sources
     if sources is None and case.grafana is not None:
-        found = data_sources(case.grafana)
-        if isinstance(found, GrafanaFacts):
-            return replace(facts, grafana=found)
-        sources = found
-    if sources is None:
-        return facts
-    return replace(facts, grafana=_checked(case, sources, facts))
+        sources = data_sources(case.grafana)
+    if isinstance(sources, DataSources):
+        return replace(facts, grafana=_checked(case, sources, facts))
+    return replace(facts, grafana=sources)
 
 
 def _checked(case: Case, sources: DataSources, facts: Facts) -> GrafanaFacts:

@@ -63,7 +63,7 @@ class FlameBox:
 
 
 def checksum(name: str, above: int = 0) -> int:
-    """A number for a name, the same in each run; the names of a hostile server may have halves of surrogate pairs."""
+    """Return a number for a name, the same in each run. A hostile server's names may have halves of surrogate pairs."""
     return zlib.crc32(name.encode("utf-8", "surrogatepass"), above)
 
 

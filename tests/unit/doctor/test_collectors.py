@@ -1,0 +1,256 @@
+"""What the collectors make of servers that answer oddly: older ones, failing ones, and uploads between two queries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from spanprofiles.clients import (
+    ClientError,
+    FoundTrace,
+    ProfileQuery,
+    PyroscopeClient,
+    RequestRefusedError,
+    SpanExemplar,
+    TempoClient,
+    UnexpectedAnswerError,
+)
+from spanprofiles.clients.answers import Answer
+from spanprofiles.clients.grafana import GrafanaClient
+from spanprofiles.clients.probe import Probe
+from spanprofiles.doctor.collectors import links, probe, servers, traces
+from spanprofiles.doctor.collectors.case import Case
+from spanprofiles.doctor.collectors.grafana import collect_grafana
+from spanprofiles.doctor.collectors.queries import exemplars, valid_ids
+from spanprofiles.doctor.facts import Facts
+from spanprofiles.doctor.observations import LabelCheck, Link, Place, ProfileFacts
+from spanprofiles.doctor.question import Question
+from spanprofiles.linking.grafana import DataSources
+from spanprofiles.model import FlameGraph, Span, Trace
+from tests.support.doctor import MS, NOW_NS, SERVICE, a_span, facts, linked
+
+QUESTION = Question(SERVICE, NOW_NS)
+REFUSED = RequestRefusedError("Tempo", "http://tempo", 400, "no such hint")
+SAMPLES = FlameGraph([(("work",), 30 * MS)])
+
+
+@dataclass
+class Pyroscope:
+    """A Pyroscope with a few answers; an error among them is raised."""
+
+    samples: Callable[[ProfileQuery], FlameGraph] = lambda _: FlameGraph()
+    services: Any = (SERVICE,)
+    exemplars: Any = ()
+    asked: list[ProfileQuery] = field(default_factory=list)
+
+    def span_profile(self, query: ProfileQuery, _: Sequence[str]) -> FlameGraph:
+        self.asked.append(query)
+        return self.samples(query)
+
+    def label_values(self, *_: object) -> list[str]:
+        return list(given(self.services))
+
+    def span_exemplars(self, *_: object) -> list[SpanExemplar]:
+        return list(given(self.exemplars))
+
+    def refusals(self, *_: object) -> tuple[()]:
+        return ()
+
+
+@dataclass
+class Tempo:
+    """A Tempo with a few answers; an error among them is raised."""
+
+    found: Callable[[str], Any] = lambda _: []
+    stored: Sequence[Trace] = ()
+
+    def tag_values(self, _: str) -> list[str]:
+        return [SERVICE]
+
+    def search(self, query: str, **_: object) -> list[FoundTrace]:
+        return list(given(self.found(query)))
+
+    def trace(self, trace_id: str) -> Trace | None:
+        return next((trace for trace in self.stored if trace.trace_id == trace_id), None)
+
+    def refusals(self, *_: object) -> tuple[()]:
+        return ()
+
+
+def given(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def case_of(tempo: Tempo | None = None, pyroscope: Pyroscope | None = None) -> Case:
+    return Case(cast(TempoClient, tempo or Tempo()), cast(PyroscopeClient, pyroscope or Pyroscope()), QUESTION)
+
+
+def found(span: Span) -> FoundTrace:
+    return FoundTrace(span.trace_id, SERVICE, span.name, span.start_ns, 1, ())
+
+
+def test_an_older_tempo_is_searched_without_the_hint_that_it_refuses() -> None:
+    span = a_span()
+    tempo = Tempo(lambda query: REFUSED if "most_recent" in query else [found(span)], [Trace.of(span.trace_id, [span])])
+
+    collected = traces.collect_traces(case_of(tempo), Facts(QUESTION))
+
+    assert collected.traces is not None
+    assert [trace.trace_id for trace in collected.traces.traces] == [span.trace_id]
+
+
+def test_before_the_window_nothing_is_searched() -> None:
+    assert traces._search(case_of(Tempo(lambda _: pytest.fail("it is asked"))), until_s=0.0) == []
+
+
+def test_traces_that_the_search_misses_are_found_by_the_ids_on_samples() -> None:
+    span = a_span()
+    seen = [SpanExemplar(span.span_id, 1, 1, trace_id=span.trace_id), SpanExemplar("0" * 15 + "1", 2, 1)]
+
+    collected = traces.collect_traces(
+        case_of(Tempo(stored=[Trace.of(span.trace_id, [span])]), Pyroscope(exemplars=seen)), Facts(QUESTION)
+    )
+
+    assert collected.traces is not None
+    assert collected.traces.by_samples
+    assert [trace.trace_id for trace in collected.traces.traces] == [span.trace_id]
+
+
+@pytest.mark.parametrize(
+    ("pyroscope", "profiled", "labelled"),
+    [
+        (Pyroscope(services=ClientError("away")), None, None),
+        (Pyroscope(services=()), False, None),
+        (Pyroscope(exemplars=()), True, False),
+        (Pyroscope(exemplars=REFUSED), True, None),
+    ],
+    ids=["it fails", "no profile of the service", "no span ID on samples", "an older one"],
+)
+def test_without_a_trace_pyroscope_tells_whether_the_service_runs(
+    pyroscope: Pyroscope, profiled: bool | None, labelled: bool | None
+) -> None:
+    collected = traces.collect_traces(case_of(pyroscope=pyroscope), Facts(QUESTION)).traces
+
+    assert collected is not None
+    assert (collected.profiled, collected.labelled, collected.traces) == (profiled, labelled, ())
+
+
+def test_newest_traces_without_samples_are_joined_by_older_ones_with_samples() -> None:
+    span, older = a_span(), a_span(ago_s=600)
+    tempo = Tempo(lambda _: [found(older)], [Trace.of(older.trace_id, [older])])
+    known = facts(linked(span)).traces
+    assert known is not None
+
+    joined = traces.with_profiled(case_of(tempo), known, [SpanExemplar(older.span_id, NOW_NS // MS - 500_000, 1)])
+
+    assert [trace.trace_id for trace in joined.traces] == [span.trace_id, older.trace_id]
+
+
+def test_a_server_that_does_not_know_exemplars_gives_none_and_malformed_ids_are_not_asked_for() -> None:
+    assert exemplars(case_of(pyroscope=Pyroscope(exemplars=REFUSED))) is None
+    own = a_span()
+    assert valid_ids([own, a_span(profile_id="tomorrow"), a_span(profile_id=None)]) == [own.span_id]
+
+
+@pytest.mark.parametrize("date", [None, "yesterday", "Mon, 01 Jan 99999 00:00:00 GMT"])
+def test_a_server_that_tells_no_time_has_no_clock_to_compare(date: str | None) -> None:
+    answer = SimpleNamespace(headers={} if date is None else {"Date": date})
+
+    assert servers._clock_ahead_s(cast(Answer, answer)) is None
+
+
+def test_samples_with_a_neighbours_name_are_told_from_those_of_a_renamed_span() -> None:
+    bike, car, later = a_span("GET /bike"), a_span("GET /car"), a_span("GET /later", ago_s=5)
+    values = {"GET /bike": 70 * MS, "GET /car": 30 * MS}
+
+    def named(query: ProfileQuery) -> FlameGraph:
+        name = re.findall('span_name="([^"]*)"', query.selector)[-1]
+        return FlameGraph([(("work",), values.get(name, 0))])
+
+    pyroscope = Pyroscope(named)
+    checked = links._with_neighbours(case_of(pyroscope=pyroscope), LabelCheck(bike, foreign_ns=1), [bike, car, later])
+
+    assert (checked.own_ns, checked.neighbours) == (70 * MS, ("GET /car",))
+    assert not any("GET /later" in query.selector for query in pyroscope.asked), "it ran at another time"
+
+
+def test_samples_far_away_are_placed_and_those_that_came_meanwhile_are_near() -> None:
+    span = a_span()
+    alone = Link(span, Place.NOWHERE)
+
+    def is_wide(query: ProfileQuery) -> bool:
+        return query.start_ms < span.start_ns // MS - 600_000
+
+    def whole_alone(query: ProfileQuery) -> FlameGraph:
+        return SAMPLES if is_wide(query) else FlameGraph()
+
+    assert links._far(case_of(), alone) is alone
+    assert links._far(case_of(pyroscope=Pyroscope(lambda _: SAMPLES)), alone).place is Place.EMBEDDED
+    far = links._far(case_of(pyroscope=Pyroscope(whole_alone)), alone)
+    assert (far.place, far.is_earlier, far.cpu_ns) == (Place.OUTSIDE, True, 30 * MS)
+
+
+def test_the_case_looks_at_the_type_that_was_found_or_stays_as_it_is() -> None:
+    case = case_of()
+    wall = "wall:wall:nanoseconds:wall:nanoseconds"
+
+    assert case.looking_at(ProfileFacts()) is case
+    assert case.looking_at(ProfileFacts(looked_at=wall)).profile_type == wall
+
+
+def test_a_probe_that_is_refused_or_cannot_be_read_back_says_why(dead_url: str) -> None:
+    case = Case(TempoClient(dead_url), PyroscopeClient(dead_url), QUESTION, otlp_http=dead_url, probe_timeout_s=0)
+    sent = Probe("1" * 32, "1" * 16, NOW_NS)
+
+    span, profile = probe.collect_probe(case, Facts(QUESTION)).probed or ()
+    followed = probe.follow(case.tempo, sent, dead_url, 0)
+    read = probe._read_back(case, "Pyroscope", dead_url, lambda: given(ClientError("away")))
+
+    assert (span.sent, profile.sent) == (False, False)
+    assert "does not answer" in span.error
+    assert "does not answer" in profile.error
+    assert (followed.came_back, read.came_back) == (False, False)
+    assert "does not answer" in followed.error
+    assert read.error == "away"
+    assert not probe._is_found(case.tempo, sent), "a search that fails proves no loss"
+
+
+class Grafana:
+    """A Grafana that fails."""
+
+    def __init__(self, error: ClientError) -> None:
+        self.error = error
+
+    def health(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_silent"),
+    [
+        (RequestRefusedError("Grafana", "http://g", 403, "no"), False),
+        (UnexpectedAnswerError("Grafana", "http://g", "a login page"), True),
+    ],
+)
+def test_a_grafana_that_refuses_is_told_from_one_that_does_not_answer(error: ClientError, is_silent: bool) -> None:
+    case = replace(case_of(), grafana=cast(GrafanaClient, Grafana(error)))
+
+    collected = collect_grafana(case, Facts(QUESTION)).grafana
+
+    assert collected is not None
+    assert (collected.error, collected.is_silent) == (str(error), is_silent)
+
+
+def test_settings_without_a_tempo_data_source_say_so_and_no_settings_leave_no_facts() -> None:
+    collected = collect_grafana(replace(case_of(), sources=DataSources([])), Facts(QUESTION)).grafana
+
+    assert collected is not None
+    assert "no data source of type 'tempo'" in collected.error
+    assert collect_grafana(case_of(), Facts(QUESTION)).grafana is None

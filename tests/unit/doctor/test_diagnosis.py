@@ -1,0 +1,103 @@
+"""One verdict on a span without samples, made of an examination."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from spanprofiles.clients import ClientError
+from spanprofiles.doctor import Cause, Examination, Explanation, Finding, Verdict, diagnose, diagnosis_of
+from spanprofiles.doctor import diagnosis as module
+from spanprofiles.doctor.diagnosis import examine_request
+from spanprofiles.linking import Evidence, Linker
+from spanprofiles.model import Span
+from tests.support.doctor import a_span
+
+LINKER = cast(Linker, None)
+DOUBT = Finding("clocks", Verdict.DOUBTFUL, ("they differ", "by 9 s"), advice="set them")
+BROKEN = Finding("profiles", Verdict.BROKEN, ("there are none",), advice="start the agent")
+
+
+def examination(*findings: Finding, unlinked: tuple[Explanation, ...] = ()) -> Examination:
+    return Examination("rides", findings, unlinked)
+
+
+def why(span: Span, cause: Cause) -> Explanation:
+    return Explanation(span, cause, "it lasted 4 ms")
+
+
+def test_a_harmless_cause_excuses_the_span_even_where_a_hop_is_broken() -> None:
+    span = a_span()
+
+    found = diagnosis_of(span, examination(BROKEN, unlinked=(why(span, Cause.TOO_SHORT),)))
+
+    assert found is not None
+    assert (found.cause, found.sentence, found.harmless) == (Cause.TOO_SHORT.value, "It lasted 4 ms.", True)
+    assert found.excuse == "as is usual of a span so short"
+    assert found.line == f"the doctor says: {Cause.TOO_SHORT.value}. It lasted 4 ms."
+    assert found.as_json() == {
+        "cause": Cause.TOO_SHORT.value,
+        "sentence": "It lasted 4 ms.",
+        "harmless": True,
+        "advice": "",
+    }
+
+
+def test_a_broken_hop_goes_before_a_cause_that_is_not_harmless_and_names_both() -> None:
+    span = a_span()
+
+    found = diagnosis_of(span, examination(DOUBT, BROKEN, unlinked=(why(span, Cause.UNLABELLED),)))
+
+    assert found is not None
+    assert (found.cause, found.harmless, found.excuse) == ("broken hop: profiles", False, "")
+    assert found.line == ("the doctor says: broken hop: profiles. There are none; it lasted 4 ms. Do: start the agent.")
+
+
+def test_a_cause_stands_alone_where_no_hop_is_broken() -> None:
+    span = a_span()
+
+    found = diagnosis_of(span, examination(DOUBT, unlinked=(why(span, Cause.LOST),)))
+
+    assert found is not None
+    assert (found.cause, found.harmless, found.excuse) == (Cause.LOST.value, False, "")
+
+
+def test_without_a_cause_a_doubtful_hop_is_named_and_without_one_nothing_is_said() -> None:
+    doubt = diagnosis_of(a_span(), examination(DOUBT))
+
+    assert doubt is not None
+    assert (doubt.cause, doubt.sentence, doubt.advice) == ("clocks", "They differ; by 9 s.", "set them")
+    assert diagnosis_of(a_span(), examination(Finding("clocks", Verdict.OK))) is None
+
+
+def test_where_a_server_fails_there_is_no_diagnosis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> Examination:
+        raise ClientError("away")
+
+    monkeypatch.setattr(module, "examine_failure", fail)
+
+    assert diagnose(a_span(), LINKER) is None
+
+
+def test_of_a_request_the_empty_profiles_that_are_in_order_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited, lost = a_span(), a_span()
+    found = examination(unlinked=(why(waited, Cause.WAITING), why(lost, Cause.LOST)))
+    monkeypatch.setattr(module, "examine_failure", lambda *_, **__: found)
+    evidence = Evidence("1" * 32, excused={lost.span_id: "of before"})
+
+    assert examine_request(LINKER, evidence) is found
+
+    assert evidence.excused == {waited.span_id: "for it waited instead of computing"}
+
+
+def test_a_hop_that_is_not_there_has_no_finding_and_lines_name_what_could_not_be_looked_at() -> None:
+    away = Finding("traces", Verdict.NOT_CHECKED, ("Tempo does not answer",))
+    found = Examination("rides", (Finding("servers", Verdict.OK), away), could_look=False)
+
+    with pytest.raises(KeyError):
+        found.finding("no such hop")
+    assert found.verdict is Verdict.NOT_CHECKED
+    assert "  not checked: traces: Tempo does not answer" in found.lines()
+    note = Finding("profile type", Verdict.OK, ("wall time has them",), advice="set the type")
+    assert "  note: profile type: wall time has them: set the type" in Examination("rides", (note,)).lines()
