@@ -35,9 +35,13 @@ class RightOfWay:
 
     Args:
         clock: a time that is never set, s.
+
+    Attributes:
+        held_up: for each rank, whether something that goes before it is under way. Queries look at it all the time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.held_up = [False] * len(Rank)
         self._clock = clock
         self._lock = threading.Lock()
         self._claims = [0] * len(Rank)
@@ -58,6 +62,7 @@ class RightOfWay:
             claims = 0
             for each, is_free in enumerate(self._is_free):
                 if each > rank:
+                    self.held_up[each] = bool(claims)
                     if claims:
                         is_free.clear()
                     else:
@@ -69,7 +74,7 @@ class RightOfWay:
 
         The share is the same moment for all queries: together they would leave no time.
         """
-        if any(self._claims[:rank]):
+        if self.held_up[rank]:
             moment = self._clock() % PERIOD_S
             if moment >= QUERY_S:
                 self._is_free[rank].wait(PERIOD_S - moment)

@@ -166,9 +166,11 @@ class Database:
             rank: what goes before it; before a query that takes long goes everything else.
         """
         short_until_s = time.monotonic() + SHORT_QUERY_S
+        held_up, last = self.right_of_way.held_up, max(Rank)
 
         def give_way() -> None:
-            self.right_of_way.give_way(rank if time.monotonic() < short_until_s else Rank.OTHER_QUERY)
+            if held_up[last]:  # else no rank is, and nothing more is to be found out
+                self.right_of_way.give_way(rank if time.monotonic() < short_until_s else Rank.OTHER_QUERY)
 
         return Deadline(self._query_timeout_s, accepted_s, give_way=give_way)
 
