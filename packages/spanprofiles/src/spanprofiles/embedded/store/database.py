@@ -101,9 +101,6 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         migrate(connection)
-        if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != INCREMENTAL:
-            connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
-            connection.execute("VACUUM")
 
     def _connect(self, cache_kib: int) -> StoreConnection:
         connection = sqlite3.connect(
