@@ -14,7 +14,7 @@ from subprocess import PIPE
 
 import pytest
 
-from tests.support.processor.observing import Outcome, PushServer, SpanSeen, running_push_server
+from tests.support.processor.outcomes import Outcome, PushServer, SpanSeen, running_push_server
 
 REPOSITORY = Path(__file__).parents[2]
 LIMIT_S = 120

@@ -109,6 +109,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
     monkeypatch.setattr(agent, "time", clock)
+    agent._fork.forget()  # what other tests have started
     yield clock
     agent._fork.forget()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.processor.conftest import Scenarios
-from tests.support.processor.observing import assert_labelled, assert_no_mixture
+from tests.support.processor.outcomes import assert_labelled, assert_no_mixture
 from tests.support.processor.rows import both, defect
 
 STARTING = ("starting",)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.processor.conftest import Scenarios
 from tests.processor.test_tasks import STEPPING
-from tests.support.processor.observing import Outcome, assert_labelled, assert_no_mixture
+from tests.support.processor.outcomes import Outcome, assert_labelled, assert_no_mixture
 from tests.support.processor.rows import defect
 
 OURS = ("ours",)

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 import spanprofiles_processor
 from spanprofiles_processor import SpanProfileProcessor, carry, follow_event_loop
 from tests.processor.conftest import Scenarios
-from tests.support.processor.observing import assert_labelled
+from tests.support.processor.outcomes import assert_labelled
 
 OURS = ("ours",)
 PACKAGE = Path(spanprofiles_processor.__file__).parent

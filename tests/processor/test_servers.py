@@ -6,7 +6,7 @@ import pytest
 
 from tests.processor.conftest import Scenarios
 from tests.processor.test_tasks import STEPPING
-from tests.support.processor.observing import assert_labelled, assert_no_mixture
+from tests.support.processor.outcomes import assert_labelled, assert_no_mixture
 from tests.support.processor.rows import both, defect
 
 ROUTES = [("coroutine", "red"), ("neighbour", "white"), ("function", "blue"), ("executor", "green"), ("stream", "gold")]

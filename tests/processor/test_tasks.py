@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.processor.conftest import Scenarios
-from tests.support.processor.observing import assert_labelled, assert_no_mixture
+from tests.support.processor.outcomes import assert_labelled, assert_no_mixture
 from tests.support.processor.rows import defect
 
 STEPPING = 0.4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.processor.conftest import ScenarioError, Scenarios
 from tests.processor.test_tasks import STEPPING
-from tests.support.processor.observing import assert_labelled, assert_no_mixture
+from tests.support.processor.outcomes import assert_labelled, assert_no_mixture
 from tests.support.processor.rows import both, defect
 
 

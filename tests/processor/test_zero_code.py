@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from spanprofiles.backends.ports import free_ports
-from tests.support.processor.observing import LEAST_CPU_NS, MOST, PushServer, SpanSeen, running_push_server
+from tests.support.processor.outcomes import LEAST_CPU_NS, MOST, PushServer, SpanSeen, running_push_server
 
 APPS = Path(__file__).parents[1] / "support" / "zero_code"
 PROGRAMS = Path(sys.executable).parent

@@ -18,6 +18,8 @@ from spanprofiles.embedded.tempo import candidates
 from spanprofiles.embedded.traceql import limits as traceql
 from spanprofiles.model import printable
 from spanprofiles.ui import admission, connections, security
+from spanprofiles_processor import agent, roots
+from spanprofiles_processor import settings as agent_settings
 
 TEXT = (Path(__file__).parents[2] / "SECURITY.md").read_text(encoding="utf-8")
 KIB, MIB = 2**10, 2**20
@@ -89,6 +91,10 @@ ROWS = {
         f"{answers.MOST_JSON_PARTS:,} parts, {answers.DEEPEST_JSON} deep, numbers of {answers.LONGEST_INTEGER} digits"
     ),
     "spans of one trace; frames of one graph": f"{json_values.MOST_SPANS:,}; {json_values.MOST_FRAMES:,}",
+    "labelled spans inside each other: roots; every span": f"{roots.MOST_NESTED_ROOTS}; {roots.MOST_NESTED_SPANS}",
+    "a fork waits for an agent that starts; that has started": f"{agent.START_S:g} s; {agent.SETTLED_AFTER_S:g} s",
+    "a worker that ends waits for its last upload": f"{agent.LAST_UPLOAD_S:g} s",
+    "the upload interval": f"1 to {agent_settings.LONGEST_UPLOAD_INTERVAL_S} s",
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pyroscope
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
-from tests.support.processor.observing import SpanSeen
+from tests.support.processor.outcomes import SpanSeen
 from tests.support.processor.setup import ENOUGH, Setup, remote_parent
 from tests.support.processor.work import WORK, work_of_blue, work_of_nobody, work_of_red
 

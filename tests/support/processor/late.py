@@ -13,7 +13,7 @@ import pyroscope
 import requests
 from opentelemetry import context, trace
 
-from tests.support.processor.observing import SpanSeen
+from tests.support.processor.outcomes import SpanSeen
 from tests.support.processor.servers import DEADLINE_S, answering
 from tests.support.processor.setup import ENOUGH, Setup, on_one_thread
 from tests.support.processor.work import work_of_blue, work_of_gold, work_of_green, work_of_nobody, work_of_red

@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from tests.support.processor.observing import SpanSeen
+from tests.support.processor.outcomes import SpanSeen
 from tests.support.processor.setup import ENOUGH, Setup
 from tests.support.processor.work import WORK
 

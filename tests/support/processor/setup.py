@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Tracer
 
-from tests.support.processor.observing import SpanSeen
+from tests.support.processor.outcomes import SpanSeen
 
 ENOUGH = 300
 """Milliseconds of CPU that give enough samples to claim something of: 30 on average."""

@@ -11,7 +11,7 @@ import pytest
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, ServerUnreachableError, TempoClient
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.model import CPU
-from tests.unit.conftest import Answer, Serve, dripping_server
+from tests.unit.conftest import Answer, Seen, Serve, dripping_server, flamebearer
 
 _MS = 1_000_000
 
@@ -94,3 +94,18 @@ def test_the_files_of_functions_are_those_of_all_profiles(serve: Serve) -> None:
     server = serve(lambda _: Answer.of(profile))
     with PyroscopeClient(server.url) as client:
         assert client.function_files(ProfileQuery("{}", 1, 2)) == {"search": frozenset({"/a.py", "/b.py"})}
+
+
+def test_of_very_many_spans_some_are_asked_for_at_a_time_and_all_are_added_up(serve: Serve) -> None:
+    def answer(seen: Seen) -> Answer:
+        return Answer.of({"flamegraph": flamebearer({("main",): len(seen.json["spanSelector"])})})
+
+    stub = serve(answer)
+    ids = [f"{number:016x}" for number in range(1, 12_002)]
+
+    found = PyroscopeClient(stub.url).span_profile(ProfileQuery("{}", 0, 1), ids)
+
+    assert found.total == len(ids)
+    asked = [seen.json["spanSelector"] for seen in stub.seen]
+    assert [one for some in asked for one in some] == ids
+    assert max(map(len, asked)) <= 5_000

@@ -4,11 +4,12 @@
 
     tracer_provider.add_span_processor(SpanProfileProcessor())
 
-It takes the place of `pyroscope.otel.PyroscopeSpanProcessor`: same span attribute, same labels on the samples.
-`docs/reference/processor.md` says what it gets right that the other does not, and where its limits are.
+It takes the place of ``pyroscope.otel.PyroscopeSpanProcessor``, with the same span attribute and the same labels on
+samples. Programs under ``opentelemetry-instrument`` need none of this: see ``zero_code``.
+``docs/reference/processor.md`` says what it gets right that the other does not, and where its limits are.
 
-This package stands on `opentelemetry-sdk` and `pyroscope-io` alone, and imports itself by relative imports only: the
-folder can be copied into an app under any name.
+This package needs ``opentelemetry-sdk`` and ``pyroscope-io``, and nothing else. It imports itself by relative imports
+only, so the folder can be copied into an app under any name.
 """
 
 from __future__ import annotations

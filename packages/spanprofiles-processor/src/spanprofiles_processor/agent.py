@@ -1,4 +1,4 @@
-"""The profiling agent in processes that come and go: started in each that has spans, its last samples sent."""
+"""Starts the profiling agent in each process that has spans, and sends its last samples as the process ends."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AgentStarter:
         return os.getpid() in self._failed
 
     def start_here(self, resource: Resource) -> None:
-        """Start the agent if nobody tried in this process yet. Nobody waits for another thread that is starting it."""
+        """Start the agent unless that was tried in this process. Do not wait for another thread that is starting it."""
         claim = object()
         # One atomic step: a lock could be held by somebody else in the moment of a fork, and then for ever.
         if self._claims.setdefault(os.getpid(), claim) is not claim:

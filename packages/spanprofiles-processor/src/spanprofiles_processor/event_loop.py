@@ -1,8 +1,8 @@
 """Labels that follow asyncio's tasks, and the work they hand to threads.
 
 An event loop runs many tasks on one thread, so labels that stay from a span's start to its end land on every task in
-between. Each callback of a loop runs in its own `contextvars` context (asyncio's documented rule), and a task's context
-says which local root it works for: what is missing is only somebody who looks when a callback starts and ends.
+between. Each callback of a loop runs in its own ``contextvars`` context, as asyncio documents, and a task's context
+says which local root it works for. All that is missing is somebody who looks when a callback starts and ends.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class _Step(functools.partial[object]):
 
     Seen from outside it is the callback: asyncio's messages name the app's function or task and where it is written,
     not this. There is one for each step, and a partial is made and called in two thirds of the time of a class with
-    `__call__`.
+    ``__call__``.
     """
 
     __slots__ = ()
 
-    # What asyncio and `inspect` take a partial apart by. The call itself goes by the fields beneath.
+    # What asyncio and ``inspect`` take a partial apart by. The call itself goes by the fields beneath.
 
     @property
     def func(self) -> Any:
@@ -65,7 +65,7 @@ def _run_step(callback: Callable[..., object], *arguments: Any) -> object:
     before = thread.current
     roots = root_stack.get()
     if roots:
-        # What `show_innermost` does, for the common case, without its calls.
+        # What ``show_innermost`` does, for the common case, without its calls.
         root = roots[-1]
         span = root()
         if span is None or not span.is_recording():
@@ -84,13 +84,13 @@ def _run_step(callback: Callable[..., object], *arguments: Any) -> object:
 
 
 def follow_event_loop(loop: AbstractEventLoop | None = None) -> bool:
-    """Let labels follow the tasks of a loop, and what they give to `run_in_executor` and `asyncio.to_thread`.
+    """Let labels follow the tasks of a loop, and what they give to ``run_in_executor`` and ``asyncio.to_thread``.
 
     The processor does this itself when the first local root span starts on a loop. Call it when the app starts only on
     other loops than asyncio's own, and if the steps that wait beside the first span must be right too.
 
-    It replaces methods of this one loop object (`call_soon`, `call_soon_threadsafe`, `call_later`, `call_at`,
-    `run_in_executor`, and `create_task` where tasks may be eager), through which every step of every task passes,
+    It replaces methods of this one loop object (``call_soon``, ``call_soon_threadsafe``, ``call_later``, ``call_at``,
+    ``run_in_executor``, and ``create_task`` where tasks may be eager), through which every step of every task passes,
     whenever and by whomever the task was made. A task factory would be the public place, but it never sees the tasks
     that exist already, the one that starts the first span among them.
 
@@ -189,7 +189,7 @@ def _carrying_executor(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _follow_anyio() -> None:
-    """Let labels follow anyio's worker threads, in which FastAPI and Starlette run whatever is not `async`.
+    """Let labels follow anyio's worker threads, in which FastAPI and Starlette run whatever is not ``async``.
 
     anyio has threads of its own and no hook, so its public function is replaced; it is called by its module's name.
     """

@@ -1,4 +1,4 @@
-"""What the agent's samples of each thread are labelled with.
+"""Keeps the labels of each thread's samples.
 
 The agent keeps thread tags as a set of (thread, key, value) and lets only the thread itself change its own. So there is
 one record a thread of what was set, only that thread touches it, and whatever is stale is put right by the thread's
@@ -34,7 +34,7 @@ class ThreadLabels:
         """The child span that started last on this thread while it was labelled, until a root ends here."""
 
     def show(self, root: Root | None) -> bool:
-        """Make the labels those of `root`, or none.
+        """Make the labels those of ``root``, or none.
 
         Returns:
             Whether the agent took them. It does not where none runs in this process: before it is configured, after
@@ -64,7 +64,7 @@ class ThreadLabels:
         return True
 
     def start(self, root: Root, most_nested: int = MOST_NESTED_ROOTS) -> bool:
-        """Label this thread with a root that has just started on it; whether the agent took the labels.
+        """Label this thread with a root that has just started on it, and tell whether the agent took the labels.
 
         Args:
             root: The root, or a child that has labels of its own.
@@ -114,7 +114,7 @@ class ThreadLabels:
             self.show_innermost()
 
     def show_live(self, root: Root | None) -> None:
-        """Make the labels those of `root` if it still runs, else none."""
+        """Make the labels those of ``root`` if it still runs, else none."""
         self.show(root if root is not None and root.live else None)
 
     def show_innermost(self) -> None:
@@ -150,7 +150,7 @@ threads = _Threads()
 
 
 def thread_labels() -> ThreadLabels:
-    """The labels of the calling thread."""
+    """Return the labels of the calling thread."""
     return threads.labels
 
 

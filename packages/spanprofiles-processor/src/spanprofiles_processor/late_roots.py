@@ -26,7 +26,7 @@ late_roots: dict[str, Root] = {}
 """The late roots that run, by span ID. One that is dropped without being ended leaves by itself."""
 
 _CURRENT_SPAN = next(iter(set_span_in_context(INVALID_SPAN, Context())))
-"""Under what name a context has its current span. `get_current_span` takes five times as long."""
+"""Under what name a context has its current span. ``get_current_span`` takes five times as long."""
 
 _MESSAGES = (" http receive", " http send", " websocket receive", " websocket send")
 """How ASGI's instrumentation ends the names of spans of single messages. They wait and do no work; one waits for the
@@ -50,7 +50,7 @@ process = _Process()
 
 
 def of_one_message(span: Span) -> bool:
-    """Whether a span is of a single message of ASGI, which waits and does no work."""
+    """Tell whether a span is of a single message of ASGI, which waits and does no work."""
     return span.name.endswith(_MESSAGES)
 
 
@@ -82,7 +82,7 @@ def _forget(root: Root) -> None:  # its span was dropped
 
 
 def nothing_runs(last_child: Span | None) -> bool:
-    """Whether neither the current span nor the child that this thread started last is there to outlive a root.
+    """Tell whether neither the current span nor the child that this thread started last is there to outlive a root.
 
     Asked whenever a root with children ends, this is the short way to the answer that is nearly always right.
     """
@@ -91,15 +91,15 @@ def nothing_runs(last_child: Span | None) -> bool:
 
 
 def heir(roots: Sequence[Root], last_child: Callable[[], Span | None]) -> Root | None:
-    """The root of the span that goes on here when its local root span has ended, or None where nothing does.
+    """Return the root of the span that goes on here when its local root span has ended, or None where nothing does.
 
-    It is the current span of OpenTelemetry's context: whose work is done. Where that one has ended too, it is the child
-    that this thread started last, as a root labels the thread that started it, current or not. On an event loop it is
-    not: there the thread is shared. Nor is it a call to elsewhere, which ends when its answer comes.
+    It is the current span of OpenTelemetry's context. Where that has ended too, it is the child that this thread
+    started last, as a root labels the thread that started it, current or not. On an event loop it is not, since the
+    thread is shared there. Nor is it a call to elsewhere, which ends when its answer comes.
 
     Args:
-        roots: roots that were open here, one of them perhaps the span's.
-        last_child: a weak reference to the child span that this thread started last.
+        roots: Roots that were open here, one of them perhaps the span's.
+        last_child: A weak reference to the child span that this thread started last.
     """
     ended = [root for root in roots if not root.live]
     current = get_current_span()
@@ -148,7 +148,7 @@ def without_a_root(
 
 
 def _is_of_another_process(span: Span) -> bool:
-    """Whether a span was running when this process was forked: what is here is a copy that nobody exports."""
+    """Tell whether a span ran when this process was forked: what is here is a copy that nobody exports."""
     return (span.start_time or 0) < process.began_ns
 
 

@@ -1,4 +1,4 @@
-"""Taking a span's labels along to another thread."""
+"""Takes a span's labels along to another thread."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class _Carried:
 
 
 def carry(function: Callable[..., Result]) -> Callable[..., Result]:
-    """A function that does the same as `function`, labelled as the caller is labelled here.
+    """Return a function that does the same as ``function``, labelled as its caller is here.
 
-    For threads and executors of one's own: `executor.submit(carry(work), 1)`, `Thread(target=carry(work))`. Outside a
-    span it is `function` itself. Should the span end before the function does, the labels stay to the function's end,
-    or to the next span on its thread; a function that has yet to start gets none.
+    It is for your own threads and executors: ``executor.submit(carry(work), 1)``, ``Thread(target=carry(work))``.
+    Outside a span it is ``function`` itself. If the span ends before the function does, the labels stay until the
+    function ends, or until the next span on its thread. A function that has yet to start gets none.
     """
     root = thread_labels().current
     if root is None or not root.live:

@@ -135,7 +135,7 @@ class AgentSettings:
 
 
 def start_agent(resource: Resource) -> bool:
-    """Start the profiling agent in this process by the environment; whether it runs."""
+    """Start the profiling agent in this process by the environment, and tell whether it runs."""
     try:
         settings = AgentSettings.from_environment()
     except ValueError as error:

@@ -123,7 +123,7 @@ class SpanProfileProcessor(SpanProcessor):
         process.may_be_profiled = False
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
-        """There is nothing to send: the spans are their exporter's, the samples the agent's."""
+        """Do nothing: the spans are sent by their exporter, and the samples by the agent."""
         return True
 
     def _start_root(self, span: Span) -> None:
@@ -157,7 +157,7 @@ class SpanProfileProcessor(SpanProcessor):
             labels.show_innermost()
 
     def _label(self, span: Span, root: Root) -> bool:
-        """Label the calling thread or task with the span that starts; whether the agent took it."""
+        """Label the calling thread or task with the span that starts, and tell whether the agent took the labels."""
         if self._follow_asyncio:
             events = sys.modules.get("asyncio.events")  # never imported here: an app of threads does without
             loop = events._get_running_loop() if events is not None else None
@@ -184,7 +184,7 @@ class SpanProfileProcessor(SpanProcessor):
                 span.set_attribute(PROFILE_MISSING_ATTRIBUTE, reason)
 
     def _report(self) -> None:
-        """An error of ours must not become the app's: it is logged once, and the span goes without its profile."""
+        """Log an error of ours, once. It must not become the app's: the span goes without its profile."""
         if not self._reported:
             self._reported = True
             _logger.exception("a span could not be linked to its profile; further errors of this kind are not shown")

@@ -6,6 +6,8 @@ import base64
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any, Protocol
 
 from spanprofiles.clients import flamebearer, pprof_json
@@ -21,6 +23,9 @@ _SERVER = "Pyroscope"
 _SERVICE = "/querier.v1.QuerierService/"
 _PUSH = "/push.v1.PusherService/Push"
 _NS_PER_MS = 1_000_000
+
+# A local root span can have any number of spans below it with IDs of their own; a server takes so many in one question.
+_IDS_AT_ONCE = 5_000
 
 
 class TimedSpan(Protocol):
@@ -149,7 +154,10 @@ class PyroscopeClient(ServerClient):
         if not span_ids:
             raise IdentifierError("a span profile needs at least one span ID")
         selected = [parse_span_id(span_id) for span_id in span_ids]
-        return self._flamegraph("SelectMergeSpanProfile", query.body() | {"spanSelector": selected})
+        parts = [selected[start : start + _IDS_AT_ONCE] for start in range(0, len(selected), _IDS_AT_ONCE)]
+        return reduce(
+            add, (self._flamegraph("SelectMergeSpanProfile", query.body() | {"spanSelector": part}) for part in parts)
+        )
 
     def span_profile_as_sent(self, query: ProfileQuery, span_selector: Sequence[str]) -> FlameGraph:
         """Return the flame graph for a span selector that is sent unchecked, as Grafana sends it.

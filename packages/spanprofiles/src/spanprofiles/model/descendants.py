@@ -30,6 +30,8 @@ def with_descendants(trace: Trace) -> tuple[Span, ...]:
         root = _root_above(trace, span, roots)
         if root is not None and root.profile_id and dict(root.resource) == dict(span.resource):
             below.setdefault(id(root), []).append(span)
+    if not below:
+        return trace.spans
     return tuple(_with(span, below[id(span)]) if id(span) in below else span for span in trace.spans)
 
 

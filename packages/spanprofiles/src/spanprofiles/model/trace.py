@@ -30,7 +30,9 @@ class Trace:
         """Order the spans by start, drop repeated deliveries of the same span, and add children up for their roots."""
         unique = {(span.span_id, span.kind): span for span in spans}
         ordered = tuple(sorted(unique.values(), key=lambda span: (span.start_ns, -span.end_ns)))
-        return cls(trace_id, with_descendants(cls(trace_id, ordered)))
+        trace = cls(trace_id, ordered)
+        with_added = with_descendants(trace)
+        return trace if with_added is ordered else cls(trace_id, with_added)
 
     @cached_property
     def _by_id(self) -> dict[str, Span]:
