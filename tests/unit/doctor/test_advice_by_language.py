@@ -229,7 +229,7 @@ def test_a_service_of_two_languages_gets_the_advice_of_both() -> None:
     assert "in Node.js: Pyroscope has no span processor" in found.advice
 
 
-def test_where_no_agent_of_the_language_links_spans_that_is_said_whoever_took_the_profiles() -> None:
+def test_a_language_without_a_span_processor_is_named_whoever_took_the_profiles() -> None:
     found = without_labels("nodejs", {"pyroscope_spy": "ebpfspy"})
 
     assert found.verdict is Verdict.BROKEN

@@ -153,7 +153,7 @@ def test_newest_traces_without_samples_are_joined_by_older_ones_with_samples() -
     assert [trace.trace_id for trace in joined.traces] == [span.trace_id, older.trace_id]
 
 
-def test_a_server_that_does_not_know_exemplars_gives_none_and_malformed_ids_are_not_asked_for() -> None:
+def test_an_unknown_query_for_exemplars_gives_none_and_malformed_ids_are_left_out() -> None:
     assert exemplars(case_of(pyroscope=Pyroscope(exemplars=REFUSED))) is None
     own = a_span()
     assert valid_ids([own, a_span(profile_id="tomorrow"), a_span(profile_id=None)]) == [own.span_id]

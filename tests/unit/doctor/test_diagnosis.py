@@ -91,7 +91,7 @@ def test_of_a_request_the_empty_profiles_that_are_in_order_are_noted(monkeypatch
     assert evidence.excused == {waited.span_id: "for it waited instead of computing"}
 
 
-def test_a_hop_that_is_not_there_has_no_finding_and_lines_name_what_could_not_be_looked_at() -> None:
+def test_an_examination_prints_what_it_could_not_look_at_and_its_notes() -> None:
     away = Finding("traces", Verdict.NOT_CHECKED, ("Tempo does not answer",))
     found = Examination("rides", (Finding("servers", Verdict.OK), away), could_look=False)
 

@@ -32,7 +32,7 @@ def test_without_a_linked_span_there_is_nothing_to_try() -> None:
     assert (found.verdict, found.evidence) == (Verdict.NOT_CHECKED, ("there is no linked span to try it with",))
 
 
-def test_a_button_that_leads_to_samples_is_ok_and_one_whose_embedded_graph_stays_empty_is_not() -> None:
+def test_a_button_that_leads_to_samples_is_ok_unless_the_embedded_graph_stays_empty() -> None:
     assert judged(check(has_samples=True, embedded_is_drawn=True)).verdict is Verdict.OK
 
     found = judged(check(has_samples=True, embedded_is_drawn=False))
