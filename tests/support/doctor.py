@@ -42,7 +42,7 @@ def a_span(
     trace_id: str = "",
     resource: Mapping[str, AttributeValue] | None = None,
 ) -> Span:
-    """A span that began `ago_s` before NOW_NS."""
+    """A span that began ``ago_s`` before NOW_NS."""
     span_id = new_span_id()
     start_ns = NOW_NS - int(ago_s * S)
     shown = span_id if profile_id == OWN else profile_id
