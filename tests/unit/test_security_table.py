@@ -44,9 +44,9 @@ ROWS = {
         f"{pair.GRPC_CONNECTIONS} connections, {pair.GRPC_STREAMS} streams on each, {pair.GRPC_CALLS} calls,"
         f" a message within {pair.BODY_S:.0f} s"
     ),
-    "to be known, and go first": f"{pair.GOOD_ANSWERS} good answers on one connection",
-    "whoever is not known, where it is no question": (f"waits for those who are, {pair.OTHERS_WAIT_S * 1000:.0f} ms"),
-    "a question that goes before uploads of who is not known": f"{pair.SHORT_QUERY_S:g} s",
+    "a connection becomes known, and is served first": f"{pair.GOOD_ANSWERS} good answers on one connection",
+    "an upload on a connection that is not known": (f"waits for those that are, {pair.OTHERS_WAIT_S * 1000:.0f} ms"),
+    "a query that goes before uploads on connections that are not known": f"{pair.SHORT_QUERY_S:g} s",
     "a token": f"at least {pair.TOKEN_CHARACTERS} characters",
     "lines of one kind in the log": f"{pair.LOG_LINES} a minute",
     "batches that wait to be written": f"{writer.QUEUE_LIMIT}",
@@ -60,9 +60,9 @@ ROWS = {
     "one merge": f"{profiles.MERGED_STACKS_LIMIT:,} stacks, {profiles.MERGED_NODES_LIMIT:,} nodes",
     "`maxNodes` *": f"{profiles.NODES_LIMIT:,}",
     "points of a series, cells of a heatmap": f"{profiles.POINTS_LIMIT:,}; {profiles.CELLS_LIMIT:,}",
-    "one question, from its arrival to its answer": f"`--query-timeout`, {Settings().query_timeout_s:.0f} s",
-    "questions at once; in line": (
-        f"{pair.QUERIES_AT_ONCE}, and {pair.QUERIES_RESERVED} more of who is known; {pair.QUERIES_WAITING},"
+    "one query, from its arrival to its answer": f"`--query-timeout`, {Settings().query_timeout_s:.0f} s",
+    "queries at once; in line": (
+        f"{pair.QUERIES_AT_ONCE}, and {pair.QUERIES_RESERVED} more on a known connection; {pair.QUERIES_WAITING},"
         f" for {pair.QUERY_WAIT_S:.0f} s at most"
     ),
     "TraceQL: tokens, stages, operators, patterns, brackets, depth": (
