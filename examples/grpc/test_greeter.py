@@ -4,7 +4,7 @@ import sys
 import grpc
 import pytest
 
-from spanprofiles.model import TraceContext
+from spanprofiles import TraceContext
 
 COMMAND = [sys.executable, "greeter.py", "{address}"]
 SERVING = re.compile("serving")

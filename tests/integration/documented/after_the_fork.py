@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.pytest_plugin import AppStarter, JobRunner, SpanProfiles
+from spanprofiles import AppStarter, JobRunner, SpanProfiles
 
 UWSGI = [str(Path(sys.executable).with_name("uwsgi")), "--http-socket", "{address}", "--wsgi-file", "wsgi.py"]
 GUNICORN = [sys.executable, "-m", "gunicorn", "--bind", "{address}"]

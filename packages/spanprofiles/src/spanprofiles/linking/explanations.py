@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient, TempoClient
 from spanprofiles.clients.refusals import sentences
-from spanprofiles.linking.span_samples import types_of
+from spanprofiles.linking.sample_collector import types_of
 from spanprofiles.model import Span, Trace
 from spanprofiles.model.profile_types import others, setting
 from spanprofiles.model.sampling import FEW_PERIODS, is_too_short

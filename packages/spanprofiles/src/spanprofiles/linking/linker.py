@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from copy import copy
 
@@ -119,10 +118,6 @@ class Linker:
     def samples(self, span: Span) -> LinkedSpan:
         """Wait for all samples of a span that carries a profile ID; see :meth:`.FollowedRequest.samples`."""
         return self.follow(span).samples(span)
-
-    def all_samples(self, span: Span, enough_ns: float = math.inf) -> FlameGraph:
-        """Wait as long as samples of a span can take to arrive; see :meth:`.FollowedRequest.all_samples`."""
-        return self.follow(span).all_samples(span, enough_ns)
 
     def flamegraph(self, span: Span) -> FlameGraph:
         """Ask once for the samples of a span; see :meth:`.FollowedRequest.flamegraph`."""

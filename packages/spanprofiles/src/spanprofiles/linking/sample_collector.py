@@ -5,13 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 
-from spanprofiles.clients import ProfileQuery, PyroscopeClient
-from spanprofiles.linking.span_samples import SpanSamples
+from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
 from spanprofiles.model import CPU, FlameGraph, Span
 from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
 from spanprofiles.model.margins import BUTTON_MARGIN_MS
+from spanprofiles.model.profile_types import stand_ins
 from spanprofiles.waiting import Waiting
+
+_PROFILE_TYPE = "__profile_type__"
+
+# The types of a service's profiles are remembered for so many seconds.
+_REMEMBERED_S = 1.0
 
 # An upload that was under way when the request ended cannot hold its last samples. The server has it by then, s.
 _UPLOAD_UNDER_WAY_S = 0.25
@@ -51,15 +58,32 @@ class SampleCollector:
         self.upload_interval_s = upload_interval_s
         self.queryable_after_s = queryable_after_s
         self.margin_ms = margin_ms
-        self._samples = SpanSamples(profile_type)
+        self._types: dict[str, tuple[float, tuple[str, ...]]] = {}
 
     def query(self, span: Span) -> ProfileQuery:
         """Return the query for the profiles of a span's service around the span's time."""
         return ProfileQuery.around(span, self.margin_ms, profile_type=self.profile_type)
 
     def ask(self, asked: Sequence[tuple[ProfileQuery, Sequence[str]]]) -> FlameGraph:
-        """Ask once for the samples of spans, together; see :meth:`.SpanSamples.of`."""
-        return self._samples.of(self.pyroscope, asked)
+        """Ask once for the samples of spans, and return them together; ``profile_type`` tells which type they are.
+
+        If no sample of CPU time carries one of the IDs, it asks for the other types of time that the service has.
+
+        Args:
+            asked: queries, each with the profile IDs to ask for; at least one.
+
+        Raises:
+            IdentifierError: a profile ID is malformed.
+            ClientError: Pyroscope failed.
+        """
+        found = self._merged(asked, self.profile_type)
+        if not found.is_empty or self.profile_type != CPU:
+            return found
+        for profile_type in dict.fromkeys(name for query, _ in asked for name in self._stand_ins(query)):
+            instead = self._merged(asked, profile_type)
+            if not instead.is_empty:
+                return instead
+        return found
 
     def await_complete(
         self, ask: Callable[[], FlameGraph], ended_ns: int, waiting: Waiting, *, one_process: bool
@@ -121,3 +145,27 @@ class SampleCollector:
 
     def _has_ended_long_ago(self, ended_ns: int) -> bool:
         return time.time() - ended_ns / 1e9 > self._all_uploaded_s + _CLOCKS_AGREE_WITHIN_S
+
+    def _merged(self, asked: Sequence[tuple[ProfileQuery, Sequence[str]]], profile_type: str) -> FlameGraph:
+        queries = ((replace(query, profile_type=profile_type), profile_ids) for query, profile_ids in asked)
+        return reduce(add, (self.pyroscope.span_profile(query, profile_ids) for query, profile_ids in queries))
+
+    def _stand_ins(self, query: ProfileQuery) -> tuple[str, ...]:
+        asked_s, known = self._types.get(query.selector, (-_REMEMBERED_S, ()))
+        if time.monotonic() - asked_s < _REMEMBERED_S:
+            return known
+        known = stand_ins(types_of(self.pyroscope, query), self.profile_type)
+        self._types[query.selector] = time.monotonic(), known
+        return known
+
+
+def types_of(pyroscope: PyroscopeClient, query: ProfileQuery) -> list[str]:
+    """Return the types of the profiles that a query's selector finds; none if the server fails.
+
+    A failure here hides nothing: the server has already answered that there are no samples of the first type.
+    """
+    try:
+        series = pyroscope.series(query.start_ms, query.end_ms, [query.selector], [_PROFILE_TYPE])
+    except ClientError:
+        return []
+    return sorted({labels[_PROFILE_TYPE] for labels in series if _PROFILE_TYPE in labels})

@@ -9,7 +9,7 @@ from statistics import fmean, median
 
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker
-from spanprofiles.linking.span_samples import SpanSamples
+from spanprofiles.linking.sample_collector import SampleCollector
 from spanprofiles.model import CPU, FlameGraph, IdentifierError, parse_span_id
 from spanprofiles.model.selector import service_selector
 from spanprofiles.ui.comparability import SideCounts, obstacle
@@ -177,7 +177,7 @@ def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
         (ProfileQuery.around_all(spans, linker.margin_ms, selector=service_selector(service)), profile_ids)
         for service, profile_ids in by_service.items()
     ]
-    return divided(SpanSamples(linker.profile_type).of(linker.pyroscope, asked), len(spans))
+    return divided(SampleCollector(linker.pyroscope, profile_type=linker.profile_type).ask(asked), len(spans))
 
 
 def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Sequence[FlameGraph]) -> Side:

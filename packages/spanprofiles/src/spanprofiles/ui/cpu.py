@@ -11,7 +11,7 @@ from enum import Enum
 from threading import Lock
 
 from spanprofiles.clients import ClientError, ProfileQuery, PyroscopeClient
-from spanprofiles.linking.span_samples import SpanSamples
+from spanprofiles.linking.sample_collector import SampleCollector
 from spanprofiles.model import FlameGraph, IdentifierError
 from spanprofiles.model.margins import BUTTON_MARGIN_MS
 from spanprofiles.ui.descendants import Descendants
@@ -90,7 +90,7 @@ class CpuCache:
     def __init__(self, pyroscope: PyroscopeClient, descendants: Descendants | None = None) -> None:
         self._pyroscope = pyroscope.with_timeout(_TIMEOUT_S)
         self._descendants = descendants
-        self._samples = SpanSamples()
+        self._collector = SampleCollector(self._pyroscope)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._pending: dict[str, Future[None]] = {}
         self._lock = Lock()
@@ -134,11 +134,11 @@ class CpuCache:
         query = ProfileQuery.around(span, BUTTON_MARGIN_MS)
         entry = None
         try:
-            found = self._samples.of(self._pyroscope, [(query, [span.profile_id, *span.added])])
+            found = self._collector.ask([(query, [span.profile_id, *span.added])])
             age_s = time.time() - span.end_ns / 1e9
             added = self._added(span, is_dead=found.is_empty and age_s >= CERTAIN_AFTER_S)
             if added:
-                found = self._samples.of(self._pyroscope, [(query, [span.profile_id, *added])])
+                found = self._collector.ask([(query, [span.profile_id, *added])])
             entry = _entry(found, age_s, added or span.added)
         except IdentifierError:  # what the span carries is no span ID: there can be no samples of it
             entry = _Entry(Known(CpuState.NONE), certain=True, asked_s=0.0)

@@ -11,7 +11,7 @@ from spanprofiles.linking.grafana.datasource import DataSource, DataSources
 from spanprofiles.linking.grafana.outcome import Doubt, GrafanaLink, SpanProfileQuery
 from spanprofiles.linking.grafana.resolution import resolve, resolve_trace
 from spanprofiles.linking.linker import Linker
-from spanprofiles.linking.span_samples import types_of
+from spanprofiles.linking.sample_collector import types_of
 from spanprofiles.model import FlameGraph, Span, Trace
 from spanprofiles.model.profile_types import others, setting, stand_ins
 from spanprofiles.waiting import Waiting
