@@ -7,7 +7,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "embedded-differences.md"
 MOST = 5
-ROW = re.compile(r"^\| `(?P<title>[^`]+)` \| (?P<reason>.+?) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `(?P<title>[^`]+)` \| (?P<reason>[^|\n]+) \|$", re.MULTILINE)
 
 
 def known_differences() -> dict[str, str]:
