@@ -67,7 +67,7 @@ def _found(status: int, answer: bytes) -> Any:
                 (
                     sorted((span["spanID"], span["startTimeUnixNano"]) for span in spanset["spans"]),
                     spanset["matched"],
-                    sorted(repr(meaning_of(one)) for one in spanset.get("attributes", [])),
+                    sorted(repr(meaning_of(attribute)) for attribute in spanset.get("attributes", [])),
                 )
                 for spanset in trace["spanSets"]
             ),

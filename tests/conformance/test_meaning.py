@@ -17,9 +17,9 @@ def graph(names: list[str], *levels: list[int]) -> str:
 
 
 def test_siblings_in_another_order_with_other_numbers_mean_the_same() -> None:
-    one = graph(["total", "f", "g"], [0, 3, 0, 0], [0, 1, 1, 1, 0, 2, 2, 2])
+    graph_of_f = graph(["total", "f", "g"], [0, 3, 0, 0], [0, 1, 1, 1, 0, 2, 2, 2])
     other = graph(["total", "g", "f"], [0, 3, 0, 0], [0, 2, 2, 1, 0, 1, 1, 2])
-    assert meaning_of_answer(200, one) == meaning_of_answer(200, other)
+    assert meaning_of_answer(200, graph_of_f) == meaning_of_answer(200, other)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def _encoded(body: Any, now_s: int) -> tuple[bytes, dict[str, str]]:
         headers = {"Content-Type": "application/proto", "Content-Encoding": "gzip"}
         return gzip.compress(push(content, now_s)), headers
     if kind == "push_json":
-        return json.dumps({"series": [_json_series(one, now_s) for one in content]}).encode(), dict(JSON_TYPE)
+        return json.dumps({"series": [_json_series(series, now_s) for series in content]}).encode(), dict(JSON_TYPE)
     if kind == "multipart":
         parts = {name: _encoded(part, now_s)[0] for name, part in content.items()}
         return _form(parts), {"Content-Type": f"multipart/form-data; boundary={EDGE}"}
@@ -93,7 +93,7 @@ def _form(parts: Mapping[str, bytes]) -> bytes:
 def _json_series(series: Mapping[str, Any], now_s: int) -> dict[str, Any]:
     return {
         "labels": [{"name": name, "value": value} for name, value in series["labels"].items()],
-        "samples": [{"rawProfile": base64.b64encode(pprof(one, now_s)).decode()} for one in series["profiles"]],
+        "samples": [{"rawProfile": base64.b64encode(pprof(profile, now_s)).decode()} for profile in series["profiles"]],
     }
 
 

@@ -71,10 +71,10 @@ def _side(names: Sequence[str], levels: Sequence[Any], *, size: int, offset: int
 def stack_values(profile: dict[str, Any]) -> dict[str, Any]:
     """A pprof profile in JSON as the values of each stack, root first, and the types of the values."""
     strings = profile["stringTable"]
-    functions = {one["id"]: strings[int(one.get("name", 0))] for one in profile.get("function", [])}
+    functions = {function["id"]: strings[int(function.get("name", 0))] for function in profile.get("function", [])}
     locations = {
-        one["id"]: [functions[line["functionId"]] for line in one.get("line", [])]
-        for one in profile.get("location", [])
+        location["id"]: [functions[line["functionId"]] for line in location.get("line", [])]
+        for location in profile.get("location", [])
     }
     stacks: dict[Path, list[int]] = {}
     for sample in profile.get("sample", []):
@@ -82,7 +82,7 @@ def stack_values(profile: dict[str, Any]) -> dict[str, Any]:
         values = [int(value) for value in sample.get("value", [])]
         known = stacks.get(tuple(reversed(leaf_first)), [0] * len(values))
         stacks[tuple(reversed(leaf_first))] = [sum(pair) for pair in zip(known, values, strict=True)]
-    types = [(strings[int(one.get("type", 0))], strings[int(one.get("unit", 0))]) for one in profile["sampleType"]]
+    types = [(strings[int(kind.get("type", 0))], strings[int(kind.get("unit", 0))]) for kind in profile["sampleType"]]
     return {"types": types, "stacks": {path: stacks[path] for path in sorted(stacks)}}
 
 

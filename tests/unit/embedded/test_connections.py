@@ -75,8 +75,8 @@ class Server:
 
     def held(self) -> int:
         """How many bytes of bodies are held."""
-        (one,) = (one for one in self.listeners._channels.values() if isinstance(one, Listener))
-        return one.spool.held
+        (listener,) = (listener for listener in self.listeners._channels.values() if isinstance(listener, Listener))
+        return listener.spool.held
 
 
 @contextmanager
@@ -188,8 +188,8 @@ def test_the_idle_go_first_then_who_drips_then_who_does_not_read_then_the_newest
         a_channel(total_outbufs_len=1, _unread_since_s=now_s + 60),
         a_channel(total_outbufs_len=1),
     ]
-    assert [(one.idleness() or [None])[0] for one in willing] == [0, 1, 2, 3, 4, 5, 6]
-    assert [one.idleness() for one in working] == [None] * len(working)
+    assert [(channel.idleness() or [None])[0] for channel in willing] == [0, 1, 2, 3, 4, 5, 6]
+    assert [channel.idleness() for channel in working] == [None] * len(working)
 
 
 def test_the_largest_answer_that_nobody_reads_is_given_up_where_they_are_too_many() -> None:
@@ -199,7 +199,7 @@ def test_the_largest_answer_that_nobody_reads_is_given_up_where_they_are_too_man
     port = Listener.__new__(Listener)
     port._map = {1: small, 2: large, 3: read}
     port._drop_unread()
-    assert [one.will_close for one in (small, large, read)] == [False, True, False]
+    assert [channel.will_close for channel in (small, large, read)] == [False, True, False]
     port._map = {1: small}
     port._drop_unread()
     assert not small.will_close
@@ -241,14 +241,14 @@ def test_no_place_left_in_the_system_is_waited_for_and_told_a_few_times(caplog: 
         settings = Settings()
         lanes = Lanes(1, lambda _: False, lambda _: contextlib.nullcontext())
         listeners = Listeners(echo, [port], settings, Gate(settings, Refusals(), Guesses()), Refusals(), lanes)
-        (one,) = (one for one in listeners._channels.values() if isinstance(one, Listener))
-        one.accept = refuse
+        (listener,) = (listener for listener in listeners._channels.values() if isinstance(listener, Listener))
+        listener.accept = refuse
         few = FewLines()
         caplog.handler.addFilter(few)
         for _ in range(1_000):
-            one.handle_accept()
+            listener.handle_accept()
         caplog.handler.removeFilter(few)
-        assert not one.readable()
+        assert not listener.readable()
         assert len(caplog.records) == limits.LOG_LINES
         listeners.end()
         listeners.run()
@@ -290,7 +290,7 @@ def test_without_the_token_a_body_is_refused_by_its_header() -> None:
             assert first_line(guessing) == "HTTP/1.1 401 Unauthorized"
         assert server.held() == 0
         noted = server.refusals.groups(Signal.TRACES)
-        assert [(one.last.reason.value, one.uploads) for one in noted] == [("unauthorized", 3)]
+        assert [(refusal.last.reason.value, refusal.uploads) for refusal in noted] == [("unauthorized", 3)]
 
 
 GUESS = ASKING.replace(b"/ready", b"/guess")[:-2] + b"Authorization: Bearer wrong\r\n\r\n"
@@ -457,9 +457,9 @@ def test_a_refusal_is_answered_while_every_thread_is_busy(monkeypatch: pytest.Mo
 )
 def test_a_connection_is_known_by_its_last_answers(statuses: tuple[int, ...], is_known: bool) -> None:
     with running() as server, server.connect():
-        (one,) = (one for one in server.listeners._channels.values() if isinstance(one, Listener))
-        assert wait_until(lambda: bool(one.active_channels))
-        (made,) = one.active_channels.values()
+        (listener,) = (listener for listener in server.listeners._channels.values() if isinstance(listener, Listener))
+        assert wait_until(lambda: bool(listener.active_channels))
+        (made,) = listener.active_channels.values()
         for status in statuses:
             made.note_answer(status)
         assert made.is_known == is_known
@@ -470,8 +470,8 @@ def test_whoever_gets_good_answers_becomes_known() -> None:
         for _ in range(GOOD_ANSWERS):
             peer.sendall(ASKING)
             assert peer.recv(1_000)
-        (one,) = (one for one in server.listeners._channels.values() if isinstance(one, Listener))
-        assert wait_until(lambda: all(made.is_known for made in one.active_channels.values()))
+        (listener,) = (listener for listener in server.listeners._channels.values() if isinstance(listener, Listener))
+        assert wait_until(lambda: all(made.is_known for made in listener.active_channels.values()))
 
 
 def test_few_requests_may_be_sent_before_their_answers_are_there() -> None:
@@ -489,13 +489,13 @@ def test_few_requests_may_be_sent_before_their_answers_are_there() -> None:
 def test_a_connection_is_idle_though_the_clock_was_set_back() -> None:
     with running() as server, server.connect() as idle:
         assert server.ask() == 200  # so that the other one is served as well
-        (one,) = (one for one in server.listeners._channels.values() if isinstance(one, Listener))
-        assert wait_until(lambda: any(not made.requests for made in one.active_channels.values()))
+        (listener,) = (listener for listener in server.listeners._channels.values() if isinstance(listener, Listener))
+        assert wait_until(lambda: any(not made.requests for made in listener.active_channels.values()))
         now = time.time()
-        for made in list(one.active_channels.values()):
+        for made in list(listener.active_channels.values()):
             made.last_activity = now + 10_000
-        one.maintenance(now)
-        one.maintenance(now + limits.IDLE_S + 1)
+        listener.maintenance(now)
+        listener.maintenance(now + limits.IDLE_S + 1)
         assert idle.recv(1) == b""
 
 

@@ -160,8 +160,8 @@ def test_whoever_sends_too_much_gets_413_and_is_told(
     packed = gzip.compress(body)
     answer = applications.otlp.post("/v1/traces", data=packed, content_type=kind, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 413
-    (one,) = told(applications.tempo)
-    assert one["reason"] in {"too_many_messages", "body_size_limit_exceeded"}
+    (refusal,) = told(applications.tempo)
+    assert refusal["reason"] in {"too_many_messages", "body_size_limit_exceeded"}
 
 
 def raw(data: bytes) -> bytes:
@@ -267,7 +267,7 @@ def test_a_request_for_which_there_is_no_room_is_to_be_sent_again(
     assert answer.headers["Retry-After"] == "1"
     assert turns.BUSY in answer.text
     if way == "otlp":
-        assert [one["reason"] for one in told(applications.tempo)] == ["overloaded"]
+        assert [refusal["reason"] for refusal in told(applications.tempo)] == ["overloaded"]
     again = applications.otlp.post("/v1/traces", json=document)
     assert again.status_code == 200, "the room is given back"
     assert len(json.dumps(document)) < BODY_LIMIT

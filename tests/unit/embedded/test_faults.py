@@ -167,7 +167,7 @@ def remove(name: str) -> Callable[[Path], None]:
 LOSSES = [remove_all, move_away, make_anew, replace_file, empty_file, overwrite, *map(remove, FILES)]
 
 
-@pytest.mark.parametrize("lose", LOSSES, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("lose", LOSSES, ids=lambda loss: loss.__name__)
 def test_what_is_sent_after_the_files_are_gone_is_refused_and_readiness_denied(
     tmp_path: Path, lose: Callable[[Path], None]
 ) -> None:

@@ -49,14 +49,15 @@ def flamegraph(applications: Applications, **more: Any) -> dict[str, Any]:
 
 def labelled(count: int, length: int) -> bytes:
     """A profile whose samples have so many label sets, each with the same value of so many characters."""
-    samples = (raw.sample([1], labels=[(4, 5), (6, 7 + one)]) for one in range(count))
+    samples = (raw.sample([1], labels=[(4, 5), (6, 7 + index)]) for index in range(count))
     return raw.profile(*samples, F, strings=[*raw.TABLE, "k", "x" * length, "n", *map(str, range(count))])
 
 
 def long_names(frames: int, length: int) -> bytes:
     """A profile of one location a frame, each on another line of the one function, whose name is long."""
     places = (
-        raw.location(one, block(4, number(1, 1) + number(2, one))) + raw.sample([one]) for one in range(1, frames + 1)
+        raw.location(index, block(4, number(1, 1) + number(2, index))) + raw.sample([index])
+        for index in range(1, frames + 1)
     )
     return raw.profile(*places, strings=[*raw.TABLE[:3], "f" * length])
 
@@ -71,13 +72,13 @@ TOO_MUCH: dict[str, tuple[Callable[[], bytes], str]] = {
         "location 1 has 1001 lines",
     ),
     "lines of many locations": (
-        lambda: raw.profile(*(raw.location(one, b"\x22\x00" * 1_000) for one in range(1, 300))),
+        lambda: raw.profile(*(raw.location(index, b"\x22\x00" * 1_000) for index in range(1, 300))),
         "more than 262144 lines in all its locations",
     ),
     "many stacks of many frames": (
         lambda: raw.profile(
-            *(raw.sample([one % 3 + 1, *[4] * (one // 3 + 1)]) for one in range(1_500)),
-            *(raw.location(one, raw.line(1)) for one in (1, 2, 3)),
+            *(raw.sample([index % 3 + 1, *[4] * (index // 3 + 1)]) for index in range(1_500)),
+            *(raw.location(index, raw.line(1)) for index in (1, 2, 3)),
             raw.location(4, raw.line(1) * 1_000),
         ),
         "more than 1048576 frames",
@@ -129,7 +130,7 @@ def test_stacks_are_cut_to_a_thousand_frames_wherever_these_come_from(applicatio
         raw.sample([2] * 500), raw.location(2, raw.line(1) * 999 + raw.line(2)),
         functions=[(1, 3), (2, 4)], strings=[*raw.TABLE, "outermost"],
     )  # fmt: skip
-    deep = ";".join(f"f{one}" for one in range(1, 3_001))
+    deep = ";".join(f"f{index}" for index in range(1, 3_001))
     for body, query in ((raw.chain(3_000), "format=pprof"), (inlined, "format=pprof"), (f"{deep} 7".encode(), "")):
         service = f"shop{len(body)}"
         path = f"/ingest?name={service}&from={raw.NOW_S - 20}&{query}"
@@ -148,9 +149,9 @@ def test_what_is_just_within_the_limits_is_taken(applications: Applications) -> 
 
 def test_the_profiles_of_one_push_share_its_limits(applications: Applications) -> None:
     half = raw.profile(
-        *(raw.sample([1] * 999 + [2 + one]) for one in range(700)),
+        *(raw.sample([1] * 999 + [2 + index]) for index in range(700)),
         F,
-        *(raw.location(2 + one, raw.line(1)) for one in range(700)),
+        *(raw.location(2 + index, raw.line(1)) for index in range(700)),
     )
     assert pushed(applications, half) == (200, "")
     status, message = pushed(applications, half, half)
@@ -161,8 +162,8 @@ def test_the_profiles_of_one_push_share_its_limits(applications: Applications) -
 def test_a_tiny_push_costs_little_disk(database: Database, applications: Applications) -> None:
     worst = (
         raw.profile(
-            *(raw.sample([one % 3 + 1, *[4] * (one // 3 + 1)]) for one in range(1_500)),
-            *(raw.location(one, raw.line(1)) for one in (1, 2, 3)),
+            *(raw.sample([index % 3 + 1, *[4] * (index // 3 + 1)]) for index in range(1_500)),
+            *(raw.location(index, raw.line(1)) for index in (1, 2, 3)),
             raw.location(4, raw.line(1) * 1_000),
         ),
         long_names(1_000, 60_000),
@@ -188,10 +189,10 @@ def test_what_names_take_on_disk_is_in_proportion_to_what_was_sent(
 
 
 TEXTS = {
-    "stacks": ("".join(f"a;f{one} 1\n" for one in range(16_001)), "more than 16000"),
-    "frames": ("".join(f"{one}" + ";a" * 999 + " 1\n" for one in range(1_100)), "more than 1048576 frames"),
+    "stacks": ("".join(f"a;f{index} 1\n" for index in range(16_001)), "more than 16000"),
+    "frames": ("".join(f"{index}" + ";a" * 999 + " 1\n" for index in range(1_100)), "more than 1048576 frames"),
     "names": (
-        "".join(";".join(f"{one}.{name}" for name in range(900)) + " 1\n" for one in range(150)),
+        "".join(";".join(f"{index}.{name}" for name in range(900)) + " 1\n" for index in range(150)),
         "131072 functions",
     ),
 }
@@ -211,8 +212,8 @@ def test_text_of_nothing_but_line_breaks_costs_no_more_than_itself(applications:
 
 
 def test_files_are_not_put_before_functions_where_that_makes_names_without_end(applications: Applications) -> None:
-    names = [f"f{one}" for one in range(500)]
-    functions = b"".join(block(5, number(1, one + 1) + number(2, 4 + one) + number(4, 3)) for one in range(500))
+    names = [f"f{index}" for index in range(500)]
+    functions = b"".join(block(5, number(1, index + 1) + number(2, 4 + index) + number(4, 3)) for index in range(500))
     profile = raw.profile(
         raw.sample([1]), F, functions, functions=(), strings=[*raw.TABLE[:3], "d" * 60_000 + ".py", *names]
     )
@@ -276,8 +277,8 @@ def test_no_profile_keeps_more_than_its_limits(parts: list[bytes], types: int) -
         made = split(decoded, raw.LABELS, raw.NOW_S * 10**9)
     except ConnectError:
         return
-    for one in made:
-        assert all(len(stack) <= DEPTH_LIMIT for stack in one.table.stacks)
+    for profile in made:
+        assert all(len(stack) <= DEPTH_LIMIT for stack in profile.table.stacks)
 
 
 @given(st.binary(max_size=60), st.integers(0, 3))

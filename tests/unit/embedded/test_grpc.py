@@ -173,9 +173,9 @@ def test_what_is_refused_over_grpc_is_told_with_its_sender_and_its_reason() -> N
 
     assert of_a_short_id.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert malformed.value.code() is grpc.StatusCode.INTERNAL
-    refused = {one["reason"]: one for one in answer["refused"]}
+    refused = {refusal["reason"]: refusal for refusal in answer["refused"]}
     assert set(refused) == {"invalid_trace_id", "malformed_request"}
-    assert {(one["way"], one["peer"]) for one in refused.values()} == {("OTLP over gRPC", "127.0.0.1")}
+    assert {(refusal["way"], refusal["peer"]) for refusal in refused.values()} == {("OTLP over gRPC", "127.0.0.1")}
     assert (refused["invalid_trace_id"]["service"], refused["invalid_trace_id"]["items"]) == ("shop", 1)
     assert "grpc-python" in refused["malformed_request"]["agent"]
     grpc_labels = '{receiver="otlp/otlp_receiver",transport="grpc"}'
@@ -191,4 +191,6 @@ def test_an_export_over_grpc_without_the_token_is_told_to_whoever_brings_it() ->
         allowed = {"Authorization": f"Bearer {token}"}
         answer = requests.get(f"{urls['tempo']}/spanprofiles/refused", headers=allowed, timeout=10).json()
 
-    assert [(one["way"], one["reason"]) for one in answer["refused"]] == [("OTLP over gRPC", "unauthorized")]
+    assert [(refusal["way"], refusal["reason"]) for refusal in answer["refused"]] == [
+        ("OTLP over gRPC", "unauthorized")
+    ]

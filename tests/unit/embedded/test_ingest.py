@@ -40,7 +40,7 @@ def tree(applications: Applications, profile_type: str = CPU, selector: str = "{
 
 
 def types(applications: Applications) -> list[str]:
-    return [one["ID"] for one in applications.call("ProfileTypes", WINDOW).get("profileTypes", [])]
+    return [kind["ID"] for kind in applications.call("ProfileTypes", WINDOW).get("profileTypes", [])]
 
 
 def test_the_example_of_the_api_page_is_taken_as_curl_sends_it(applications: Applications) -> None:
@@ -195,7 +195,7 @@ def test_a_forms_configuration_says_whose_contentions_they_are(
     applications: Applications, configuration: bytes | None, metric: str
 ) -> None:
     assert ingest(applications, form(pprof(PROFILE, NOW_S), configuration)).status_code == 200
-    assert {one.split(":")[0] for one in types(applications)} == {metric}
+    assert {kind.split(":")[0] for kind in types(applications)} == {metric}
 
 
 @pytest.mark.parametrize("configuration", [b"{", b"[1]", b'{"a": 5}', b'{"a": {"display-name": 5}}', b"\xff"])
@@ -211,8 +211,8 @@ def test_a_form_without_a_profile_is_answered_as_there_and_told_as_lost(applicat
         "/ingest?name=shop", data={"profile": "a field and no file"}, content_type="multipart/form-data"
     )
     assert response.status_code == 200
-    (one,) = applications.pyroscope.get("/spanprofiles/refused").get_json()["refused"]
-    assert 'no file called "profile"' in one["message"]
+    (refusal,) = applications.pyroscope.get("/spanprofiles/refused").get_json()["refused"]
+    assert 'no file called "profile"' in refusal["message"]
 
 
 def test_what_says_it_is_a_form_and_is_none_is_refused(applications: Applications) -> None:

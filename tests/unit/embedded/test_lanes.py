@@ -94,7 +94,7 @@ class House:
     def takes_all_queries(self) -> list[Visitor]:
         """As many queries as are worked on at once, all of them under way."""
         busy = [self.comes(is_query=True) for _ in range(QUERIES_AT_ONCE)]
-        assert all(one.begun.wait(PATIENCE_S) for one in busy)
+        assert all(visitor.begun.wait(PATIENCE_S) for visitor in busy)
         return busy
 
 
@@ -107,37 +107,37 @@ def house() -> Iterator[MakeHouse]:
     opened: list[House] = []
 
     def make(wait_s: float = 2 * PATIENCE_S) -> House:
-        one = House(Lanes(URGENT_THREADS, lambda visitor: visitor.is_query, unclaimed, wait_s))
-        opened.append(one)
-        return one
+        home = House(Lanes(URGENT_THREADS, lambda visitor: visitor.is_query, unclaimed, wait_s))
+        opened.append(home)
+        return home
 
     yield make
-    for one in opened:
-        for visitor in one.visitors:
+    for home in opened:
+        for visitor in home.visitors:
             visitor.may_end.set()
-        assert one.lanes.shutdown(timeout=PATIENCE_S)
+        assert home.lanes.shutdown(timeout=PATIENCE_S)
 
 
 def test_whatever_is_no_query_is_answered_while_queries_wait(house: MakeHouse) -> None:
-    one = house()
-    one.takes_all_queries()
-    waiting = [one.comes(is_query=True) for _ in range(20)]
+    home = house()
+    home.takes_all_queries()
+    waiting = [home.comes(is_query=True) for _ in range(20)]
     for _ in range(10):
-        assert one.comes(is_query=False, blocks=False).done.wait(PATIENCE_S)
+        assert home.comes(is_query=False, blocks=False).done.wait(PATIENCE_S)
     assert not any(visitor.begun.is_set() for visitor in waiting)
 
 
 def test_a_query_is_answered_while_everything_else_is_busy(house: MakeHouse) -> None:
-    one = house()
-    busy = [one.comes(is_query=False) for _ in range(URGENT_THREADS)]
+    home = house()
+    busy = [home.comes(is_query=False) for _ in range(URGENT_THREADS)]
     assert all(visitor.begun.wait(PATIENCE_S) for visitor in busy)
-    assert one.comes(is_query=True, blocks=False).done.wait(PATIENCE_S)
+    assert home.comes(is_query=True, blocks=False).done.wait(PATIENCE_S)
 
 
 def test_queries_are_answered_in_their_order_when_there_is_a_thread(house: MakeHouse) -> None:
-    one = house()
-    busy = one.takes_all_queries()
-    waiting = [one.comes(is_query=True) for _ in range(5)]
+    home = house()
+    busy = home.takes_all_queries()
+    waiting = [home.comes(is_query=True) for _ in range(5)]
     busy[0].may_end.set()
     for visitor in waiting:
         assert visitor.begun.wait(PATIENCE_S)
@@ -146,51 +146,51 @@ def test_queries_are_answered_in_their_order_when_there_is_a_thread(house: MakeH
 
 
 def test_a_query_that_waits_too_long_is_turned_away_by_the_other_threads(house: MakeHouse) -> None:
-    one = house(wait_s=0.05)
-    one.takes_all_queries()
-    waiting = [one.comes(is_query=True) for _ in range(5)]
+    home = house(wait_s=0.05)
+    home.takes_all_queries()
+    waiting = [home.comes(is_query=True) for _ in range(5)]
     for visitor in waiting:
         assert visitor.done.wait(PATIENCE_S)
         assert "waited for 0.05 s" in visitor.request.turned_away
 
 
 def test_it_is_turned_away_even_where_one_of_the_other_threads_is_busy(house: MakeHouse) -> None:
-    one = house(wait_s=0.05)
-    one.takes_all_queries()
-    busy = [one.comes(is_query=False) for _ in range(URGENT_THREADS - 1)]
+    home = house(wait_s=0.05)
+    home.takes_all_queries()
+    busy = [home.comes(is_query=False) for _ in range(URGENT_THREADS - 1)]
     assert all(visitor.begun.wait(PATIENCE_S) for visitor in busy)
-    assert one.comes(is_query=True).done.wait(PATIENCE_S)
+    assert home.comes(is_query=True).done.wait(PATIENCE_S)
 
 
 def test_a_line_that_is_full_takes_no_more(house: MakeHouse) -> None:
-    one = house()
-    one.takes_all_queries()
-    waiting = [one.comes(is_query=True) for _ in range(QUERIES_WAITING)]
-    refused = one.comes(is_query=True)
+    home = house()
+    home.takes_all_queries()
+    waiting = [home.comes(is_query=True) for _ in range(QUERIES_WAITING)]
+    refused = home.comes(is_query=True)
     assert refused.done.wait(PATIENCE_S)
     assert f"{QUERIES_WAITING} queries wait already" in refused.request.turned_away
     assert not any(visitor.request.turned_away for visitor in waiting)
 
 
 def test_no_query_begins_while_too_much_is_unread_and_one_does_when_it_was_read(house: MakeHouse) -> None:
-    one = house()
-    unread = one.comes(is_query=True, blocks=False, unsent=UNSENT_BYTES + 1)
+    home = house()
+    unread = home.comes(is_query=True, blocks=False, unsent=UNSENT_BYTES + 1)
     assert unread.done.wait(PATIENCE_S)
     # What it left is seen when it has given back its thread, and every thread has looked.
     deadline = time.monotonic() + PATIENCE_S
-    while not one.lanes._unsent and time.monotonic() < deadline:
+    while not home.lanes._unsent and time.monotonic() < deadline:
         time.sleep(0.001)
-    held_up = one.comes(is_query=True, blocks=False)
+    held_up = home.comes(is_query=True, blocks=False)
     assert not held_up.done.wait(0.2)
     unread.connected = False
     assert held_up.done.wait(PATIENCE_S)
 
 
 def test_at_the_end_those_who_wait_are_hung_up_on(house: MakeHouse) -> None:
-    one = house()
-    busy = one.takes_all_queries()
-    waiting = one.comes(is_query=True)
-    assert not one.lanes.shutdown(timeout=0.01)
+    home = house()
+    busy = home.takes_all_queries()
+    waiting = home.comes(is_query=True)
+    assert not home.lanes.shutdown(timeout=0.01)
     assert waiting.is_cancelled
     assert not any(visitor.is_cancelled for visitor in busy)
 
@@ -229,9 +229,9 @@ def test_an_upload_is_answered_beside_endless_queries_and_a_late_query_gets_503(
         assert all(begun.acquire(timeout=PATIENCE_S) for _ in queries)
         late = [asked("/query") for _ in range(3)]
         assert [asked("/upload").getresponse().status for _ in range(5)] == [200] * 5
-        assert [one.getresponse().status for one in late] == [503] * 3
+        assert [query.getresponse().status for query in late] == [503] * 3
         let_go.set()
-        assert [one.getresponse().status for one in queries] == [200] * QUERIES_AT_ONCE
+        assert [query.getresponse().status for query in queries] == [200] * QUERIES_AT_ONCE
         listeners.end()
         loop.join()
         listeners.stop(PATIENCE_S)
@@ -325,40 +325,40 @@ def test_a_write_is_urgent_until_it_is_committed(database: Database) -> None:
 
 
 def test_the_known_are_answered_while_others_fill_all_threads_they_may_have(house: MakeHouse) -> None:
-    one = house()
-    others = [one.comes(is_query=False, is_known=False) for _ in range(10)]
+    home = house()
+    others = [home.comes(is_query=False, is_known=False) for _ in range(10)]
     assert others[0].begun.wait(PATIENCE_S)
-    assert one.comes(is_query=False, blocks=False).done.wait(PATIENCE_S)
+    assert home.comes(is_query=False, blocks=False).done.wait(PATIENCE_S)
     assert not any(visitor.begun.is_set() for visitor in others[1:])
 
 
 def test_a_query_of_the_known_is_answered_beside_as_many_others_as_may_run(house: MakeHouse) -> None:
-    one = house()
-    one.takes_all_queries()
-    waiting = [one.comes(is_query=True) for _ in range(5)]
-    assert one.comes(is_query=True, is_known=True, blocks=False).done.wait(PATIENCE_S)
+    home = house()
+    home.takes_all_queries()
+    waiting = [home.comes(is_query=True) for _ in range(5)]
+    assert home.comes(is_query=True, is_known=True, blocks=False).done.wait(PATIENCE_S)
     assert not any(visitor.begun.is_set() for visitor in waiting)
 
 
 def test_others_wait_for_those_who_are_known_and_not_for_long(house: MakeHouse) -> None:
-    one = house()
+    home = house()
     now = [0.0]
-    one.lanes._clock = lambda: now[0]
-    known = one.comes(is_query=False)
+    home.lanes._clock = lambda: now[0]
+    known = home.comes(is_query=False)
     assert known.begun.wait(PATIENCE_S)
-    other = one.comes(is_query=False, is_known=False, blocks=False)
+    other = home.comes(is_query=False, is_known=False, blocks=False)
     assert not other.begun.wait(0.1)
     now[0] = OTHERS_WAIT_S
-    one.comes(is_query=False, is_known=False, blocks=False)
+    home.comes(is_query=False, is_known=False, blocks=False)
     assert other.done.wait(PATIENCE_S)
     assert not known.done.is_set()
 
 
 def test_others_are_begun_when_those_who_are_known_have_their_answers(house: MakeHouse) -> None:
-    one = house()
-    one.lanes._clock = lambda: 0.0
-    known = one.comes(is_query=False)
+    home = house()
+    home.lanes._clock = lambda: 0.0
+    known = home.comes(is_query=False)
     assert known.begun.wait(PATIENCE_S)
-    other = one.comes(is_query=False, is_known=False, blocks=False)
+    other = home.comes(is_query=False, is_known=False, blocks=False)
     known.may_end.set()
     assert other.done.wait(PATIENCE_S)

@@ -50,16 +50,16 @@ class Connection:
 def connections() -> Iterator[list[Connection]]:
     with ExitStack() as stack:
         made = [Connection() for _ in range(IDLE)]
-        for one in made:
-            stack.callback(one.close)
+        for connection in made:
+            stack.callback(connection.close)
         yield made
 
 
 def loop_of(connections: list[Connection]) -> Members:
     """A loop with connections, all of which were asked, and are not asked again for as long as the test runs."""
     members = Members()
-    for one in connections:
-        members[one.near.fileno()] = one
+    for connection in connections:
+        members[connection.near.fileno()] = connection
     members.go_round(0)
     members._next_s = float("inf")
     return members
@@ -67,15 +67,15 @@ def loop_of(connections: list[Connection]) -> Members:
 
 def test_those_on_which_nothing_happens_are_not_asked(connections: list[Connection]) -> None:
     members = loop_of(connections)
-    before = [one.asked for one in connections]
+    before = [connection.asked for connection in connections]
     busy = connections[7]
     for _ in range(20):
         busy.far.send(b"x")
         members.go_round(0)
     assert busy.happened == {"read": 20}
-    assert [one.asked - was for one, was in zip(connections, before, strict=True) if one is not busy] == [0] * (
-        IDLE - 1
-    )
+    assert [
+        connection.asked - was for connection, was in zip(connections, before, strict=True) if connection is not busy
+    ] == [0] * (IDLE - 1)
 
 
 def test_one_that_is_not_settled_is_asked_in_each_round_until_it_is(connections: list[Connection]) -> None:

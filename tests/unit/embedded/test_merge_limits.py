@@ -128,10 +128,10 @@ def wide(count: int) -> bytes:
     """A profile of so many functions beside each other, each with a value of its own."""
     every = range(1, count + 1)
     return raw.profile(
-        *(raw.sample([one], [one]) for one in every),
-        *(raw.location(one, raw.line(one)) for one in every),
-        functions=[(one, 2 + one) for one in every],
-        strings=[*raw.TABLE[:3], *(f"f{one}" for one in every)],
+        *(raw.sample([index], [index]) for index in every),
+        *(raw.location(index, raw.line(index)) for index in every),
+        functions=[(index, 2 + index) for index in every],
+        strings=[*raw.TABLE[:3], *(f"f{index}" for index in every)],
     )
 
 
@@ -202,9 +202,9 @@ def test_a_merged_pprof_has_so_many_frames_and_one_sample_for_the_rest(
     assert pushed(applications, deep) == (200, "")
     monkeypatch.setattr(merged_profile, "MERGED_FRAMES_LIMIT", 300)
     profile = applications.call("SelectMergeProfile", question("SelectMergeProfile"))
-    names = {one["id"]: profile["stringTable"][int(one["name"])] for one in profile["function"]}
-    assert sum(int(one["value"][0]) for one in profile["sample"]) == sum(range(1, 101))
-    assert [len(one["locationId"]) for one in profile["sample"]] == [100, 99, 98, 1]
+    names = {function["id"]: profile["stringTable"][int(function["name"])] for function in profile["function"]}
+    assert sum(int(sample["value"][0]) for sample in profile["sample"]) == sum(range(1, 101))
+    assert [len(sample["locationId"]) for sample in profile["sample"]] == [100, 99, 98, 1]
     assert "other" in names.values()
 
 

@@ -88,7 +88,7 @@ def spans_of(pair: Pair, batch: int) -> int:
     if status == 404:
         return 0
     document = json.loads(body)
-    return sum(len(scope["spans"]) for one in document["batches"] for scope in one["scopeSpans"])
+    return sum(len(scope["spans"]) for batch in document["batches"] for scope in batch["scopeSpans"])
 
 
 def test_killed_under_load_it_has_all_it_acknowledged_and_no_half_batch(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     split = [sample("leaf", "main", split=f"s{number}") for number in range(SERIES)]
     assert pushed(applications, profile(*split)) == 200
     spans = (sample("leaf", "main", span_id=f"{number:016x}") for number in range(PROFILES))
-    assert pushed(applications, *(profile(one) for one in spans)) == 200
+    assert pushed(applications, *(profile(span) for span in spans)) == 200
     yield database
     database.close()
 

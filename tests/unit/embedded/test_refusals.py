@@ -112,10 +112,10 @@ def test_a_refused_export_is_counted_by_how_it_came_and_why(
     given = {"Content-Type": JSON} | headers
     response = getattr(applications, port).post(path, data=body, headers=given, environ_overrides=PEER)
     assert response.status_code >= 400
-    (one,) = told(applications.tempo)
-    assert (one["way"], one["reason"], one["service"], one["items"]) == expected
-    assert (one["uploads"], one["peer"], one["agent"]) == (1, "192.0.2.7", "exporter/1.0")
-    assert one["message"]
+    (refusal,) = told(applications.tempo)
+    assert (refusal["way"], refusal["reason"], refusal["service"], refusal["items"]) == expected
+    assert (refusal["uploads"], refusal["peer"], refusal["agent"]) == (1, "192.0.2.7", "exporter/1.0")
+    assert refusal["message"]
     assert told(applications.pyroscope) == []
 
 
@@ -150,9 +150,9 @@ def test_a_refused_profile_is_counted_by_how_it_came_and_why(
     given = {"Content-Type": PROTOBUF} | headers
     response = getattr(applications, port).post(path, data=body, headers=given, environ_overrides=PEER)
     assert response.status_code >= 400
-    (one,) = told(applications.pyroscope)
-    assert (one["way"], one["reason"], one["service"], one["items"]) == expected
-    assert (one["uploads"], one["peer"], one["agent"]) == (1, "192.0.2.7", "exporter/1.0")
+    (refusal,) = told(applications.pyroscope)
+    assert (refusal["way"], refusal["reason"], refusal["service"], refusal["items"]) == expected
+    assert (refusal["uploads"], refusal["peer"], refusal["agent"]) == (1, "192.0.2.7", "exporter/1.0")
     assert told(applications.tempo) == []
 
 
@@ -186,8 +186,8 @@ def test_what_could_not_be_stored_is_told(
     body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SpanFactory("ab")("one")]}]}]})
     assert applications.otlp.post("/v1/traces", data=body, content_type=JSON).status_code == 503
     assert applications.pyroscope.post(PUSH, data=pushed(profile()), content_type=PROTOBUF).status_code == 503
-    assert [one["reason"] for one in told(applications.tempo)] == ["not_stored"]
-    assert [one["reason"] for one in told(applications.pyroscope)] == ["not_stored"]
+    assert [refusal["reason"] for refusal in told(applications.tempo)] == ["not_stored"]
+    assert [refusal["reason"] for refusal in told(applications.pyroscope)] == ["not_stored"]
 
 
 def test_the_metrics_have_the_names_and_reasons_of_the_real_servers(applications: Applications) -> None:
@@ -282,8 +282,8 @@ def test_hostile_text_is_printable_and_short_in_the_log_and_wherever_it_is_told(
     applications.otlp.post("/v1/traces", data=b"{}", content_type=JSON, headers={"Content-Encoding": "br\x1b[31m"})
     applications.otlp.post(f"/{'y' * 5_000}", data=b"{}", content_type=JSON)
     assert len(logged(caplog)) == 3
-    for text in (*logged(caplog), *(str(one[key]) for client in (applications.tempo, applications.pyroscope)
-                                    for one in told(client) for key in one)):  # fmt: skip
+    for text in (*logged(caplog), *(str(refusal[key]) for client in (applications.tempo, applications.pyroscope)
+                                    for refusal in told(client) for key in refusal)):  # fmt: skip
         assert text.isprintable()
         assert len(text) < 1_000
 
@@ -302,9 +302,9 @@ def test_a_running_pair_tells_in_its_log_and_to_whoever_asks_what_its_server_ref
         assert pair.send("otlp-http", "POST", "/v1/traces", b"", huge)[0] == 413
         assert pair.send("otlp-http", "PRI", "*")[0] == 404
         _, body = pair.send("tempo", "GET", "/spanprofiles/refused")
-        refused = {one["reason"]: one for one in json.loads(body)["refused"]}
+        refused = {refusal["reason"]: refusal for refusal in json.loads(body)["refused"]}
         assert set(refused) == {"malformed_request", "body_size_limit_exceeded", "wrong_path"}
-        assert {one["peer"] for one in refused.values()} == {"127.0.0.1"}
+        assert {refusal["peer"] for refusal in refused.values()} == {"127.0.0.1"}
         assert "gRPC" in refused["wrong_path"]["message"]
         lines = pair.refusals_logged()
     assert len(lines) == 3
@@ -321,7 +321,7 @@ def test_an_upload_without_the_token_is_told_to_whoever_brings_it() -> None:
         counts = {}
         for port in ("tempo", "pyroscope"):
             _, body = pair.send(port, "GET", "/spanprofiles/refused", None, allowed)
-            counts[port] = {one["way"]: one["reason"] for one in json.loads(body)["refused"]}
+            counts[port] = {refusal["way"]: refusal["reason"] for refusal in json.loads(body)["refused"]}
     assert counts == {
         "tempo": {"OTLP over HTTP": "unauthorized"},
         "pyroscope": {"push": "unauthorized", "ingest": "unauthorized"},
@@ -331,4 +331,4 @@ def test_an_upload_without_the_token_is_told_to_whoever_brings_it() -> None:
 def test_gzipped_pushes_are_read_before_they_are_refused(applications: Applications) -> None:
     headers = {"Content-Encoding": "gzip"}
     applications.pyroscope.post(PUSH, data=gzip.compress(OLD), content_type=PROTOBUF, headers=headers)
-    assert [one["reason"] for one in told(applications.pyroscope)] == ["not_in_ingestion_window"]
+    assert [refusal["reason"] for refusal in told(applications.pyroscope)] == ["not_in_ingestion_window"]

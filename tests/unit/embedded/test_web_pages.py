@@ -192,8 +192,8 @@ def test_whoever_guesses_is_slowed_down_and_locks_nobody_out() -> None:
     gate = Gate(Settings(token=TOKEN), Refusals(), Guesses())
     guess = Head("GET", "/", "1.1", {"AUTHORIZATION": "Bearer no", "HOST": "localhost"}, "192.0.2.1")
     wrong = [gate.denial(guess) for _ in range(FREE_GUESSES + 9)]
-    assert [one.code for one in wrong if one] == [401] * FREE_GUESSES + [429] * 9
-    assert [one.delay_s > 0 for one in wrong if one] == [False] * FREE_GUESSES + [True] * 9
+    assert [denial.code for denial in wrong if denial] == [401] * FREE_GUESSES + [429] * 9
+    assert [denial.delay_s > 0 for denial in wrong if denial] == [False] * FREE_GUESSES + [True] * 9
     assert denial(gate, AUTHORIZATION=f"Bearer {TOKEN}") == 200
     assert denial(gate) == 401, "who sends none does not guess"
     assert denial(gate, peer="192.0.2.2", AUTHORIZATION="Bearer no") == 401
