@@ -75,7 +75,7 @@ def test_the_processor_comes_with_the_sdk_and_the_agent_alone_and_works(
     assert printed.split() == [spanprofiles_processor.__version__, "True"]
 
 
-def test_a_package_that_is_not_required_cannot_be_imported_and_one_that_is_missing_is_noticed(
+def test_the_empty_environment_has_nothing_else_and_a_missing_package_is_noticed(
     built: Callable[[str], Built], tmp_path: Path
 ) -> None:
     """The tests above can fail."""

@@ -107,5 +107,5 @@ def test_of_very_many_spans_some_are_asked_for_at_a_time_and_all_are_added_up(se
 
     assert found.total == len(ids)
     asked = [seen.json["spanSelector"] for seen in stub.seen]
-    assert [one for some in asked for one in some] == ids
+    assert [span_id for some in asked for span_id in some] == ids
     assert max(map(len, asked)) <= 5_000

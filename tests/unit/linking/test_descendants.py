@@ -6,7 +6,7 @@ import pytest
 
 from spanprofiles.linking import NoSamplesError
 from spanprofiles.model import TraceContext
-from tests.support.linking import ANSWERING, CALL, OURS, TRACE, Scene, Upload, server_span
+from tests.support.linking import ANSWERING, CALL, INNER, OURS, TRACE, Scene, Upload, server_span
 from tests.unit.linking.conftest import Follow
 
 SENT = TraceContext(TRACE, OURS)
@@ -53,6 +53,20 @@ def test_children_do_not_count_as_linked_spans_of_processes(follow: Follow) -> N
 def test_where_none_of_them_has_samples_the_message_says_so(follow: Follow) -> None:
     with pytest.raises(NoSamplesError, match="no sample has it, nor one of the IDs of 1 span below it"):
         follow(labelled_request(), timeout_s=0.05).linked_span(SENT)
+
+
+def test_a_child_that_is_exported_after_its_root_is_added_when_it_is_there(follow: Follow) -> None:
+    scene = labelled_request(Upload({PRICE: 10}), Upload({SEARCH: 70}, CALL), Upload({SEARCH: 5}, INNER))
+    late = server_span(INNER, CALL, name="goes on", kind=1, ended_s_ago=19.9, lasted_ms=150)
+    linked = follow(scene.add(late, after_looks=1)).linked_span(SENT)
+    assert [span.name for span in linked.added] == ["find", "goes on"]
+    assert linked.cpu_ns == 85
+
+
+def test_a_root_whose_children_come_late_is_no_dead_link(follow: Follow) -> None:
+    child = server_span(CALL, ANSWERING, name="find", kind=1, ended_s_ago=20.01, lasted_ms=80)
+    scene = Scene(uploads=[Upload({SEARCH: 70}, CALL)]).add(server_span()).add(child, after_looks=1)
+    assert follow(scene, timeout_s=0.05).linked_span(SENT).cpu_ns == 70
 
 
 def test_without_ids_of_its_children_a_span_adds_nothing(follow: Follow) -> None:

@@ -69,7 +69,7 @@ def test_a_request_to_another_process_counts_for_nobody_else() -> None:
     assert added(*spans) == {"root": ["call"], "server": ["there"]}
 
 
-def test_a_span_of_another_process_is_left_out_though_its_parent_is_not_called_remote() -> None:
+def test_a_span_of_a_forked_process_does_not_count_for_its_parents_root() -> None:
     forked = a_span("forked", "root", 10, 90, resource={"service.name": "a", "process.pid": 2})
     assert added(a_span("root"), forked) == {}
 

@@ -6,8 +6,9 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from spanprofiles.clients import TempoClient
+from spanprofiles.clients import ClientError, TempoClient
 from spanprofiles.linking import explanations
 from spanprofiles.linking.errors import LinkError, NoProfileIdError, NoSamplesError, TraceNotFoundError
 from spanprofiles.linking.evidence import Evidence
@@ -157,9 +158,25 @@ class FollowedRequest:
         flamegraph, waited_s = self._collector.await_complete(
             lambda: self.flamegraph(span), span.last_sample_ns, self._waiting, one_process=True
         )
+        if flamegraph.is_empty or span.added:
+            latest = self._with_later_children(span)
+            if len(latest.added) > len(span.added):
+                span, flamegraph = latest, self.flamegraph(latest)
         if flamegraph.is_empty:
             raise self.dead_link(span)
         return LinkedSpan(span, flamegraph, waited_s)
+
+    def _with_later_children(self, span: Span) -> Span:
+        """Return the span with the children that count for it by now: one that outlasts its root is exported later."""
+        try:
+            trace = self._tempo.trace(self.trace_id)
+        except ClientError:
+            return span  # what was found is true without it
+        found = trace.span(span.span_id) if trace else None
+        if found is None or found.profile_id != span.profile_id:
+            return span
+        self.evidence.look(trace)
+        return replace(span, added=found.added)
 
     def all_samples(self, span: Span, enough_ns: float = math.inf) -> FlameGraph:
         """Wait as long as samples of a span can take to arrive, and return them; there may be none.

@@ -66,7 +66,9 @@ class Descendants:
             return ()
         root = trace.span(span.profile_id) if trace else None
         found = tuple(child.span_id for child in root.added) if root else ()
-        labels_every_span = any(one.added for one in trace.spans if one.service == span.service) if trace else False
+        labels_every_span = (
+            any(other.added for other in trace.spans if other.service == span.service) if trace else False
+        )
         with self._lock:
             self._services[span.service] = time.monotonic(), labels_every_span
         return found
