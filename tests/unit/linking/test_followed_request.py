@@ -82,3 +82,34 @@ def test_a_linker_that_waits_otherwise_leaves_the_first_as_it_was(follow: Follow
     assert (hasty.tempo, hasty.pyroscope, hasty.margin_ms) == (linker.tempo, linker.pyroscope, linker.margin_ms)
     with pytest.raises(NoSamplesError):
         hasty.linked_span(_SENT)
+
+
+def test_a_child_far_below_is_told_where_its_cpu_is(follow: Follow) -> None:
+    middle, inner = "c1" * 8, "c2" * 8
+    scene = Scene().add(
+        server_span(),
+        server_span(middle, ANSWERING, kind=1, profile_id=None),
+        server_span(inner, middle, kind=1, profile_id=None),
+    )
+    linker = follow(scene)
+    span = linker.trace(_SENT).span(inner)
+    assert span is not None
+
+    with pytest.raises(NoProfileIdError, match=rf"its CPU is in the span profile of the span above it, .*{ANSWERING}"):
+        linker.linked_span(span)
+
+
+def test_a_child_below_a_root_without_a_profile_id_is_told_that_none_has_one(follow: Follow) -> None:
+    inner = "c2" * 8
+    scene = Scene().add(server_span(profile_id=None), server_span(inner, "c9" * 8, kind=1, profile_id=None))
+    linker = follow(scene, timeout_s=0.05)
+    span = linker.trace(_SENT).span(inner)
+    assert span is not None
+
+    with pytest.raises(NoProfileIdError, match="no local root span of the trace"):
+        linker.linked_span(span)
+
+
+def test_a_server_that_cannot_tell_its_types_of_profiles_is_no_other_failure(follow: Follow) -> None:
+    with pytest.raises(NoSamplesError, match="carries the profile ID"):
+        follow(Scene(broken=("/Series",)).add(server_span()), timeout_s=0.05).linked_span(_SENT)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from spanprofiles.clients import ClientError, RequestRefusedError, TempoClient
-from spanprofiles.linking import TraceNotFoundError, Waiting, search_span
+from spanprofiles.linking import SearchedSpan, TraceNotFoundError, Waiting, search_span
 from spanprofiles.model import new_span_id, new_trace_id
 from tests.unit.conftest import Answer, Seen, Serve, otlp_span, resource_spans
 
@@ -106,3 +106,75 @@ def test_a_refused_query_is_told_without_the_hint_that_was_added_to_it(serve: Se
 
     with pytest.raises(RequestRefusedError, match=r"parse error in \{ name = \}$"):
         search_span(TempoClient(stub.url), "{ name = }", time.time_ns(), Waiting(5))
+
+
+class _Trace:
+    """A trace whose spans and whose search results change from look to look."""
+
+    def __init__(self, looks: list[list[dict[str, Any]]], found: list[str], others: int = 0) -> None:
+        self._looks = looks
+        self._found = found
+        self._others = others
+
+    def respond(self, seen: Seen) -> Answer:
+        if seen.path == "/api/search":
+            ids = [_TRACE_ID, *(new_trace_id() for _ in range(self._others))]
+            return Answer.of({"traces": [_found(trace_id, self._found) for trace_id in ids], "metrics": {}})
+        spans = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+        return Answer.of(
+            {"trace": {"resourceSpans": [resource_spans("report", *spans)]} if spans else {}, "metrics": {}}
+        )
+
+
+_TRACE_ID, _ROOT, _CHILD = new_trace_id(), new_span_id(), new_span_id()
+_PARENT_IS_LOCAL = 0x100  # OTLP: it is known whether the parent is remote, and it is not
+
+
+def _found(trace_id: str, span_ids: list[str]) -> dict[str, Any]:
+    start = str(time.time_ns())
+    spans = [{"spanID": span_id, "startTimeUnixNano": start, "durationNanos": "1000"} for span_id in span_ids]
+    return {"traceID": trace_id, "startTimeUnixNano": start, "durationMs": 1, "spanSets": [{"spans": spans}]}
+
+
+def _span(span_id: str, parent_id: str = "", kind: int = 1) -> dict[str, Any]:
+    now_ns = time.time_ns()
+    span = otlp_span(_TRACE_ID, span_id, "nightly", parent_id=parent_id, kind=kind, start_ns=now_ns, end_ns=now_ns + 1)
+    for name in ("traceId", "spanId", "parentSpanId"):
+        span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
+    span["flags"] = _PARENT_IS_LOCAL
+    return span
+
+
+def _search(serve: Serve, server: _Trace, timeout_s: float = 20.0) -> SearchedSpan:
+    return search_span(TempoClient(serve(server.respond).url), _QUERY, 0, Waiting(timeout_s, longest_s=0.02))
+
+
+def test_a_trace_that_the_search_knows_first_is_waited_for(serve: Serve) -> None:
+    assert _search(serve, _Trace([[], [_span(_CHILD, _ROOT)], [_span(_ROOT)]], [_ROOT])).span.span_id == _ROOT
+
+
+def test_a_child_span_is_found_where_only_children_match(serve: Serve) -> None:
+    spans = [_span(_ROOT), _span(_CHILD, _ROOT)]
+    assert _search(serve, _Trace([spans], [_CHILD])).span.span_id == _CHILD
+
+
+def test_the_root_of_a_child_is_waited_for_since_it_may_match_too(serve: Serve) -> None:
+    early, late = [_span(_CHILD, _ROOT)], [_span(_ROOT), _span(_CHILD, _ROOT)]
+    assert _search(serve, _Trace([early, early, late], [_CHILD, _ROOT])).span.span_id == _ROOT
+
+
+def test_a_child_whose_root_does_not_come_is_found_at_the_deadline(serve: Serve) -> None:
+    found = _search(serve, _Trace([[_span(_CHILD, _ROOT)]], [_CHILD]), timeout_s=0.1)
+    assert found.span.span_id == _CHILD
+
+
+def test_where_a_search_names_as_many_spans_as_it_may_the_root_is_taken(serve: Serve) -> None:
+    children = [new_span_id() for _ in range(100)]
+    spans = [_span(_ROOT), *(_span(child, _ROOT) for child in children)]
+    assert _search(serve, _Trace([spans], children)).span.span_id == _ROOT
+
+
+def test_the_other_traces_that_match_are_counted_and_named(serve: Serve) -> None:
+    found = _search(serve, _Trace([[_span(_ROOT)]], [_ROOT], others=2))
+    assert found.others == 2
+    assert found.note.startswith(f"3 traces match {_QUERY}: this is the newest; others: ")

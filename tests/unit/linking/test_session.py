@@ -207,3 +207,13 @@ def test_a_user_name_and_password_in_an_apps_address_are_sent_and_not_shown(serv
     assert session.base_url == app.url
     assert response.request.headers["Authorization"] == "Basic am9lOnMzY3JldA=="
     assert "s3cret" not in response.url
+
+
+def test_a_traceparent_that_cannot_be_read_is_sent_along_a_redirect_as_it_is(serve: Serve) -> None:
+    def respond(seen: Seen) -> Answer:
+        return Answer("", 302, headers={"Location": "/new"}) if seen.path == "/old" else Answer("here")
+
+    app = serve(respond)
+    TracedSession(app.url).get("/old", headers={"traceparent": "broken"})
+
+    assert [seen.headers["Traceparent"] for seen in app.seen] == ["broken", "broken"]
