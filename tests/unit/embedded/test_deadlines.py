@@ -17,7 +17,7 @@ from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline, QueryTooLongEr
 from spanprofiles.embedded.settings import parse_timeout
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.tempo import candidates
-from tests.support.embedded.counting import CALLS_LIMIT, Steps, steps_of
+from tests.support.embedded.step_clock import CALLS_LIMIT, Steps, steps_of
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_traceql_search import QUERIES
 

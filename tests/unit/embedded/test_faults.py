@@ -28,11 +28,11 @@ from spanprofiles.embedded.store.folder import LOCK_NAME, StoreUnavailableError
 from spanprofiles.embedded.store.retention import Retention
 from tests.support.conformance.pair import Pair, announced
 from tests.unit.embedded.conftest import SpanFactory, applications_on
-from tests.unit.embedded.test_keeping import JSON_TYPE, large_export
 from tests.unit.embedded.test_process import export_of, free_ports, start
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
 from tests.unit.embedded.test_retention import eventually
 from tests.unit.embedded.test_store import Rows, rows_of
+from tests.unit.embedded.test_survival import JSON_TYPE, large_export
 
 FILES = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", LOCK_NAME)
 END_S = 30.0

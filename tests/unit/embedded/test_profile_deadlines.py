@@ -30,7 +30,7 @@ from spanprofiles.embedded.pyroscope.limits import (
 from spanprofiles.embedded.pyroscope.selector import SelectorError, parse_selector
 from spanprofiles.embedded.store.database import Database
 from tests.support.conformance.random_queries import ProfileQueries
-from tests.support.embedded.counting import CALLS_LIMIT, steps_of
+from tests.support.embedded.step_clock import CALLS_LIMIT, steps_of
 from tests.unit.embedded.conftest import Applications, applications_on
 from tests.unit.embedded.test_profiles import CPU, NOW_S, SPAN, TRACE, WINDOW, profile, pushed, sample, shop
 
