@@ -1,4 +1,4 @@
-"""Who may ask: whoever brings the token, as a bearer token or as the password of basic auth."""
+"""Access control: requests need the token, as a bearer token or as the password of basic auth."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def name_of(host: str) -> str:
 
 
 def is_own_name(name: str, allowed: Collection[str] = ()) -> bool:
-    """Whether a name or an address can only mean this machine, or is allowed by whoever runs the pair."""
+    """Whether a name or an address can only mean this machine, or is allowed by the settings."""
     return is_loopback(name) or name.endswith(".localhost") or name in ENGINES_NAMES or name in allowed
 
 

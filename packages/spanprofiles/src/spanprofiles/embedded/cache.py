@@ -1,4 +1,4 @@
-"""What is remembered between requests: so many bytes at most, however large the single things are."""
+"""A cache with a limit in bytes, whatever the size of its values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ByteCache(Generic[Key, Value]):
             return found[0]
 
     def put(self, key: Key, value: Value, size_bytes: int) -> None:
-        """Remember a value that takes so many bytes, or about so many."""
+        """Remember a value of about the given size."""
         if size_bytes > self._limit // 4:
             return
         with self._lock:

@@ -107,7 +107,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return (4, self._began_s) if age_s >= HEADER_S else None
 
     def is_unread(self, seconds: float) -> bool:
-        """Whether there is an answer that was not read to its end within so many seconds."""
+        """Whether an answer has been unread for that many seconds."""
         since_s = self._unread_since_s
         return bool(self.total_outbufs_len) and since_s is not None and time.monotonic() - since_s >= seconds
 
@@ -172,7 +172,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         return not self.will_close if self._lingers_since_s is not None else bool(super().readable())
 
     def handle_read(self) -> None:
-        """Read what is there. What came for another connection, closed a moment ago, is none of this one's."""
+        """Read what is there, but not what came for another connection that has just closed."""
         try:
             data = self.recv(self.adj.recv_bytes)
         except BlockingIOError:
@@ -185,7 +185,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.received(data)
 
     def handle_write(self) -> None:
-        """Send what waits. Whoever is refused is read from until it hangs up: a reset would take its answer away."""
+        """Send what waits. After a refusal, read on until the client hangs up: a reset would take its answer away."""
         if self.refused and self.close_when_flushed and not self.will_close:
             self._flush_exception(self._flush_some)
             if self.connected and not self.will_close and not self.total_outbufs_len:

@@ -39,7 +39,7 @@ def bounded_gunzip(data: bytes, limit: int, watch: Watch = _unwatched) -> bytes:
     Args:
         data: what is compressed.
         limit: how many bytes are made of it at most.
-        watch: is told how many there are, again and again; what it raises ends the work.
+        watch: called with the number of bytes so far, again and again; what it raises ends the work.
 
     Raises:
         BadBodyError: it is not gzip, or ends early.
@@ -54,7 +54,7 @@ def bounded_inflate(data: bytes, limit: int, watch: Watch = _unwatched) -> bytes
     Args:
         data: what is compressed.
         limit: how many bytes are made of it at most.
-        watch: is told how many there are, again and again; what it raises ends the work.
+        watch: called with the number of bytes so far, again and again; what it raises ends the work.
 
     Raises:
         BadBodyError: it is not zlib, or ends early.

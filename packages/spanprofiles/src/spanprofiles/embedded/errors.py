@@ -1,4 +1,4 @@
-"""Why the pair cannot be started. Whoever starts it shows the message, which says what to do, and no traceback."""
+"""Why the pair cannot start. The message says what to do; it is shown without a traceback."""
 
 from __future__ import annotations
 

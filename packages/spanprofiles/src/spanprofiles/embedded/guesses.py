@@ -1,4 +1,4 @@
-"""Wrong tokens, counted by the address they come from: whoever sends many is slowed down."""
+"""Wrong tokens, counted by the address they come from: an address that sends many is slowed down."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Guesses:
         self._lock = threading.Lock()
 
     def note(self, address: str) -> bool:
-        """Count a wrong token; tell whether there were so many from this address that it is to be slowed down."""
+        """Count a wrong token; return whether its address has sent so many that it is to be slowed down."""
         source, now_s = _source(address), self._steady()
         with self._lock:
             tally = self._tallies.get(source)

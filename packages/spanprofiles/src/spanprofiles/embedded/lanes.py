@@ -1,10 +1,10 @@
-"""Which thread answers which request: queries have few threads of their own, and everything else never waits for one.
+"""Which thread answers which request: queries have a few threads of their own, and nothing else waits for queries.
 
 A query that finds no thread waits in a line. The line has a length, and the wait a limit: what is beyond either is
 answered with 503 by the other threads, which do not wait for queries.
 
-In both lanes connections go first whose last answers were good ones: whoever sends nonsense, or has just come, waits
-for them, a moment at most where it is no query.
+In both lanes, connections go first whose last answers were good ones. New connections, and those that sent nonsense,
+wait for them; an upload waits for a moment at most.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ class Lanes:
         return 0 if self._queries and self._under_way[Rank.OTHER_QUERY] < QUERIES_AT_ONCE else None
 
     def _has_room(self) -> bool:
-        """Whether there are not too many answers that nobody has read."""
+        """Whether few enough answers are still unread."""
         self._unsent = [channel for channel in self._unsent if channel.connected and channel.total_outbufs_len]
         unsent: int = sum(channel.total_outbufs_len for channel in self._unsent)
         return unsent <= UNSENT_BYTES
@@ -241,7 +241,7 @@ class Lanes:
         """End the threads; tells whether all of them ended in time.
 
         Args:
-            cancel_pending: whether to hang up on whoever waits.
+            cancel_pending: whether to hang up on connections that wait.
             timeout: how long to wait for what is under way, s.
         """
         with self._ended:

@@ -15,7 +15,7 @@ DESCRIPTORS_EACH = 2
 """File descriptors that a connection may need: its socket, and a file for a large body."""
 LEAST_CONNECTIONS = 8
 IDLE_S = 60
-"""A connection on which nothing happens for so long is closed."""
+"""A connection is closed when nothing has happened on it for that long."""
 HEADER_S = 10.0
 """From the first byte of a request to the end of its header."""
 BODY_S = 30.0
@@ -27,9 +27,9 @@ READING_S = 5.0
 LINGER_S = 5.0
 """For how long the rest of a refused body is read and thrown away, so that the sender sees the answer."""
 ACCEPT_PAUSE_S = 0.2
-"""How long nobody is let in after the system had no place for a connection."""
+"""For how long no connection is accepted after the system had no room for one."""
 BUSY_S = 1.0
-"""A connection gives up its place only when its header takes longer than that, or its body was silent for so long."""
+"""A connection gives up its place only when its header takes longer than that, or its body pauses for that long."""
 
 # Bodies.
 HEADER_BYTES = 64 * KIBIBYTE
@@ -73,15 +73,15 @@ QUERIES_WAITING = 64
 QUERY_WAIT_S = 5.0
 """How long a query may wait for its turn, and half of ``--query-timeout`` at most; then it is answered with 503."""
 UNSENT_BYTES = 256 * MEBIBYTE
-"""Answers that nobody has read; where there is more, no query is begun."""
+"""Answers that their clients have not read yet; no query begins while there are more."""
 
 # Who goes first.
 GOOD_ANSWERS = 3
-"""After so many good answers, and none that refuses its request, a connection goes before those that have just come."""
+"""A connection goes before new ones after that many good answers in a row."""
 OTHERS_WAIT_S = 0.02
 """How long a request that is no query waits for those that go first, at most."""
 SHORT_QUERY_S = 0.1
-"""A query that takes longer makes way for whatever is no query, whoever asks."""
+"""A query that takes longer makes way for all uploads, even if its connection is known."""
 
 # What is in an export of traces.
 SPANS = 50_000

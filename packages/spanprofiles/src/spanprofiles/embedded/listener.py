@@ -93,7 +93,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._drop_unread()
 
     def _drop_unread(self) -> None:
-        """Hang up on the largest answer that nobody reads, where they are so many that no query is begun."""
+        """Hang up on the largest unread answer, if unread answers keep queries from beginning."""
         unread = [
             (channel.total_outbufs_len, channel) for channel in self._map.values() if isinstance(channel, Channel)
         ]
@@ -122,7 +122,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             super().pull_trigger()
 
     def handle_accept(self) -> None:
-        """Let somebody in, in the place of whoever is idle where all are taken."""
+        """Accept a connection, in the place of an idle one if all places are taken."""
         if len(self._map) >= self.adj.connection_limit and not self._make_room():
             self._closed_until_s = time.monotonic() + ACCEPT_PAUSE_S
             return
@@ -226,5 +226,5 @@ class Listeners:
             wasyncore.close_all(self._channels, ignore_all=True)
 
     def stop(self, timeout_s: float) -> None:
-        """End the threads, and wait so long for what they do at most, s."""
+        """End the threads, and wait for what they do, for the given time at most, s."""
         self._lanes.shutdown(timeout=timeout_s)

@@ -44,7 +44,7 @@ class Members(dict[int, Member]):
         self._want(descriptor, 0)
 
     def go_round(self, seconds: float = ROUND_S) -> None:
-        """Wait until something happens, for so long at most, and have it handled."""
+        """Wait until something happens or the timeout passes, and have it handled."""
         now_s = time.monotonic()
         if now_s >= self._next_s:
             self._next_s = now_s + ROUND_S

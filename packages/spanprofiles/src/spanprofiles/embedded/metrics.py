@@ -1,4 +1,4 @@
-"""What was refused, told to programs: as Prometheus reads it, under the real servers' names, and as JSON in full.
+"""Refusals for programs: as Prometheus reads them, under the real servers' names, and as JSON in full.
 
 Source: the metrics of Tempo 3 (``tempo_discarded_spans_total``, ``tempo_receiver_refused_spans``) and Pyroscope 2
 (``pyroscope_discarded_samples_total``, whose "samples" are profiles).
@@ -63,7 +63,7 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-class Telling:
+class RefusalRoutes:
     """Answers what was refused of one signal."""
 
     def __init__(self, refusals: Refusals, signal: Signal) -> None:

@@ -111,7 +111,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         """Read a header.
 
         Raises:
-            ParsingError: it is none, or has too many fields.
+            ParsingError: it is not a header, or has too many fields.
         """
         if header_plus.count(b"\n") > HEADER_FIELDS:
             raise ParsingError(f"more than {HEADER_FIELDS} header fields")

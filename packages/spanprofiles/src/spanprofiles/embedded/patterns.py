@@ -13,7 +13,7 @@ LENGTH_LIMIT = 4_096
 PROGRAM_BYTES = 256 * 1024
 """How much memory RE2 may take for one pattern; one that repeats repetitions needs more, and is refused."""
 TEXT_LIMIT = 16 * 1024
-"""How many characters of a text a pattern is asked of: a pattern with many states takes half a second for so many."""
+"""How many characters of a text are matched: a pattern with many states needs half a second for that many."""
 CACHE_BYTES = 16 * 1024 * 1024
 
 

@@ -1,4 +1,4 @@
-"""Who goes first: uploads before queries, and whoever has sent good requests before whoever has not.
+"""Priorities: uploads go before queries, and connections that sent good requests before those that did not.
 
 Everything runs in Python, and so holds up whatever else does. Queries make way for what goes before them.
 """

@@ -211,7 +211,7 @@ class Refusals:
         return sorted(found, key=lambda group: -group.last_s)
 
     def tell_untold(self) -> None:
-        """Log what was refused and not logged so far: at the end of the process nobody asks for it any more."""
+        """Log what was refused and not logged yet: it is lost when the process ends."""
         with self._lock:
             untold = [(group.last, group.uploads - group.told) for group in self._groups.values()]
             for group in self._groups.values():

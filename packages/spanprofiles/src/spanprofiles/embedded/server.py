@@ -78,7 +78,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         PortTakenError: a port is taken; nothing was announced.
         DataDirectoryError: the data directory cannot be used.
-        DataLostError: it could no longer be used; whoever waited for an answer has got it.
+        DataLostError: it could no longer be used; requests under way were answered.
         NewerFileError: a later release wrote the data.
         MissingPackageError: gRPC is asked for and its package is not installed.
         UnsafeAddressError: other machines could reach it, and there is no token for them to bring.
@@ -170,7 +170,7 @@ def _otlp_grpc(settings: Settings, receiver: Receiver, guesses: Guesses) -> Otlp
 
 
 class _Farewell:
-    """Ends the process, as SIGTERM does, a moment after a failure: whoever waits for an answer gets one first."""
+    """Ends the process, as SIGTERM does, a moment after a failure, so that requests under way are answered first."""
 
     def __init__(self) -> None:
         self._is_possible = threading.current_thread() is threading.main_thread()

@@ -71,7 +71,7 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     """Host names in a text, separated by commas or spaces.
 
     Raises:
-        ValueError: one is none.
+        ValueError: one of them is not a host name.
     """
     names = tuple(text.replace(",", " ").split())
     for name in names:

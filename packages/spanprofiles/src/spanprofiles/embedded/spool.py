@@ -26,7 +26,7 @@ class Spool:
             return self._held
 
     def take(self, count: int, size: int) -> bool:
-        """Hold so many more bytes of a body.
+        """Hold more bytes of a body.
 
         Args:
             count: how many.
@@ -42,6 +42,6 @@ class Spool:
             return True
 
     def give_back(self, count: int) -> None:
-        """Hold so many bytes less."""
+        """Release bytes."""
         with self._lock:
             self._held -= count

@@ -54,7 +54,7 @@ class HasAttribute:
         scopes: where it may be found; see ``indexed_attributes``.
         types: of which types its value may be; none stands for all of them.
         members: the values it may have; None stands for all of them.
-        bound: a comparison that its value has to pass, and with what; None where there is none.
+        bound: a comparison that its value has to pass, and the number to compare with; None for no comparison.
         test: a test that its value has to pass, for what the store cannot compare by itself.
     """
 

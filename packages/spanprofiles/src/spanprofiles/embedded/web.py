@@ -132,7 +132,7 @@ class Application:
 
     Args:
         rules: (path, methods, handler); None for every method.
-        queries: likewise, of those that read the store.
+        queries: the same for those that read the store.
         database: the store; None where nothing is read.
     """
 
@@ -205,10 +205,10 @@ class Application:
         return answer
 
     def unmatched(self, request: Request) -> None:
-        """Take notice of a request that matches no rule."""
+        """Note a request that matches no rule."""
 
     def overloaded(self, request: Request, message: str) -> None:
-        """Take notice of a request for which there was no room."""
+        """Note a request for which there was no room."""
 
     def failure(self, message: str, status: int) -> Response:
         """Answer a request that is well formed, but cannot be answered."""

@@ -65,11 +65,11 @@ class OtlpHttp(Application):
         return Response(b"", content_type=PROTOBUF)
 
     def unmatched(self, request: Request) -> None:
-        """Take notice of spans that were sent to another path, or by another protocol."""
+        """Note spans that were sent to another path, or over another protocol."""
         note_wrong_path(self._refusals, request.environ, TAKES, Signal.TRACES)
 
     def overloaded(self, request: Request, message: str) -> None:
-        """Take notice of spans for which there was no room."""
+        """Note spans for which there was no room."""
         self._receiver.note(_origin(request), Reason.OVERLOAD, message)
 
 

@@ -23,7 +23,8 @@ def decode_json(body: bytes, expect: Callable[[int], None]) -> ExportTraceServic
 
     Args:
         body: the export in JSON.
-        expect: is told about how much memory the export takes, in bytes, before it does; what it raises ends the work.
+        expect: called with about how many bytes of memory the export needs, before it uses them; what it raises
+            ends the work.
 
     Raises:
         ExportError: it is not JSON, not an export, has too much in it, or an ID is not hexadecimal or has a wrong

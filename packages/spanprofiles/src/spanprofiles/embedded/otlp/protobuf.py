@@ -25,7 +25,8 @@ def decode_protobuf(body: bytes, expect: Callable[[int], None]) -> ExportTraceSe
 
     Args:
         body: the export in protobuf.
-        expect: is told about how much memory the export takes, in bytes, before it does; what it raises ends the work.
+        expect: called with about how many bytes of memory the export needs, before it uses them; what it raises
+            ends the work.
 
     Raises:
         ExportError: it is not an export, or has too much in it.

@@ -50,7 +50,7 @@ class Receiver:
         Args:
             body: the export.
             decode: reads it.
-            expect: is told about how much memory the export takes, in bytes, before it does.
+            expect: called with about how many bytes of memory the export needs, before it uses them.
             origin: where it comes from.
 
         Raises:

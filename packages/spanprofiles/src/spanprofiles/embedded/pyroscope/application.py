@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.arrivals import note_wrong_path
-from spanprofiles.embedded.metrics import Telling
+from spanprofiles.embedded.metrics import RefusalRoutes
 from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from spanprofiles.embedded.proto.pyroscope_pb2 import (
     PROFILE_FORMAT_PPROF,
@@ -86,7 +86,7 @@ class Pyroscope(Application):
         }
         super().__init__(
             [
-                *Telling(self._refusals, Signal.PROFILES).rules(),
+                *RefusalRoutes(self._refusals, Signal.PROFILES).rules(),
                 ("/ready", None, self.ready),
                 (PUSHER + "Push", ["POST"], self._upload(PushRequest, pusher.push)),
                 *((path, ["POST"], ingester.ingest) for path in INGEST),
@@ -110,7 +110,7 @@ class Pyroscope(Application):
         note_profiles(self._refusals, request, Way.PUSH, error)
 
     def unmatched(self, request: Request) -> None:
-        """Take notice of uploads that were sent to another path."""
+        """Note uploads that were sent to another path."""
         note_wrong_path(self._refusals, request.environ, TAKES)
 
     def failure(self, message: str, status: int) -> Response:

@@ -46,7 +46,7 @@ class ConnectError(Exception):
 
     Attributes:
         code: one of Connect's.
-        reason: why an upload was refused, for those who count; no matter for queries.
+        reason: why an upload was refused; it is not used for queries.
         service: the service of the upload; empty where that is not known.
         profiles: how many profiles were refused with it; 0 where that is not known.
     """
@@ -82,7 +82,7 @@ def unary(
         kind: which message the body is.
         method: what takes the message and gives the answer's; it may raise ConnectError.
         deadline: by when to answer.
-        refused: takes notice of a call that failed.
+        refused: called with a call that failed.
 
     Raises:
         QueryTooLongError: the deadline passed.

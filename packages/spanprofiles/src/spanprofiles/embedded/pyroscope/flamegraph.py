@@ -76,7 +76,7 @@ def build(
 
 
 def fold_smallest(root: Node, limit: int) -> int:
-    """Keep so many nodes, those with the largest totals; the rest becomes an ``other`` below what called it.
+    """Keep ``limit`` nodes, those with the largest totals; the rest becomes an ``other`` below what called it.
 
     Returns:
         How many nodes there are then, each ``other`` among them.

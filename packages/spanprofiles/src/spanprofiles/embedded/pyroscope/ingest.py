@@ -110,7 +110,7 @@ class Upload:
         """Read the upload from a multipart form.
 
         Raises:
-            ConnectError: it is none, or of a client that is too old.
+            ConnectError: it is not a form with a profile, or the client is too old.
             BodyTooLargeError: it has far too many parts.
         """
         request.max_form_memory_size = None  # the whole is bounded

@@ -28,7 +28,7 @@ LINES_LIMIT = 1_000
 """Lines of one location: a function and those that were inlined in it."""
 SAMPLE_TYPES_LIMIT = 64
 TABLE_LIMIT = 2**17
-"""Locations, functions, mappings and comments, of each so many."""
+"""Locations, functions, mappings and comments, each."""
 STRINGS_LIMIT = 2**18
 MESSAGES_LIMIT = 2**18
 """Lines of all locations; labels of all samples."""
@@ -48,7 +48,7 @@ MATCHERS_LIMIT = 100
 IDS_LIMIT = 10_000
 """Spans, traces or profiles that one selection may name."""
 GROUP_LIMIT = 100
-"""Labels by which the series of one answer are told apart."""
+"""Labels by which one question may group series."""
 CONFIGURATION_BYTES_LIMIT = 64 * 1024
 """The largest ``sample_type_config`` of a form."""
 

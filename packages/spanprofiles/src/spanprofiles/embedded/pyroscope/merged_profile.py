@@ -30,7 +30,7 @@ class Strings:
         self.numbers: dict[str, int] = {"": 0}
 
     def number(self, text: str) -> int:
-        """Return the text's number, made where there is none yet."""
+        """Return the text's number; make one if it has none."""
         return self.numbers.setdefault(text, len(self.numbers))
 
 

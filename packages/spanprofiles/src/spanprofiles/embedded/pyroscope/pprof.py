@@ -129,7 +129,7 @@ def check(profile: Profile, size: int, labels: Mapping[str, str], now_ns: int) -
 
 
 def _check_references(profile: Profile) -> None:
-    """See that the profile's tables are whole; what samples refer to is seen when they are read."""
+    """See that the profile's tables are whole; what samples refer to is checked when they are read."""
     strings = len(profile.string_table)
     if not strings or profile.string_table[0]:
         raise malformed("string 0 should be empty string")
@@ -149,7 +149,7 @@ def _check_references(profile: Profile) -> None:
 
 
 def _binary_id(name: str, value: str) -> bytes | None:
-    """Decode a span or trace ID; None where it is none, which the real server keeps as no ID."""
+    """Decode a span or trace ID; None for any other text, which the real server takes for no ID."""
     if len(value) != DIGITS[name] or not HEXADECIMAL.fullmatch(value.encode()):
         return None
     return bytes.fromhex(value)

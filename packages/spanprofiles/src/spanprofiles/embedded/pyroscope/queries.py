@@ -90,7 +90,7 @@ def node_limit(max_nodes: int) -> int:
     """How many nodes a flame graph is to have, as a question says, which may leave it open with 0.
 
     Raises:
-        ConnectError: there cannot be so many.
+        ConnectError: it is negative or too large.
     """
     if max_nodes < 0:
         raise ConnectError(f"max flamegraph nodes limit must be set (max allowed {NODES_LIMIT})")

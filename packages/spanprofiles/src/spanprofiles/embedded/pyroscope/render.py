@@ -79,7 +79,7 @@ def parse_query(text: str | None) -> tuple[str, Selector]:
 
 
 def _number(text: str) -> int:
-    """Read a number of nodes; 0 where the text is none that 64 bits hold."""
+    """Read a number of nodes; 0 if the text is not a number of 64 bits."""
     number = int(text) if NODES.fullmatch(text) else 0
     return number if abs(number) < 2**63 else 0
 

@@ -19,14 +19,14 @@ from spanprofiles.embedded.errors import DataDirectoryError
 FILE_NAME, LOCK_NAME = "spanprofiles.sqlite", "lock"
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 RETRY_AFTER_S = 5
-"""What a sender is told to wait whose data could not be stored."""
+"""How long senders are asked to wait if their data could not be stored."""
 
 _BESIDE = ("-wal", "-shm")
 _MAGIC = b"SQLite format 3\0"
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _HIDDEN = {errno.EACCES, errno.EPERM}
-# A file may end before the last pages that SQLite counts: those are in its log. So many bytes are none to speak of.
+# A file may end before the last pages that SQLite counts: those are in its log. Fewer bytes than these do not matter.
 _SLACK_BYTES = 32 * 1024
 
 
@@ -58,7 +58,7 @@ class Folder:
         self._size = 0
 
     def take(self) -> None:
-        """Make the directory where there is none, lock it, and make the file where there is none.
+        """Make the directory and the file if they are missing, and lock the directory.
 
         Raises:
             DataDirectoryError: another process has it, or it cannot be used.
@@ -170,7 +170,7 @@ def _make(directory: Path) -> None:
 
 
 def _opened(path: Path) -> int:
-    """Open a file, made where there is none, and shut it to other users.
+    """Open a file, made if it is missing, and shut it to other users.
 
     Raises:
         DataDirectoryError: it is something else than a plain file.

@@ -66,7 +66,7 @@ class Interner:
         self._bucket = self._generation = -1
 
     def number(self, connection: StoreConnection, values: Any, more: tuple[Any, ...] = ()) -> int:
-        """Return the value's number, made where there is none yet."""
+        """Return the value's number; make one if it has none."""
         if self._bucket != connection.bucket or self._generation != connection.generation:
             self._follow(connection)
         number = self._numbers.get(values)

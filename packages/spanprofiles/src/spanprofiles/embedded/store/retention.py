@@ -1,4 +1,4 @@
-"""What is kept: for so long, and so much; the oldest goes first, in small steps between the writer's groups.
+"""Retention: data goes by age and by size, the oldest first, in small steps between the writer's groups.
 
 What arrives is counted in buckets of some seconds or megabytes (the table ``arrivals``). A bucket knows the first
 number that a trace, a profile or a part of one got in it, so all that came before it is a range of numbers. Rows that

@@ -14,7 +14,7 @@ OLDEST_VERSION = 2
 MIGRATIONS: tuple[str, ...] = ()
 """SQL that makes the next version of a file of OLDEST_VERSION, then of the version after it, and so on.
 
-Whoever changes ``schema.sql`` adds the same change here.
+A change of ``schema.sql`` belongs here as well.
 """
 
 

@@ -107,7 +107,7 @@ class SpanBatch:
 
 
 def _trace_number(connection: sqlite3.Connection, trace_id: bytes, trace: NewTrace) -> int:
-    """Find a trace's number, made where there is none yet; its times are widened to what came."""
+    """Find a trace's number, or make one, and widen the trace's times to its new spans."""
     known = connection.execute("SELECT id, start_ns, end_ns FROM traces WHERE trace_id = ?", (trace_id,)).fetchone()
     if known is None:
         row = (trace_id, trace.start_ns, trace.end_ns)

@@ -1,7 +1,7 @@
-"""The thread that writes: what waits at the same time is committed together, and whoever waits gets an answer.
+"""The thread that writes: batches that wait at the same time are committed together, and each gets an answer.
 
-It opens the store, and tries again where the disk was full. It never ends before it is told to: after a failure that it
-cannot mend it refuses what comes, and says so to whoever can end the process.
+It opens the store, and tries again if the disk was full. It ends only when it is closed: after a failure that it cannot
+mend it refuses all batches, and reports the failure so that the process can end.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class Writer:
         """Take what waits to be written; note whether nothing will come after it.
 
         Args:
-            patience: wait so long for it, in s; None waits without end.
+            patience: how long to wait for it, s; None waits without end.
         """
         waiting: Waiting = []
         try:

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.arrivals import note_wrong_path
 from spanprofiles.embedded.deadline import PIECE
-from spanprofiles.embedded.metrics import Telling
+from spanprofiles.embedded.metrics import RefusalRoutes
 from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.traces import StoredSpan, payloads, spans_of_trace
@@ -55,7 +55,7 @@ class Tempo(Application):
         self._refusals = refusals or Refusals()
         super().__init__(
             [
-                *Telling(self._refusals, Signal.TRACES).rules(),
+                *RefusalRoutes(self._refusals, Signal.TRACES).rules(),
                 ("/ready", None, self.ready),
                 ("/api/echo", None, self.echo),
             ],
@@ -75,7 +75,7 @@ class Tempo(Application):
         self._tags = Tags(self._candidates)
 
     def unmatched(self, request: Request) -> None:
-        """Take notice of uploads: this is not where they go."""
+        """Note uploads, which belong on another port."""
         note_wrong_path(self._refusals, request.environ, TAKES)
 
     def ready(self, _: Request) -> Response:

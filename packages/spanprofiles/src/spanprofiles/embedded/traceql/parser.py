@@ -125,7 +125,7 @@ def parse_attribute(text: str) -> Attribute:
     """Parse the name of an attribute or intrinsic as TraceQL writes it.
 
     Raises:
-        TraceQLError: it is none.
+        TraceQLError: it is not an attribute.
     """
     failure = f"failed to parse identifier {text[:512]}: "
     try:
