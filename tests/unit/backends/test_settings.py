@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from spanprofiles.backends import BACKEND_NAMES, BackendError, BackendSettings, EmbeddedBackend, ExternalBackend
+from spanprofiles.backends import (
+    BACKEND_NAMES,
+    BackendError,
+    BackendSettings,
+    EmbeddedBackend,
+    ExternalBackend,
+    NativeBackend,
+)
 
 _WORD = "s3cret"
 
@@ -175,3 +183,21 @@ def test_a_user_name_and_password_in_an_address_are_for_that_address_and_for_the
 def test_credentials_that_are_given_go_before_those_of_an_address() -> None:
     environment = {"SPAN_PROFILES_TEMPO_URL": "http://joe:other@tempo", "SPAN_PROFILES_TOKEN": "a-token"}
     assert BackendSettings.read(environment).endpoints.credentials_for("tempo").bearer_token == "a-token"
+
+
+@pytest.mark.parametrize("name", ["compose", "containers"])
+def test_a_backend_of_containers_says_which_extra_it_needs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [module for module in sys.modules if module.startswith("testcontainers")]:
+        monkeypatch.delitem(sys.modules, module)
+    for module in ("compose", "containers"):
+        monkeypatch.delitem(sys.modules, f"spanprofiles.backends.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, "testcontainers", None)
+
+    with pytest.raises(BackendError, match=rf"the {name} backend needs testcontainers.*: install spanprofiles\[cont"):
+        BackendSettings(backend=name).create()
+
+
+def test_a_named_backend_is_created_and_not_started() -> None:
+    assert isinstance(BackendSettings(backend="native").create(), NativeBackend)
+    assert isinstance(BackendSettings(backend="embedded").create(), EmbeddedBackend)
+    assert isinstance(BackendSettings(backend="external").create(), ExternalBackend)

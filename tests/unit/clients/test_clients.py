@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from spanprofiles.clients import ProfileQuery, PyroscopeClient, ServerUnreachableError, TempoClient
+from spanprofiles.clients import (
+    HttpClient,
+    ProfileQuery,
+    PyroscopeClient,
+    ServerUnreachableError,
+    TempoClient,
+    UnexpectedAnswerError,
+    tempo,
+)
 from spanprofiles.clients.grafana import GrafanaClient
+from spanprofiles.clients.json_values import number
 from spanprofiles.model import CPU
 from tests.unit.conftest import Answer, Seen, Serve, dripping_server, flamebearer
 
@@ -109,3 +118,33 @@ def test_of_very_many_spans_some_are_asked_for_at_a_time_and_all_are_added_up(se
     asked = [seen.json["spanSelector"] for seen in stub.seen]
     assert [span_id for some in asked for span_id in some] == ids
     assert max(map(len, asked)) <= 5_000
+
+
+def test_a_list_is_asked_for_and_something_else_is_no_answer(serve: Serve) -> None:
+    client = HttpClient("Grafana", serve(lambda _: Answer.of({"message": "no list"})).url)
+    with pytest.raises(UnexpectedAnswerError, match="not a JSON list"):
+        client.get_list("/api/datasources")
+    client.close()
+
+
+def test_more_matching_spans_than_a_server_can_mean_are_refused(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempo, "MOST_SPANS", 2)
+    spans = [{"spanID": f"{number:016x}"} for number in range(1, 4)]
+    found = {"traces": [{"traceID": "ab" * 16, "spanSets": [{"spans": spans}]}]}
+    with (
+        TempoClient(serve(lambda _: Answer.of(found)).url) as client,
+        pytest.raises(UnexpectedAnswerError, match="3 matching spans, more than 2"),
+    ):
+        client.search("{ }")
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [(True, TypeError), ([1], TypeError), ("no number", ValueError), ("NaN", ValueError)]
+)
+def test_what_is_not_a_finite_number_is_refused(value: object, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        number(value)
+
+
+def test_a_number_may_be_written_as_text() -> None:
+    assert (number("1.5"), number(2)) == (1.5, 2.0)

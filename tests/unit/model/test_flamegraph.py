@@ -208,3 +208,13 @@ def test_many_deep_stacks_take_memory_in_proportion_to_their_frames() -> None:
         assert tracemalloc.get_traced_memory()[1] < 40_000_000  # a tuple for each path would take four times as much
     finally:
         tracemalloc.stop()
+
+
+def test_a_box_equals_itself_and_one_with_the_same_tree_and_no_other() -> None:
+    first, second = graph_of({("main", "search"): 10}).root, graph_of({("main", "search"): 10}).root
+    other = graph_of({("main", "price"): 10}).root
+    assert first == first  # noqa: PLR0124  # that is the claim
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != other
+    assert first != "main"

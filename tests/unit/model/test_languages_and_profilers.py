@@ -172,3 +172,18 @@ def test_the_labels_that_pyroscope_knows_are_nobody_elses() -> None:
     known = {"span_id": "a", "profile_id": "b", "trace_id": "c", "span_name": "GET /", "span": "GET /"}
 
     assert profilers.foreign_labels([known]) == {}
+
+
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [
+        ({"otel.scope.name": "opentelemetry-ebpf-profiler"}, "eBPF"),
+        ({"pyroscope_spy": "ebpfspy-of-tomorrow"}, "eBPF"),
+        ({"jfr_event": "itimer"}, "Java"),
+        ({"service_name": "shop"}, None),
+    ],
+)
+def test_a_profiler_is_told_by_the_labels_that_only_it_sets(labels: Mapping[str, str], name: str | None) -> None:
+    found = profilers.profiler_of(labels)
+    assert (found is None) == (name is None)
+    assert name is None or (found is not None and name in found.name)
