@@ -10,7 +10,6 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 from waitress.utilities import build_http_date
 
-from spanprofiles.embedded.arrivals import signal_of
 from spanprofiles.embedded.lanes import LaneTask
 from spanprofiles.embedded.limits import (
     ANSWER_S,
@@ -24,6 +23,7 @@ from spanprofiles.embedded.limits import (
 )
 from spanprofiles.embedded.parser import NO_ROOM, TOO_LARGE, Parser
 from spanprofiles.embedded.refusals import Reason, Refusal
+from spanprofiles.embedded.upload_paths import signal_of
 
 if TYPE_CHECKING:
     from spanprofiles.embedded.listener import Listener

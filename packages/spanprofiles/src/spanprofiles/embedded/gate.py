@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spanprofiles.embedded.access import OPEN_PATH, TokenCheck
-from spanprofiles.embedded.arrivals import signal_of
 from spanprofiles.embedded.browsers import foreign_page, is_own_name, name_of
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.limits import GUESS_DELAY_S, GUESSES_S, RETRY_S
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Sender, printable
 from spanprofiles.embedded.settings import ALLOWED_HOSTS_VARIABLE, Settings, is_loopback
+from spanprofiles.embedded.upload_paths import signal_of
 
 UNAUTHORIZED = "401 unauthorized: send the token as a bearer token, or as the password of basic auth"
 GUESSED = "429 too many requests with a wrong token from this address; the right one is taken at any time"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Request, Response
 
-from spanprofiles.embedded.arrivals import note_wrong_path, sender_of
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError
 from spanprofiles.embedded.otlp.errors import ExportError
 from spanprofiles.embedded.otlp.json import decode_json
@@ -13,6 +12,7 @@ from spanprofiles.embedded.otlp.receiver import Origin, Receiver
 from spanprofiles.embedded.proto.status_pb2 import Status
 from spanprofiles.embedded.refusals import Reason, Refusals, Signal, Way
 from spanprofiles.embedded.store.folder import RETRY_AFTER_S
+from spanprofiles.embedded.upload_paths import note_wrong_path, sender_of
 from spanprofiles.embedded.web import Application, json_answer, read_body, text, ticket_of
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"

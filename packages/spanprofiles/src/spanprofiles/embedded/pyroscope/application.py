@@ -11,7 +11,6 @@ from typing import TypeVar
 from google.protobuf.message import Message
 from werkzeug.wrappers import Request, Response
 
-from spanprofiles.embedded.arrivals import note_wrong_path
 from spanprofiles.embedded.metrics import RefusalRoutes
 from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from spanprofiles.embedded.proto.pyroscope_pb2 import (
@@ -38,7 +37,7 @@ from spanprofiles.embedded.proto.pyroscope_pb2 import (
 from spanprofiles.embedded.pyroscope.connect import ConnectError, unary
 from spanprofiles.embedded.pyroscope.flamegraph import difference, flamegraph, tree_bytes
 from spanprofiles.embedded.pyroscope.ingest import Ingester
-from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
+from spanprofiles.embedded.pyroscope.label_queries import LabelQueries
 from spanprofiles.embedded.pyroscope.limits import QUERY_BYTES_LIMIT
 from spanprofiles.embedded.pyroscope.merged_profile import merged_profile
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
@@ -47,6 +46,7 @@ from spanprofiles.embedded.pyroscope.render import Render
 from spanprofiles.embedded.pyroscope.timeseries import TimeSeries
 from spanprofiles.embedded.refusals import Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.upload_paths import note_wrong_path
 from spanprofiles.embedded.web import Application, text
 
 Question = TypeVar("Question", bound=Message)

@@ -7,7 +7,6 @@ import time
 
 from werkzeug.wrappers import Request
 
-from spanprofiles.embedded.arrivals import sender_of
 from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest, PushResponse
 from spanprofiles.embedded.pyroscope import pprof
 from spanprofiles.embedded.pyroscope.allowance import Allowance
@@ -16,6 +15,7 @@ from spanprofiles.embedded.pyroscope.labels import SERVICE, checked_labels
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.profiles import NewProfile, ProfileBatch, ProfileInterners
+from spanprofiles.embedded.upload_paths import sender_of
 
 
 def note_profiles(refusals: Refusals, request: Request, way: Way, error: ConnectError) -> None:

@@ -12,7 +12,7 @@ from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.proto.pyroscope_pb2 import ProfileTypesRequest
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.flamegraph import flamegraph
-from spanprofiles.embedded.pyroscope.labelqueries import LabelQueries
+from spanprofiles.embedded.pyroscope.label_queries import LabelQueries
 from spanprofiles.embedded.pyroscope.limits import TIMELINES_LIMIT
 from spanprofiles.embedded.pyroscope.queries import (
     Samples,

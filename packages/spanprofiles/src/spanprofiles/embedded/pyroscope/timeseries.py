@@ -26,7 +26,7 @@ from spanprofiles.embedded.proto.pyroscope_pb2 import (
     Series,
 )
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labelqueries import pairs
+from spanprofiles.embedded.pyroscope.label_queries import pairs
 from spanprofiles.embedded.pyroscope.limits import CELLS_LIMIT, GROUP_LIMIT, POINTS_LIMIT
 from spanprofiles.embedded.pyroscope.queries import Samples, Selection, profile_uuid, step_ms
 from spanprofiles.embedded.store.database import Database

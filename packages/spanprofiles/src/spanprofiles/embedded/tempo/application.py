@@ -11,7 +11,6 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.answers import JsonWriter
-from spanprofiles.embedded.arrivals import note_wrong_path
 from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.metrics import RefusalRoutes
 from spanprofiles.embedded.refusals import Refusals, Signal
@@ -24,6 +23,7 @@ from spanprofiles.embedded.tempo.tags import INTRINSIC_SCOPE, Tags, plain_attrib
 from spanprofiles.embedded.tempo.trace_json import Payloads, trace_json, trace_message
 from spanprofiles.embedded.traceql.syntax import Attribute
 from spanprofiles.embedded.traceql.values import Static, text_of
+from spanprofiles.embedded.upload_paths import note_wrong_path
 from spanprofiles.embedded.web import AnswerError, Application, text, written_answer
 
 PROTOBUF = "application/protobuf"
