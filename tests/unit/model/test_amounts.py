@@ -1,20 +1,46 @@
+"""Amounts are written with the unit in which they are read at once."""
+
 from __future__ import annotations
 
 import pytest
 
-from spanprofiles.model.amounts import size
+from spanprofiles.model.amounts import duration, size
+
+MS, S = 10**6, 10**9
+KIB, MIB, GIB = 2**10, 2**20, 2**30
+
+
+@pytest.mark.parametrize(
+    ("value_ns", "written"),
+    [
+        (0, "0 us"),
+        (184_000, "184 us"),
+        (MS - 1000, "999 us"),
+        (MS, "1.0 ms"),
+        (MS + 1, "1.0 ms"),
+        (12_500_000, "12.5 ms"),
+        (999_900_000, "999.9 ms"),
+        (S, "1.00 s"),
+        (1_840_000_000, "1.84 s"),
+        (12_345_670 * S // 100, "123456.70 s"),
+    ],
+)
+def test_a_duration(value_ns: int, written: str) -> None:
+    assert duration(value_ns) == written
 
 
 @pytest.mark.parametrize(
     ("value", "written"),
     [
         (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
+        (KIB - 1, "1023 B"),
+        (KIB, "1.0 KiB"),
         (1536, "1.5 KiB"),
-        (3_355_443, "3.2 MiB"),
-        (5 * 2**30, "5.00 GiB"),
+        (MIB, "1.0 MiB"),
+        (3 * MIB + 209715, "3.2 MiB"),
+        (GIB, "1.00 GiB"),
+        (5 * GIB + GIB // 4, "5.25 GiB"),
     ],
 )
-def test_a_number_of_bytes_has_a_fitting_unit(value: int, written: str) -> None:
+def test_a_number_of_bytes(value: int, written: str) -> None:
     assert size(value) == written

@@ -118,3 +118,13 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
 def test_the_login_of_an_address_is_unquoted() -> None:
     assert without_login("http://j%40e:p%3a%2f@h/") == ("http://h/", ("j@e", "p:/"))
     assert without_login("http://h/a@b") == ("http://h/a@b", None)
+
+
+def test_an_address_that_cannot_be_read_loses_all_before_its_last_at_sign() -> None:
+    assert unreadable_address("http://joe:p@ss@[tempo") == "***@[tempo"
+    assert unreadable_address("http://[tempo") == "http://[tempo"
+
+
+def test_each_line_of_a_text_has_the_limit_for_itself() -> None:
+    assert printable_lines("a" * 30 + "\n" + "b" * 5, 10).split("\n")[1] == "bbbbb"
+    assert len(printable_lines("a" * 30, 10)) < 30

@@ -107,3 +107,13 @@ def test_secrets_do_not_show_when_the_endpoints_are_printed() -> None:
     credentials = Credentials(username="joe", password=_WORD, headers={"X-Key": _WORD})
     assert _WORD not in repr(Endpoints("http://t", "http://p", credentials=credentials))
     assert _WORD not in repr(Credentials(bearer_token=_WORD))
+
+
+def test_a_login_in_an_address_is_sent_to_that_address_alone() -> None:
+    endpoints = Endpoints("http://t:3200", f"http://pa:{_WORD}@p:4040", f"http://oa:{_WORD}@o:4318")
+
+    environment = endpoints.environment()
+
+    headers = parse_env_headers(environment["OTEL_EXPORTER_OTLP_HEADERS"])
+    assert base64.b64decode(headers["authorization"].removeprefix("Basic ")).decode() == f"oa:{_WORD}"
+    assert (environment["PYROSCOPE_BASIC_AUTH_USER"], environment["PYROSCOPE_BASIC_AUTH_PASSWORD"]) == ("pa", _WORD)

@@ -69,3 +69,10 @@ def test_by_names_alone_it_is_the_flame_graph_of_the_same_samples(
     assert lines.flamegraph == graph_of(stacks)
     for child in lines.flamegraph.root.children:
         assert sum(place.value for place in lines.places(frame(lines, child.name))) == child.total
+
+
+def test_the_values_of_a_line_that_two_call_paths_end_in_are_added_up() -> None:
+    search = SourceFrame("search", "fleet.py", 88)
+    lines = SourceLines([((MAIN, search), 60), ((search,), 5)])
+
+    assert lines.own_places("search") == [Place("fleet.py", 88, 65)]
