@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.support.documentation import ROOT, not_printed, page, run
-
-pytest_plugins = ["pytester"]
+from tests.support.documentation import ROOT, page, run
 
 README = page("README.md")
 MOST_WORDS = 900
@@ -22,16 +18,6 @@ def test_the_readme_has_one_picture() -> None:
 
 def test_the_test_in_the_readme_is_that_of_the_bookshop() -> None:
     assert README.files == {"test_bookshop.py": (ROOT / "examples" / "bookshop" / "test_bookshop.py").read_text()}
-
-
-def test_the_failure_in_the_readme_is_what_pytest_prints(pytester: pytest.Pytester) -> None:
-    for name in ("bookshop.py", "conftest.py", "test_bookshop.py"):
-        (pytester.path / name).write_bytes((ROOT / "examples" / "bookshop" / name).read_bytes())
-
-    failed = run("pytest --span-profiles-timeout=6", pytester.path, {"BOOKSHOP_WITHOUT_PROCESSOR": "1"})
-
-    assert failed.returncode == 1, failed.stdout + failed.stderr
-    assert not_printed(README.blocks("text")[1], failed.stdout) == []
 
 
 def test_make_test_is_what_ci_runs_and_runs_everything() -> None:
