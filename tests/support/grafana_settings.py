@@ -58,7 +58,7 @@ def linked(
     """Resolve a span with such settings."""
     span = span or a_span()
     source = DataSource.of(tempo(traces_to_profiles))
-    sources = DataSources([source, *(DataSource.of(one) for one in others)])
+    sources = DataSources([source, *(DataSource.of(other) for other in others)])
     return resolve(source, sources, span, Trace.of(span.trace_id, [span]))
 
 

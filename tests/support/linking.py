@@ -95,7 +95,7 @@ class Scene:
         if seen.path == "/api/v2/search/tag/resource.telemetry.sdk.language/values":
             return Answer.of({"tagValues": [{"type": "string", "value": name} for name in self.languages]})
         if seen.path.endswith("/LabelValues"):
-            names = sorted({one.service for one in self._arrived(seen.json)})
+            names = sorted({upload.service for upload in self._arrived(seen.json)})
             return Answer.of({"names": names} if names else {})
         if seen.path.endswith("/Series"):
             return Answer.of({"labelsSet": self._types(seen.json)})
@@ -108,17 +108,17 @@ class Scene:
 
     def _types(self, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
         (matcher,) = asked["matchers"]
-        arrived = [one for one in self._arrived(asked) if matcher == f'{{service_name="{one.service}"}}']
-        found = sorted({one.profile_type for one in arrived})
-        return [{"labels": [{"name": "__profile_type__", "value": one}]} for one in found]
+        arrived = [upload for upload in self._arrived(asked) if matcher == f'{{service_name="{upload.service}"}}']
+        found = sorted({upload.profile_type for upload in arrived})
+        return [{"labels": [{"name": "__profile_type__", "value": name}]} for name in found]
 
     def _samples(self, asked: Mapping[str, Any]) -> Answer:
         stacks: dict[tuple[str, ...], int] = {}
-        for one in self._arrived(asked):
-            if one.profile_type != asked["profileTypeID"]:
+        for upload in self._arrived(asked):
+            if upload.profile_type != asked["profileTypeID"]:
                 continue
-            if asked["labelSelector"] in {"{}", f'{{service_name="{one.service}"}}'}:
-                for path, value in one.stacks.items() if one.profile_id in asked["spanSelector"] else ():
+            if asked["labelSelector"] in {"{}", f'{{service_name="{upload.service}"}}'}:
+                for path, value in upload.stacks.items() if upload.profile_id in asked["spanSelector"] else ():
                     stacks[path] = stacks.get(path, 0) + value
         return Answer.of({"flamegraph": flamebearer(stacks)})
 
@@ -126,9 +126,9 @@ class Scene:
         past_s = time.monotonic() - self._began_s
         now_ms = time.time() * 1000
         return [
-            one
-            for one in self.uploads
-            if one.after_s <= past_s and asked["start"] <= now_ms - one.ago_s * 1000 <= asked["end"]
+            upload
+            for upload in self.uploads
+            if upload.after_s <= past_s and asked["start"] <= now_ms - upload.ago_s * 1000 <= asked["end"]
         ]
 
 

@@ -68,9 +68,9 @@ def exchanges(*names: str) -> list[Exchange]:
     for name in names:
         for line in (_FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
             # pushes keep their marks: their times are offsets already
-            one = json.loads(line if '"phase": "ingest"' in line and name != "tempo" else fill(line))
+            recorded = json.loads(line if '"phase": "ingest"' in line and name != "tempo" else fill(line))
             fields = ("name", "phase", "method", "path", "status", "answer", "body")
-            found.append(Exchange(**{key: one[key] for key in fields if key in one}))
+            found.append(Exchange(**{key: recorded[key] for key in fields if key in recorded}))
     return found
 
 
@@ -90,7 +90,7 @@ class Sample:
 @cache
 def samples() -> list[Sample]:
     """Everything Pyroscope took, as its documentation says that it is stored."""
-    taken = [one for one in exchanges("pyroscope") if one.phase == "ingest" and one.status == 200]
+    taken = [exchange for exchange in exchanges("pyroscope") if exchange.phase == "ingest" and exchange.status == 200]
     found: list[Sample] = []
     for exchange in taken:
         body = exchange.body
@@ -130,7 +130,7 @@ def matching(selector: str, found: list[Sample]) -> list[Sample]:
     for _, name, operator, value in _MATCHER.findall(selector):
         pattern = re.compile(value if "~" in operator else re.escape(value))
         wanted = not operator.startswith("!")
-        found = [one for one in found if bool(pattern.fullmatch(one.labels.get(name, ""))) == wanted]
+        found = [sample for sample in found if bool(pattern.fullmatch(sample.labels.get(name, ""))) == wanted]
     return found
 
 
@@ -140,19 +140,23 @@ def selected(request: Mapping[str, Any]) -> list[Sample]:
     for selector in (request.get("labelSelector", "{}"), *request.get("matchers", ())):
         found = matching(selector, found)
     if "profileTypeID" in request:
-        found = [one for one in found if one.profile_type == request["profileTypeID"]]
+        found = [sample for sample in found if sample.profile_type == request["profileTypeID"]]
     if request.get("start"):
-        found = [one for one in found if request["start"] <= one.time_ms <= request["end"]]
+        found = [sample for sample in found if request["start"] <= sample.time_ms <= request["end"]]
     spans = {span_id.lower() for span_id in request.get("spanSelector", ())}
     traces = set(request.get("traceIdSelector", ()))
-    return [one for one in found if (not spans or one.span_id in spans) and (not traces or one.trace_id in traces)]
+    return [
+        sample
+        for sample in found
+        if (not spans or sample.span_id in spans) and (not traces or sample.trace_id in traces)
+    ]
 
 
 def merged(request: Mapping[str, Any]) -> dict[tuple[str, ...], int]:
     """The call paths of the samples that a query asks for, outermost function first."""
     paths: dict[tuple[str, ...], int] = {}
-    for one in selected(request):
-        paths[one.path] = paths.get(one.path, 0) + one.value
+    for sample in selected(request):
+        paths[sample.path] = paths.get(sample.path, 0) + sample.value
     return paths
 
 
@@ -182,7 +186,7 @@ def pushed_spans() -> dict[str, PushedSpan]:
             continue
         for group in exchange.body["otlp"]["resourceSpans"]:
             resource = attributes(group.get("resource", {}))
-            for span in (one for scope in group["scopeSpans"] for one in scope["spans"]):
+            for span in (span for scope in group["scopeSpans"] for span in scope["spans"]):
                 status = span.get("status", {})
                 found[span["spanId"]] = PushedSpan(
                     span["traceId"],
@@ -212,5 +216,5 @@ def attributes(holder: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Mapping[str, Any]) -> Any:
     (kind, content), *_ = value.items()
     if kind == "arrayValue":
-        return [_plain(one) for one in content["values"]]
+        return [_plain(value) for value in content["values"]]
     return int(content) if kind == "intValue" else content

@@ -38,14 +38,14 @@ def frame(flamegraph: FlameGraph, *, enum: bool = True) -> dict[str, Any]:
 
 def grafana(data_sources: Sequence[Mapping[str, Any]], ask: Ask | None = None, *, to_a_viewer: bool = False) -> Respond:
     """Answer as a Grafana with these data sources; `ask` is what its Pyroscope data source does."""
-    by_uid = {one["uid"]: one for one in data_sources}
+    by_uid = {source["uid"]: source for source in data_sources}
 
     def respond(seen: Seen) -> Answer:
         if seen.path == "/api/health":
             return Answer.of({"database": "ok", "version": "13.1.0", "commit": "abc"})
         if seen.path == "/api/frontend/settings":
             built_in = {"-- Mixed --": {"type": "datasource", "name": "-- Mixed --", "meta": {"builtIn": True}}}
-            return Answer.of({"datasources": built_in | {one["name"]: one for one in data_sources}})
+            return Answer.of({"datasources": built_in | {source["name"]: source for source in data_sources}})
         if seen.path == "/api/datasources" and to_a_viewer:
             return Answer.of({"message": "You'll need additional permissions: datasources:read"}, 403)
         if seen.path == "/api/datasources":

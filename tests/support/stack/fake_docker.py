@@ -130,7 +130,11 @@ class Machine:
     def runs(self, *found: dict[str, Any]) -> None:
         """Let the stack have these containers once it was started."""
         self.answer(
-            {"command": "^docker ps --all", "after": "compose up", "out": "\n".join(one["Id"] for one in found)},
+            {
+                "command": "^docker ps --all",
+                "after": "compose up",
+                "out": "\n".join(container["Id"] for container in found),
+            },
             {"command": "^docker inspect", "after": "compose up", "out": json.dumps(found)},
         )
 

@@ -116,7 +116,9 @@ def test_a_watcher_that_was_killed_is_replaced_by_the_next_start(run: Run) -> No
     assert program.stdout is not None
     assert program.stdin is not None
     program.stdout.readline()
-    (watcher,) = (one for one in psutil.Process(program.pid).children() if "watcher.py" in " ".join(one.cmdline()))
+    (watcher,) = (
+        child for child in psutil.Process(program.pid).children() if "watcher.py" in " ".join(child.cmdline())
+    )
     watcher.terminate()  # which it does not heed
     watcher.kill()
     assert is_gone_within(watcher.pid, 20), "a signal that is sent has not yet ended anything"

@@ -205,8 +205,8 @@ def test_nothing_but_its_own_group_is_stopped(program: Program) -> None:
     process, neighbour = program(_WAITS).start(), program(_WAITS).start()
     with subprocess.Popen([sys.executable, "-u", "-S", "-c", _WAITS], stdout=subprocess.PIPE) as sibling:
         try:
-            for one in (process, neighbour):
-                one.wait_for_line(lambda line: line == "waiting", 10)
+            for started in (process, neighbour):
+                started.wait_for_line(lambda line: line == "waiting", 10)
             process.stop()
             assert neighbour.is_running
             assert sibling.poll() is None

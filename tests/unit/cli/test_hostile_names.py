@@ -33,7 +33,7 @@ def _check(output: str) -> None:
     for line in text.split("\n"):
         assert not line.lstrip().startswith("::"), line
         assert not re.search(r"##\w*\[", line), line
-        assert all(one.isprintable() or one == "\u3000" for one in line), line
+        assert all(character.isprintable() or character == "\u3000" for character in line), line
         assert len(line) < 12_000 or line.startswith("{"), line
     assert "\x1b]" not in output
     assert not re.search(r"(?m)^BROKEN forged", text)

@@ -284,7 +284,7 @@ _SPAN_FIELDS: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.parametrize(("field", "value"), [(name, one) for name, all_ in _SPAN_FIELDS.items() for one in all_])
+@pytest.mark.parametrize(("field", "value"), [(name, value) for name, all_ in _SPAN_FIELDS.items() for value in all_])
 def test_a_field_of_a_span_that_is_of_another_kind_is_an_error(serve: Serve, field: str, value: Any) -> None:
     span = otlp_span(_TRACE, _SPAN, start_ns=1, end_ns=2) | {field: value}
     stub = serve(lambda _: Answer.of({"trace": {"resourceSpans": [resource_spans("a", span)]}}))

@@ -67,7 +67,7 @@ def _questions(http: HttpClient) -> dict[str, Callable[[], object]]:
         "series": lambda: pyroscope.series(1, 2),
         "totals": lambda: pyroscope.totals(_QUERY, 1),
         "exemplars": lambda: pyroscope.span_exemplars(_QUERY, 1),
-        "refusals": lambda: [one.sentence for one in tempo.refusals(0)],
+        "refusals": lambda: [refusal.sentence for refusal in tempo.refusals(0)],
         "writes": lambda: failed_writes(http, TEMPO_FAILURES).sentence,
         "health": grafana.health,
         "sources": grafana.data_sources,
@@ -110,13 +110,13 @@ _GRAFANA = [
 @cache
 def _answers() -> list[Any]:
     by_call: dict[str, list[Any]] = {}
-    for one in exchanges("tempo", "pyroscope", "pyroscope_more"):
-        if one.phase != "ingest" and one.status == 200 and one.answer.startswith(("{", "[")):
-            call = one.call if "trac" not in one.path else "trace"  # not one for each ID
-            by_call.setdefault(call, []).append(one.json)
+    for exchange in exchanges("tempo", "pyroscope", "pyroscope_more"):
+        if exchange.phase != "ingest" and exchange.status == 200 and exchange.answer.startswith(("{", "[")):
+            call = exchange.call if "trac" not in exchange.path else "trace"  # not exchange for each ID
+            by_call.setdefault(call, []).append(exchange.json)
     # of many that are alike the longest, which have the greatest variety
-    longest = [sorted(found, key=lambda one: -len(json.dumps(one)))[:_OF_EACH_CALL] for found in by_call.values()]
-    return [one for found in longest for one in found] + _GRAFANA
+    longest = [sorted(found, key=lambda answer: -len(json.dumps(answer)))[:_OF_EACH_CALL] for found in by_call.values()]
+    return [answer for found in longest for answer in found] + _GRAFANA
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

@@ -11,8 +11,8 @@ from spanprofiles.model import FlameGraph, IdentifierError, parse_span_id
 from tests.support.recordings import Exchange, exchanges, merged, selected
 from tests.unit.clients.conftest import RecordedServer
 
-_ALL = [one for one in exchanges("pyroscope", "pyroscope_more") if one.phase == "query"]
-_MERGES = [one for one in _ALL if one.call in {"SelectMergeSpanProfile", "SelectMergeStacktraces"}]
+_ALL = [exchange for exchange in exchanges("pyroscope", "pyroscope_more") if exchange.phase == "query"]
+_MERGES = [exchange for exchange in _ALL if exchange.call in {"SelectMergeSpanProfile", "SelectMergeStacktraces"}]
 _OTHER_FORMATS = {"PROFILE_FORMAT_TREE", "PROFILE_FORMAT_PPROF"}
 
 
@@ -22,19 +22,23 @@ def _is_refused_here(exchange: Exchange) -> bool:
     spans, traces = asked.get("spanSelector"), asked.get("traceIdSelector", [])
     if exchange.call == "SelectMergeSpanProfile" and not spans:
         return True
-    return any(not one or set(one.lower()) - set("0123456789abcdef") or len(one) > 16 for one in spans or []) or any(
-        len(one) != 32 for one in traces
-    )
+    return any(
+        not text or set(text.lower()) - set("0123456789abcdef") or len(text) > 16 for text in spans or []
+    ) or any(len(text) != 32 for text in traces)
 
 
 def _is_in_another_format(exchange: Exchange) -> bool:
     return exchange.request.get("format") in _OTHER_FORMATS
 
 
-_REFUSED_HERE = [one for one in _MERGES if _is_refused_here(one)]
-_REFUSED_THERE = [one for one in _MERGES if one.status >= 400 and one not in _REFUSED_HERE]
-_OTHERWISE = [one for one in _MERGES if one.status == 200 and _is_in_another_format(one)]
-_READ = [one for one in _MERGES if one not in _REFUSED_HERE and one.status == 200 and one not in _OTHERWISE]
+_REFUSED_HERE = [exchange for exchange in _MERGES if _is_refused_here(exchange)]
+_REFUSED_THERE = [exchange for exchange in _MERGES if exchange.status >= 400 and exchange not in _REFUSED_HERE]
+_OTHERWISE = [exchange for exchange in _MERGES if exchange.status == 200 and _is_in_another_format(exchange)]
+_READ = [
+    exchange
+    for exchange in _MERGES
+    if exchange not in _REFUSED_HERE and exchange.status == 200 and exchange not in _OTHERWISE
+]
 
 
 def _ask(client: PyroscopeClient, asked: dict[str, Any], call: str) -> FlameGraph:
@@ -49,7 +53,7 @@ def _ask(client: PyroscopeClient, asked: dict[str, Any], call: str) -> FlameGrap
 
 
 def _ids(recorded: list[Exchange]) -> list[str]:
-    return [one.name for one in recorded]
+    return [exchange.name for exchange in recorded]
 
 
 def test_the_recordings_have_something_of_everything() -> None:
@@ -57,7 +61,7 @@ def test_the_recordings_have_something_of_everything() -> None:
     assert len(_REFUSED_THERE) > 10
     assert len(_REFUSED_HERE) == 8
     assert len(_OTHERWISE) == 2
-    assert sum(1 for one in _READ if merged(one.request)) > 25
+    assert sum(1 for exchange in _READ if merged(exchange.request)) > 25
 
 
 @pytest.mark.parametrize("exchange", _READ, ids=_ids(_READ))
@@ -84,7 +88,7 @@ def test_the_request_is_the_one_the_real_server_was_asked(
     _ask(pyroscope, asked, exchange.call)
     expected = {name: value for name, value in asked.items() if name not in {"maxNodes", "format"}}
     if "spanSelector" in asked:
-        expected["spanSelector"] = [parse_span_id(one) for one in asked["spanSelector"]]
+        expected["spanSelector"] = [parse_span_id(span_id) for span_id in asked["spanSelector"]]
     (seen,) = recorded_server.seen
     assert seen.json == expected
     assert seen.method == exchange.method
@@ -125,7 +129,7 @@ def test_samples_in_another_format_are_not_taken_for_none(
         _ask(pyroscope, exchange.request, exchange.call)
 
 
-_PPROF = next(one for one in _OTHERWISE if one.request.get("format") == "PROFILE_FORMAT_PPROF")
+_PPROF = next(exchange for exchange in _OTHERWISE if exchange.request.get("format") == "PROFILE_FORMAT_PPROF")
 
 
 def test_samples_as_pprof_are_those_of_the_flame_graph_with_their_files_and_lines(
@@ -156,9 +160,9 @@ def test_lines_without_a_span_are_refused_before_anything_is_sent(
     assert recorded_server.seen == []
 
 
-_METADATA = [one for one in _ALL if one.call in {"LabelNames", "LabelValues", "Series", "ProfileTypes"}]
-_METADATA_READ = [one for one in _METADATA if one.status == 200]
-_METADATA_REFUSED = [one for one in _METADATA if one.status >= 400]
+_METADATA = [exchange for exchange in _ALL if exchange.call in {"LabelNames", "LabelValues", "Series", "ProfileTypes"}]
+_METADATA_READ = [exchange for exchange in _METADATA if exchange.status == 200]
+_METADATA_REFUSED = [exchange for exchange in _METADATA if exchange.status >= 400]
 
 
 def _metadata(client: PyroscopeClient, call: str, asked: dict[str, Any]) -> list[Any]:
@@ -181,15 +185,17 @@ def test_labels_series_and_profile_types_are_those_that_were_pushed(
     found = _metadata(pyroscope, exchange.call, asked)
     pushed = selected({name: value for name, value in asked.items() if name != "profileTypeID"})
     if exchange.call == "LabelNames":  # names with dots are left out by the server, and it adds some of its own
-        expected = {name for one in pushed for name in one.labels if "." not in name and not name.startswith("__")}
+        expected = {
+            name for profile in pushed for name in profile.labels if "." not in name and not name.startswith("__")
+        }
         assert {name for name in found if not name.startswith("__")} == expected
     elif exchange.call == "LabelValues":
-        assert set(found) == {one.labels[asked["name"]] for one in pushed if asked["name"] in one.labels}
+        assert set(found) == {profile.labels[asked["name"]] for profile in pushed if asked["name"] in profile.labels}
     elif exchange.call == "ProfileTypes":
-        assert sorted(found) == sorted({one.profile_type for one in pushed})
+        assert sorted(found) == sorted({profile.profile_type for profile in pushed})
     else:
         kept = set(asked.get("labelNames") or ["service_name", "region", "span_name", "__profile_type__"])
-        all_labels = [{**one.labels, "__profile_type__": one.profile_type} for one in pushed]
+        all_labels = [{**profile.labels, "__profile_type__": profile.profile_type} for profile in pushed]
         assert {_part(labels, kept) for labels in found} == {_part(labels, kept) for labels in all_labels}
     (seen,) = recorded_server.seen
     assert seen.path == exchange.path

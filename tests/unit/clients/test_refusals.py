@@ -70,7 +70,10 @@ def test_a_real_pyroscopes_counters_are_told_by_reason_with_what_they_do_not_say
 
     found = PyroscopeClient(server.url).refusals(time.time())
 
-    assert [(one.reason, one.count) for one in found] == [("sample_labels_limit", 12), ("not_in_ingestion_window", 7)]
+    assert [(refusal.reason, refusal.count) for refusal in found] == [
+        ("sample_labels_limit", 12),
+        ("not_in_ingestion_window", 7),
+    ]
     assert found[0].sentence == (
         "Pyroscope has refused 12 profile(s): sample_labels_limit (since it started 3 h ago; it does not say when)"
     )
@@ -81,7 +84,7 @@ def test_a_real_tempos_counters_are_told_and_no_span_twice(serve: Serve) -> None
 
     found = TempoClient(server.url).refusals(0.0)
 
-    assert [one.sentence for one in found] == [
+    assert [refusal.sentence for refusal in found] == [
         "Tempo has refused 4 span(s): its log says why (since it started; it does not say when)",
         "Tempo has refused 3 span(s): invalid_trace_id (since it started; it does not say when)",
     ]
@@ -110,8 +113,8 @@ def test_what_cannot_be_the_cause_is_left_out(serve: Serve) -> None:
     old, others = group(recent=0), group(service="another")
     server = serve(pair(old, others, group(service=PROBE_SERVICE), group(service="shop")))
 
-    assert [one.service for one in TempoClient(server.url).refusals(0.0, "shop")] == ["shop"]
-    assert [one.service for one in TempoClient(server.url).refusals(0.0)] == ["another", "shop"]
+    assert [refusal.service for refusal in TempoClient(server.url).refusals(0.0, "shop")] == ["shop"]
+    assert [refusal.service for refusal in TempoClient(server.url).refusals(0.0)] == ["another", "shop"]
 
 
 def test_what_began_only_later_is_left_out(serve: Serve) -> None:

@@ -11,32 +11,34 @@ from spanprofiles.model import IdentifierError, Span, SpanKind, SpanStatus, pars
 from tests.support.recordings import Exchange, PushedSpan, exchanges, pushed_spans
 from tests.unit.clients.conftest import RecordedServer
 
-_ALL = [one for one in exchanges("tempo") if one.phase == "query" and one.method == "GET"]
+_ALL = [exchange for exchange in exchanges("tempo") if exchange.phase == "query" and exchange.method == "GET"]
 _PUSHED = pushed_spans()
 
-_TRACES = [one for one in _ALL if one.path.startswith("/api/v2/traces/")]
-_TRACES_READ = [one for one in _TRACES if one.status == 200]
-_TRACES_REFUSED = [one for one in _TRACES if one.status >= 400]
+_TRACES = [exchange for exchange in _ALL if exchange.path.startswith("/api/v2/traces/")]
+_TRACES_READ = [exchange for exchange in _TRACES if exchange.status == 200]
+_TRACES_REFUSED = [exchange for exchange in _TRACES if exchange.status >= 400]
 
 _NUMBERS = ("limit", "spss", "start", "end")
 _SEARCHES = [
-    one
-    for one in _ALL
-    if one.path.startswith("/api/search?")
-    and "q" in one.query
-    and all(one.query.get(name, "0").lstrip("-").isdigit() for name in _NUMBERS)
+    exchange
+    for exchange in _ALL
+    if exchange.path.startswith("/api/search?")
+    and "q" in exchange.query
+    and all(exchange.query.get(name, "0").lstrip("-").isdigit() for name in _NUMBERS)
 ]
-_SEARCHES_READ = [one for one in _SEARCHES if one.status == 200]
-_ONE_END_ONLY = [one for one in _SEARCHES if ("start" in one.query) != ("end" in one.query)]
-_SEARCHES_REFUSED = [one for one in _SEARCHES if one.status >= 400 and one not in _ONE_END_ONLY]
+_SEARCHES_READ = [exchange for exchange in _SEARCHES if exchange.status == 200]
+_ONE_END_ONLY = [exchange for exchange in _SEARCHES if ("start" in exchange.query) != ("end" in exchange.query)]
+_SEARCHES_REFUSED = [exchange for exchange in _SEARCHES if exchange.status >= 400 and exchange not in _ONE_END_ONLY]
 
-_VALUES = [one for one in _ALL if one.path.startswith("/api/v2/search/tag/") and "q=" not in one.path]
-_VALUES_READ = [one for one in _VALUES if one.status == 200]
-_VALUES_REFUSED = [one for one in _VALUES if one.status >= 400]
+_VALUES = [
+    exchange for exchange in _ALL if exchange.path.startswith("/api/v2/search/tag/") and "q=" not in exchange.path
+]
+_VALUES_READ = [exchange for exchange in _VALUES if exchange.status == 200]
+_VALUES_REFUSED = [exchange for exchange in _VALUES if exchange.status >= 400]
 
 
 def _ids(recorded: list[Exchange]) -> list[str]:
-    return [one.name for one in recorded]
+    return [exchange.name for exchange in recorded]
 
 
 def _as_pushed(span: Span) -> PushedSpan:
@@ -122,11 +124,14 @@ def test_a_search_finds_the_traces_and_spans_the_real_server_named(
     recorded_server.play(exchange)
     found = _search(tempo, exchange.query)
     raw = exchange.json["traces"]
-    assert [one.trace_id for one in found] == [one["traceID"].rjust(32, "0") for one in raw]
-    for trace, one in zip(found, raw, strict=True):
-        named = [span["spanID"].rjust(16, "0") for group in one.get("spanSets", []) for span in group["spans"]]
+    assert [trace.trace_id for trace in found] == [trace["traceID"].rjust(32, "0") for trace in raw]
+    for trace, entry in zip(found, raw, strict=True):
+        named = [span["spanID"].rjust(16, "0") for group in entry.get("spanSets", []) for span in group["spans"]]
         assert [span.span_id for span in trace.spans] == named
-        assert (trace.root_service, trace.root_name) == (one.get("rootServiceName", ""), one.get("rootTraceName", ""))
+        assert (trace.root_service, trace.root_name) == (
+            entry.get("rootServiceName", ""),
+            entry.get("rootTraceName", ""),
+        )
         whole = [span for span in _PUSHED.values() if span.trace_id == trace.trace_id]
         assert trace.start_ns == min(span.start_ns for span in whole)
         assert trace.duration_ms == (max(span.end_ns for span in whole) - trace.start_ns) // 1_000_000
@@ -151,7 +156,7 @@ def test_selected_attributes_come_as_text_the_way_tempo_writes_them(
     tempo: TempoClient, recorded_server: RecordedServer
 ) -> None:
     found = {}
-    for exchange in (one for one in _SEARCHES_READ if "select(" in one.name or "span." in one.name):
+    for exchange in (recorded for recorded in _SEARCHES_READ if "select(" in recorded.name or "span." in recorded.name):
         recorded_server.play(exchange)
         for trace in _search(tempo, exchange.query):
             for span in trace.spans:
@@ -190,7 +195,7 @@ def test_the_values_of_a_tag_are_those_the_real_server_named(
     recorded_server.play(exchange)
     tag = exchange.path.split("/")[5]
     found = tempo.tag_values(tag)
-    assert found == [one["value"] for one in exchange.json["tagValues"] if one.get("value")]
+    assert found == [value["value"] for value in exchange.json["tagValues"] if value.get("value")]
     name = tag.removeprefix("resource.")
     if name != tag:
         assert set(found) == {str(span.resource[name]) for span in _PUSHED.values() if name in span.resource}
@@ -217,6 +222,6 @@ def test_a_tag_with_odd_characters_reaches_the_server_as_one_tag(
 
 
 def test_the_server_says_that_it_is_ready(tempo: TempoClient, recorded_server: RecordedServer) -> None:
-    recorded_server.play(next(one for one in _ALL if one.path == "/ready"))
+    recorded_server.play(next(exchange for exchange in _ALL if exchange.path == "/ready"))
     tempo.check_ready()
     assert recorded_server.seen[0].path == "/ready"

@@ -136,7 +136,10 @@ class TestCustomQuery:
 
 class TestDataSource:
     def reached(self, uid: object, *, default: str = "pyroscope") -> GrafanaLink:
-        others = [{**one, "isDefault": one["uid"] == default, "id": 3 + n} for n, one in enumerate((PYROSCOPE, LOKI))]
+        others = [
+            {**provisioned, "isDefault": provisioned["uid"] == default, "id": 3 + n}
+            for n, provisioned in enumerate((PYROSCOPE, LOKI))
+        ]
         source = DataSource.of(tempo({**settings(), "datasourceUid": uid}))
         span = a_span()
         sources = DataSources([source, *map(DataSource.of, others)])

@@ -161,7 +161,7 @@ def test_the_answering_span_is_waited_for_though_an_inner_span_came_first(follow
 
 def test_of_a_forwarded_request_both_linked_spans_have_their_own_samples(follow: Follow) -> None:
     linked = follow(_forwarded(answering_after=2)).linked_spans(_SENT, 2)
-    assert [(one.span_id, one.flamegraph.stacks) for one in linked] == [
+    assert [(span.span_id, span.flamegraph.stacks) for span in linked] == [
         (ANSWERING, {_SEARCH: 30}),
         (INNER, {_PRICE: 70}),
     ]
@@ -305,7 +305,7 @@ def test_a_span_that_outlives_its_request_is_no_local_root_and_has_its_own_sampl
     task = server_span(CALL, ANSWERING, name="burn", kind=1)
     scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_SEARCH: 28}, CALL)]).add(server_span(), task)
     linker = follow(scene)
-    assert [one.span_id for one in linker.linked_spans(_SENT)] == [ANSWERING]
+    assert [span.span_id for span in linker.linked_spans(_SENT)] == [ANSWERING]
     (late,) = linker.trace(_SENT).late_roots
     assert linker.linked_span(late).span_id == CALL
 
@@ -367,7 +367,7 @@ def test_the_evidence_has_what_was_seen_on_the_way(follow: Follow) -> None:
     assert evidence.trace_id == request.trace_id == TRACE
     assert evidence.trace is not None
     assert len(evidence.trace.spans) == 3
-    assert evidence.flamegraphs == {one.profile_id: one.flamegraph for one in linked}
+    assert evidence.flamegraphs == {span.profile_id: span.flamegraph for span in linked}
     assert evidence.selectors == dict.fromkeys((ANSWERING, INNER), f'{{service_name="{SERVICE}"}}')
     first_ms, last_ms = evidence.window_ms or (0, 0)
     inner = linked[1].span

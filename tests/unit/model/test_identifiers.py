@@ -65,8 +65,8 @@ def test_a_trace_id_of_33_digits_is_refused() -> None:
 def test_random_ids_are_well_formed_and_differ() -> None:
     traces, spans = {new_trace_id() for _ in range(50)}, {new_span_id() for _ in range(50)}
     assert len(traces) == len(spans) == 50
-    assert all(parse_trace_id(one) == one for one in traces)
-    assert all(parse_span_id(one) == one for one in spans)
+    assert all(parse_trace_id(identifier) == identifier for identifier in traces)
+    assert all(parse_span_id(identifier) == identifier for identifier in spans)
 
 
 def test_a_context_asks_for_recording_unless_told_otherwise() -> None:

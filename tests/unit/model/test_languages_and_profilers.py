@@ -21,9 +21,9 @@ def a_span(**resource: str) -> Span:
 
 @pytest.mark.parametrize("key", [key for key in LANGUAGES if key != "python"])
 def test_no_language_but_python_is_told_of_pythons_packages(key: str) -> None:
-    one = LANGUAGES[key]
-    told = [value for name, value in vars(one).items() if name not in {"key", "name"}]
-    told += [one.start_advice, one.fork_advice, one.withheld_advice, one.elsewhere_advice]
+    language = LANGUAGES[key]
+    told = [value for name, value in vars(language).items() if name not in {"key", "name"}]
+    told += [language.start_advice, language.fork_advice, language.withheld_advice, language.elsewhere_advice]
 
     assert [text for text in told if OF_PYTHON.search(text)] == []
 
@@ -72,19 +72,19 @@ def test_an_unlisted_language_has_no_span_processor() -> None:
 def test_several_languages_of_one_service_each_get_their_advice() -> None:
     spans = [a_span(**{"telemetry.sdk.language": key}) for key in ("go", "java", "go")]
 
-    told = languages.advice(languages.of_spans(spans), lambda one: one.upload_interval)
+    told = languages.advice(languages.of_spans(spans), lambda language: language.upload_interval)
 
     assert told == "in Go: UploadRate of pyroscope.Config; in Java: PYROSCOPE_UPLOAD_INTERVAL"
 
 
 def test_what_several_languages_share_is_told_once() -> None:
-    told = languages.advice([LANGUAGES["java"], LANGUAGES["dotnet"]], lambda one: one.application_name)
+    told = languages.advice([LANGUAGES["java"], LANGUAGES["dotnet"]], lambda language: language.application_name)
 
     assert told == "in Java and .NET: PYROSCOPE_APPLICATION_NAME"
 
 
 def test_without_a_language_the_advice_names_the_language_of_each_package() -> None:
-    told = languages.advice([], lambda one: one.processor_advice)
+    told = languages.advice([], lambda language: language.processor_advice)
 
     assert told == UNKNOWN.add_processor
     assert "in Python pyroscope.otel.PyroscopeSpanProcessor" in told

@@ -21,7 +21,7 @@ _COMMAND = re.compile(r"(?m)^\s*::|##\w*\[")
 @example("###[error]##vso[task]##teamcity[x")
 def test_whatever_a_name_holds_it_is_one_harmless_line(name: str) -> None:
     shown = printable(name)
-    assert all(one.isprintable() or one.isspace() for one in shown)
+    assert all(character.isprintable() or character.isspace() for character in shown)
     assert len(shown.splitlines()) <= 1
     assert not _COMMAND.search(shown)
     shown.encode()
@@ -32,7 +32,7 @@ def test_whatever_a_name_holds_it_is_one_harmless_line(name: str) -> None:
 @example("a\u202eb\u2066c\u200bd\ufeff\U000e0041\ud800\x00\x9b\n\t")
 def test_whatever_a_text_for_a_page_holds_can_be_seen_in_as_many_lines(text: str) -> None:
     shown = visible(text)
-    assert all(one.isprintable() or one.isspace() for one in shown)
+    assert all(character.isprintable() or character.isspace() for character in shown)
     assert shown.count("\n") == text.count("\n")
     shown.encode()
     assert visible(shown) == shown

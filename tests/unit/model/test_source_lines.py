@@ -63,7 +63,7 @@ def test_by_names_alone_it_is_the_flame_graph_of_the_same_samples(
     lines = SourceLines(samples)
     stacks: dict[tuple[str, ...], int] = {}
     for frames, value in samples:
-        path = tuple(one.name for one in frames)
+        path = tuple(frame.name for frame in frames)
         stacks[path] = stacks.get(path, 0) + value
 
     assert lines.flamegraph == graph_of(stacks)

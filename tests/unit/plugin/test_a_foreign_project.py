@@ -74,7 +74,7 @@ def test_together(shop, span_profiles):
 
 def test_one_after_another(shop, span_profiles):
     linked = (span_profiles.linked_span(shop.get("/search?title=wite+wale")) for _ in range(2))
-    assert span_profiles.merged(one.trace_id for one in linked).share("no_such_function") > 0.5
+    assert span_profiles.merged(span.trace_id for span in linked).share("no_such_function") > 0.5
 
 def test_one(shop, span_profiles):
     span_profiles.merged(shop.get("/search?title=wite+wale"))

@@ -256,7 +256,7 @@ def test_one_verdict_on_several_traces_is_said_once(suite: pytest.Pytester) -> N
     assert text.count("GET /book  200.0 ms") == 3
     result.stdout.re_match_lines([r"the doctor says of [0-9a-f]{32} and [0-9a-f]{32} and [0-9a-f]{32}"])
     (case,) = _cases(suite)
-    names = [one.get("name") for one in case.iter("property")]
+    names = [element.get("name") for element in case.iter("property")]
     assert (names.count("span_profiles.trace_id"), names.count("span_profiles.verdict")) == (3, 1)
 
 
@@ -285,7 +285,7 @@ def _name(case: ElementTree.Element) -> str:
 
 
 def _properties(case: ElementTree.Element) -> dict[str, str]:
-    return {one.get("name", ""): one.get("value", "") for one in case.iter("property")}
+    return {element.get("name", ""): element.get("value", "") for element in case.iter("property")}
 
 
 def test_a_report_holds_nothing_but_text_whatever_telemetry_and_logs_hold(suite: pytest.Pytester) -> None:
@@ -323,9 +323,11 @@ def test_a_report_holds_nothing_but_text_whatever_telemetry_and_logs_hold(suite:
 def _told(xml: str) -> Iterator[str]:
     """What the plugin put into JUnit's file: failures from its section on, and properties."""
     for case in ElementTree.fromstring(xml).iter("testcase"):  # noqa: S314  # pytest wrote it
-        yield from (one.attrib["value"] for one in case.iter("property"))
+        yield from (element.attrib["value"] for element in case.iter("property"))
         yield from (
-            str(one.text) for one in (*case.iter("failure"), *case.iter("error")) if "EVIL" not in str(one.text)
+            str(element.text)
+            for element in (*case.iter("failure"), *case.iter("error"))
+            if "EVIL" not in str(element.text)
         )
 
 

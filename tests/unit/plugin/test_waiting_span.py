@@ -65,7 +65,7 @@ def sent(claims: SpanProfiles, service: str) -> Sent:
             (("main", "thread", "burn"), unlabelled_ms * _MS, {}),
             (_IMPORTS, imports_ms * _MS, {}),
         ]
-        push_samples(claims.endpoints, service, [one for one in samples if one[1]], start_ns - 100 * _MS)
+        push_samples(claims.endpoints, service, [sample for sample in samples if sample[1]], start_ns - 100 * _MS)
         return context
 
     return send

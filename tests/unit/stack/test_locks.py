@@ -31,13 +31,13 @@ def test_a_lock_is_made_of_exact_pins_with_hashes_and_names_no_address(lock: str
 
 
 def test_what_installs_all_else_is_locked_by_itself() -> None:
-    assert {one.name for one in pins("requirements-pip.lock")} == INSTALLERS
-    assert not INSTALLERS & {one.name for one in pins("requirements.lock")}
+    assert {pin.name for pin in pins("requirements-pip.lock")} == INSTALLERS
+    assert not INSTALLERS & {pin.name for pin in pins("requirements.lock")}
     for python, expected in (("3.10.0", INSTALLERS), ("3.11.7", INSTALLERS), ("3.12.0", {"pip"})):
         wanted = {
-            one.name
-            for one in pins("requirements-pip.lock")
-            if one.marker is None or one.marker.evaluate({"python_full_version": python})
+            pin.name
+            for pin in pins("requirements-pip.lock")
+            if pin.marker is None or pin.marker.evaluate({"python_full_version": python})
         }
         assert wanted == expected, python
 
@@ -54,8 +54,8 @@ def test_make_installs_the_locked_pip_first_and_takes_nothing_without_its_hash()
 
 @pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="make install did not make this environment")
 def test_this_environment_has_the_locked_pip() -> None:
-    for one in pins("requirements-pip.lock"):
+    for pin in pins("requirements-pip.lock"):
         try:
-            assert one.specifier.contains(version(one.name)), one
+            assert pin.specifier.contains(version(pin.name)), pin
         except PackageNotFoundError:  # of this Python's environments it is no part
-            assert one.marker is not None
+            assert pin.marker is not None
