@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,9 +16,6 @@ from spanprofiles.model import Credentials, Endpoints
 from spanprofiles.model.addresses import shown_address, unreadable_address
 from spanprofiles.model.endpoints import QUERYABLE_AFTER_S
 
-BACKEND_NAMES = ("auto", "embedded", "compose", "containers", "native", "external")
-
-_OF_THE_ENGINE = {"compose", "containers"}
 _SEARCHABLE_AFTER_S = 35.0  # of a Tempo with its default settings: 30 s were measured
 _PREFIX = "SPAN_PROFILES_"
 
@@ -130,11 +127,7 @@ class BackendSettings:
 
     def create(self) -> Backend:
         """Return the chosen backend; it is not started yet."""
-        if self.chosen == "external":
-            return ExternalBackend(self.endpoints)
-        if self.chosen in _OF_THE_ENGINE:
-            return _of_the_engine(self.chosen)
-        return NativeBackend() if self.chosen == "native" else EmbeddedBackend()
+        return _BACKENDS[self.chosen](self)
 
 
 def _of_the_engine(name: str) -> Backend:
@@ -144,6 +137,19 @@ def _of_the_engine(name: str) -> Backend:
     except ImportError as error:
         raise BackendError(f"the {name} backend needs {error.name}: install spanprofiles[containers]") from error
     return ComposeBackend() if name == "compose" else ContainersBackend()
+
+
+# How each backend is made of the settings, by its name.
+_BACKENDS: dict[str, Callable[[BackendSettings], Backend]] = {
+    "embedded": lambda _: EmbeddedBackend(),
+    "compose": lambda _: _of_the_engine("compose"),
+    "containers": lambda _: _of_the_engine("containers"),
+    "native": lambda _: NativeBackend(),
+    "external": lambda settings: ExternalBackend(settings.endpoints),
+}
+
+BACKEND_NAMES = ("auto", *_BACKENDS)
+"""The names by which backends are chosen."""
 
 
 def _pairs(text: str) -> dict[str, str]:
