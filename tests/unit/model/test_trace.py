@@ -173,6 +173,27 @@ def test_what_other_processes_and_other_profiles_do_afterwards_is_not_the_roots(
     assert trace.outlasting(trace.spans[0]) == ()
 
 
+def test_spans_that_outlast_the_root_are_found_beside_those_with_profiles_of_their_own() -> None:
+    own = {PROFILE_ID_ATTRIBUTE: "own"}
+    trace = _trace(
+        _span("root"),
+        _span("task", "root", 5, end_ns=40),
+        _span("own", "root", 6, end_ns=60, attributes=own),
+        _span("next", "root", 7, end_ns=70),
+    )
+    assert [span.span_id for span in trace.outlasting(trace.spans[0])] == ["task", "next"]
+
+
+def test_spans_of_one_id_that_stand_below_each_other_are_found_once() -> None:
+    trace = _trace(
+        _span("root"),
+        _span("twice", "root", 5, end_ns=40, name="first"),
+        _span("between", "twice", 6, end_ns=50),
+        _span("twice", "between", 7, end_ns=60, name="second", kind=SpanKind.CLIENT),
+    )
+    assert [span.name for span in trace.outlasting(trace.spans[0])] == ["first", "between", "second"]
+
+
 def test_a_span_below_a_local_root_with_its_own_profile_is_a_late_root() -> None:
     root = _span("root", attributes={PROFILE_ID_ATTRIBUTE: "root"})
     job = _span("job", "root", 20, attributes={PROFILE_ID_ATTRIBUTE: "job"})

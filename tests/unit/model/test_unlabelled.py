@@ -114,3 +114,39 @@ def test_few_samples_prove_nothing() -> None:
 def test_intervals_that_overlap_are_counted_once() -> None:
     assert merged([(5, 9), (1, 3), (2, 4), (9, 10)]) == [(1, 4), (5, 10)]
     assert length_ms([(1, 4), (5, 10)]) == 8
+
+
+def test_what_the_spans_own_samples_explain_is_not_left_open() -> None:
+    assert unlabelled_cpu(ran(20), timeline(*QUIET), explained_ns=100 * MS).open_ns == 300 * MS
+    assert unlabelled_cpu(ran(20), timeline(*QUIET), explained_ns=900 * MS).open_ns == 0
+
+
+@pytest.mark.parametrize(("ago_ms", "counts"), [(21_001, False), (21_000, True), (18_600, True), (18_599, False)])
+def test_cpu_counts_from_an_interval_before_the_span_to_a_step_after_it(ago_ms: int, counts: bool) -> None:
+    found = unlabelled_cpu(ran(20), timeline((60, 10), (ago_ms / 1000, 50)))
+    assert found.cpu_ns == (50 * MS if counts else 0)
+
+
+@pytest.mark.parametrize(
+    ("begin_ms", "end_ms", "served"),
+    [(-22_000, -21_001, 0), (-22_000, -21_000, 1), (-20_000, -19_600, 1), (-17_600, -17_000, 1), (-17_599, -17_000, 0)],
+)
+def test_requests_count_whose_samples_can_be_in_the_same_profiles(begin_ms: int, end_ms: int, served: int) -> None:
+    request = (NOW_MS + begin_ms, NOW_MS + end_ms)
+    assert unlabelled_cpu(ran(20), timeline(*QUIET), requests=[request]).served == served
+
+
+def test_what_is_usual_is_the_average_of_all_other_steps_but_the_busiest() -> None:
+    steady = timeline(*((ago_s, 80.0) for ago_s in range(1, 61)))
+    # 60 s are known, without 2.4 s around the span, in 57 steps of which each has a point
+    assert unlabelled_cpu(ran(20), steady).usual_ns == pytest.approx(80 * MS * 2400 / (57_600 / 57), rel=1e-9)
+    assert unlabelled_cpu(ran(20), timeline(*QUIET)).usual_ns == 0
+
+
+@pytest.mark.parametrize(("first_s", "usual_ms"), [(40.399, None), (40.4, 11.4)])
+def test_two_upload_intervals_elsewhere_are_enough_to_know_what_is_usual(
+    first_s: float, usual_ms: float | None
+) -> None:
+    points = timeline((first_s, 10), (12, 30), interval_s=10.0)
+    found = unlabelled_cpu(ran(15), points).usual_ns
+    assert found == (None if usual_ms is None else pytest.approx(usual_ms * MS))
