@@ -12,7 +12,7 @@ IN_THE_WHEEL = "spanprofiles/demo/city"
 
 
 class CityBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # takes any builder's settings
-    """Adds the packages to wheels, where `spanprofiles.demo.city` looks for them, and to source distributions."""
+    """Adds the packages to wheels, where ``spanprofiles.demo.city`` looks for them, and to source distributions."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the packages; an editable installation finds them where they stand."""

@@ -173,7 +173,7 @@ def test_what_other_processes_and_other_profiles_do_afterwards_is_not_the_roots(
     assert trace.outlasting(trace.spans[0]) == ()
 
 
-def test_spans_that_outlast_the_root_are_found_beside_those_with_profiles_of_their_own() -> None:
+def test_spans_that_outlast_the_root_are_found_beside_those_with_profiles() -> None:
     own = {PROFILE_ID_ATTRIBUTE: "own"}
     trace = _trace(
         _span("root"),

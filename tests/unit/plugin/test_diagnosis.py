@@ -55,7 +55,7 @@ def test_a_failure_of_another_kind_gets_the_diagnosis_as_a_section(told: Told) -
     assert f"trace {_TRACE}" in text
 
 
-def test_servers_that_are_gone_leave_the_doctor_with_nothing_to_say_and_the_rest_is_told(told: Told) -> None:
+def test_without_servers_the_doctor_says_nothing_and_the_rest_is_told(told: Told) -> None:
     report = told("it failed")
     assert "the doctor says\n" in str(report.longrepr)
     assert "does not answer" in str(report.longrepr)
