@@ -1,4 +1,4 @@
-"""What `make dist` builds, installed in environments with nothing but what it requires."""
+"""What ``make dist`` builds, installed in environments with nothing but what it requires."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Scenarios:
         self._outcomes: dict[tuple[str, str], Future[Outcome]] = {}
 
     def outcome(self, scenario: str, processor: str, among: tuple[str, ...] = PROCESSORS) -> Outcome:
-        """What a scenario came to with a processor; those of `among` run at the same time."""
+        """What a scenario came to with a processor; those of ``among`` run at the same time."""
         for name in among:
             if (scenario, name) not in self._outcomes:
                 self._outcomes[scenario, name] = self._pool.submit(self._run, scenario, name)

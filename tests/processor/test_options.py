@@ -12,9 +12,9 @@ import pytest
 from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
-from opentelemetry.trace import Span, Tracer
+from opentelemetry.trace import Span, SpanContext, Tracer
 
-from spanprofiles_processor import SpanProfileProcessor, carry, labels
+from spanprofiles_processor import SpanProfileProcessor, carry, labels, span_processor
 from spanprofiles_processor.labels import thread_labels
 from spanprofiles_processor.late_roots import late_roots, process
 from spanprofiles_processor.roots import MOST_NESTED_SPANS, root_stack
@@ -375,3 +375,10 @@ def test_no_agent_is_started_that_nobody_described(
         monkeypatch.setenv("OTEL_PYROSCOPE_START_PROFILING", value)
     assert profile_id(one_span(SpanProfileProcessor())) is None
     assert starts == []
+
+
+@pytest.mark.parametrize("is_remote", [True, False])
+def test_a_span_contexts_fields_are_where_the_processor_reads_them(is_remote: bool) -> None:
+    context = SpanContext(0xABC, 0xDEF, is_remote=is_remote)
+    assert context[span_processor._IS_REMOTE] is context.is_remote
+    assert context[span_processor._IS_VALID] is context.is_valid is True

@@ -1,4 +1,4 @@
-"""The set-ups whose users report dead links: FastAPI under uvicorn, streamed bodies, gunicorn with `--preload`."""
+"""The set-ups whose users report dead links: FastAPI under uvicorn, streamed bodies, gunicorn with ``--preload``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs under `opentelemetry-instrument` are profiled and linked by the environment alone, in every process."""
+"""Programs under ``opentelemetry-instrument`` are profiled and linked by the environment alone, in every process."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def environment(server: PushServer, service: str, **more: str) -> dict[str, str]
 
 @contextmanager
 def running(command: list[str], environment: dict[str, str]) -> Iterator[Popen[str]]:
-    """A program under `opentelemetry-instrument`, which is asked to end when it has done its work."""
+    """A program under ``opentelemetry-instrument``, which is asked to end when it has done its work."""
     whole = [str(PROGRAMS / "opentelemetry-instrument"), *command]
     with Popen(
         whole, cwd=APPS, env=environment, stdout=PIPE, stderr=STDOUT, text=True, start_new_session=True

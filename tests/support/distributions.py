@@ -1,4 +1,4 @@
-"""Builds what `make dist` builds, and installs it where there is nothing but what it asks for."""
+"""Builds what ``make dist`` builds, and installs it where there is nothing but what it asks for."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Built:
 
 
 def build(package: str, folder: Path) -> Built:
-    """Build a package's wheel and source distribution as `make dist` does."""
+    """Build a package's wheel and source distribution as ``make dist`` does."""
     run([sys.executable, "-m", "hatchling", "build", "--directory", str(folder)], PACKAGES / package)
     stem = package.replace("-", "_")
     (wheel,), (sdist,) = folder.glob(f"{stem}-*.whl"), folder.glob(f"{stem}-*.tar.gz")
@@ -62,7 +62,7 @@ def closure(requirements: Iterable[str], extras: Iterable[str] = ()) -> dict[str
     """All distributions that requirements lead to, by name, of those that are installed here.
 
     Args:
-        requirements: As `Requires-Dist` has them.
+        requirements: As ``Requires-Dist`` has them.
         extras: The extras that were asked for of whatever has these requirements.
     """
     found: dict[str, Distribution] = {}

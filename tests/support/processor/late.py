@@ -124,7 +124,7 @@ def tasks_outlive_their_root(setup: Setup) -> None:
 
 
 def forked_within_a_span(setup: Setup) -> None:
-    """As `multiprocessing` forks: the child inherits the current span, starts an agent, and a span beneath."""
+    """As ``multiprocessing`` forks: the child inherits the current span, starts an agent, and a span beneath."""
     tracer = setup.tracer()
     reader, writer = os.pipe()
     with tracer.start_as_current_span("parent"):

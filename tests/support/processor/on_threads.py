@@ -110,7 +110,7 @@ def concurrent_threads(setup: Setup) -> None:
 
 
 def executor_of_a_thread(setup: Setup) -> None:
-    """An executor of one's own needs `carry`, which the official processor has no counterpart of."""
+    """An executor of one's own needs ``carry``, which the official processor has no counterpart of."""
     setup.start_agent()
     tracer = setup.tracer()
     with ThreadPoolExecutor(1) as executor:

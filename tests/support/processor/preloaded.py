@@ -1,4 +1,4 @@
-"""A WSGI app for gunicorn's `--preload`: everything happens at import, as in most apps."""
+"""A WSGI app for gunicorn's ``--preload``: everything happens at import, as in most apps."""
 
 from __future__ import annotations
 

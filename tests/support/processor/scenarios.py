@@ -1,4 +1,4 @@
-"""Programs under test: `python -m tests.support.processor.scenarios SCENARIO PROCESSOR PUSH_URL SERVICE`.
+"""Programs under test: ``python -m tests.support.processor.scenarios SCENARIO PROCESSOR PUSH_URL SERVICE``.
 
 Each prints one line of JSON at its end: the spans that ended, and notes of its own.
 """

@@ -1,4 +1,4 @@
-"""A Celery app that knows nothing of tracing or profiling: `python kitchen.py COUNT` orders so many loaves."""
+"""A Celery app that knows nothing of tracing or profiling: ``python kitchen.py COUNT`` orders so many loaves."""
 
 import os
 import sys

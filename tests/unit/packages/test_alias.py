@@ -1,4 +1,4 @@
-"""`spanprofiles.processor`, where the span processor used to be."""
+"""``spanprofiles.processor``, where the span processor used to be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make dist`, with a stand-in for what builds one package."""
+"""``make dist``, with a stand-in for what builds one package."""
 
 from __future__ import annotations
 
