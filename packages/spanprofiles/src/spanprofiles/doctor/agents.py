@@ -63,8 +63,8 @@ def _strange(facts: Facts, found: ProfileFacts) -> tuple[str, ...]:
     of_profiles = profilers.languages_of(found.signs or found.series)
     if not of_profiles or not facts.languages or set(of_profiles) & set(facts.languages):
         return ()
-    one, other = (", ".join(each.name for each in some) for some in (of_profiles, facts.languages))
-    return (f"the profiles are of {one}, the spans of {other}: two programs under one service name",)
+    profiled, traced = (", ".join(language.name for language in of) for of in (of_profiles, facts.languages))
+    return (f"the profiles are of {profiled}, the spans of {traced}: two programs under one service name",)
 
 
 def _foreign(found: ProfileFacts) -> tuple[str, ...]:

@@ -24,9 +24,9 @@ def judge(facts: Facts) -> Finding:
         return Finding(_NAME, Verdict.OK, evidence, seen)
     where = "samples of its spans are" if found.found_under else "profiles are"
     evidence = (f"the tracer's service.name is {facts.service}, and {where} under service_name={', '.join(others)}",)
+    setting = facts.advice(lambda language: language.application_name)
     advice = (
-        f"give the agent the name {facts.service} ({facts.advice(lambda one: one.application_name)}), or the tracer the"
-        f" name {others[0]} (OTEL_SERVICE_NAME)"
+        f"give the agent the name {facts.service} ({setting}), or the tracer the name {others[0]} (OTEL_SERVICE_NAME)"
     )
     verdict = Verdict.DOUBTFUL if is_known and found.own_found else Verdict.BROKEN
     return Finding(_NAME, verdict, evidence, seen, advice)
