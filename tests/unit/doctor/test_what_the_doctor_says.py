@@ -1,0 +1,26 @@
+"""What the doctor says of many situations, word for word: each change of its words is a change to look at."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from tests.support.doctor_scenarios import SAID, said
+
+EXPECTED = yaml.load(SAID.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+
+
+@pytest.fixture(scope="module")
+def words() -> dict[str, object]:
+    return dict(json.loads(json.dumps(said())))
+
+
+def test_every_situation_is_written_down(words: dict[str, object]) -> None:
+    assert list(words) == list(EXPECTED)
+
+
+@pytest.mark.parametrize("situation", EXPECTED)
+def test_the_doctor_says_what_is_written_down(situation: str, words: dict[str, object]) -> None:
+    assert words[situation] == EXPECTED[situation]
