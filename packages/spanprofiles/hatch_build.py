@@ -21,7 +21,9 @@ class CityBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # takes any 
         here = Path(self.root)
         for name in PACKAGES:
             # a source distribution holds them beside this file
-            folder = next(one / name for one in (here, here.parents[1]) if (one / name / "__init__.py").is_file())
+            folder = next(
+                parent / name for parent in (here, here.parents[1]) if (parent / name / "__init__.py").is_file()
+            )
             target = name if self.target_name == "sdist" else f"{IN_THE_WHEEL}/{name}"
             for file in sorted(folder.rglob("*")):
                 if file.is_file() and file.name != "Dockerfile" and "__pycache__" not in file.parts:

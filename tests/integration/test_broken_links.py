@@ -48,7 +48,7 @@ def test_without_the_agent_the_profile_id_is_a_dead_link(
     with pytest.raises(NoSamplesError, match=r"no agent runs") as failure:
         impatient.linked_span(response)
     assert failure.value.evidence is not None
-    assert [one.is_empty for one in failure.value.evidence.flamegraphs.values()] == [True]
+    assert [graph.is_empty for graph in failure.value.evidence.flamegraphs.values()] == [True]
 
 
 def test_a_short_span_is_excused_only_where_an_agent_runs(

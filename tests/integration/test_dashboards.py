@@ -123,7 +123,7 @@ def test_pyroscope_is_asked_what_finds_samples(target: Target, span_profiles: Sp
         # there may have been no CPU outside requests: then it is enough that it may be asked for
         series = look() if 'span_name=""' in asked.selector else eventually(look)
         assert series or 'span_name=""' in asked.selector, asked
-        assert all(set(query["groupBy"]) <= one.labels.keys() for one in series), series
+        assert all(set(query["groupBy"]) <= line.labels.keys() for line in series), series
 
 
 @pytest.mark.parametrize("column", ["spanID", "traceIdHidden"])

@@ -145,9 +145,9 @@ def observe(environment: Mapping[str, str], name: str) -> Observed:
         master = psutil.Process(pid)
         (worker,) = master.children()
         ports = {
-            one.laddr.port
-            for one in worker.net_connections("tcp")
-            if one.status == psutil.CONN_LISTEN and not session.base_url.endswith(f":{one.laddr.port}")
+            connection.laddr.port
+            for connection in worker.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and not session.base_url.endswith(f":{connection.laddr.port}")
         }
         refusals = [
             requests.post(f"http://127.0.0.1:{port}/push.v1.PusherService/Push", data=b"x", timeout=5).status_code

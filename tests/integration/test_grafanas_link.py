@@ -52,8 +52,8 @@ def button(span_profiles: SpanProfiles) -> Callable[..., GrafanaLinker]:
             return GrafanaLinker.of(read_data_sources([PROVISIONED]), linker, uid)
         (file,) = PROVISIONED.glob("*.yaml")
         sources = deepcopy(yaml.safe_load(file.read_text()))["datasources"]
-        change(next(one for one in sources if one["uid"] == uid)["jsonData"]["tracesToProfiles"])
-        return GrafanaLinker.of(DataSources([DataSource.of(one) for one in sources]), linker, uid)
+        change(next(source for source in sources if source["uid"] == uid)["jsonData"]["tracesToProfiles"])
+        return GrafanaLinker.of(DataSources([DataSource.of(source) for source in sources]), linker, uid)
 
     return make
 

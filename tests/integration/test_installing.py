@@ -72,14 +72,14 @@ class Newcomer:
     def would_install(self, requirements: Sequence[str]) -> dict[str, Version]:
         answer = self.pip("install", "--dry-run", "--quiet", "--report", str(self._report), *requirements)
         assert answer.returncode == 0, answer.stderr[-3000:]
-        return versions(one["metadata"] for one in json.loads(self._report.read_text())["install"])
+        return versions(package["metadata"] for package in json.loads(self._report.read_text())["install"])
 
     def has(self) -> dict[str, Version]:
         return versions(json.loads(self.pip("list", "--format", "json").stdout))
 
 
 def versions(packages: Iterable[dict[str, str]]) -> dict[str, Version]:
-    return {canonicalize_name(one["name"]): Version(one["version"]) for one in packages}
+    return {canonicalize_name(package["name"]): Version(package["version"]) for package in packages}
 
 
 @pytest.fixture(scope="module")

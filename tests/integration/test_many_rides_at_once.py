@@ -48,7 +48,7 @@ def flamegraphs(rides: list[Ride], spans: list[Span], span_profiles: SpanProfile
 
 
 def test_rides_have_samples_of_their_own_route(rides: list[Ride], flamegraphs: list[FlameGraph]) -> None:
-    found = [(path, one.functions & set(VIEWS.values())) for (path, _), one in zip(rides, flamegraphs, strict=True)]
+    found = [(path, graph.functions & set(VIEWS.values())) for (path, _), graph in zip(rides, flamegraphs, strict=True)]
 
     others = [(path, views) for path, views in found if not views <= {VIEWS[path]}]
 
@@ -76,11 +76,11 @@ def test_the_rides_together_have_no_more_cpu_than_the_service(
     rides: list[Ride], spans: list[Span], flamegraphs: list[FlameGraph], span_profiles: SpanProfiles
 ) -> None:
     selector = label_selector({"service_name": spans[0].service, "region": "eu-north"})
-    first, last = min(one.start_ns for one in spans), time.time_ns()
+    first, last = min(span.start_ns for span in spans), time.time_ns()
     query = ProfileQuery(selector, first // 1_000_000 - 60_000, last // 1_000_000)
 
     whole = span_profiles.pyroscope.merged_profile(query)
 
-    each = sum(one.total for one in flamegraphs)
+    each = sum(graph.total for graph in flamegraphs)
     assert 0 < each <= whole.total
     assert span_profiles.merged(response for _, response in rides).total == each, "no sample belongs to two spans"

@@ -45,7 +45,7 @@ def pair_in_process(empty_store: Path, directory: Path) -> Iterator[Endpoints]:
         database = Database(shutil.copytree(empty_store, directory))
         stack.callback(database.close)
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)) for _ in range(3)]
-        ports = [str(one.getsockname()[1]) for one in sockets]
+        ports = [str(listener.getsockname()[1]) for listener in sockets]
         body_limit = settings.body_limit
         applications = (
             Tempo(database, refusals),

@@ -88,11 +88,11 @@ class Load:
 
     def lost(self) -> list[str]:
         """Return what was taken and cannot be found, a line each."""
-        lost = [f"the span {one.span_id}" for one in self.spans if self._tempo.trace(one.trace_id) is None]
-        for one in self.profiles:
-            found = self._flamegraph(one).total
+        lost = [f"the span {span.span_id}" for span in self.spans if self._tempo.trace(span.trace_id) is None]
+        for profile in self.profiles:
+            found = self._flamegraph(profile).total
             if found != CPU_NS:
-                lost.append(f"the profile of {one.span_id}: {found} ns of {CPU_NS}")
+                lost.append(f"the profile of {profile.span_id}: {found} ns of {CPU_NS}")
         return lost
 
     def _send_span(self, span: Stored) -> None:

@@ -73,22 +73,22 @@ class Soak:
     @property
     def wrong(self) -> list[str]:
         """The answers that must not be, a line each."""
-        return [line for one in self.outcomes for line in one["wrong"]]
+        return [line for outcome in self.outcomes for line in outcome["wrong"]]
 
     @property
     def statuses(self) -> Counter[str]:
         """How many answers of each kind and status there were."""
-        return sum((Counter(one["statuses"]) for one in self.outcomes), Counter())
+        return sum((Counter(outcome["statuses"]) for outcome in self.outcomes), Counter())
 
     @property
     def sent(self) -> Counter[str]:
         """How many requests of each kind were sent."""
-        return sum((Counter(one["sent"]) for one in self.outcomes), Counter())
+        return sum((Counter(outcome["sent"]) for outcome in self.outcomes), Counter())
 
     @property
     def slowest_s(self) -> float:
         """How long the slowest answer to an attacker took, s."""
-        return max(float(took_s) for one in self.outcomes for took_s in one["slowest_s"].values())
+        return max(float(took_s) for outcome in self.outcomes for took_s in outcome["slowest_s"].values())
 
 
 class Attack:
@@ -161,8 +161,8 @@ def attackers(pair: Pair, plan: Plan, stack: ExitStack) -> list[Attack]:
         }
         made.append(Attack(settings))
         stack.callback(made[-1].kill)
-    for one in made:
-        one.wait()
+    for attack in made:
+        attack.wait()
     return made
 
 
@@ -183,7 +183,7 @@ def soak(plan: Plan) -> Soak:
         for _ in range(plan.rounds):
             seen.quiet_s += seen.load.run(after(plan.quiet_s))
             seen.attacked_s += under_attack(attacks, seen.load, plan)
-        seen.outcomes = [one.end() for one in attacks]
+        seen.outcomes = [attack.end() for attack in attacks]
         seen.lost = seen.load.lost()
     return seen
 
@@ -196,13 +196,13 @@ def after(seconds: float) -> Callable[[], bool]:
 
 def under_attack(attacks: list[Attack], load: Load, plan: Plan) -> list[float]:
     """Have the attackers send their share of a round; return how long the load's answers took meanwhile, s."""
-    for one in attacks:
-        one.begin(plan.requests // plan.rounds // len(attacks))
+    for attack in attacks:
+        attack.begin(plan.requests // plan.rounds // len(attacks))
     done = threading.Event()
 
     def wait() -> None:
-        for one in attacks:
-            one.wait()
+        for attack in attacks:
+            attack.wait()
         done.set()
 
     waiter = threading.Thread(target=wait)

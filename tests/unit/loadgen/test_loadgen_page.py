@@ -97,7 +97,7 @@ def test_another_site_changes_nothing(page: Page, path: str, headers: dict[str, 
     assert len(page.region.asked) == asked
 
 
-@pytest.mark.parametrize("headers", [one for one in FOREIGN if one.get("Sec-Fetch-Site") != "none"][:-6])
+@pytest.mark.parametrize("headers", [headers for headers in FOREIGN if headers.get("Sec-Fetch-Site") != "none"][:-6])
 @pytest.mark.parametrize("path", ["/", "/stats/requests", "/logs", "/exceptions/csv"])
 def test_another_site_reads_nothing(page: Page, path: str, headers: dict[str, str]) -> None:
     assert page.ask("GET", path, headers).status == 403

@@ -56,7 +56,9 @@ def test_dropping_repeated_vehicles_is_quadratic_in_the_fleet() -> None:
                 return str(self)
 
         vehicles = build_vehicles(REGIONS["us-east"], VehicleKind.BIKE, 1, size)
-        drop_repeated_vehicles(Vehicle(Identifier(one.identifier), one.anchor, one.track, one.out) for one in vehicles)
+        drop_repeated_vehicles(
+            Vehicle(Identifier(vehicle.identifier), vehicle.anchor, vehicle.track, vehicle.out) for vehicle in vehicles
+        )
         return counted // 2
 
     assert [comparisons(size) for size in (10, 20, 40)] == [45, 190, 780]
