@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spanprofiles.model.amounts import duration, size
+from spanprofiles.model.amounts import age, duration, size
 
 MS, S = 10**6, 10**9
 KIB, MIB, GIB = 2**10, 2**20, 2**30
@@ -44,3 +44,19 @@ def test_a_duration(value_ns: int, written: str) -> None:
 )
 def test_a_number_of_bytes(value: int, written: str) -> None:
     assert size(value) == written
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (-5.0, "0 s"),
+        (119.0, "119 s"),
+        (120.0, "2 min"),
+        (7199.0, "120 min"),
+        (7200.0, "2 h"),
+        (172_799.0, "48 h"),
+        (172_800.0, "2 days"),
+    ],
+)
+def test_an_age_is_in_the_largest_unit_of_which_there_are_two(seconds: float, written: str) -> None:
+    assert age(seconds) == written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spanprofiles.model import Span, SpanKind
 from spanprofiles.model.languages import LANGUAGES
 from spanprofiles.model.span import PROFILE_MISSING_ATTRIBUTE, AttributeValue
-from spanprofiles.model.withheld import NO_AGENT, why_no_profile_id, withheld_advice, withholding
+from spanprofiles.model.withheld import NO_AGENT, why_no_profile_id, withheld_advice, withheld_reasons
 
 PYTHON = LANGUAGES["python"]
 MISSING = "is not added to the tracer provider"
@@ -49,11 +49,11 @@ def test_where_some_tell_a_reason_and_some_do_not_both_are_said() -> None:
 
 def test_the_most_frequent_reasons_are_named_and_no_more_than_three() -> None:
     reasons = ["first"] * 4 + ["second"] * 3 + ["third"] * 2 + ["fourth"]
-    told = withholding(span(reason) for reason in reasons)
+    told = withheld_reasons(span(reason) for reason in reasons)
 
     assert ": first (4 span(s)), second (3 span(s)), third (2 span(s)) (" in told
     assert "fourth" not in told
-    assert withholding([span()]) == ""
+    assert withheld_reasons([span()]) == ""
 
 
 def test_the_advice_fits_each_reason_and_the_language() -> None:

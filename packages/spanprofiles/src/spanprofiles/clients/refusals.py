@@ -18,6 +18,7 @@ from spanprofiles.clients.errors import ClientError
 from spanprofiles.clients.http import HttpClient
 from spanprofiles.clients.json_values import count, fields, items, number, text
 from spanprofiles.clients.probe import CHECKING_SERVICES
+from spanprofiles.model.amounts import age
 from spanprofiles.model.printable import LONGEST_LINE, printable
 
 _DETAILS, _METRICS = "/spanprofiles/refused", "/metrics"
@@ -27,7 +28,6 @@ _LONGEST_LINE = 64 * 1024  # characters
 _LARGEST_COUNT = 2.0**63
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 _STARTED = "process_start_time_seconds"
-_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _SHOWN = 3
 
 
@@ -95,12 +95,12 @@ class Refusal:
         why = self.message or self.reason
         if self.recent is not None and self.last_s is not None:
             plural, were = ("", "was") if self.recent == 1 else ("s", "were")
-            ago = _lasting(self.told_s - self.last_s)
+            ago = age(self.told_s - self.last_s)
             return f"{self.recent} {self.unit}{plural}{of} {were} refused, the last {ago} ago{sender}: {why}"
         refused = f"{self.server} has refused {self.count} {self.unit}(s)"
         if self.started_s is None:
             return f"{refused}: {why} (since it started; it does not say when)"
-        return f"{refused}: {why} (since it started {_lasting(self.told_s - self.started_s)} ago; it does not say when)"
+        return f"{refused}: {why} (since it started {age(self.told_s - self.started_s)} ago; it does not say when)"
 
 
 def refusals(
@@ -225,11 +225,3 @@ def _labels(written: str) -> dict[str, str]:
         found[place[1]] = re.sub(r"\\(.)", lambda escaped: _ESCAPES.get(escaped[1], escaped[0]), place[2])
         place = _LABEL.match(written, place.end())
     return found
-
-
-def _lasting(seconds: float) -> str:
-    seconds = max(0.0, seconds)
-    for size, unit in ((_DAY_S, "days"), (_HOUR_S, "h"), (_MINUTE_S, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

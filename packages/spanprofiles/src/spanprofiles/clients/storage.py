@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from spanprofiles.clients.errors import ClientError
 from spanprofiles.clients.http import HttpClient
 from spanprofiles.clients.refusals import samples
+from spanprofiles.model.amounts import age
 from spanprofiles.waiting import Waiting
 
 _METRICS = "/metrics"
 _STARTED = "process_start_time_seconds"
-_MINUTE_S, _HOUR_S = 60, 3600
 _PAUSE_S = 0.5
 
 
@@ -73,7 +73,7 @@ class FailedWrites:
         """What can be said of it; empty where there is nothing."""
         if not self.count:
             return ""
-        since = "" if self.running_s is None else f" {_lasting(self.running_s)} ago"
+        since = "" if self.running_s is None else f" {age(self.running_s)} ago"
         now = {None: "", True: ", and goes on failing", False: ", but not while it was looked at"}[self.goes_on]
         return f"{self.server} has failed to write to its storage {self.count} time(s) since it started{since}{now}"
 
@@ -114,9 +114,3 @@ def _counted(http: HttpClient, failures: Failures) -> tuple[int, float | None]:
         elif failures.metrics[name].items() <= labels.items():
             count += value
     return int(count), running_s
-
-
-def _lasting(seconds: float) -> str:
-    if seconds >= 2 * _HOUR_S:
-        return f"{seconds / _HOUR_S:.0f} h"
-    return f"{seconds / _MINUTE_S:.0f} min" if seconds >= 2 * _MINUTE_S else f"{max(0.0, seconds):.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 _KIB = 1024
 
 
@@ -23,3 +24,12 @@ def size(value: int) -> str:
     if value < _KIB**3:
         return f"{value / _KIB**2:.1f} MiB"
     return f"{value / _KIB**3:.2f} GiB"
+
+
+def age(seconds: float) -> str:
+    """Write how long something has lasted in the largest unit of which there are at least two: ``90 s``, ``3 days``."""
+    seconds = max(0.0, seconds)
+    for unit_s, unit in ((_DAY_S, "days"), (_HOUR_S, "h"), (_MINUTE_S, "min")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -32,14 +32,14 @@ def why_no_profile_id(spans: Iterable[Span]) -> str:
     """
     without = [span for span in spans if not span.profile_id]
     silent = [span for span in without if not span.profile_missing]
-    told = withholding(without)
+    told = withheld_reasons(without)
     if told and not silent:
         return f"{told}; {withheld_advice(without)}"
     missing = languages.advice(languages.of_spans(silent), lambda language: language.missing_processor)
     return f"{missing}; of others: {told}; {withheld_advice(without)}" if told else missing
 
 
-def withholding(spans: Iterable[Span]) -> str:
+def withheld_reasons(spans: Iterable[Span]) -> str:
     """Say which reasons spans tell for having no profile ID, and how often; empty where none tells one."""
     reasons = Counter(span.profile_missing for span in spans if span.profile_missing)
     if not reasons:

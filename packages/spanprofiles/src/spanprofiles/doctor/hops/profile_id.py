@@ -9,7 +9,7 @@ from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.hop import Hop
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.model import Span, languages
-from spanprofiles.model.withheld import withheld_advice, withholding
+from spanprofiles.model.withheld import withheld_advice, withheld_reasons
 
 _NAME = "profile ID"
 
@@ -50,7 +50,7 @@ def judge(facts: Facts) -> Finding:
         return Finding(_NAME, Verdict.OK, evidence, seen)
     named = ", ".join(sorted({span.name for span in without})[:_NAMES])
     evidence = (counted, f"without: {named}", f"made by {_instrumentation(without)}")
-    told = withholding(without)
+    told = withheld_reasons(without)
     if told:
         evidence = (*evidence, told)
     bare = [name for name in sorted(all_of) if not carrying[name]]
