@@ -25,7 +25,7 @@ def claims(serve: Serve, request: pytest.FixtureRequest) -> Claims:
     def start(scene: Scene) -> SpanProfiles:
         url = serve(scene.respond).url
         endpoints = Endpoints(url, url)
-        waiting = Waiting(0.05, first_s=0.01, longest_s=0.03)
+        waiting = Waiting(0.05, first_s=0.01, longest_s=0.03, clock=scene.clock, sleep=scene.clock.sleep)
         return SpanProfiles(endpoints, Linker.of(endpoints, waiting=waiting, upload_interval_s=0.0), request.node)
 
     return start
