@@ -142,6 +142,7 @@ def tell(
     profiles_later_s: float = 0.0,
     tag: str = "hostname",
     idle_ms: float = 10.0,
+    now_ns: int | None = None,
 ) -> None:
     """Send the rides' traces and profiles to a pair.
 
@@ -154,8 +155,9 @@ def tell(
         profiles_later_s: how far the agent's clock is ahead of the tracer's, s.
         tag: the agent's label for the host; empty for none.
         idle_ms: CPU outside of spans in each upload, ms.
+        now_ns: the moment to count back from, ns since the epoch; by default this one.
     """
-    now_ns = time.time_ns()
+    now_ns = time.time_ns() if now_ns is None else now_ns
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     samples: dict[tuple[str, int], list[tuple[tuple[str, ...], int, Mapping[str, str]]]] = defaultdict(list)
     for ride in told:

@@ -309,6 +309,7 @@ def add_times_and_grafana(found: dict[str, Facts]) -> None:
     for interval_s in (14.0, 15.0, 60.0):
         found[f"clocks: uploads every {interval_s:g} s"] = facts(*minute[:1], series=[uploads(interval_s)])
     found["clocks: too far for the uploads"] = facts(away(60, -35, Place.BUTTON), series=[uploads(30.0)])
+    found["clocks: as far as the uploads"] = facts(away(60, -32, Place.BUTTON), series=[uploads(30.0)])
     found["window: near"] = facts(*bikes(2))
     found["window: near, of an unknown interval"] = facts(*bikes(2), series=[])
     found["window: missed"] = facts(*bikes(1), *minute, series=[uploads(60.0)])

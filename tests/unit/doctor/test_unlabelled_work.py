@@ -37,10 +37,12 @@ def test_without_any_span_id_computing_is_broken_and_waiting_is_not(
         "computes-unlabelled",
         [Ride(ago_s=30 + 3 * index, ms=300, cpu_ms=250, label="") for index in range(5)],
     )
-    tell(embedded_pair, "only-waits", [Ride(ago_s=30 + 3 * index, ms=300, cpu_ms=0, label="") for index in range(5)])
+    now_ns = time.time_ns()
+    waiting = [Ride(ago_s=30 + 3 * index, ms=300, cpu_ms=0, label="") for index in range(5)]
+    tell(embedded_pair, "only-waits", waiting, now_ns=now_ns)
     exports = ("BatchProcessor.worker", "OTLPSpanExporter.export", "send")  # the agent runs where the spans come from
     host = {"hostname": "h1"}
-    push_samples(embedded_pair, "only-waits", [(exports, 10_000_000, host)], time.time_ns() - 30 * 10**9)
+    push_samples(embedded_pair, "only-waits", [(exports, 10_000_000, host)], now_ns - 30 * 10**9)
 
     says = "no sample of computes-unlabelled carries the ID of one of 5 .*search.*Stack"
     assert_broken(examine(embedded_pair, service="computes-unlabelled", upload_interval_s=1), "sample labels", says)
@@ -83,7 +85,7 @@ def test_linked_spans_most_of_whose_work_is_elsewhere_are_in_doubt(embedded_pair
         return [Ride("GET /mixed", 30 + 3 * index, ms=400, cpu_ms=40) for index in range(6)]
 
     now_ns, host = time.time_ns(), {"hostname": "h1"}
-    tell(embedded_pair, "half", [*rides(), *mixed()], idle_ms=0)
+    tell(embedded_pair, "half", [*rides(), *mixed()], idle_ms=0, now_ns=now_ns)
     for ride in mixed():
         push_samples(embedded_pair, "half", [(("pool", "search"), 300_000_000, host)], now_ns - int(ride.ago_s * S))
     tell(embedded_pair, "half-waiting", [*rides(), *mixed()], idle_ms=0)
@@ -99,9 +101,8 @@ def test_linked_spans_most_of_whose_work_is_elsewhere_are_in_doubt(embedded_pair
 def test_a_process_that_starts_is_not_taken_for_work_without_labels(embedded_pair: Endpoints) -> None:
     now_ns = time.time_ns()
     for name, path in (("starting", ("_find_and_load", "search")), ("working", ("serve", "search"))):
-        tell(
-            embedded_pair, name, [Ride("GET /receipt", 20.0 - index, ms=400, cpu_ms=0) for index in range(3)], idle_ms=0
-        )
+        receipts = [Ride("GET /receipt", 20.0 - index, ms=400, cpu_ms=0) for index in range(3)]
+        tell(embedded_pair, name, receipts, idle_ms=0, now_ns=now_ns)
         push_samples(embedded_pair, name, [(path, 900_000_000, {})], now_ns - 20 * 10**9)
     examinations = {name: examine(embedded_pair, service=name, upload_interval_s=1) for name in ("starting", "working")}
 
