@@ -8,6 +8,8 @@ writes what it says into ``tests/unit/doctor/said.yaml``: look at the difference
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +41,7 @@ from spanprofiles.model import CPU, Span, SpanKind
 from tests.support.doctor import MS, NOW_NS, SERVICE, a_span, cpu_at, facts, linked, profiled, traced, unlinked, uploads
 
 SAID = Path(__file__).parents[1] / "unit" / "doctor" / "said.yaml"
+_MADE = "5a5a5a5a"
 WALL = "wall:wall:nanoseconds:wall:nanoseconds"
 MEMORY = "memory:alloc_space:bytes:space:bytes"
 TEMPO, PYROSCOPE = ServerFacts("Tempo", "http://t"), ServerFacts("Pyroscope", "http://p")
@@ -330,12 +333,22 @@ def add_times_and_grafana(found: dict[str, Facts]) -> None:
         found[f"Grafana: {name}"] = facts(link, wall, grafana=known)
 
 
+def numbered(finding: dict[str, Any]) -> dict[str, Any]:
+    """Number the IDs that were made for a situation from 1 on: those of others are no matter of it."""
+    known: dict[str, str] = {}
+
+    def short(made: re.Match[str]) -> str:
+        return known.setdefault(made[0], f"<{'trace' if len(made[0]) > 16 else 'span'} {len(known) + 1}>")
+
+    return dict(json.loads(re.sub(f"({_MADE}){{1,3}}[0-9a-f]{{8}}", short, json.dumps(finding))))
+
+
 def said() -> dict[str, Any]:
     """Return what the doctor says of each situation: the finding of its hop, and why spans have no samples."""
     numbers = itertools.count(1)
     counted: Mapping[str, Callable[[], str]] = {
-        "new_span_id": lambda: f"{next(numbers):016x}",
-        "new_trace_id": lambda: f"{next(numbers):032x}",
+        "new_span_id": lambda: f"{_MADE}{next(numbers):08x}",
+        "new_trace_id": lambda: f"{_MADE * 3}{next(numbers):08x}",
     }
     hops = {hop.name: hop for hop in ORDER}
     words: dict[str, Any] = {}
@@ -347,7 +360,7 @@ def said() -> dict[str, Any]:
                 f"{item.span.name} {item.span.span_id}": f"{item.cause.name}: {item.sentence}"
                 for item in known.explanations
             }
-            words[name] = {**finding, **({"why": why} if why and name.startswith("link") else {})}
+            words[name] = numbered({**finding, **({"why": why} if why and name.startswith("link") else {})})
     return words
 
 
