@@ -20,7 +20,7 @@ from tests.unit.embedded.conftest import Applications, SpanFactory, applications
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
 
 MEBIBYTE = 2**20
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 DANGLING = (
     "SELECT count(*) FROM spans WHERE trace NOT IN (SELECT id FROM traces)",
     "SELECT count(*) FROM spans WHERE resource NOT IN (SELECT id FROM resources)",

@@ -1,0 +1,85 @@
+"""An export becomes rows: each resource, scope and trace once, and nothing of an export with a wrong ID."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from spanprofiles.embedded.indexed_attributes import FLOAT, INTRINSIC, OTHER, RESOURCE, SPAN, STRING
+from spanprofiles.embedded.otlp.errors import ExportError
+from spanprofiles.embedded.otlp.rows import span_rows
+from spanprofiles.embedded.refusals import Reason
+
+TRACE, OTHER_TRACE, ROOT, CHILD = b"\x01" * 16, b"\x02" * 16, b"\x01" * 8, b"\x02" * 8
+
+
+def export(*spans: Span, service: str = "shop") -> ExportTraceServiceRequest:
+    request = ExportTraceServiceRequest()
+    resource_spans = request.resource_spans.add(schema_url="resource.example")
+    if service:
+        resource_spans.resource.attributes.add(key="service.name").value.string_value = service
+    resource_spans.scope_spans.add(schema_url="scope.example").spans.extend(spans)
+    return request
+
+
+def test_the_spans_of_a_trace_make_one_row_that_is_as_long_as_all_of_them() -> None:
+    spans = [
+        Span(trace_id=TRACE, span_id=ROOT, name="root", start_time_unix_nano=5, end_time_unix_nano=9),
+        Span(trace_id=TRACE, span_id=CHILD, parent_span_id=ROOT, start_time_unix_nano=3, end_time_unix_nano=2**64 - 1),
+        Span(trace_id=OTHER_TRACE, span_id=CHILD, parent_span_id=ROOT, start_time_unix_nano=1, end_time_unix_nano=2),
+    ]
+    rows = span_rows(export(*spans))
+    assert [url for _, url in rows.resources + rows.scopes] == ["resource.example", "scope.example"]
+    trace, other = rows.traces[TRACE], rows.traces[OTHER_TRACE]
+    assert (trace.start_ns, trace.end_ns) == (3, 2**63 - 1)
+    assert (other.start_ns, other.end_ns) == (1, 2)
+    assert [span_id for span_id, *_ in trace.spans] == [ROOT, CHILD]
+    assert ("rootName", INTRINSIC, STRING, "root") in trace.attributes
+    assert not any(key == "rootName" for key, *_ in other.attributes)
+
+
+def test_attributes_are_indexed_by_their_types_and_lists_by_their_members() -> None:
+    span = Span(trace_id=TRACE, span_id=ROOT)
+    span.attributes.add(key="price").value.double_value = 1.5
+    span.attributes.add(key="nothing").value.double_value = float("nan")
+    span.attributes.add(key="raw").value.bytes_value = b"x"
+    members = span.attributes.add(key="list").value.array_value.values
+    members.add().string_value = "a"
+    members.add().int_value = 1
+    members.add().array_value.values.add().int_value = 2
+    found = span_rows(export(span, service="")).traces[TRACE].attributes
+    own = {(key, kind, value) for key, scope, kind, value in found if scope == SPAN}
+    assert own == {
+        ("price", FLOAT, 1.5),
+        ("nothing", OTHER, 0),
+        ("raw", OTHER, 0),
+        ("list", OTHER, 0),
+        ("list", STRING, "a"),
+        ("list", 1, 1),
+    }
+    assert ("service.name", RESOURCE, STRING, "") in found
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message", "reason"),
+    [
+        ({"trace_id": b""}, "trace ids must be 128 bit, received 0 bits", Reason.TRACE_ID),
+        ({"trace_id": bytes(16)}, "trace ids must be 128 bit, received 0 bits", Reason.TRACE_ID),
+        ({"trace_id": b"short"}, "trace ids must be 128 bit, received 40 bits", Reason.TRACE_ID),
+        ({"span_id": b"short"}, "span ids must be 64 bit, received 40 bits", Reason.SPAN_ID),
+        ({"parent_span_id": b"short"}, "parent span ids must be 64 bit, received 40 bits", Reason.SPAN_ID),
+    ],
+)
+def test_an_export_with_a_wrong_id_is_refused_with_its_service_and_number(
+    wrong: dict[str, bytes], message: str, reason: Reason
+) -> None:
+    right = {"trace_id": TRACE, "span_id": ROOT}
+    with pytest.raises(ExportError) as refused:
+        span_rows(export(Span(**right), Span(**(right | wrong))))  # type: ignore[arg-type]  # bytes alone
+    assert str(refused.value) == message
+    assert (refused.value.reason, refused.value.service, refused.value.spans) == (reason, "shop", 2)
+
+
+def test_a_span_may_have_no_id_and_no_parent() -> None:
+    assert len(span_rows(export(Span(trace_id=TRACE))).traces[TRACE].spans) == 1
