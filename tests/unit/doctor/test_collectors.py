@@ -254,3 +254,45 @@ def test_settings_without_a_tempo_data_source_say_so_and_no_settings_leave_no_fa
     assert collected is not None
     assert "no data source of type 'tempo'" in collected.error
     assert collect_grafana(case_of(), Facts(QUESTION)).grafana is None
+
+
+def test_a_probe_that_is_read_back_was_sent_and_says_after_how_long() -> None:
+    answers = iter([False, True])
+
+    read = probe._read_back(replace(case_of(), probe_timeout_s=30), "Pyroscope", "http://p", lambda: next(answers))
+
+    assert (read.sent, read.came_back, read.error) == (True, True, "")
+    assert read.waited_s > 0
+
+
+def test_the_spans_to_check_are_the_busiest_and_others_spread_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [linked(a_span(ago_s=100 + index), cpu_ms=10) for index in range(30)]
+    busy = [linked(a_span(ago_s=200 + index), cpu_ms=90) for index in range(8)]
+    fresh = linked(a_span(ago_s=1), cpu_ms=100)
+    far = linked(a_span(), cpu_ms=100, place=Place.BUTTON)
+    monkeypatch.setattr(links, "_check", lambda _, span, **__: LabelCheck(span))
+
+    checked = links._checks(case_of(), [fresh, far, *many, *busy], with_names=False)
+
+    expected = [link.span.span_id for link in (*busy, *many[::4])]
+    assert [check.span.span_id for check in checked] == expected
+
+
+def test_a_search_is_bounded_in_time_and_number() -> None:
+    asked: dict[str, Any] = {}
+
+    class Bounded(Tempo):
+        def search(self, query: str, **window: object) -> list[FoundTrace]:
+            asked.update(window, query=query)
+            return []
+
+    traces._search(case_of(Bounded()))
+
+    now_s = NOW_NS // 10**9
+    assert asked == {
+        "query": '{ resource.service.name = "rides" } with (most_recent=true)',
+        "start_s": now_s - 900,
+        "end_s": now_s + 601,
+        "limit": 120,
+        "spans": 1,
+    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 from spanprofiles.clients.http import DEFAULT_TIMEOUT_S
 from spanprofiles.doctor import (
@@ -101,3 +103,14 @@ def test_a_failed_claim_does_not_wait_for_a_server_that_hangs(embedded_pair: End
     over.set()
     assert took_s < DEFAULT_TIMEOUT_S[1], "sooner than where nothing hurries"
     assert_broken(examination, "servers", "no answer in time")
+
+
+def test_each_server_gets_the_login_of_its_own_address_and_no_other(serve: Serve) -> None:
+    stubs = {name: serve(lambda _: Answer("{}")) for name in ("tempo", "pyroscope", "otlp_http", "grafana")}
+    addresses: dict[str, Any] = {name: stub.url.replace("://", f"://{name}:secret@") for name, stub in stubs.items()}
+
+    examine(Endpoints(**addresses), service="healthy", probe=True, probe_timeout_s=0)
+
+    for name in ("tempo", "pyroscope", "otlp_http"):
+        own = f"Basic {base64.b64encode(f'{name}:secret'.encode()).decode()}"
+        assert {seen.headers.get("Authorization") for seen in stubs[name].seen} == {own}, name
