@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
@@ -343,25 +344,35 @@ def numbered(finding: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads(re.sub(f"({_MADE}){{1,3}}[0-9a-f]{{8}}", short, json.dumps(finding))))
 
 
-def said() -> dict[str, Any]:
-    """Return what the doctor says of each situation: the finding of its hop, and why spans have no samples."""
+@cache
+def prepared() -> dict[str, Facts]:
+    """Return the situations, with IDs that are the same each time."""
     numbers = itertools.count(1)
     counted: Mapping[str, Callable[[], str]] = {
         "new_span_id": lambda: f"{_MADE}{next(numbers):08x}",
         "new_trace_id": lambda: f"{_MADE * 3}{next(numbers):08x}",
     }
-    hops = {hop.name: hop for hop in ORDER}
-    words: dict[str, Any] = {}
     with patch.multiple("tests.support.doctor", **cast(Any, counted)):
-        for name, known in situations().items():
-            finding = hops[name.partition(":")[0]].judge(known).as_json()
-            del finding["hop"]
-            why = {
-                f"{item.span.name} {item.span.span_id}": f"{item.cause.name}: {item.sentence}"
-                for item in known.explanations
-            }
-            words[name] = numbered({**finding, **({"why": why} if why and name.startswith("link") else {})})
-    return words
+        return situations()
+
+
+def said_of(name: str) -> dict[str, Any]:
+    """Return what the doctor says of a situation: the finding of its hop, and why spans have no samples."""
+    known = replace(prepared()[name])  # a copy, of which nothing is concluded yet
+    hop = next(hop for hop in ORDER if hop.name == name.partition(":")[0])
+    finding = hop.judge(known).as_json()
+    del finding["hop"]
+    if hop.name != "link":
+        return numbered(finding)
+    why = {
+        f"{item.span.name} {item.span.span_id}": f"{item.cause.name}: {item.sentence}" for item in known.explanations
+    }
+    return numbered({**finding, **({"why": why} if why else {})})
+
+
+def said() -> dict[str, Any]:
+    """Return what the doctor says of all situations."""
+    return {name: said_of(name) for name in prepared()}
 
 
 if __name__ == "__main__":

@@ -5,20 +5,15 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.support.doctor_scenarios import SAID, said
+from tests.support.doctor_scenarios import SAID, prepared, said_of
 
 EXPECTED = yaml.load(SAID.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
 
 
-@pytest.fixture(scope="module")
-def words() -> dict[str, object]:
-    return said()
-
-
-def test_every_situation_is_written_down(words: dict[str, object]) -> None:
-    assert list(words) == list(EXPECTED)
+def test_every_situation_is_written_down() -> None:
+    assert list(prepared()) == list(EXPECTED)
 
 
 @pytest.mark.parametrize("situation", EXPECTED)
-def test_the_doctor_says_what_is_written_down(situation: str, words: dict[str, object]) -> None:
-    assert words[situation] == EXPECTED[situation]
+def test_the_doctor_says_what_is_written_down(situation: str) -> None:
+    assert said_of(situation) == EXPECTED[situation]
