@@ -7,8 +7,8 @@ PACKAGES := packages/spanprofiles-processor packages/spanprofiles
 METADATA := $(PACKAGES:%=%/pyproject.toml)
 LOCKED := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10
 PROTOC := grpcio-tools==1.64.3
-# Tests wait for uploads as well as compute: more of them than processors at once.
-WORKERS ?= 3
+# Of each suite. Two suites run side by side, and both wait as well as compute.
+WORKERS ?= 2
 # Some tests run make: that one is nobody's part, and has none of these flags.
 PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
 # Runs targets side by side. Each one's output stands together, where this make can do that; all run, whichever fails.
@@ -73,7 +73,7 @@ imports: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(PYTEST) -n $(WORKERS) --dist worksteal tests/unit tests/conformance
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not slow" tests/unit tests/conformance
 
 # Two workers: each of them starts the three regions for itself.
 integration: install
@@ -94,7 +94,7 @@ processor: install
 	$(PYTEST) -n 2 --dist worksteal tests/processor
 
 integration-slow: install
-	$(PYTEST) -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m slow tests/integration --ignore tests/integration/test_soak.py
+	$(PYTEST) -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m slow tests/unit tests/integration --ignore tests/integration/test_soak.py
 
 soak: install
 	$(PYTEST) -m slow tests/integration/test_soak.py

@@ -13,6 +13,8 @@ from spanprofiles.backends.ports import free_ports
 from spanprofiles.linking import TracedSession, Waiting, await_answer
 from spanprofiles.ui import DemoControls
 
+pytestmark = pytest.mark.slow
+
 START_S = 60
 RIDERS = """
 from locust import User, constant, task

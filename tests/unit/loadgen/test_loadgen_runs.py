@@ -25,6 +25,8 @@ from loadgen.bad_requests import BAD_REQUESTS
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.waiting import Waiting
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[3]
 LOCUST = [sys.executable, "-m", "locust", "-f", "loadgen/locustfile.py"]
 RUN_S = 60.0

@@ -16,6 +16,8 @@ from spanprofiles.backends import BACKEND_NAMES
 from spanprofiles.model import Endpoints
 from tests.support.documentation import not_printed, page
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 PROJECT = Path(__file__).parents[3] / "examples" / "bookshop"

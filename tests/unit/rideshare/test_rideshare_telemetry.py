@@ -22,6 +22,8 @@ from tests.support.stub_servers import (
     wait_for,
 )
 
+pytestmark = pytest.mark.slow
+
 TwoRegions = tuple[RegionProcess, RegionProcess]
 PROFILE_ID = "pyroscope.profile.id"
 
