@@ -26,7 +26,7 @@ help:
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
 	@echo "make test     lint, types, import rules, unit tests, integration tests, side by side"
 	@echo "make docs     build the documentation as a site, in site/; a broken link fails it"
-	@echo "make slow     the tests that take longer: span processors, faults, the page in Chromium, the documentation"
+	@echo "make slow     the tests that start many programs: span processors, faults, the page in Chromium, the documentation"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/reference/figures.md has the other figures' commands"
 	@echo "make coverage, mutants: what the tests leave out; mutants takes ROOM=model, linking, doctor, embedded or processor"

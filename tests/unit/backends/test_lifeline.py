@@ -17,6 +17,8 @@ from spanprofiles.backends.lifeline import _GOODBYE_S
 from spanprofiles.backends.watcher import began, end, left_over
 from spanprofiles.linking import Waiting
 
+pytestmark = pytest.mark.slow
+
 _STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 _WAITS = "import signal; print('waiting', flush=True); signal.pause()"
 

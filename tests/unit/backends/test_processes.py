@@ -13,6 +13,8 @@ import pytest
 from spanprofiles.backends import ManagedProcess, ProcessFailedError
 from spanprofiles.linking import Waiting
 
+pytestmark = pytest.mark.slow
+
 _STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 _WAITS = "import signal; print('waiting', flush=True); signal.pause()"
 

@@ -12,6 +12,8 @@ from spanprofiles.backends.embedded import EmbeddedPorts
 from spanprofiles.model import Credentials, Endpoints
 from tests.unit.conftest import Answer, Seen, Serve
 
+pytestmark = pytest.mark.slow
+
 _WORD = "s3cret"
 
 

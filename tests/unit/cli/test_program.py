@@ -23,6 +23,8 @@ from spanprofiles.cli.output import show
 from spanprofiles.model import Endpoints
 from tests.unit.cli.conftest import leave_telemetry
 
+pytestmark = pytest.mark.slow
+
 _HEAVY = ["flask", "google.protobuf", "lark", "opentelemetry", "pytest", "requests", "rich", "sqlite3", "waitress"]
 
 

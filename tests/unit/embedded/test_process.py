@@ -19,6 +19,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from tests.support.conformance.pair import Pair, announced, running_pair
 from tests.unit.embedded.conftest import SpanFactory
 
+pytestmark = pytest.mark.slow
+
 PORTS = ("--tempo-port", "--otlp-http-port", "--pyroscope-port")
 
 

@@ -20,6 +20,8 @@ from tests.unit.embedded.conftest import Applications, SpanFactory, applications
 from tests.unit.embedded.test_process import spans_of
 from tests.unit.embedded.test_profiles import CPU, SPAN, WINDOW, profile, pushed, sample, tree
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 2**20
 JSON_TYPE = {"Content-Type": "application/json"}
 

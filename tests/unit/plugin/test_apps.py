@@ -17,6 +17,8 @@ from spanprofiles.pytest_plugin import ASKING, AppEndedError, AppStarter, Runnin
 from spanprofiles.pytest_plugin.programs import Launcher
 from tests.unit.plugin.conftest import Python
 
+pytestmark = pytest.mark.slow
+
 _FAILED = pytest.fail.Exception
 _RUNS_ON = "import time\nprint('working')\ntime.sleep(600)"
 _NEVER = "listening on the moon"

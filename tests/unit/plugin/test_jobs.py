@@ -13,6 +13,8 @@ from spanprofiles.linking import Waiting
 from spanprofiles.pytest_plugin import JobRunner
 from tests.unit.plugin.conftest import Python
 
+pytestmark = pytest.mark.slow
+
 _FAILED = pytest.fail.Exception
 
 

@@ -15,6 +15,8 @@ import pytest
 from spanprofiles.model import Endpoints
 from tests.unit.plugin.conftest import WEB_APP
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[3]

@@ -15,6 +15,8 @@ from rideshare.routes import CITY_EXTENSION
 from rideshare.settings import Settings
 from spanprofiles.backends.ports import free_ports
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("path", ["/bike", "/scooter", "/car"])
 def test_an_order_gets_a_ride(client: FlaskClient, path: str) -> None:

@@ -18,6 +18,8 @@ from tests.support.stack.fake_docker import (
     machine_with_docker,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:

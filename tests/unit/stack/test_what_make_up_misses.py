@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.stack.fake_docker import COMPOSE_1, NO_COMPOSE_2, PROJECT, Machine, machine_with_docker
 
+pytestmark = pytest.mark.slow
+
 PULL_FAILS = 'Error response from daemon: Get "https://registry.example/v2/": dial tcp: {reason}\n'
 
 

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.model import Endpoints
+
+pytestmark = pytest.mark.slow
 
 UI = [sys.executable, "-c", "from spanprofiles.cli.ui import command; command()"]
 ROOT = Path(__file__).parents[3]
