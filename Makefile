@@ -94,7 +94,7 @@ processor: install
 	$(PYTEST) -n 2 --dist worksteal tests/processor
 
 integration-slow: install
-	$(PYTEST) -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m slow tests/unit tests/integration --ignore tests/integration/test_soak.py
+	$(PYTEST) -n 4 --dist loadgroup --no-loadscope-reorder -m slow tests/unit tests/integration --ignore tests/integration/test_soak.py
 
 soak: install
 	$(PYTEST) -m slow tests/integration/test_soak.py
