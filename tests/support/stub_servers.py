@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import TypeVar
 
 import requests
@@ -21,6 +21,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.waiting import Waiting
+from tests.support.http_server import http_server
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 60.0
@@ -94,19 +95,11 @@ def running_stub() -> Iterator[TelemetryStub]:
             with suppress(ConnectionError):  # the app that was talking to us has ended
                 super().handle()
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        stub.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with http_server(Handler) as stub.url:
         try:
             yield stub
         finally:
             stub.released.set()
-            server.shutdown()
-            thread.join()
 
 
 class RegionProcess:

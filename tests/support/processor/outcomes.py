@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest
+from tests.support.http_server import http_server
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -132,18 +133,8 @@ def running_push_server() -> Iterator[PushServer]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as http:
-        server.url = f"http://127.0.0.1:{http.server_address[1]}"
-        thread = Thread(target=http.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            http.shutdown()
-            thread.join()
+    with http_server(Handler) as server.url:
+        yield server
 
 
 @dataclass(frozen=True)

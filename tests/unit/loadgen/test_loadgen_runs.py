@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -24,6 +24,7 @@ import requests
 from loadgen.bad_requests import BAD_REQUESTS
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.waiting import Waiting
+from tests.support.http_server import http_server
 
 pytestmark = pytest.mark.slow
 
@@ -71,21 +72,13 @@ def served(region: Region) -> Iterator[Region]:
             pass
 
     class Server(ThreadingHTTPServer):
-        daemon_threads = True
         request_queue_size = 128  # all riders may come at once
 
         def handle_error(self, request: object, client_address: object) -> None:
             pass  # a rider that was stopped in the middle of a request
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        region.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield region
-        finally:
-            server.shutdown()
-            thread.join()
+    with http_server(Handler, Server) as region.url:
+        yield region
 
 
 def environment(*regions: Region, **variables: str) -> dict[str, str]:

@@ -214,8 +214,9 @@ class Listeners:
     def end(self) -> None:
         """Hang up on everybody and have ``run`` return; any thread may call it."""
         with self._ending:
-            for listener in [member for member in self._channels.values() if isinstance(member, Listener)][:1]:
-                self._ended = True
+            self._ended = True
+            listener = next((member for member in self._channels.values() if isinstance(member, Listener)), None)
+            if listener is not None:
                 listener.trigger.pull_trigger()
 
     def run(self) -> None:
