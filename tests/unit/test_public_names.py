@@ -18,7 +18,8 @@ import spanprofiles
 _PUBLIC = {
     "AppEndedError", "AppStarter", "Backend", "BackendError", "BackendSettings", "ClientError", "Credentials",
     "EmbeddedBackend", "Endpoints", "Evidence", "Examination", "ExternalBackend", "Finding", "FinishedJob",
-    "FlameGraph", "FlameGraphDifference", "FollowedRequest", "FunctionChange", "FunctionTotals", "IdentifierError",
+    "FlameGraph", "FlameGraphDifference", "FollowedRequest", "FunctionChange", "FunctionCpu", "FunctionTotals",
+    "IdentifierError", "MeasuredRequest", "Measurement", "MeasurementEnvironment", "Precision",
     "JobRunner", "LinkError", "LinkedSpan", "Linker", "NativeBackend", "NoProfileIdError", "NoSamplesError",
     "NotTracedError", "NotWaitingError", "ProfileQuery", "PyroscopeClient", "RequestRefusedError", "RunningApp",
     "ServerUnreachableError", "SeveralServicesError", "Span", "SpanKind", "SpanProfiles", "SpanStatus", "TempoClient",

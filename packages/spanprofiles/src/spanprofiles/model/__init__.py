@@ -1,4 +1,4 @@
-"""Identifiers, spans, traces, flame graphs and endpoints: plain data and arithmetic, no I/O."""
+"""Identifiers, spans, traces, flame graphs, measurements and endpoints: plain data and arithmetic, no I/O."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from spanprofiles.model.identifiers import (
     new_trace_id,
     parse_span_id,
     parse_trace_id,
+)
+from spanprofiles.model.measurement import (
+    FunctionCpu,
+    MeasuredRequest,
+    Measurement,
+    MeasurementEnvironment,
+    Precision,
 )
 from spanprofiles.model.selector import CPU, label_selector
 from spanprofiles.model.span import (
@@ -35,8 +42,13 @@ __all__ = [
     "FlameGraphDifference",
     "Frame",
     "FunctionChange",
+    "FunctionCpu",
     "FunctionTotals",
     "IdentifierError",
+    "MeasuredRequest",
+    "Measurement",
+    "MeasurementEnvironment",
+    "Precision",
     "Span",
     "SpanEvent",
     "SpanKind",
