@@ -80,6 +80,24 @@ def test_threads_that_a_short_request_leaves_behind_are_named(embedded_pair: End
     assert_silent(examine(embedded_pair, service="merely-short"))
 
 
+def test_a_request_that_was_not_sampled_is_not_taken_for_its_neighbours(embedded_pair: Endpoints) -> None:
+    def told(service: str, path: tuple[str, str]) -> None:
+        now_ns = time.time_ns()
+        quotes = [Ride("GET /quote", 20.0 - 0.05 * index, ms=45, cpu_ms=0) for index in range(7)]
+        tell(embedded_pair, service, [*rides(), *quotes], idle_ms=0, now_ns=now_ns)
+        push_samples(embedded_pair, service, [(path, 410_000_000, {"hostname": "h1"})], now_ns - 20 * S)
+
+    told("with-unsampled", ("serve", "search"))  # as the sampled rides have it
+    told("with-pool", ("pool", "search"))
+
+    unsampled = examine(embedded_pair, service="with-unsampled", upload_interval_s=1)
+    assert unsampled.broken is None, unsampled.lines()
+    assert {explanation.cause for explanation in unsampled.unlinked} == {Cause.UNCLEAR}
+    assert "a request that the tracer did not sample" in unsampled.unlinked[0].sentence
+    pooled = examine(embedded_pair, service="with-pool", upload_interval_s=1)
+    assert_broken(pooled, "sample labels", r"7 span\(s\) 'GET /quote' have no sample; .* 410 ms of CPU")
+
+
 def test_linked_spans_most_of_whose_work_is_elsewhere_are_in_doubt(embedded_pair: Endpoints) -> None:
     def mixed() -> list[Ride]:
         return [Ride("GET /mixed", 30 + 3 * index, ms=400, cpu_ms=40) for index in range(6)]

@@ -206,8 +206,12 @@ def _explain(
     whose = "" if cpu is None or not cpu.is_exact else " without a span ID"
     where = f" ({_named(group)})" if group is not None and group.functions.top else ""
     words = [lasted, f"its process spent {spent_ns / 1e6:.0f} ms of CPU{whose} in that time{where}", compared]
+    unsampled = group is not None and group.may_be_unsampled
+    other = ", and that CPU is of a request that the tracer did not sample" if unsampled else ""
     return Explanation(
-        span, Cause.UNCLEAR, f"{', '.join(word for word in words if word)}; it waited, or its work carries no span ID"
+        span,
+        Cause.UNCLEAR,
+        f"{', '.join(word for word in words if word)}; it waited{other}, or its work carries no span ID",
     )
 
 

@@ -36,6 +36,9 @@ _OPEN_SHARE = 0.5
 # This share of the time around short spans is more than it takes to answer requests.
 _BUSY_SHARE = 0.3
 
+# So much of the CPU lies in one burst if it may come from one or two requests.
+_BURST_SHARE = 0.7
+
 # The share of imports of modules in the CPU of a process that starts.
 _MOSTLY_START_UP = 0.5
 
@@ -78,7 +81,21 @@ class Group:
             self.cpu.usual_ns is None or self.cpu.cpu_ns - self.cpu.usual_ns < _EACH_NS * len(self.links)
         ):
             return Explains.PERHAPS
+        if self.cpu.explains is Explains.YES and self.may_be_unsampled:
+            return Explains.PERHAPS
         return self.cpu.explains
+
+    @property
+    def may_be_unsampled(self) -> bool:
+        """Whether a request or two that the tracer did not sample explain that CPU as well.
+
+        It then comes in one burst, on the call paths of spans of other names, and the rest is too little to be these
+        spans' work.
+        """
+        if self.cpu is None or self.cpu.burst_share < _BURST_SHARE or not self.functions.alike_share:
+            return False
+        rest = replace(self.cpu, cpu_ns=self.cpu.cpu_ns * (1 - self.functions.alike_share))
+        return rest.explains is not Explains.YES
 
     @property
     def is_undecided(self) -> bool:

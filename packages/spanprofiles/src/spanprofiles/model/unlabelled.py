@@ -88,6 +88,7 @@ class UnlabelledCpu:
         spans: how many spans.
         is_exact: whether all of the CPU is without a span ID for sure; else it is that much at most.
         served: how many requests of the process there were in that time, these spans' among them.
+        burst_share: the share of the CPU in the two busiest profiles that follow each other, 0 to 1.
     """
 
     cpu_ns: float
@@ -97,6 +98,7 @@ class UnlabelledCpu:
     spans: int = 1
     is_exact: bool = True
     served: int = 1
+    burst_share: float = 1.0
 
     @property
     def serving_ns(self) -> float:
@@ -146,7 +148,8 @@ def unlabelled_cpu(
     ran = merged(spans)
     around = merged(timeline.points_of(*interval) for interval in ran)
     elsewhere = merged([*around, *(timeline.points_of(*interval) for interval in others)])
-    cpu_ns = sum(value for time_ms, value in timeline.points if _is_in(time_ms, around))
+    points = [(time_ms, value) for time_ms, value in timeline.points if _is_in(time_ms, around)]
+    cpu_ns = sum(value for _, value in points)
     return UnlabelledCpu(
         cpu_ns,
         _usual_ns(timeline, elsewhere, length_ms(around)),
@@ -155,6 +158,7 @@ def unlabelled_cpu(
         len(spans),
         timeline.is_exact,
         sum(_overlaps(timeline.profiles_of(*interval), around) for interval in requests),
+        _burst_ns(points, max(timeline.step_ms, timeline.interval_ms)) / cpu_ns if cpu_ns > 0 else 1.0,
     )
 
 
@@ -172,6 +176,14 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
 def length_ms(intervals: Iterable[Interval]) -> int:
     """Return how long intervals are together, ms."""
     return sum(end - start for start, end in intervals)
+
+
+def _burst_ns(points: Sequence[tuple[int, float]], apart_ms: float) -> float:
+    """Return the most CPU in two profiles that follow each other, ns."""
+    pairs = zip(points, [*points[1:], (0, 0.0)], strict=True)
+    return max(
+        own + (after if 0 < later_ms - time_ms <= apart_ms else 0.0) for (time_ms, own), (later_ms, after) in pairs
+    )
 
 
 def _overlaps(interval: Interval, intervals: Sequence[Interval]) -> bool:

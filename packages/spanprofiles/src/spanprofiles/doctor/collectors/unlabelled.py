@@ -8,11 +8,14 @@ from operator import add
 
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.doctor.collectors.case import Case
+from spanprofiles.doctor.collectors.queries import valid_ids
 from spanprofiles.doctor.facts import Facts
-from spanprofiles.doctor.observations import AroundSpans, Functions, GroupKey, LinkFacts
+from spanprofiles.doctor.observations import AroundSpans, Functions, GroupKey, Link, LinkFacts
 from spanprofiles.doctor.unlabelled import Group
 from spanprofiles.model import FlameGraph, Span, label_selector
+from spanprofiles.model.call_paths import share_on_paths_of
 from spanprofiles.model.housekeeping import exports_spans, without_start_up
+from spanprofiles.model.margins import EMBEDDED_MARGIN_MS
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import narrowed, without_span
 from spanprofiles.model.unlabelled import Explains, Timeline, length_ms, merged
@@ -21,6 +24,7 @@ _GROUPS = 4
 _SPANS = 6
 _FUNCTIONS = 3
 _NEWEST = 40
+_LIKE = 40
 _WINDOWS = 12
 _NS_PER_MS = 1_000_000
 
@@ -46,17 +50,28 @@ def unlabelled_functions(case: Case, facts: Facts) -> dict[GroupKey, Functions]:
             )
             for start_ms, end_ms in merged(group.profiles_ms(span, facts.uploads) for span in newest)
         ]
-        return group.key, _functions(profiles, of_all=len(newest) == len(group.links))
+        others = [link for link in linked if link.span.name != group.name][:_LIKE]
+        return group.key, _functions(profiles, _labelled(case, others), of_all=len(newest) == len(group.links))
 
+    linked = sorted((link for link in found.links if link.is_linked), key=lambda link: -link.cpu_ns)
     return dict(case.each(ask, suspected[:_GROUPS]))
 
 
-def _functions(profiles: Sequence[FlameGraph], *, of_all: bool) -> Functions:
+def _labelled(case: Case, links: Sequence[Link]) -> FlameGraph:
+    """Return the samples of linked spans as one flame graph."""
+    spans = [link.span for link in links]
+    if not spans:
+        return FlameGraph()
+    query = ProfileQuery.around_all(spans, EMBEDDED_MARGIN_MS, selector=case.selector, profile_type=case.profile_type)
+    return case.pyroscope.span_profile(query, valid_ids(spans))
+
+
+def _functions(profiles: Sequence[FlameGraph], labelled: FlameGraph, *, of_all: bool) -> Functions:
     everything = reduce(add, profiles, FlameGraph())
     working = without_start_up(everything)
     top = tuple((row.name, row.self) for row in working.top(_FUNCTIONS))
     share = 1 - working.total / everything.total if everything.total else 0.0
-    return Functions(top, share, working.total if of_all else None)
+    return Functions(top, share, working.total if of_all else None, share_on_paths_of(working, labelled))
 
 
 def around_spans(case: Case, spans: Sequence[Span], interval_s: float) -> AroundSpans:
