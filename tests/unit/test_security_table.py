@@ -16,7 +16,7 @@ from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.store import traces, writer
 from spanprofiles.embedded.tempo import candidates
 from spanprofiles.embedded.traceql import limits as traceql
-from spanprofiles.model import printable
+from spanprofiles.model import measurement_json, printable
 from spanprofiles.ui import admission, connections, security
 from spanprofiles_processor import agent, roots
 from spanprofiles_processor import settings as agent_settings
@@ -73,6 +73,7 @@ ROWS = {
     "IDs; labels to group by": f"{profiles.IDS_LIMIT:,}; {profiles.GROUP_LIMIT}",
     "one trace": (f"{candidates.TRACE_BYTES // 1_000_000} MB are searched; {traces.TRACE_BYTES // MIB} MiB by its ID"),
     "one answer": f"{pair_answers.ANSWER_BYTES // MIB} MiB",
+    "a file with a recorded measurement": f"{measurement_json.LARGEST_RECORDING_BYTES // MIB} MiB",
     "requests that wait for a server at once": f"{admission.MOST_ASKING} of 8 threads",
     "pause after a server let a request time out": f"{outage.ASK_AGAIN_AFTER_S:.0f} s, then one request at a time",
     "a regular expression": (
