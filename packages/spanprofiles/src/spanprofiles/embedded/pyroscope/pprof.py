@@ -5,7 +5,6 @@ Source: github.com/google/pprof ``proto/profile.proto``; the limits and refusals
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +14,7 @@ from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, b
 from spanprofiles.embedded.proto.pprof_pb2 import Line, Profile
 from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import check_label_sizes, labels_text, time_text
+from spanprofiles.embedded.pyroscope.labels import labels_text, time_text
 from spanprofiles.embedded.pyroscope.limits import (
     DEPTH_LIMIT,
     LINES_LIMIT,
@@ -25,6 +24,7 @@ from spanprofiles.embedded.pyroscope.limits import (
     SYMBOL_LENGTH_LIMIT,
     Quantity,
 )
+from spanprofiles.embedded.pyroscope.series import Group, Head, Series, group_of, malformed
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.profiles import NewProfile
@@ -32,18 +32,7 @@ from spanprofiles.embedded.store.profiles import NewProfile
 OLDEST_S = 3_600
 NEWEST_S = 600
 GZIP_MAGIC = b"\x1f\x8b"
-HEXADECIMAL = re.compile(rb"[0-9a-fA-F]+")
-SPAN_ID, PROFILE_ID, TRACE_ID = "span_id", "profile_id", "trace_id"
-DIGITS = {SPAN_ID: 16, TRACE_ID: 32}
 LOCATION_NUMBERS = "Q"
-MADE_HERE = frozenset(
-    {"__period_type__", "__period_unit__", "__profile_type__", "__service_name__", "__type__", "__unit__"}
-)
-
-
-def malformed(message: str) -> ConnectError:
-    """Make the error for a profile that can be read and makes no sense."""
-    return ConnectError(message, reason=Reason.MALFORMED_PROFILE)
 
 
 def decode(raw: bytes, allowance: Allowance | None = None) -> tuple[Profile, int]:
@@ -148,17 +137,6 @@ def _check_references(profile: Profile) -> None:
         raise malformed("sample type contains -")
 
 
-def _binary_id(name: str, value: str) -> bytes | None:
-    """Decode a span or trace ID; None for any other text, which the real server takes for no ID."""
-    if len(value) != DIGITS[name] or not HEXADECIMAL.fullmatch(value.encode()):
-        return None
-    return bytes.fromhex(value)
-
-
-Group = tuple[tuple[tuple[str, str], ...], tuple["bytes | None", "bytes | None"]]
-"""What the labels of a sample say: the labels that split series, and (span ID, trace ID)."""
-
-
 class Reader:
     """Reads the stacks and labels of a profile's samples, each different one once.
 
@@ -232,17 +210,14 @@ class Reader:
         return known
 
     def _read_group(self, pairs: tuple[tuple[int, int], ...]) -> Group:
-        found = {}
+        found = []
         for key, value in pairs:
             if not (0 <= key < len(self._strings) and 0 <= value < len(self._strings)):
                 raise malformed("sample label string index out of range")
             # A label without a text has a number, which says nothing of spans or series.
             if value:
-                name = self._strings[key]
-                found[SPAN_ID if name == PROFILE_ID else name] = self._strings[value]
-        span_id = _binary_id(SPAN_ID, found.pop(SPAN_ID, ""))
-        trace_id = _binary_id(TRACE_ID, found.pop(TRACE_ID, ""))
-        return tuple(sorted(found.items())), (span_id, trace_id)
+                found.append((self._strings[key], self._strings[value]))
+        return group_of(found)
 
 
 def split(
@@ -261,53 +236,16 @@ def split(
             too much of something.
     """
     strings = profile.string_table
-    time_ms = (profile.time_nanos if profile.time_nanos > 0 else now_ns) // 10**6
-    period = (strings[profile.period_type.type], strings[profile.period_type.unit])
-    types = [(strings[kind.type], strings[kind.unit]) for kind in profile.sample_type]
     allowance = allowance or Allowance()
     reader = Reader(profile, allowance)
-    series: dict[tuple[int, tuple[tuple[str, str], ...]], NewProfile] = {}
+    head = Head(
+        labels=labels,
+        types=[(strings[kind.type], strings[kind.unit]) for kind in profile.sample_type],
+        period=(strings[profile.period_type.type], strings[profile.period_type.unit]),
+        time_ms=(profile.time_nanos if profile.time_nanos > 0 else now_ns) // 10**6,
+    )
+    series = Series(head, reader.table, allowance)
     for sample in profile.sample:
-        more, owner = reader.group(tuple([(label.key, label.str) for label in sample.label]))
-        stack = reader.stack(sample.location_id)
-        values = sample.value
-        if len(values) != len(types):
-            raise malformed("sample value length mismatch")
-        above_zero = [(number, value) for number, value in enumerate(values) if value > 0]
-        allowance.take(Quantity.VALUES, len(above_zero))
-        for number, value in above_zero:
-            target = series.get((number, more))
-            if target is None:
-                head = _head(labels, more, types[number], period)
-                _count_series(allowance, head[0])
-                target = series[number, more] = NewProfile(*head, time_ms, reader.table)
-            target.add(stack, value, owner)
-    return list(series.values())
-
-
-def _count_series(allowance: Allowance, labels: Mapping[str, str]) -> None:
-    """Take a series from what the upload may bring, and see that sample labels make no labels of it that are too long.
-
-    Raises:
-        ConnectError: it has too many labels, or too long ones, or there are too many series.
-    """
-    allowance.take(Quantity.SERIES, 1)
-    check_label_sizes({name: value for name, value in labels.items() if name not in MADE_HERE})
-    allowance.take(Quantity.LABELS, sum(len(name) + len(value) for name, value in labels.items()))
-
-
-def _head(
-    labels: Mapping[str, str], more: tuple[tuple[str, str], ...], kind: tuple[str, str], period: tuple[str, str]
-) -> tuple[dict[str, str], str]:
-    """Make the labels of a series, with those that the server adds, and its profile type."""
-    profile_type = ":".join((labels["__name__"], *kind, *period))
-    own = {
-        "__period_type__": period[0],
-        "__period_unit__": period[1],
-        "__profile_type__": profile_type,
-        "__service_name__": labels["service_name"],
-        "__type__": kind[0],
-        "__unit__": kind[1],
-    }
-    # a profile of samples may have no period, and a label without a value is none
-    return {**dict(more), **labels, **{name: value for name, value in own.items() if value}}, profile_type
+        group = reader.group(tuple([(label.key, label.str) for label in sample.label]))
+        series.add(group, reader.stack(sample.location_id), sample.value)
+    return series.profiles()
