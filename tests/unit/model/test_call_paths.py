@@ -7,23 +7,34 @@ import pytest
 from spanprofiles.model import FlameGraph
 from spanprofiles.model.call_paths import share_on_paths_of
 
-RIDE_PATHS: dict[tuple[str, ...], int] = {("serve", "order", "search"): 60, ("serve", "order", "check"): 40}
+RIDE_PATHS: dict[tuple[str, ...], int] = {("serve", "order", "search", "measure"): 60, ("serve", "order", "check"): 40}
 RIDE = FlameGraph(RIDE_PATHS)
 
 
 @pytest.mark.parametrize(
     ("paths", "share"),
     [
+        ({("serve", "order", "check"): 30}, 1.0),
         ({("serve", "order", "search"): 30}, 1.0),
-        ({("serve", "order"): 30}, 1.0),
-        ({("serve", "order", "plan"): 30}, 1.0),
+        ({("serve", "order", "search", "sort"): 30}, 1.0),
+        ({("serve", "order", "plan"): 30}, 0.0),
         ({("serve", "order", "plan", "measure"): 30}, 0.0),
         ({("pool", "order", "search"): 30}, 0.0),
         ({("search",): 30}, 0.0),
-        ({("serve", "order", "search"): 30, ("pool", "search"): 90}, 0.25),
+        ({("serve", "order", "check"): 30, ("pool", "search"): 90}, 0.25),
         ({}, 0.0),
     ],
-    ids=["the same", "a caller", "a sibling", "below a sibling", "elsewhere", "without callers", "in part", "nothing"],
+    ids=[
+        "the same",
+        "a caller",
+        "a sibling",
+        "a sibling on the trunk",
+        "below it",
+        "elsewhere",
+        "without callers",
+        "in part",
+        "nothing",
+    ],
 )
 def test_a_path_counts_where_the_other_has_its_callers(paths: dict[tuple[str, ...], int], share: float) -> None:
     assert share_on_paths_of(FlameGraph(paths), RIDE) == share
