@@ -14,9 +14,14 @@ from tests.unit.conftest import flamebearer, graph_of
 _functions = st.sampled_from(["main", "bike", "car", "f", "g", "λ"])
 _paths = st.lists(_functions, max_size=6).map(tuple)
 _stacks = st.dictionaries(_paths, st.integers(1, 10**15), max_size=12)
+_SAMPLE_NS = 10_000_000
 
 #: main calls f, which calls g, which calls f again (10); f does work of its own (20), as does main (5)
 _RECURSIVE = graph_of({("main", "f", "g", "f"): 10, ("main", "f"): 20, ("main",): 5})
+
+
+def samples_of(counts: dict[tuple[str, ...], int]) -> FlameGraph:
+    return FlameGraph({path: count * _SAMPLE_NS for path, count in counts.items()})
 
 
 def test_total_counts_every_sample_and_self_only_the_innermost_function() -> None:
@@ -115,38 +120,41 @@ def test_what_is_given_out_cannot_change_the_flame_graph() -> None:
 
 
 def test_a_difference_names_the_function_whose_own_code_grew_most() -> None:
-    before = graph_of({("main", "search"): 100, ("main", "price"): 50})
-    after = graph_of({("main", "search"): 90, ("main", "price", "round"): 80, ("main", "price"): 55})
+    before = samples_of({("main", "search"): 100, ("main", "price"): 50})
+    after = samples_of({("main", "search"): 90, ("main", "price", "round"): 80, ("main", "price"): 55})
     difference = before.diff(after)
     regression = difference.top_regression
     assert regression is not None
     assert (regression.name, regression.self_before, regression.self_after, regression.self_change) == (
         "round",
         0,
-        80,
-        80,
+        80 * _SAMPLE_NS,
+        80 * _SAMPLE_NS,
     )
-    changes = {change.name: (change.self_change, change.total_change) for change in difference.changes}
+    changes = {
+        change.name: (change.self_change // _SAMPLE_NS, change.total_change // _SAMPLE_NS)
+        for change in difference.changes
+    }
     assert changes == {"round": (80, 80), "search": (-10, -10), "price": (5, 85), "main": (0, 75)}
     assert [change.name for change in difference.changes] == ["round", "search", "price", "main"]
-    assert difference.total_change == 75
+    assert difference.total_change == 75 * _SAMPLE_NS
     assert difference.guilty is difference.top_regression, "the earlier name"
 
 
 def test_a_function_that_only_calls_more_than_before_is_no_regression() -> None:
-    before = graph_of({("main",): 100})
-    after = graph_of({("main",): 20, ("main", "log"): 60, ("main", "check"): 50})
+    before = samples_of({("main",): 100})
+    after = samples_of({("main",): 20, ("main", "log"): 60, ("main", "check"): 50})
     regression = before.diff(after).top_regression
-    assert before.diff(after).changes[0].total_change == 30  # main's, whose own code shrank most
+    assert before.diff(after).changes[0].total_change == 30 * _SAMPLE_NS  # main's, whose own code shrank most
     assert regression is not None
     assert regression.name == "log"
 
 
 def test_where_nothing_grew_there_is_no_top_regression() -> None:
-    before = graph_of({("a",): 10, ("b",): 5})
-    assert before.diff(graph_of({("a",): 9})).top_regression is None
+    before = samples_of({("a",): 100, ("b",): 50})
+    assert before.diff(samples_of({("a",): 20})).top_regression is None
     assert before.diff(before).top_regression is None
-    assert before.diff(FlameGraph()).total_change == -15
+    assert before.diff(FlameGraph()).total_change == -150 * _SAMPLE_NS
 
 
 @settings(max_examples=60)

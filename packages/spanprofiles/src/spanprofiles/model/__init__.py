@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from spanprofiles.model.difference import FlameGraphDifference, FunctionChange
 from spanprofiles.model.endpoints import Credentials, Endpoints
-from spanprofiles.model.flamegraph import FlameGraph, FlameGraphDifference, Frame, FunctionChange, FunctionTotals
+from spanprofiles.model.flamegraph import FlameGraph, Frame, FunctionTotals
 from spanprofiles.model.identifiers import (
     IdentifierError,
     TraceContext,
@@ -12,6 +13,7 @@ from spanprofiles.model.identifiers import (
     parse_span_id,
     parse_trace_id,
 )
+from spanprofiles.model.intervals import Interval
 from spanprofiles.model.measurement import (
     FunctionCpu,
     MeasuredRequest,
@@ -45,6 +47,7 @@ __all__ = [
     "FunctionCpu",
     "FunctionTotals",
     "IdentifierError",
+    "Interval",
     "MeasuredRequest",
     "Measurement",
     "MeasurementEnvironment",

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Union
 
-from spanprofiles.model import sandwich
+from spanprofiles.model import sampling, sandwich
+from spanprofiles.model.difference import FlameGraphDifference
+from spanprofiles.model.intervals import Interval, count_interval, share_interval
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import CPU
 from spanprofiles.model.similar_names import similar_names
@@ -77,70 +79,6 @@ class FunctionTotals:
     share: float
 
 
-@dataclass(frozen=True)
-class FunctionChange:
-    """One function in both flame graphs; values as in the flame graphs (ns for CPU).
-
-    Attributes:
-        name: the function.
-        self_before: value of its own code in the first flame graph.
-        self_after: the same in the second.
-        total_before: value of the call paths it is on in the first.
-        total_after: the same in the second.
-    """
-
-    name: str
-    self_before: int
-    self_after: int
-    total_before: int
-    total_after: int
-
-    @property
-    def self_change(self) -> int:
-        """How much the function's own code grew; negative if it shrank."""
-        return self.self_after - self.self_before
-
-    @property
-    def total_change(self) -> int:
-        """How much the call paths through the function grew; negative if they shrank."""
-        return self.total_after - self.total_before
-
-
-@dataclass(frozen=True)
-class FlameGraphDifference:
-    """Two flame graphs side by side; iterate over :attr:`changes`."""
-
-    before: FlameGraph
-    after: FlameGraph
-
-    @property
-    def total_change(self) -> int:
-        """How much the whole grew; negative if it shrank."""
-        return self.after.total - self.before.total
-
-    @cached_property
-    def changes(self) -> list[FunctionChange]:
-        """Every function of either flame graph, the largest change of own value (either way) first."""
-        before, after = self.before.by_function, self.after.by_function
-        absent = FunctionTotals("", 0, 0, 0.0)
-        changes = []
-        for name in before.keys() | after.keys():
-            old, new = before.get(name, absent), after.get(name, absent)
-            changes.append(FunctionChange(name, old.self, new.self, old.total, new.total))
-        changes.sort(key=lambda change: (-abs(change.self_change), -abs(change.total_change), change.name))
-        return changes
-
-    @property
-    def top_regression(self) -> FunctionChange | None:
-        """The function whose own code grew most, or None if nothing grew."""
-        return next((change for change in self.changes if change.self_change > 0), None)
-
-    @property
-    def guilty(self) -> FunctionChange | None:
-        """The earlier name of :attr:`top_regression`, kept for one version."""
-        return self.top_regression
-
-
 class FlameGraph:
     """The call tree of a set of samples. It is immutable, and equal to another with the same call paths and values.
 
@@ -152,6 +90,8 @@ class FlameGraph:
         self,
         stacks: Mapping[tuple[str, ...], int] | Iterable[tuple[tuple[str, ...], int]] = (),
         profile_type: str = CPU,
+        *,
+        sample_value: float | None = None,
     ) -> None:
         """Build the tree.
 
@@ -159,6 +99,8 @@ class FlameGraph:
             stacks: call path (outermost function first) and the value of the samples whose stack it is. The values of
                 a repeated path are added up.
             profile_type: what the values are, as ``name:type:unit:period type:period unit``.
+            sample_value: the value of one sample, where it is known; None to tell it from the values. See
+                :attr:`sample_value`.
 
         Raises:
             ValueError: a value is negative.
@@ -170,6 +112,7 @@ class FlameGraph:
             merged[path] += value
         self._stacks = {path: value for path, value in merged.items() if value}
         self._asked_in_vain: dict[str, None] = {}
+        self._sample_value = sample_value
         #: What the values are, as ``name:type:unit:period type:period unit``.
         self.profile_type = profile_type
 
@@ -206,6 +149,24 @@ class FlameGraph:
     def is_empty(self) -> bool:
         """Whether there are no samples at all, as for an unknown span."""
         return not self._stacks
+
+    @cached_property
+    def sample_value(self) -> float | None:
+        """The value of one sample, such as 10,000,000 for 10 ms; None if that cannot be told.
+
+        It is the greatest common divisor of the values, since each call path has a whole number of samples; for time it
+        is the usual period of 10 ms if all values are multiples of that. It cannot be told of bytes, and of time that
+        was measured instead of counted. Then there are no intervals either.
+        """
+        if self._sample_value is not None:
+            return self._sample_value
+        known = ProfileType.of(self.profile_type)
+        return sampling.sample_value(self._stacks.values(), known.unit, is_time=known.is_time)
+
+    @property
+    def samples(self) -> int | None:
+        """How many samples it is made of; None if that cannot be told, see :attr:`sample_value`."""
+        return round(self.total / self.sample_value) if self.sample_value else None
 
     @cached_property
     def functions(self) -> frozenset[str]:
@@ -258,6 +219,31 @@ class FlameGraph:
     def share(self, function: Function) -> float:
         """Return ``total_of(function)`` as a part of the whole, 0 to 1; 0 if no sample has the function."""
         return self.total_of(function) / self.total if self.total else 0.0
+
+    def share_interval(self, function: Function) -> Interval | None:
+        """Return the 95 % interval of :meth:`share`, by the number of samples; None if that cannot be told."""
+        if not self.sample_value:
+            return None
+        samples = self.total / self.sample_value
+        return share_interval(self.total_of(function) / self.sample_value, samples, sampling.DISPERSION)
+
+    def total_interval(self, function: Function | None = None) -> Interval | None:
+        """Return the 95 % interval of :meth:`total_of`, or of the whole without a function, in the same unit.
+
+        It says how well the samples show what these requests used, and not how much other requests may differ. It is
+        None if the number of samples cannot be told.
+        """
+        return self.interval_of(self.total if function is None else self.total_of(function))
+
+    def self_interval(self, function: Function) -> Interval | None:
+        """Return the 95 % interval of :meth:`self_of`, like :meth:`total_interval`."""
+        return self.interval_of(self.self_of(function))
+
+    def interval_of(self, value: int) -> Interval | None:
+        """Return the 95 % interval of any value of it, such as a frame's; None if the samples cannot be counted."""
+        if not self.sample_value:
+            return None
+        return count_interval(value / self.sample_value, sampling.DISPERSION).times(self.sample_value)
 
     def below(self, function: Function) -> FlameGraph:
         """Return the part of the flame graph from the outermost occurrence of the function on."""
@@ -316,7 +302,8 @@ class FlameGraph:
         if self.profile_type != other.profile_type and not (self.is_empty or other.is_empty):
             raise ValueError(f"{self.profile_type} and {other.profile_type} do not add up")
         stacks = [*self._stacks.items(), *other._stacks.items()]
-        return FlameGraph(stacks, other.profile_type if self.is_empty else self.profile_type)
+        profile_type = other.profile_type if self.is_empty else self.profile_type
+        return FlameGraph(stacks, profile_type, sample_value=self._sample_value_with(other))
 
     def walk(self) -> Iterator[tuple[int, Frame]]:
         """Yield (depth, frame), parents before children, largest child first."""
@@ -326,13 +313,23 @@ class FlameGraph:
             yield depth, frame
             pending.extend((depth + 1, child) for child in reversed(frame.children))
 
+    def _sample_value_with(self, other: FlameGraph) -> float | None:
+        """Return what one sample of both together stands for, so that the variance of their sum is right."""
+        if self._sample_value is None and other._sample_value is None:
+            return None  # the values of both tell more than those of one
+        if self.is_empty or other.is_empty:
+            return other._sample_value if self.is_empty else self._sample_value
+        if self.sample_value is None or other.sample_value is None:
+            return None
+        return (self.sample_value * self.total + other.sample_value * other.total) / (self.total + other.total)
+
     def _note(self, function: Function) -> None:
         if isinstance(function, str) and function not in self.functions:
             self._asked_in_vain[function] = None
 
     def _part(self, stacks: Iterable[tuple[tuple[str, ...], int]]) -> FlameGraph:
         """Return a part of the flame graph, which remembers with the whole what it was asked about."""
-        part = FlameGraph(stacks, self.profile_type)
+        part = FlameGraph(stacks, self.profile_type, sample_value=self.sample_value)
         part._asked_in_vain = self._asked_in_vain
         return part
 

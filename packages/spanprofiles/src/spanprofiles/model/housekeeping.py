@@ -27,7 +27,7 @@ def is_start_up(path: Iterable[str]) -> bool:
 def without_start_up(flamegraph: FlameGraph) -> FlameGraph:
     """Return the flame graph without the imports of modules."""
     kept = {path: value for path, value in flamegraph.stacks.items() if not is_start_up(path)}
-    return FlameGraph(kept, flamegraph.profile_type)
+    return FlameGraph(kept, flamegraph.profile_type, sample_value=flamegraph.sample_value)
 
 
 def exports_spans(flamegraph: FlameGraph) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 from statistics import fmean, median
 
 from spanprofiles.clients import ProfileQuery
@@ -186,8 +188,8 @@ def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Se
     medians = [median(span.end_ns - span.start_ns for span in spans) for spans in routes.values()]
     # routes that are linked by another type of profile than the first cannot be added to it
     of_type = next((average.profile_type for average in averages if not average.is_empty), CPU)
-    alike = [stack for average in averages if average.profile_type == of_type for stack in average.stacks.items()]
-    whole = FlameGraph(alike, of_type)
+    alike = (average for average in averages if average.profile_type == of_type)
+    whole = reduce(add, alike, FlameGraph(profile_type=of_type))
     average, typical_ns = divided(whole, len(averages)), round(fmean(medians))
     return Side(
         title,
@@ -202,7 +204,8 @@ def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Se
 def divided(flamegraph: FlameGraph, count: int) -> FlameGraph:
     """Divide every value by a count, as for the average of so many spans."""
     values = {path: round(value / count) for path, value in flamegraph.stacks.items()}
-    return FlameGraph(values, flamegraph.profile_type)
+    sample_value = flamegraph.sample_value
+    return FlameGraph(values, flamegraph.profile_type, sample_value=sample_value / count if sample_value else None)
 
 
 def _is_span_id(text: str) -> bool:
