@@ -20,8 +20,8 @@ import pytest
 
 from spanprofiles.backends import ManagedProcess, ProcessFailedError
 from spanprofiles.model.printable import printable, printable_lines
+from spanprofiles.model.tracebacks import tracebacks
 from spanprofiles.pytest_plugin import ASKING, PROGRAMS, RUNNING, option
-from spanprofiles.pytest_plugin.tracebacks import tracebacks
 
 _LAST_LINES = 20
 _MOST_TRACEBACKS = 10

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from spanprofiles.pytest_plugin.tracebacks import tracebacks
+from spanprofiles.model.tracebacks import tracebacks
 
 _RAISES = "def fail(): raise KeyError('title')"
 _LOGS = "import logging; logging.basicConfig(); log = logging.getLogger('shop')"
