@@ -1,0 +1,151 @@
+"""Exercises as folders of data.
+
+The folder of an exercise is ``exercises/eNN_name``, a package of Python with
+
+- ``exercise.md``: the text, with its title as the first heading;
+- ``hints.md``: three hints, each under a heading ``## 1`` to ``## 3``, from a nudge to nearly the solution;
+- ``files/``: what the learner gets, and may change;
+- ``judge.py``: a function ``judge(bench)`` that returns a :class:`.Judgement`; a second function ``drawn(bench)``
+  returns the right answer where it differs between learners;
+- ``solutions/NAME.patch``: a unified diff of the learner's files that solves the exercise. There are at least two; the
+  first by name is the one that learners are shown. ``{drawn}`` in it stands for the right answer;
+- ``attempts/NAME.patch``: likewise, but a typical wrong attempt; there are at least two. Above the diff stands what the
+  judgement must contain, a line ``must say: FRAGMENT`` each, and perhaps ``hint: N``, the hint that must fit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from spanprofiles.workshop.errors import WorkshopError
+from spanprofiles.workshop.judgement import Judgement
+from spanprofiles.workshop.patch import patched
+
+if TYPE_CHECKING:
+    from spanprofiles.workshop.workbench import Workbench
+
+ANSWER_FILE = "answer.txt"
+"""In the learner's folder: an answer, for those exercises that ask a question."""
+
+_EXERCISES = Path(__file__).with_name("exercises")
+_FOLDER = re.compile(r"e(\d\d)_(\w+)")
+_HINT = re.compile(r"^## \d+\s*$", re.MULTILINE)
+_TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    Attributes:
+        number: its number, from 1.
+        name: the name of its folder among the learner's, such as ``02_instrument``.
+        source: where its files are.
+    """
+
+    number: int
+    name: str
+    source: Path
+
+    @cached_property
+    def text(self) -> str:
+        """Its text, Markdown."""
+        return (self.source / "exercise.md").read_text(encoding="utf-8")
+
+    @cached_property
+    def title(self) -> str:
+        """Its title, without its number."""
+        found = _TITLE.search(self.text)
+        return found[1].strip() if found else self.name
+
+    @cached_property
+    def hints(self) -> tuple[str, ...]:
+        """Its hints, in the order in which they are given; Markdown."""
+        return tuple(part.strip() for part in _HINT.split((self.source / "hints.md").read_text("utf-8"))[1:])
+
+    @property
+    def files(self) -> Path:
+        """The folder with what the learner gets."""
+        return self.source / "files"
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The texts that the learner gets, by their paths."""
+        return {path.as_posix(): (self.files / path).read_text(encoding="utf-8") for path in plain_files(self.files)}
+
+    @property
+    def solutions(self) -> list[Path]:
+        """The patches that solve it, by name."""
+        return sorted((self.source / "solutions").glob("*.patch"))
+
+    @property
+    def attempts(self) -> list[Path]:
+        """The patches of typical wrong attempts, by name."""
+        return sorted((self.source / "attempts").glob("*.patch"))
+
+    def attempted(self, patch: Path, drawn: str = "") -> dict[str, str]:
+        """Return the learner's files as they are after a patch, those that it changes or makes.
+
+        Args:
+            patch: one of :attr:`solutions` or :attr:`attempts`.
+            drawn: the right answer of this learner.
+
+        Raises:
+            PatchError: it does not fit.
+        """
+        return patched(self.given, patch.read_text(encoding="utf-8").replace("{drawn}", drawn))
+
+    def judge(self, bench: Workbench) -> Judgement:
+        """Ask its judge."""
+        judge: Callable[[Workbench], Judgement] = self._module("judge").judge
+        return judge(bench)
+
+    def drawn(self, bench: Workbench) -> str:
+        """Return the learner's right answer; empty where the exercise asks for none."""
+        drawn: Callable[[Workbench], str] | None = getattr(self._module("judge"), "drawn", None)
+        return drawn(bench) if drawn else ""
+
+    def _module(self, name: str) -> ModuleType:
+        return import_module(f"{__package__}.exercises.{self.source.name}.{name}")
+
+
+@cache
+def exercises() -> tuple[Exercise, ...]:
+    """Return all exercises, by number."""
+    return tuple(sorted(_found(), key=lambda exercise: exercise.number))
+
+
+def exercise_of(number: int) -> Exercise:
+    """Return the exercise of a number.
+
+    Raises:
+        WorkshopError: there is none.
+    """
+    known = exercises()
+    for exercise in known:
+        if exercise.number == number:
+            return exercise
+    numbers = ", ".join(str(exercise.number) for exercise in known)
+    raise WorkshopError(f"there is no exercise {number}: choose one of {numbers}")
+
+
+def plain_files(folder: Path) -> Iterator[Path]:
+    """Yield the paths of the files in a folder and below it, relative to it, without what Python makes of them."""
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.is_file() and "__pycache__" not in relative.parts and not relative.name.startswith("."):
+            yield relative
+
+
+def _found() -> Iterator[Exercise]:
+    for folder in _EXERCISES.iterdir():
+        match = _FOLDER.fullmatch(folder.name)
+        if match:
+            yield Exercise(int(match[1]), f"{match[1]}_{match[2]}", folder)

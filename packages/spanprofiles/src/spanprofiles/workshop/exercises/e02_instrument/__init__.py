@@ -1,0 +1,1 @@
+"""An app with traces and no profiles: link them."""

@@ -1,0 +1,254 @@
+"""What a judge works with: the learner's folder, the backend, and ways to run programs and follow requests."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from spanprofiles.backends.ports import free_ports
+from spanprofiles.clients import ProfileQuery
+from spanprofiles.doctor import Examination, examine_request
+from spanprofiles.linking import (
+    Evidence,
+    FollowedRequest,
+    LinkedSpan,
+    Linker,
+    LinkError,
+    NoProfileIdError,
+    Traced,
+    Waiting,
+)
+from spanprofiles.model import Endpoints, FlameGraph
+from spanprofiles.model.selector import service_selector
+from spanprofiles.workshop.exercise import ANSWER_FILE, Exercise
+from spanprofiles.workshop.program import FinishedProgram, LearnersProgram
+
+WAIT_S = 25.0
+"""The longest wait for a trace and for samples, s: an agent with its default interval uploads every 10 s."""
+
+SHORT_WAIT_S = 3.0
+"""How long to wait for those of a program that can be ended, s: at its end it sends what it has."""
+
+LAST_WAIT_S = 1.0
+"""How long to wait for them after such an end, s."""
+
+LONGEST_RUN_S = 120.0
+"""How long a learner's script may run, s."""
+
+# What a shell may have set for other programs is not for the learner's.
+_OTHERS_VARIABLES = ("OTEL_", "PYROSCOPE_", "SPAN_PROFILES_")
+
+
+@dataclass
+class Workbench:
+    """What a judge works with. As a context manager, it stops at the end whatever was started.
+
+    Attributes:
+        exercise: what is judged.
+        folder: the learner's files.
+        endpoints: the backend.
+        seed: the learner's own number: what is drawn by it stays the same for this learner.
+        answer: what the learner answered, on the command line or in ``answer.txt``; may be empty.
+        notes: what this exercise's judge wants to keep until the next check; whatever JSON can hold.
+        tell: called with a line for each step, for the learner who waits.
+        shown: the trace and the span that the learner is shown beside the judgement; see :meth:`show`.
+    """
+
+    exercise: Exercise
+    folder: Path
+    endpoints: Endpoints
+    seed: int = 0
+    answer: str = ""
+    notes: dict[str, Any] = field(default_factory=dict)
+    tell: Callable[[str], None] = lambda _: None
+    shown: tuple[str, str] = ("", "")
+    _stack: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    @cached_property
+    def draw(self) -> random.Random:
+        """Draws the same for this learner and this exercise, each time that it is judged."""
+        return random.Random(f"{self.seed}/{self.exercise.name}")  # noqa: S311  # not a secret
+
+    @cached_property
+    def linker(self) -> Linker:
+        """Follows requests through the backend."""
+        return Linker.of(self.endpoints, waiting=Waiting(WAIT_S))
+
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        ready: str | None = "/health",
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        service: str = "",
+    ) -> LearnersProgram:
+        """Start a program in the learner's folder, and return when it answers. It is stopped after the judgement.
+
+        Args:
+            command: the program and its arguments; ``{python}`` stands for this Python, ``{port}`` for the port that
+                it is to listen on, which is also in ``PORT``.
+            ready: a path that answers with a status below 500 when it is ready; None does not wait.
+            environment: variables that are added to those of the backend.
+            folder: another working directory.
+            service: ``OTEL_SERVICE_NAME``; by default the exercise's name without its number.
+
+        Raises:
+            AttemptError: it ends at once, or does not answer.
+        """
+        (port,) = free_ports(1)
+        words = [part.format(python=sys.executable, port=port) for part in command]
+        name = next((Path(word).name for word in words[1:] if not word.startswith("-")), words[0])
+        program = LearnersProgram(
+            name, words, folder or self.folder, port, self.environment(port, service, environment or {})
+        )
+        self._stack.callback(program.close)
+        self._stack.callback(program.stop)
+        self.tell(f"starting {name}")
+        return program.start(ready)
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        timeout_s: float = LONGEST_RUN_S,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        service: str = "",
+    ) -> FinishedProgram:
+        """Run a program that ends by itself, such as a test run, and return what it printed; see :meth:`start`.
+
+        Raises:
+            AttemptError: it cannot be started.
+        """
+        return self.start(command, ready=None, environment=environment, folder=folder, service=service).wait(timeout_s)
+
+    def environment(self, port: int, service: str = "", more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the whole environment of a program: its port, its name, and where its telemetry goes."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OTHERS_VARIABLES)}
+        programs = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)])
+        return {
+            **inherited,
+            "PATH": programs,
+            "PYTHONUNBUFFERED": "1",
+            "PORT": str(port),
+            "OTEL_SERVICE_NAME": service or self.exercise.name.partition("_")[2],
+            **self.endpoints.environment(),
+            **(more or {}),
+        }
+
+    def follow(self, traced: Traced) -> FollowedRequest:
+        """Follow a request hop by hop; what is found of it is shown to the learner."""
+        request = self.linker.follow(traced)
+        self.shown = (request.trace_id, "")
+        return request
+
+    def linked_span(self, traced: Traced, program: LearnersProgram | None = None) -> LinkedSpan:
+        """Wait for the linked span that answered a request; its flame graph is shown to the learner.
+
+        An agent may upload every 10 s only. So the wait is short while the program runs; then the program is ended as
+        Ctrl-C ends it, upon which it sends what it has left, and what is not there then does not come.
+
+        Args:
+            traced: the request.
+            program: what answered it; None if that is to go on running.
+
+        Raises:
+            LinkError: it is not linked. The error's evidence says what was there.
+            ClientError: a server failed.
+        """
+        self.tell("waiting for the trace and its samples")
+        self.shown = (self.linker.follow(traced).trace_id, "")
+        try:
+            linked = self._linker(WAIT_S if program is None else SHORT_WAIT_S).linked_span(traced)
+        except NoProfileIdError:  # a span is exported once: it will never have one
+            raise
+        except LinkError:
+            if program is None:
+                raise
+            self.tell("it has sent no samples yet: ending it, so that it sends what it has")
+            last_wait_s = LAST_WAIT_S + self.endpoints.queryable_after_s if program.finish() else WAIT_S
+            linked = self._linker(last_wait_s).linked_span(traced)
+        self.show(linked)
+        return linked
+
+    def show(self, linked: LinkedSpan) -> None:
+        """Show the learner this span's flame graph beside the judgement."""
+        self.shown = (linked.trace_id, linked.span_id)
+
+    def samples_of(self, service: str, since_ns: int) -> FlameGraph:
+        """Ask once for all samples of a service, labelled or not.
+
+        Args:
+            service: its name.
+            since_ns: only those of agents that started after this moment, ns since the epoch: an upload is dated by the
+                start of its window, so those of an attempt before this one are left out.
+
+        Raises:
+            ClientError: Pyroscope failed.
+        """
+        start_ms, end_ms = self._since(since_ns)
+        return self.linker.pyroscope.merged_profile(ProfileQuery(service_selector(service), start_ms, end_ms))
+
+    def await_samples_of(self, service: str, since_ns: int, timeout_s: float = SHORT_WAIT_S) -> FlameGraph:
+        """Wait until a service has samples, labelled or not; there may be none when the time is over.
+
+        Raises:
+            ClientError: Pyroscope failed.
+        """
+        return Waiting(timeout_s).until(lambda: _unless_empty(self.samples_of(service, since_ns))) or FlameGraph()
+
+    def services_with_samples(self, since_ns: int) -> list[str]:
+        """Return the names under which agents have uploaded since a moment, ns since the epoch.
+
+        Raises:
+            ClientError: Pyroscope failed.
+        """
+        start_ms, end_ms = self._since(since_ns)
+        return sorted(self.linker.pyroscope.label_values("service_name", start_ms, end_ms))
+
+    def examine(self, evidence: Evidence) -> Examination:
+        """Ask the doctor about a request that is not linked.
+
+        Raises:
+            ClientError: a server failed.
+        """
+        return examine_request(self.linker, evidence)
+
+    def _linker(self, timeout_s: float) -> Linker:
+        return self.linker.with_waiting(Waiting(timeout_s))
+
+    def _since(self, since_ns: int) -> tuple[int, int]:
+        return since_ns // 1_000_000, time.time_ns() // 1_000_000 + self.linker.margin_ms
+
+    def text_of(self, name: str) -> str:
+        """Return the text of one of the learner's files; empty where there is none, or none that is text."""
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def read_answer(self) -> None:
+        """Take the answer from ``answer.txt``, where none was given."""
+        self.answer = self.answer.strip() or self.text_of(ANSWER_FILE).strip()
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
+def _unless_empty(flamegraph: FlameGraph) -> FlameGraph | None:
+    return None if flamegraph.is_empty else flamegraph

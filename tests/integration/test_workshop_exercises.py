@@ -1,0 +1,84 @@
+"""Each exercise of the workshop, judged three ways: as it is given, solved, and after typical wrong attempts.
+
+They are found by their folders: an exercise that is added is tested without a line here.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from spanprofiles.model import Endpoints
+from spanprofiles.workshop import Exercise, Judgement, Workbench, exercises
+from spanprofiles.workshop.attempt import read_attempt
+from spanprofiles.workshop.check import judged
+from tests.support.repository import ROOT
+
+pytestmark = pytest.mark.slow
+
+LEARNERS_SEED = 20_077
+SOLUTIONS = [(exercise, patch) for exercise in exercises() for patch in exercise.solutions]
+ATTEMPTS = [(exercise, patch) for exercise in exercises() for patch in exercise.attempts]
+
+
+def _named(value: object) -> str:
+    return value.stem if isinstance(value, Path) else getattr(value, "name", str(value))
+
+
+def judge(exercise: Exercise, folder: Path, endpoints: Endpoints, patch: Path | None = None) -> Judgement:
+    """Judge a learner's folder, as it is given or after a patch."""
+    shutil.copytree(exercise.files, folder, dirs_exist_ok=True)
+    bench = Workbench(exercise, folder, endpoints, seed=LEARNERS_SEED)
+    if patch is not None:
+        for name, text in exercise.attempted(patch, exercise.drawn(bench)).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+    return judged(bench)
+
+
+@pytest.mark.parametrize("exercise", exercises(), ids=_named)
+def test_untouched_it_fails_and_the_first_hint_fits(
+    exercise: Exercise, tmp_path: Path, span_profiles_endpoints: Endpoints
+) -> None:
+    judgement = judge(exercise, tmp_path / exercise.name, span_profiles_endpoints)
+
+    assert not judgement.passed
+    assert (judgement.hint, bool(judgement.seen), bool(judgement.missing)) == (1, True, True), judgement.text
+
+
+@pytest.mark.parametrize(("exercise", "patch"), SOLUTIONS, ids=_named)
+def test_with_each_solution_it_passes(
+    exercise: Exercise, patch: Path, tmp_path: Path, span_profiles_endpoints: Endpoints
+) -> None:
+    judgement = judge(exercise, tmp_path / exercise.name, span_profiles_endpoints, patch)
+
+    assert judgement.passed, judgement.text
+    assert judgement.seen
+    assert not judgement.missing
+
+
+@pytest.mark.parametrize(("exercise", "patch"), ATTEMPTS, ids=_named)
+def test_a_wrong_attempt_fails_and_is_told_what_is_missing(
+    exercise: Exercise, patch: Path, tmp_path: Path, span_profiles_endpoints: Endpoints
+) -> None:
+    expected = read_attempt(patch)
+
+    judgement = judge(exercise, tmp_path / exercise.name, span_profiles_endpoints, patch)
+
+    assert not judgement.passed, judgement.text
+    assert [fragment for fragment in expected.must_say if fragment not in judgement.text] == [], judgement.text
+    assert expected.hint in {None, judgement.hint}, judgement.text
+
+
+@pytest.mark.parametrize("exercise", exercises(), ids=_named)
+def test_it_has_what_an_exercise_needs(exercise: Exercise) -> None:
+    assert exercise.text.startswith(f"# {exercise.title}\n")
+    assert all(f"**{part}.**" in exercise.text for part in ("See", "Mend", "Prove"))
+    assert len(exercise.hints) == 3
+    assert len(exercise.solutions) >= 2
+    assert len(exercise.attempts) >= 2
+    assert all(read_attempt(patch).must_say for patch in exercise.attempts)
+    assert exercise.given
+    assert ROOT in exercise.source.parents
