@@ -1,9 +1,12 @@
-"""The tutorial's files are a project: its test passes, fails as the page shows, and its commands work by hand."""
+"""The tutorial's files are a project: its test passes, names a slow function, fails as the page shows, and its commands
+work by hand.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +65,8 @@ def test_each_command_of_the_tutorial_is_known_here() -> None:
         "python main.py 8000",
         "spanprofiles verify 'http://127.0.0.1:8000/search?title=wite+wale'",
         "spanprofiles ui",
+        "pytest --span-profiles-backend=native",
+        "pytest --junitxml=report.xml --span-profiles-pictures=pictures --span-profiles-logs=logs",
     ]
 
 
@@ -80,11 +85,38 @@ def test_the_test_passes(shop: Path) -> None:
     assert "1 passed" in passed.stdout
 
 
+def test_it_names_the_function_that_makes_the_search_slow(shop: Path) -> None:
+    (difference,) = TUTORIAL.blocks("diff")
+    before, after = (
+        "".join(f"{line[1:]}\n" for line in difference.splitlines() if line[:1] in {" ", "", sign}) for sign in "-+"
+    )
+    app = shop / "shop.py"
+    assert app.read_text().count(before) == 1
+    app.write_text(app.read_text().replace(before, after))
+    in_ci = next(line for line in TUTORIAL.commands if "--junitxml" in line)
+
+    failed = run(in_ci, shop)
+
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    assert not_printed(TUTORIAL.blocks("text")[0], failed.stdout) == []
+    assert "popularity" in "".join(picture.read_text() for picture in (shop / "pictures").rglob("*.svg"))
+    assert "popularity" in (shop / "report.xml").read_text()
+    assert list((shop / "logs").rglob("shop.log"))
+
+
+@pytest.mark.skipif(not (shutil.which("tempo") and shutil.which("pyroscope")), reason="no real servers on PATH")
+def test_the_same_test_passes_on_real_servers(shop: Path) -> None:
+    passed = run(next(line for line in TUTORIAL.commands if "native" in line), shop)
+
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert "span profiles: native backend" in passed.stdout
+
+
 @pytest.mark.parametrize(
     ("number", "missing"),
     [
-        (0, r" *provider\.add_span_processor\(PyroscopeSpanProcessor\(\)\)\n"),
-        (1, r" *pyroscope\.configure\(.*?\n    \)\n"),
+        (1, r" *provider\.add_span_processor\(PyroscopeSpanProcessor\(\)\)\n"),
+        (2, r" *pyroscope\.configure\(.*?\n    \)\n"),
     ],
     ids=["the processor", "the agent"],
 )

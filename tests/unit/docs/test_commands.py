@@ -61,6 +61,7 @@ RUN_BY = {
     r"spanprofiles doctor --service shop --probe --otlp http://127\.0\.0\.1:4318|spanprofiles doctor --trace \w{32}": (
         BY_HAND
     ),
+    r"pytest --span-profiles-backend=native": f"{TUTORIAL}::test_the_same_test_passes_on_real_servers",
     r"pytest --junitxml=report\.xml .*": (
         "tests/integration/test_pytest_page.py::test_its_tests_pass_and_their_negative_twin_does_not"
     ),
