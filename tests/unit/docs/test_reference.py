@@ -32,8 +32,11 @@ def _shared(**_: object) -> None: ...
 
 
 def options(command: click.Command) -> set[str]:
+    """Return the options of a command, and of those below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
     named = (option for option in command.params if isinstance(option, click.Option))
-    return {name for option in named for name in option.opts if name.startswith("--")}
+    own = {name for option in named for name in option.opts if name.startswith("--")}
+    return own.union(*map(options, below)) - {"--help"}
 
 
 SHARED = options(click.command()(_shared)) - {"--help"}
@@ -54,6 +57,13 @@ def test_the_page_has_each_option_of_the_command_and_no_other(name: str) -> None
     assert command is not None
     own = options(command)
     assert section(name) == (own - SHARED if own >= SHARED else own)
+
+
+def test_the_page_has_each_command_of_the_workshop_in_the_order_of_the_help() -> None:
+    workshop = main.get_command(click.Context(main), "workshop")
+
+    assert isinstance(workshop, click.Group)
+    assert re.findall(r"^\| `workshop (\w+)", COMMAND_LINE.text, re.MULTILINE) == list(workshop.commands)
 
 
 def test_the_options_of_servers_are_listed_once() -> None:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "show": "Show a trace, and the flame graphs of its linked spans.",
     "ui": "Serve the page that shows rides, traces and flame graphs.",
     "verify": "Send a request to an app and follow it to its flame graph.",
+    "workshop": "Learn span profiles by mending small broken programs.",
 }
 
 

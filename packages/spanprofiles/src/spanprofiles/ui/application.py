@@ -21,15 +21,23 @@ from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.sources import Sources, install_sources
 from spanprofiles.ui.views import BLUEPRINTS
 from spanprofiles.ui.views.alarm import alarm_part
+from spanprofiles.workshop.folder import LearnersFolder
 
 
-def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, access_token: str = "") -> Flask:
+def create_app(
+    endpoints: Endpoints,
+    controls: DemoControls | None = None,
+    *,
+    access_token: str = "",
+    workshop: LearnersFolder | None = None,
+) -> Flask:
     """Make the page.
 
     Args:
         endpoints: the backend to look at.
         controls: how to steer the demo; None where the page runs by itself.
         access_token: what a browser must send once; needed where other machines can reach the page.
+        workshop: the folder of the learner whose exercises the page shows; None where it shows none.
 
     Raises:
         WeakTokenError: the token is easy to guess.
@@ -45,11 +53,12 @@ def create_app(endpoints: Endpoints, controls: DemoControls | None = None, *, ac
         noun="ride" if controls else "request",
         version=__version__,
         endpoints=endpoints,
+        has_workshop=workshop is not None,
         form_field=security.form_field,
         alarm=alarm_part,
     )
     with app.app_context():
-        install_sources(Sources(endpoints, controls))
+        install_sources(Sources(endpoints, controls, workshop))
     security.protect(app, access_token)
     limit_concurrency(app)
     for blueprint in BLUEPRINTS:

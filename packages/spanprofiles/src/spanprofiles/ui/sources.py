@@ -25,6 +25,7 @@ from spanprofiles.ui.latency_history import LatencyHistory
 from spanprofiles.ui.link_monitor import LinkMonitor
 from spanprofiles.ui.origins import Origins
 from spanprofiles.ui.restarts import Restarts
+from spanprofiles.workshop.folder import LearnersFolder
 
 _EXTENSION = "spanprofiles"
 #: For connecting to a server, and between two bytes of its answer, s.
@@ -57,6 +58,7 @@ class Sources:
     Attributes:
         endpoints: the backend's addresses.
         controls: how to steer the demo; None where the page runs by itself.
+        workshop: the learner's folder; None where no workshop runs.
         linker: follows spans to samples.
         cpu_cache: remembers the CPU of spans.
         latencies: remembers how long requests of each kind took.
@@ -70,6 +72,7 @@ class Sources:
 
     endpoints: Endpoints
     controls: DemoControls | None = None
+    workshop: LearnersFolder | None = None
     linker: Linker = field(init=False)
     cpu_cache: CpuCache = field(init=False)
     latencies: LatencyHistory = field(init=False)

@@ -61,6 +61,7 @@ class Workbench:
         notes: what this exercise's judge wants to keep until the next check; whatever JSON can hold.
         tell: called with a line for each step, for the learner who waits.
         shown: the trace and the span that the learner is shown beside the judgement; see :meth:`show`.
+        linked: that span with its flame graph; None where there is none.
     """
 
     exercise: Exercise
@@ -71,6 +72,7 @@ class Workbench:
     notes: dict[str, Any] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
     shown: tuple[str, str] = ("", "")
+    linked: LinkedSpan | None = None
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @cached_property
@@ -183,7 +185,7 @@ class Workbench:
 
     def show(self, linked: LinkedSpan) -> None:
         """Show the learner this span's flame graph beside the judgement."""
-        self.shown = (linked.trace_id, linked.span_id)
+        self.shown, self.linked = (linked.trace_id, linked.span_id), linked
 
     def samples_of(self, service: str, since_ns: int) -> FlameGraph:
         """Ask once for all samples of a service, labelled or not.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from spanprofiles.ui.views import alarm, compare, demo, doctor, sandwich, tour, trace_list, traces
+from spanprofiles.ui.views import alarm, compare, demo, doctor, sandwich, tour, trace_list, traces, workshop
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     trace_list.views,
@@ -15,6 +15,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     tour.views,
     demo.views,
     alarm.views,
+    workshop.views,
 )
 
 __all__ = ["BLUEPRINTS"]

@@ -11,7 +11,7 @@ from spanprofiles.workshop.workbench import Workbench
 COMMAND = ("{python}", "bakery.py")
 SERVICE = "bakery"
 WORK = "arrange_cherries"
-ORDER = "/cake?guests=6"
+ORDER = "/cake?guests=3"
 
 
 def judge(bench: Workbench) -> Judgement:

@@ -1,0 +1,154 @@
+"""What the workshop's commands have in common: the learner's folder, the exercise, the backend, and how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.markdown import Markdown
+
+from spanprofiles.backends import BACKEND_NAMES, BackendError, BackendSettings
+from spanprofiles.backends.interruptions import INTERRUPTIONS
+from spanprofiles.cli.exits import COULD_NOT_LOOK, leave, reported
+from spanprofiles.cli.options import backend_options
+from spanprofiles.cli.output import say, show
+from spanprofiles.cli.render import console
+from spanprofiles.model import Endpoints
+from spanprofiles.workshop import Exercise, WorkshopError
+from spanprofiles.workshop.exercise import exercise_of
+from spanprofiles.workshop.folder import LearnersFolder
+from spanprofiles.workshop.session import Session, running
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+Options = Mapping[str, str | None]
+"""The values of the options that name a backend."""
+
+_NAMING = ("backend", "tempo_url", "pyroscope_url")
+
+_folder_option = click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), default=".", help="The workshop's folder. [default: this one]"
+)
+number_argument = click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
+
+
+def folder_option(command: _Command) -> _Command:
+    """Add ``--dir``; the command gets ``folder``."""
+    return _folder_option(command)
+
+
+def workshop_backend_options(command: _Command) -> _Command:
+    """Add the options that name a backend; the command hands them to :func:`endpoints`."""
+    command = click.option("--otlp", "otlp_url", metavar="URL", help="Where traces go. [SPAN_PROFILES_OTLP_URL]")(
+        backend_options(command)
+    )
+    names = click.Choice(BACKEND_NAMES)
+    return click.option("--backend", type=names, help="Which servers to use. [default: the embedded pair]")(command)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn the failures a learner can meet into messages, and the end of the terminal into an interruption."""
+    for number in INTERRUPTIONS:  # a script's background jobs have SIGINT ignored
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # under nohup
+            signal.signal(number, signal.default_int_handler)
+    with reported():
+        try:
+            yield
+        except WorkshopError as error:
+            leave(COULD_NOT_LOOK, *str(error).split("\n"))
+
+
+def chosen(folder: LearnersFolder, number: int | None) -> Exercise:
+    """Return the exercise of a number, or the next one.
+
+    Raises:
+        WorkshopError: there is none.
+    """
+    if number is not None:
+        return exercise_of(number)
+    exercise = folder.next_exercise(folder.progress())
+    if exercise is None:
+        raise WorkshopError("all exercises are solved: name one by its number")
+    return exercise
+
+
+def settings_of(options: Options) -> BackendSettings:
+    """Return which backend the options and the environment name.
+
+    Raises:
+        click.UsageError: they make no sense.
+    """
+    try:
+        return BackendSettings.read(os.environ, options)
+    except BackendError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def endpoints(folder: LearnersFolder, options: Options) -> Iterator[tuple[Endpoints, Session | None]]:
+    """Give the backend to judge on, and the workshop that runs, if one does.
+
+    It is the one that is named; or else that of the workshop that runs in this folder; or else an embedded pair that
+    runs as long as the command.
+
+    Raises:
+        BackendError: it cannot be started.
+        WorkshopError: traces have nowhere to go.
+    """
+    settings, session = settings_of(options), running(folder.state)
+    is_named = any(options.get(name) or os.environ.get(f"SPAN_PROFILES_{name.upper()}") for name in _NAMING)
+    if session is not None and not is_named:
+        yield _of_session(session, settings), session
+        return
+    if not is_named:
+        say("(no workshop runs in this folder: starting servers for this command)", err=True)
+    backend = settings.create()
+    try:
+        found = backend.start()
+        check_traces_go_somewhere(found)
+        yield found, session
+    finally:
+        backend.stop()
+
+
+def check_traces_go_somewhere(found: Endpoints) -> None:
+    """Check that the backend takes traces.
+
+    Raises:
+        WorkshopError: nobody said where.
+    """
+    if not found.otlp_http:
+        raise WorkshopError("the exercises must send traces: name the address with --otlp (SPAN_PROFILES_OTLP_URL)")
+
+
+def say_text(text: str) -> None:
+    """Print Markdown."""
+    target = console()
+    target.width = min(target.width, 100)
+    show(target, Markdown(text, hyperlinks=False))
+
+
+def progress_line(text: str) -> None:
+    """Tell a learner who waits what is done now; programs that read the output are not told."""
+    if sys.stderr.isatty():
+        say(f"  … {text}", err=True)
+
+
+def _of_session(session: Session, settings: BackendSettings) -> Endpoints:
+    credentials = settings.endpoints.credentials
+    return Endpoints(
+        tempo=session.tempo,
+        pyroscope=session.pyroscope,
+        otlp_http=session.otlp_http,
+        credentials=replace(credentials, tenant=credentials.tenant or session.tenant),
+        queryable_after_s=session.queryable_after_s,
+        searchable_after_s=session.searchable_after_s,
+    )

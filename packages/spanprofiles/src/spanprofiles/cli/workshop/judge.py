@@ -1,0 +1,157 @@
+"""``spanprofiles workshop check`` and ``watch``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from spanprofiles.cli import render
+from spanprofiles.cli.exits import BROKEN
+from spanprofiles.cli.output import Styled, say, say_json, show
+from spanprofiles.cli.workshop.common import (
+    chosen,
+    endpoints,
+    folder_option,
+    progress_line,
+    told,
+    workshop_backend_options,
+)
+from spanprofiles.clients import ClientError
+from spanprofiles.model import Endpoints
+from spanprofiles.workshop import Exercise, Judgement, Workbench, WorkshopError, exercises
+from spanprofiles.workshop.folder import LearnersFolder
+from spanprofiles.workshop.requirements import check_installed
+from spanprofiles.workshop.session import Session
+
+WATCH_EVERY_S = 0.3
+"""How often ``watch`` looks whether a file was saved, s."""
+
+
+@click.command()
+@click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
+@click.argument("answer", metavar="[ANSWER]...", nargs=-1)
+@folder_option
+@click.option("--json", "as_json", is_flag=True, help="Print the judgement as JSON.")
+@workshop_backend_options
+def check(number: int | None, answer: tuple[str, ...], folder: Path, as_json: bool, **options: str | None) -> None:
+    """Judge exercise N, by default the next one, by what your program does.
+
+    Some exercises ask a question: give the ANSWER behind the number, or write it into the file answer.txt beside the
+    exercise's files. Ends with 0 if the exercise is solved, with 1 if it is not yet, and with 2 if it could not be
+    judged.
+    """
+    with told():
+        check_installed()
+        learners = LearnersFolder.find(folder)
+        exercise = chosen(learners, number)
+        with endpoints(learners, options) as (found, session):
+            bench = _bench(learners, exercise, found, " ".join(answer))
+            judgement = learners.check(exercise, bench)
+            if as_json:
+                say_json({"exercise": exercise.number, **judgement.as_json()})
+            else:
+                print_judgement(exercise, judgement, bench, session)
+                _say_what_is_next(learners, judgement)
+    if not judgement.passed:
+        raise SystemExit(BROKEN)
+
+
+@click.command()
+@click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
+@folder_option
+@workshop_backend_options
+def watch(number: int | None, folder: Path, **options: str | None) -> None:
+    """Judge an exercise again each time you save one of its files, and show its flame graph. Ctrl-C ends it.
+
+    Without N it watches all of them, and judges the one that you save.
+    """
+    with told():
+        check_installed()
+        learners = LearnersFolder.find(folder)
+        first = chosen(learners, number)
+        watched = (first,) if number else exercises()
+        with endpoints(learners, options) as (found, session):
+            saved = _Saves(learners, watched)
+            saved.note(first)
+            _judge_and_print(learners, first, found, session)
+            say("Save a file of it, and it is judged again. Ctrl-C ends this.")
+            while True:
+                exercise = saved.next()
+                say("")
+                say(Styled(f"── {time.strftime('%H:%M:%S')}: saved", "bright_black"))
+                _judge_and_print(learners, exercise, found, session)
+
+
+class _Saves:
+    """Looks which exercise was saved.
+
+    Args:
+        learners: the folder.
+        watched: the exercises to look at.
+    """
+
+    def __init__(self, learners: LearnersFolder, watched: tuple[Exercise, ...]) -> None:
+        self._learners = learners
+        self._seen = {exercise: learners.fingerprint(exercise) for exercise in watched}
+
+    def note(self, exercise: Exercise) -> None:
+        """Take the files of an exercise as they are now for seen."""
+        self._seen[exercise] = self._learners.fingerprint(exercise)
+
+    def next(self, pause: Callable[[float], object] = time.sleep) -> Exercise:
+        """Wait until a file is saved, and return its exercise."""
+        while True:
+            for exercise, seen in self._seen.items():
+                if self._learners.fingerprint(exercise) != seen:
+                    self.note(exercise)
+                    return exercise
+            pause(WATCH_EVERY_S)
+
+
+def _judge_and_print(learners: LearnersFolder, exercise: Exercise, found: Endpoints, session: Session | None) -> None:
+    """Judge, and print whatever comes of it: a server that fails once is no reason to end."""
+    try:
+        bench = _bench(learners, exercise, found)
+        judgement = learners.check(exercise, bench)
+    except (WorkshopError, ClientError) as error:
+        say(Styled(f"exercise {exercise.number} was not judged: ", "red"), str(error))
+        return
+    print_judgement(exercise, judgement, bench, session)
+    _say_what_is_next(learners, judgement)
+
+
+def _bench(learners: LearnersFolder, exercise: Exercise, found: Endpoints, answer: str = "") -> Workbench:
+    progress = learners.progress()
+    notes = dict(progress.of(exercise.name).notes)
+    return Workbench(exercise, learners.files_of(exercise), found, progress.seed, answer, notes, tell=progress_line)
+
+
+def print_judgement(exercise: Exercise, judgement: Judgement, bench: Workbench, session: Session | None) -> None:
+    """Print a judgement, with the flame graph that it is about."""
+    verdict = Styled("✓ solved", "green", bold=True) if judgement.passed else Styled("✗ not yet", "red", bold=True)
+    say(verdict, f"   exercise {exercise.number}: {exercise.title}")
+    for sentence in judgement.seen:
+        say(f"  {sentence}" if sentence.startswith("  |") else f"  seen     {sentence}")
+    for sentence in judgement.missing:
+        say(Styled("  missing  ", "yellow"), sentence)
+    if not judgement.passed and judgement.hint:
+        say(f"  hint {judgement.hint} is about this: spanprofiles workshop hint {exercise.number}")
+    if bench.linked is not None:
+        target = render.console()
+        say("")
+        show(target, render.linked_span(bench.linked, target, 5))
+    if session is not None and session.page and judgement.trace_id:
+        say(f"  on the page: {session.page}/trace/{judgement.trace_id}")
+
+
+def _say_what_is_next(learners: LearnersFolder, judgement: Judgement) -> None:
+    if not judgement.passed:
+        return
+    following = learners.next_exercise(learners.progress())
+    if following is None:
+        say("That was the last one: all exercises are solved.")
+    else:
+        say(f"Next is exercise {following.number}, {following.title}: spanprofiles workshop show {following.number}")

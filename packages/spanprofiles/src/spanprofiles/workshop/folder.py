@@ -1,0 +1,213 @@
+"""The learner's folder: the exercises, to be changed at will, and how far the learner has come."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spanprofiles.workshop.check import judged
+from spanprofiles.workshop.errors import WorkshopError
+from spanprofiles.workshop.exercise import Exercise, exercises, plain_files
+from spanprofiles.workshop.judgement import Judgement
+from spanprofiles.workshop.patch import difference
+from spanprofiles.workshop.progress import Progress, ProgressFile, Record
+from spanprofiles.workshop.storage import write_new_file
+from spanprofiles.workshop.workbench import Workbench
+
+DEFAULT_NAME = "span-profiles-workshop"
+"""The folder that is made where none is named."""
+
+STATE = ".workshop"
+"""In the learner's folder: what this program keeps there."""
+
+_TEXT_FILE = "README.md"
+_LARGEST_FILE_BYTES = 1_000_000  # of what a learner writes; larger files are not compared
+
+Fingerprint = tuple[tuple[str, int, int], ...]
+"""What tells whether somebody has saved a file: names, times and sizes."""
+
+
+@dataclass(frozen=True)
+class LearnersFolder:
+    """A folder with exercises.
+
+    Attributes:
+        path: where it is.
+    """
+
+    path: Path
+
+    @classmethod
+    def find(cls, start: Path) -> LearnersFolder:
+        """Return the folder that ``start`` is, is in, or holds under the usual name.
+
+        Raises:
+            WorkshopError: there is none.
+        """
+        start = start.resolve()
+        for path in (start, *start.parents, start / DEFAULT_NAME):
+            folder = cls(path)
+            if folder.is_begun:
+                return folder
+        raise WorkshopError(
+            f"there is no workshop in {start}: go to the folder of yours, or begin one with"
+            " `spanprofiles workshop start`"
+        )
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a workshop was started here."""
+        return self.progress_file.is_there
+
+    @property
+    def state(self) -> Path:
+        """The folder for what this program keeps."""
+        return self.path / STATE
+
+    @property
+    def progress_file(self) -> ProgressFile:
+        """The file with the progress."""
+        return ProgressFile(self.state / "progress.json")
+
+    def progress(self) -> Progress:
+        """Return how far the learner has come.
+
+        Raises:
+            WorkshopError: the file with it cannot be read.
+        """
+        return self.progress_file.read()
+
+    def fill(self) -> list[str]:
+        """Copy the files that are not there yet, and return the names of the exercises that got any.
+
+        Nothing that is there is overwritten.
+
+        Raises:
+            WorkshopError: a file cannot be written.
+        """
+        self.progress_file.update(lambda progress: progress)
+        return [exercise.name for exercise in exercises() if self._copy(exercise)]
+
+    def files_of(self, exercise: Exercise) -> Path:
+        """Return the folder of an exercise.
+
+        Raises:
+            WorkshopError: the learner has removed it.
+        """
+        folder = self.path / exercise.name
+        if not folder.is_dir():
+            raise WorkshopError(
+                f"{folder} is not there: `spanprofiles workshop reset {exercise.number}` puts it back as it was given"
+            )
+        return folder
+
+    def next_exercise(self, progress: Progress) -> Exercise | None:
+        """Return the first exercise that is not solved; None where all are."""
+        return next((exercise for exercise in exercises() if not progress.of(exercise.name).passed), None)
+
+    def check(self, exercise: Exercise, bench: Workbench) -> Judgement:
+        """Judge an exercise at a bench of :meth:`bench`, and note what was said.
+
+        Raises:
+            WorkshopError: the result cannot be noted; the message says what it was.
+            ClientError, BackendError: a server failed.
+        """
+        judgement = judged(bench)
+        try:
+            self.progress_file.update(
+                lambda progress: progress.with_record(
+                    exercise.name, progress.of(exercise.name).after(judgement, bench.notes)
+                )
+            )
+        except WorkshopError as error:
+            result = "solved" if judgement.passed else "not solved yet"
+            raise WorkshopError(f"exercise {exercise.number} is {result}, but that is not noted: {error}") from error
+        return judgement
+
+    def note_hint(self, exercise: Exercise) -> int:
+        """Count a hint that is given, and return its number; the last one is given again and again.
+
+        Raises:
+            WorkshopError: that cannot be noted.
+        """
+        most = len(exercise.hints)
+
+        def one_more(progress: Progress) -> Progress:
+            record = progress.of(exercise.name)
+            return progress.with_record(exercise.name, replace(record, hints=min(record.hints + 1, most)))
+
+        return self.progress_file.update(one_more).of(exercise.name).hints
+
+    def solution(self, exercise: Exercise, bench: Workbench) -> str:
+        """Return what turns the learner's files into a solution, as a unified diff; empty where nothing does.
+
+        Raises:
+            WorkshopError: the learner has removed the exercise.
+        """
+        folder = self.files_of(exercise)
+        wanted = exercise.given | exercise.attempted(exercise.solutions[0], exercise.drawn(bench))
+        parts = [
+            difference(f"{exercise.name}/{name}", _text(folder / name), text) for name, text in sorted(wanted.items())
+        ]
+        return "".join(parts)
+
+    def reset(self, exercise: Exercise) -> Path | None:
+        """Put an exercise back as it was given, and return where the learner's files are kept; None if there were none.
+
+        Raises:
+            WorkshopError: that cannot be done; the learner's files are where they were, or in the backup.
+        """
+        folder = self.path / exercise.name
+        backup = None
+        if folder.exists():
+            backup = self._free_name(f"{exercise.name}-{time.strftime('%Y-%m-%d-%H%M%S')}")
+            try:
+                backup.parent.mkdir(parents=True, exist_ok=True)
+                folder.rename(backup)
+            except OSError as error:
+                raise WorkshopError(
+                    f"{folder} cannot be moved to {backup}: {error.strerror}; it is as it was"
+                ) from error
+        self._copy(exercise)
+        self.progress_file.update(
+            lambda progress: progress.with_record(
+                exercise.name, Record(hints=progress.of(exercise.name).hints, checks=progress.of(exercise.name).checks)
+            )
+        )
+        return backup
+
+    def fingerprint(self, exercise: Exercise) -> Fingerprint:
+        """Return what changes whenever a file of an exercise is saved, added or removed."""
+        folder = self.path / exercise.name
+        found = []
+        for name in plain_files(folder) if folder.is_dir() else ():
+            try:
+                status = (folder / name).stat()
+            except OSError:  # saved by an editor that replaces it, at this moment
+                continue
+            found.append((name.as_posix(), status.st_mtime_ns, status.st_size))
+        return tuple(found)
+
+    def _copy(self, exercise: Exercise) -> bool:
+        folder = self.path / exercise.name
+        texts = {_TEXT_FILE: exercise.text, **exercise.given}
+        written = [write_new_file(folder / name, text) for name, text in texts.items()]
+        return any(written)
+
+    def _free_name(self, name: str) -> Path:
+        backups = self.state / "backups"
+        number, path = 1, backups / name
+        while path.exists():
+            number += 1
+            path = backups / f"{name}-{number}"
+        return path
+
+
+def _text(path: Path) -> str:
+    """Return the text of a learner's file; empty where there is none."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(_LARGEST_FILE_BYTES)
+    except OSError:
+        return ""
