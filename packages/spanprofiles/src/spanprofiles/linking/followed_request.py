@@ -159,19 +159,22 @@ class FollowedRequest:
             lambda: self.flamegraph(span), span.last_sample_ns, self._waiting, one_process=True
         )
         if flamegraph.is_empty or span.added:
-            latest = self._with_later_children(span)
+            latest = self.with_later_children(span)
             if len(latest.added) > len(span.added):
                 span, flamegraph = latest, self.flamegraph(latest)
         if flamegraph.is_empty:
             raise self.dead_link(span)
         return LinkedSpan(span, flamegraph, waited_s)
 
-    def _with_later_children(self, span: Span) -> Span:
-        """Return the span with the children that count for it by now: one that outlasts its root is exported later."""
+    def with_later_children(self, span: Span) -> Span:
+        """Return the span with the children that count for it by now: one that outlasts its root is exported later.
+
+        If Tempo fails, it is the span as it was: what was found is true without them.
+        """
         try:
             trace = self._tempo.trace(self.trace_id)
         except ClientError:
-            return span  # what was found is true without it
+            return span
         found = trace.span(span.span_id) if trace else None
         if found is None or found.profile_id != span.profile_id:
             return span

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import copy
+from dataclasses import replace
 
 from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
 from spanprofiles.linking.errors import LinkError
@@ -170,6 +171,26 @@ class Linker:
             request.flamegraph(longest)
             raise request.dead_link(longest, f"none of {len(spans)} spans has samples; of the longest: ")
         return found
+
+    def samples_of_each(self, spans: Iterable[Span]) -> list[LinkedSpan]:
+        """Wait for all samples of several spans once, and return each span with its own.
+
+        A span that was too short for a sample has an empty flame graph. All flame graphs are of one type.
+
+        Args:
+            spans: spans that carry a profile ID, all within one day.
+
+        Raises:
+            ValueError, LinkError, ClientError: as :meth:`merged_samples`.
+        """
+        spans = list(spans)
+        profile_type = self.merged_samples(spans).profile_type
+        linked = []
+        for span in spans:
+            latest = self.follow(span).with_later_children(span) if span.added else span
+            query = replace(self.query(latest), profile_type=profile_type)
+            linked.append(LinkedSpan(latest, self.pyroscope.span_profile(query, latest.profile_ids)))
+        return linked
 
     def _profile_ids_of(self, span: Span) -> tuple[str, ...]:
         request = self.follow(span)

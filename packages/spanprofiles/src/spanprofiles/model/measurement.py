@@ -7,7 +7,7 @@ single samples.
 
 Who builds on it:
 
-- The statistics read :attr:`Measurement.requests`: :meth:`Measurement.cpu_values`, :meth:`Measurement.self_values` and
+- The statistics read :attr:`Measurement.requests`: :attr:`Measurement.cpu_values`, :meth:`Measurement.self_values` and
   :meth:`Measurement.total_values` give a value for each request, in the order of the requests, with 0 where a function
   has no sample. A request without any sample counts too, as 0.
 - Comparisons read :attr:`Measurement.environment`: CPU times compare only where ``host``, ``machine``, ``runtime`` and
@@ -22,7 +22,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from spanprofiles.model import estimates
+from spanprofiles.model.estimates import Estimate
 from spanprofiles.model.flamegraph import FlameGraph
+from spanprofiles.model.profile_types import ProfileType
+from spanprofiles.model.sampling import DISPERSION
 from spanprofiles.model.span import Span
 
 
@@ -51,7 +55,7 @@ class MeasuredRequest:
         start_ns: when that span started, ns since the epoch.
         duration_ns: its wall-clock time, ns.
         cpu_ns: CPU in the request, ns; 0 where no sample was taken.
-        samples: how many samples that is.
+        samples: how many samples that is; 0 too where they cannot be counted.
         functions: CPU of each function that has a sample, by name.
     """
 
@@ -103,6 +107,7 @@ class Precision:
         half_width: the half width that was reached; None where there are too few requests to tell.
         is_reached: whether it is as narrow as the target.
         requests_needed: how many requests the target takes, estimated; None where that cannot be told.
+        unit: of the half width in words: ``%`` of the value, or ``points`` of a share.
     """
 
     asked: str
@@ -110,6 +115,23 @@ class Precision:
     half_width: float | None
     is_reached: bool
     requests_needed: int | None = None
+    unit: str = "%"
+
+    def sentence(self, requests: int) -> str:
+        """Say in a sentence what was reached with so many requests."""
+        sent = f"{requests:,} request{'s' * (requests != 1)}"
+        needed = "" if self.requests_needed is None else f"{self.requests_needed:,}"
+        if self.half_width is None:
+            if self.is_reached:
+                return f"{sent}, as asked"
+            return f"{sent} of {needed}" if needed else f"{sent} cannot tell {self.asked}"
+        known = f"{sent}: known to {self._in_words(self.half_width)}"
+        if self.is_reached:
+            return f"{known}, as asked ({self.asked})"
+        return f"{known}, not as asked ({self.asked}); about {needed} requests would do"
+
+    def _in_words(self, half_width: float) -> str:
+        return f"{half_width * 100:.2g} {self.unit}" if half_width < 1 else f"{half_width * 100:.0f} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -159,6 +181,34 @@ class Measurement:
     def duration_values(self) -> list[int]:
         """Wall-clock time of each request, ns."""
         return [request.duration_ns for request in self.requests]
+
+    @property
+    def cpu(self) -> Estimate:
+        """The mean CPU of a request, ns, with its interval."""
+        return estimates.mean(self.cpu_values, self._sample_ns, DISPERSION)
+
+    @property
+    def duration(self) -> Estimate:
+        """The mean wall-clock time of a request, ns, with its interval."""
+        return estimates.mean(self.duration_values)
+
+    def total(self, function: str) -> Estimate:
+        """Return the mean CPU of a function and what it called in a request, ns, with its interval."""
+        return estimates.mean(self.total_values(function), self._sample_ns, DISPERSION)
+
+    def own(self, function: str) -> Estimate:
+        """Return the mean CPU of a function's own code in a request, ns, with its interval."""
+        return estimates.mean(self.self_values(function), self._sample_ns, DISPERSION)
+
+    def share(self, function: str) -> Estimate:
+        """Return the share that a function and what it called have of all CPU, 0 to 1, with its interval."""
+        return estimates.share(self.total_values(function), self.cpu_values, self._sample_ns, DISPERSION)
+
+    @property
+    def _sample_ns(self) -> float:
+        """What a sample counts for, ns; 0 where that cannot be told."""
+        value = self.flamegraph.sample_value
+        return float(ProfileType.of(self.flamegraph.profile_type).time_ns(value)) if value else 0.0
 
     def self_values(self, function: str) -> list[int]:
         """Return the CPU of a function's own code in each request, ns; 0 where it has no sample."""

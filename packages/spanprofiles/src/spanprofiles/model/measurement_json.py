@@ -197,6 +197,7 @@ def _precision(document: Mapping[str, Any]) -> Precision:
         half_width=None if half_width is None else _number(half_width, "half_width"),
         is_reached=document["is_reached"],
         requests_needed=None if needed is None else _count(needed, "requests_needed"),
+        unit=_text(document.get("unit", "%"), "unit"),
     )
 
 

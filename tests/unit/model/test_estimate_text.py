@@ -1,0 +1,77 @@
+"""Figures are written with how well they are known, and without digits that are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from spanprofiles.model import FlameGraph
+from spanprofiles.model import estimate_text as text
+from spanprofiles.model.intervals import Interval
+
+MS = 1_000_000
+
+
+def cpu(ms: int) -> FlameGraph:
+    return FlameGraph([(("handle",), ms * MS)])
+
+
+@pytest.mark.parametrize(
+    ("ms", "written"),
+    [
+        (10, "10 ms (1 sample, 2 to 57 ms)"),
+        (50, "50 ms (5 samples, 20 to 120 ms)"),
+        (550, "550 ms (55 samples, 420 to 720 ms)"),
+        (1_840, "1.84 s (184 samples, 1.59 to 2.13 s)"),
+        (10_000, "10.0 s (1,000 samples, 9.4 to 10.6 s)"),
+        (1_234_560, "1,235 s (123,456 samples, 1,228 to 1,241 s)"),
+    ],
+)
+def test_an_amount_has_its_samples_its_interval_and_no_false_digit(ms: int, written: str) -> None:
+    assert text.amount(cpu(ms)) == written
+
+
+def test_an_amount_says_what_it_is_of() -> None:
+    assert text.of_what(cpu(550)) == "550 ms of CPU (55 samples, 420 to 720 ms)"
+    assert text.of_what(FlameGraph([(("f",), 38)], "wall:samples:count:cpu:nanoseconds")) == (
+        "38 samples of wall time (28 to 52)"
+    )
+
+
+def test_a_part_of_a_flame_graph_has_its_own_samples() -> None:
+    assert text.amount(cpu(550), 50 * MS) == "50 ms (5 samples, 20 to 120 ms)"
+
+
+def test_what_is_not_counted_in_samples_has_no_interval() -> None:
+    memory = FlameGraph([(("f",), 1536)], "memory:alloc_space:bytes:space:bytes")
+    assert text.amount(memory) == "1.5 KiB"
+    assert text.of_what(memory) == "1.5 KiB of alloc_space"
+    assert text.of_what(FlameGraph()) == "0 us of CPU"
+
+
+@pytest.mark.parametrize(
+    ("share", "interval", "written"),
+    [
+        (0.45, Interval(0.26, 0.658), "45 % (26 to 66 %)"),
+        (0.333, Interval(0.3301, 0.3359), "33.30 % (33.01 to 33.59 %)"),
+        (0.0, Interval(0.0, 0.161), "0 % (0 to 16 %)"),
+        (0.5, None, "50 %"),
+    ],
+)
+def test_a_share_is_written_in_percent(share: float, interval: Interval | None, written: str) -> None:
+    assert text.share(share, interval) == written
+
+
+def test_a_change_is_written_with_its_sign() -> None:
+    assert text.change(120 * MS, Interval(-40 * MS, 280 * MS)) == "+120 ms (-40 to +280 ms)"
+    assert text.change(-1_200 * MS, Interval(-2_000 * MS, -400 * MS)) == "-1.2 s (-2.0 to -0.4 s)"
+
+
+def test_a_time_without_an_interval_has_three_digits() -> None:
+    assert text.time(561_234_567, None) == "561 ms"
+    assert text.time(561_234_567, Interval(512 * MS, 611 * MS)) == "560 ms (510 to 610 ms)"
+    assert text.time(0, Interval(0, 0)) == "0 us (0 to 0 us)"
+
+
+@pytest.mark.parametrize(("half", "place"), [(14.0, 1.0), (35.4, 1.0), (35.6, 10.0), (99.0, 10.0), (0.5, 0.1)])
+def test_the_last_digit_is_of_the_size_of_the_uncertainty(half: float, place: float) -> None:
+    assert text.step(half) == pytest.approx(place)

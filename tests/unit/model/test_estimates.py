@@ -1,0 +1,72 @@
+"""Means and shares of many requests, and how well they are known."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from spanprofiles.model import estimates
+
+PERIOD = 10_000_000.0
+
+
+def poisson(drawn: random.Random, mean: float) -> int:
+    """A number of events that come independently."""
+    limit, count, product = math.exp(-mean), 0, drawn.random()
+    while product > limit:
+        count += 1
+        product *= drawn.random()
+    return count
+
+
+def test_intervals_of_means_cover_the_truth_as_often_as_they_say() -> None:
+    drawn, hits = random.Random(7), 0
+    for _ in range(1_000):
+        found = estimates.mean([poisson(drawn, 8) * PERIOD for _ in range(12)], PERIOD)
+        assert found.interval is not None
+        hits += found.interval.covers(8 * PERIOD)
+    assert 930 <= hits <= 990
+
+
+def test_intervals_of_shares_cover_the_truth_as_often_as_they_say() -> None:
+    drawn, hits = random.Random(7), 0
+    for _ in range(1_000):
+        pairs = [(poisson(drawn, 3), poisson(drawn, 6)) for _ in range(12)]
+        found = estimates.share([a for a, _ in pairs], [a + b for a, b in pairs], 1.0)
+        assert found.interval is not None
+        hits += found.interval.covers(1 / 3)
+    assert 930 <= hits <= 990
+
+
+def test_requests_that_differ_by_more_than_chance_have_wider_intervals() -> None:
+    alike, mixed = [50 * PERIOD] * 10, [20 * PERIOD, 80 * PERIOD] * 5
+    assert estimates.mean(mixed, PERIOD).value == estimates.mean(alike, PERIOD).value
+    wide, narrow = estimates.mean(mixed, PERIOD).half_width, estimates.mean(alike, PERIOD).half_width
+    assert wide is not None
+    assert narrow is not None
+    assert wide > 2 * narrow > 0
+
+
+def test_measured_values_that_agree_are_known_exactly() -> None:
+    assert estimates.mean([5.0] * 10).half_width == 0.0
+
+
+def test_two_requests_have_a_mean_and_no_interval() -> None:
+    assert estimates.mean([1.0, 3.0], 1.0) == (2.0, None)
+    assert estimates.share([1.0, 1.0], [2.0, 2.0], 1.0) == (0.5, None)
+    assert estimates.mean([]) == (0.0, None)
+    assert estimates.share([0.0] * 5, [0.0] * 5, 1.0) == (0.0, None)
+    assert estimates.mean([1.0]).relative_half_width is None
+
+
+def test_a_mean_of_nothing_is_known_to_no_part_of_it() -> None:
+    assert estimates.mean([0.0] * 10, 1.0).relative_half_width == math.inf
+
+
+@pytest.mark.parametrize(("part", "limits"), [(0.0, (0.0, 0.1)), (1.0, (0.9, 1.0))])
+def test_a_share_of_none_or_all_is_still_uncertain(part: float, limits: tuple[float, float]) -> None:
+    found = estimates.share([part * 10] * 10, [10.0] * 10, 1.0)
+    assert found.interval is not None
+    assert limits[0] <= found.interval.low < found.interval.high <= limits[1]
