@@ -24,7 +24,8 @@ _PUBLIC = {
     "NotTracedError", "NotWaitingError", "ProfileQuery", "PyroscopeClient", "RequestRefusedError", "RunningApp",
     "ServerUnreachableError", "SeveralServicesError", "Span", "SpanKind", "SpanProfiles", "SpanStatus", "TempoClient",
     "Trace", "TraceContext", "TraceNotFoundError", "TracedSession", "UnexpectedAnswerError", "Verdict", "Waiting",
-    "__version__", "examine",
+    "Estimate", "MeasurementError", "MeasurementFailedError", "RecordingFailedError", "Until", "read_measurement",
+    "read_measurements", "write_measurement", "__version__", "examine",
 }  # fmt: skip
 _NAMES = sorted(_PUBLIC - {"__version__"})
 

@@ -144,6 +144,36 @@ def test_spans_without_a_profile_id_and_no_spans_at_all_cannot_be_merged(follow:
         linker.merged_samples([])
 
 
+def test_each_of_several_spans_gets_its_own_samples_after_one_wait_for_all(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({_SEARCH: 30}, after_s=0.4), Upload({_PRICE: 10}, CALL, after_s=0.7)])
+    scene.add(*(server_span(span_id, ended_s_ago=-5) for span_id in (ANSWERING, CALL, INNER)))
+    linker = follow(scene, upload_interval_s=0.6)
+    spans = linker.trace(_SENT, lambda trace: len(trace.spans) == 3).spans
+    linked = linker.samples_of_each(iter(spans))
+    assert [(span.span_id, dict(span.flamegraph.stacks)) for span in linked] == [
+        (ANSWERING, {_SEARCH: 30}), (CALL, {_PRICE: 10}), (INNER, {}),
+    ]  # fmt: skip
+    assert scene.clock() < 2
+
+
+def test_samples_of_each_span_are_of_the_one_type_that_the_spans_are_linked_by(follow: Follow) -> None:
+    wall = "wall:wall:nanoseconds:wall:nanoseconds"
+    scene = Scene(uploads=[Upload({_SEARCH: 30}, profile_type=wall)]).add(server_span(), server_span(CALL))
+    linker = follow(scene)
+    spans = linker.trace(_SENT, lambda trace: len(trace.spans) == 2).spans
+    linked = linker.samples_of_each(spans)
+    assert [span.profile_type for span in linked] == [wall, wall]
+    assert [span.flamegraph.total for span in linked] == [30, 0]
+
+
+def test_where_no_span_has_samples_each_is_as_unlinked_as_all(follow: Follow) -> None:
+    linker = follow(Scene().add(server_span()), timeout_s=0.1)
+    with pytest.raises(NoSamplesError, match="none of 1 spans has samples"):
+        linker.samples_of_each(linker.trace(_SENT).spans)
+    with pytest.raises(ValueError, match="nothing to merge"):
+        linker.samples_of_each([])
+
+
 def _forwarded(*, answering_after: int = 0) -> Scene:
     scene = Scene(uploads=[Upload({_SEARCH: 30}), Upload({_PRICE: 70}, INNER)])
     scene.add(server_span(INNER, CALL, lasted_ms=50))

@@ -81,7 +81,7 @@ def test_it_repeats_in_few_rounds_until_the_precision_is_reached() -> None:
     assert len(app.rounds) <= 4
 
 
-def test_where_the_precision_is_out_of_reach_it_stops_at_the_most_requests_and_says_so() -> None:
+def test_a_precision_out_of_reach_stops_at_the_most_requests_and_says_so() -> None:
     app = App(random_samples(1, 20))
     measurement = app.measure(Until.cpu(within=0.001), at_most=40)
     assert not measurement.is_precise

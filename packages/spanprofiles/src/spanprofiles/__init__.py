@@ -9,6 +9,7 @@ the functions in them.
 - :mod:`spanprofiles.linking`: from a request to its flame graphs, with a deadline and a reason where it fails.
 - :mod:`spanprofiles.backends`: what answers Tempo's and Pyroscope's APIs, and how it is started and stopped.
 - :mod:`spanprofiles.embedded`: such a backend in one process, on SQLite.
+- :mod:`spanprofiles.measure`: a request repeated until its figures are known well enough, and kept in files.
 - :mod:`spanprofiles.report`: traces and flame graphs as text.
 - :mod:`spanprofiles.pytest_plugin`: the fixtures.
 - :mod:`spanprofiles.demo`, :mod:`spanprofiles.cli`: the demo and the command line.
@@ -55,9 +56,19 @@ if TYPE_CHECKING:
         TracedSession,
         TraceNotFoundError,
     )
+    from spanprofiles.measure import (
+        MeasurementError,
+        MeasurementFailedError,
+        RecordingFailedError,
+        Until,
+        read_measurement,
+        read_measurements,
+        write_measurement,
+    )
     from spanprofiles.model import (
         Credentials,
         Endpoints,
+        Estimate,
         FlameGraph,
         FlameGraphDifference,
         FunctionChange,
@@ -87,6 +98,7 @@ __all__ = [
     "Credentials",
     "EmbeddedBackend",
     "Endpoints",
+    "Estimate",
     "Evidence",
     "Examination",
     "ExternalBackend",
@@ -106,6 +118,8 @@ __all__ = [
     "MeasuredRequest",
     "Measurement",
     "MeasurementEnvironment",
+    "MeasurementError",
+    "MeasurementFailedError",
     "NativeBackend",
     "NoProfileIdError",
     "NoSamplesError",
@@ -114,6 +128,7 @@ __all__ = [
     "Precision",
     "ProfileQuery",
     "PyroscopeClient",
+    "RecordingFailedError",
     "RequestRefusedError",
     "RunningApp",
     "ServerUnreachableError",
@@ -128,10 +143,14 @@ __all__ = [
     "TraceNotFoundError",
     "TracedSession",
     "UnexpectedAnswerError",
+    "Until",
     "Verdict",
     "Waiting",
     "__version__",
     "examine",
+    "read_measurement",
+    "read_measurements",
+    "write_measurement",
 ]
 
 __version__ = "0.1.0"
@@ -175,9 +194,19 @@ _MODULES = {
         "TraceNotFoundError",
         "TracedSession",
     ),
+    "spanprofiles.measure": (
+        "MeasurementError",
+        "MeasurementFailedError",
+        "RecordingFailedError",
+        "Until",
+        "read_measurement",
+        "read_measurements",
+        "write_measurement",
+    ),
     "spanprofiles.model": (
         "Credentials",
         "Endpoints",
+        "Estimate",
         "FlameGraph",
         "FlameGraphDifference",
         "FunctionChange",

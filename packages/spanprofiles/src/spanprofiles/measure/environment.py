@@ -24,8 +24,9 @@ def environment_of(
     backend: str = "",
     seed: int | None = None,
     upload_interval_s: float = 0.0,
+    time_ns: int | None = None,
 ) -> MeasurementEnvironment:
-    """Return the environment of a measurement that begins now.
+    """Return the environment of a measurement.
 
     What the app's resource attributes say goes before what is seen of this machine, which may not be the app's.
 
@@ -35,6 +36,7 @@ def environment_of(
         backend: what stores traces and profiles.
         seed: the seed of the requests' order, if there is one.
         upload_interval_s: the agent's upload interval, s.
+        time_ns: when the measurement began, ns since the epoch; by default now.
     """
     language = _text(resource, "telemetry.sdk.language")
     host = _text(resource, "host.name")
@@ -47,7 +49,7 @@ def environment_of(
         agent=_agent() if language in {"", "python"} and is_here else "",
         backend=backend,
         seed=seed,
-        time_ns=time.time_ns(),
+        time_ns=time.time_ns() if time_ns is None else time_ns,
         upload_interval_s=upload_interval_s,
         spanprofiles=spanprofiles.__version__,
     )

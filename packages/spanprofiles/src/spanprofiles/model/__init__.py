@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spanprofiles.model.difference import FlameGraphDifference, FunctionChange
 from spanprofiles.model.endpoints import Credentials, Endpoints
+from spanprofiles.model.estimates import Estimate
 from spanprofiles.model.flamegraph import FlameGraph, Frame, FunctionTotals
 from spanprofiles.model.identifiers import (
     IdentifierError,
@@ -40,6 +41,7 @@ __all__ = [
     "AttributeValue",
     "Credentials",
     "Endpoints",
+    "Estimate",
     "FlameGraph",
     "FlameGraphDifference",
     "Frame",

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from spanprofiles.model import estimates
+from spanprofiles.model import estimate_text, estimates
 from spanprofiles.model.estimates import Estimate
 from spanprofiles.model.flamegraph import FlameGraph
 from spanprofiles.model.profile_types import ProfileType
@@ -134,7 +134,7 @@ class Precision:
         return f"{half_width * 100:.2g} {self.unit}" if half_width < 1 else f"{half_width * 100:.0f} {self.unit}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measurement:
     """The same request many times.
 
@@ -156,6 +156,12 @@ class Measurement:
     environment: MeasurementEnvironment = MeasurementEnvironment()
     precision: Precision | None = None
     spans: tuple[Span, ...] = field(default=(), compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        """Name the figures that matter, for the message of a failed assertion."""
+        kind = ProfileType.of(self.flamegraph.profile_type).kind.value
+        requests = f"{len(self.requests):,} request{'s' * (len(self.requests) != 1)}"
+        return f"<Measurement of {requests}, {estimate_text.time(*self.cpu)} of {kind} each>"
 
     @property
     def is_precise(self) -> bool:

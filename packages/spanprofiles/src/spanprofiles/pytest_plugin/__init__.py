@@ -29,7 +29,7 @@ import pytest
 if TYPE_CHECKING:
     from spanprofiles.doctor import Examination
     from spanprofiles.linking import Waiting
-    from spanprofiles.model import Endpoints
+    from spanprofiles.model import Endpoints, Measurement
     from spanprofiles.pytest_plugin.apps import AppEndedError, AppStarter, RunningApp
     from spanprofiles.pytest_plugin.claims import SpanProfiles
     from spanprofiles.pytest_plugin.jobs import FinishedJob, JobRunner
@@ -42,6 +42,9 @@ _HOMES = {"apps": ("AppEndedError", "AppStarter", "RunningApp"), "jobs": ("Finis
 TIMEOUT_S = 15.0
 UPLOAD_INTERVAL_S = 1.0
 
+#: The property of a test's report that says what the test has measured.
+MEASURED = "span_profiles.measurement"
+
 _OPTIONS = {
     "backend": "auto (default), embedded, compose, containers, native, external",
     "tempo_url": "Tempo's address, for the external backend",
@@ -50,6 +53,7 @@ _OPTIONS = {
     "timeout": f"longest wait for a trace or its samples, s (default {TIMEOUT_S:g})",
     "upload_interval": f"the profiling agent's upload interval, s (default {UPLOAD_INTERVAL_S:g})",
     "pictures": "folder in which failed claims leave their flame graphs as SVG, for the CI to keep",
+    "record": "folder in which each test that measures leaves its measurement, as JSON and pprof",
     "logs": "folder in which apps and jobs leave their logs (default a temporary one)",
 }
 
@@ -64,6 +68,9 @@ BEGAN: pytest.StashKey[int] = pytest.StashKey()
 
 CLAIMS: pytest.StashKey[list[SpanProfiles]] = pytest.StashKey()
 """What a test asks its questions with, which remembers what was seen."""
+
+MEASUREMENTS: pytest.StashKey[list[Measurement]] = pytest.StashKey()
+"""What a test has measured, in that order."""
 
 PROGRAMS: pytest.StashKey[list[Program]] = pytest.StashKey()
 """The apps and jobs that were started."""
@@ -150,6 +157,16 @@ def pytest_runtest_makereport(
 
         add_diagnosis(item, report)
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was measured, and how well it is known."""
+    reports = [report for some in terminalreporter.stats.values() for report in some]
+    told = [text for report in reports for name, text in getattr(report, "user_properties", ()) if name == MEASURED]
+    if told:
+        terminalreporter.section("span profiles: measured")
+    for line in dict.fromkeys(told):  # the reports of a test's phases repeat its properties
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -21,17 +21,22 @@ from spanprofiles.linking import (
     Waiting,
     search_span,
 )
+from spanprofiles.measure.repetition import FEWEST_REQUESTS, LONGEST_S, MOST_REQUESTS, WARM_UP, Bounds
+from spanprofiles.measure.until import Until
 from spanprofiles.pytest_plugin import BEGAN, CLAIMS
 from spanprofiles.pytest_plugin.programs import Program, programs_of
 
 if TYPE_CHECKING:
     from spanprofiles.clients import PyroscopeClient, TempoClient
-    from spanprofiles.model import Endpoints, FlameGraph, Span, Trace
+    from spanprofiles.model import Endpoints, FlameGraph, Measurement, Span, Trace
     from spanprofiles.pytest_plugin.apps import RunningApp
     from spanprofiles.pytest_plugin.jobs import FinishedJob
 
 _Answer = TypeVar("_Answer")
 _Since = Union["FinishedJob", "RunningApp", float, None]
+
+#: How well a measurement knows the request's CPU by default: to within this part of it.
+DEFAULT_PRECISION = 0.1
 
 _STILL_TO_COME_S = 1.0  # after an app has ended, what it has sent is found after so long, and what its server takes
 
@@ -177,26 +182,66 @@ class SpanProfiles:
         __tracebackhide__ = True
         if isinstance(traced, str) or hasattr(traced, "request") or hasattr(traced, "trace_id"):
             raise TypeError("merged takes several requests: merged([response, another]); linked_span is for one")
-        answers: list[tuple[Span, Evidence]] = []
-        for each in traced:  # as they come: a request may be sent, and claimed of, only when it is its turn
-            request = self._linker_of(each).follow(each)
-            try:
-                answers.append((request.answering_span(), request.evidence))
-            except LinkError as error:
-                self._remember(request.evidence)
-                raise self._explained(error) from None
+        answers = self._answering_spans(traced)
         if not answers:
             raise ValueError("there are no requests, so there is nothing to merge")
-        _, evidence = max(answers, key=lambda pair: pair[0].duration_ns)  # one report for all of them, of the longest
-        try:
-            flamegraph = self.linker.merged_samples(span for span, _ in answers)
-        except LinkError as error:
-            evidence = (error.evidence if isinstance(error, NoSamplesError) else None) or evidence
-            raise self._explained(error) from None
-        finally:
-            self._remember(evidence)
+        evidence, flamegraph = self._of_all(answers, self.linker.merged_samples)
         evidence.merged = (len(answers), flamegraph)
         return flamegraph
+
+    def measure(
+        self,
+        send: Callable[[], Traced],
+        *,
+        until: Until | None = None,
+        at_least: int = FEWEST_REQUESTS,
+        at_most: int | None = None,
+        timeout: float = LONGEST_S,
+        warm_up: int = WARM_UP,
+        name: str = "",
+        app_version: str = "",
+        seed: int | None = None,
+        progress: Callable[[str], object] | None = None,
+    ) -> Measurement:
+        """Repeat a request until its CPU, or a function's, is known well enough, and return what was measured.
+
+        Ask :attr:`.Measurement.is_precise` whether it is: a bound may come first. The requests go one after the other,
+        in a few rounds; each round waits once for the samples of all its requests. With ``--span-profiles-record``
+        the measurement is written into that folder.
+
+        Args:
+            send: sends the request and returns the response, such as ``lambda: shop.get("/search?title=whale")``.
+            until: how well; by default the request's mean CPU to within 10 %. See :class:`.Until`.
+            at_least: fewest requests.
+            at_most: most requests; by default 200, or the number that ``until`` names.
+            timeout: no request is sent later than so many seconds after the first one.
+            warm_up: requests that are sent first and not counted.
+            name: tells several measurements of one test apart.
+            app_version: the app's version, for the recording; by default ``service.version`` of its spans.
+            seed: what the requests' order or data was drawn from, for the recording.
+            progress: is called with a line of text after each round; by default the lines go to standard error.
+
+        Raises:
+            MeasurementFailedError: a request was answered with a status of 500 or above, or two calls with one trace.
+            LinkError: a hop is missing; for example, no span has a sample.
+            RecordingFailedError: the recording cannot be written.
+            ValueError: the bounds contradict one another.
+        """
+        from spanprofiles.pytest_plugin.measurements import MeasurementRun
+
+        __tracebackhide__ = True
+        until = until or Until.cpu(within=DEFAULT_PRECISION)
+        most = max(MOST_REQUESTS, at_least, until.requests or 0) if at_most is None else at_most
+        bounds = Bounds(at_least, most, timeout, warm_up)
+        run = MeasurementRun(self._item, self.linker, name, app_version, seed)
+
+        def collect(sent: list[Traced]) -> list[LinkedSpan]:
+            __tracebackhide__ = True
+            evidence, linked = self._of_all(self._answering_spans(sent), self.linker.samples_of_each)
+            run.evidence = evidence
+            return linked
+
+        return run.measure(send, collect, until, bounds, progress)
 
     def flamegraph(self, span: Span) -> FlameGraph:
         """Ask once, without waiting, for the samples of a span that carries a profile ID.
@@ -205,6 +250,33 @@ class SpanProfiles:
             NoProfileIdError: it carries none.
         """
         return self.linker.flamegraph(span)
+
+    def _answering_spans(self, traced: Iterable[Traced]) -> list[tuple[Span, Evidence]]:
+        """Wait for the span that answered each request, and return it with what was seen."""
+        __tracebackhide__ = True
+        answers: list[tuple[Span, Evidence]] = []
+        for each in traced:  # as they come: a request may be sent, and claimed of, only when it is its turn
+            request = self._linker_of(each).follow(each)
+            try:
+                answers.append((request.answering_span(), request.evidence))
+            except LinkError as error:
+                self._remember(request.evidence)
+                raise self._explained(error) from None
+        return answers
+
+    def _of_all(
+        self, answers: list[tuple[Span, Evidence]], ask: Callable[[list[Span]], _Answer]
+    ) -> tuple[Evidence, _Answer]:
+        """Ask for something of several requests, and remember one report for all of them: that of the longest."""
+        __tracebackhide__ = True
+        _, evidence = max(answers, key=lambda pair: pair[0].duration_ns)
+        try:
+            return evidence, ask([span for span, _ in answers])
+        except LinkError as error:
+            evidence = (error.evidence if isinstance(error, NoSamplesError) else None) or evidence
+            raise self._explained(error) from None
+        finally:
+            self._remember(evidence)
 
     def _asked(self, traced: Traced, ask: Callable[[FollowedRequest], _Answer]) -> _Answer:
         """Ask, remember what was seen, and let a failure point at the test's line: the lines below explain nothing."""
