@@ -25,7 +25,9 @@ _PUBLIC = {
     "ServerUnreachableError", "SeveralServicesError", "Span", "SpanKind", "SpanProfiles", "SpanStatus", "TempoClient",
     "Trace", "TraceContext", "TraceNotFoundError", "TracedSession", "UnexpectedAnswerError", "Verdict", "Waiting",
     "Estimate", "MeasurementError", "MeasurementFailedError", "RecordingFailedError", "Until", "read_measurement",
-    "read_measurements", "write_measurement", "__version__", "examine",
+    "read_measurements", "write_measurement",
+    "Basis", "Change", "Comparison", "ComparisonVerdict", "FunctionComparison", "Interval", "compare_measurements",
+    "__version__", "examine",
 }  # fmt: skip
 _NAMES = sorted(_PUBLIC - {"__version__"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spanprofiles.model.comparison import Basis, Change, Comparison, ComparisonVerdict, FunctionComparison
 from spanprofiles.model.difference import FlameGraphDifference, FunctionChange
 from spanprofiles.model.endpoints import Credentials, Endpoints
 from spanprofiles.model.estimates import Estimate
@@ -22,6 +23,7 @@ from spanprofiles.model.measurement import (
     MeasurementEnvironment,
     Precision,
 )
+from spanprofiles.model.request_comparison import compare_measurements
 from spanprofiles.model.selector import CPU, label_selector
 from spanprofiles.model.span import (
     PROFILE_ID_ATTRIBUTE,
@@ -39,6 +41,10 @@ __all__ = [
     "PROFILE_ID_ATTRIBUTE",
     "PROFILE_MISSING_ATTRIBUTE",
     "AttributeValue",
+    "Basis",
+    "Change",
+    "Comparison",
+    "ComparisonVerdict",
     "Credentials",
     "Endpoints",
     "Estimate",
@@ -46,6 +52,7 @@ __all__ = [
     "FlameGraphDifference",
     "Frame",
     "FunctionChange",
+    "FunctionComparison",
     "FunctionCpu",
     "FunctionTotals",
     "IdentifierError",
@@ -60,6 +67,7 @@ __all__ = [
     "SpanStatus",
     "Trace",
     "TraceContext",
+    "compare_measurements",
     "label_selector",
     "new_span_id",
     "new_trace_id",

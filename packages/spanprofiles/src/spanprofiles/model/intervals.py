@@ -86,6 +86,25 @@ def difference_interval(before: float, around: Interval, after: float, about: In
     return Interval(change - down, change + up)
 
 
+def ratio_interval(before: float, around: Interval, after: float, about: Interval) -> Interval | None:
+    """Return the interval of ``after / before`` from an estimate and an interval of each; None of nothing before.
+
+    Args:
+        before: the first figure, not negative.
+        around: its interval.
+        after: the second figure, independent of the first and not negative.
+        about: its interval.
+    """
+    if before <= 0 or around.low <= 0:
+        return None
+    if after <= 0 or about.low <= 0:
+        return Interval(0.0, about.high / around.low)
+    ratio = after / before
+    down = math.hypot(math.log(after / about.low), math.log(around.high / before))
+    up = math.hypot(math.log(about.high / after), math.log(before / around.low))
+    return Interval(ratio * math.exp(-down), ratio * math.exp(up))
+
+
 def student_quantile(probability: float, freedom: float) -> float:
     """Return a quantile of Student's t, by its expansion in 1/freedom (to 1 % from 3 degrees of freedom on).
 

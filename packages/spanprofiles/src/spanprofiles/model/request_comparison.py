@@ -1,0 +1,181 @@
+"""Whether requests use more CPU than before, and which functions do.
+
+The unit is the request. Each request gives a value for its own CPU and two for each function, its own code and what it
+called, and all of these quantities are compared at once by :mod:`spanprofiles.model.permutation`. So the error is that
+of the whole report, however many functions there are.
+
+A change that is no chance need not matter. Two starts of the same program differ by a few per cent for as long as they
+live, and with enough requests any difference is significant. So a regression must reach the threshold as well
+(:mod:`spanprofiles.model.comparison_verdict`).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spanprofiles.model import sampling
+from spanprofiles.model.comparison import Basis, Change, Comparison, FunctionComparison
+from spanprofiles.model.comparison_verdict import verdict_of
+from spanprofiles.model.intervals import Interval, difference_interval, ratio_interval
+from spanprofiles.model.measurement import MeasuredRequest, Measurement
+from spanprofiles.model.permutation import permutation_test
+from spanprofiles.model.request_estimates import mean_interval, share_of_requests_interval
+
+#: Growth of the request's CPU, as a part of it, from which on it is a regression.
+THRESHOLD = 0.1
+
+#: Probability that a report of equal requests claims any change.
+ERROR = 0.005
+
+
+def compare_measurements(
+    base: Measurement, head: Measurement, *, threshold: float = THRESHOLD, basis: Basis = Basis.CPU, seed: int = 0
+) -> Comparison:
+    """Compare two measurements of the same request. The same input gives the same report.
+
+    Args:
+        base: the requests as they were.
+        head: the requests as they are.
+        threshold: growth from which on it is a regression, as a part of the request's CPU; above 0.
+        basis: what to compare. Times compare on equal machines only.
+        seed: of the random deals.
+
+    Raises:
+        ValueError: the threshold is not positive, or the measurements are of different profile types.
+    """
+    types = {side.flamegraph.profile_type for side in (base, head) if not side.flamegraph.is_empty}
+    if len(types) > 1:
+        raise ValueError(f"profiles of different types do not compare: {' and '.join(sorted(types))}")
+    return compare_requests(base.requests, head.requests, threshold=threshold, basis=basis, seed=seed)
+
+
+def compare_requests(
+    base: Sequence[MeasuredRequest],
+    head: Sequence[MeasuredRequest],
+    *,
+    threshold: float = THRESHOLD,
+    basis: Basis = Basis.CPU,
+    seed: int = 0,
+) -> Comparison:
+    """Compare requests before with requests after; see :func:`compare_measurements`.
+
+    Raises:
+        ValueError: the threshold is not positive.
+    """
+    if not (threshold > 0 and math.isfinite(threshold)):
+        raise ValueError(f"a threshold must be a number above 0, and {threshold} is not")
+    names = sorted({name for request in (*base, *head) for name in request.functions})
+    before, after = _Side.of(base, names), _Side.of(head, names)
+    changes = _changes(before, after, basis, seed)
+    functions = [
+        FunctionComparison(name, own, total)
+        for name, own, total in zip(names, changes[1::2], changes[2::2], strict=True)
+    ]
+    functions.sort(key=_rank)
+    said = verdict_of(changes[0], functions, min(len(base), len(head)), threshold, basis)
+    return Comparison(
+        said.verdict, said.reason, basis, threshold, changes[0], tuple(functions), len(base), len(head), said.more
+    )
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The requests of one side.
+
+    Attributes:
+        columns: the values of each quantity: the request's CPU, then own code and total of each function, ns.
+        sample_ns: what a sample stands for, ns.
+    """
+
+    columns: Sequence[Sequence[float]]
+    sample_ns: float
+
+    @classmethod
+    def of(cls, requests: Sequence[MeasuredRequest], names: Sequence[str]) -> _Side:
+        places = {name: 2 * number + 1 for number, name in enumerate(names)}
+        columns = [[0.0] * len(requests) for _ in range(2 * len(names) + 1)]
+        for number, request in enumerate(requests):
+            columns[0][number] = float(request.cpu_ns)
+            for name, cost in request.functions.items():
+                columns[places[name]][number] = float(cost.self_ns)
+                columns[places[name] + 1][number] = float(cost.total_ns)
+        samples = sum(request.samples for request in requests)
+        whole = math.fsum(columns[0])
+        return cls(columns, whole / samples if samples and whole else float(sampling.SAMPLE_PERIOD_NS))
+
+    @property
+    def requests(self) -> int:
+        return len(self.columns[0])
+
+    @property
+    def cpu_ns(self) -> float:
+        """CPU of a request, ns, on average; 0 of none."""
+        return statistics.fmean(self.columns[0]) if self.columns[0] else 0.0
+
+
+def _changes(before: _Side, after: _Side, basis: Basis, seed: int) -> list[Change]:
+    """Return the change of each quantity, in the order of the columns."""
+    tested = [*map(list, before.columns)], [*map(list, after.columns)]
+    if basis is Basis.SHARE:
+        tested = _deviations(before, after)
+    result = permutation_test(
+        [[*first, *second] for first, second in zip(*tested, strict=True)], before.requests, ERROR, seed=seed
+    )
+    found = []
+    for place, significant in enumerate(result.significant):
+        estimates = [_estimate(side, place, basis) for side in (before, after)]
+        (base, around), (head, about) = estimates
+        if around is None or about is None:
+            found.append(Change(base, head, None, None, is_significant=False))
+            continue
+        ratio = ratio_interval(base, around, head, about)
+        found.append(
+            Change(
+                base,
+                head,
+                difference_interval(base, around, head, about),
+                None if ratio is None else Interval(ratio.low - 1, ratio.high - 1),
+                significant,
+            )
+        )
+    return found
+
+
+def _deviations(before: _Side, after: _Side) -> tuple[list[list[float]], list[list[float]]]:
+    """Return for each quantity how far each request is from its share of both sides, as parts of a request's CPU.
+
+    Their means differ between the sides by the difference of the shares.
+    """
+    sides: tuple[list[list[float]], list[list[float]]] = ([], [])
+    whole = [math.fsum(side.columns[0]) for side in (before, after)]
+    for place in range(len(before.columns)):
+        shares = [
+            math.fsum(side.columns[place]) / total for side, total in zip((before, after), whole, strict=True) if total
+        ]
+        share = statistics.fmean(shares) if shares else 0.0
+        for values, side in zip(sides, (before, after), strict=True):
+            cpu_ns = side.cpu_ns or 1.0
+            pairs = zip(side.columns[place], side.columns[0], strict=True)
+            values.append([(part - share * each) / cpu_ns for part, each in pairs])
+    return sides
+
+
+def _estimate(side: _Side, place: int, basis: Basis) -> tuple[float, Interval | None]:
+    """Return the mean of a quantity, or its share of the CPU, and its interval."""
+    column, cpu = side.columns[place], side.columns[0]
+    if basis is Basis.CPU:
+        return statistics.fmean(column) if column else 0.0, mean_interval(column, side.sample_ns)
+    whole = math.fsum(cpu)
+    if place == 0:
+        return (1.0, Interval(1.0, 1.0)) if whole else (0.0, None)
+    return math.fsum(column) / whole if whole else 0.0, share_of_requests_interval(column, cpu, side.sample_ns)
+
+
+def _rank(function: FunctionComparison) -> tuple[object, ...]:
+    own, total = function.self, function.total
+    grew, shrank = own.grew or total.grew, own.shrank or total.shrank
+    size = own.change if grew else abs(own.change)
+    return not grew, not shrank, not own.is_significant, -size, -abs(total.change), function.name
