@@ -13,10 +13,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spanprofiles.embedded import compression, turns, web
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip, bounded_inflate
+from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.limits import BODY_BYTES, GZIP_MEMBERS, INFLATION, INFLATION_FREE_BYTES
 from spanprofiles.embedded.otlp import json as otlp_json
 from spanprofiles.embedded.otlp import protobuf
-from spanprofiles.embedded.otlp.errors import ExportError
 from spanprofiles.embedded.otlp.json import decode_json
 from spanprofiles.embedded.otlp.protobuf import count_messages, decode_protobuf
 from spanprofiles.embedded.otlp.rows import span_rows

@@ -6,8 +6,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.indexed_attributes import FLOAT, INTRINSIC, OTHER, RESOURCE, SPAN, STRING
-from spanprofiles.embedded.otlp.errors import ExportError
 from spanprofiles.embedded.otlp.rows import span_rows
 from spanprofiles.embedded.refusals import Reason
 

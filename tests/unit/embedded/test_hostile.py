@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip
-from spanprofiles.embedded.otlp.errors import ExportError
+from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.otlp.json import decode_json
 from spanprofiles.embedded.otlp.protobuf import decode_protobuf
 from spanprofiles.embedded.otlp.rows import span_rows

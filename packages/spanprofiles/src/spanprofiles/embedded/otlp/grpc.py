@@ -20,6 +20,7 @@ import grpc
 
 from spanprofiles.embedded.access import TokenCheck
 from spanprofiles.embedded.errors import PortTakenError
+from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.limits import (
     BODY_S,
@@ -33,7 +34,6 @@ from spanprofiles.embedded.limits import (
     GRPC_STREAMS,
     GRPC_THREADS,
 )
-from spanprofiles.embedded.otlp.errors import ExportError
 from spanprofiles.embedded.otlp.protobuf import decode_protobuf
 from spanprofiles.embedded.otlp.receiver import Origin, Receiver
 from spanprofiles.embedded.refusals import Reason, Sender, Way

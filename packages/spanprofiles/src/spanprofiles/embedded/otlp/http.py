@@ -5,7 +5,7 @@ from __future__ import annotations
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError
-from spanprofiles.embedded.otlp.errors import ExportError
+from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.otlp.json import decode_json
 from spanprofiles.embedded.otlp.protobuf import decode_protobuf
 from spanprofiles.embedded.otlp.receiver import Origin, Receiver

@@ -11,8 +11,8 @@ from typing import Any
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from spanprofiles.embedded.export_errors import ExportError, check_count
 from spanprofiles.embedded.limits import JSON_VALUES, MESSAGE_BYTES
-from spanprofiles.embedded.otlp.errors import ExportError, check_count
 from spanprofiles.embedded.otlp.rows import SPAN_ID_BYTES, TRACE_ID_BYTES
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.web import plain_json

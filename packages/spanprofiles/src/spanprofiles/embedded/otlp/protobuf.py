@@ -12,8 +12,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from spanprofiles.embedded.export_errors import ExportError, check_count
 from spanprofiles.embedded.limits import MESSAGE_BYTES, MESSAGES, SPANS
-from spanprofiles.embedded.otlp.errors import ExportError, check_count
 
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
 CONTINUES = 0x80

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanprofiles.embedded.otlp.errors import ExportError
+from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.otlp.rows import first_service, span_count, span_rows
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Sender, Signal, Way
 from spanprofiles.embedded.store.database import Database

@@ -10,6 +10,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
+from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.indexed_attributes import (
     BOOLEAN,
     EVENT,
@@ -24,7 +25,6 @@ from spanprofiles.embedded.indexed_attributes import (
     STRING,
     IndexedAttribute,
 )
-from spanprofiles.embedded.otlp.errors import ExportError
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.traces import LARGEST_INTEGER, NewSpans
 
