@@ -75,6 +75,6 @@ def test_the_recordings_are_whole() -> None:
         "tempo": 193,
         "pyroscope": 119,
         "pyroscope_more": 50,
-        "pyroscope_ingest": 162,
+        "pyroscope_ingest": 235,
     }
     assert len({exchange.title for exchange in ALL}) == len(ALL)

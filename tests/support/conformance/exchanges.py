@@ -6,7 +6,8 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ RECORDINGS = Path(__file__).parents[2] / "conformance" / "recordings"
 TICKS = {"s": 1, "ms": 10**3, "ns": 10**9}
 MARK = re.compile(r"\{\{(ns|ms|s):(-?\d+(?:\.\d+)?)\}\}")
 EDGE = "edge"
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
@@ -68,9 +70,13 @@ class Exchange:
 def _encoded(body: Any, now_s: int) -> tuple[bytes, dict[str, str]]:
     if isinstance(body, str):
         return in_the_present(body, now_s).encode(), {}
-    ((kind, content),) = body.items()
+    encoding = body.get("encoding", "")
+    ((kind, content),) = ((kind, content) for kind, content in body.items() if kind != "encoding")
     if kind in {"json", "otlp"}:
-        return in_the_present(json.dumps(content), now_s).encode(), dict(JSON_TYPE)
+        data = in_the_present(json.dumps(content), now_s).encode()
+        return (COMPRESS[encoding](data), JSON_TYPE | {"Content-Encoding": encoding}) if encoding else (data, JSON_TYPE)
+    if kind == "b64":
+        return base64.b64decode(content), {}
     if kind == "push":
         headers = {"Content-Type": "application/proto", "Content-Encoding": "gzip"}
         return gzip.compress(push(content, now_s)), headers

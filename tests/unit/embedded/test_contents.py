@@ -11,11 +11,10 @@ from collections.abc import Callable
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanprofiles.embedded import compression, turns, web
+from spanprofiles.embedded import compression, message_counter, turns, web
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip, bounded_inflate
 from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.limits import BODY_BYTES, GZIP_MEMBERS, INFLATION, INFLATION_FREE_BYTES
-from spanprofiles.embedded.otlp import json as otlp_json
 from spanprofiles.embedded.otlp import protobuf
 from spanprofiles.embedded.otlp.json import decode_json
 from spanprofiles.embedded.otlp.protobuf import count_messages, decode_protobuf
@@ -33,8 +32,8 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make what is too much small enough to be made quickly."""
     monkeypatch.setattr(protobuf, "SPANS", SPANS)
-    monkeypatch.setattr(protobuf, "MESSAGES", MESSAGES)
-    monkeypatch.setattr(otlp_json, "JSON_VALUES", VALUES)
+    monkeypatch.setattr(message_counter, "MESSAGES", MESSAGES)
+    monkeypatch.setattr(message_counter, "JSON_VALUES", VALUES)
 
 
 def unwatched(_: int) -> None:
@@ -103,14 +102,16 @@ def large_export(spans: int, values: int) -> bytes:
 
 def test_what_busy_services_send_is_taken_even_where_its_texts_look_like_messages() -> None:
     body = large_export(100, 20)
-    assert len(body) - len(body.translate(None, protobuf._TAG_BYTES)) > MESSAGES, "the bound alone would refuse it"
+    assert len(body) - len(body.translate(None, protobuf.TRACES.tag_bytes)) > MESSAGES, (
+        "the bound alone would refuse it"
+    )
     assert count_messages(body) == 2 + 100 * (1 + 40)
     assert len(decode_protobuf(body, unwatched).resource_spans[0].scope_spans[0].spans) == 100
 
 
 def test_the_bound_is_never_less_than_the_count() -> None:
     body = large_export(20, 5)
-    assert protobuf._count(body, len(body), MESSAGES, "") == 2 + 20 * 11
+    assert protobuf.TRACES.check(body, len(body), MESSAGES, "") == 2 + 20 * 11
     assert count_messages(body) >= 2 + 20 * 11
 
 

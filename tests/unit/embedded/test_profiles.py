@@ -150,7 +150,6 @@ def message_of(description: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("a location that is not there", lambda profile: profile.sample[0].location_id.append(99)),
         ("a text that is not there", lambda profile: setattr(profile.sample[0].label.add(), "key", 99)),
         ("a text before the first", lambda profile: setattr(profile.sample[0].label.add(str=1), "key", -2)),
         ("a function's text that is not there", lambda profile: setattr(profile.function[0], "name", 99)),
@@ -165,6 +164,47 @@ def test_a_profile_that_refers_to_nothing_is_refused(applications: Applications,
     response = applications.pyroscope.post("/ingest?name=shop&format=pprof", data=broken.SerializeToString())
     assert response.status_code == 422, name
     assert response.get_json()["code"] == "unknown"
+
+
+def _no_mapping(profile: Any) -> None:
+    profile.location[1].mapping_id = 44
+
+
+def _no_function(profile: Any) -> None:
+    profile.location[1].line[0].function_id = 44
+
+
+def _nothing_said(profile: Any) -> None:
+    profile.location[1].ClearField("line")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda profile: profile.sample[1].location_id.append(99),
+        lambda profile: profile.sample[1].value.__setitem__(0, -7),
+        _no_mapping,
+        _no_function,
+        _nothing_said,
+    ],
+    ids=["no location", "a value below zero", "no mapping", "no function", "neither line nor address"],
+)
+def test_a_sample_without_meaning_is_left_out_and_the_others_stay(applications: Applications, change: Any) -> None:
+    broken = message_of(profile(sample("f"), sample("g")))
+    change(broken)
+    response = applications.pyroscope.post("/ingest?name=shop&format=pprof", data=broken.SerializeToString())
+    assert response.status_code == 200
+    assert tree(applications) == {"": (10, 0), "f": (10, 10)}
+
+
+def test_an_address_without_a_name_is_no_frame(applications: Applications) -> None:
+    unnamed = message_of(profile(sample("g", "f")))
+    leaf = unnamed.location[0]
+    leaf.ClearField("line")
+    leaf.address = 4200
+    response = applications.pyroscope.post("/ingest?name=shop&format=pprof", data=unnamed.SerializeToString())
+    assert response.status_code == 200
+    assert tree(applications) == {"": (10, 0), "f": (10, 10)}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

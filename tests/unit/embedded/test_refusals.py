@@ -137,12 +137,14 @@ def test_a_refused_export_is_counted_by_how_it_came_and_why(
          ("ingest", "not_in_ingestion_window", "shop", 1)),
         ("pyroscope", "/ingest?name=shop&format=jfr", b"FLR", {}, ("ingest", "unsupported_format", "shop", 1)),
         ("pyroscope", "/ingest?format=pprof", b"nonsense", {}, ("ingest", "invalid_name", "", 1)),
-        ("pyroscope", "/v1development/profiles", b"x", {}, ("a path that takes none", "wrong_path", "", 0)),
+        ("pyroscope", "/v1development/profiles", b"x", {}, (HTTP, "unsupported_media_type", "", 0)),
+        ("otlp", "/v1development/profiles", b"x", {}, ("a path that takes none", "wrong_path", "", 0)),
         ("tempo", PUSH, OLD, {}, ("a path that takes none", "wrong_path", "", 0)),
         ("otlp", "/ingest", b"x", {}, ("a path that takes none", "wrong_path", "", 0)),
     ],
     ids=["old", "labels", "no name", "no type", "tags", "no message", "nothing", "encoding", "type", "size",
-         "old pprof", "JFR", "no application", "OTLP", "Tempo's port", "OTLP's port"],
+         "old pprof", "JFR", "no application", "OTLP", "OTLP's own port", "Tempo's port",
+         "OTLP's port"],
 )  # fmt: skip
 def test_a_refused_profile_is_counted_by_how_it_came_and_why(
     applications: Applications, port: str, path: str, body: bytes, headers: dict[str, str], expected: tuple[Any, ...]

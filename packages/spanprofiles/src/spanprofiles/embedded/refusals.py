@@ -94,6 +94,19 @@ class Sender:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where an export comes from.
+
+    Attributes:
+        way: its transport.
+        sender: who sent it.
+    """
+
+    way: Way
+    sender: Sender
+
+
+@dataclass(frozen=True)
 class Refusal:
     """One upload that was refused.
 

@@ -35,8 +35,8 @@ from spanprofiles.embedded.limits import (
     GRPC_THREADS,
 )
 from spanprofiles.embedded.otlp.protobuf import decode_protobuf
-from spanprofiles.embedded.otlp.receiver import Origin, Receiver
-from spanprofiles.embedded.refusals import Reason, Sender, Way
+from spanprofiles.embedded.otlp.receiver import Receiver
+from spanprofiles.embedded.refusals import Origin, Reason, Sender, Way
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.turns import LARGE, OverloadError, Ticket
 

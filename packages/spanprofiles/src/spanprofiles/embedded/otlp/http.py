@@ -8,9 +8,9 @@ from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError
 from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.otlp.json import decode_json
 from spanprofiles.embedded.otlp.protobuf import decode_protobuf
-from spanprofiles.embedded.otlp.receiver import Origin, Receiver
+from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.proto.status_pb2 import Status
-from spanprofiles.embedded.refusals import Reason, Refusals, Signal, Way
+from spanprofiles.embedded.refusals import Origin, Reason, Refusals, Signal, Way
 from spanprofiles.embedded.store.folder import RETRY_AFTER_S
 from spanprofiles.embedded.upload_paths import note_wrong_path, sender_of
 from spanprofiles.embedded.web import Application, json_answer, read_body, text, ticket_of

@@ -11,8 +11,9 @@ from typing import Any
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanprofiles.embedded.export_errors import ExportError, check_count
-from spanprofiles.embedded.limits import JSON_VALUES, MESSAGE_BYTES
+from spanprofiles.embedded.export_errors import ExportError
+from spanprofiles.embedded.limits import MESSAGE_BYTES
+from spanprofiles.embedded.message_counter import count_values
 from spanprofiles.embedded.otlp.rows import SPAN_ID_BYTES, TRACE_ID_BYTES
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.web import plain_json
@@ -43,20 +44,6 @@ def decode_json(body: bytes, expect: Callable[[int], None]) -> ExportTraceServic
     except RecursionError as error:
         raise ExportError("cannot parse the export request: it is nested too deeply") from error
     return export
-
-
-def count_values(body: bytes) -> int:
-    """Count the values in an export: each comes first in an object or a list, or after a comma.
-
-    Returns:
-        How many there are at most.
-
-    Raises:
-        ExportError: there are too many of them.
-    """
-    count = sum(map(body.count, (b"{", b"[", b",")))
-    check_count(count, JSON_VALUES, "values")
-    return count
 
 
 def _list_of(holder: dict[str, Any], *names: str) -> list[Any]:

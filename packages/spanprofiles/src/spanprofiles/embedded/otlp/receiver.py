@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.otlp.rows import first_service, span_count, span_rows
-from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Sender, Signal, Way
+from spanprofiles.embedded.refusals import Origin, Reason, Refusal, Refusals, Signal
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.traces import SpanBatch, SpanInterners
 
 Expect = Callable[[int], None]
 Decode = Callable[[bytes, Expect], ExportTraceServiceRequest]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where an export comes from.
-
-    Attributes:
-        way: its transport.
-        sender: who sent it.
-    """
-
-    way: Way
-    sender: Sender
 
 
 class Receiver:

@@ -40,6 +40,9 @@ from spanprofiles.embedded.pyroscope.ingest import Ingester
 from spanprofiles.embedded.pyroscope.label_queries import LabelQueries
 from spanprofiles.embedded.pyroscope.limits import QUERY_BYTES_LIMIT
 from spanprofiles.embedded.pyroscope.merged_profile import merged_profile
+from spanprofiles.embedded.pyroscope.otlp.http import PATH as OTLP_PATH
+from spanprofiles.embedded.pyroscope.otlp.http import ProfilesHttp
+from spanprofiles.embedded.pyroscope.otlp.receiver import ProfileReceiver
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
 from spanprofiles.embedded.pyroscope.queries import Samples, Selection, node_limit
 from spanprofiles.embedded.pyroscope.render import Render
@@ -55,11 +58,18 @@ QUERIER, PUSHER = "/querier.v1.QuerierService/", "/push.v1.PusherService/"
 FAILURES = {504: "deadline_exceeded", 422: "resource_exhausted", 503: "unavailable"}
 """Connect's codes for what a query may fail by."""
 INGEST = ("/ingest", "/pyroscope/ingest")
-TAKES = "this port takes profiles at /push.v1.PusherService/Push and /ingest; spans go to the OTLP port, usually 4318"
+TAKES = (
+    "this port takes profiles at /push.v1.PusherService/Push, /ingest and /v1development/profiles; spans go to the OTLP"
+    " port, usually 4318"
+)
 
 
 class Pyroscope(Application):
-    """The application on Pyroscope's port."""
+    """The application on Pyroscope's port.
+
+    Attributes:
+        otlp_receiver: takes exports of profiles, over gRPC too.
+    """
 
     def __init__(self, database: Database, body_limit: int, refusals: Refusals | None = None) -> None:
         self._refusals = refusals or Refusals()
@@ -67,6 +77,7 @@ class Pyroscope(Application):
         self._body_limit = body_limit
         self._samples = Samples()
         pusher = Pusher(database)
+        self.otlp_receiver = ProfileReceiver(pusher, self._refusals)
         ingester = Ingester(pusher, body_limit, self._refusals)
         labels = LabelQueries(database, self._samples.series)
         series = TimeSeries(database, self._samples)
@@ -90,6 +101,7 @@ class Pyroscope(Application):
                 ("/ready", None, self.ready),
                 (PUSHER + "Push", ["POST"], self._upload(PushRequest, pusher.push)),
                 *((path, ["POST"], ingester.ingest) for path in INGEST),
+                (OTLP_PATH, ["POST"], ProfilesHttp(self.otlp_receiver, body_limit).export),
             ],
             [
                 ("/pyroscope/render", ["GET", "POST"], render.render),

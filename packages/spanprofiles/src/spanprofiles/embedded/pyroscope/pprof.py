@@ -11,26 +11,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from google.protobuf.message import DecodeError
 
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip
-from spanprofiles.embedded.proto.pprof_pb2 import Line, Profile
+from spanprofiles.embedded.proto.pprof_pb2 import Line, Location, Profile
 from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
+from spanprofiles.embedded.pyroscope.bounds import check_samples, check_size, check_time
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import labels_text, time_text
+from spanprofiles.embedded.pyroscope.labels import labels_text
 from spanprofiles.embedded.pyroscope.limits import (
     DEPTH_LIMIT,
     LINES_LIMIT,
-    SAMPLE_LABELS_LIMIT,
-    SAMPLES_LIMIT,
     SIZE_LIMIT,
     SYMBOL_LENGTH_LIMIT,
     Quantity,
 )
-from spanprofiles.embedded.pyroscope.series import Group, Head, Series, group_of, malformed
+from spanprofiles.embedded.pyroscope.series import Group, Head, Series, check_type_names, group_of, malformed
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.profiles import NewProfile
 
-OLDEST_S = 3_600
-NEWEST_S = 600
 GZIP_MAGIC = b"\x1f\x8b"
 LOCATION_NUMBERS = "Q"
 
@@ -86,34 +83,9 @@ def check(profile: Profile, size: int, labels: Mapping[str, str], now_ns: int) -
     shown = labels_text(labels)
     if not profile.sample_type:
         raise malformed("empty profile")
-    if profile.time_nanos > 0:
-        oldest, newest = now_ns - OLDEST_S * 10**9, now_ns + NEWEST_S * 10**9
-        if not oldest < profile.time_nanos < newest:
-            raise ConnectError(
-                f"profile with labels '{shown}' is outside of ingestion window (profile timestamp:"
-                f" {time_text(profile.time_nanos)}, the ingestion window starts at {time_text(oldest)}"
-                f" and ends at {time_text(newest)})",
-                reason=Reason.NOT_IN_WINDOW,
-            )
-    if size > SIZE_LIMIT:
-        raise ConnectError(
-            f"the profile with labels '{shown}' exceeds the size limit"
-            f" (max_profile_size_byte, actual: {size}, limit: {SIZE_LIMIT})",
-            reason=Reason.PROFILE_SIZE,
-        )
-    if len(profile.sample) > SAMPLES_LIMIT:
-        raise ConnectError(
-            f"the profile with labels '{shown}' exceeds the samples count limit"
-            f" (max_profile_stacktrace_samples, actual: {len(profile.sample)}, limit: {SAMPLES_LIMIT})",
-            reason=Reason.SAMPLES,
-        )
-    most = max((len(sample.label) for sample in profile.sample), default=0)
-    if most > SAMPLE_LABELS_LIMIT:
-        raise ConnectError(
-            f"the profile with labels '{shown}' exceeds the sample labels limit"
-            f" (max_profile_stacktrace_sample_labels, actual: {most}, limit: {SAMPLE_LABELS_LIMIT})",
-            reason=Reason.SAMPLE_LABELS,
-        )
+    check_time(shown, profile.time_nanos, now_ns)
+    check_size(shown, size)
+    check_samples(shown, len(profile.sample), max((len(sample.label) for sample in profile.sample), default=0))
     _check_references(profile)
 
 
@@ -133,8 +105,7 @@ def _check_references(profile: Profile) -> None:
     for what, numbers in checks:
         if any(not 0 <= number < strings for number in numbers):
             raise malformed(f"{what} string index out of range")
-    if any("-" in profile.string_table[kind.type] for kind in profile.sample_type):
-        raise malformed("sample type contains -")
+    check_type_names(profile.string_table[kind.type] for kind in profile.sample_type)
 
 
 class Reader:
@@ -150,53 +121,67 @@ class Reader:
         self._names = [text[-SYMBOL_LENGTH_LIMIT:] for text in self._strings]
         self._functions = {function.id: function for function in profile.function}
         self._locations = {location.id: location for location in profile.location}
-        self._frames: dict[int, tuple[int, ...]] = {}
+        self._mappings = {mapping.id for mapping in profile.mapping}
+        self._frames: dict[int, tuple[int, ...] | None] = {}
         self._made = Stacks(allowance)
-        self._stacks: dict[bytes, int] = {}
+        self._stacks: dict[bytes, int | None] = {}
         self._groups: dict[tuple[tuple[int, int], ...], Group] = {}
         self.table = self._made.table
 
-    def _frames_of(self, number: int) -> tuple[int, ...]:
-        """Return the frames of a location, root first: it has several where functions were inlined."""
-        known = self._frames.get(number)
-        if known is None:
+    def _frames_of(self, number: int) -> tuple[int, ...] | None:
+        """Return the frames of a location, root first: several where functions were inlined, none where it has no name.
+
+        None for a location that is not in the profile or refers to what is not, or that says nothing at all.
+        """
+        if number not in self._frames:
             location = self._locations.get(number)
-            if location is None:
-                raise malformed("sample location is not in the profile")
-            if len(location.line) > LINES_LIMIT:
-                raise ConnectError(
-                    f"location {number} has {len(location.line)} lines, one for each function inlined in it;"
-                    f" the limit is {LINES_LIMIT}",
-                    reason=Reason.FRAMES,
-                )
-            frames = [self._frame(line) for line in reversed(location.line)]
-            known = tuple(frames or [self._made.frame((f"0x{location.address:x}", "", "", 0))])
-            self._frames[number] = known
-        return known
+            self._frames[number] = None if location is None else self._read_location(location)
+        return self._frames[number]
+
+    def _read_location(self, location: Location) -> tuple[int, ...] | None:
+        if location.mapping_id and location.mapping_id not in self._mappings:
+            return None
+        if not location.line:
+            return () if location.address else None
+        if len(location.line) > LINES_LIMIT:
+            raise ConnectError(
+                f"location {location.id} has {len(location.line)} lines, one for each function inlined in it;"
+                f" the limit is {LINES_LIMIT}",
+                reason=Reason.FRAMES,
+            )
+        if not all(line.function_id in self._functions for line in location.line):
+            return None
+        return tuple([self._frame(line) for line in reversed(location.line)])
 
     def _frame(self, line: Line) -> int:
-        function = self._functions.get(line.function_id)
-        names = (function.name, function.system_name, function.filename) if function else (0, 0, 0)
+        function = self._functions[line.function_id]
+        names = (function.name, function.system_name, function.filename)
         name, system_name, file_name = (self._names[number] for number in names)
         return self._made.frame((name, system_name, file_name, line.line))
 
-    def stack(self, locations: Sequence[int]) -> int:
+    def stack(self, locations: Sequence[int]) -> int | None:
         """Return the place in the table of a stack of locations, leaf first; a deep one is cut to its outermost frames.
 
+        None where a location is not in the profile, or refers to what is not: the real server drops such a sample.
+
         Raises:
-            ConnectError: a location is not in the profile, or there are too many frames.
+            ConnectError: there are too many frames.
         """
         outermost = array(LOCATION_NUMBERS, locations[-DEPTH_LIMIT:])
         key = outermost.tobytes()
-        known = self._stacks.get(key)
-        if known is None:
-            frames: list[int] = []
-            for number in reversed(outermost):
-                frames += self._frames_of(number)
-                if len(frames) >= DEPTH_LIMIT:
-                    break
-            known = self._stacks[key] = self._made.add(frames)
-        return known
+        if key not in self._stacks:
+            self._stacks[key] = self._made_stack(outermost)
+        return self._stacks[key]
+
+    def _made_stack(self, locations: Sequence[int]) -> int | None:
+        frames: list[int] = []
+        for number in reversed(locations):
+            more = self._frames_of(number)
+            if more is None:
+                return None
+            if len(frames) < DEPTH_LIMIT:
+                frames += more
+        return self._made.add(frames)
 
     def group(self, pairs: tuple[tuple[int, int], ...]) -> Group:
         """Read labels, given as (key, value) string numbers; of labels with one name the last counts.
@@ -232,8 +217,8 @@ def split(
         allowance: what the upload that it came in may still bring.
 
     Raises:
-        ConnectError: a sample refers to what the profile does not have, or has too few or too many values; or there is
-            too much of something.
+        ConnectError: a label refers to a text that the profile does not have, a sample has too few or too many values,
+            or there is too much of something.
     """
     strings = profile.string_table
     allowance = allowance or Allowance()
@@ -247,5 +232,7 @@ def split(
     series = Series(head, reader.table, allowance)
     for sample in profile.sample:
         group = reader.group(tuple([(label.key, label.str) for label in sample.label]))
-        series.add(group, reader.stack(sample.location_id), sample.value)
+        stack = reader.stack(sample.location_id)
+        if stack is not None:
+            series.add(group, stack, sample.value)
     return series.profiles()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable, Iterable
 
 from werkzeug.wrappers import Request
 
@@ -67,6 +68,27 @@ class Pusher:
         labels = checked_labels(pairs)
         pprof.check(profile, size, labels, now_ns)
         return pprof.split(profile, labels, now_ns, allowance)
+
+    def store_each(self, uploads: Iterable[Callable[[], list[NewProfile]]]) -> None:
+        """Commit those profiles of one upload that are taken, as the real server does, and refuse the others.
+
+        Args:
+            uploads: check one profile each, and split it into series.
+
+        Raises:
+            ConnectError: one is refused: the first of those that are, with their number.
+        """
+        taken: list[NewProfile] = []
+        refused: list[ConnectError] = []
+        for checked in uploads:
+            try:
+                taken += checked()
+            except ConnectError as error:
+                refused.append(error)
+        self.store(taken)
+        if refused:
+            refused[0].profiles = len(refused)
+            raise refused[0]
 
     def store(self, profiles: list[NewProfile]) -> None:
         """Commit the profiles.

@@ -35,6 +35,16 @@ def malformed(message: str) -> ConnectError:
     return ConnectError(message, reason=Reason.MALFORMED_PROFILE)
 
 
+def check_type_names(names: Iterable[str]) -> None:
+    """See that no type of value has a dash in its name.
+
+    Raises:
+        ConnectError: one has.
+    """
+    if any("-" in name for name in names):
+        raise malformed("sample type contains -")
+
+
 def group_of(pairs: Iterable[tuple[str, str]]) -> Group:
     """Tell the labels of a sample that split series from those that say whose it is; of equal names the last counts."""
     found = {SPAN_ID if name == PROFILE_ID else name: value for name, value in pairs}
@@ -88,13 +98,15 @@ class Series:
         Args:
             group: what its labels say.
             stack: the place of its stack in the table.
-            values: one of each type; those that are not above zero are left out.
+            values: one of each type; zeros are left out, and a sample with a value below zero wholly.
 
         Raises:
             ConnectError: it has too few or too many values, or there is too much of something.
         """
         if len(values) != len(self._head.types):
             raise malformed("sample value length mismatch")
+        if min(values, default=0) < 0:
+            return
         above_zero = [(number, value) for number, value in enumerate(values) if value > 0]
         self._allowance.take(Quantity.VALUES, len(above_zero))
         more, owner = group
