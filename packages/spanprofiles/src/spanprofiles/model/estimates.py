@@ -1,7 +1,8 @@
 """What many requests say about the usual one: a mean or a share, and how well it is known.
 
 The request is the unit. Requests differ by chance and by what they do, and how much they differ among themselves shows
-both. Chance alone sets a floor: ten requests that agree by luck are not known better than their samples allow.
+both. Chance alone sets a floor: ten requests that agree by luck are not known better than their samples allow. Where
+requests differ by more, Student's quantile makes up for their being few.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from spanprofiles.model.intervals import CONFIDENCE, Interval, count_interval, share_interval, student_quantile
+from spanprofiles.model.intervals import CONFIDENCE, Z95, Interval, count_interval, share_interval, student_quantile
+from spanprofiles.model.moments import mean_and_variance
 
 #: With fewer requests, how much they differ says next to nothing.
 FEWEST_REQUESTS = 3
@@ -52,17 +54,17 @@ def mean(values: Sequence[float], sample_value: float = 0.0, dispersion: float =
     count = len(values)
     if not count:
         return Estimate(0.0, None)
-    middle = math.fsum(values) / count
+    middle, variance = mean_and_variance(values)
     if count < FEWEST_REQUESTS:
         return Estimate(middle, None)
-    variance = math.fsum((value - middle) ** 2 for value in values) / (count - 1)
-    reach = student_quantile((1 + CONFIDENCE) / 2, count - 1) * math.sqrt(variance / count)
-    interval = Interval(max(0.0, middle - reach), middle + reach)
-    if sample_value:
-        samples = middle * count / sample_value
-        floor = count_interval(samples, dispersion).times(sample_value / count)
-        interval = Interval(min(interval.low, floor.low), max(interval.high, floor.high))
-    return Estimate(middle, interval)
+    quantile = student_quantile((1 + CONFIDENCE) / 2, count - 1)
+    if not sample_value:
+        reach = quantile * math.sqrt(variance / count)
+        return Estimate(middle, Interval(max(0.0, middle - reach), middle + reach))
+    seen = variance / (middle * sample_value) if middle > 0 else 0.0
+    samples = middle * count / sample_value
+    interval = count_interval(samples, max(dispersion, seen * (quantile / Z95) ** 2))
+    return Estimate(middle, interval.times(sample_value / count))
 
 
 def share(
@@ -83,10 +85,12 @@ def share(
     if count < FEWEST_REQUESTS:
         return Estimate(ratio, None)
     squares = math.fsum((part - ratio * all_of_it) ** 2 for part, all_of_it in zip(parts, wholes, strict=True))
-    error = math.sqrt(squares * count / (count - 1)) / whole
-    reach = student_quantile((1 + CONFIDENCE) / 2, count - 1) * error
-    interval = Interval(max(0.0, ratio - reach), min(1.0, ratio + reach))
-    if sample_value:
-        floor = share_interval(math.fsum(parts) / sample_value, whole / sample_value, dispersion)
-        interval = Interval(min(interval.low, floor.low), max(interval.high, floor.high))
-    return Estimate(ratio, interval)
+    variance = squares * count / (count - 1)
+    quantile = student_quantile((1 + CONFIDENCE) / 2, count - 1)
+    if not sample_value:
+        reach = quantile * math.sqrt(variance) / whole
+        return Estimate(ratio, Interval(max(0.0, ratio - reach), min(1.0, ratio + reach)))
+    independent = whole * sample_value * ratio * (1 - ratio)
+    seen = variance / independent if independent > 0 else 0.0
+    samples = whole / sample_value
+    return Estimate(ratio, share_interval(ratio * samples, samples, max(dispersion, seen * (quantile / Z95) ** 2)))

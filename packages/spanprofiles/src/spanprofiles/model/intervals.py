@@ -50,8 +50,8 @@ def count_interval(count: float, dispersion: float = 1.0, quantile: float = Z95)
         quantile: how many standard errors to reach for.
     """
     middle = count + dispersion * quantile**2 / 2
-    reach = quantile * math.sqrt(dispersion * count + (dispersion * quantile) ** 2 / 4)
-    return Interval(max(0.0, middle - reach), middle + reach)
+    high = middle + quantile * math.sqrt(dispersion * count + (dispersion * quantile) ** 2 / 4)
+    return Interval(count**2 / high, high)  # the product of both ends, without the rounding of their difference
 
 
 def share_interval(part: float, whole: float, dispersion: float = 1.0, quantile: float = Z95) -> Interval:
@@ -66,9 +66,10 @@ def share_interval(part: float, whole: float, dispersion: float = 1.0, quantile:
     if whole <= 0:
         return Interval(0.0, 1.0)
     share, square, events = part / whole, quantile**2, whole / dispersion
-    middle = (share + square / (2 * events)) / (1 + square / events)
-    reach = quantile * math.sqrt(share * (1 - share) / events + square / (4 * events**2)) / (1 + square / events)
-    return Interval(max(0.0, middle - reach), min(1.0, middle + reach))
+    widened = 1 + square / events
+    reach = quantile * math.sqrt(share * (1 - share) / events + square / (4 * events**2))
+    high = (share + square / (2 * events) + reach) / widened
+    return Interval(share**2 / widened / high, min(1.0, high))
 
 
 def difference_interval(before: float, around: Interval, after: float, about: Interval) -> Interval:

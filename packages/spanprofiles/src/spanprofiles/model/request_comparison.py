@@ -16,13 +16,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spanprofiles.model import sampling
+from spanprofiles.model import estimates, sampling
 from spanprofiles.model.comparison import Basis, Change, Comparison, FunctionComparison
 from spanprofiles.model.comparison_verdict import verdict_of
 from spanprofiles.model.intervals import Interval, difference_interval, ratio_interval
 from spanprofiles.model.measurement import MeasuredRequest, Measurement
 from spanprofiles.model.permutation import permutation_test
-from spanprofiles.model.request_estimates import mean_interval, share_of_requests_interval
 
 #: Growth of the request's CPU, as a part of it, from which on it is a regression.
 THRESHOLD = 0.1
@@ -126,8 +125,8 @@ def _changes(before: _Side, after: _Side, basis: Basis, seed: int) -> list[Chang
     )
     found = []
     for place, significant in enumerate(result.significant):
-        estimates = [_estimate(side, place, basis) for side in (before, after)]
-        (base, around), (head, about) = estimates
+        base, around = _estimate(before, place, basis)
+        head, about = _estimate(after, place, basis)
         if around is None or about is None:
             found.append(Change(base, head, None, None, is_significant=False))
             continue
@@ -163,15 +162,14 @@ def _deviations(before: _Side, after: _Side) -> tuple[list[list[float]], list[li
     return sides
 
 
-def _estimate(side: _Side, place: int, basis: Basis) -> tuple[float, Interval | None]:
+def _estimate(side: _Side, place: int, basis: Basis) -> estimates.Estimate:
     """Return the mean of a quantity, or its share of the CPU, and its interval."""
     column, cpu = side.columns[place], side.columns[0]
     if basis is Basis.CPU:
-        return statistics.fmean(column) if column else 0.0, mean_interval(column, side.sample_ns)
-    whole = math.fsum(cpu)
-    if place == 0:
-        return (1.0, Interval(1.0, 1.0)) if whole else (0.0, None)
-    return math.fsum(column) / whole if whole else 0.0, share_of_requests_interval(column, cpu, side.sample_ns)
+        return estimates.mean(column, side.sample_ns, sampling.DISPERSION)
+    if place == 0 and any(cpu):
+        return estimates.Estimate(1.0, Interval(1.0, 1.0))
+    return estimates.share(column, cpu, side.sample_ns, sampling.DISPERSION)
 
 
 def _rank(function: FunctionComparison) -> tuple[object, ...]:
