@@ -29,6 +29,20 @@ def test_work_on_threads_without_labels_is_named_and_not_taken_for_waiting(
     assert found == {"GET /report": Cause.UNLABELLED, "GET /receipt": Cause.WAITING}
 
 
+def test_a_span_with_a_sample_by_chance_is_judged_as_those_like_it(embedded_pair: Endpoints) -> None:
+    def told(service: str, cpu_ms: float) -> str:
+        lost = [Ride("GET /report", 30 + 3 * index, ms=300, cpu_ms=280, label="") for index in range(6)]
+        last = Ride("GET /report", 26, ms=300, cpu_ms=cpu_ms)
+        tell(embedded_pair, service, [*rides(), *lost, last], idle_ms=0)
+        return last.trace_id
+
+    by_chance = examine(embedded_pair, trace_id=told("pooled-by-chance", cpu_ms=20))
+    inline = examine(embedded_pair, trace_id=told("pooled-sometimes", cpu_ms=280))
+
+    assert_broken(by_chance, "sample labels", r"6 span\(s\) 'GET /report' have no sample")
+    assert inline.broken is None, inline.lines()
+
+
 def test_without_any_span_id_computing_is_broken_and_waiting_is_not(
     embedded_pair: Endpoints,
 ) -> None:

@@ -222,6 +222,11 @@ def _cpu_around(
     return unlabelled_cpu(busy, timeline, others=others, explained_ns=explained_ns, requests=requests)
 
 
+def is_half_open(link: Link) -> bool:
+    """Tell whether a linked span's own samples leave most of its time open."""
+    return link.is_linked and link.cpu_ns < (1 - _OPEN_SHARE) * link.span.duration_ns
+
+
 def lasts_ns(span: Span, outlasting: Sequence[Span]) -> int:
     """Return how long a span lasts with what goes on after it, ns."""
     return max([span.end_ns, *(later.end_ns for later in outlasting)]) - span.start_ns

@@ -12,7 +12,8 @@ from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.doctor.hop import Hop
 from spanprofiles.doctor.observations import LinkFacts
 from spanprofiles.doctor.process_links import is_long
-from spanprofiles.doctor.unlabelled import Group
+from spanprofiles.doctor.processes import process_of
+from spanprofiles.doctor.unlabelled import Group, is_half_open
 from spanprofiles.doctor.uploads import Arrival
 from spanprofiles.model import Span
 from spanprofiles.model.profile_types import Kind, ProfileType
@@ -126,7 +127,11 @@ def _computed(group: Group, cpu: UnlabelledCpu) -> bool:
 
 
 def _is_asked_about(group: Group, facts: Facts) -> bool:
-    return any(link in facts.focus for link in group.links)
+    """Tell whether a span in question is in the group, or is like it but for the samples it has by chance."""
+    return any(
+        link in group.links or (is_half_open(link) and (process_of(link.span), link.span.name) == group.key[:2])
+        for link in facts.focus
+    )
 
 
 def _cpu_ns(found: LinkFacts) -> float:
