@@ -24,7 +24,7 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_c
 
 
 #: The tests of these files share nothing that costs much to start.
-APART = ("test_examples", "test_the_doctor_on_faults", "test_demo")
+APART = ("test_examples", "test_the_doctor_on_faults", "test_demo", "test_workshop_exercises")
 #: What waits longest begins first, that it does not go on alone.
 LONGEST = ("slow-upload", "test_installing", "test_slowest_request", "test_faults", "zero_code", "celery")
 

@@ -100,7 +100,7 @@ class Workbench:
             command: the program and its arguments; ``{python}`` stands for this Python, ``{port}`` for the port that
                 it is to listen on, which is also in ``PORT``.
             ready: a path that answers with a status below 500 when it is ready; None does not wait.
-            environment: variables that are added to those of the backend.
+            environment: variables that are added to those of the backend; filled in like the command.
             folder: another working directory.
             service: ``OTEL_SERVICE_NAME``; by default the exercise's name without its number.
 
@@ -108,11 +108,10 @@ class Workbench:
             AttemptError: it ends at once, or does not answer.
         """
         (port,) = free_ports(1)
-        words = [part.format(python=sys.executable, port=port) for part in command]
+        words = [_filled_in(part, port) for part in command]
+        added = {variable: _filled_in(value, port) for variable, value in (environment or {}).items()}
         name = next((Path(word).name for word in words[1:] if not word.startswith("-")), words[0])
-        program = LearnersProgram(
-            name, words, folder or self.folder, port, self.environment(port, service, environment or {})
-        )
+        program = LearnersProgram(name, words, folder or self.folder, port, self.environment(port, service, added))
         self._stack.callback(program.close)
         self._stack.callback(program.stop)
         self.tell(f"starting {name}")
@@ -254,3 +253,7 @@ class Workbench:
 
 def _unless_empty(flamegraph: FlameGraph) -> FlameGraph | None:
     return None if flamegraph.is_empty else flamegraph
+
+
+def _filled_in(text: str, port: int) -> str:
+    return text.replace("{python}", sys.executable).replace("{port}", str(port))

@@ -1,0 +1,1 @@
+"""One slow ride among many: which function made it slow?"""

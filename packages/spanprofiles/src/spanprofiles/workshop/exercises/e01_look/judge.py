@@ -1,0 +1,109 @@
+"""Judges the answer to: which function made the slow ride slow?"""
+
+from __future__ import annotations
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+import requests
+
+from spanprofiles.demo.city import city_folder
+from spanprofiles.linking import NoSamplesError
+from spanprofiles.workshop.judgement import Judgement
+from spanprofiles.workshop.workbench import Workbench
+
+COMMAND = ("{python}", "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "city:create_app()")
+SERVICE = "ride-sharing-app"
+CALLER = "settle_fare"
+USUAL = ("find_nearest_vehicle", "great_circle_km", "smoothed_position", "moved", "plan_route", "nearest_junction")
+RIDES, AT_ONCE = 8, 2
+_VERBS = (
+    "audit", "collate", "compact", "merge", "replay", "reindex", "rescore", "round", "shuffle", "sift", "tally",
+    "weigh",
+)  # fmt: skip
+_NOUNS = (
+    "tariffs", "surcharges", "vouchers", "zones", "mileage", "discounts", "tolls", "tips", "receipts", "rebates",
+    "coupons", "passes", "districts", "bonuses", "refunds", "waivers",
+)  # fmt: skip
+
+
+def drawn(bench: Workbench) -> str:
+    """Return the name of this learner's slow function."""
+    random = Random(f"{bench.seed}/the slow function")  # noqa: S311  # not a secret
+    return f"{random.choice(_VERBS)}_{random.choice(_NOUNS)}"
+
+
+def judge(bench: Workbench) -> Judgement:
+    """Judge the answer; without one, let the city run."""
+    if not bench.answer:
+        return _look(bench)
+    trace_id, span_id = (str(bench.notes.get(name, "")) for name in ("trace_id", "span_id"))
+    return _judged(bench.answer, drawn(bench)).showing(trace_id, span_id)
+
+
+def _look(bench: Workbench) -> Judgement:
+    slow_order = Random(f"{bench.seed}/the slow order").randint(RIDES // 2, RIDES)  # noqa: S311  # not a secret
+    folders = [str(bench.exercise.source / "stage"), str(city_folder())]
+    city = bench.start(
+        COMMAND,
+        folder=bench.folder,
+        service=SERVICE,
+        environment={
+            "PYTHONPATH": os.pathsep.join([*folders, *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "RIDESHARE_REGION": "eu-north",
+            "RIDESHARE_BIND": "127.0.0.1:{port}",
+            "WORKSHOP_DRAWN": drawn(bench),
+            "WORKSHOP_SLOW_ORDER": str(slow_order),
+        },
+    )
+    bench.tell(f"ordering {RIDES} rides")
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rider") as riders:
+        rides = list(riders.map(lambda _: city.get("/bike"), range(RIDES)))
+    slow = [ride for ride in rides if "X-Workshop-Slow" in ride.headers]
+    if not slow:
+        return Judgement.fails(f"{RIDES} rides were ordered, and none was slow", "a slow ride: check once more")
+    return _shown(bench, slow[0], len(rides))
+
+
+def _shown(bench: Workbench, slow: requests.Response, count: int) -> Judgement:
+    bench.tell("waiting for the slow ride's trace and its samples")
+    request = bench.follow(slow)
+    linked = request.linked_span()
+    if not linked.flamegraph.total_of(drawn(bench)):
+        raise NoSamplesError(
+            f"the slow ride's profile lacks what made it slow: {linked.flamegraph!r}", request.evidence
+        )
+    bench.notes.update(trace_id=linked.trace_id, span_id=linked.span_id)
+    bench.shown = (linked.trace_id, linked.span_id)
+    usual = f"{linked.span.duration_ns / 1e6:.0f} ms, of which {linked.amount} are in its span profile"
+    return Judgement.fails(
+        f"{count} rides were ordered; the slow one is the trace {linked.trace_id}: it took {usual}",
+        "your answer: which function used that CPU itself? spanprofiles workshop check 1 FUNCTION",
+        hint=1,
+    )
+
+
+def _judged(answer: str, right: str) -> Judgement:
+    """Judge an answer, whichever way the function is written."""
+    name = re.sub(r"\(.*\)$", "", answer.strip()).strip().rpartition(".")[2]
+    if name == right:
+        return Judgement.passes(f"{right} it is: its self time is what the slow ride took longer than the others")
+    if name == CALLER:
+        return Judgement.fails(
+            f"{CALLER} is in the slow ride alone, but its own time is next to nothing: it waits for what it calls",
+            f"the function that {CALLER} calls, with the most self time",
+            hint=3,
+        )
+    if name in USUAL:
+        return Judgement.fails(
+            f"{name} is what every ride computes with, the fast ones too: it does not make one slower than another",
+            "the function that is in the slow ride's flame graph and in no other",
+            hint=2,
+        )
+    return Judgement.fails(
+        f"{name!r} did not use the slow ride's CPU",
+        "the name of the function with the most self time, as the flame graph of the slow ride's first span has it",
+        hint=2,
+    )

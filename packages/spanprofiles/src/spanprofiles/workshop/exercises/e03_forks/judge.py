@@ -1,0 +1,74 @@
+"""Judges the ferry: the agent must run in the worker that sells the ticket."""
+
+from __future__ import annotations
+
+import time
+
+from spanprofiles.linking import NoProfileIdError, NoSamplesError, TraceNotFoundError
+from spanprofiles.workshop.judgement import Judgement
+from spanprofiles.workshop.workbench import Workbench
+
+COMMAND = ("{python}", "-m", "gunicorn", "-c", "gunicorn.conf.py", "ferry:app")
+SERVICE = "ferry"
+WORK = "load_cars"
+TICKET = "/ticket?cars=2"
+_ALL_IN_PLACE = "what the ferry had already: its traces, its span processor and its agent all stay"
+
+
+def judge(bench: Workbench) -> Judgement:
+    """Buy a ticket and look for its flame graph."""
+    since_ns = time.time_ns()
+    ferry = bench.start(COMMAND, service=SERVICE)
+    bench.tell("buying a ticket")
+    answer = ferry.get(TICKET)
+    if not answer.ok:
+        return Judgement.fails(f"GET {TICKET} was answered with {answer.status_code}", "the ticket: leave its route be")
+    try:
+        linked = bench.linked_span(answer, ferry)
+    except TraceNotFoundError:
+        return Judgement.fails("the ticket was sold, and Tempo has no span of it", _ALL_IN_PLACE)
+    except NoProfileIdError:
+        return Judgement.fails("the ticket's span carries no pyroscope.profile.id", _ALL_IN_PLACE)
+    except NoSamplesError as error:
+        return _without_samples(bench, since_ns, str(error))
+    if not linked.flamegraph.total_of(WORK):
+        return Judgement.fails(
+            f"the ticket's flame graph has {linked.amount}, and none of it in {WORK}",
+            f"the work of the ticket: leave {WORK} in it",
+        )
+    return Judgement.passes(
+        [
+            f"the span {linked.name!r} leads to {linked.amount}, {linked.flamegraph.share(WORK):.0%} of it in {WORK}",
+            "so the agent runs in the worker, which does the work, and not in the master alone",
+        ]
+    )
+
+
+def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
+    carries = "the ticket's span carries a profile ID, and no sample has it"
+    services = bench.services_with_samples(since_ns)
+    if services and SERVICE not in services:
+        return Judgement.fails([carries, reason], "one name for traces and samples: OTEL_SERVICE_NAME")
+    samples = bench.samples_of(SERVICE, since_ns)
+    if samples.total_of(WORK):
+        return Judgement.fails(
+            [carries, f"Pyroscope has {samples.amount} of {SERVICE!r}, {WORK} among it, without the span's ID"],
+            "the span's ID on the samples: the span processor and the agent must be of the same process",
+            hint=2,
+        )
+    if samples.is_empty:
+        return Judgement.fails(
+            [carries, f"Pyroscope has no sample of {SERVICE!r}"],
+            "an agent in the worker: the process that answers requests has none, whichever else may have",
+            hint=2,
+        )
+    busiest = ", ".join(row.name for row in samples.top(3))
+    return Judgement.fails(
+        [
+            carries,
+            f"Pyroscope has {samples.amount} of {SERVICE!r}, and none of it in {WORK}; it is in {busiest}",
+            "that is what gunicorn's master did before it forked the worker: the agent runs in the master",
+        ],
+        "an agent in the worker: it is a thread, and a fork takes no threads along",
+        hint=1,
+    )

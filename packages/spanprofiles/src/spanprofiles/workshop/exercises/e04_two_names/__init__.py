@@ -1,0 +1,1 @@
+"""Tracer and agent call the service by two names."""
