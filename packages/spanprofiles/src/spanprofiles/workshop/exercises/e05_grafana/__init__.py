@@ -1,0 +1,1 @@
+"""Settings of Grafana that Grafana accepts and that cannot work: mend them until the button leads to the samples."""

@@ -1,0 +1,69 @@
+"""Judges Grafana's settings: the button of a real span must be there, and lead to that span's samples alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spanprofiles.linking.grafana import (
+    Doubt,
+    GrafanaLink,
+    GrafanaLinker,
+    SettingsError,
+    read_data_sources,
+    settled,
+)
+from spanprofiles.waiting import Waiting
+from spanprofiles.workshop.judgement import Judgement
+from spanprofiles.workshop.workbench import Workbench
+
+COMMAND = ("{python}", "observatory.py")
+SERVICE = "observatory"
+SETTINGS = "datasources.yaml"
+
+ANSWER_S = 2.0
+"""How long to wait for samples behind the button, s: they have arrived before it is pressed."""
+
+# What each doubt leaves to do, and the hint that fits. The first that applies is told: one mistake at a time.
+_MISSING: Mapping[Doubt, tuple[str, int]] = {
+    Doubt.MISSING_PROFILE_TYPE: ("profileTypeId, the five parts of a type of profile", 2),
+    Doubt.MALFORMED_PROFILE_TYPE: ("a profileTypeId of five parts, as Pyroscope writes a type of profile", 2),
+    Doubt.OTHER_PROFILE_TYPE: ("a profileTypeId that this agent uploads: CPU time", 2),
+    Doubt.DOTTED_LABEL: ("tags whose value is the label's name, without dots", 3),
+    Doubt.NAMESPACE_BY_DEFAULT: ("a tag for service.name alone, in place of the default", 3),
+    Doubt.NO_LABELS: ("a tag for service.name, so that not all services are searched", 3),
+}
+_LABELS = ("tags, or a query, that compare only labels that the profiles have", 3)
+
+
+def judge(bench: Workbench) -> Judgement:
+    """Follow a comet, and press the button of its span."""
+    observatory = bench.start(COMMAND, service=SERVICE)
+    linked = bench.linked_span(observatory.get("/comet"))
+    seen = [f"the span {linked.name!r} is linked: {linked.amount} (trace {linked.trace_id})"]
+    try:
+        sources = read_data_sources([bench.folder / SETTINGS])
+        through = GrafanaLinker.of(sources, bench.linker.with_waiting(Waiting(ANSWER_S)))
+    except SettingsError as error:
+        return Judgement.fails(
+            [*seen, f"Grafana cannot read the settings: {error}"],
+            f"a {SETTINGS} with a Tempo and a Pyroscope data source",
+        )
+    link = through.resolve(linked.span, bench.follow(linked.span).trace())
+    bench.show(linked)
+    if link.query is None:
+        reason = f" ({link.no_button.value})" if link.no_button else ""
+        return Judgement.fails([*seen, f"there is no button{reason}: {link.explanation}"], "the button", 1)
+    seen.append(f"the button is there, and asks for {link.query.label_selector} as {link.query.profile_type!r}")
+    answer = through.answer(link.query)
+    came = through.explain(answer)
+    doubts = settled(link, answer).warnings
+    if not answer.has_samples or Doubt.NO_LABELS in link.doubts:
+        missing, hint = _missing(link)
+        return Judgement.fails([*seen, f"what came: {came}", *(warning.text for warning in doubts)], missing, hint)
+    if answer.flamegraph.total < linked.flamegraph.total:
+        return Judgement.fails([*seen, f"what came: {came}, and the span has {linked.amount}"], *_LABELS)
+    return Judgement.passes([*seen, f"what came: {came}, all of this span"])
+
+
+def _missing(link: GrafanaLink) -> tuple[str, int]:
+    return next((told for doubt, told in _MISSING.items() if doubt in link.doubts), _LABELS)

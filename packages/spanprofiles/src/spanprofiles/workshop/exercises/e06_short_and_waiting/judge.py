@@ -1,0 +1,86 @@
+"""Judges the tests of a post office: what they say of one that is in order, and of three that are not."""
+
+from __future__ import annotations
+
+from spanprofiles.workshop.judgement import Judgement
+from spanprofiles.workshop.variants import Variant, Verdict, verdicts
+from spanprofiles.workshop.workbench import Workbench
+
+FIXTURE = "post_office"
+SERVICE = "post-office"
+
+FEWEST_STAMPS = 20
+"""So many stamps have samples enough for a claim: about one sample each."""
+
+HEALTHY = "as it is"
+_COMPUTES = "a letter computes"
+_MOVED = "a stamp's time is spent elsewhere"
+_ELSEWHERE = "a letter computes on another thread"
+
+_WENT_UNNOTICED = {
+    _COMPUTES: (
+        "in this post office a letter computes instead of waiting, and your tests pass",
+        "a claim that a letter waits: span_profiles.waiting_span",
+        2,
+    ),
+    _MOVED: (
+        "in this post office a stamp costs as much as before, in look_up_price and not in print_stamp, and your tests"
+        " pass",
+        "a claim about the function in which the stamps spend their CPU",
+        3,
+    ),
+    _ELSEWHERE: (
+        "in this post office a letter computes on a thread where no label follows, so that its span has no sample, and"
+        " your tests pass: no samples are no proof of waiting",
+        "a claim that asks for more than an empty flame graph: span_profiles.waiting_span also looks for CPU without a"
+        " span ID, and for an agent",
+        2,
+    ),
+}
+
+
+def judge(bench: Workbench) -> Judgement:
+    """Run the tests against a post office that is in order, then against those that are not."""
+    mutants = bench.exercise.source / "mutants"
+    original = {"PYTHONPATH": str(bench.exercise.files)}
+    variants = [
+        Variant(
+            HEALTHY,
+            bench.exercise.files / "post_office.py",
+            is_healthy=True,
+            fewest_requests={"/stamp": FEWEST_STAMPS},
+        ),
+        Variant(_COMPUTES, mutants / "letter_computes.py", is_healthy=False, environment=original),
+        Variant(_ELSEWHERE, mutants / "letter_computes_elsewhere.py", is_healthy=False, environment=original),
+        Variant(_MOVED, mutants / "stamp_looks_up_prices.py", is_healthy=False, environment=original),
+    ]
+    found = verdicts(bench, FIXTURE, variants, service=SERVICE)
+    healthy, last = found[0], found[-1]
+    if healthy.failed or not healthy.passed:
+        return _cries_wolf(healthy)
+    stamps = healthy.requests.get("/stamp", 0)
+    seen = [f"on the post office as it is, your tests pass: {', '.join(healthy.passed)}"]
+    if healthy.too_few_requests:
+        return Judgement.fails(
+            [*seen, f"they buy {_count(stamps)}, whose CPU is less than the 10 ms between two samples"],
+            f"{FEWEST_STAMPS} stamps or more in one claim: a test about fewer passes on one day and fails on the next",
+            3,
+        )
+    if not last.is_right:
+        what, missing, hint = _WENT_UNNOTICED[last.variant.name]
+        return Judgement.fails([*seen, what], missing, hint)
+    caught = [f"where {verdict.variant.name}, this fails: {', '.join(verdict.failed)}" for verdict in found[1:]]
+    return Judgement.passes([*seen, f"they buy {_count(stamps)} for one claim", *caught])
+
+
+def _cries_wolf(healthy: Verdict) -> Judgement:
+    if not healthy.failed:
+        return Judgement.fails("none of your tests ran to its end: they were skipped", "tests that pass", 1)
+    seen = [f"on the post office as it is, {name} fails: {why}" for name, why in healthy.failed.items()]
+    waits = any("/letter" in why or "letter" in name for name, why in healthy.failed.items())
+    missing = "claims that hold for a request that waits, and for one that is too short for a sample"
+    return Judgement.fails(seen, missing, 1 if waits else 3)
+
+
+def _count(stamps: int) -> str:
+    return "one stamp" if stamps == 1 else f"{stamps} stamps"
