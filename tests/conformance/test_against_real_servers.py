@@ -20,6 +20,7 @@ from tests.support.conformance.exchanges import JSON_TYPE, read_recording
 from tests.support.conformance.meaning import meaning_of, meaning_of_answer
 from tests.support.conformance.pair import running_pair, send
 from tests.support.conformance.random_queries import ProfileQueries, TraceQL
+from tests.support.conformance.random_spans import Conditions, exports
 
 SEED = int(os.environ.get("SPAN_PROFILES_SEED", "20"))
 QUERIES = int(os.environ.get("SPAN_PROFILES_QUERIES", "300"))
@@ -76,6 +77,19 @@ def _found(status: int, answer: bytes) -> Any:
     )
 
 
+def _shown(status: int, answer: bytes) -> Any:
+    """What a search found, and what it shows of each span, in the order in which it does."""
+    if status != 200:
+        return status
+    shown = [
+        (trace["traceID"], span["spanID"], span.get("name"), repr(meaning_of(span.get("attributes", []))))
+        for trace in json.loads(answer, parse_int=float)["traces"]
+        for spanset in trace["spanSets"]
+        for span in spanset["spans"]
+    ]
+    return _found(status, answer), sorted(shown, key=repr)
+
+
 def _merged(status: int, answer: bytes) -> Any:
     """The meaning of a querier's answer; a profile without samples may have a header or not."""
     if status == 200:
@@ -126,6 +140,17 @@ def both() -> Iterator[Both]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def with_random_spans(both: Both) -> Both:
+    """The same, with random spans beside it."""
+    for body in exports(SEED, both.now_s):
+        for urls in (both.pair, both.real):
+            status, _ = send(urls["otlp-http"], "POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+            assert status == 200
+    _await_data(both)
+    return both
+
+
 def _told(differences: list[tuple[object, Any, Any]]) -> str:
     shown = [f"{asked}\n   pair: {ours}\n   real: {theirs}" for asked, ours, theirs in differences]
     return f"{len(differences)} of {QUERIES} answers differ (seed {SEED}):\n" + "\n".join(shown)
@@ -150,4 +175,15 @@ def test_random_calls_of_the_querier_are_answered_alike(both: Both) -> None:
         ours, theirs = both.answers("pyroscope", "POST", f"/querier.v1.QuerierService/{method}", _merged, body)
         if ours != theirs:
             differences.append(((method, body), ours, theirs))
+    assert not differences, _told(differences)
+
+
+def test_what_random_conditions_show_is_shown_alike(with_random_spans: Both) -> None:
+    both, queries = with_random_spans, Conditions(SEED)
+    differences: list[tuple[object, Any, Any]] = []
+    for _ in range(QUERIES):
+        query = queries.query()
+        ours, theirs = both.answers("tempo", "GET", both.search(query), _shown)
+        if ours != theirs:
+            differences.append((query, ours, theirs))
     assert not differences, _told(differences)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+from google.protobuf import json_format
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from tests.support.conformance.differences import MOST, known_differences
 from tests.support.conformance.exchanges import Exchange, in_the_present, read_recording
-from tests.support.conformance.meaning import meaning_of_answer
+from tests.support.conformance.meaning import meaning_of, meaning_of_answer
 from tests.support.conformance.pair import Pair, running_pair
 
 EXCHANGES = {name: read_recording(name) for name in ("tempo", "pyroscope", "pyroscope_more", "pyroscope_ingest")}
@@ -62,6 +65,34 @@ def test_the_pair_answers_as_the_real_server_did(replay: Replay, exchange: Excha
     assert status == exchange.status
     actual = meaning_of_answer(status, body.decode(), counted=exchange.counted)
     assert actual == meaning_of_answer(exchange.status, recorded, counted=exchange.counted)
+
+
+def _spans(trace: TracesData) -> Iterator[Span]:
+    for resource_spans in trace.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            yield from scope_spans.spans
+
+
+TRACES_BY_ID = [
+    pytest.param("tempo", exchange, id=exchange.title)
+    for exchange in EXCHANGES["tempo"]
+    if exchange.path.startswith("/api/traces/") and exchange.status == 200
+]
+
+
+@pytest.mark.parametrize(("replay", "exchange"), TRACES_BY_ID, indirect=["replay"], scope="module")
+def test_a_trace_by_its_id_is_the_same_in_protobuf(replay: Replay, exchange: Exchange) -> None:
+    """Grafana asks for protobuf, and reads parts that JSON leaves out: each span's status, and each value."""
+    path, _, _ = exchange.request(replay.now_s)
+    status, body = replay.pair.send("tempo", "GET", path, None, {"Accept": "application/protobuf"})
+    assert status == 200
+    trace = TracesData.FromString(body)
+    spans = list(_spans(trace))
+    assert spans
+    assert all(span.HasField("status") for span in spans)
+    assert all(pair.HasField("value") for span in spans for pair in span.attributes)
+    recorded = json.loads(in_the_present(exchange.answer, replay.now_s))
+    assert meaning_of(json_format.MessageToDict(trace)["resourceSpans"]) == meaning_of(recorded["batches"])
 
 
 def test_no_more_than_a_few_exchanges_may_differ_and_each_exists() -> None:

@@ -17,16 +17,27 @@ from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.traces import StoredSpan, payloads, spans_of_trace
 from spanprofiles.embedded.tempo.candidates import Candidates
-from spanprofiles.embedded.tempo.parameters import Search, Window
+from spanprofiles.embedded.tempo.parameters import Search, Window, limit_of
 from spanprofiles.embedded.tempo.search import run_search
 from spanprofiles.embedded.tempo.tags import INTRINSIC_SCOPE, Tags, plain_attribute, tag_attribute, value_answer
 from spanprofiles.embedded.tempo.trace_json import Payloads, trace_json, trace_message
 from spanprofiles.embedded.traceql.syntax import Attribute
 from spanprofiles.embedded.traceql.values import Static, text_of
 from spanprofiles.embedded.upload_paths import note_wrong_path
-from spanprofiles.embedded.web import AnswerError, Application, text, written_answer
+from spanprofiles.embedded.web import AnswerError, Application, json_answer, text, written_answer
 
 PROTOBUF = "application/protobuf"
+BUILD = {
+    "version": "3.0.3",
+    "revision": "spanprofiles",
+    "branch": "embedded",
+    "buildUser": "",
+    "buildDate": "",
+    "goVersion": "",
+}
+"""The version of Tempo whose recorded answers the pair is held to, and what it is instead."""
+NO_METRICS = b"\x12\x00"
+"""The field ``metrics`` of Tempo's ``TraceByIDResponse``, which is always there: an empty message."""
 TRACE_ID_DIGITS = 32
 TAKES = "this port takes queries; spans go to the OTLP port, usually 4318, and profiles to Pyroscope's, usually 4040"
 
@@ -58,6 +69,7 @@ class Tempo(Application):
                 *RefusalRoutes(self._refusals, Signal.TRACES).rules(),
                 ("/ready", None, self.ready),
                 ("/api/echo", None, self.echo),
+                ("/api/status/buildinfo", None, self.build),
             ],
             [
                 ("/api/search", None, self.search),
@@ -91,6 +103,10 @@ class Tempo(Application):
         """Answer what Grafana asks to see whether a data source works."""
         return text("echo\n")
 
+    def build(self, _: Request) -> Response:
+        """Answer which version of Tempo this stands in for: Grafana asks, to know what it may use."""
+        return json_answer(BUILD)
+
     def search(self, request: Request) -> Response:
         """Traces by a TraceQL query, or by tags."""
         search = Search.of(request.args)
@@ -101,7 +117,7 @@ class Tempo(Application):
 
     def _names(self, request: Request) -> dict[str, list[str]]:
         parameters = request.args
-        window = Window.of(parameters)
+        window = Window.of_tags(parameters)
         return self._tags.names(self._database.reader(), parameters.get("scope", ""), parameters.get("q", ""), window)
 
     def tags_v1(self, request: Request) -> Response:
@@ -110,26 +126,31 @@ class Tempo(Application):
         names = {name for scope, names in found.items() if scope != INTRINSIC_SCOPE for name in names}
         if request.args.get("scope") == INTRINSIC_SCOPE:
             names = set(found[INTRINSIC_SCOPE])
-        return self._written({"tagNames": iter(sorted(names)), "metrics": {}})
+        return self._written({"tagNames": iter(sorted(names)[: limit_of(request.args)]), "metrics": {}})
 
     def tags_v2(self, request: Request) -> Response:
-        """Answer with the names of attributes by scope."""
-        scopes = ({"name": scope, "tags": iter(names)} for scope, names in self._names(request).items() if names)
+        """Answer with the names of attributes by scope; a limit is one for each scope, but not for intrinsics."""
+        limit = limit_of(request.args)
+        scopes = (
+            {"name": scope, "tags": iter(names if scope == INTRINSIC_SCOPE else names[:limit])}
+            for scope, names in self._names(request).items()
+            if names
+        )
         return self._written({"scopes": scopes, "metrics": {}})
 
     def _values(self, request: Request, attribute: Attribute) -> list[Static]:
-        window = Window.of(request.args)
+        window = Window.of_tags(request.args)
         return self._tags.values(self._database.reader(), attribute, request.args.get("q", ""), window)
 
     def values_v1(self, request: Request, name: str) -> Response:
         """Answer with the values of an attribute, as text."""
         values = self._values(request, plain_attribute(name))
         found = {text_of(value) for value in self._database.deadline.watch(values, PIECE)}
-        return self._written({"tagValues": iter(sorted(found)), "metrics": {}})
+        return self._written({"tagValues": iter(sorted(found)[: limit_of(request.args)]), "metrics": {}})
 
     def values_v2(self, request: Request, name: str) -> Response:
         """Answer with the values of an attribute, with their types."""
-        found = self._values(request, tag_attribute(name))
+        found = self._values(request, tag_attribute(name))[: limit_of(request.args)]
         return self._written({"tagValues": map(value_answer, found), "metrics": {}})
 
     def _trace(self, digits: str) -> tuple[list[StoredSpan], Payloads, Payloads]:
@@ -156,7 +177,7 @@ class Tempo(Application):
         spans, resources, scopes = self._trace(digits)
         if _wants_protobuf(request):
             trace = trace_message(spans, resources, scopes, self._database.deadline).SerializeToString()
-            return Response(_length_delimited(1, trace), content_type=PROTOBUF)
+            return Response(_length_delimited(1, trace) + NO_METRICS, content_type=PROTOBUF)
         trace_answer = {"resourceSpans": trace_json(spans, resources, scopes)} if spans else {}
         return self._written({"trace": trace_answer, "metrics": {}})
 

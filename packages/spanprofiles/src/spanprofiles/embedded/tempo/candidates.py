@@ -43,13 +43,13 @@ class Candidates:
             QueryTooLongError: the connection's deadline passed.
         """
         for number, trace_id in matching_traces(connection, wanted, start_ns, end_ns):
-            batches = self._batches(connection, number)
-            if batches:
-                yield TraceRecord(trace_id, batches, connection.deadline)
+            spans = self._spans(connection, number)
+            if spans:
+                yield TraceRecord(trace_id, spans, connection.deadline)
 
-    def _batches(self, connection: StoreConnection, trace: int) -> list[list[list[SpanRecord]]]:
-        """Read the spans of one trace by resource and scope, as far as they are searched."""
-        groups: dict[int, dict[int, list[SpanRecord]]] = {}
+    def _spans(self, connection: StoreConnection, trace: int) -> list[SpanRecord]:
+        """Read the spans of one trace in the order in which they came, as far as they are searched."""
+        spans: list[SpanRecord] = []
         resources: dict[int, ResourceRecord] = {}
         scopes: dict[int, ScopeRecord] = {}
         left = TRACE_BYTES
@@ -65,9 +65,8 @@ class Candidates:
                 left -= size
             if left < 0:
                 break
-            span = SpanRecord(payload, resources[resource], scopes[scope])
-            groups.setdefault(resource, {}).setdefault(scope, []).append(span)
-        return [list(batch.values()) for batch in groups.values()]
+            spans.append(SpanRecord(payload, resources[resource], scopes[scope]))
+        return spans
 
 
 def _remembered(

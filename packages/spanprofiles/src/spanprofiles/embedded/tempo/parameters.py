@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from spanprofiles.embedded.traceql.builder import DURATION_PART, NANOSECONDS
 from spanprofiles.embedded.web import AnswerError, text
@@ -13,6 +14,10 @@ LARGEST_32 = 2**32 - 1
 DEFAULT_LIMIT, DEFAULT_SPANS_PER_SPANSET = 20, 3
 SECOND_NS = 10**9
 NUMBER = re.compile(r"[0-9]+")
+LONGEST_WINDOW_S = 168 * 3600
+SECOND_DIGITS = 10
+"""A time of more digits than this is one in ns, where both are taken."""
+ONE_BOUND = "error parsing date range: only one of start and end provided: must provide both or neither"
 NO_TAGS = frozenset({"q", "tags", "minDuration", "maxDuration", "limit", "spss", "start", "end"})
 
 
@@ -49,22 +54,77 @@ class Window:
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Window:
-        """Read ``start`` and ``end``.
+        """Read the ``start`` and ``end`` of a search: whole seconds, both or neither.
 
         Raises:
-            AnswerError: one is no number, or they are the wrong way round.
+            AnswerError: one is no number, they are the wrong way round, too far apart, or there is only one.
         """
         start, end = (_unsigned(name, written) if (written := parameters.get(name)) else 0 for name in ("start", "end"))
         if (start or end) and start >= end:
             shown = parameters.get("end") or "0"
             quoted = f'"{shown}"' if parameters.get("end") else shown
             raise refusal(f'http parameter start must be before end. received start="{start}" end={quoted}')
-        return cls(start, end)
+        if end and not parameters.get("start"):
+            raise refusal(ONE_BOUND)
+        return cls(start, end)._checked()
+
+    @classmethod
+    def of_tags(cls, parameters: Mapping[str, str]) -> Window:
+        """Read the ``start`` and ``end`` of a question about tags: seconds, nanoseconds, or dates, both or neither.
+
+        Raises:
+            AnswerError: one is no time, they are the wrong way round, too far apart, or there is only one.
+        """
+        written = [parameters.get(name, "") for name in ("start", "end")]
+        if not any(written):
+            return cls()
+        if not all(written):
+            raise refusal(ONE_BOUND)
+        start, end = (_time(name, text) for name, text in zip(("start", "end"), written, strict=True))
+        return cls(start, end)._checked()
+
+    def _checked(self) -> Window:
+        """Return the window if it is one, and not too long.
+
+        Raises:
+            AnswerError: it is not.
+        """
+        if not 0 <= self.end - self.start <= LONGEST_WINDOW_S:
+            raise refusal(
+                f"range specified by start and end exceeds {LONGEST_WINDOW_S // 3600}h0m0s."
+                f" received start={self.start} end={self.end}"
+            )
+        return self
 
     @property
     def bounds_ns(self) -> tuple[int | None, int | None]:
         """The range in ns; None where it has no bounds."""
         return (self.start * SECOND_NS, self.end * SECOND_NS) if self.start and self.end else (None, None)
+
+
+def _time(name: str, written: str) -> int:
+    """Read a time in whole seconds since the epoch."""
+    try:
+        if NUMBER.fullmatch(written) and len(written) > SECOND_DIGITS:
+            return int(written[:20]) // SECOND_NS
+        try:
+            return int(float(written))
+        except ValueError:
+            return int(datetime.fromisoformat(written.replace("Z", "+00:00")).timestamp())
+    except (ValueError, OverflowError) as error:
+        shown = written[:128].replace('"', "'")
+        raise refusal(
+            f"error parsing date range: could not parse '{name}' parameter:"
+            f' strconv.ParseInt: parsing "{shown}": invalid syntax'
+        ) from error
+
+
+def limit_of(parameters: Mapping[str, str]) -> int | None:
+    """Return how many names or values are asked for at most; None for all. What is no number is no limit."""
+    written = parameters.get("limit", "")
+    if not NUMBER.fullmatch(written) or len(written) > SECOND_DIGITS:
+        return None
+    return int(written) or None
 
 
 def _duration(name: str, written: str | None) -> int:

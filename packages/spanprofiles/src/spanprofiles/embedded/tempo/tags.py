@@ -84,14 +84,14 @@ class Tags:
             connection: where to read.
             scope: the scope that is wanted; empty or ``none`` for all of them.
             query: TraceQL that a span has to meet for its attributes to count; empty for none.
-            window: the time range of the traces read for a query.
+            window: the time range of the traces whose attributes count.
 
         Raises:
             AnswerError: there is no such scope.
         """
         if scope not in {"", NO_SCOPE, INTRINSIC_SCOPE, "trace", *SCOPE_NAMES.values()}:
             raise refusal(f"invalid scope: {scope}")
-        everywhere = stored.names(connection)
+        everywhere = stored.names(connection, window.bounds_ns)
         found = {SCOPE_NAMES[number]: names for number, names in everywhere.items()}
         pipeline = _filter_of(query, connection.deadline)
         if pipeline is not None:
@@ -145,7 +145,7 @@ class Tags:
             connection: where to read.
             attribute: whose values.
             query: TraceQL that a span has to meet for its value to count; empty for none.
-            window: the time range of the traces read for a query.
+            window: the time range of the traces whose attributes count.
         """
         if attribute.intrinsic and attribute.name == "kind":
             return [(KIND, code) for code in KIND_NAMES]
@@ -157,7 +157,7 @@ class Tags:
         if pipeline is not None:
             return self._values_of_spans(connection, pipeline, attribute, window)
         scopes = (index.INTRINSIC,) if attribute.intrinsic else SCOPES[attribute.scope]
-        rows = stored.values(connection, attribute.name, scopes)
+        rows = stored.values(connection, attribute.name, scopes, window.bounds_ns)
         found: list[Static] = [
             (KINDS_OF_VALUES[kind], bool(value) if kind == index.BOOLEAN else value)
             for kind, value in connection.deadline.watch(rows, PIECE)
@@ -165,7 +165,7 @@ class Tags:
         ]
         empty: Static = (STRING, "")
         if attribute.name in {"rootName", "rootServiceName"} and attribute.intrinsic and empty not in found:
-            found += [empty] if stored.some_trace_lacks(connection, attribute.name) else []
+            found += [empty] if stored.some_trace_lacks(connection, attribute.name, window.bounds_ns) else []
         return found
 
     def _values_of_spans(

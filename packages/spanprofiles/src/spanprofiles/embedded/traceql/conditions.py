@@ -62,7 +62,28 @@ def conditions_of(pipeline: Pipeline) -> Conditions:
     """Find the conditions of a whole query."""
     found = Conditions()
     _pipeline(pipeline, found)
+    contradicted = _contradicted(found.first)
+    if contradicted:
+        found.first = [condition for condition in found.first if condition.attribute not in contradicted]
+        found.first += [Condition(attribute) for attribute in contradicted]
     return found
+
+
+def _contradicted(conditions: list[Condition]) -> dict[Attribute, None]:
+    """Find the attributes that are compared by ``=`` and by ``!=`` with the same value: they are taken as they are."""
+    excluded: dict[Attribute, list[Static]] = {}
+    for condition in conditions:
+        if condition.operator == operators.NOT_EQUAL and condition.operand is not None:
+            excluded.setdefault(condition.attribute, []).append(condition.operand)
+    if not excluded:
+        return {}
+    return {
+        condition.attribute: None
+        for condition in conditions
+        if condition.operator == operators.EQUAL
+        and condition.operand is not None
+        and condition.operand in excluded.get(condition.attribute, ())
+    }
 
 
 def _pipeline(pipeline: Pipeline, found: Conditions) -> None:

@@ -113,6 +113,9 @@ def _binary(expression: Binary, deadline: Deadline) -> Evaluated:
     left, right = field_of(expression.left, deadline), field_of(expression.right, deadline)
     if operator not in {operators.AND, operators.OR}:
         return lambda view: binary_value(operator, left(view), right(view), deadline.check)
+    if isinstance(expression.right, Attribute):
+        # As in the real server its absence decides against the span, whatever the left side says.
+        return lambda view: binary_value(operator, left(view), right(view))
     decisive = FALSE if operator == operators.AND else TRUE
 
     def logical(view: SpanView) -> Static:

@@ -33,11 +33,9 @@ from spanprofiles.embedded.traceql.values import DURATION, INTEGER, KIND, NIL, S
 Found = list[tuple[Attribute, Static]]
 SPAN_COLUMNS = {
     "http.request.method": STRING,
-    "http.response.status_code": INTEGER,
     "url.path": STRING,
     "url.route": STRING,
     "server.address": STRING,
-    "server.port": INTEGER,
     "http.method": STRING,
     "http.url": STRING,
     "http.route": STRING,

@@ -67,8 +67,7 @@ class Level:
                     intrinsic.setdefault(name, []).append(condition)
             elif name in columns and self._suits(condition, columns[name]):
                 if condition.operator == operators.EXISTS_NOT:
-                    # Of a column of numbers its absence is asked as of an attribute without a column.
-                    (self._absent_columns if columns[name] == STRING else self._absent).append(name)
+                    self._absent_columns.append(name)
                 else:
                     column.setdefault(name, []).append(condition)
             elif condition.operator == operators.EXISTS_NOT:
@@ -84,11 +83,11 @@ class Level:
             for name, some in intrinsic.items()
         ]
         self._own_columns = [
-            # A column of text is seen as the text `nil` where it is empty, one of numbers is not seen.
+            # Whatever the column's type, it is seen as the text `nil` where it is empty.
             (
                 Attribute(name, scope),
                 column_test(some, deadline),
-                columns[name] == STRING and any(not condition.operator for condition in some),
+                any(not condition.operator for condition in some),
             )
             for name, some in column.items()
         ]

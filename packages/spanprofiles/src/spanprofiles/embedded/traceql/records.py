@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -87,7 +86,6 @@ class SpanRecord:
 
     __slots__ = (
         "_attributes",
-        "by_start",
         "child_count",
         "duration_ns",
         "left",
@@ -104,7 +102,6 @@ class SpanRecord:
         self.resource = resource
         self.scope = scope
         self.start_ns: int = self.message.start_time_unix_nano
-        self.by_start = (self.start_ns, self.message.span_id)
         span = (self.message.end_time_unix_nano - self.start_ns) % SIZE_64
         self.duration_ns = span if span < SIZE_64 // 2 else span - SIZE_64
         # The nested set model: see `place_spans`.
@@ -119,32 +116,25 @@ class SpanRecord:
         return self._attributes
 
 
-BY_START = attrgetter("by_start")
-
-
 class TraceRecord:
-    """A trace: its spans in the order in which a search gives them, and what it is called.
+    """A trace: its spans, in the order in which a search gives them, and what it is called.
 
     Args:
         trace_id: in binary.
-        groups: the spans of each resource and scope.
+        spans: in the order in which they came.
         deadline: of the query.
     """
 
-    def __init__(self, trace_id: bytes, groups: Iterable[list[list[SpanRecord]]], deadline: Deadline) -> None:
+    def __init__(self, trace_id: bytes, spans: list[SpanRecord], deadline: Deadline) -> None:
         self.trace_id = trace_id
-        batches = [[sorted(scope, key=BY_START) for scope in deadline.watch(batch)] for batch in groups]
-        for batch in deadline.watch(batches):
-            batch.sort(key=lambda scope: scope[0].by_start)
-        batches.sort(key=lambda batch: batch[0][0].by_start)
-        self.spans = [span for batch in deadline.watch(batches) for scope in batch for span in scope]
-        spans = deadline.watch(self.spans, PIECE)
-        self.start_ns = min((span.start_ns for span in spans if span.start_ns), default=0)
-        end = max((span.message.end_time_unix_nano for span in deadline.watch(self.spans, PIECE)), default=0)
+        self.spans = spans
+        watched = deadline.watch(spans, PIECE)
+        self.start_ns = min((span.start_ns for span in watched if span.start_ns), default=0)
+        end = max((span.message.end_time_unix_nano for span in deadline.watch(spans, PIECE)), default=0)
         size = (end - self.start_ns) % SIZE_64
         self.duration_ns = size if size < SIZE_64 // 2 else size - SIZE_64
-        spans = deadline.watch(self.spans, PIECE)
-        roots = [span for span in spans if not span.message.parent_span_id and not _follows(span.message)]
+        watched = deadline.watch(spans, PIECE)
+        roots = [span for span in watched if not span.message.parent_span_id and not _follows(span.message)]
         self.root_name: str = roots[-1].message.name if roots else ""
         self.root_service = roots[-1].resource.service if roots else ""
         self._placed = False

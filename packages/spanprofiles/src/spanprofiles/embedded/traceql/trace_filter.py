@@ -7,6 +7,8 @@ evaluated afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from spanprofiles.embedded import indexed_attributes as index
 from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.trace_filters import (
@@ -23,7 +25,7 @@ from spanprofiles.embedded.trace_filters import (
 )
 from spanprofiles.embedded.traceql import operators, syntax, values
 from spanprofiles.embedded.traceql.conditions import Condition, conditions_of
-from spanprofiles.embedded.traceql.fetcher import RESOURCE_COLUMNS, SPAN_COLUMNS
+from spanprofiles.embedded.traceql.fetcher import EVENT_NAME, RESOURCE_COLUMNS, SPAN_COLUMNS
 from spanprofiles.embedded.traceql.predicates import test_of
 from spanprofiles.embedded.traceql.syntax import (
     Attribute,
@@ -60,6 +62,7 @@ COMPARISONS: dict[str, Comparison] = {
     operators.LESS: "<",
     operators.LESS_EQUAL: "<=",
 }
+SHOWN_WHERE_ABSENT = frozenset(SPAN_COLUMNS | RESOURCE_COLUMNS) | {EVENT_NAME.name}
 LONGER = frozenset({operators.GREATER, operators.GREATER_EQUAL})
 TRACE_ID_DIGITS, SPAN_ID_DIGITS = 32, 16
 
@@ -67,17 +70,29 @@ TRACE_ID_DIGITS, SPAN_ID_DIGITS = 32, 16
 def trace_filter(pipeline: Pipeline, deadline: Deadline) -> TraceFilter:
     """Make the filter of a query, whose tests look at the deadline."""
     conditions = conditions_of(pipeline).first
-    taken = frozenset(condition.attribute.name for condition in conditions if not condition.operator)
-    return _Filters(_shown_where_absent(pipeline), taken, deadline).stage(pipeline)
+    kinds = {_numeric_kind(condition) for condition in conditions if not condition.attribute.intrinsic}
+    is_mixed = values.NIL in kinds or {values.INTEGER, values.FLOAT} <= kinds
+    return _Filters(_shown_where_absent(conditions), deadline, is_mixed=is_mixed).stage(pipeline)
 
 
-def _shown_where_absent(pipeline: Pipeline) -> frozenset[str]:
-    """Find the attributes that a query sees as ``nil`` on spans without them: the index cannot speak for those."""
+def _numeric_kind(condition: Condition) -> int | None:
+    """Return the type of the numbers that a condition lets through, NIL for any; None where it lets no number through.
+
+    It lets them through for the other attributes of the query, too (see ``levels``).
+    """
+    if condition.operand is None:
+        return values.NIL
+    kind = values.ELEMENT_OF.get(condition.operand[0], condition.operand[0])
+    return kind if kind in values.NUMERIC else None
+
+
+def _shown_where_absent(conditions: Iterable[Condition]) -> frozenset[str]:
+    """Find the attributes that a query sees on spans without them: the index cannot speak for those."""
     return frozenset(
         condition.attribute.name
-        for condition in conditions_of(pipeline).first
+        for condition in conditions
         if condition.operator == operators.EXISTS_NOT
-        or (not condition.operator and condition.attribute.name in SPAN_COLUMNS | RESOURCE_COLUMNS)
+        or (not condition.operator and condition.attribute.name in SHOWN_WHERE_ABSENT)
     )
 
 
@@ -86,14 +101,14 @@ class _Filters:
 
     Args:
         doubtful: attributes that the index cannot speak for.
-        taken: attributes that the query also takes as they are, whose numbers then compare whatever their type.
         deadline: of the query.
+        is_mixed: whether integers are compared with floats, since the query lets both through.
     """
 
-    def __init__(self, doubtful: frozenset[str], taken: frozenset[str], deadline: Deadline) -> None:
+    def __init__(self, doubtful: frozenset[str], deadline: Deadline, *, is_mixed: bool) -> None:
         self._deadline = deadline
         self._doubtful = doubtful
-        self._taken = taken
+        self._is_mixed = is_mixed
 
     def stage(self, stage: Stage) -> TraceFilter:
         """Make the filter of a stage."""
@@ -133,8 +148,8 @@ class _Filters:
         if attribute.name in self._doubtful:
             return EVERY_TRACE
         if not attribute.intrinsic:
-            loose = attribute.name in self._taken
-            return _attribute(condition, attribute.name, SCOPES[attribute.scope], self._deadline, loose=loose)
+            scopes = SCOPES[attribute.scope]
+            return _attribute(condition, attribute.name, scopes, self._deadline, loose=self._is_mixed)
         if attribute.name in {"trace:id", "span:id"} and condition.operator in {operators.EQUAL, operators.IN}:
             return _identifiers(condition)
         if attribute.name in INDEXED:

@@ -161,8 +161,9 @@ def json_value(value: Static) -> dict[str, Any]:
     if kind == INTEGER:
         return {"intValue": str(content)}
     if kind == FLOAT:
-        finite = math.isfinite(content)
-        return {"doubleValue": content if finite else "NaN" if math.isnan(content) else float_text(content)[:4]}
+        if math.isfinite(content):
+            return {"doubleValue": content}
+        return {"doubleValue": "NaN" if math.isnan(content) else "Infinity" if content > 0 else "-Infinity"}
     if kind == BOOLEAN:
         return {"boolValue": content}
     if kind in ELEMENT_OF:
