@@ -113,7 +113,13 @@ def profiled(**changes: Any) -> ProfileFacts:
 
 @dataclass
 class Ride:
-    """One request, and what became of it: how long its span lasted, its CPU, and how long its child span lasted."""
+    """One request, and what became of it.
+
+    Attributes:
+        ms: how long its span lasted.
+        child_ms: how long its child span lasted.
+        sampled_name: the span's name when its labels were made, where that is another.
+    """
 
     name: str = "GET /bike"
     ago_s: float = 20.0
@@ -123,6 +129,7 @@ class Ride:
     profile_id: str | None = OWN
     label: str = OWN
     child_ms: float | None = None
+    sampled_name: str = ""
     trace_id: str = field(default_factory=new_trace_id)
     span_id: str = field(default_factory=new_span_id)
 
@@ -179,7 +186,9 @@ def tell(
         host = {tag: ride.host} if tag else {}
         cpu_ns = int((ride.ms if ride.cpu_ms is None else ride.cpu_ms) * MS)
         label = ride.span_id if ride.label == OWN else ride.label
-        labels = {"span_id": label, "span_name": ride.name, "trace_id": ride.trace_id} if label else {}
+        labels = (
+            {"span_id": label, "span_name": ride.sampled_name or ride.name, "trace_id": ride.trace_id} if label else {}
+        )
         if cpu_ns:
             samples[ride.host, window].append((("serve", "search"), cpu_ns, {**host, **labels}))
         if idle_ms:

@@ -115,6 +115,16 @@ def test_labels_that_stay_on_a_thread_are_found_on_samples_after_the_span(embedd
     assert_broken(examine(embedded_pair, service="leaking"), "one span a sample", first.span_id)
 
 
+def test_spans_that_were_named_after_their_route_were_found_are_no_fault(embedded_pair: Endpoints) -> None:
+    tell(embedded_pair, "routed", rides(sampled_name="GET"))
+    tell(embedded_pair, "confused", rides(sampled_name="GET /car"))
+
+    assert_silent(examine(embedded_pair, service="routed"))
+    confused = examine(embedded_pair, service="confused").finding("one span a sample")
+    assert confused.verdict is Verdict.DOUBTFUL
+    assert "another span's name: GET /bike" in confused.evidence[0]
+
+
 def test_an_agent_whose_uploads_stopped_is_not_taken_for_one_that_never_ran(embedded_pair: Endpoints) -> None:
     tell(embedded_pair, "stopped", [Ride(ago_s=200 + index) for index in range(12)])
     tell(embedded_pair, "stopped", [Ride(ago_s=60 + index) for index in range(12)], agent_name=None)

@@ -190,19 +190,28 @@ def _check(case: Case, span: Span, *, with_names: bool) -> LabelCheck:
 def _with_neighbours(case: Case, check: LabelCheck, spans: Sequence[Span]) -> LabelCheck:
     """Add whose names its foreign samples carry, and what its own name is on."""
     span, ids = check.span, own_ids(check.span)
-    beside = {other.name for other in spans if other.start_ns < span.end_ns and span.start_ns < other.end_ns} - {
-        span.name
-    }
+    beside = {other.name for other in spans if other.start_ns < span.end_ns and span.start_ns < other.end_ns}
+    beside -= set(_names_of(span.name))
 
     def carrying(name: str) -> int:
         selector = narrowed(case.selector, label_selector({"span_name": name})[1:-1])
         return _time_ns(case, case.pyroscope.span_profile(case.around(span, EMBEDDED_MARGIN_S, selector), ids))
 
     names = tuple(name for name in sorted(beside)[:_NEIGHBOURS] if carrying(name))
-    return replace(check, own_ns=carrying(span.name), neighbours=names)
+    return replace(check, own_ns=sum(map(carrying, _names_of(span.name))), neighbours=names)
 
 
 def _with_another_name(selector: str, name: str) -> str:
     """Return the selector of samples that carry another span name than this one."""
-    equal = label_selector({"span_name": name})  # escapes the name
-    return narrowed(selector, 'span_name!=""', equal[1:-1].replace("=", "!=", 1))
+    equal = [label_selector({"span_name": own}) for own in _names_of(name)]  # escapes the names
+    return narrowed(selector, 'span_name!=""', *(matcher[1:-1].replace("=", "!=", 1) for matcher in equal))
+
+
+def _names_of(name: str) -> list[str]:
+    """Return the names under which a span may have been sampled: its own, and the one it had until it was routed.
+
+    Instrumentations of HTTP servers start a span as ``GET`` and call it ``GET /bike`` as soon as they know the route
+    (OpenTelemetry's semantic conventions for HTTP spans).
+    """
+    method, _, route = name.partition(" ")
+    return [name, method] if route else [name]
