@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,8 @@ class LearnersProgram(TracedSession):
             AttemptError: it cannot be started, has ended, or does not answer.
         """
         try:
-            self._process.start()
+            with _interruptible():
+                self._process.start()
         except ProcessFailedError as error:
             raise AttemptError(Judgement.fails(str(error), f"{self._name} must start")) from error
         if ready is None or await_answer(self, ready, START_S, lambda: self._process.is_running):
@@ -173,3 +175,16 @@ class LearnersProgram(TracedSession):
         return [f"  | {printable_lines(line)}" for line in shown[-_SHOWN_LINES:]] or [
             f"  | ({printable(self._name)} printed nothing)"
         ]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let programs that start in the block heed Ctrl-C, though this one may have been told to ignore it."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.clients import ProfileQuery
-from spanprofiles.doctor import Examination, examine_request
 from spanprofiles.linking import (
     Evidence,
     FollowedRequest,
@@ -32,13 +31,16 @@ from spanprofiles.model.selector import service_selector
 from spanprofiles.workshop.exercise import ANSWER_FILE, Exercise
 from spanprofiles.workshop.program import FinishedProgram, LearnersProgram
 
+if TYPE_CHECKING:
+    from spanprofiles.doctor import Examination
+
 WAIT_S = 25.0
 """The longest wait for a trace and for samples, s: an agent with its default interval uploads every 10 s."""
 
-SHORT_WAIT_S = 3.0
+SHORT_WAIT_S = 2.0
 """How long to wait for those of a program that can be ended, s: at its end it sends what it has."""
 
-LAST_WAIT_S = 1.0
+LAST_WAIT_S = 0.5
 """How long to wait for them after such an end, s."""
 
 LONGEST_RUN_S = 120.0
@@ -164,20 +166,22 @@ class Workbench:
             program: what answered it; None if that is to go on running.
 
         Raises:
-            LinkError: it is not linked. The error's evidence says what was there.
+            LinkError: it is not linked. The error's evidence says what was there. The program has ended by then, and
+                what it has sent is all that it sends.
             ClientError: a server failed.
         """
         self.tell("waiting for the trace and its samples")
         self.shown = (self.linker.follow(traced).trace_id, "")
         try:
             linked = self._linker(WAIT_S if program is None else SHORT_WAIT_S).linked_span(traced)
-        except NoProfileIdError:  # a span is exported once: it will never have one
-            raise
-        except LinkError:
+        except LinkError as error:
             if program is None:
                 raise
-            self.tell("it has sent no samples yet: ending it, so that it sends what it has")
-            last_wait_s = LAST_WAIT_S + self.endpoints.queryable_after_s if program.finish() else WAIT_S
+            self.tell("nothing yet: ending the program, so that it sends what it has")
+            has_ended = program.finish()
+            if isinstance(error, NoProfileIdError):  # a span is exported once: it will never have one
+                raise
+            last_wait_s = LAST_WAIT_S + self.endpoints.queryable_after_s if has_ended else WAIT_S
             linked = self._linker(last_wait_s).linked_span(traced)
         self.show(linked)
         return linked
@@ -200,14 +204,6 @@ class Workbench:
         start_ms, end_ms = self._since(since_ns)
         return self.linker.pyroscope.merged_profile(ProfileQuery(service_selector(service), start_ms, end_ms))
 
-    def await_samples_of(self, service: str, since_ns: int, timeout_s: float = SHORT_WAIT_S) -> FlameGraph:
-        """Wait until a service has samples, labelled or not; there may be none when the time is over.
-
-        Raises:
-            ClientError: Pyroscope failed.
-        """
-        return Waiting(timeout_s).until(lambda: _unless_empty(self.samples_of(service, since_ns))) or FlameGraph()
-
     def services_with_samples(self, since_ns: int) -> list[str]:
         """Return the names under which agents have uploaded since a moment, ns since the epoch.
 
@@ -223,6 +219,8 @@ class Workbench:
         Raises:
             ClientError: a server failed.
         """
+        from spanprofiles.doctor import examine_request
+
         return examine_request(self.linker, evidence)
 
     def _linker(self, timeout_s: float) -> Linker:
@@ -249,10 +247,6 @@ class Workbench:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stack.close()
-
-
-def _unless_empty(flamegraph: FlameGraph) -> FlameGraph | None:
-    return None if flamegraph.is_empty else flamegraph
 
 
 def _filled_in(text: str, port: int) -> str:

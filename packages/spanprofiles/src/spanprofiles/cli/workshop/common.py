@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 from rich.markdown import Markdown
 
-from spanprofiles.backends import BACKEND_NAMES, BackendError, BackendSettings
+from spanprofiles.backends import BACKEND_NAMES, Backend, BackendError, BackendSettings
 from spanprofiles.backends.interruptions import INTERRUPTIONS
 from spanprofiles.cli.exits import COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import backend_options
@@ -56,14 +56,18 @@ def workshop_backend_options(command: _Command) -> _Command:
 @contextmanager
 def told() -> Iterator[None]:
     """Turn the failures a learner can meet into messages, and the end of the terminal into an interruption."""
-    for number in INTERRUPTIONS:  # a script's background jobs have SIGINT ignored
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # under nohup
+    before = {number: signal.getsignal(number) for number in INTERRUPTIONS}
+    for number, handler in before.items():  # a script's background jobs have SIGINT ignored
+        if number is not signal.SIGHUP or handler is not signal.SIG_IGN:  # under nohup
             signal.signal(number, signal.default_int_handler)
-    with reported():
-        try:
+    try:
+        with reported():
             yield
-        except WorkshopError as error:
-            leave(COULD_NOT_LOOK, *str(error).split("\n"))
+    except WorkshopError as error:
+        leave(COULD_NOT_LOOK, *str(error).split("\n"))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def chosen(folder: LearnersFolder, number: int | None) -> Exercise:
@@ -110,23 +114,23 @@ def endpoints(folder: LearnersFolder, options: Options) -> Iterator[tuple[Endpoi
         return
     if not is_named:
         say("(no workshop runs in this folder: starting servers for this command)", err=True)
-    backend = settings.create()
+    backend = backend_of(settings)
     try:
-        found = backend.start()
-        check_traces_go_somewhere(found)
-        yield found, session
+        yield backend.start(), session
     finally:
         backend.stop()
 
 
-def check_traces_go_somewhere(found: Endpoints) -> None:
-    """Check that the backend takes traces.
+def backend_of(settings: BackendSettings) -> Backend:
+    """Return the chosen backend; it is not started yet.
 
     Raises:
-        WorkshopError: nobody said where.
+        WorkshopError: nobody said where it takes traces.
+        BackendError: it cannot be used here.
     """
-    if not found.otlp_http:
+    if settings.chosen == "external" and not settings.otlp_url:
         raise WorkshopError("the exercises must send traces: name the address with --otlp (SPAN_PROFILES_OTLP_URL)")
+    return settings.create()
 
 
 def say_text(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -77,12 +78,13 @@ def watch(number: int | None, folder: Path, **options: str | None) -> None:
             saved = _Saves(learners, watched)
             saved.note(first)
             _judge_and_print(learners, first, found, session)
-            say("Save a file of it, and it is judged again. Ctrl-C ends this.")
-            while True:
-                exercise = saved.next()
-                say("")
-                say(Styled(f"── {time.strftime('%H:%M:%S')}: saved", "bright_black"))
-                _judge_and_print(learners, exercise, found, session)
+            say("Save a file, and its exercise is judged again. Ctrl-C ends this.")
+            with suppress(KeyboardInterrupt):
+                while True:
+                    exercise = saved.next()
+                    say("")
+                    say(Styled(f"── {time.strftime('%H:%M:%S')}: saved", "bright_black"))
+                    _judge_and_print(learners, exercise, found, session)
 
 
 class _Saves:

@@ -13,7 +13,7 @@ from spanprofiles.backends.interruptions import INTERRUPTIONS
 from spanprofiles.backends.ports import claim, free_ports
 from spanprofiles.cli.output import Styled, say
 from spanprofiles.cli.workshop.common import (
-    check_traces_go_somewhere,
+    backend_of,
     folder_option,
     say_text,
     settings_of,
@@ -70,15 +70,13 @@ def stop(folder: Path) -> None:
 
 
 def _run(learners: LearnersFolder, port: int, options: dict[str, str | None]) -> None:
-    settings = settings_of(options)
+    backend = backend_of(settings_of(options))
     with sessions.claimed(learners.state):
         copied = learners.fill()
         progress = learners.progress()
         say(f"copied into {learners.path}: {', '.join(copied)}" if copied else f"going on in {learners.path}")
-        backend = settings.create()
         try:
             found = backend.start()
-            check_traces_go_somewhere(found)
             page = _start_page(found, learners, port)
             sessions.announce(learners.state, sessions.Session.of(found, page))
             print_overview(learners, progress, page)

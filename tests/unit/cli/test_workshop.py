@@ -1,0 +1,164 @@
+"""The workshop's commands that start no program."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from spanprofiles.cli import main
+from spanprofiles.model import Endpoints
+from spanprofiles.workshop import Workbench, exercises
+from spanprofiles.workshop.exercise import exercise_of
+from spanprofiles.workshop.folder import LearnersFolder
+from spanprofiles.workshop.session import Session, announce, claimed
+
+NOWHERE = Endpoints(tempo="http://127.0.0.1:9", pyroscope="http://127.0.0.1:9", otlp_http="http://127.0.0.1:9")
+Workshop = Callable[..., Result]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    LearnersFolder(tmp_path / "mine").fill()
+    monkeypatch.chdir(tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def workshop(folder: Path) -> Iterator[Workshop]:
+    """Run a command in a folder whose workshop runs, as far as the command can see."""
+    with claimed(folder / ".workshop"):
+        announce(folder / ".workshop", Session.of(NOWHERE, "http://127.0.0.1:3000"))
+        yield lambda *arguments: CliRunner().invoke(main, ["workshop", *arguments])
+
+
+def right_answer(folder: Path) -> str:
+    look = exercise_of(1)
+    return look.drawn(Workbench(look, folder / look.name, NOWHERE, LearnersFolder(folder).progress().seed))
+
+
+def test_status_names_each_exercise_the_page_and_the_next_step(workshop: Workshop, folder: Path) -> None:
+    result = workshop("status")
+
+    assert result.exit_code == 0
+    assert f"The workshop in {folder}, its page at http://127.0.0.1:3000" in result.stdout
+    assert [exercise.title for exercise in exercises() if exercise.title not in result.stdout] == []
+    assert "Next is exercise 1, in 01_look:" in result.stdout
+    assert "spanprofiles workshop check 1" in result.stdout
+
+
+def test_an_answer_is_judged_and_the_next_exercise_named(workshop: Workshop, folder: Path) -> None:
+    wrong = workshop("check", "1", "guess", "it")
+    assert (wrong.exit_code, "'guess it' did not use the slow ride's CPU" in wrong.stdout) == (1, True)
+
+    right = workshop("check", "1", right_answer(folder))
+
+    assert (right.exit_code, right.stderr) == (0, "")
+    assert "✓ solved   exercise 1: One slow ride" in right.stdout
+    assert "Next is exercise 2, Traces and no flame graphs: spanprofiles workshop show 2" in right.stdout
+    status = json.loads(workshop("status", "--json").stdout)
+    assert (status["next"], status["exercises"][0]["passed"], status["exercises"][0]["checks"]) == (2, True, 2)
+
+
+def test_a_judgement_as_json_is_one_document(workshop: Workshop) -> None:
+    result = workshop("check", "1", "settle_fare", "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout).keys() >= {"exercise", "passed", "seen", "missing", "hint"}
+
+
+def test_without_a_number_commands_are_about_the_next_exercise(workshop: Workshop) -> None:
+    assert "One slow ride" in workshop("show").stdout
+    assert workshop("hint").stdout.startswith("exercise 1, hint 1 of 3\n")
+    assert "Traces and no flame graphs" in workshop("show", "2").stdout
+
+
+def test_hints_come_one_by_one_and_the_last_leads_to_the_solution(workshop: Workshop) -> None:
+    given = [workshop("hint", "2").stdout for _ in range(4)]
+
+    assert [text.splitlines()[0] for text in given] == [f"exercise 2, hint {number} of 3" for number in (1, 2, 3, 3)]
+    assert ["workshop solution 2" in text for text in given] == [False, False, True, True]
+
+
+def test_the_solution_is_shown_against_the_learners_file(workshop: Workshop, folder: Path) -> None:
+    (folder / "02_instrument" / "bakery.py").write_text("print('mine')\n")
+
+    result = workshop("solution", "2")
+
+    assert "--- a/02_instrument/bakery.py\n" in result.stdout
+    assert "\n-print('mine')\n" in result.stdout
+
+
+def test_reset_says_where_the_backup_is(workshop: Workshop, folder: Path) -> None:
+    (folder / "02_instrument" / "bakery.py").write_text("mine")
+
+    result = workshop("reset", "2")
+
+    backup = Path(result.stdout.strip().rpartition("your files are in ")[2])
+    assert (folder / backup / "bakery.py").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check", "77"], "there is no exercise 77: choose one of 1, 2, 3, 4"),
+        (["check", "2", "--dir", "/"], "there is no workshop in /: "),
+        (["start", "."], "already; its page is http://127.0.0.1:3000"),
+        (["start", ".", "--resume"], "already; its page is http://127.0.0.1:3000"),
+        (["start", "--resume", "nowhere"], "leave out --resume to begin one there"),
+        (["start", "there", "--backend", "external"], "--otlp (SPAN_PROFILES_OTLP_URL)"),
+        (["check", "2", "--tempo", "http://127.0.0.1:9", "--pyroscope", "http://127.0.0.1:9"], "--otlp"),
+        (["check", "2", "--tempo", "nonsense"], "'nonsense', which is no address"),
+        (["show", "0"], "0 is not in the range x>=1"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_2_and_says_why(workshop: Workshop, arguments: list[str], message: str) -> None:
+    result = workshop(*arguments)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not Path("there").exists()
+
+
+def test_a_begun_workshop_is_not_begun_again(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["workshop", "start", str(folder)])
+
+    assert result.exit_code == 2
+    assert f"a workshop was begun in {folder}: go on with it by `spanprofiles workshop start --resume" in result.stderr
+
+
+def test_an_exercise_that_was_removed_is_named_with_the_way_back(workshop: Workshop, folder: Path) -> None:
+    (folder / "02_instrument").rename(folder / "elsewhere")
+
+    result = workshop("check", "2")
+
+    assert (result.exit_code, "`spanprofiles workshop reset 2` puts it back" in result.stderr) == (2, True)
+
+
+def test_a_result_that_cannot_be_noted_is_told_all_the_same(workshop: Workshop, folder: Path) -> None:
+    (folder / ".workshop" / "progress.json").chmod(0o400)
+    answer = right_answer(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", _no_room)
+        result = workshop("check", "1", answer)
+
+    assert result.exit_code == 2
+    assert "exercise 1 is solved, but that is not noted: " in result.stderr
+    assert "No space left on device" in result.stderr
+
+
+def test_signals_are_handled_as_before_when_a_command_has_ended(workshop: Workshop) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+    workshop("status")
+
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def _no_room(_: object) -> None:
+    raise OSError(28, "No space left on device")

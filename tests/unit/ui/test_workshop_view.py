@@ -1,0 +1,117 @@
+"""The page's view of the workshop: exercises, their state, the next step, what the learner's program left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from spanprofiles.model import Endpoints
+from spanprofiles.ui import create_app
+from spanprofiles.workshop import Judgement, exercises
+from spanprofiles.workshop.folder import LearnersFolder
+from tests.unit.ui.conftest import StoreRide
+
+
+@pytest.fixture
+def learners(tmp_path: Path) -> LearnersFolder:
+    folder = LearnersFolder(tmp_path / "mine")
+    folder.fill()
+    return folder
+
+
+@pytest.fixture
+def page(embedded_pair: Endpoints, learners: LearnersFolder) -> FlaskClient:
+    return create_app(embedded_pair, workshop=learners).test_client()
+
+
+def note(learners: LearnersFolder, number: int, judgement: Judgement, hints: int = 0) -> None:
+    name = exercises()[number - 1].name
+    learners.progress_file.update(lambda progress: progress.with_record(name, progress.of(name).after(judgement, {})))
+    for _ in range(hints):
+        learners.note_hint(exercises()[number - 1])
+
+
+def test_it_opens_with_the_next_exercise_and_names_all(page: FlaskClient, learners: LearnersFolder) -> None:
+    note(learners, 1, Judgement.passes("well found"))
+
+    text = page.get("/workshop").text
+
+    assert "<h1>Traces and no flame graphs</h1>" in text
+    assert [exercise.title for exercise in exercises() if f"</span> {exercise.title}" not in text] == []
+    assert f"1 of {len(exercises())} solved" in text
+    assert "spanprofiles workshop check 2" in text
+    assert "Not judged yet" in text
+
+
+def test_a_failed_judgement_shows_what_was_seen_what_is_missing_and_the_hint(
+    page: FlaskClient, learners: LearnersFolder
+) -> None:
+    note(learners, 2, Judgement.fails(["<b>seen</b>", "  | Traceback"], "the agent", hint=1), hints=1)
+
+    text = page.get("/workshop?exercise=2&part=state").text
+
+    assert "&lt;b&gt;seen&lt;/b&gt;" in text
+    assert "<li>the agent</li>" in text
+    assert "Hint 1 is about this" in text
+    assert "The program never starts the agent" in text
+    assert "<html" not in text
+
+
+def test_a_solved_exercise_leads_on_to_the_next(page: FlaskClient, learners: LearnersFolder) -> None:
+    note(learners, 1, Judgement.passes("well found"))
+
+    assert "Go on with exercise 2: Traces and no flame graphs" in page.get("/workshop?exercise=1").text
+
+
+def test_the_learners_trace_and_flame_graph_stand_beside_it(
+    page: FlaskClient, learners: LearnersFolder, store_ride: StoreRide
+) -> None:
+    ride = store_ride("bakery", {("cake", "arrange_cherries"): 30}, name="GET /cake")
+    note(learners, 2, Judgement.passes("linked").showing(ride.trace_id, ride.span_id))
+
+    text = page.get("/workshop?exercise=2").text
+
+    assert "GET /cake" in text
+    assert "arrange_cherries" in text
+    assert f'href="/trace/{ride.trace_id}/span/{ride.span_id}"' in text
+
+
+def test_a_trace_without_a_profile_is_shown_with_the_reason(
+    page: FlaskClient, learners: LearnersFolder, store_ride: StoreRide
+) -> None:
+    ride = store_ride("bakery", name="GET /bread", with_profile_id=False)
+    note(learners, 2, Judgement.fails("no profile ID", "the agent").showing(ride.trace_id))
+
+    assert "carries no <code>pyroscope.profile.id</code>" in page.get("/workshop?exercise=2").text
+
+
+def test_a_trace_that_is_gone_leaves_the_rest_of_the_page(page: FlaskClient, learners: LearnersFolder) -> None:
+    note(learners, 2, Judgement.passes("linked").showing("f" * 32, "e" * 16))
+
+    assert "linked" in page.get("/workshop?exercise=2").text
+
+
+@pytest.mark.parametrize("number", ["77", "x", "-1", "1e9"])
+def test_an_exercise_that_is_not_there_is_not_found(page: FlaskClient, number: str) -> None:
+    answer = page.get(f"/workshop?exercise={number}")
+
+    assert (answer.status_code, "choose one of 1, 2, 3, 4" in answer.text) == (404, True)
+
+
+def test_progress_that_cannot_be_read_is_told_and_no_error_of_the_page(
+    page: FlaskClient, learners: LearnersFolder
+) -> None:
+    learners.progress_file.path.write_text("rubbish")
+
+    answer = page.get("/workshop")
+
+    assert (answer.status_code, "cannot be read" in answer.text) == (503, True)
+
+
+def test_a_page_without_a_workshop_has_no_link_to_one(embedded_pair: Endpoints) -> None:
+    page = create_app(embedded_pair).test_client()
+
+    assert 'href="/workshop"' not in page.get("/").text
+    assert page.get("/workshop").status_code == 404
