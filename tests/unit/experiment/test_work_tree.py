@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,19 +12,14 @@ import pytest
 
 from spanprofiles.experiment.errors import ExperimentError
 from spanprofiles.experiment.work_tree import work_tree
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=A Reader", "-c", "user.email=reader@example", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+from tests.support.git import git
 
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a repository of two commits; its second changes ``shop/app.py``."""
     folder = tmp_path_factory.mktemp("repository")
-    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "init", "--quiet")
     (folder / "shop").mkdir()
     (folder / "shop" / "app.py").write_text("fast")
     git(folder, "add", ".")

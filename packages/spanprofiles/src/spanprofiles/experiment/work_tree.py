@@ -86,7 +86,7 @@ def _remove(git: _Git, outer: Path, folder: Path) -> None:
 
 
 class _Git:
-    """Runs git in a folder. A Ctrl-C of the terminal does not reach it: it is ended in order, with nothing half done."""
+    """Runs git in a folder. The terminal's Ctrl-C does not reach it: it ends in order, and leaves nothing half done."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
