@@ -305,6 +305,12 @@ class FlameGraph:
         profile_type = other.profile_type if self.is_empty else self.profile_type
         return FlameGraph(stacks, profile_type, sample_value=self._sample_value_with(other))
 
+    def divided(self, count: float) -> FlameGraph:
+        """Divide every value by a count, as for the average of so many spans."""
+        values = {path: round(value / count) for path, value in self._stacks.items()}
+        sample_value = self.sample_value / count if self.sample_value else None
+        return FlameGraph(values, self.profile_type, sample_value=sample_value)
+
     def walk(self) -> Iterator[tuple[int, Frame]]:
         """Yield (depth, frame), parents before children, largest child first."""
         pending = [(0, self.root)]

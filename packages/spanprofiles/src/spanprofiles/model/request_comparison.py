@@ -21,7 +21,7 @@ from spanprofiles.model.comparison import Basis, Change, Comparison, FunctionCom
 from spanprofiles.model.comparison_verdict import verdict_of
 from spanprofiles.model.intervals import Interval, difference_interval, ratio_interval
 from spanprofiles.model.measurement import MeasuredRequest, Measurement
-from spanprofiles.model.permutation import permutation_test
+from spanprofiles.model.permutation import DEALS, permutation_test
 
 #: Growth of the request's CPU, as a part of it, from which on it is a regression.
 THRESHOLD = 0.1
@@ -29,9 +29,18 @@ THRESHOLD = 0.1
 #: Probability that a report of equal requests claims any change.
 ERROR = 0.005
 
+# A rarer error takes more deals to tell, and they take their time: seconds.
+_MOST_DEALS = 40_000
+
 
 def compare_measurements(
-    base: Measurement, head: Measurement, *, threshold: float = THRESHOLD, basis: Basis = Basis.CPU, seed: int = 0
+    base: Measurement,
+    head: Measurement,
+    *,
+    threshold: float = THRESHOLD,
+    basis: Basis = Basis.CPU,
+    seed: int = 0,
+    error: float = ERROR,
 ) -> Comparison:
     """Compare two measurements of the same request. The same input gives the same report.
 
@@ -41,6 +50,8 @@ def compare_measurements(
         threshold: growth from which on it is a regression, as a part of the request's CPU; above 0.
         basis: what to compare. Times compare on equal machines only.
         seed: of the random deals.
+        error: probability that a change is claimed where there is none, such as a part of :data:`ERROR` in a report of
+            several comparisons.
 
     Raises:
         ValueError: the threshold is not positive, or the measurements are of different profile types.
@@ -48,7 +59,7 @@ def compare_measurements(
     types = {side.flamegraph.profile_type for side in (base, head) if not side.flamegraph.is_empty}
     if len(types) > 1:
         raise ValueError(f"profiles of different types do not compare: {' and '.join(sorted(types))}")
-    return compare_requests(base.requests, head.requests, threshold=threshold, basis=basis, seed=seed)
+    return compare_requests(base.requests, head.requests, threshold=threshold, basis=basis, seed=seed, error=error)
 
 
 def compare_requests(
@@ -58,6 +69,7 @@ def compare_requests(
     threshold: float = THRESHOLD,
     basis: Basis = Basis.CPU,
     seed: int = 0,
+    error: float = ERROR,
 ) -> Comparison:
     """Compare requests before with requests after; see :func:`compare_measurements`.
 
@@ -68,7 +80,7 @@ def compare_requests(
         raise ValueError(f"a threshold must be a number above 0, and {threshold} is not")
     names = sorted({name for request in (*base, *head) for name in request.functions})
     before, after = _Side.of(base, names), _Side.of(head, names)
-    changes = _changes(before, after, basis, seed)
+    changes = _changes(before, after, basis, seed, error)
     functions = [
         FunctionComparison(name, own, total)
         for name, own, total in zip(names, changes[1::2], changes[2::2], strict=True)
@@ -115,13 +127,17 @@ class _Side:
         return statistics.fmean(self.columns[0]) if self.columns[0] else 0.0
 
 
-def _changes(before: _Side, after: _Side, basis: Basis, seed: int) -> list[Change]:
+def _changes(before: _Side, after: _Side, basis: Basis, seed: int, error: float) -> list[Change]:
     """Return the change of each quantity, in the order of the columns."""
     tested = [*map(list, before.columns)], [*map(list, after.columns)]
     if basis is Basis.SHARE:
         tested = _deviations(before, after)
     result = permutation_test(
-        [[*first, *second] for first, second in zip(*tested, strict=True)], before.requests, ERROR, seed=seed
+        [[*first, *second] for first, second in zip(*tested, strict=True)],
+        before.requests,
+        error,
+        seed=seed,
+        deals=min(_MOST_DEALS, math.ceil(DEALS * max(1.0, ERROR / error))),
     )
     found = []
     for place, significant in enumerate(result.significant):

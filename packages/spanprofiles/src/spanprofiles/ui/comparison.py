@@ -179,7 +179,7 @@ def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
         (ProfileQuery.around_all(spans, linker.margin_ms, selector=service_selector(service)), profile_ids)
         for service, profile_ids in by_service.items()
     ]
-    return divided(SampleCollector(linker.pyroscope, profile_type=linker.profile_type).ask(asked), len(spans))
+    return SampleCollector(linker.pyroscope, profile_type=linker.profile_type).ask(asked).divided(len(spans))
 
 
 def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Sequence[FlameGraph]) -> Side:
@@ -190,7 +190,7 @@ def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Se
     of_type = next((average.profile_type for average in averages if not average.is_empty), CPU)
     alike = (average for average in averages if average.profile_type == of_type)
     whole = reduce(add, alike, FlameGraph(profile_type=of_type))
-    average, typical_ns = divided(whole, len(averages)), round(fmean(medians))
+    average, typical_ns = whole.divided(len(averages)), round(fmean(medians))
     return Side(
         title,
         sum(len(spans) for spans in routes.values()),
@@ -199,13 +199,6 @@ def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Se
         routes=tuple(routes),
         excess=_MEAN_AND_MEDIAN if average.cpu_ns > typical_ns else "",
     )
-
-
-def divided(flamegraph: FlameGraph, count: int) -> FlameGraph:
-    """Divide every value by a count, as for the average of so many spans."""
-    values = {path: round(value / count) for path, value in flamegraph.stacks.items()}
-    sample_value = flamegraph.sample_value
-    return FlameGraph(values, flamegraph.profile_type, sample_value=sample_value / count if sample_value else None)
 
 
 def _is_span_id(text: str) -> bool:

@@ -1,0 +1,161 @@
+"""The comparison of two recordings, measurement by measurement: those with a verdict, and those that have no pair.
+
+CPU times are compared only if both sides were measured on the same machine with the same agent. Otherwise a slower
+processor would look like slower code. Between machines, what each function's share of the CPU is tells more, and that
+is compared instead. Where not even shares mean the same on both sides, the comparison is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spanprofiles.model.comparison import Basis, Comparison, ComparisonVerdict
+from spanprofiles.model.measurement import Measurement, MeasurementEnvironment
+from spanprofiles.model.profile_types import ProfileType
+from spanprofiles.model.request_comparison import ERROR, THRESHOLD, compare_measurements
+
+
+@dataclass(frozen=True)
+class ComparedMeasurement:
+    """A measurement of the base and the one of the same name of the head.
+
+    Attributes:
+        name: what was measured.
+        base: the measurement of the base; None where it has none.
+        head: the measurement of the head; None where it has none.
+        comparison: the comparison; None where there is none, because a side is missing or they cannot be compared.
+        note: why CPU times are not compared, or nothing is; empty where CPU times are.
+    """
+
+    name: str
+    base: Measurement | None
+    head: Measurement | None
+    comparison: Comparison | None = None
+    note: str = ""
+
+    @property
+    def verdict(self) -> ComparisonVerdict | None:
+        """What the comparison says; None where a side is missing. What cannot be compared is ``cannot say``."""
+        if self.base is None or self.head is None:
+            return None
+        return self.comparison.verdict if self.comparison else ComparisonVerdict.CANNOT_SAY
+
+
+@dataclass(frozen=True)
+class ComparisonReport:
+    """All measurements of two recordings.
+
+    Attributes:
+        measurements: each name of either side, in alphabetical order.
+        threshold: growth from which on it is a regression, as a part of the base.
+    """
+
+    measurements: tuple[ComparedMeasurement, ...]
+    threshold: float
+
+    @property
+    def verdict(self) -> ComparisonVerdict:
+        """The worst verdict of all; ``cannot say`` if no measurement has a pair."""
+        verdicts = {each.verdict for each in self.measurements}
+        for verdict in (ComparisonVerdict.REGRESSION, ComparisonVerdict.CANNOT_SAY, ComparisonVerdict.NO_REGRESSION):
+            if verdict in verdicts:
+                return verdict
+        return ComparisonVerdict.CANNOT_SAY
+
+    @property
+    def compared(self) -> list[ComparedMeasurement]:
+        """Those with a comparison."""
+        return [each for each in self.measurements if each.comparison is not None]
+
+    @property
+    def only_in_base(self) -> list[str]:
+        """The names that only the base has."""
+        return [each.name for each in self.measurements if each.head is None]
+
+    @property
+    def only_in_head(self) -> list[str]:
+        """The names that only the head has."""
+        return [each.name for each in self.measurements if each.base is None]
+
+
+def compare_recordings(
+    base: Mapping[str, Measurement], head: Mapping[str, Measurement], *, threshold: float = THRESHOLD
+) -> ComparisonReport:
+    """Compare all measurements of two recordings, each with the one of its name.
+
+    The probability of a false alarm is that of the whole report: one of ten comparisons claims a change only if it is
+    ten times less likely to be chance.
+
+    Args:
+        base: measurements by name.
+        head: measurements by name.
+        threshold: growth from which on it is a regression, as a part of the base.
+    """
+    pairs = len(base.keys() & head.keys())
+    compared = [
+        compare_pair(name, base.get(name), head.get(name), threshold=threshold, among=max(1, pairs))
+        for name in sorted(base.keys() | head.keys())
+    ]
+    return ComparisonReport(tuple(compared), threshold)
+
+
+def compare_pair(
+    name: str,
+    base: Measurement | None,
+    head: Measurement | None,
+    *,
+    threshold: float = THRESHOLD,
+    among: int = 1,
+) -> ComparedMeasurement:
+    """Compare a measurement with the one of its name.
+
+    Args:
+        name: what was measured.
+        base: the measurement of the base, if there is one.
+        head: the measurement of the head, if there is one.
+        threshold: growth from which on it is a regression, as a part of the base.
+        among: how many comparisons the report has.
+    """
+    if base is None or head is None:
+        return ComparedMeasurement(name, base, head)
+    obstacle = _obstacle(base, head)
+    if obstacle:
+        return ComparedMeasurement(name, base, head, note=obstacle)
+    difference = machine_difference(base.environment, head.environment)
+    basis = Basis.SHARE if difference else Basis.CPU
+    comparison = compare_measurements(base, head, threshold=threshold, basis=basis)
+    if among > 1 and comparison.changed:  # what is no change as one report is none among many: the rest takes its time
+        comparison = compare_measurements(base, head, threshold=threshold, basis=basis, error=ERROR / among)
+    note = f"compared by shares of the CPU, not by CPU time: {difference}" if difference else ""
+    return ComparedMeasurement(name, base, head, comparison, note)
+
+
+def machine_difference(base: MeasurementEnvironment, head: MeasurementEnvironment) -> str:
+    """Say why CPU times of the two cannot be compared; empty where they can.
+
+    A new version of the app's runtime is no such reason: it is a change like any other, whose cost is asked for.
+    """
+    for what, before, after in (
+        ("the machine", base.machine, head.machine),
+        ("the host", base.host, head.host),
+        ("the agent", base.agent, head.agent),
+    ):
+        if before != after:
+            return f"{what} is another one ({before or 'unknown'}, then {after or 'unknown'})"
+    if not (base.machine or base.host):
+        return "the machines are unknown"
+    return ""
+
+
+def _obstacle(base: Measurement, head: Measurement) -> str:
+    """Say why not even shares can be compared; empty where they can."""
+    types = [side.flamegraph.profile_type for side in (base, head) if not side.flamegraph.is_empty]
+    if len(set(types)) > 1:
+        before, after = (ProfileType.of(text).measure for text in types)
+        told = (before, after) if before != after else types
+        return f"refused: the base has samples of {told[0]}, the head of {told[1]}"
+    languages = [side.environment.runtime.partition(" ")[0] for side in (base, head)]
+    if all(languages) and languages[0] != languages[1]:
+        return f"refused: the base runs on {languages[0]}, the head on {languages[1]}, whose functions have other names"
+    return ""

@@ -1,0 +1,141 @@
+"""Two recordings, measurement by measurement: what is compared, by what, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from spanprofiles.model import MeasurementEnvironment
+from spanprofiles.model.comparison import Basis, ComparisonVerdict
+from spanprofiles.model.comparison_report import compare_pair, compare_recordings, machine_difference
+from tests.support.compared_measurements import HERE, measurement, recording
+
+FAST, SLOW = {"search": 200, "render": 100}, {"search": 400, "render": 100}
+WALL = "wall:wall:nanoseconds:wall:nanoseconds"
+
+
+def test_a_request_that_has_become_slower_is_a_regression_and_names_the_function() -> None:
+    report = compare_recordings(recording(measurement(FAST)), recording(measurement(SLOW)))
+
+    (compared,) = report.measurements
+    assert report.verdict is compared.verdict is ComparisonVerdict.REGRESSION
+    assert compared.comparison is not None
+    assert compared.comparison.top_regression is not None
+    assert compared.comparison.top_regression.name == "search"
+    assert (compared.comparison.basis, compared.note) == (Basis.CPU, "")
+
+
+def test_equal_measurements_are_no_regression() -> None:
+    report = compare_recordings(recording(measurement(FAST)), recording(measurement(FAST)))
+
+    assert report.verdict is ComparisonVerdict.NO_REGRESSION
+
+
+def test_too_few_requests_cannot_say_and_tell_how_many_more_it_takes() -> None:
+    few = measurement(FAST, requests=3)
+    report = compare_recordings(recording(few), recording(few))
+
+    assert report.verdict is ComparisonVerdict.CANNOT_SAY
+    (compared,) = report.compared
+    assert compared.comparison is not None
+    assert compared.comparison.more_requests == 3
+
+
+def test_the_worst_verdict_is_that_of_all() -> None:
+    base = recording(*(measurement(FAST, name=name, requests=12) for name in ("a", "b")))
+    few, slow = measurement(FAST, name="a", requests=3), measurement({"search": 2000}, name="b", requests=12)
+
+    assert compare_recordings(base, recording(few, slow)).verdict is ComparisonVerdict.REGRESSION
+    assert compare_recordings(base, recording(few)).verdict is ComparisonVerdict.CANNOT_SAY
+
+
+def test_measurements_that_only_one_side_has_are_listed_and_have_no_verdict() -> None:
+    base = recording(measurement(FAST, name="both"), measurement(FAST, name="gone"))
+    head = recording(measurement(FAST, name="both"), measurement(SLOW, name="new"))
+    report = compare_recordings(base, head)
+
+    assert (report.only_in_base, report.only_in_head) == (["gone"], ["new"])
+    assert [(each.name, each.verdict) for each in report.measurements] == [
+        ("both", ComparisonVerdict.NO_REGRESSION),
+        ("gone", None),
+        ("new", None),
+    ]
+    assert report.verdict is ComparisonVerdict.NO_REGRESSION
+
+
+def test_recordings_without_any_pair_cannot_say() -> None:
+    base, head = recording(measurement(FAST, name="a")), recording(measurement(FAST, name="b"))
+
+    assert compare_recordings(base, head).verdict is ComparisonVerdict.CANNOT_SAY
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (replace(HERE, machine="another"), "the machine is another one (a processor, then another)"),
+        (replace(HERE, host="b"), "the host is another one (a, then b)"),
+        (replace(HERE, agent=""), "the agent is another one (pyroscope-io 1.4.0, then unknown)"),
+    ],
+    ids=["processor", "host", "agent"],
+)
+def test_between_machines_shares_are_compared_and_it_says_why(other: MeasurementEnvironment, reason: str) -> None:
+    twice_as_slow = {name: 2 * cpu_ms for name, cpu_ms in FAST.items()}
+    compared = compare_pair("a", measurement(FAST), measurement(twice_as_slow, environment=other))
+
+    assert compared.verdict is ComparisonVerdict.NO_REGRESSION
+    assert compared.comparison is not None
+    assert compared.comparison.basis is Basis.SHARE
+    assert compared.note == f"compared by shares of the CPU, not by CPU time: {reason}"
+
+
+def test_between_machines_a_function_that_takes_a_larger_share_is_a_regression() -> None:
+    elsewhere = measurement({"search": 900, "render": 100}, environment=replace(HERE, host="b"))
+    compared = compare_pair("a", measurement(FAST), elsewhere)
+
+    assert compared.verdict is ComparisonVerdict.REGRESSION
+
+
+def test_another_version_of_the_runtime_is_a_change_like_any_other() -> None:
+    assert machine_difference(HERE, replace(HERE, runtime="CPython 3.14.0", app_version="2", seed=7)) == ""
+
+
+def test_machines_that_nobody_knows_are_not_taken_for_the_same() -> None:
+    unknown = MeasurementEnvironment()
+
+    assert machine_difference(unknown, unknown) == "the machines are unknown"
+
+
+@pytest.mark.parametrize("same_name", [True, False])
+def test_profiles_of_different_types_are_refused(*, same_name: bool) -> None:
+    other = "process_cpu:samples:count:cpu:nanoseconds" if same_name else WALL
+    compared = compare_pair("a", measurement(FAST), measurement(FAST, profile_type=other))
+
+    assert compared.verdict is ComparisonVerdict.CANNOT_SAY
+    assert compared.comparison is None
+    assert compared.note.startswith("refused: the base has samples of ")
+
+
+def test_apps_in_different_languages_are_refused() -> None:
+    rewritten = measurement(FAST, environment=replace(HERE, runtime="go 1.23"))
+    compared = compare_pair("a", measurement(FAST), rewritten)
+
+    assert compared.verdict is ComparisonVerdict.CANNOT_SAY
+    assert compared.note == ("refused: the base runs on CPython, the head on go, whose functions have other names")
+
+
+def test_the_threshold_decides_what_counts() -> None:
+    base, head = measurement({"search": 200}), measurement({"search": 260})
+
+    assert compare_pair("a", base, head, threshold=0.1).verdict is ComparisonVerdict.REGRESSION
+    assert compare_pair("a", base, head, threshold=0.5).verdict is ComparisonVerdict.NO_REGRESSION
+
+
+def test_what_is_a_change_by_itself_may_be_chance_among_many() -> None:
+    base, head = measurement({"search": 200}, requests=8), measurement({"search": 260}, requests=8)
+    alone, among_many = (compare_pair("a", base, head, threshold=0.01, among=among) for among in (1, 200))
+
+    assert alone.comparison is not None
+    assert among_many.comparison is not None
+    assert alone.comparison.changed
+    assert not among_many.comparison.changed
