@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -53,8 +53,13 @@ def it_has_the_form_of_a_workflow(text: str) -> Iterator[str]:
 
 
 def actions_are_pinned(text: str) -> Iterator[str]:
+    yield from actions_pinned_in(text, steps(text))
+
+
+def actions_pinned_in(text: str, used: Iterable[tuple[str, Json]]) -> Iterator[str]:
+    """Give a sentence for each action that is not pinned, of the named steps of a text."""
     commented = {found["action"] for found in _USE.finditer(text) if found["comment"]}
-    for name, step in steps(text):
+    for name, step in used:
         action = step.get("uses")
         if action is not None and not _PINNED.fullmatch(action):
             yield f"{name}: {action} is not pinned to a commit"

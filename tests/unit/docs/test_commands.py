@@ -23,6 +23,11 @@ INSTALL = (
     "tests/integration/test_installing.py::test_the_tutorials_line_installs_todays_releases_and_its_project_passes"
 )
 
+SLOW_CHANGE = (
+    "tests/integration/test_slow_commit.py::test_the_gate_and_both_comparisons_name_the_function_of_a_slow_change"
+)
+SLOW_ACTION = "tests/integration/test_slow_commit.py::test_the_actions_steps_end_with_the_verdict_and_keep_one_comment"
+
 RUN_BY = {
     r"make demo": f"{TOUR}::test_make_demo_prints_what_the_pages_show",
     r"\.venv/bin/spanprofiles (verify|show|link|doctor) .*|curl http://127\.0\.0\.1:5001/scooter": (
@@ -62,6 +67,10 @@ RUN_BY = {
         BY_HAND
     ),
     r"pytest --span-profiles-backend=native": f"{TUTORIAL}::test_the_same_test_passes_on_real_servers",
+    r"pytest --span-profiles-(record|baseline)=before.*|spanprofiles compare before after .*|spanprofiles ab .*": (
+        SLOW_CHANGE
+    ),
+    r"spanprofiles record span-profiles/.*|spanprofiles compare span-profiles/.*": SLOW_ACTION,
     r"pytest --junitxml=report\.xml .*": (
         "tests/integration/test_pytest_page.py::test_its_tests_pass_and_their_negative_twin_does_not"
     ),

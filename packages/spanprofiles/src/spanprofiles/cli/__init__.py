@@ -15,9 +15,12 @@ from spanprofiles import __version__
 INTERRUPTED, UNREAD = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 _COMMANDS = {
+    "ab": "Compare two builds of an app side by side, with the same requests.",
+    "compare": "Say which requests have become slower, and by which functions.",
     "demo": "Run the demo and show the flame graph of one request.",
     "doctor": "Say which hop of the link is broken, and what to do.",
     "link": "Show what Grafana's button to a span's profile sends, and what comes.",
+    "record": "Run tests and keep what they measure, of this folder or of a revision.",
     "serve": "Serve Tempo's and Pyroscope's APIs from one process.",
     "show": "Show a trace, and the flame graphs of its linked spans.",
     "ui": "Serve the page that shows rides, traces and flame graphs.",
@@ -58,8 +61,9 @@ class _Commands(click.Group):
 def main() -> None:
     """Prove that a trace's span leads to its own CPU flame graph.
 
-    Exit codes: 0 nothing is broken, 1 a hop is broken, 2 could not check (wrong usage, a server that does not answer),
-    130 interrupted, 141 the output's reader has gone.
+    Exit codes: 0 nothing is broken, no request has become slower; 1 a hop is broken, a request has become slower; 2
+    could not check (wrong usage, a server that does not answer, too few samples); 130 interrupted; 141 the output's
+    reader has gone.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a character shows another in its place

@@ -45,6 +45,12 @@ UPLOAD_INTERVAL_S = 1.0
 #: The property of a test's report that says what the test has measured.
 MEASURED = "span_profiles.measurement"
 
+#: The property that says how a measurement compares with the baseline's.
+COMPARED = "span_profiles.comparison"
+
+#: The property that has the path of a picture.
+PICTURE = "span_profiles.picture"
+
 _OPTIONS = {
     "backend": "auto (default), embedded, compose, containers, native, external",
     "tempo_url": "Tempo's address, for the external backend",
@@ -54,6 +60,9 @@ _OPTIONS = {
     "upload_interval": f"the profiling agent's upload interval, s (default {UPLOAD_INTERVAL_S:g})",
     "pictures": "folder in which failed claims leave their flame graphs as SVG, for the CI to keep",
     "record": "folder in which each test that measures leaves its measurement, as JSON and pprof",
+    "baseline": "folder of recorded measurements: a test whose requests have become slower fails",
+    "threshold": "smallest growth of a request's CPU that is a regression (default 10%)",
+    "requests": "file to which the requests that tests send to their apps are added, for spanprofiles ab",
     "logs": "folder in which apps and jobs leave their logs (default a temporary one)",
 }
 
@@ -146,6 +155,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test that would pass, but whose requests have become slower than in the baseline."""
+    result = yield
+    if item.stash.get(MEASUREMENTS, None) and option(item.config, "baseline"):
+        from spanprofiles.pytest_plugin.regression_gate import check_regressions
+
+        check_regressions(item)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -160,13 +180,15 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was measured, and how well it is known."""
+    """Say what was measured, how well it is known, and how it compares with the baseline."""
     reports = [report for some in terminalreporter.stats.values() for report in some]
-    told = [text for report in reports for name, text in getattr(report, "user_properties", ()) if name == MEASURED]
-    if told:
-        terminalreporter.section("span profiles: measured")
-    for line in dict.fromkeys(told):  # the reports of a test's phases repeat its properties
-        terminalreporter.write_line(line)
+    properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    for kind, title in ((MEASURED, "measured"), (COMPARED, "compared with the baseline")):
+        told = dict.fromkeys(text for name, text in properties if name == kind)  # a test's phases repeat its properties
+        if told:
+            terminalreporter.section(f"span profiles: {title}")
+        for line in told:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -151,12 +151,16 @@ class RunningApp(TracedSession):
         __tracebackhide__ = True
         self._launcher.note_use(self.program)
         try:
-            return super().request(method, url, sampled=sampled, **options)
+            answer = super().request(method, url, sampled=sampled, **options)
         except requests.ConnectionError:
             if sampled:  # one that asks whether the app is ready is not, and asks again
                 self.program.process.wait(_LAST_MOMENT_S)
             if not self.program.end:
                 raise
+        else:
+            if sampled:
+                self._launcher.note_request((answer.history or [answer])[0].request)
+            return answer
         # told outside the handler: the way to it is of no interest
         raise AppEndedError(f"{self.program.process.name} {self.program.end}; {self.program.last_words}")
 

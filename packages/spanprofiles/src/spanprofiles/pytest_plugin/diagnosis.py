@@ -12,7 +12,7 @@ import pytest
 from spanprofiles.clients import ClientError
 from spanprofiles.doctor import Examination, Verdict, examine_request
 from spanprofiles.model.printable import printable_lines
-from spanprofiles.pytest_plugin import CLAIMS, option
+from spanprofiles.pytest_plugin import CLAIMS, PICTURE, option
 from spanprofiles.pytest_plugin.programs import programs_of
 from spanprofiles.report import failure_report, span_tree
 from spanprofiles.report.svg import flame_document
@@ -79,7 +79,7 @@ def _tell_of_traces(item: pytest.Item, diagnosis: _Diagnosis) -> None:
     for what, path in _pictures(item, [evidence for _, evidence in seen]):
         diagnosis.text.append(f"{what}: {path}" if path else what)
         if path:
-            diagnosis.properties.append(("span_profiles.picture", path))
+            diagnosis.properties.append((PICTURE, path))
 
 
 def _tell_of_programs(item: pytest.Item, failure: str, diagnosis: _Diagnosis) -> None:

@@ -64,6 +64,11 @@ def announcement(config: pytest.Config, *, starts_programs: bool) -> list[str]:
         settings = backend_settings(config)
     except BackendError as error:
         raise pytest.UsageError(str(error)) from error
+    if option(config, "baseline"):
+        from spanprofiles.pytest_plugin.regression_gate import baseline, threshold
+
+        baseline(config)
+        threshold(config)
     picked = " (picked by auto)" if settings.backend == "auto" else ""
     lines = [f"span profiles: {settings.chosen} backend{picked}"]
     is_told = settings.otlp_url or any(os.environ.get(name) for name in OTLP_VARIABLES)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from spanprofiles.backends import ManagedProcess, ProcessFailedError
 from spanprofiles.model.printable import printable, printable_lines
@@ -236,6 +237,14 @@ class Launcher:
         item = self._config.stash.get(RUNNING, None)
         if item is not None:
             program.used_by.add(item.nodeid)
+
+    def note_request(self, request: requests.PreparedRequest) -> None:
+        """Add a request to the file for requests, if there is one."""
+        file = option(self._config, "requests")
+        if file:
+            from spanprofiles.pytest_plugin.sent_requests import add_request
+
+            add_request(self._config.invocation_params.dir / file, request)
 
     def stop(self) -> None:
         """Stop all of them at once: each may take its time over it."""

@@ -1,0 +1,40 @@
+"""``spanprofiles compare``: two recordings, test by test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spanprofiles.cli.comparison import comparison_options, print_report
+from spanprofiles.cli.exits import COULD_NOT_LOOK, leave
+from spanprofiles.model import Measurement
+
+
+@click.command()
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("head", type=click.Path(path_type=Path))
+@comparison_options
+def command(base: Path, head: Path, threshold: float, markdown: Path | None, svg: Path | None, as_json: bool) -> None:
+    """Compare what the requests of HEAD cost with what they cost in BASE, and say which functions changed.
+
+    BASE and HEAD are folders that pytest --span-profiles-record, record or ab has written, or files in them. The exit
+    code is 0 if no request has become slower, 1 if one has, 2 if it cannot say.
+    """
+    from spanprofiles.model.comparison_report import compare_recordings
+    from spanprofiles.model.measurement_json import MeasurementError
+
+    try:
+        report = compare_recordings(_read(base), _read(head), threshold=threshold)
+    except MeasurementError as error:
+        leave(COULD_NOT_LOOK, str(error))
+    print_report(report, markdown=markdown, svg=svg, as_json=as_json)
+
+
+def _read(path: Path) -> dict[str, Measurement]:
+    from spanprofiles.measure.files import read_measurement, read_measurements
+
+    if path.is_file():
+        measurement = read_measurement(path)
+        return {measurement.name: measurement}
+    return read_measurements(path)
