@@ -96,6 +96,7 @@ def running_region(
     processor: str,
     *,
     clocked: bool = False,
+    factory: str = "",
     changes: Mapping[str, str] | None = None,
     niceness: int = 0,
 ) -> Iterator[RunningRegion]:
@@ -107,6 +108,7 @@ def running_region(
         port: where it listens on 127.0.0.1.
         processor: ``RIDESHARE_PROCESSOR``.
         clocked: whether answers say how much CPU they took (:mod:`bench.clocked`).
+        factory: what makes the app, where it is neither the app's own factory nor that with the clock.
         changes: further environment variables.
         niceness: how far it stands back for other processes, 0 to 19.
 
@@ -124,7 +126,7 @@ def running_region(
         "RIDESHARE_PROCESSOR": processor,
         **(changes or {}),
     }
-    factory = "bench.clocked:create_app()" if clocked else "rideshare.app:create_app()"
+    factory = factory or ("bench.clocked:create_app()" if clocked else "rideshare.app:create_app()")
     command = ["nice", "-n", str(niceness)] if niceness else []
     command += [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", factory]
     with ManagedProcess(f"region {name}", command, environment=environment, directory=ROOT) as process:
@@ -137,7 +139,12 @@ def running_region(
 
 @contextmanager
 def one_region(
-    endpoints: Endpoints, processor: str, *, clocked: bool = False, changes: Mapping[str, str] | None = None
+    endpoints: Endpoints,
+    processor: str,
+    *,
+    clocked: bool = False,
+    factory: str = "",
+    changes: Mapping[str, str] | None = None,
 ) -> Iterator[RunningRegion]:
     """Run the region that has every kind of vehicle, on a free port.
 
@@ -145,7 +152,9 @@ def one_region(
         BenchError: it does not answer.
     """
     (port,) = free_ports(1)
-    with running_region(endpoints, "eu-north", port, processor, clocked=clocked, changes=changes) as region:
+    with running_region(
+        endpoints, "eu-north", port, processor, clocked=clocked, factory=factory, changes=changes
+    ) as region:
         yield region
 
 
@@ -168,14 +177,14 @@ def all_regions(
         yield found
 
 
-def send(region: RunningRegion, path: str, timeout_s: float = 60.0) -> Sent:
+def send(region: RunningRegion, path: str, timeout_s: float = 60.0, headers: Mapping[str, str] | None = None) -> Sent:
     """Send one request with a trace of its own. No answer is a status of 0, not an error."""
     context = TraceContext.new()
     start = time.perf_counter()
     cpu_ns = wall_ns = status = 0
     try:
         with TracedSession(region.url, (5.0, timeout_s)) as session:
-            answer = session.get(path, headers={"traceparent": context.traceparent})
+            answer = session.get(path, headers={**(headers or {}), "traceparent": context.traceparent})
         status = answer.status_code
         cpu_ns, wall_ns = (int(answer.headers.get(name, "0")) for name in (CPU_HEADER, WALL_HEADER))
     except requests.RequestException:

@@ -68,7 +68,7 @@ def permutation_test(
     """
     number = len(columns[0]) if columns else 0
     second = number - first
-    if not (first and second):
+    if first < 1 or second < 1:
         return PermutationResult((0.0,) * len(columns), math.inf)
     scales = [_scale(column, first, second) for column in columns]
     scores = tuple(_score(column, scale, first) for column, scale in zip(columns, scales, strict=True))
