@@ -1,0 +1,114 @@
+"""Judges the photo lab: the CPU of each request must be in its own flame graph, on whichever thread it was used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spanprofiles.linking import TracedSession
+from spanprofiles.model import FlameGraph, Span
+from spanprofiles.workshop.judgement import Judgement
+from spanprofiles.workshop.workbench import Workbench
+
+COMMAND = ("{python}", "photo_lab.py")
+SERVICE = "photo-lab"
+WORK = "develop"
+HANDED_OVER = {"/slides": "asyncio.to_thread", "/album": "the lab's own pool"}
+
+MOST_LOST = 0.2
+"""So small a part of the work may be in nobody's flame graph: labels change a moment before or after the work."""
+
+_THREADS_FIRST_FRAME = "_bootstrap"  # of every thread that Python starts; the loop runs on the first, which has another
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Where the lab's work was found.
+
+    Attributes:
+        own: the samples of each request, by its path.
+        lost_ns: the CPU of the work that is in no request's flame graph, ns.
+        total_ns: all of it, ns.
+    """
+
+    own: Mapping[str, FlameGraph]
+    lost_ns: int
+    total_ns: int
+
+
+def judge(bench: Workbench) -> Judgement:
+    """Ask for a print, slides and an album, and look whose the samples are; then whether they stay so."""
+    since_ns = time.time_ns()
+    lab = bench.start(COMMAND, service=SERVICE)
+    bench.tell("ordering a print, slides and an album")
+    spans = {path: _answered(bench, lab, path) for path in ("/print", *HANDED_OVER)}
+    work = _find(bench, lab, spans, since_ns)
+    seen = [f"GET {path} has {_ms(own.total_of(WORK))} of {WORK} in its flame graph" for path, own in work.own.items()]
+    if not work.own["/print"].total_of(WORK):
+        return Judgement.fails(seen, f"the work of a print, which was there before: leave {WORK} in it", 1)
+    empty = [path for path in HANDED_OVER if not work.own[path].total_of(WORK)]
+    if empty:
+        seen.append(f"{_ms(work.lost_ns)} of {WORK} is in none of them")
+        named = " and ".join(f"GET {path} ({HANDED_OVER[path]})" for path in empty)
+        missing = f"the span's ID on the threads that develop for {named}, while they do"
+        return Judgement.fails(seen, missing, 2 if empty == ["/album"] else 1)
+    on_the_loop = [path for path in HANDED_OVER if _is_on_the_loop(work.own[path])]
+    if on_the_loop:
+        named = " and ".join(on_the_loop)
+        return Judgement.fails(
+            [*seen, f"the pictures of {named} are developed on the thread of the event loop: nobody else is served"],
+            "the helpers' threads, as before, with the label of the request whose work they do",
+            2,
+        )
+    if work.lost_ns > MOST_LOST * work.total_ns:
+        return Judgement.fails(
+            [*seen, f"{_ms(work.lost_ns)} of {WORK} is in none of them"],
+            "the span's ID on each thread that works for the request, for as long as it does",
+            3,
+        )
+    added_ns = _added_later(bench, lab, spans, work)
+    if added_ns:
+        return Judgement.fails(
+            [*seen, f"{_ms(added_ns)} was added to them after they had ended, by requests that are not traced"],
+            "an end of the labels: take them off a thread when its work for the request is done",
+            3,
+        )
+    return Judgement.passes([*seen, "nothing is added to them after they have ended"])
+
+
+def _answered(bench: Workbench, lab: TracedSession, path: str) -> Span:
+    return bench.follow(lab.get(path)).answering_span()
+
+
+def _find(bench: Workbench, lab: TracedSession, spans: Mapping[str, Span], since_ns: int) -> _Work:
+    """Wait until all samples so far are there, and find out whose they are."""
+    last = bench.linked_span(lab.get("/print"))  # an agent uploads in order: what came before is there as well
+    own = {path: bench.linker.flamegraph(span) for path, span in spans.items()}
+    total_ns = bench.samples_of(SERVICE, since_ns).total_of(WORK)
+    found_ns = sum(graph.total_of(WORK) for graph in (last.flamegraph, *own.values()))
+    return _Work(own, max(0, total_ns - found_ns), total_ns)
+
+
+def _added_later(bench: Workbench, lab: TracedSession, spans: Mapping[str, Span], work: _Work) -> int:
+    """Let untraced work be done on the same threads, and return what was added to the requests before, ns."""
+    bench.tell("letting the helpers work for requests that are not traced")
+    for path in HANDED_OVER:
+        lab.get(path, sampled=False)
+    bench.linked_span(lab.get("/print"))
+    for path, span in spans.items():
+        added_ns = bench.linker.flamegraph(span).total_of(WORK) - work.own[path].total_of(WORK)
+        if added_ns > 0:
+            return added_ns
+    return 0
+
+
+def _is_on_the_loop(flamegraph: FlameGraph) -> bool:
+    """Tell whether most of the work was done on the thread that the event loop runs on."""
+    work = {stack: value for stack, value in flamegraph.stacks.items() if WORK in stack}
+    on_threads = sum(value for stack, value in work.items() if _THREADS_FIRST_FRAME in stack[0])
+    return on_threads < sum(work.values()) / 2
+
+
+def _ms(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e6:.0f} ms"
