@@ -74,10 +74,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out what cannot change the verdict: one test that fails on a mutant is enough."""
+    """Leave out what cannot change the verdict: one test that fails settles it, on a mutant and on any other."""
     variant = _variant_of(item)
-    if variant and not variant["is_healthy"] and _results.failed[variant["name"]]:
-        pytest.skip("another test has noticed it")
+    if variant and _results.failed[variant["name"]]:
+        pytest.skip("another test has failed")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -38,7 +38,7 @@ def parcel():
 
 @app.get("/stamp")
 def stamp():
-    return {"ink": print_stamp(80_000)}
+    return {"ink": print_stamp(70_000)}
 
 
 @app.get("/letter")
