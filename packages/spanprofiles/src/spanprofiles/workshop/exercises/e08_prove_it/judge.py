@@ -1,4 +1,4 @@
-"""Judges the tests of a cinema: they must notice where the time went, also elsewhere, and leave healthy cinemas alone."""
+"""Judges the tests of a cinema: they must notice the mistake wherever it is made, and pass where there is none."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def judge(bench: Workbench) -> Judgement:
     if last.variant.name == BROKEN:
         return Judgement.fails(
             [*seen, "in it, GET /tickets compares every booking with all before it, which is most of its CPU"],
-            "an assertion about where GET /tickets spends its CPU, true of the mended cinema and false of the broken one",
+            "an assertion about where GET /tickets spends its CPU, true of the mended cinema, false of the broken one",
             1,
         )
     return Judgement.fails(
