@@ -17,8 +17,9 @@ from spanprofiles.backends.native import NativeBackend
 from spanprofiles.clients.probe import PROBE_SERVICE
 from spanprofiles.waiting import Waiting
 from tests.support.conformance.exchanges import JSON_TYPE, read_recording
-from tests.support.conformance.meaning import meaning_of, meaning_of_answer
+from tests.support.conformance.meaning import meaning_of, meaning_of_answer, meaning_of_series
 from tests.support.conformance.pair import running_pair, send
+from tests.support.conformance.random_metrics import Metrics
 from tests.support.conformance.random_queries import ProfileQueries, TraceQL
 from tests.support.conformance.random_spans import Conditions, exports
 
@@ -186,4 +187,15 @@ def test_what_random_conditions_show_is_shown_alike(with_random_spans: Both) -> 
         ours, theirs = both.answers("tempo", "GET", both.search(query), _shown)
         if ours != theirs:
             differences.append((query, ours, theirs))
+    assert not differences, _told(differences)
+
+
+def test_random_metrics_are_answered_alike(with_random_spans: Both) -> None:
+    both, queries = with_random_spans, Metrics(SEED, with_random_spans.now_s)
+    differences: list[tuple[object, Any, Any]] = []
+    for _ in range(QUERIES):
+        path = queries.path()
+        ours, theirs = both.answers("tempo", "GET", path, meaning_of_series)
+        if ours != theirs:
+            differences.append((path, ours, theirs))
     assert not differences, _told(differences)

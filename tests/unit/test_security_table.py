@@ -69,6 +69,10 @@ ROWS = {
         f"{traceql.TOKENS_LIMIT:,}; {traceql.STAGES_LIMIT}; {traceql.CONDITIONS_LIMIT}; {traceql.PATTERNS_LIMIT};"
         f" {traceql.NESTING_LIMIT}; {traceql.DEPTH_LIMIT}"
     ),
+    "metrics: hours; steps; series; values kept; values given; exemplars": (
+        f"{traceql.RANGE_LIMIT_H}; {traceql.STEPS_LIMIT:,}; {traceql.SERIES_LIMIT:,}; {traceql.KEPT_POINTS_LIMIT:,};"
+        f" {traceql.GIVEN_POINTS_LIMIT:,}; {traceql.EXEMPLARS_LIMIT}"
+    ),
     "a label selector": f"{profiles.SELECTOR_LENGTH_LIMIT // KIB} KiB; {profiles.MATCHERS_LIMIT} comparisons",
     "IDs; labels to group by": f"{profiles.IDS_LIMIT:,}; {profiles.GROUP_LIMIT}",
     "one trace": (f"{candidates.TRACE_BYTES // 1_000_000} MB are searched; {traces.TRACE_BYTES // MIB} MiB by its ID"),

@@ -132,3 +132,25 @@ def meaning_of_answer(status: int, text: str, *, counted: bool = False) -> Any:
     if counted:
         return len(document["traces"])
     return meaning_of(document)
+
+
+def meaning_of_series(status: int, answer: bytes) -> Any:
+    """What the answer to a metrics query means: its series and their values; exemplars are chosen at random."""
+    if status != 200:
+        return status
+    document = json.loads(answer, parse_int=float)  # JSON has one kind of number
+    found = [
+        (
+            sorted((label["key"], repr(label["value"])) for label in series["labels"]),
+            [(sample["timestampMs"], _rounded(sample.get("value", 0))) for sample in series["samples"]]
+            if "samples" in series
+            else _rounded(series.get("value", 0)),
+        )
+        for series in document.get("series", [])
+    ]
+    return document.get("status", "COMPLETE"), sorted(found, key=repr)
+
+
+def _rounded(value: Any) -> Any:
+    """A number to nine digits, since sums of floats depend on their order."""
+    return value if isinstance(value, str) else float(f"{value:.9g}")

@@ -30,7 +30,12 @@ DEPTH_LIMIT = 20
 
 
 def matching_traces(
-    connection: StoreConnection, wanted: TraceFilter, start_ns: int | None = None, end_ns: int | None = None
+    connection: StoreConnection,
+    wanted: TraceFilter,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    *,
+    by_id: bool = False,
 ) -> Iterator[tuple[int, bytes]]:
     """Find the traces that pass a filter: (number, trace ID), newest arrivals first.
 
@@ -39,6 +44,7 @@ def matching_traces(
         wanted: the filter; more traces may come than pass it.
         start_ns: only traces that end at or after this time, ns since the epoch.
         end_ns: only traces that start at or before this time, ns since the epoch.
+        by_id: whether the oldest arrival comes first, and then all others by their IDs.
 
     Raises:
         QueryTooLongError: the connection's deadline passed.
@@ -50,8 +56,9 @@ def matching_traces(
             conditions.append(where)
             compiler.arguments.append(bound_ns)
     where = " AND ".join(f"({condition})" for condition in conditions if condition) or "1"
+    order = "t.id > (SELECT min(id) FROM traces), t.trace_id" if by_id else "t.id DESC"
     rows = connection.execute(
-        f"SELECT t.id, t.trace_id FROM traces t WHERE {where} ORDER BY t.id DESC",  # noqa: S608  # conditions of the compiler
+        f"SELECT t.id, t.trace_id FROM traces t WHERE {where} ORDER BY {order}",  # noqa: S608  # conditions of the compiler
         compiler.arguments,
     )
     try:

@@ -17,6 +17,8 @@ from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.traces import StoredSpan, payloads, spans_of_trace
 from spanprofiles.embedded.tempo.candidates import Candidates
+from spanprofiles.embedded.tempo.metrics_query import instant_answer, range_answer, run_metrics
+from spanprofiles.embedded.tempo.metrics_request import MetricsRequest
 from spanprofiles.embedded.tempo.parameters import Search, Window, limit_of
 from spanprofiles.embedded.tempo.search import run_search
 from spanprofiles.embedded.tempo.tags import INTRINSIC_SCOPE, Tags, plain_attribute, tag_attribute, value_answer
@@ -73,6 +75,8 @@ class Tempo(Application):
             ],
             [
                 ("/api/search", None, self.search),
+                ("/api/metrics/query_range", None, self.metrics_range),
+                ("/api/metrics/query", None, self.metrics_instant),
                 ("/api/search/tags", None, self.tags_v1),
                 ("/api/v2/search/tags", None, self.tags_v2),
                 ("/api/search/tag/<path:name>/values", None, self.values_v1),
@@ -114,6 +118,19 @@ class Tempo(Application):
         writer = JsonWriter(connection.deadline)
         traces = run_search(connection, self._candidates, search, writer)
         return written_answer(writer, {"traces": iter(traces), "metrics": {"completedJobs": 1, "totalJobs": 1}})
+
+    def metrics_range(self, request: Request) -> Response:
+        """Answer a TraceQL metrics query with values at each step of a time range."""
+        asked = MetricsRequest.of_range(request.args)
+        connection = self._database.reader()
+        result = run_metrics(connection, self._candidates, asked)
+        return self._written(range_answer(result, asked.intervals, asked.limit, connection.deadline))
+
+    def metrics_instant(self, request: Request) -> Response:
+        """Answer a TraceQL metrics query with one value for a time range."""
+        asked = MetricsRequest.at_once(request.args)
+        result = run_metrics(self._database.reader(), self._candidates, asked)
+        return self._written(instant_answer(result, asked.limit))
 
     def _names(self, request: Request) -> dict[str, list[str]]:
         parameters = request.args

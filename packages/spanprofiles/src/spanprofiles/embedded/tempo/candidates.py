@@ -29,7 +29,13 @@ class Candidates:
         self._scopes: ByteCache[int, tuple[ScopeRecord, int]] = ByteCache(CACHE_BYTES)
 
     def traces(
-        self, connection: StoreConnection, wanted: TraceFilter, start_ns: int | None = None, end_ns: int | None = None
+        self,
+        connection: StoreConnection,
+        wanted: TraceFilter,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        *,
+        by_id: bool = False,
     ) -> Iterator[TraceRecord]:
         """Read the traces that pass a filter, newest arrivals first.
 
@@ -38,11 +44,12 @@ class Candidates:
             wanted: the filter.
             start_ns: only traces that end at or after this time, ns since the epoch.
             end_ns: only traces that start at or before this time, ns since the epoch.
+            by_id: whether the oldest arrival comes first, and then all others by their IDs.
 
         Raises:
             QueryTooLongError: the connection's deadline passed.
         """
-        for number, trace_id in matching_traces(connection, wanted, start_ns, end_ns):
+        for number, trace_id in matching_traces(connection, wanted, start_ns, end_ns, by_id=by_id):
             spans = self._spans(connection, number)
             if spans:
                 yield TraceRecord(trace_id, spans, connection.deadline)

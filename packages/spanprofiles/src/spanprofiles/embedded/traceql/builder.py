@@ -40,11 +40,13 @@ class Nil:
 NIL = Nil()
 
 
-def _place(token: Any) -> Place:  # a lark token or tree's meta
+def place_of(token: Any) -> Place:  # a lark token or tree's meta
+    """Return where something begins: line and column."""
     return token.line, token.column
 
 
-def _unexpected(shown: str, place: Place) -> TraceQLError:
+def unexpected(shown: str, place: Place) -> TraceQLError:
+    """Make the error of something that may not stand where it stands."""
     return parse_error(f"syntax error: unexpected {shown}", *place)
 
 
@@ -55,29 +57,29 @@ class Builder:
         self._fields: Binder[Field | Nil] = Binder(self._binary, self._unary)
         self._expressions: Binder[Expression] = Binder(self._operation)
 
-    def root(self, tree: Any) -> Pipeline:  # lark trees, here and below
-        """Build the tree of a whole query."""
-        pipeline = self._pipeline(tree.children[0])
+    def root(self, trees: list[Any], end: Place) -> Pipeline:  # lark trees, here and below
+        """Build the tree of a whole query, without what it says of metrics.
+
+        Args:
+            trees: its stages.
+            end: where they end.
+        """
+        pipeline = self._pipeline(trees)
         last = pipeline.stages[-1]
         if isinstance(last, syntax.Aggregate) or not pipeline.stages:
-            raise _unexpected("$end", (tree.meta.end_line, tree.meta.end_column))
+            raise unexpected("$end", end)
         if len(pipeline.stages) == 1 and isinstance(last, Pipeline):
             return last
         return pipeline
 
-    def _pipeline(self, tree: Any) -> Pipeline:
+    def _pipeline(self, trees: list[Any]) -> Pipeline:
         stages: list[Stage] = []
-        for child in tree.children:
+        for child in trees:
             stage = self._stage(child)
-            place = _place(child.meta)
             if isinstance(stage, (Constant, syntax.ScalarOperation)):
-                raise _unexpected(")" if len(tree.children) == 1 else "|", (child.meta.end_line, child.meta.end_column))
-            if (
-                stages
-                and isinstance(stages[-1], (syntax.Aggregate, syntax.Metrics))
-                and not isinstance(stage, syntax.Metrics)
-            ):
-                raise _unexpected("|", place)
+                raise unexpected(")" if len(trees) == 1 else "|", (child.meta.end_line, child.meta.end_column))
+            if stages and isinstance(stages[-1], syntax.Aggregate):
+                raise unexpected("|", place_of(child.meta))
             stages.append(stage)
         return Pipeline(tuple(stages))
 
@@ -88,9 +90,7 @@ class Builder:
         if kind == "coalesce":
             return syntax.Coalesce()
         if kind == "select":
-            return syntax.Select(tuple(self._attribute(child) for child in tree.children))
-        if kind == "metrics":
-            return syntax.Metrics(str(tree.children[0]))
+            return syntax.Select(tuple(self.attribute(child) for child in tree.children))
         return self._expression(tree)
 
     def _expression(self, tree: Any) -> Expression:
@@ -98,7 +98,7 @@ class Builder:
         for child in tree.children:
             if child.data == "operator":
                 token = child.children[0]
-                items.append(Mark(str(token), _place(token)))
+                items.append(Mark(str(token), place_of(token)))
             else:
                 items.append(self._unit(child))
         return self._expressions.bind(items)
@@ -106,22 +106,27 @@ class Builder:
     def _unit(self, tree: Any) -> Expression:
         kind = tree.data
         if kind == "filter":
-            return syntax.Filter(self._field(tree.children[0]) if tree.children else Constant(values.TRUE))
+            return self.filter(tree)
         if kind == "aggregate":
             name, *field = tree.children
             if (str(name) == "count") == bool(field):
                 shown = ")" if not field else str(name)
-                raise _unexpected(shown, _place(name))
+                raise unexpected(shown, place_of(name))
             return syntax.Aggregate(str(name), self._field(field[0]) if field else None)
         if kind == "number":
-            return self._number(tree)
+            return self.number(tree)
         if kind == "wrapped":
             return self._wrapped(tree.children[0])
         return self._expression(tree)
 
-    def _number(self, tree: Any) -> Constant:
+    def filter(self, tree: Any) -> syntax.Filter:
+        """Build ``{ ... }``."""
+        return syntax.Filter(self._field(tree.children[0]) if tree.children else Constant(values.TRUE))
+
+    def number(self, tree: Any) -> Constant:
+        """Build a number, which may have a sign."""
         *sign, token = tree.children
-        kind, number = self._literal(token)
+        kind, number = self.literal(token)
         return Constant((kind, -number if sign else number))
 
     def _wrapped(self, tree: Any) -> Expression:
@@ -130,7 +135,7 @@ class Builder:
             inner = self._stage(tree.children[0])
             if isinstance(inner, (*ONE_SPANSET, *NUMBER, syntax.ScalarFilter)):
                 return inner
-        return self._pipeline(tree)
+        return self._pipeline(tree.children)
 
     def _operation(self, mark: Mark, left: Expression, right: Expression) -> Expression:
         operator = mark.operator
@@ -143,9 +148,9 @@ class Builder:
         elif not left_number and not right_number and operator in operators.SPANSET:
             for side in (left, right):
                 if not isinstance(side, ONE_SPANSET):
-                    raise _unexpected(operator, mark.place)
+                    raise unexpected(operator, mark.place)
             return syntax.SpansetOperation(operator, left, right)  # type: ignore[arg-type]  # both are spansets
-        raise _unexpected(operator, mark.place)
+        raise unexpected(operator, mark.place)
 
     @staticmethod
     def _is_number(side: Expression) -> bool:
@@ -159,21 +164,21 @@ class Builder:
             if child.data == "operator":
                 token = child.children[0]
                 if str(token) not in operators.FIELD:
-                    raise _unexpected(str(token), _place(token))
-                items.append(Mark(str(token), _place(token)))
+                    raise unexpected(str(token), place_of(token))
+                items.append(Mark(str(token), place_of(token)))
             else:
                 *prefixes, atom = child.children
-                items += [Mark(str(token), _place(token), prefix=True) for token in prefixes]
-                items.append(self._atom(atom))
+                items += [Mark(str(token), place_of(token), prefix=True) for token in prefixes]
+                items.append(self.atom(atom))
         field = self._fields.bind(items)
         if isinstance(field, Nil):
-            raise _unexpected("nil", _place(tree.meta))
+            raise unexpected("nil", place_of(tree.meta))
         return field
 
     def _binary(self, mark: Mark, left: Field | Nil, right: Field | Nil) -> Field | Nil:
         if isinstance(left, Nil) or isinstance(right, Nil):
             if mark.operator not in {operators.EQUAL, operators.NOT_EQUAL}:
-                raise _unexpected("nil", mark.place)
+                raise unexpected("nil", mark.place)
             if isinstance(left, Nil):
                 left, right = right, left
             if isinstance(left, Nil):
@@ -185,26 +190,27 @@ class Builder:
     @staticmethod
     def _unary(mark: Mark, operand: Field | Nil) -> Field | Nil:
         if isinstance(operand, Nil):
-            raise _unexpected("nil", mark.place)
+            raise unexpected("nil", mark.place)
         return unary_field(mark.operator, operand)
 
-    def _atom(self, tree: Any) -> Field | Nil:
+    def atom(self, tree: Any) -> Field | Nil:
+        """Build the smallest part of an expression: a value, an attribute, or what brackets hold."""
         kind = tree.data
         if kind == "nil":
             return NIL
         if kind == "nested":
             return self._field(tree.children[0])
         if kind in {"attribute", "intrinsic", "scoped"}:
-            return self._attribute(tree)
+            return self.attribute(tree)
         token = tree.children[0]
         if kind in {"integer", "float", "duration"}:
-            return Constant(self._literal(token))
+            return Constant(self.literal(token))
         text = str(token)
         if kind == "string":
             try:
                 return Constant((values.STRING, unquote(text)))
             except StringLiteralError as error:
-                raise parse_error(str(error), *_place(token)) from error
+                raise parse_error(str(error), *place_of(token)) from error
         if kind == "boolean":
             return Constant((values.BOOLEAN, text == "true"))
         if kind == "status":
@@ -213,16 +219,21 @@ class Builder:
             return Constant((values.KIND, values.KIND_CODES[text]))
         limits = {"minInt": -LARGEST_INTEGER - 1, "maxInt": LARGEST_INTEGER}
         if text not in limits:
-            raise parse_error(f"unknown identifier: {text}", *_place(token))
+            raise parse_error(f"unknown identifier: {text}", *place_of(token))
         return Constant((values.INTEGER, limits[text]))
 
     @staticmethod
-    def _literal(token: Any) -> tuple[int, Any]:
+    def literal(token: Any) -> tuple[int, Any]:
+        """Read a number or a duration.
+
+        Raises:
+            TraceQLError: it is too large.
+        """
         text = str(token)
         if token.type == "INTEGER":
             number = int(text) if len(text) < 20 else LARGEST_INTEGER + 1
             if number > LARGEST_INTEGER:
-                raise parse_error(f"the number {text[:64]} is out of range", *_place(token))
+                raise parse_error(f"the number {text[:64]} is out of range", *place_of(token))
             return values.INTEGER, number
         if token.type == "FLOAT":
             return values.FLOAT, float(text)
@@ -234,11 +245,16 @@ class Builder:
         except (ValueError, OverflowError):
             total = LARGEST_INTEGER + 1
         if total > LARGEST_INTEGER:
-            raise parse_error(f"{text[:64]} is no duration", *_place(token))
+            raise parse_error(f"{text[:64]} is no duration", *place_of(token))
         return values.DURATION, total
 
     @staticmethod
-    def _attribute(tree: Any) -> Attribute:
+    def attribute(tree: Any) -> Attribute:
+        """Read an attribute or intrinsic.
+
+        Raises:
+            TraceQLError: there is no such intrinsic.
+        """
         token = tree.children[0]
         text = str(token)
         if tree.data == "intrinsic":
@@ -247,7 +263,7 @@ class Builder:
             scope, _, name = text.partition(":")
             written = f"{scope}:{name.strip()}"
             if written not in syntax.SCOPED_INTRINSICS:
-                raise _unexpected("IDENTIFIER", _place(token))
+                raise unexpected("IDENTIFIER", place_of(token))
             return Attribute(syntax.SCOPED_INTRINSICS[written], intrinsic=True)
         scopes = SCOPE.match(text)
         assert scopes  # noqa: S101  # it matches the empty text

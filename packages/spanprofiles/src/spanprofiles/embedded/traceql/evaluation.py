@@ -60,8 +60,8 @@ def _named(found: Found, name: str) -> Static | None:
     return None
 
 
-def _lookup(attribute: Attribute) -> Evaluated:
-    """How an attribute is found on a span: a scoped one on its level, others by name through the levels."""
+def lookup(attribute: Attribute) -> Evaluated:
+    """Make an attribute a function of a span: a scoped one is found on its level, others by name through the levels."""
     levels: dict[str, Callable[[SpanView], Found]] = {
         syntax.RESOURCE: lambda view: view.resource,
         syntax.SPAN: lambda view: view.span,
@@ -101,7 +101,7 @@ def field_of(expression: Field, deadline: Deadline) -> Evaluated:
         constant = expression.value
         return lambda _: constant
     if isinstance(expression, Attribute):
-        return _lookup(expression)
+        return lookup(expression)
     if isinstance(expression, Unary):
         operator, operand = expression.operator, field_of(expression.operand, deadline)
         return lambda view: unary_value(operator, operand(view))

@@ -1,13 +1,13 @@
 """The storage layer's half of a search: which spans of a trace a query gets to see, and what of them.
 
-Source: the behaviour of Tempo 3.0.3 on blocks of its format vParquet5. An attribute that fails its condition does not
+Source: the behaviour of Tempo 3.0.3 on blocks of its format vParquet4. An attribute that fails its condition does not
 exist for the query. A few attributes have columns of their own: where a span lacks one of those, a query that takes it
 as it is sees the string ``nil``. Only spans that have some attribute answer ``= nil`` on any other attribute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,7 +87,9 @@ LINK_INTRINSICS: dict[str, Getter] = {
     "link:traceID": lambda link: (STRING, short_hex(link.trace_id)),
     "link:spanID": lambda link: (STRING, long_hex(link.span_id)),
 }
-EVENT_NAME = Attribute("event:name", intrinsic=True)
+BLANK_EVENT: dict[str, Static] = {"event:name": (STRING, ""), "event:timeSinceStart": (DURATION, 0)}
+BLANK_LINK: dict[str, Static] = {"link:traceID": (STRING, ""), "link:spanID": (STRING, "0" * 16)}
+"""What a query that takes them as they are sees of the event or link of a span that has none."""
 LEFT, RIGHT, PARENT = "nestedSetLeft", "nestedSetRight", "nestedSetParent"
 PLACES_OF_RELATION = {
     operators.DESCENDANT: (LEFT, RIGHT),
@@ -177,13 +179,11 @@ class Fetcher:
         self._event = Level(
             by_level.get(syntax.EVENT, []), EVENT_INTRINSICS, NO_COLUMNS, syntax.EVENT, deadline, every=every
         )
-        # A span without events is seen to have one without a name, by a query that takes the name as it is.
-        self._unnamed = any(
-            condition.attribute == EVENT_NAME and not condition.operator for condition in by_level.get(syntax.EVENT, [])
-        )
+        self._blank_event = _blank(by_level.get(syntax.EVENT, []), BLANK_EVENT, every=every)
         self._link = Level(
             by_level.get(syntax.LINK, []), LINK_INTRINSICS, NO_COLUMNS, syntax.LINK, deadline, every=every
         )
+        self._blank_link = _blank(by_level.get(syntax.LINK, []), BLANK_LINK, every=every)
         trace = by_level.get("trace", [])
         self._trace = Level(trace, TRACE_INTRINSICS, NO_COLUMNS, "trace", deadline, every=every)
         self._every = every
@@ -215,13 +215,15 @@ class Fetcher:
         if of_resource is None or of_scope is None:
             return None
         view = SpanView(record, scope=of_scope, resource=of_resource, structure=self._structure)
-        if self._event.wanted and not self._of_many(
+        if self._blank_event and not record.message.events:
+            view.event = list(self._blank_event)
+        elif self._event.wanted and not self._of_many(
             view.event, self._event, ((event, record) for event in record.message.events), lambda event: event[0]
         ):
             return None
-        if self._unnamed and not record.message.events:
-            view.event.append((EVENT_NAME, (STRING, "")))
-        if self._link.wanted and not self._of_many(view.link, self._link, record.message.links, lambda link: link):
+        if self._blank_link and not record.message.links:
+            view.link = list(self._blank_link)
+        elif self._link.wanted and not self._of_many(view.link, self._link, record.message.links, lambda link: link):
             return None
         of_span = self._span.found(record, record.attributes) if self._span.wanted else []
         if of_span is None:
@@ -274,6 +276,16 @@ class Fetcher:
             found: Found | None = self._scope.found(record, record.attributes) if self._scope.wanted else []
             known = self._scopes[id(record)] = (record, found)
         return known[1]
+
+
+def _blank(conditions: Sequence[Condition], values: Mapping[str, Static], *, every: bool) -> Found:
+    """Make what a query sees of a span without events or links; nothing where that would fail a condition."""
+    taken = [
+        condition.attribute for condition in conditions if not condition.operator and condition.attribute.name in values
+    ]
+    if every and len(taken) < len(conditions):
+        return []
+    return [(attribute, values[attribute.name]) for attribute in dict.fromkeys(taken)]
 
 
 def _is_text(condition: Condition) -> bool:

@@ -10,15 +10,18 @@ from spanprofiles.embedded.traceql.syntax import (
     Aggregate,
     Binary,
     Coalesce,
+    Comparison,
     Constant,
     Filter,
     Group,
     Metrics,
     Pipeline,
+    Ranking,
     ScalarFilter,
     ScalarOperation,
     Select,
     SpansetOperation,
+    Threshold,
     Unary,
 )
 
@@ -36,8 +39,20 @@ CONDITIONS_LIMIT = 500
 """Operators within spansets: comparisons, arithmetic, and what joins them."""
 PATTERNS_LIMIT = 50
 """Regular expressions."""
+STEPS_LIMIT = 10_000
+"""Steps of a metrics query: the limit of the real server (``max_intervals``)."""
+RANGE_LIMIT_H = 24
+"""Hours that a metrics query may look at: the limit of the real server (``max_duration``)."""
+EXEMPLARS_LIMIT = 100
+"""Exemplars of a metrics query; more are not given: the limit of the real server (``max_exemplars``)."""
+SERIES_LIMIT = 20_000
+"""Series of a metrics query, at any stage; those of each quantile count."""
+KEPT_POINTS_LIMIT = 500_000
+"""Values that a metrics query keeps: for each of its series, and each step at which it has one."""
+GIVEN_POINTS_LIMIT = 2_000_000
+"""Values that a metrics query gives, or ranks: for each of its series, and each step."""
 TOO_DEEP = "the query is nested too deeply or too long"
-STAGES = (Filter, Group, Aggregate, Select, Coalesce, Metrics)
+STAGES = (Filter, Group, Aggregate, Select, Coalesce, Metrics, Ranking, Threshold)
 
 
 def check_size(pipeline: Pipeline) -> None:
@@ -77,6 +92,8 @@ def _children(node: Any) -> tuple[Any, ...]:  # nodes of the tree
         return node.stages
     if isinstance(node, (SpansetOperation, ScalarFilter, ScalarOperation, Binary)):
         return node.left, node.right
+    if isinstance(node, Metrics):
+        return (*node.second, *((node.first.selection,) if isinstance(node.first, Comparison) else ()))
     if isinstance(node, (Filter, Group)) or (isinstance(node, Aggregate) and node.expression is not None):
         return (node.expression,)
     return (node.operand,) if isinstance(node, Unary) else ()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.deadline import NO_DEADLINE, PIECE, Deadline
-from spanprofiles.embedded.traceql.builder import Builder
 from spanprofiles.embedded.traceql.errors import TraceQLError, parse_error
 from spanprofiles.embedded.traceql.limits import LENGTH_LIMIT, NESTING_LIMIT, TOKENS_LIMIT, TOO_DEEP, check_size
+from spanprofiles.embedded.traceql.metrics_builder import query_of
 from spanprofiles.embedded.traceql.rewrites import rewrite_stage
 from spanprofiles.embedded.traceql.syntax import Attribute, Filter, Pipeline
 from spanprofiles.embedded.traceql.validation import check_stage
@@ -87,7 +87,7 @@ def _unexpected_character(text: str, error: Any) -> TraceQLError:  # a lark exce
 
 def _build(text: str, deadline: Deadline = NO_DEADLINE) -> Pipeline:
     try:
-        return Builder().root(_tree(text, deadline))
+        return query_of(_tree(text, deadline))
     except RecursionError as error:
         raise TraceQLError(TOO_DEEP) from error
 

@@ -262,13 +262,87 @@ class Select:
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """A metrics function at the end of a query; a search takes its name and does without its result."""
+class Measure:
+    """``rate()``, ``quantile_over_time(duration, .9)`` and their like: a number over time for each group of spans.
+
+    Attributes:
+        name: the function's name.
+        attribute: whose values are taken; None where spans are counted.
+        by: attributes whose values tell the groups apart.
+        quantiles: those that are asked for, 0 to 1.
+    """
 
     name: str
+    attribute: Attribute | None = None
+    by: tuple[Attribute, ...] = ()
+    quantiles: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name}()"
+        arguments = [] if self.attribute is None else [str(self.attribute)]
+        arguments += [f"{quantile:.5f}" for quantile in self.quantiles]
+        grouping = f"by({','.join(map(str, self.by))})" if self.by else ""
+        return f"{self.name}({','.join(arguments)}){grouping}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``compare({ ... })``: how often each value of each attribute is on the selected spans, and on the others.
+
+    Attributes:
+        selection: the spans to set apart.
+        top: how many values of each attribute are given.
+        start_ns: only spans that start after this time are selected, ns since the epoch; 0 for no such bound.
+        end_ns: only spans that start at or before this time are selected, ns since the epoch; 0 for no such bound.
+    """
+
+    selection: Filter
+    top: int = 10
+    start_ns: int = 0
+    end_ns: int = 0
+
+    def __str__(self) -> str:
+        return f"compare({self.selection})"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """``topk(5)`` or ``bottomk(5)``: at each step the series with the largest or smallest values."""
+
+    name: str
+    limit: int
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.limit})"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """``> 0.5``: the values that compare so."""
+
+    operator: str
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a query makes of the spans it found, at its end; a search does without it.
+
+    Attributes:
+        first: the function over spans.
+        second: what is done with its series, in order.
+        hints: what ``with (...)`` says, by name.
+    """
+
+    first: Measure | Comparison
+    second: tuple[Ranking | Threshold, ...] = ()
+    hints: tuple[tuple[str, Static], ...] = ()
+
+    def __str__(self) -> str:
+        stages = (f" | {stage}" if isinstance(stage, Ranking) else f" {stage}" for stage in self.second)
+        return f"{self.first}{''.join(stages)}"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from spanprofiles.embedded.trace_filters import (
 )
 from spanprofiles.embedded.traceql import operators, syntax, values
 from spanprofiles.embedded.traceql.conditions import Condition, conditions_of
-from spanprofiles.embedded.traceql.fetcher import EVENT_NAME, RESOURCE_COLUMNS, SPAN_COLUMNS
+from spanprofiles.embedded.traceql.fetcher import BLANK_EVENT, BLANK_LINK, RESOURCE_COLUMNS, SPAN_COLUMNS
 from spanprofiles.embedded.traceql.predicates import test_of
 from spanprofiles.embedded.traceql.syntax import (
     Attribute,
@@ -62,7 +62,7 @@ COMPARISONS: dict[str, Comparison] = {
     operators.LESS: "<",
     operators.LESS_EQUAL: "<=",
 }
-SHOWN_WHERE_ABSENT = frozenset(SPAN_COLUMNS | RESOURCE_COLUMNS) | {EVENT_NAME.name}
+SHOWN_WHERE_ABSENT = frozenset({*SPAN_COLUMNS, *RESOURCE_COLUMNS, *BLANK_EVENT, *BLANK_LINK})
 LONGER = frozenset({operators.GREATER, operators.GREATER_EQUAL})
 TRACE_ID_DIGITS, SPAN_ID_DIGITS = 32, 16
 

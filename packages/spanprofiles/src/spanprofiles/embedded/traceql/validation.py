@@ -9,11 +9,15 @@ from spanprofiles.embedded.traceql.syntax import (
     Aggregate,
     Attribute,
     Binary,
+    Comparison,
     Constant,
     Field,
     Filter,
     Group,
+    Measure,
+    Metrics,
     Pipeline,
+    Ranking,
     Scalar,
     ScalarFilter,
     ScalarOperation,
@@ -23,6 +27,11 @@ from spanprofiles.embedded.traceql.syntax import (
     Unary,
     references_span,
 )
+
+GROUPINGS_LIMIT = 5
+"""How many attributes a metrics function groups by, at most: the limit of the real server."""
+ONE_LABEL_MORE = frozenset({"avg_over_time", "histogram_over_time", "quantile_over_time"})
+"""Functions whose series have a label of their own, which counts as one of them."""
 
 
 def check_stage(stage: Stage) -> None:
@@ -52,6 +61,39 @@ def check_stage(stage: Stage) -> None:
     elif isinstance(stage, Select):
         for attribute in stage.attributes:
             check_field(attribute)
+    elif isinstance(stage, Metrics):
+        _check_metrics(stage)
+
+
+def _check_metrics(stage: Metrics) -> None:
+    first = stage.first
+    if isinstance(first, Measure):
+        reserved = 1 if first.name in ONE_LABEL_MORE else 0
+        if len(first.by) > GROUPINGS_LIMIT - reserved:
+            raise TraceQLError(f"metrics group by {len(first.by)} values not yet supported")
+        for quantile in first.quantiles:
+            if not 0 <= quantile <= 1:
+                raise TraceQLError(f"quantile must be between 0 and 1: {quantile:g}")
+    else:
+        _check_comparison(first)
+    for stage_of_series in stage.second:
+        if isinstance(stage_of_series, Ranking) and stage_of_series.limit <= 0:
+            raise TraceQLError("limit must be greater than 0")
+    if stage.second and isinstance(first, Comparison):
+        raise TraceQLError("`compare()` cannot be used with second stage functions")
+
+
+def _check_comparison(comparison: Comparison) -> None:
+    check_stage(comparison.selection)
+    if comparison.top <= 0:
+        raise TraceQLError("compare() top number of values must be integer greater than 0")
+    start_ns, end_ns = comparison.start_ns, comparison.end_ns
+    if start_ns == end_ns == 0:
+        return
+    if start_ns <= 0 or end_ns <= 0:
+        raise TraceQLError("compare() timestamps must be positive integer unix nanoseconds")
+    if end_ns <= start_ns:
+        raise TraceQLError("compare() end timestamp must be greater than start timestamp")
 
 
 def _check_types(operator: str, left: int, right: int, shown: object) -> None:
