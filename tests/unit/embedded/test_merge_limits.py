@@ -15,9 +15,9 @@ from spanprofiles.embedded.deadline import NO_DEADLINE
 from spanprofiles.embedded.patterns import PROGRAM_BYTES
 from spanprofiles.embedded.pyroscope import limits, merged_profile, timeseries
 from spanprofiles.embedded.pyroscope.flamegraph import Node, build, everything_below, flamegraph
-from spanprofiles.embedded.pyroscope.queries import StackNames
+from spanprofiles.embedded.pyroscope.samples import PathNames
 from spanprofiles.embedded.pyroscope.selector import CACHE_BYTES, _parsed, parse_selector
-from spanprofiles.embedded.pyroscope.totals import OTHER_STACK, StackTotals
+from spanprofiles.embedded.pyroscope.totals import OTHER_STACK, Kind, StackTotals
 from spanprofiles.embedded.store.database import Database
 from tests.support.conformance.meaning import call_tree
 from tests.support.embedded import raw_profiles as raw
@@ -182,9 +182,9 @@ def test_a_tree_that_is_cut_keeps_every_total(stacks: list[tuple[tuple[str, ...]
 @given(st.lists(st.dictionaries(st.integers(1, 60), st.integers(1, 2**62), max_size=30), max_size=8))
 def test_totals_keep_the_largest_and_the_sum(profiles: list[dict[int, int]]) -> None:
     expected: Counter[int] = Counter()
-    totals = StackTotals(limit=10)
+    totals = StackTotals(Kind.PATHS, limit=10)
     for profile in profiles:
-        more = StackTotals(limit=100)
+        more = StackTotals(Kind.PATHS, limit=100)
         more.add_entries(b"".join(number.to_bytes(8, "little") for pair in profile.items() for number in pair))
         totals.add(more, NO_DEADLINE)
         expected.update(profile)
@@ -245,16 +245,16 @@ def test_selectors_with_patterns_are_remembered_by_what_the_patterns_may_take() 
     assert 0 < patterns * PROGRAM_BYTES <= CACHE_BYTES
 
 
-def test_what_is_remembered_of_stacks_is_bounded_in_bytes(
+def test_what_is_remembered_of_call_paths_is_bounded_in_bytes(
     database: Database, applications: Applications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pushed(applications, *(raw.chain(depth) for depth in range(600, 620))) == (200, "")
-    numbers = [number for (number,) in database.reader().execute("SELECT id FROM stacks")]
-    names = StackNames()
-    monkeypatch.setattr("spanprofiles.embedded.pyroscope.queries.STACKS_BYTES", 10_000)
+    numbers = [number for (number,) in database.reader().execute("SELECT id FROM paths")]
+    names = PathNames()
+    monkeypatch.setattr("spanprofiles.embedded.pyroscope.samples.PATHS_BYTES", 10_000)
     for number in numbers:
         assert len(next(names.names(database.reader(), iter([(number, 1)])))[0]) >= 600
-        assert len(names._stacks) <= 3
+        assert len(names._paths) <= 3
 
 
 def test_labels_of_one_answer_have_a_size(applications: Applications, monkeypatch: pytest.MonkeyPatch) -> None:

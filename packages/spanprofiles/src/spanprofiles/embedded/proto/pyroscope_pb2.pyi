@@ -249,14 +249,27 @@ class SelectMergeSpanProfileResponse(_message.Message):
     tree: bytes
     def __init__(self, flamegraph: _Optional[_Union[FlameGraph, _Mapping]] = ..., tree: _Optional[bytes] = ...) -> None: ...
 
+class CallSite(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class StackTraceSelector(_message.Message):
+    __slots__ = ("call_site",)
+    CALL_SITE_FIELD_NUMBER: _ClassVar[int]
+    call_site: _containers.RepeatedCompositeFieldContainer[CallSite]
+    def __init__(self, call_site: _Optional[_Iterable[_Union[CallSite, _Mapping]]] = ...) -> None: ...
+
 class SelectMergeStacktracesRequest(_message.Message):
-    __slots__ = ("profile_typeID", "label_selector", "start", "end", "max_nodes", "format", "profile_id_selector", "trace_id_selector", "span_selector")
+    __slots__ = ("profile_typeID", "label_selector", "start", "end", "max_nodes", "format", "stack_trace_selector", "profile_id_selector", "trace_id_selector", "span_selector")
     PROFILE_TYPEID_FIELD_NUMBER: _ClassVar[int]
     LABEL_SELECTOR_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     MAX_NODES_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
+    STACK_TRACE_SELECTOR_FIELD_NUMBER: _ClassVar[int]
     PROFILE_ID_SELECTOR_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_SELECTOR_FIELD_NUMBER: _ClassVar[int]
     SPAN_SELECTOR_FIELD_NUMBER: _ClassVar[int]
@@ -266,10 +279,11 @@ class SelectMergeStacktracesRequest(_message.Message):
     end: int
     max_nodes: int
     format: ProfileFormat
+    stack_trace_selector: StackTraceSelector
     profile_id_selector: _containers.RepeatedScalarFieldContainer[str]
     trace_id_selector: _containers.RepeatedScalarFieldContainer[str]
     span_selector: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, profile_typeID: _Optional[str] = ..., label_selector: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., max_nodes: _Optional[int] = ..., format: _Optional[_Union[ProfileFormat, str]] = ..., profile_id_selector: _Optional[_Iterable[str]] = ..., trace_id_selector: _Optional[_Iterable[str]] = ..., span_selector: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, profile_typeID: _Optional[str] = ..., label_selector: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., max_nodes: _Optional[int] = ..., format: _Optional[_Union[ProfileFormat, str]] = ..., stack_trace_selector: _Optional[_Union[StackTraceSelector, _Mapping]] = ..., profile_id_selector: _Optional[_Iterable[str]] = ..., trace_id_selector: _Optional[_Iterable[str]] = ..., span_selector: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SelectMergeStacktracesResponse(_message.Message):
     __slots__ = ("flamegraph", "tree", "pprof")
@@ -288,20 +302,22 @@ class PprofProfile(_message.Message):
     def __init__(self, profile: _Optional[_Union[_pprof_pb2.Profile, _Mapping]] = ...) -> None: ...
 
 class SelectMergeProfileRequest(_message.Message):
-    __slots__ = ("profile_typeID", "label_selector", "start", "end", "max_nodes", "trace_id_selector")
+    __slots__ = ("profile_typeID", "label_selector", "start", "end", "max_nodes", "stack_trace_selector", "trace_id_selector")
     PROFILE_TYPEID_FIELD_NUMBER: _ClassVar[int]
     LABEL_SELECTOR_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     MAX_NODES_FIELD_NUMBER: _ClassVar[int]
+    STACK_TRACE_SELECTOR_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_SELECTOR_FIELD_NUMBER: _ClassVar[int]
     profile_typeID: str
     label_selector: str
     start: int
     end: int
     max_nodes: int
+    stack_trace_selector: StackTraceSelector
     trace_id_selector: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, profile_typeID: _Optional[str] = ..., label_selector: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., max_nodes: _Optional[int] = ..., trace_id_selector: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, profile_typeID: _Optional[str] = ..., label_selector: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., max_nodes: _Optional[int] = ..., stack_trace_selector: _Optional[_Union[StackTraceSelector, _Mapping]] = ..., trace_id_selector: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SelectSeriesRequest(_message.Message):
     __slots__ = ("profile_typeID", "label_selector", "start", "end", "group_by", "step", "aggregation", "limit", "exemplar_type")

@@ -5,7 +5,9 @@ Source: https://grafana.com/docs/pyroscope/latest/reference-server-api/ and the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -44,19 +46,31 @@ from spanprofiles.embedded.pyroscope.otlp.http import PATH as OTLP_PATH
 from spanprofiles.embedded.pyroscope.otlp.http import ProfilesHttp
 from spanprofiles.embedded.pyroscope.otlp.receiver import ProfileReceiver
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
-from spanprofiles.embedded.pyroscope.queries import Samples, Selection, node_limit
+from spanprofiles.embedded.pyroscope.queries import Selection, node_limit
 from spanprofiles.embedded.pyroscope.render import Render
+from spanprofiles.embedded.pyroscope.samples import Samples
 from spanprofiles.embedded.pyroscope.timeseries import TimeSeries
 from spanprofiles.embedded.refusals import Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.upload_paths import note_wrong_path
-from spanprofiles.embedded.web import Application, text
+from spanprofiles.embedded.web import Application, json_answer, text
 
 Question = TypeVar("Question", bound=Message)
 Merged = TypeVar("Merged", SelectMergeSpanProfileResponse, SelectMergeStacktracesResponse)
 QUERIER, PUSHER = "/querier.v1.QuerierService/", "/push.v1.PusherService/"
 FAILURES = {504: "deadline_exceeded", 422: "resource_exhausted", 503: "unavailable"}
 """Connect's codes for what a query may fail by."""
+BUILD = {
+    "version": "2.2.1",
+    "revision": "spanprofiles",
+    "branch": "embedded",
+    "buildUser": "",
+    "buildDate": "",
+    "goVersion": "",
+}
+"""The version of Pyroscope whose recorded answers the pair is held to, and what it is instead."""
+ALL_NAMES = re.compile(r";\s*allow-utf8-labelnames\s*=\s*true\b")
+"""In the header Accept of who can write names that need quotes, such as those with dots."""
 INGEST = ("/ingest", "/pyroscope/ingest")
 TAKES = (
     "this port takes profiles at /push.v1.PusherService/Push, /ingest and /v1development/profiles; spans go to the OTLP"
@@ -90,15 +104,16 @@ class Pyroscope(Application):
             "SelectSeries": self._query(SelectSeriesRequest, series.select),
             "SelectHeatmap": self._query(SelectHeatmapRequest, series.heatmap),
             "ProfileTypes": self._query(ProfileTypesRequest, labels.profile_types),
-            "LabelNames": self._query(LabelNamesRequest, labels.names),
+            "LabelNames": self._query_by_names(LabelNamesRequest, labels.names),
             "LabelValues": self._query(LabelValuesRequest, labels.values),
-            "Series": self._query(SeriesRequest, labels.series),
+            "Series": self._query_by_names(SeriesRequest, labels.series),
             "GetProfileStats": self._query(GetProfileStatsRequest, lambda _: GetProfileStatsResponse()),
         }
         super().__init__(
             [
                 *RefusalRoutes(self._refusals, Signal.PROFILES).rules(),
                 ("/ready", None, self.ready),
+                ("/api/v1/status/buildinfo", ["GET"], self.build),
                 (PUSHER + "Push", ["POST"], self._upload(PushRequest, pusher.push)),
                 *((path, ["POST"], ingester.ingest) for path in INGEST),
                 (OTLP_PATH, ["POST"], ProfilesHttp(self.otlp_receiver, body_limit).export),
@@ -117,6 +132,15 @@ class Pyroscope(Application):
     def _query(self, kind: type[Question], method: Callable[[Question], Message]) -> Callable[[Request], Response]:
         limit = min(self._body_limit, QUERY_BYTES_LIMIT)
         return lambda request: unary(request, limit, kind, method, self._database.deadline)
+
+    def _query_by_names(self, kind: type[Question], method: Callable[..., Message]) -> Callable[[Request], Response]:
+        """Serve a query whose answer depends on which names of labels its sender can write."""
+
+        def answer(request: Request) -> Response:
+            all_names = ALL_NAMES.search(request.headers.get("Accept", "")) is not None
+            return self._query(kind, partial(method, all_names=all_names))(request)
+
+        return answer
 
     def _note_push(self, request: Request, error: ConnectError) -> None:
         note_profiles(self._refusals, request, Way.PUSH, error)
@@ -137,6 +161,10 @@ class Pyroscope(Application):
         """
         self._database.check_writing()
         return text("ready")
+
+    def build(self, _: Request) -> Response:
+        """Answer which version of Pyroscope this stands in for."""
+        return json_answer({"status": "success", "data": BUILD})
 
     def _merged(
         self, request: SelectMergeSpanProfileRequest | SelectMergeStacktracesRequest, answer: type[Merged]
@@ -166,7 +194,7 @@ class Pyroscope(Application):
     def diff(self, request: DiffRequest) -> DiffResponse:
         """``Diff``: two selections side by side in one flame graph."""
         left, right = Selection.of(request.left), Selection.of(request.right)
-        limit = max(node_limit(request.left.max_nodes), node_limit(request.right.max_nodes))
+        limit = node_limit(max(request.left.max_nodes, request.right.max_nodes))
         connection = self._database.reader()
         left_tree, right_tree = self._samples.tree(connection, left), self._samples.tree(connection, right)
         return DiffResponse(flamegraph=difference(left_tree, right_tree, limit, connection.deadline))

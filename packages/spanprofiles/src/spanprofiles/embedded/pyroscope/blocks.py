@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from spanprofiles.embedded.cache import ByteCache
-from spanprofiles.embedded.pyroscope.totals import StackTotals
+from spanprofiles.embedded.pyroscope.totals import Kind, StackTotals
 from spanprofiles.embedded.store.connection import StoreConnection
 
 BLOCK_BITS = 8
@@ -14,24 +14,25 @@ LEAST_REMEMBERED = 32
 CACHE_BYTES = 40 * 1024 * 1024
 """How much memory the sums may take."""
 ENTRY_BYTES = 160
-"""About how much one stack takes in a sum; a profile's number takes less."""
+"""About how much one stack or path takes in a sum; a profile's number takes less."""
 
 Block = tuple[int, ...]
 """The numbers of profiles that follow each other."""
 
 
 class Blocks:
-    """The value of each stack in blocks of profiles; the least used are forgotten."""
+    """The value of each stack or call path in blocks of profiles; the least used are forgotten."""
 
     def __init__(self) -> None:
-        self._known: ByteCache[Block, StackTotals] = ByteCache(CACHE_BYTES)
+        self._known: ByteCache[tuple[Kind, Block], StackTotals] = ByteCache(CACHE_BYTES)
 
-    def totals(self, connection: StoreConnection, numbers: Sequence[int]) -> Iterator[StackTotals]:
-        """Sum the value of each stack, block by block.
+    def totals(self, connection: StoreConnection, numbers: Sequence[int], kind: Kind) -> Iterator[StackTotals]:
+        """Sum the value of each stack or call path, block by block.
 
         Args:
             connection: where to read.
             numbers: those of the profiles, in ascending order.
+            kind: what is told apart.
 
         Raises:
             QueryTooLongError: the connection's deadline passed.
@@ -39,15 +40,15 @@ class Blocks:
         for _, members in itertools.groupby(numbers, lambda number: number >> BLOCK_BITS):
             connection.deadline.check()
             block = tuple(members)
-            known = self._known.get(block)
-            yield known if known is not None else self._read(connection, block)
+            known = self._known.get((kind, block))
+            yield known if known is not None else self._read(connection, block, kind)
 
-    def _read(self, connection: StoreConnection, block: Block) -> StackTotals:
-        totals = StackTotals()
+    def _read(self, connection: StoreConnection, block: Block, kind: Kind) -> StackTotals:
+        totals = StackTotals(kind)
         listed = ", ".join(map(str, block))
         rows = connection.execute(f"SELECT entries FROM profiles WHERE id IN ({listed})")  # noqa: S608  # numbers
         for (entries,) in connection.deadline.watch(rows):
             totals.add_entries(entries)
         if len(block) >= LEAST_REMEMBERED:
-            self._known.put(block, totals, (len(totals) + len(block)) * ENTRY_BYTES)
+            self._known.put((kind, block), totals, (len(totals) + len(block)) * ENTRY_BYTES)
         return totals

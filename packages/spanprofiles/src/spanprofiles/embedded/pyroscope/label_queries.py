@@ -23,7 +23,8 @@ from spanprofiles.embedded.proto.pyroscope_pb2 import (
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import SERVICE
 from spanprofiles.embedded.pyroscope.limits import MATCHERS_LIMIT
-from spanprofiles.embedded.pyroscope.queries import SeriesLabels, check_window, selector_of
+from spanprofiles.embedded.pyroscope.queries import check_window, selector_of
+from spanprofiles.embedded.pyroscope.samples import SeriesLabels
 from spanprofiles.embedded.pyroscope.selector import Selector
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import Database
@@ -70,12 +71,12 @@ class LabelQueries:
     def _watch(self, items: Iterable[Item]) -> Iterator[Item]:
         return self._database.deadline.watch(items, FEW)
 
-    def names(self, request: LabelNamesRequest) -> LabelNamesResponse:
-        """``LabelNames``: those that need no quotes."""
+    def names(self, request: LabelNamesRequest, *, all_names: bool = False) -> LabelNamesResponse:
+        """``LabelNames``: those that need no quotes, or all of them for who can write the others."""
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
-        plain = (name for labels in self._watch(found) for name in labels if PLAIN_NAME.fullmatch(name))
-        names = self._different(plain, len)
+        shown = (name for labels in self._watch(found) for name in labels if all_names or PLAIN_NAME.fullmatch(name))
+        names = self._different(shown, len)
         return LabelNamesResponse(names=sorted(names))
 
     def values(self, request: LabelValuesRequest) -> LabelValuesResponse:
@@ -87,13 +88,18 @@ class LabelQueries:
         values = self._different((labels[request.name] for labels in self._watch(found) if request.name in labels), len)
         return LabelValuesResponse(names=sorted(values))
 
-    def series(self, request: SeriesRequest) -> SeriesResponse:
-        """``Series``: the sets of labels, each once, of all labels or of some."""
+    def series(self, request: SeriesRequest, *, all_names: bool = False) -> SeriesResponse:
+        """``Series``: the sets of labels, each once, of all labels or of some.
+
+        Args:
+            request: what is asked for.
+            all_names: whether labels whose names need quotes are among all of them.
+        """
         check_window(request.start, request.end)
         found = self._labels(request.matchers, (request.start, request.end))
         wanted = set(request.label_names)
         named = self._data_sets_with(wanted, (request.start, request.end))
-        sets = self._different(_chosen(self._watch(found), wanted, named), _characters)
+        sets = self._different(_chosen(self._watch(found), wanted, named, all_names=all_names), _characters)
         return SeriesResponse(
             labels_set=[Labels(labels=pairs(labels)) for labels in self._watch(sorted(sets))],
         )
@@ -106,18 +112,22 @@ class LabelQueries:
     def profile_types(self, request: ProfileTypesRequest) -> ProfileTypesResponse:
         """``ProfileTypes``: within a window, or ever."""
         window = (request.start, request.end) if request.start or request.end else None
+        if window is not None:
+            check_window(*window)
         types = sorted(self._different((labels[PROFILE_TYPE] for labels in self._labels((), window)), len))
         return ProfileTypesResponse(profile_types=[profile_type(text) for text in types])
 
 
-def _chosen(found: Iterable[dict[str, str]], wanted: set[str], named: set[tuple[str, str]]) -> Iterator[LabelSet]:
+def _chosen(
+    found: Iterable[dict[str, str]], wanted: set[str], named: set[tuple[str, str]], *, all_names: bool
+) -> Iterator[LabelSet]:
     """Of each series the labels that are wanted, all where none are; names that need quotes only for who asks."""
     for labels in found:
         chosen = tuple(
             sorted(
                 (name, value)
                 for name, value in labels.items()
-                if (name in wanted if wanted else PLAIN_NAME.fullmatch(name))
+                if (name in wanted if wanted else all_names or PLAIN_NAME.fullmatch(name))
             )
         )
         if chosen or _data_set(labels) in named:

@@ -11,7 +11,8 @@ from typing import Any
 from spanprofiles.embedded.proto.pprof_pb2 import Function, Line, Location, Mapping, Profile, Sample, ValueType
 from spanprofiles.embedded.pyroscope.flamegraph import OTHER
 from spanprofiles.embedded.pyroscope.limits import MERGED_FRAMES_LIMIT
-from spanprofiles.embedded.pyroscope.queries import CHUNK, Samples, Selection, rows_by_number
+from spanprofiles.embedded.pyroscope.queries import Selection
+from spanprofiles.embedded.pyroscope.samples import CHUNK, Samples, rows_by_number
 from spanprofiles.embedded.pyroscope.totals import StackTotals
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, LARGEST_INTEGER
@@ -36,7 +37,7 @@ class Strings:
 
 def merged_profile(connection: StoreConnection, samples: Samples, selection: Selection) -> Profile:
     """Merge a selection into one profile; an empty message where it has no samples."""
-    totals = samples.totals(connection, selection)
+    totals = samples.stacks(connection, selection)
     if not totals:
         return Profile()
     numbers: dict[int, int] = {}

@@ -1,18 +1,14 @@
-"""What a query selects: which series, which time, which spans or traces; and the samples that it finds."""
+"""What a query selects: which series, which time, which spans, traces or uploads, and which stacks."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import uuid
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
-from spanprofiles.embedded.cache import ByteCache
-from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.proto.pyroscope_pb2 import (
     SelectHeatmapRequest,
     SelectMergeProfileRequest,
@@ -20,15 +16,12 @@ from spanprofiles.embedded.proto.pyroscope_pb2 import (
     SelectMergeStacktracesRequest,
     SelectSeriesRequest,
 )
-from spanprofiles.embedded.pyroscope.blocks import Blocks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.flamegraph import OTHER, Node, build
 from spanprofiles.embedded.pyroscope.limits import IDS_LIMIT, NODES_DEFAULT, NODES_LIMIT
 from spanprofiles.embedded.pyroscope.selector import Selector, SelectorError, parse_selector
-from spanprofiles.embedded.pyroscope.totals import OTHER_STACK, StackTotals
-from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, LARGEST_INTEGER
+from spanprofiles.embedded.store.profiles import LARGEST_INTEGER
 
+Item = TypeVar("Item")
 SelectRequest: TypeAlias = (
     SelectMergeSpanProfileRequest
     | SelectMergeStacktracesRequest
@@ -40,13 +33,7 @@ SelectRequest: TypeAlias = (
 LONGEST_WINDOW_MS = 24 * 3600 * 1000
 TYPE_PARTS = (5, 6)
 NO_DIGIT = re.compile("[^0-9a-fA-F]", re.ASCII)
-CHUNK = 500
 UUID_BASE = 0x4000_8000_0000_0000_0000
-SERIES_BYTES, STACKS_BYTES = 16 * 1024 * 1024, 32 * 1024 * 1024
-"""How much memory the labels of series may take, and the names of stacks; with the latest query it is more."""
-LABELS_BYTES, BYTES_A_CHARACTER = 500, 12
-NAME_BYTES, POINTER_BYTES = 100, 8
-"""About how much the labels of a series, a name and a place in a stack take."""
 
 
 def bad_id(what: str, value: str, digits: int) -> ConnectError | None:
@@ -60,7 +47,7 @@ def bad_id(what: str, value: str, digits: int) -> ConnectError | None:
     return None
 
 
-def _few(values: Sequence[str]) -> Sequence[str]:
+def _few(values: Sequence[Item]) -> Sequence[Item]:
     """Return the values if they are not too many.
 
     Raises:
@@ -180,7 +167,7 @@ def check_profile_type(profile_type: str) -> None:
 
 @dataclass(frozen=True)
 class Selection:
-    """Profiles of one type, by labels and time, narrowed to spans, traces or single profiles where there are any."""
+    """Profiles of one type, by labels and time, narrowed to spans, traces, uploads or a call site if there are any."""
 
     profile_type: str
     selector: Selector
@@ -189,6 +176,11 @@ class Selection:
     span_ids: tuple[bytes, ...] = ()
     trace_ids: tuple[bytes, ...] = ()
     profiles: tuple[int, ...] = ()
+    call_site: tuple[str, ...] = ()
+
+    def passes(self, names: tuple[str, ...]) -> bool:
+        """Whether a call path, root first, begins with the call site that is asked for."""
+        return names[: len(self.call_site)] == self.call_site
 
     @classmethod
     def of(cls, request: SelectRequest) -> Selection:
@@ -212,178 +204,16 @@ class Selection:
             binary_ids("span", span_selector, 16),
             binary_ids("trace", trace_selector, 32),
             profile_numbers(getattr(request, "profile_id_selector", ())),
+            _call_site(request),
         )
 
 
-class SeriesLabels:
-    """The labels of series by number, read once and remembered: a series never changes."""
+def _call_site(request: SelectRequest) -> tuple[str, ...]:
+    """Read the functions that a stack has to begin with, root first; series and heatmaps count all stacks.
 
-    def __init__(self) -> None:
-        self._known: ByteCache[int, tuple[str, dict[str, str]]] = ByteCache(SERIES_BYTES)
-
-    def get(self, connection: StoreConnection, number: int) -> tuple[str, dict[str, str]]:
-        """(profile type, labels) of one series."""
-        known = self._known.get(number)
-        if known is None:
-            labels, profile_type = connection.execute(
-                "SELECT labels, profile_type FROM series WHERE id = ?", (number,)
-            ).fetchone()
-            known = self._remember(number, profile_type, labels)
-        return known
-
-    def _remember(self, number: int, profile_type: str, labels: str) -> tuple[str, dict[str, str]]:
-        found = (profile_type, dict(json.loads(labels)))
-        self._known.put(number, found, LABELS_BYTES + len(labels) * BYTES_A_CHARACTER)
-        return found
-
-    def matching(self, connection: StoreConnection, selector: Selector, profile_type: str | None = None) -> list[int]:
-        """Return the numbers of the series that match, of one profile type or of all."""
-        where, arguments = ("", ()) if profile_type is None else (" WHERE profile_type = ?", (profile_type,))
-        numbers = []
-        select = f"SELECT id, profile_type, labels FROM series{where}"  # noqa: S608  # the condition is written above
-        for number, kind, labels in connection.deadline.watch(connection.execute(select, arguments)):
-            known = self._known.get(number) or self._remember(number, kind, labels)
-            if selector.matches(known[1]):
-                numbers.append(number)
-        return numbers
-
-
-class StackNames:
-    """The function names of stacks by number, root first, read once and remembered."""
-
-    def __init__(self) -> None:
-        self._stacks: dict[int, tuple[str, ...]] = {}
-        self._frames: dict[int, str] = {}
-        self._bytes = 0
-
-    def names(
-        self, connection: StoreConnection, values: Iterator[tuple[int, int]]
-    ) -> Iterator[tuple[tuple[str, ...], int]]:
-        """Name the frames of each stack, beside its value as it is given; a few stacks at a time are read.
-
-        Raises:
-            QueryTooLongError: the connection's deadline passed.
-        """
-        while some := list(itertools.islice(values, CHUNK)):
-            stacks = self._read(connection, [number for number, _ in some])
-            for number, value in some:
-                yield stacks[number], value
-
-    def _read(self, connection: StoreConnection, numbers: list[int]) -> dict[int, tuple[str, ...]]:
-        if self._bytes > STACKS_BYTES:
-            self._stacks, self._frames, self._bytes = {}, {}, 0
-        watch = connection.deadline.watch
-        stacks, frames = self._stacks, self._frames
-        missing = [number for number in numbers if number not in stacks and number != OTHER_STACK]
-        raw: dict[int, array[int]] = {}
-        for rows in rows_by_number(connection, "stacks", "frames", missing):
-            raw.update({number: array(FRAME_NUMBERS, some) for number, some in rows})
-        wanted = {frame for stack in watch(raw.values()) for frame in stack}.difference(frames)
-        for rows in rows_by_number(connection, "frames", "name", sorted(wanted)):
-            frames.update(rows)
-            self._bytes += sum(NAME_BYTES + len(name) for _, name in rows)
-        for number, stack in watch(raw.items()):
-            stacks[number] = tuple([frames[frame] for frame in stack])
-            self._bytes += NAME_BYTES + POINTER_BYTES * len(stack)
-        return {number: (OTHER,) if number == OTHER_STACK else stacks[number] for number in numbers}
-
-
-def rows_by_number(
-    connection: StoreConnection, table: str, column: str, numbers: Sequence[int]
-) -> Iterator[list[tuple[int, Any]]]:
-    """Read (number, column) rows of a table, so many at a time."""
-    for first in connection.deadline.watch(range(0, len(numbers), CHUNK)):
-        some = numbers[first : first + CHUNK]
-        marks = ", ".join("?" * len(some))
-        yield connection.execute(f"SELECT id, {column} FROM {table} WHERE id IN ({marks})", some).fetchall()  # noqa: S608  # table and column are this program's own
-
-
-class Samples:
-    """Reads samples of selections; keeps what never changes between queries."""
-
-    def __init__(self) -> None:
-        self.series = SeriesLabels()
-        self.stacks = StackNames()
-        self._blocks = Blocks()
-
-    def totals(self, connection: StoreConnection, selection: Selection) -> StackTotals:
-        """Sum the value of each stack of a selection."""
-        totals = StackTotals()
-        if selection.span_ids or selection.trace_ids:
-            for entries in self._span_entries(connection, selection):
-                totals.add_entries(entries)
-            return totals
-        for block in self._blocks.totals(connection, self._profiles(connection, selection)):
-            totals.add(block, connection.deadline)
-        return totals
-
-    def _span_entries(self, connection: StoreConnection, selection: Selection) -> Iterator[bytes]:
-        """Read the entries of spans or traces."""
-        column = "span_id" if selection.span_ids else "trace_id"
-        only = f" AND profile IN ({', '.join(map(str, selection.profiles))})" if selection.profiles else ""
-        for identifier in connection.deadline.watch(selection.span_ids or selection.trace_ids):
-            rows = connection.execute(
-                f"SELECT series, entries FROM span_samples WHERE {column} = ? AND time_ms BETWEEN ? AND ?{only}",  # noqa: S608  # one of two columns, and numbers
-                (identifier, selection.start_ms, selection.end_ms),
-            )
-            for series, entries in connection.deadline.watch(rows):
-                profile_type, labels = self.series.get(connection, series)
-                if profile_type == selection.profile_type and selection.selector.matches(labels):
-                    yield entries
-
-    def _profiles(self, connection: StoreConnection, selection: Selection) -> list[int]:
-        """Return the numbers of whole profiles, in ascending order."""
-        only = f" AND id IN ({', '.join(map(str, selection.profiles))})" if selection.profiles else ""
-        numbers: list[int] = []
-        for series in self.series.matching(connection, selection.selector, selection.profile_type):
-            connection.deadline.check()
-            rows = connection.execute(
-                f"SELECT id FROM profiles WHERE series = ? AND time_ms BETWEEN ? AND ?{only}",  # noqa: S608  # numbers
-                (series, selection.start_ms, selection.end_ms),
-            )
-            numbers += [number for (number,) in connection.deadline.watch(rows, PIECE)]
-        return sorted(numbers)
-
-    def _series_rows(
-        self, connection: StoreConnection, selection: Selection, columns: str, table: str
-    ) -> Iterator[tuple[dict[str, str], tuple[Any, ...]]]:
-        for series in self.series.matching(connection, selection.selector, selection.profile_type):
-            labels = self.series.get(connection, series)[1]
-            for row in connection.execute(
-                f"SELECT {columns} FROM {table} WHERE series = ? AND time_ms BETWEEN ? AND ?",  # noqa: S608  # of this class
-                (series, selection.start_ms, selection.end_ms),
-            ):
-                connection.deadline.check()
-                yield labels, row
-
-    def profile_totals(
-        self, connection: StoreConnection, selection: Selection
-    ) -> Iterator[tuple[dict[str, str], int, int]]:
-        """(labels, time in ms, total) of each profile."""
-        for labels, (time_ms, total) in self._series_rows(connection, selection, "time_ms, total", "profiles"):
-            yield labels, time_ms, total
-
-    def span_totals(
-        self, connection: StoreConnection, selection: Selection
-    ) -> Iterator[tuple[dict[str, str], int, bytes, bytes, int]]:
-        """(labels, time in ms, span ID, trace ID, total) of each span in each profile; empty for a trace without ID."""
-        columns = "time_ms, span_id, trace_id, total"
-        for labels, (time_ms, span_id, trace_id, total) in self._series_rows(
-            connection, selection, columns, "span_samples"
-        ):
-            if span_id is not None:
-                yield labels, time_ms, span_id, trace_id or b"", total
-
-    def individual_totals(
-        self, connection: StoreConnection, selection: Selection
-    ) -> Iterator[tuple[dict[str, str], int, bytes, bytes, int]]:
-        """Total whole profiles in the same form, told apart by a number in place of a span ID."""
-        for labels, (number, time_ms, total) in self._series_rows(
-            connection, selection, "id, time_ms, total", "profiles"
-        ):
-            yield labels, time_ms, number.to_bytes(8, "big"), b"", total
-
-    def tree(self, connection: StoreConnection, selection: Selection) -> Node:
-        """Build the call tree of a selection."""
-        values = self.totals(connection, selection).items()
-        return build(self.stacks.names(connection, values), connection.deadline)
+    Raises:
+        ConnectError: they are too many.
+    """
+    if not isinstance(request, (SelectMergeStacktracesRequest, SelectMergeProfileRequest)):
+        return ()
+    return tuple([frame.name for frame in _few(request.stack_trace_selector.call_site)])

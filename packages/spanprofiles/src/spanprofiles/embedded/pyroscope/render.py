@@ -15,13 +15,13 @@ from spanprofiles.embedded.pyroscope.flamegraph import flamegraph
 from spanprofiles.embedded.pyroscope.label_queries import LabelQueries
 from spanprofiles.embedded.pyroscope.limits import TIMELINES_LIMIT
 from spanprofiles.embedded.pyroscope.queries import (
-    Samples,
     Selection,
     check_profile_type,
     check_window,
     node_limit,
     selector_of,
 )
+from spanprofiles.embedded.pyroscope.samples import Samples
 from spanprofiles.embedded.pyroscope.selector import Selector
 from spanprofiles.embedded.pyroscope.timeseries import chosen, step_of, timeline
 from spanprofiles.embedded.store.database import Database

@@ -28,7 +28,8 @@ from spanprofiles.embedded.proto.pyroscope_pb2 import (
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.label_queries import pairs
 from spanprofiles.embedded.pyroscope.limits import CELLS_LIMIT, GROUP_LIMIT, POINTS_LIMIT
-from spanprofiles.embedded.pyroscope.queries import Samples, Selection, profile_uuid, step_ms
+from spanprofiles.embedded.pyroscope.queries import Selection, profile_uuid, step_ms
+from spanprofiles.embedded.pyroscope.samples import Samples
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.profiles import LARGEST_INTEGER
 
@@ -77,7 +78,8 @@ class TimeSeries:
         step, names = step_ms(request.step), names_of(request.group_by)
         connection = self._database.reader()
         sums: dict[Labels, dict[int, int]] = {}
-        best: dict[tuple[Labels, int], Cell] = {}
+        uploads = _Uploads(names)
+        with_exemplars = request.exemplar_type == EXEMPLARS_INDIVIDUAL
         count = 0
         for labels, time_ms, number, _, total in self._samples.individual_totals(connection, selection):
             end = step_of(time_ms, selection.start_ms, step)
@@ -91,12 +93,10 @@ class TimeSeries:
                         " or group by labels of fewer values"
                     )
                 points[end] = points.get(end, 0) + total
-                if (group, end) not in best or best[group, end].total < total:
-                    rest = {name: value for name, value in labels.items() if name not in names}
-                    best[group, end] = Cell(time_ms, number, b"", total, rest, is_profile=True)
+                if with_exemplars:
+                    uploads.add((group, end), labels, time_ms, number, total)
         ordered = sorted(sums.items(), key=lambda item: (-sum(item[1].values()), item[0]))
         limit = request.limit if request.limit > 0 else len(ordered)
-        with_exemplars = request.exemplar_type == EXEMPLARS_INDIVIDUAL
         return SelectSeriesResponse(
             series=[
                 Series(
@@ -105,7 +105,7 @@ class TimeSeries:
                         Point(
                             value=float(points[at]),
                             timestamp=at,
-                            exemplars=[best[group, at].exemplar()] if with_exemplars else [],
+                            exemplars=uploads.exemplars((group, at)),
                         )
                         for at in connection.deadline.watch(sorted(points))
                     ],
@@ -180,6 +180,45 @@ class Cell:
             value=min(self.total, LARGEST_INTEGER),
             labels=pairs(sorted(self.labels.items())),
         )
+
+
+class _Uploads:
+    """What each upload has of each point: the profiles into which it was split are one again.
+
+    Of very many, the one that has most of each point so far is remembered, and those that come after that.
+
+    Args:
+        names: the labels by which a question groups.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self._cells: dict[tuple[Labels, int], dict[bytes, Cell]] = {}
+        self._count, self._most = 0, CELLS_LIMIT
+
+    def add(self, point: tuple[Labels, int], labels: dict[str, str], time_ms: int, number: bytes, total: int) -> None:
+        """Add a profile."""
+        cells = self._cells.setdefault(point, {})
+        rest = {name: value for name, value in labels.items() if name not in self._names}
+        if number in cells:
+            cells[number].add(total, rest)
+            return
+        cells[number] = Cell(time_ms, number, b"", total, rest, is_profile=True)
+        self._count += 1
+        if self._count > self._most:
+            self._forget_smaller()
+
+    def _forget_smaller(self) -> None:
+        for point, cells in self._cells.items():
+            best = max(cells.values(), key=TOTAL)
+            self._cells[point] = {best.span_id: best}
+        self._count = len(self._cells)
+        self._most = max(CELLS_LIMIT, 2 * self._count)
+
+    def exemplars(self, point: tuple[Labels, int]) -> list[Exemplar]:
+        """Return the upload that has most of a point; none where none was added."""
+        cells = self._cells.get(point)
+        return [max(cells.values(), key=TOTAL).exemplar()] if cells else []
 
 
 def _bounds(totals: list[int]) -> tuple[list[int], Callable[[int], int]]:

@@ -1,26 +1,39 @@
-"""The values of stacks, added up over many profiles in bounded space: of very many the largest, the rest as one sum."""
+"""Values added up over many profiles in bounded space: of very many the largest, the rest as one sum.
+
+They are those of stacks, or of call paths, which are stacks without their lines: many stacks have one path.
+"""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from enum import Enum
 
 from spanprofiles.embedded.deadline import PIECE, Deadline
 from spanprofiles.embedded.pyroscope.limits import MERGED_STACKS_LIMIT
-from spanprofiles.embedded.store.profiles import ENTRY, LARGEST_INTEGER
+from spanprofiles.embedded.store.profiles import ENTRY, LARGEST_INTEGER, PATH_MASK, STACK_BITS
 
 OTHER_STACK = 0
 """In place of a stack's number: all that are not told apart. The store's own numbers begin with 1."""
 
 
+class Kind(Enum):
+    """What is told apart."""
+
+    PATHS = "paths"
+    STACKS = "stacks"
+
+
 class StackTotals:
-    """The value of each stack, by its number.
+    """The value of each stack or call path, by its number.
 
     Args:
+        kind: which of them.
         limit: how many stacks are told apart; while they are added up there may be twice as many.
     """
 
-    def __init__(self, limit: int = MERGED_STACKS_LIMIT) -> None:
+    def __init__(self, kind: Kind, limit: int = MERGED_STACKS_LIMIT) -> None:
+        self.kind = kind
         self._limit = limit
         self._values: dict[int, int] = {}
 
@@ -40,12 +53,24 @@ class StackTotals:
         self._shrink()
 
     def add_entries(self, entries: bytes) -> None:
-        """Add a blob of (stack, value) pairs."""
+        """Add a blob of (number, value) pairs, as the store has them."""
         pairs = array(ENTRY, entries)
-        values = self._values
-        for stack, value in zip(pairs[::2], pairs[1::2], strict=True):
-            values[stack] = values.get(stack, 0) + value
+        numbers, values = pairs[::2], self._values
+        told_apart = (
+            [number & PATH_MASK for number in numbers]
+            if self.kind is Kind.PATHS
+            else [number >> STACK_BITS for number in numbers]
+        )
+        known = values.get
+        for number, value in zip(told_apart, pairs[1::2], strict=True):
+            values[number] = known(number, 0) + value
         self._shrink()
+
+    def kept(self, numbers: Container[int]) -> StackTotals:
+        """Return the totals of some stacks or paths alone."""
+        kept = StackTotals(self.kind, self._limit)
+        kept._values = {number: value for number, value in self._values.items() if number in numbers}
+        return kept
 
     def _ordered(self) -> list[tuple[int, int]]:
         """Return (value with its sign changed, stack) pairs, the largest value first."""

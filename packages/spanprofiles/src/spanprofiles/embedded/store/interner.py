@@ -55,7 +55,10 @@ class Interner:
         made = (*columns, *more, "seen") if marks else columns + more
         where = " AND ".join(f"{column} = ?" for column in columns)
         self._find = f"SELECT id FROM {table} WHERE {where}"  # noqa: S608  # table and columns are this program's own
-        self._make = f"INSERT INTO {table} ({', '.join(made)}) VALUES ({', '.join('?' * len(made))})"  # noqa: S608  # likewise
+        self._make = (
+            f"INSERT INTO {table} ({', '.join(made)}) VALUES ({', '.join('?' * len(made))})"  # noqa: S608  # likewise
+            f" ON CONFLICT ({', '.join(columns)}) DO NOTHING"
+        )
         self._mark = f"UPDATE {table} SET seen = ? WHERE id = ?"  # noqa: S608  # likewise
         self._limit = limit_bytes
         self._encode = encode
@@ -79,14 +82,15 @@ class Interner:
 
     def _find_or_make(self, connection: StoreConnection, values: Any, more: tuple[Any, ...]) -> int:
         encoded = self._encode(values)
-        found = connection.execute(self._find, encoded).fetchone()
-        if found:
-            number: int = found[0]
-        else:
-            row = (*encoded, *more, self._bucket) if self._marks else encoded + more
-            number = connection.execute(self._make, row).lastrowid or 0
+        # Most values that are not remembered are new: to make them at once saves the search before it.
+        row = (*encoded, *more, self._bucket) if self._marks else encoded + more
+        made = connection.execute(self._make, row)
+        if made.rowcount:
+            number = made.lastrowid or 0
             if self._marks:
                 self._marked.add(number)
+        else:
+            number = connection.execute(self._find, encoded).fetchone()[0]
         size = _bytes_of(values)
         is_kept = size <= self._limit // LARGEST_SHARE
         if not is_kept:

@@ -17,6 +17,9 @@ Frame = tuple[str, str, str, int]
 Owner = tuple["bytes | None", "bytes | None"]
 """The (span ID, trace ID) that samples carry; either may be missing."""
 ENTRY, FRAME_NUMBERS = "q", "i"
+STACK_BITS = 32
+"""By how many bits an entry's stack is shifted; below it is the stack's call path."""
+PATH_MASK = 2**STACK_BITS - 1
 NOBODY: Owner = (None, None)
 
 
@@ -77,11 +80,13 @@ class ProfileInterners:
     def __init__(self) -> None:
         self.series = Interner("series", ("labels",), ("profile_type",), marks=True)
         self.stacks = Interner("stacks", ("frames",), marks=True)
-        self.frames = Interner("frames", ("details",), ("name",), encode=_frame_row, marks=True)
+        self.frames = Interner("frames", ("details",), encode=_frame_row, marks=True)
+        self.paths = Interner("paths", ("functions",), marks=True)
+        self.functions = Interner("functions", ("name",), marks=True)
 
     def forget(self) -> None:
         """Forget every number."""
-        for interner in (self.series, self.frames, self.stacks):
+        for interner in (self.series, self.frames, self.stacks, self.paths, self.functions):
             interner.forget()
 
 
@@ -95,18 +100,29 @@ class ProfileBatch:
     def write(self, connection: StoreConnection) -> None:
         """Write every profile, its series and its stacks."""
         tables: dict[int, list[int]] = {}
+        uploads: dict[int, int] = {}
         for profile in self._profiles:
-            numbers = tables.get(id(profile.table))
+            table = id(profile.table)
+            numbers = tables.get(table)
             if numbers is None:
-                numbers = tables[id(profile.table)] = self._stacks(connection, profile.table)
-            self._write_profile(connection, profile, numbers)
+                numbers = tables[table] = self._stacks(connection, profile.table)
+            number = self._write_profile(connection, profile, numbers, uploads.get(table, 0))
+            uploads.setdefault(table, number)
 
-    def _write_profile(self, connection: StoreConnection, profile: NewProfile, numbers: list[int]) -> None:
+    def _write_profile(self, connection: StoreConnection, profile: NewProfile, numbers: list[int], upload: int) -> int:
+        """Write one profile and return its number.
+
+        Args:
+            connection: the writer's.
+            profile: the profile.
+            numbers: those of its table's stacks.
+            upload: the number of the first profile of its upload; 0 where it is that itself.
+        """
         labels = json.dumps(sorted(profile.labels.items()), ensure_ascii=False, separators=(",", ":"))
         series = self._interners.series.number(connection, (labels,), (profile.profile_type,))
         row = connection.execute(
-            "INSERT INTO profiles (series, time_ms, total, entries) VALUES (?, ?, ?, ?)",
-            (series, profile.time_ms, _total(profile.values), _entries(profile.values, numbers)),
+            "INSERT INTO profiles (upload, series, time_ms, total, entries) VALUES (?, ?, ?, ?, ?)",
+            (upload, series, profile.time_ms, _total(profile.values), _entries(profile.values, numbers)),
         ).lastrowid
         connection.executemany(
             "INSERT INTO span_samples (profile, series, time_ms, span_id, trace_id, total, entries)"
@@ -116,16 +132,20 @@ class ProfileBatch:
                 for owner, values in profile.parts.items()
             ],
         )
+        return row or 0
 
     def _stacks(self, connection: StoreConnection, table: StackTable) -> list[int]:
-        """Return the numbers of a table's stacks."""
-        frame_number = self._interners.frames.number
-        frames = [frame_number(connection, frame, (frame[0],)) for frame in table.frames]
-        number = self._interners.stacks.number
-        return [
-            number(connection, (array(FRAME_NUMBERS, [frames[place] for place in stack]).tobytes(),))
-            for stack in table.stacks
-        ]
+        """Return the numbers of a table's stacks, as entries have them: with those of their call paths."""
+        interners = self._interners
+        frames = [interners.frames.number(connection, frame) for frame in table.frames]
+        functions = [interners.functions.number(connection, (frame[0],)) for frame in table.frames]
+        stack_number, path_number = interners.stacks.number, interners.paths.number
+        numbers = []
+        for places in table.stacks:
+            stack = array(FRAME_NUMBERS, [frames[place] for place in places]).tobytes()
+            path = array(FRAME_NUMBERS, [functions[place] for place in places]).tobytes()
+            numbers.append(stack_number(connection, (stack,)) << STACK_BITS | path_number(connection, (path,)))
+        return numbers
 
     def forget(self) -> None:
         """Drop the numbers of rows that were rolled back."""

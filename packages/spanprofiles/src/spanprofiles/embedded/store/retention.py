@@ -27,7 +27,7 @@ ROOM = 0.9
 TOLERATED = 1.1
 LARGEST_BUCKET_BYTES = 16 * 1024 * 1024
 TRACES_IN_STEP, ROWS_IN_STEP, PAGES_IN_STEP = 200, 2_000, 500
-SHARED_TABLES = ("resources", "scopes", "series", "stacks", "frames")
+SHARED_TABLES = ("resources", "scopes", "series", "stacks", "frames", "paths", "functions")
 
 
 @dataclass(frozen=True)

@@ -69,10 +69,22 @@ CREATE TABLE series (
     seen INTEGER NOT NULL
 );
 
+CREATE TABLE functions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    seen INTEGER NOT NULL
+);
+
+-- A call path is what a stack is without its lines: all that flame graphs show, and far fewer than stacks.
+CREATE TABLE paths (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    functions BLOB NOT NULL UNIQUE,         -- functions.id of each frame, the root's first: an array of 32-bit integers
+    seen INTEGER NOT NULL
+);
+
 -- A frame is a function at a line.
 CREATE TABLE frames (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL,                     -- the function's
     details TEXT NOT NULL UNIQUE,           -- JSON: [name, system name, file, line]
     seen INTEGER NOT NULL
 );
@@ -84,12 +96,15 @@ CREATE TABLE stacks (
 );
 
 -- What one series has at one time. Values are in the unit of the series' profile type.
+-- Entries are (number, value) pairs: an array of 64-bit integers. The upper half of a number is stacks.id, the lower
+-- half is the paths.id of that stack.
 CREATE TABLE profiles (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
+    upload INTEGER NOT NULL,                -- profiles.id of the first of those that came as one profile; 0 for that one
     series INTEGER NOT NULL,                -- series.id
     time_ms INTEGER NOT NULL,
     total INTEGER NOT NULL,                 -- the sum of its values
-    entries BLOB NOT NULL                   -- (stacks.id, value) pairs: an array of 64-bit integers
+    entries BLOB NOT NULL
 );
 CREATE INDEX profiles_by_series ON profiles (series, time_ms);
 
@@ -102,7 +117,7 @@ CREATE TABLE span_samples (
     span_id BLOB,                           -- 8 bytes
     trace_id BLOB,                          -- 16 bytes
     total INTEGER NOT NULL,                 -- the sum of its values
-    entries BLOB NOT NULL                   -- (stacks.id, value) pairs: an array of 64-bit integers
+    entries BLOB NOT NULL                   -- as a profile has them
 );
 CREATE INDEX span_samples_by_span ON span_samples (span_id) WHERE span_id IS NOT NULL;
 CREATE INDEX span_samples_by_trace ON span_samples (trace_id) WHERE trace_id IS NOT NULL;
