@@ -274,7 +274,7 @@ def test_no_profile_keeps_more_than_its_limits(parts: list[bytes], types: int) -
     try:
         decoded, size = decode(raw.profile(*parts, F, types=types))
         check(decoded, size, raw.LABELS, raw.NOW_S * 10**9)
-        made = split(decoded, raw.LABELS, raw.NOW_S * 10**9)
+        made = split(decoded, list(raw.LABELS.items()), raw.NOW_S * 10**9)
     except ConnectError:
         return
     for profile in made:

@@ -174,7 +174,7 @@ def test_any_bytes_are_a_profile_or_refused(raw: bytes) -> None:
     try:
         profile, size = decode(raw)
         check(profile, size, labels, NOW_S * 10**9)
-        split(profile, labels, NOW_S * 10**9)
+        split(profile, list(labels.items()), NOW_S * 10**9)
     except ConnectError:
         return
 

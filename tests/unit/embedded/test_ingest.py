@@ -140,7 +140,7 @@ def test_a_text_may_come_compressed_and_is_then_no_text(applications: Applicatio
         (b"f 1", {"name": "shop{pyroscope_spy=a}"}, 400, "duplicate label name: 'pyroscope_spy'"),
         (b"x", {"format": "trie"}, 400, '"trie" is not taken'),
         (b"{}", {"format": "speedscope"}, 400, '"speedscope" is not taken'),
-        (b"FLR", {"format": "jfr"}, 400, "JFR"),
+        (b"FLR", {"format": "jfr"}, 422, "JFR"),
         (b"nonsense", {"format": "pprof"}, 422, "gzip"),
         (pprof({"t": -7_200, "types": [["cpu", "nanoseconds"]], "samples": []}, NOW_S), {"format": "pprof"}, 422,
          "outside of ingestion window"),

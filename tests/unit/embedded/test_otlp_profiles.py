@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, Quantity
-from spanprofiles.embedded.pyroscope.otlp.conversion import signed
+from spanprofiles.embedded.pyroscope.series import signed
 from tests.support.conformance.meaning import call_tree
 from tests.support.embedded.otlp_profiles import PERIOD_NS, SPAN, TRACE, attribute, cpu_export, the_profile
 from tests.unit.embedded.conftest import Applications

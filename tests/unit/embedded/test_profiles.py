@@ -232,12 +232,6 @@ def test_gos_client_sends_a_form_with_a_compressed_profile(applications: Applica
     assert tree(applications, labelSelector=selector, spanSelector=[SPAN])["main.work"] == (10, 10)
 
 
-def test_javas_profiles_are_refused_with_the_backends_that_take_them(applications: Applications) -> None:
-    response = applications.pyroscope.post("/ingest?name=shop&format=jfr", data=b"FLR")
-    assert response.status_code == 400
-    assert all(name in response.text for name in ("compose", "containers", "native", "external"))
-
-
 @pytest.mark.parametrize(
     "query", ["", "name={a=b}", "name=shop{a-b=c}", "name=my+shop", "name=shop&format=trie", "name=shop.nothing"]
 )

@@ -135,7 +135,8 @@ def test_a_refused_export_is_counted_by_how_it_came_and_why(
         ("pyroscope", PUSH, b" " * (2 * 2**20), {}, ("push", "body_size_limit_exceeded", "", 0)),
         ("pyroscope", "/ingest?name=shop{a=b}&format=pprof", pprof(profile(7_200), NOW_S), {},
          ("ingest", "not_in_ingestion_window", "shop", 1)),
-        ("pyroscope", "/ingest?name=shop&format=jfr", b"FLR", {}, ("ingest", "unsupported_format", "shop", 1)),
+        ("pyroscope", "/ingest?name=shop&format=jfr", b"FLR", {}, ("ingest", "undecodable_profile", "shop", 1)),
+        ("pyroscope", "/ingest?name=shop&format=tree", b"x", {}, ("ingest", "unsupported_format", "shop", 1)),
         ("pyroscope", "/ingest?format=pprof", b"nonsense", {}, ("ingest", "invalid_name", "", 1)),
         ("pyroscope", "/v1development/profiles", b"x", {}, (HTTP, "unsupported_media_type", "", 0)),
         ("otlp", "/v1development/profiles", b"x", {}, ("a path that takes none", "wrong_path", "", 0)),
@@ -143,7 +144,7 @@ def test_a_refused_export_is_counted_by_how_it_came_and_why(
         ("otlp", "/ingest", b"x", {}, ("a path that takes none", "wrong_path", "", 0)),
     ],
     ids=["old", "labels", "no name", "no type", "tags", "no message", "nothing", "encoding", "type", "size",
-         "old pprof", "JFR", "no application", "OTLP", "OTLP's own port", "Tempo's port",
+         "old pprof", "JFR", "tree", "no application", "OTLP", "OTLP's own port", "Tempo's port",
          "OTLP's port"],
 )  # fmt: skip
 def test_a_refused_profile_is_counted_by_how_it_came_and_why(

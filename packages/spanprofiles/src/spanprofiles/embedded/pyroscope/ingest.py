@@ -1,4 +1,4 @@
-"""``POST /ingest``: the older way in, for pprof of Go's and others' clients, and for stacks as text.
+"""``POST /ingest``: the older way in, for pprof of Go's and others' clients, for Java's JFR, and for stacks as text.
 
 Source: https://grafana.com/docs/pyroscope/latest/reference-server-api/#ingestion, Pyroscope's ``ingester/pyroscope``,
 and the recorded answers of Pyroscope 2.2.1. What cannot be read or is not taken is a 422, a bad name a 400.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.compression import BodyTooLargeError
@@ -20,21 +20,17 @@ from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from spanprofiles.embedded.pyroscope import folded, pprof
 from spanprofiles.embedded.pyroscope.appname import AppName, parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError
-from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, checked_labels
+from spanprofiles.embedded.pyroscope.forms import is_form, read_files
+from spanprofiles.embedded.pyroscope.jfr.upload import Circumstances, JfrUpload, read_profiles
+from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, merged_labels
 from spanprofiles.embedded.pyroscope.limits import CONFIGURATION_BYTES_LIMIT
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
 from spanprofiles.embedded.pyroscope.repairs import mend
 from spanprofiles.embedded.refusals import Reason, Refusals, Way
 from spanprofiles.embedded.web import json_answer, ticket_of
 
-MULTIPART = "multipart/form-data"
 NOT_TAKEN = {
-    "jfr": (
-        "JFR profiles, which Java's agent sends, are not taken by the embedded backend: use the backend `compose`,"
-        " `containers`, `native` or `external`, which run a real Pyroscope"
-    ),
-} | {
-    name: f'format "{name}" is not taken by the embedded backend, which takes pprof, folded stacks and lines'
+    name: f'format "{name}" is not taken by the embedded backend, which takes pprof, JFR, folded stacks and lines'
     for name in ("trie", "tree", "speedscope")
 }
 OLD_TYPES = {f"binary/octet-stream+{name}": name for name in ("trie", "tree")}
@@ -42,7 +38,7 @@ BAD_DATA, TOO_LARGE = 422, 413
 DEFAULT_RATE = 100
 RATE = re.compile(r"\+?[0-9]{1,19}")
 EARLIEST_NS = 365 * 24 * 3600 * 10**9
-SPY, DELTA = "pyroscope_spy", "__delta__"
+APP_NAME, SPY, DELTA = "app_name", "pyroscope_spy", "__delta__"
 UNKNOWN_SPY = "unknown"
 # How a sample type is called where a form has no configuration of its own.
 DISPLAYED = {
@@ -106,24 +102,15 @@ class Upload:
             self._configure(configuration)
 
     @classmethod
-    def of_form(cls, request: Request) -> Upload:
-        """Read the upload from a multipart form.
+    def of_files(cls, files: Mapping[str, bytes]) -> Upload:
+        """Read the upload from the files of a form.
 
         Raises:
-            ConnectError: it is not a form with a profile, or the client is too old.
-            BodyTooLargeError: it has far too many parts.
+            ConnectError: the client is too old, or its configuration is none.
         """
-        request.max_form_memory_size = None  # the whole is bounded
-        try:
-            files, fields = request.files, request.form
-        except RequestEntityTooLarge as error:
-            raise BodyTooLargeError("the form has too many parts") from error
-        if not files and not fields:
-            raise _bad("the multipart form cannot be read, or has no part")
-        if "prev_profile" in files:
+        if files.get("prev_profile"):
             raise _bad("unsupported client version: update github.com/grafana/pyroscope-go")
-        profile, configuration = files.get("profile"), files.get("sample_type_config")
-        return cls(profile.read() if profile else b"", configuration.read() if configuration else b"")
+        return cls(files.get("profile", b""), files.get("sample_type_config", b""))
 
     def _configure(self, configuration: bytes) -> None:
         try:
@@ -176,19 +163,19 @@ class Ingester:
         format_name = request.args.get("format", "") or OLD_TYPES.get(request.mimetype, "")
         if format_name in NOT_TAKEN:
             raise ConnectError(NOT_TAKEN[format_name], reason=Reason.FORMAT)
-        is_form = request.mimetype == MULTIPART and format_name != "lines"
-        if format_name != "pprof" and not is_form:
+        if format_name == "jfr":
+            with _one_code():
+                self._take_jfr(request, name, data)
+            return
+        has_form = is_form(request.headers.get("Content-Type", "")) and format_name not in {"lines", "pprof"}
+        if format_name != "pprof" and not has_form:
             self._take_text(request, name, data, lines=format_name == "lines")
             return
-        try:
-            upload = Upload(data) if format_name == "pprof" else Upload.of_form(request)
-            if is_form and "profile" not in request.files and format_name != "pprof":
+        with _one_code():
+            upload = Upload.of_files(_files(request, data)) if has_form else Upload(data)
+            if has_form and not upload.data:
                 self._note_empty_form(request, name)
             self._take_pprof(request, name, upload)
-        except ConnectError as error:
-            if error.code == "invalid_argument":  # for the real server, all that is wrong with a profile is one thing
-                error.code = "unknown"
-            raise
 
     def _note_empty_form(self, request: Request, name: AppName) -> None:
         """Note a form without a profile: it is answered with 200, as there, and nothing of it is kept."""
@@ -210,6 +197,19 @@ class Ingester:
         labels = [(NAME, metric_name(profile, upload.displayed)), *_labels(spy, name)]
         self._store(profile, size, labels, now_ns)
 
+    def _take_jfr(self, request: Request, name: AppName, data: bytes) -> None:
+        if is_form(request.headers.get("Content-Type", "")):
+            files = _files(request, data)
+            upload = JfrUpload.of_parts(files.get("jfr", b""), files.get("labels", b""))
+        else:
+            upload = JfrUpload.of_body(data)
+        labels = _labels(request.args.get("spyName") or UNKNOWN_SPY, name)
+        if SERVICE in name.labels and APP_NAME not in name.labels:
+            labels.append((APP_NAME, name.service))
+        rate = _rate(request.args.get("sampleRate", ""))
+        circumstances = Circumstances(labels, _start_ns(request, time.time_ns()), rate)
+        self._pusher.store_each(read_profiles(upload, circumstances, ticket_of(request).expect))
+
     def _take_text(self, request: Request, name: AppName, data: bytes, *, lines: bool) -> None:
         values = folded.read_lines(data) if lines else folded.read_groups(data)
         if name.profile_id:
@@ -221,15 +221,28 @@ class Ingester:
             (NAME, kind.metric),
             *_labels(request.args.get("spyName") or UNKNOWN_SPY, replace(name, service=service)),
         ]
-        if SERVICE in name.labels and "app_name" not in name.labels:
-            labels.append(("app_name", service))
+        if SERVICE in name.labels and APP_NAME not in name.labels:
+            labels.append((APP_NAME, service))
         self._store(profile, profile.ByteSize(), labels, now_ns)
 
     def _store(self, profile: Profile, size: int, pairs: list[tuple[str, str]], now_ns: int) -> None:
-        labels = checked_labels(pairs)
-        pprof.check(profile, size, labels, now_ns)
-        kept = {name: value for name, value in labels.items() if name != DELTA}
-        self._pusher.store(pprof.split(profile, kept, now_ns))
+        pprof.check(profile, size, merged_labels(pairs), now_ns)
+        self._pusher.store(pprof.split(profile, pairs, now_ns))
+
+
+@contextmanager
+def _one_code() -> Iterator[None]:
+    """For the real server, all that is wrong with a profile in pprof or JFR is one thing."""
+    try:
+        yield
+    except ConnectError as error:
+        if error.code == "invalid_argument":
+            error.code = "unknown"
+        raise
+
+
+def _files(request: Request, data: bytes) -> Mapping[str, bytes]:
+    return read_files(request.headers.get("Content-Type", ""), data)
 
 
 def _labels(spy: str, name: AppName) -> list[tuple[str, str]]:

@@ -42,30 +42,35 @@ def _refused(reason: Reason, message: str) -> ConnectError:
     return ConnectError(message, reason=reason)
 
 
-def checked_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Check the labels of one pushed series, and put in ``service_name`` where it is missing.
+def merged_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Merge the labels of one series, of equal names the last, and put in ``service_name`` where it is missing."""
+    labels = {name: value for name, value in pairs if value}
+    labels.setdefault(SERVICE, UNKNOWN_SERVICE)
+    return labels
+
+
+def check_labels(given: Iterable[tuple[str, str]]) -> None:
+    """Check the labels of one series that has samples: of others the real server does not look at them.
+
+    A label without a value is none.
 
     Raises:
         ConnectError: too many, one too long, one twice, or no ``__name__``.
     """
-    given = list(pairs)
-    labels = dict(given)
-    if not labels.get(SERVICE):
-        if SERVICE not in labels:
-            given.append((SERVICE, UNKNOWN_SERVICE))
-        labels[SERVICE] = UNKNOWN_SERVICE
+    pairs = [(name, value) for name, value in given if value]
+    labels = merged_labels(pairs)
     shown = labels_text(labels)
-    _check_count(labels, len(given))
+    count = len(pairs) + (SERVICE not in dict(pairs))
+    _check_count(labels, count)
     if not labels.get(NAME):
         raise _refused(Reason.INVALID_LABELS, f"invalid labels '{shown}' with error: invalid metric name")
-    if len(labels) != len(given):
-        names = sorted(name for name, _ in given)
+    if len(labels) != count:
+        names = sorted(name for name, _ in pairs)
         twice = next(name for name, after in itertools.pairwise(names) if name == after)
         raise ConnectError(
             f"profile with labels '{shown}' has duplicate label name: '{twice}'", reason=Reason.DUPLICATE_LABELS
         )
     check_label_sizes(labels)
-    return labels
 
 
 def _check_count(labels: Mapping[str, str], count: int) -> None:

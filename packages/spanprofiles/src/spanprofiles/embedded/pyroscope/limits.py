@@ -33,6 +33,11 @@ STRINGS_LIMIT = 2**18
 MESSAGES_LIMIT = 2**18
 """Lines of all locations; labels of all samples."""
 
+JFR_EVENTS_LIMIT = 2**20
+"""Events of one JFR file, those that say nothing of a profile among them."""
+JFR_EXPANSION = 16
+"""About how many times as large as a JFR file its types, constants and samples are in memory."""
+
 PROFILES_LIMIT = 2**12
 """Profiles of one push; series of one push."""
 PUSH_LABELS_LIMIT = 2**15
@@ -49,6 +54,9 @@ IDS_LIMIT = 10_000
 """Spans, traces or profiles that one selection may name."""
 GROUP_LIMIT = 100
 """Labels by which one question may group series."""
+FORM_PARTS_LIMIT = 1_000
+FORM_HEADER_BYTES = 16 * 1024
+"""The largest header of one part of a form."""
 CONFIGURATION_BYTES_LIMIT = 64 * 1024
 """The largest ``sample_type_config`` of a form."""
 

@@ -15,7 +15,7 @@ from spanprofiles.embedded.proto.pprof_pb2 import Line, Location, Profile
 from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
 from spanprofiles.embedded.pyroscope.bounds import check_samples, check_size, check_time
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import labels_text
+from spanprofiles.embedded.pyroscope.labels import labels_text, merged_labels
 from spanprofiles.embedded.pyroscope.limits import (
     DEPTH_LIMIT,
     LINES_LIMIT,
@@ -206,25 +206,25 @@ class Reader:
 
 
 def split(
-    profile: Profile, labels: Mapping[str, str], now_ns: int, allowance: Allowance | None = None
+    profile: Profile, pairs: Sequence[tuple[str, str]], now_ns: int, allowance: Allowance | None = None
 ) -> list[NewProfile]:
     """Split a profile into series: one for each sample type and each set of sample labels that splits series.
 
     Args:
         profile: a profile that was checked.
-        labels: the labels of the push, ``__name__`` and ``service_name`` among them.
+        pairs: the labels of the push.
         now_ns: the time of arrival, for a profile without its own.
         allowance: what the upload that it came in may still bring.
 
     Raises:
-        ConnectError: a label refers to a text that the profile does not have, a sample has too few or too many values,
-            or there is too much of something.
+        ConnectError: the labels of the push are not taken, a sample's label refers to a text that the profile does not
+            have, a sample has too few or too many values, or there is too much of something.
     """
     strings = profile.string_table
     allowance = allowance or Allowance()
     reader = Reader(profile, allowance)
     head = Head(
-        labels=labels,
+        labels=merged_labels(pairs),
         types=[(strings[kind.type], strings[kind.unit]) for kind in profile.sample_type],
         period=(strings[profile.period_type.type], strings[profile.period_type.unit]),
         time_ms=(profile.time_nanos if profile.time_nanos > 0 else now_ns) // 10**6,
@@ -235,4 +235,4 @@ def split(
         stack = reader.stack(sample.location_id)
         if stack is not None:
             series.add(group, stack, sample.value)
-    return series.profiles()
+    return series.profiles(pairs)

@@ -12,7 +12,7 @@ from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest, PushResponse
 from spanprofiles.embedded.pyroscope import pprof
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import SERVICE, checked_labels
+from spanprofiles.embedded.pyroscope.labels import SERVICE, merged_labels
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.profiles import NewProfile, ProfileBatch, ProfileInterners
@@ -65,9 +65,8 @@ class Pusher:
         """
         now_ns = time.time_ns()
         profile, size = pprof.decode(raw, allowance)
-        labels = checked_labels(pairs)
-        pprof.check(profile, size, labels, now_ns)
-        return pprof.split(profile, labels, now_ns, allowance)
+        pprof.check(profile, size, merged_labels(pairs), now_ns)
+        return pprof.split(profile, pairs, now_ns, allowance)
 
     def store_each(self, uploads: Iterable[Callable[[], list[NewProfile]]]) -> None:
         """Commit those profiles of one upload that are taken, as the real server does, and refuse the others.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import check_label_sizes
+from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, check_label_sizes, check_labels
 from spanprofiles.embedded.pyroscope.limits import Quantity
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.profiles import NewProfile, Owner, StackTable
@@ -19,6 +19,8 @@ from spanprofiles.embedded.store.profiles import NewProfile, Owner, StackTable
 HEXADECIMAL = re.compile(rb"[0-9a-fA-F]+")
 SPAN_ID, PROFILE_ID, TRACE_ID = "span_id", "profile_id", "trace_id"
 DIGITS = {SPAN_ID: 16, TRACE_ID: 32}
+# What the senders of profiles tell each other, and the real server does not keep.
+LEFT_OUT = frozenset({"__delta__", "__session_id__"})
 MADE_HERE = frozenset(
     {"__period_type__", "__period_unit__", "__profile_type__", "__service_name__", "__type__", "__unit__"}
 )
@@ -33,6 +35,11 @@ Group = tuple[Pairs, Owner]
 def malformed(message: str) -> ConnectError:
     """Make the error for a profile that can be read and makes no sense."""
     return ConnectError(message, reason=Reason.MALFORMED_PROFILE)
+
+
+def signed(number: int) -> int:
+    """Return what 64 bits hold of a number."""
+    return (number + 2**63) % 2**64 - 2**63
 
 
 def check_type_names(names: Iterable[str]) -> None:
@@ -65,7 +72,7 @@ class Head:
     """What the samples of one profile have in common.
 
     Attributes:
-        labels: the labels of the upload, ``__name__`` and ``service_name`` among them.
+        labels: the labels of the upload, ``service_name`` among them.
         types: what each value of a sample is.
         period: what the profile's period is; two empty texts where it has none.
         time_ms: when the profile was taken, ms since the epoch.
@@ -116,8 +123,17 @@ class Series:
                 target = self._series[number, more] = self._made(number, more)
             target.add(stack, value, owner)
 
-    def profiles(self) -> list[NewProfile]:
-        """Return the profile of each series."""
+    def profiles(self, pairs: Sequence[tuple[str, str]]) -> list[NewProfile]:
+        """Return the profile of each series.
+
+        Args:
+            pairs: the labels of the upload, as they came.
+
+        Raises:
+            ConnectError: there are profiles, and the labels are not taken.
+        """
+        if self._series:
+            check_labels(pairs)
         return list(self._series.values())
 
     def _made(self, number: int, more: Pairs) -> NewProfile:
@@ -138,14 +154,15 @@ class Series:
 
 def _named(head: Head, more: Pairs, kind: ValueKind) -> tuple[dict[str, str], str]:
     """Make the labels of a series, with those that the server adds, and its profile type."""
-    profile_type = ":".join((head.labels["__name__"], *kind, *head.period))
+    profile_type = ":".join((head.labels.get(NAME, ""), *kind, *head.period))
     own = {
         "__period_type__": head.period[0],
         "__period_unit__": head.period[1],
         "__profile_type__": profile_type,
-        "__service_name__": head.labels["service_name"],
+        "__service_name__": head.labels[SERVICE],
         "__type__": kind[0],
         "__unit__": kind[1],
     }
+    merged = {**dict(more), **head.labels, **own}
     # a profile of samples may have no period, and a label without a value is none
-    return {**dict(more), **head.labels, **{name: value for name, value in own.items() if value}}, profile_type
+    return {name: value for name, value in merged.items() if value and name not in LEFT_OUT}, profile_type

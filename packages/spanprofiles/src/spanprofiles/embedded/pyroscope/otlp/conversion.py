@@ -18,7 +18,7 @@ from spanprofiles.embedded.proto.otlp_profiles_pb2 import (
 from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, UNKNOWN_SERVICE
 from spanprofiles.embedded.pyroscope.limits import SAMPLE_LABELS_LIMIT
 from spanprofiles.embedded.pyroscope.otlp.dictionary import ConversionError, Dictionary, text_of
-from spanprofiles.embedded.pyroscope.series import SPAN_ID, TRACE_ID, ValueKind
+from spanprofiles.embedded.pyroscope.series import SPAN_ID, TRACE_ID, ValueKind, signed
 
 SERVICE_KEY, EXECUTABLE_KEY = "service.name", "process.executable.name"
 DELTA, OTEL = "__delta__", "__otel__"
@@ -80,11 +80,6 @@ class ConvertedProfile:
     kind: ProfileKind
     time_ns: int
     samples: list[ConvertedSample] = field(default_factory=list)
-
-
-def signed(number: int) -> int:
-    """Return what 64 bits hold of a number."""
-    return (number + 2**63) % 2**64 - 2**63
 
 
 def convert(export: ExportProfilesServiceRequest, dictionary: Dictionary) -> list[ConvertedProfile]:

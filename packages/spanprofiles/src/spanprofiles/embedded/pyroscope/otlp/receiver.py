@@ -11,9 +11,9 @@ from spanprofiles.embedded.proto.otlp_profiles_pb2 import ExportProfilesServiceR
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.bounds import check_samples, check_time
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import SERVICE, checked_labels, labels_text
+from spanprofiles.embedded.pyroscope.labels import SERVICE, labels_text, merged_labels
 from spanprofiles.embedded.pyroscope.limits import Quantity
-from spanprofiles.embedded.pyroscope.otlp.conversion import DELTA, ConvertedProfile, convert
+from spanprofiles.embedded.pyroscope.otlp.conversion import ConvertedProfile, convert
 from spanprofiles.embedded.pyroscope.otlp.dictionary import ConversionError, Dictionary
 from spanprofiles.embedded.pyroscope.push import Pusher
 from spanprofiles.embedded.pyroscope.series import Head, Series, check_type_names, group_of, malformed
@@ -100,7 +100,7 @@ def _split(profile: ConvertedProfile, table: StackTable, allowance: Allowance) -
     """
     now_ns = time.time_ns()
     try:
-        labels = checked_labels(profile.labels)
+        labels = merged_labels(profile.labels)
         shown = labels_text(labels)
         check_time(shown, profile.time_ns, now_ns)
         most = max((len(sample.labels) for sample in profile.samples), default=0)
@@ -108,13 +108,12 @@ def _split(profile: ConvertedProfile, table: StackTable, allowance: Allowance) -
         if any(len(sample.values) != 1 for sample in profile.samples):
             raise malformed("sample value length mismatch")
         check_type_names([profile.kind.value[0]])
-        kept = {name: value for name, value in labels.items() if name != DELTA}
         time_ms = (profile.time_ns if profile.time_ns > 0 else now_ns) // 10**6
-        series = Series(Head(kept, [profile.kind.value], profile.kind.period, time_ms), table, allowance)
+        series = Series(Head(labels, [profile.kind.value], profile.kind.period, time_ms), table, allowance)
         for sample in profile.samples:
             if sample.stack is not None:
                 series.add(group_of(sample.labels), sample.stack, sample.values)
+        return series.profiles(profile.labels)
     except ConnectError as error:
         error.service = dict(profile.labels)[SERVICE]
         raise
-    return series.profiles()
