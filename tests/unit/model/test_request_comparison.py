@@ -151,6 +151,21 @@ def test_a_machine_twice_as_fast_is_no_change_by_shares() -> None:
     assert (found.request.base, found.request.head) == (1.0, 1.0)
 
 
+def test_growth_of_all_functions_alike_is_said_to_look_like_a_slower_machine() -> None:
+    twice = {name: 2 * periods for name, periods in _WORK.items()}
+    found = compare_requests(drawn_requests(1, 40, _WORK), drawn_requests(2, 40, twice))
+    assert found.verdict is REGRESSION
+    assert found.is_uniform
+    assert "slower or busier" in found.reason
+
+
+def test_growth_of_one_function_does_not_look_like_a_slower_machine() -> None:
+    found = compare_requests(drawn_requests(1, 40, _WORK), drawn_requests(2, 40, slower("log", 8)))
+    assert found.verdict is REGRESSION
+    assert not found.is_uniform
+    assert "slower or busier" not in found.reason
+
+
 def test_a_slower_function_is_found_by_shares_on_another_machine() -> None:
     half = {name: periods / 2 for name, periods in _WORK.items()}
     found = compare_requests(drawn_requests(1, 60, half), drawn_requests(2, 60, slower("price", 6)), basis=Basis.SHARE)

@@ -106,6 +106,8 @@ class Comparison:
         head_requests: requests of the head.
         more_requests: how many more requests each side needs for a verdict; 0 where there is one; None where it cannot
             be told, because there are no samples.
+        is_uniform: whether the request's CPU changed for sure and no function's share of it did. A machine that is
+            slower or busier than the other looks like that, and so does a request that does all its work twice.
     """
 
     verdict: ComparisonVerdict
@@ -117,6 +119,7 @@ class Comparison:
     base_requests: int
     head_requests: int
     more_requests: int | None = 0
+    is_uniform: bool = False
 
     @property
     def changed(self) -> list[FunctionComparison]:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spanprofiles.model import estimates, sampling
-from spanprofiles.model.comparison import Basis, Change, Comparison, FunctionComparison
+from spanprofiles.model.comparison import Basis, Change, Comparison, ComparisonVerdict, FunctionComparison
 from spanprofiles.model.comparison_verdict import verdict_of
 from spanprofiles.model.intervals import Interval, difference_interval, ratio_interval
 from spanprofiles.model.measurement import MeasuredRequest, Measurement
@@ -28,6 +28,8 @@ THRESHOLD = 0.1
 
 #: Probability that a report of equal requests claims any change.
 ERROR = 0.005
+
+_UNIFORM = "; no function's share of it changed for sure, as if the machine had been slower or busier"
 
 # A rarer error takes more deals to tell, and they take their time: seconds.
 _MOST_DEALS = 40_000
@@ -86,9 +88,19 @@ def compare_requests(
         for name, own, total in zip(names, changes[1::2], changes[2::2], strict=True)
     ]
     functions.sort(key=_rank)
+    is_uniform = basis is Basis.CPU and changes[0].is_significant and not any(_test(before, after, Basis.SHARE, seed))
     said = verdict_of(changes[0], functions, min(len(base), len(head)), threshold, basis)
     return Comparison(
-        said.verdict, said.reason, basis, threshold, changes[0], tuple(functions), len(base), len(head), said.more
+        said.verdict,
+        said.reason + (_UNIFORM if is_uniform and said.verdict is ComparisonVerdict.REGRESSION else ""),
+        basis,
+        threshold,
+        changes[0],
+        tuple(functions),
+        len(base),
+        len(head),
+        said.more,
+        is_uniform,
     )
 
 
@@ -157,6 +169,13 @@ def _changes(before: _Side, after: _Side, basis: Basis, seed: int, error: float)
             )
         )
     return found
+
+
+def _test(before: _Side, after: _Side, basis: Basis, seed: int) -> list[bool]:
+    """Return whether each quantity changed by more than chance, in the order of the columns."""
+    sides = (before.columns, after.columns) if basis is Basis.CPU else _deviations(before, after)
+    columns = [[*first, *second] for first, second in zip(*sides, strict=True)]
+    return permutation_test(columns, before.requests, ERROR, seed=seed).significant
 
 
 def _deviations(before: _Side, after: _Side) -> tuple[list[list[float]], list[list[float]]]:
