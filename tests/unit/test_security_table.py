@@ -18,6 +18,7 @@ from spanprofiles.embedded.tempo import candidates
 from spanprofiles.embedded.traceql import limits as traceql
 from spanprofiles.model import measurement_json, printable
 from spanprofiles.ui import admission, connections, security
+from spanprofiles.workshop import program, storage, workbench
 from spanprofiles_processor import agent, roots
 from spanprofiles_processor import settings as agent_settings
 
@@ -26,6 +27,10 @@ KIB, MIB = 2**10, 2**20
 CONNECT_S, READ_S = client.DEFAULT_TIMEOUT_S
 
 ROWS = {
+    "a program of the workshop: until it answers; until a script ends": (
+        f"{program.START_S:.0f} s; {workbench.LONGEST_RUN_S:.0f} s"
+    ),
+    "a learner's file": f"{storage.LEARNERS_FILE_BYTES:,} bytes",
     "a header": f"{pair.HEADER_BYTES // KIB} KiB, {pair.HEADER_FIELDS} fields, {pair.HEADER_S:.0f} s",
     "a body, compressed or not": (
         f"{pair.BODY_BYTES // MIB} MiB, {pair.BODY_S:.0f} s; over gRPC {pair.GRPC_BODY_BYTES // MIB} MiB"

@@ -28,9 +28,12 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-_OPTIONS = [
+_ADDRESSES = [
     click.option("--tempo", "tempo_url", metavar="URL", help="Tempo's address. [default: http://127.0.0.1:3200]"),
     click.option("--pyroscope", "pyroscope_url", metavar="URL", help="Pyroscope's. [default: http://127.0.0.1:4040]"),
+]
+
+_CREDENTIALS = [
     click.option("--username", help="For basic auth. [SPAN_PROFILES_USERNAME]"),
     click.option("--password", help="For basic auth; better by SPAN_PROFILES_PASSWORD."),
     click.option("--token", help="Bearer token; better by SPAN_PROFILES_TOKEN."),
@@ -78,7 +81,15 @@ def one_place(files: Sequence[str], grafana_url: str | None) -> None:
 
 def backend_options(command: _Command) -> _Command:
     """Add the options; the command takes them as keyword arguments and hands them to :func:`endpoints_of`."""
-    for option in reversed(_OPTIONS):
+    command = credential_options(command)
+    for option in reversed(_ADDRESSES):
+        command = option(command)
+    return command
+
+
+def credential_options(command: _Command) -> _Command:
+    """Add those options that say how to authenticate, for a command that has addresses of its own."""
+    for option in reversed(_CREDENTIALS):
         command = option(command)
     return command
 

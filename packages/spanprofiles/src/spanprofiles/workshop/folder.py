@@ -12,7 +12,7 @@ from spanprofiles.workshop.exercise import Exercise, exercises, plain_files
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.patch import difference
 from spanprofiles.workshop.progress import Progress, ProgressFile, Record
-from spanprofiles.workshop.storage import write_new_file
+from spanprofiles.workshop.storage import read_learners_file, write_new_file
 from spanprofiles.workshop.workbench import Workbench
 
 DEFAULT_NAME = "span-profiles-workshop"
@@ -22,7 +22,6 @@ STATE = ".workshop"
 """In the learner's folder: what this program keeps there."""
 
 _TEXT_FILE = "README.md"
-_LARGEST_FILE_BYTES = 1_000_000  # of what a learner writes; larger files are not compared
 
 Fingerprint = tuple[tuple[str, int, int], ...]
 """What tells whether somebody has saved a file: names, times and sizes."""
@@ -148,7 +147,8 @@ class LearnersFolder:
         folder = self.files_of(exercise)
         wanted = exercise.given | exercise.attempted(exercise.solutions[0], exercise.drawn(bench))
         parts = [
-            difference(f"{exercise.name}/{name}", _text(folder / name), text) for name, text in sorted(wanted.items())
+            difference(f"{exercise.name}/{name}", read_learners_file(folder / name), text)
+            for name, text in sorted(wanted.items())
         ]
         return "".join(parts)
 
@@ -202,12 +202,3 @@ class LearnersFolder:
             number += 1
             path = backups / f"{name}-{number}"
         return path
-
-
-def _text(path: Path) -> str:
-    """Return the text of a learner's file; empty where there is none."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_LARGEST_FILE_BYTES)
-    except OSError:
-        return ""

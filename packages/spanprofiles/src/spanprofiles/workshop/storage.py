@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and says what is wrong where that fails."""
+"""Writes files whole or not at all, and says what is wrong where that fails; reads what learners wrote."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from spanprofiles.workshop.errors import WorkshopError
+
+LEARNERS_FILE_BYTES = 1_000_000
+"""How much is read of a file that a learner wrote."""
+
+
+def read_learners_file(path: Path) -> str:
+    """Return the text of a learner's file; empty where there is none, or none that can be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(LEARNERS_FILE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def write_file(path: Path, text: str) -> None:

@@ -30,6 +30,7 @@ from spanprofiles.model import Endpoints, FlameGraph
 from spanprofiles.model.selector import service_selector
 from spanprofiles.workshop.exercise import ANSWER_FILE, Exercise
 from spanprofiles.workshop.program import FinishedProgram, LearnersProgram
+from spanprofiles.workshop.storage import read_learners_file
 
 if TYPE_CHECKING:
     from spanprofiles.doctor import Examination
@@ -191,7 +192,7 @@ class Workbench:
         self.shown, self.linked = (linked.trace_id, linked.span_id), linked
 
     def samples_of(self, service: str, since_ns: int) -> FlameGraph:
-        """Ask once for all samples of a service, labelled or not.
+        """Return all samples of a service, labelled or not; there may be none.
 
         Args:
             service: its name.
@@ -202,7 +203,13 @@ class Workbench:
             ClientError: Pyroscope failed.
         """
         start_ms, end_ms = self._since(since_ns)
-        return self.linker.pyroscope.merged_profile(ProfileQuery(service_selector(service), start_ms, end_ms))
+        query = ProfileQuery(service_selector(service), start_ms, end_ms)
+        found = FlameGraph()
+        for _ in self._indexing.attempts():
+            found = self.linker.pyroscope.merged_profile(query)
+            if not found.is_empty:
+                break
+        return found
 
     def services_with_samples(self, since_ns: int) -> list[str]:
         """Return the names under which agents have uploaded since a moment, ns since the epoch.
@@ -211,7 +218,8 @@ class Workbench:
             ClientError: Pyroscope failed.
         """
         start_ms, end_ms = self._since(since_ns)
-        return sorted(self.linker.pyroscope.label_values("service_name", start_ms, end_ms))
+        found = self._indexing.until(lambda: self.linker.pyroscope.label_values("service_name", start_ms, end_ms))
+        return sorted(found)
 
     def examine(self, evidence: Evidence) -> Examination:
         """Ask the doctor about a request that is not linked.
@@ -223,6 +231,11 @@ class Workbench:
 
         return examine_request(self.linker, evidence)
 
+    @property
+    def _indexing(self) -> Waiting:
+        """How long to wait for what a server has accepted and may not find yet."""
+        return Waiting(self.endpoints.queryable_after_s)
+
     def _linker(self, timeout_s: float) -> Linker:
         return self.linker.with_waiting(Waiting(timeout_s))
 
@@ -230,11 +243,8 @@ class Workbench:
         return since_ns // 1_000_000, time.time_ns() // 1_000_000 + self.linker.margin_ms
 
     def text_of(self, name: str) -> str:
-        """Return the text of one of the learner's files; empty where there is none, or none that is text."""
-        try:
-            return (self.folder / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return ""
+        """Return the text of one of the learner's files; empty where there is none, or none that can be read."""
+        return read_learners_file(self.folder / name)
 
     def read_answer(self) -> None:
         """Take the answer from ``answer.txt``, where none was given."""

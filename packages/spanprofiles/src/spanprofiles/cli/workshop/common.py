@@ -17,7 +17,7 @@ from rich.markdown import Markdown
 from spanprofiles.backends import BACKEND_NAMES, Backend, BackendError, BackendSettings
 from spanprofiles.backends.interruptions import INTERRUPTIONS
 from spanprofiles.cli.exits import COULD_NOT_LOOK, leave, reported
-from spanprofiles.cli.options import backend_options
+from spanprofiles.cli.options import credential_options
 from spanprofiles.cli.output import say, show
 from spanprofiles.cli.render import console
 from spanprofiles.model import Endpoints
@@ -33,6 +33,12 @@ Options = Mapping[str, str | None]
 
 _NAMING = ("backend", "tempo_url", "pyroscope_url")
 
+_BACKEND_OPTIONS = [
+    click.option("--backend", type=click.Choice(BACKEND_NAMES), help="Which servers. [default: the embedded pair]"),
+    click.option("--tempo", "tempo_url", metavar="URL", help="Tempo's address, if it runs already."),
+    click.option("--pyroscope", "pyroscope_url", metavar="URL", help="Pyroscope's, if it runs already."),
+    click.option("--otlp", "otlp_url", metavar="URL", help="Where such servers take traces. [SPAN_PROFILES_OTLP_URL]"),
+]
 _folder_option = click.option(
     "--dir", "folder", type=click.Path(path_type=Path), default=".", help="The workshop's folder. [default: this one]"
 )
@@ -46,11 +52,10 @@ def folder_option(command: _Command) -> _Command:
 
 def workshop_backend_options(command: _Command) -> _Command:
     """Add the options that name a backend; the command hands them to :func:`endpoints`."""
-    command = click.option("--otlp", "otlp_url", metavar="URL", help="Where traces go. [SPAN_PROFILES_OTLP_URL]")(
-        backend_options(command)
-    )
-    names = click.Choice(BACKEND_NAMES)
-    return click.option("--backend", type=names, help="Which servers to use. [default: the embedded pair]")(command)
+    command = credential_options(command)
+    for option in reversed(_BACKEND_OPTIONS):
+        command = option(command)
+    return command
 
 
 @contextmanager
