@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Exercise, Judgement, Workbench, exercises
+from spanprofiles.workshop import Exercise, Judgement, Workbench, all_exercises
 from spanprofiles.workshop.attempt import read_attempt
 from spanprofiles.workshop.check import judged
 from tests.support.repository import ROOT
@@ -18,8 +18,8 @@ from tests.support.repository import ROOT
 pytestmark = pytest.mark.slow
 
 LEARNERS_SEED = 20_077
-SOLUTIONS = [(exercise, patch) for exercise in exercises() for patch in exercise.solutions]
-ATTEMPTS = [(exercise, patch) for exercise in exercises() for patch in exercise.attempts]
+SOLUTIONS = [(exercise, patch) for exercise in all_exercises() for patch in exercise.solutions]
+ATTEMPTS = [(exercise, patch) for exercise in all_exercises() for patch in exercise.attempts]
 
 
 def _named(value: object) -> str:
@@ -39,7 +39,7 @@ def judge(exercise: Exercise, folder: Path, endpoints: Endpoints, patch: Path | 
     return judged(bench)
 
 
-@pytest.mark.parametrize("exercise", exercises(), ids=_named)
+@pytest.mark.parametrize("exercise", all_exercises(), ids=_named)
 def test_untouched_it_fails_and_the_first_hint_fits(
     exercise: Exercise, tmp_path: Path, span_profiles_endpoints: Endpoints
 ) -> None:
@@ -73,7 +73,7 @@ def test_a_wrong_attempt_fails_and_is_told_what_is_missing(
     assert expected.hint in {None, judgement.hint}, judgement.text
 
 
-@pytest.mark.parametrize("exercise", exercises(), ids=_named)
+@pytest.mark.parametrize("exercise", all_exercises(), ids=_named)
 def test_it_has_what_an_exercise_needs(exercise: Exercise) -> None:
     assert exercise.text.startswith(f"# {exercise.title}\n")
     assert all(f"**{part}.**" in exercise.text for part in ("See", "Mend", "Prove"))

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from spanprofiles.cli import main
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Workbench, exercises
+from spanprofiles.workshop import Workbench, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import LearnersFolder
 from spanprofiles.workshop.session import Session, announce, claimed
@@ -46,7 +46,7 @@ def test_status_names_each_exercise_the_page_and_the_next_step(workshop: Worksho
 
     assert result.exit_code == 0
     assert f"The workshop in {folder}, its page at http://127.0.0.1:3000" in result.stdout
-    assert [exercise.title for exercise in exercises() if exercise.title not in result.stdout] == []
+    assert [exercise.title for exercise in all_exercises() if exercise.title not in result.stdout] == []
     assert "Next is exercise 1, in 01_look:" in result.stdout
     assert "spanprofiles workshop check 1" in result.stdout
 

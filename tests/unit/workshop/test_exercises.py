@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from spanprofiles import workshop
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Exercise, Workbench, WorkshopError, exercise, exercises
+from spanprofiles.workshop import Exercise, Workbench, WorkshopError, all_exercises, exercise
 from spanprofiles.workshop.attempt import read_attempt
 from spanprofiles.workshop.exercise import exercise_of
 from tests.support.repository import ROOT
 
 NOWHERE = Endpoints(tempo="", pyroscope="")
-PATCHES = [(found, patch) for found in exercises() for patch in (*found.solutions, *found.attempts)]
+PATCHES = [(found, patch) for found in all_exercises() for patch in (*found.solutions, *found.attempts)]
 
 
 def _named(value: object) -> str:
@@ -25,19 +28,19 @@ def _named(value: object) -> str:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(exercise, "_EXERCISES", tmp_path)
-    exercises.cache_clear()
+    all_exercises.cache_clear()
     yield tmp_path
-    exercises.cache_clear()
+    all_exercises.cache_clear()
 
 
 def test_exercises_are_numbered_without_a_double() -> None:
-    numbers = [found.number for found in exercises()]
+    numbers = [found.number for found in all_exercises()]
 
     assert numbers == sorted(set(numbers))
     assert numbers[:4] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("found", exercises(), ids=_named)
+@pytest.mark.parametrize("found", all_exercises(), ids=_named)
 def test_an_exercise_has_what_it_needs(found: Exercise) -> None:
     assert found.text.startswith(f"# {found.title}\n")
     assert [part for part in ("See", "Mend", "Prove") if f"**{part}.**" not in found.text] == []
@@ -60,7 +63,7 @@ def test_each_patch_fits_the_files_and_changes_them(found: Exercise, patch: Path
 
 
 def test_solutions_of_one_exercise_differ() -> None:
-    for found in exercises():
+    for found in all_exercises():
         assert len({patch.read_text() for patch in found.solutions}) == len(found.solutions), found.name
 
 
@@ -76,7 +79,7 @@ def test_an_exercise_is_added_by_adding_its_folder(folder: Path) -> None:
     for name in ("e11_new", "e02_old", "notes", "__pycache__"):
         (folder / name).mkdir()
 
-    assert [(found.number, found.name) for found in exercises()] == [(2, "02_old"), (11, "11_new")]
+    assert [(found.number, found.name) for found in all_exercises()] == [(2, "02_old"), (11, "11_new")]
 
 
 def test_a_number_without_an_exercise_is_answered_with_those_there_are(folder: Path) -> None:
@@ -95,11 +98,20 @@ def test_what_an_attempt_must_be_told_is_read_from_above_its_patch(tmp_path: Pat
 
 
 def test_the_texts_name_files_that_learners_get() -> None:
-    for found in exercises():
+    for found in all_exercises():
         for path in re.findall(rf"`{found.name}/([\w./]+)`", found.text):
             assert path in found.given, f"{found.name}: {path}"
 
 
 def test_the_files_that_learners_get_hold_no_solution() -> None:
-    assert [path for found in exercises() for path in found.files.rglob("*.patch")] == []
-    assert all(ROOT in found.source.parents for found in exercises())
+    assert [path for found in all_exercises() for path in found.files.rglob("*.patch")] == []
+    assert all(ROOT in found.source.parents for found in all_exercises())
+
+
+def test_the_names_of_the_package_stay_theirs_when_the_exercises_are_imported() -> None:
+    offered = {name: getattr(workshop, name) for name in workshop.__all__}
+    for found in all_exercises():
+        import_module(f"spanprofiles.workshop.exercises.{found.source.name}.judge")
+
+    assert {name: getattr(workshop, name) for name in workshop.__all__} == offered
+    assert [name for name in workshop.__all__ if isinstance(offered[name], ModuleType)] == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Judgement, Workbench, WorkshopError, exercises
+from spanprofiles.workshop import Judgement, Workbench, WorkshopError, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import DEFAULT_NAME, LearnersFolder
 
@@ -28,7 +28,7 @@ def bench(learners: LearnersFolder) -> Workbench:
 
 
 def test_each_exercise_is_copied_with_its_text(learners: LearnersFolder) -> None:
-    for exercise in exercises():
+    for exercise in all_exercises():
         assert (learners.path / exercise.name / "README.md").read_text() == exercise.text
         assert {name for name in exercise.given if not (learners.path / exercise.name / name).is_file()} == set()
 
@@ -138,7 +138,7 @@ def test_a_save_a_new_file_and_a_removed_one_change_the_fingerprint(learners: Le
 
 def test_the_next_exercise_is_the_first_that_is_not_solved(learners: LearnersFolder) -> None:
     progress = learners.progress()
-    assert learners.next_exercise(progress) == exercises()[0]
-    for exercise in exercises():
+    assert learners.next_exercise(progress) == all_exercises()[0]
+    for exercise in all_exercises():
         progress = progress.with_record(exercise.name, progress.of(exercise.name).after(Judgement.passes("done"), {}))
     assert learners.next_exercise(progress) is None

@@ -8,7 +8,7 @@ Tempo and Pyroscope; it never reads the program's text. :mod:`.workbench` is wha
 from __future__ import annotations
 
 from spanprofiles.workshop.errors import WorkshopError
-from spanprofiles.workshop.exercise import Exercise, exercises
+from spanprofiles.workshop.exercise import Exercise, all_exercises
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.program import AttemptError, FinishedProgram, LearnersProgram
 from spanprofiles.workshop.workbench import Workbench
@@ -21,5 +21,5 @@ __all__ = [
     "LearnersProgram",
     "Workbench",
     "WorkshopError",
-    "exercises",
+    "all_exercises",
 ]

@@ -117,7 +117,7 @@ class Exercise:
 
 
 @cache
-def exercises() -> tuple[Exercise, ...]:
+def all_exercises() -> tuple[Exercise, ...]:
     """Return all exercises, by number."""
     return tuple(sorted(_found(), key=lambda exercise: exercise.number))
 
@@ -128,7 +128,7 @@ def exercise_of(number: int) -> Exercise:
     Raises:
         WorkshopError: there is none.
     """
-    known = exercises()
+    known = all_exercises()
     for exercise in known:
         if exercise.number == number:
             return exercise

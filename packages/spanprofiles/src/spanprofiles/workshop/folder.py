@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spanprofiles.workshop.check import judged
 from spanprofiles.workshop.errors import WorkshopError
-from spanprofiles.workshop.exercise import Exercise, exercises, plain_files
+from spanprofiles.workshop.exercise import Exercise, all_exercises, plain_files
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.patch import difference
 from spanprofiles.workshop.progress import Progress, ProgressFile, Record
@@ -86,7 +86,7 @@ class LearnersFolder:
             WorkshopError: a file cannot be written.
         """
         self.progress_file.update(lambda progress: progress)
-        return [exercise.name for exercise in exercises() if self._copy(exercise)]
+        return [exercise.name for exercise in all_exercises() if self._copy(exercise)]
 
     def files_of(self, exercise: Exercise) -> Path:
         """Return the folder of an exercise.
@@ -103,7 +103,7 @@ class LearnersFolder:
 
     def next_exercise(self, progress: Progress) -> Exercise | None:
         """Return the first exercise that is not solved; None where all are."""
-        return next((exercise for exercise in exercises() if not progress.of(exercise.name).passed), None)
+        return next((exercise for exercise in all_exercises() if not progress.of(exercise.name).passed), None)
 
     def check(self, exercise: Exercise, bench: Workbench) -> Judgement:
         """Judge an exercise at a bench of :meth:`bench`, and note what was said.

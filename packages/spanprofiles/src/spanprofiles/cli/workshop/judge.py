@@ -22,7 +22,7 @@ from spanprofiles.cli.workshop.common import (
 )
 from spanprofiles.clients import ClientError
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Exercise, Judgement, Workbench, WorkshopError, exercises
+from spanprofiles.workshop import Exercise, Judgement, Workbench, WorkshopError, all_exercises
 from spanprofiles.workshop.folder import LearnersFolder
 from spanprofiles.workshop.requirements import check_installed
 from spanprofiles.workshop.session import Session
@@ -73,7 +73,7 @@ def watch(number: int | None, folder: Path, **options: str | None) -> None:
         check_installed()
         learners = LearnersFolder.find(folder)
         first = chosen(learners, number)
-        watched = (first,) if number else exercises()
+        watched = (first,) if number else all_exercises()
         with endpoints(learners, options) as (found, session):
             saved = _Saves(learners, watched)
             saved.note(first)

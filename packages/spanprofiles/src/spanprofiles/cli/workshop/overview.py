@@ -11,7 +11,7 @@ import click
 from spanprofiles.cli.output import Styled, say, say_json, say_lines
 from spanprofiles.cli.workshop.common import chosen, folder_option, number_argument, say_text, told
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Exercise, Workbench, exercises
+from spanprofiles.workshop import Exercise, Workbench, all_exercises
 from spanprofiles.workshop.folder import LearnersFolder
 from spanprofiles.workshop.progress import Progress, Record
 from spanprofiles.workshop.session import running
@@ -91,7 +91,7 @@ def print_overview(learners: LearnersFolder, progress: Progress, page: str) -> N
     """Print the exercises with their states, and what to do next."""
     say(Styled("The workshop", bold=True), f" in {learners.path}" + (f", its page at {page}" if page else ""))
     following = learners.next_exercise(progress)
-    for exercise in exercises():
+    for exercise in all_exercises():
         record = progress.of(exercise.name)
         mark = Styled("✓", "green") if record.passed else "→" if exercise is following else " "
         say("  ", mark, f" {exercise.number:>2}  {exercise.title}", Styled(_note(record), "bright_black"))
@@ -122,7 +122,7 @@ def _document(learners: LearnersFolder, progress: Progress, page: str) -> dict[s
         "folder": str(learners.path),
         "page": page or None,
         "next": following.number if following else None,
-        "exercises": [_row(exercise, progress.of(exercise.name)) for exercise in exercises()],
+        "exercises": [_row(exercise, progress.of(exercise.name)) for exercise in all_exercises()],
     }
 
 

@@ -15,7 +15,7 @@ from spanprofiles.report.svg import FlameBox, waterfall_svg
 from spanprofiles.ui.sources import sources
 from spanprofiles.ui.span_profile import ProfileState, SpanProfile, span_marks, span_profile, span_to_open
 from spanprofiles.ui.views.pictures import files_of, layout_of, picture_of
-from spanprofiles.workshop import Exercise, Judgement, WorkshopError, exercises
+from spanprofiles.workshop import Exercise, Judgement, WorkshopError, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import LearnersFolder
 from spanprofiles.workshop.progress import Progress, Record
@@ -62,12 +62,12 @@ def workshop() -> str:
     try:
         progress = folder.progress()
         following = folder.next_exercise(progress)
-        chosen = _chosen() or following or exercises()[-1]
+        chosen = _chosen() or following or all_exercises()[-1]
     except WorkshopError as error:
         abort(503, str(error))
     record = progress.of(chosen.name)
     values = {
-        "rows": [Row(exercise, progress.of(exercise.name)) for exercise in exercises()],
+        "rows": [Row(exercise, progress.of(exercise.name)) for exercise in all_exercises()],
         "solved": _solved(progress),
         "chosen": chosen,
         "record": record,
@@ -103,12 +103,12 @@ def _chosen() -> Exercise | None:
     try:
         return exercise_of(int(number))
     except (ValueError, WorkshopError):
-        known = ", ".join(str(exercise.number) for exercise in exercises())
+        known = ", ".join(str(exercise.number) for exercise in all_exercises())
         abort(404, f"there is no exercise {number!r}: choose one of {known}")
 
 
 def _solved(progress: Progress) -> int:
-    return sum(progress.of(exercise.name).passed for exercise in exercises())
+    return sum(progress.of(exercise.name).passed for exercise in all_exercises())
 
 
 def _shown(judgement: Judgement | None) -> Shown | None:
