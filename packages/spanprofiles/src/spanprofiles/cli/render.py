@@ -17,6 +17,7 @@ from rich.text import Text
 
 from spanprofiles.linking import Evidence, LinkedSpan
 from spanprofiles.model import FlameGraph, Trace
+from spanprofiles.model.amounts import percent
 from spanprofiles.model.printable import LONGEST_LINE
 from spanprofiles.model.profile_types import note
 from spanprofiles.report import duration, flame_lines, icicle, printable, span_tree, top_table
@@ -77,13 +78,13 @@ def top(flamegraph: FlameGraph, count: int) -> RenderableType:
     if flamegraph.is_empty:
         return Text(top_table(flamegraph)[0])
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("self", "self %", "total"):
+    for title in ("self", "95 % interval", "self %", "total"):
         table.add_column(title, justify="right")
     table.add_column("function", no_wrap=True, overflow="ellipsis")
     for row in flamegraph.top(count):
-        share = f"{row.self / flamegraph.total:.1%}"
+        share = percent(row.self / flamegraph.total)
         own, whole = (printable(flamegraph.as_text(value)) for value in (row.self, row.total))
-        table.add_row(own, share, whole, Text(printable(row.name)))
+        table.add_row(own, printable(flamegraph.reach_of(row.self)), share, whole, Text(printable(row.name)))
     return table
 
 

@@ -104,7 +104,8 @@ def command(
             hint = f" (nearest name: {similar})" if similar else ""
             hops.broken("function", f"{function} has no {of.value} in the span profile{hint}: {linked.flamegraph!r}")
         if function:
-            hops.ok("function", f"{function} has {linked.flamegraph.share(function):.0%} of the span's {of.value}")
+            share = linked.flamegraph.share_of(linked.flamegraph.total_of(function))
+            hops.ok("function", f"{function} has {share} of the span's {of.value}")
         console = render.console()
         show(console, "", render.trace_tree(request.evidence), "")
         for followed in (linked, *others):

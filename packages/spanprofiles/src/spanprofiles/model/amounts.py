@@ -15,6 +15,14 @@ def duration(value_ns: int) -> str:
     return f"{value_ns / 1e9:.2f} s"
 
 
+def percent(share: float) -> str:
+    """Write a share (0 to 1) in whole percents: ``69 %``; one that is not 0 or 1 never reads as 0 or 100."""
+    whole = round(share * 100)
+    if whole == 0 and share > 0:
+        return "< 1 %"
+    return "> 99 %" if whole == 100 and share < 1 else f"{whole} %"  # of a hundred
+
+
 def size(value: int) -> str:
     """Write a number of bytes: ``512 B``, ``1.5 KiB``, ``3.2 MiB``."""
     if value < _KIB:

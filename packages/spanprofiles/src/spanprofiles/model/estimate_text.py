@@ -7,13 +7,14 @@ A figure is rounded by the width of its 95 % interval: to two digits of half tha
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Protocol
 
+from spanprofiles.model import sampling
+from spanprofiles.model.amounts import percent
+from spanprofiles.model.intervals import Interval, count_interval, share_interval
 from spanprofiles.model.profile_types import ProfileType
-
-if TYPE_CHECKING:
-    from spanprofiles.model.flamegraph import FlameGraph
-    from spanprofiles.model.intervals import Interval
+from spanprofiles.model.selector import CPU
 
 _TWO_DIGITS_BELOW = 3.55
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"))
@@ -30,40 +31,106 @@ def step(half_width: float) -> float:
     return float(10.0 ** (magnitude - 1 if leading < _TWO_DIGITS_BELOW else magnitude))
 
 
+class Sampled(Protocol):
+    """What is made of samples: a flame graph, or the layout of one."""
+
+    @property
+    def profile_type(self) -> str:
+        """What its values are."""
+
+    @property
+    def sample_value(self) -> float | None:
+        """The value of one sample; None if the samples cannot be counted."""
+
+    @property
+    def total(self) -> int:
+        """The value of all samples."""
+
+
+@dataclass(frozen=True)
+class SampledCpu:
+    """An amount of CPU whose flame graph is not at hand: the usual samples are assumed, where it is a number of them.
+
+    Attributes:
+        total: ns.
+    """
+
+    total: int
+    profile_type: str = CPU
+
+    @property
+    def sample_value(self) -> float | None:
+        """The value of one sample; None if the amount is not made of usual ones."""
+        return float(sampling.SAMPLE_PERIOD_NS) if self.total % sampling.SAMPLE_PERIOD_NS == 0 else None
+
+
+def cpu(cpu_ns: int) -> str:
+    """Write an amount of CPU, ns, with its samples and its interval."""
+    return amount(SampledCpu(cpu_ns))
+
+
+def cpu_figure(cpu_ns: int) -> str:
+    """Write an amount of CPU, ns, by itself, without digits that are not known."""
+    return figure(SampledCpu(cpu_ns), cpu_ns)
+
+
 def time(value_ns: float, interval: Interval | None) -> str:
     """Write a time, ns, with its interval: ``550 ms (420 to 720 ms)``."""
     return _time(value_ns, interval, "")
 
 
-def amount(flamegraph: FlameGraph, value: int | None = None) -> str:
-    """Write a value of a flame graph, or its total, with the samples: ``550 ms (55 samples, 420 to 720 ms)``.
+def amount(sampled: Sampled, value: int | None = None) -> str:
+    """Write a value, or the total, with its samples and its interval: ``550 ms (55 samples, 420 to 720 ms)``.
 
     Where the samples cannot be counted, it is the value alone.
     """
-    value = flamegraph.total if value is None else value
-    interval = flamegraph.interval_of(value)
-    if interval is None or not flamegraph.sample_value:
-        return flamegraph.as_text(value)
-    count = round(value / flamegraph.sample_value)
-    if ProfileType.of(flamegraph.profile_type).unit != "nanoseconds":
-        digits = _digits(value, interval, 1.0)
-        return f"{samples(count)} ({' to '.join(digits[1:])})"
+    value = sampled.total if value is None else value
+    known = ProfileType.of(sampled.profile_type)
+    if not sampled.sample_value:
+        return known.as_text(value)
+    interval = _interval(value, sampled.sample_value)
+    count = round(value / sampled.sample_value)
+    if known.unit != "nanoseconds":
+        _, low, high = _digits(value, interval, 1.0)
+        return f"{samples(count)} ({low} to {high})"
     return _time(value, interval, f"{samples(count)}, ")
 
 
-def of_what(flamegraph: FlameGraph) -> str:
+def figure(sampled: Sampled, value: int) -> str:
+    """Write a value by itself, without digits that are not known: ``550 ms``."""
+    known = ProfileType.of(sampled.profile_type)
+    if not sampled.sample_value or known.unit != "nanoseconds" or not value:
+        return known.as_text(value)
+    return _time(value, _interval(value, sampled.sample_value), "").partition(" (")[0]
+
+
+def reach(sampled: Sampled, value: int) -> str:
+    """Write the 95 % interval of a value by itself: ``420 to 720 ms``; empty where there is none."""
+    return amount(sampled, value).partition("(")[2].rpartition(", ")[2].rstrip(")")
+
+
+def of_what(sampled: Sampled) -> str:
     """Write the total with what it is of: ``550 ms of CPU (55 samples, 420 to 720 ms)``."""
-    known = ProfileType.of(flamegraph.profile_type)
-    if flamegraph.is_empty or flamegraph.sample_value is None or not known.is_time:
-        return flamegraph.amount
-    figure, bracket, rest = amount(flamegraph).partition(" (")
-    return f"{figure} of {known.kind.value}{bracket}{rest}"
+    known = ProfileType.of(sampled.profile_type)
+    if not sampled.total or not sampled.sample_value or not known.is_time:
+        return known.amount(sampled.total)
+    written, bracket, rest = amount(sampled).partition(" (")
+    return f"{written} of {known.kind.value}{bracket}{rest}"
+
+
+def share_of(sampled: Sampled, value: int) -> str:
+    """Write a value as a share of the whole, with its interval: ``69 % (56 to 80 %)``."""
+    part = value / sampled.total if sampled.total else 0.0
+    if not sampled.sample_value:
+        return share(part, None)
+    events = value / sampled.sample_value, sampled.total / sampled.sample_value
+    return share(part, share_interval(*events, sampling.DISPERSION))
 
 
 def share(value: float, interval: Interval | None) -> str:
     """Write a share with its interval: ``45 % (26 to 66 %)``."""
     if interval is None:
-        return f"{value * 100:.0f} %"
+        return percent(value)
     figure, low, high = _digits(value * 100, interval.times(100), 1.0, coarsest=1.0)
     return f"{figure} % ({low} to {high} %)"
 
@@ -78,6 +145,10 @@ def change(value_ns: float, interval: Interval) -> str:
     size, name = next((unit for unit in _UNITS if max(abs(interval.low), abs(interval.high)) >= unit[0]), _UNITS[-1])
     figure, low, high = _digits(value_ns, interval, size, sign="+")
     return f"{figure} {name} ({low} to {high} {name})"
+
+
+def _interval(value: int, sample_value: float) -> Interval:
+    return count_interval(value / sample_value, sampling.DISPERSION).times(sample_value)
 
 
 def _time(value_ns: float, interval: Interval | None, before: str) -> str:

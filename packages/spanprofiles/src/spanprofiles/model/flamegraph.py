@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Union
 
-from spanprofiles.model import sampling, sandwich
+from spanprofiles.model import estimate_text, sampling, sandwich
 from spanprofiles.model.difference import FlameGraphDifference
 from spanprofiles.model.intervals import Interval, count_interval, share_interval
 from spanprofiles.model.profile_types import ProfileType
@@ -133,8 +133,11 @@ class FlameGraph:
 
     @property
     def amount(self) -> str:
-        """The value of all samples in words: ``380.0 ms of CPU``, ``1.84 s of wall time``."""
-        return ProfileType.of(self.profile_type).amount(self.total)
+        """The value of all samples in words, and how well it is known: ``550 ms of CPU (55 samples, 420 to 720 ms)``.
+
+        Where the samples cannot be counted, it is the value alone: ``1.5 MiB of alloc_space``.
+        """
+        return estimate_text.of_what(self)
 
     @property
     def measure(self) -> str:
@@ -142,8 +145,20 @@ class FlameGraph:
         return ProfileType.of(self.profile_type).measure
 
     def as_text(self, value: int) -> str:
-        """Write one of its values with the unit: ``380.0 ms``, ``38 samples``."""
-        return ProfileType.of(self.profile_type).as_text(value)
+        """Write one of its values with the unit, and no digit that is not known: ``380 ms``, ``38 samples``."""
+        return estimate_text.figure(self, value)
+
+    def amount_of(self, value: int) -> str:
+        """Write one of its values with how well it is known: ``380 ms (38 samples, 280 to 520 ms)``."""
+        return estimate_text.amount(self, value)
+
+    def reach_of(self, value: int) -> str:
+        """Write the 95 % interval of one of its values: ``280 to 520 ms``; empty if the samples cannot be counted."""
+        return estimate_text.reach(self, value)
+
+    def share_of(self, value: int) -> str:
+        """Write one of its values as a share of the whole, with its interval: ``69 % (56 to 80 %)``."""
+        return estimate_text.share_of(self, value)
 
     @property
     def is_empty(self) -> bool:

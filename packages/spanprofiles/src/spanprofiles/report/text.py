@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from spanprofiles.model import FlameGraph, Frame, Span, Trace
-from spanprofiles.model.amounts import duration
+from spanprofiles.model.amounts import duration, percent
 from spanprofiles.model.printable import LONGEST_LINE, printable
 from spanprofiles.report.icicle import deeper, fold, icicle
 
@@ -70,7 +70,9 @@ def _link(span: Span, known: Mapping[str, FlameGraph], excused: Mapping[str, str
 
 
 def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE) -> list[str]:
-    """Return one line for each call path: share, time, function. Chains are folded, narrow paths left out.
+    """Return one line for each call path: share with its 95 % interval, time, function.
+
+    Chains are folded, narrow paths left out.
 
     There are at most 200 lines, those of the paths with the most time.
     """
@@ -95,10 +97,10 @@ def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE)
         if len(names) > 1:
             title = f"{printable(names[0])} … {title}  ({len(names)} frames)"
         indent = "  " * min(depth, _DEEPEST)
-        share = frame.total / flamegraph.total
-        lines.append(f"{share:>6.1%}  {printable(flamegraph.as_text(frame.total)):>8}  {indent}{title}")
+        share = flamegraph.share_of(frame.total)
+        lines.append(f"{share:>19}  {printable(flamegraph.as_text(frame.total)):>8}  {indent}{title}")
     if hidden:
-        lines.append(f"        ({hidden:,} narrower call paths are not shown)")
+        lines.append(f"{'':21}({hidden:,} narrower call paths are not shown)")
     return lines
 
 
@@ -120,13 +122,13 @@ def left_out(count: int) -> list[str]:
 
 
 def top_table(flamegraph: FlameGraph, count: int = 10) -> list[str]:
-    """Return the functions with the most own time: own time, its share, time with what they called, name."""
+    """Return the functions with the most own time: own time, its 95 % interval, share, time with callees, name."""
     if flamegraph.is_empty:
         return ["no samples"]
-    lines = ["    self  self %     total  function"]
+    lines = ["    self   95 % interval  self %     total  function"]
     lines += [
-        f"{printable(flamegraph.as_text(row.self)):>8}  {row.self / flamegraph.total:>6.1%}"
-        f"  {printable(flamegraph.as_text(row.total)):>8}"
+        f"{printable(flamegraph.as_text(row.self)):>8}  {printable(flamegraph.reach_of(row.self)):>14}"
+        f"  {percent(row.self / flamegraph.total):>6}  {printable(flamegraph.as_text(row.total)):>8}"
         f"  {printable(row.name)}"
         for row in flamegraph.top(count)
     ]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from spanprofiles.model import Span
+from spanprofiles.model import Span, estimate_text
+from spanprofiles.model.amounts import percent
 from spanprofiles.model.withheld import why_no_profile_id
 from spanprofiles.report import duration
 
@@ -40,7 +41,7 @@ def offset(distance_ns: int) -> str:
 
 def share(value: float) -> str:
     """Write a share (0 to 1) as a percentage."""
-    return f"{value:.1%}"
+    return percent(value)
 
 
 def rate(per_second: float) -> str:
@@ -74,6 +75,8 @@ def missing_profile_id(span: Span) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "duration": duration,
+    "cpu": estimate_text.cpu,
+    "cpu_figure": estimate_text.cpu_figure,
     "clock": clock,
     "machine_time": machine_time,
     "ago": ago,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spanprofiles.model import FlameGraph, Frame
+from spanprofiles.model import FlameGraph, FlameGraphDifference, Frame, estimate_text
 from spanprofiles.model.amounts import duration
+from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.report.svg.flame import (
     ROW_PX,
     Address,
@@ -17,7 +18,7 @@ from spanprofiles.report.svg.flame import (
     left_out_note,
     place,
 )
-from spanprofiles.report.svg.layout import FlameBox, FlameLayout, OriginOf, flame_layout, unknown_origin
+from spanprofiles.report.svg.layout import FlameLayout, OriginOf, flame_layout, unknown_origin
 from spanprofiles.report.svg.markup import clipped, document, percent, plain, tag
 
 _WIDTH_PX = 1200
@@ -39,13 +40,35 @@ class DifferenceLayout:
         layout: the boxes; each as wide as both values together, so that boxes of only one flame graph are visible too.
         before: the value of each box in the first flame graph.
         after: the same in the second.
+        difference: the two flame graphs, which know what is more than chance.
+        directions: for each box, whether it grew (1), shrank (-1), or neither for sure (0).
         sides: what the two are called.
     """
 
     layout: FlameLayout
     before: tuple[int, ...]
     after: tuple[int, ...]
+    difference: FlameGraphDifference
+    directions: tuple[int, ...]
     sides: Sides = BEFORE_AND_AFTER
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether no box is known to have changed."""
+        return not any(self.directions)
+
+    @property
+    def noise_note(self) -> str:
+        """Say what the picture does with changes that may be chance; empty where chance cannot be told from change."""
+        if not self.difference.has_intervals:
+            return ""
+        counts = " and ".join(
+            f"{estimate_text.samples(side.samples or 0)} {name}"
+            for side, name in zip((self.difference.before, self.difference.after), self.sides, strict=True)
+        )
+        if self.is_noise:
+            return f"Nothing has changed by more than chance: {counts} cannot show a difference. So no box is coloured."
+        return f"Only what changed by more than chance is coloured ({counts})."
 
     @property
     def scale(self) -> int:
@@ -57,7 +80,9 @@ class DifferenceLayout:
         return self.after[index] - self.before[index]
 
     def step(self, index: int) -> int:
-        """How strongly to colour a box: -4 (much less) to 4 (much more); 0 for no change worth a colour."""
+        """How strongly to colour a box: -4 (much less) to 4 (much more); 0 for no change that is sure and matters."""
+        if not self.directions[index]:
+            return 0
         share = self.change(index) / self.scale
         strength = sum(abs(share) >= step for step in _STEPS)
         return strength if share > 0 else -strength
@@ -73,7 +98,14 @@ def difference_layout(
 ) -> DifferenceLayout:
     """Lay two flame graphs over one another. Both should be of one span, or both averages of spans."""
     layout = flame_layout(before + after, title=title, origin_of=origin_of)
-    return DifferenceLayout(layout, _totals(before, layout), _totals(after, layout), sides)
+    first, second = _totals(before, layout), _totals(after, layout)
+    difference = before.diff(after)
+    pairs = list(zip(first, second, strict=True))
+    if difference.has_intervals:
+        directions = difference.directions(pairs)
+    else:  # chance cannot be told from change, so every change is shown
+        directions = [(now > then) - (now < then) for then, now in pairs]
+    return DifferenceLayout(layout, first, second, difference, tuple(directions), sides)
 
 
 def _totals(flamegraph: FlameGraph, layout: FlameLayout) -> tuple[int, ...]:
@@ -100,14 +132,27 @@ def change_text(change_ns: int) -> str:
     return f"{'+' if change_ns > 0 else '-' if change_ns < 0 else '±'}{duration(abs(change_ns))}"
 
 
+def change_with_interval(difference: FlameGraphDifference, before: int, after: int) -> str:
+    """Write how two values of a difference differ, with the 95 % interval: ``+120 ms (+40 to +200 ms)``."""
+    interval = difference.interval_of(before, after)
+    if interval is None or ProfileType.of(difference.after.profile_type).unit != "nanoseconds":
+        return change_text(after - before)
+    return estimate_text.change(after - before, interval)
+
+
 def box_class(step: int) -> str:
     """Return the class that colours a box of that step."""
     return "same" if step == 0 else f"more{step}" if step > 0 else f"less{-step}"
 
 
-def describe(box: FlameBox, before: int, after: int, sides: Sides) -> str:
-    """Say in one line what a box stands for: function, value on either side, change."""
-    return f"{box.label}, {duration(before)} {sides[0]}, {duration(after)} {sides[1]}, {change_text(after - before)}"
+def describe_change(difference: DifferenceLayout, index: int) -> str:
+    """Say what a box has on either side, how much that differs, and whether that may be chance."""
+    graphs, before, after = difference.difference, difference.before[index], difference.after[index]
+    first, second = difference.sides
+    noise = "" if difference.directions[index] or before == after == 0 else "; no more than chance"
+    noise = noise if graphs.has_intervals else ""
+    values = f"{graphs.before.as_text(before)} {first}, {graphs.after.as_text(after)} {second}"
+    return f"{values}, change {change_with_interval(graphs, before, after)}{noise}"
 
 
 def difference_svg(
@@ -134,7 +179,7 @@ def _draw(difference: DifferenceLayout, rect: Placed, width_px: int, address: Ad
     left, width = percent(rect.left), percent(rect.width)
     step = difference.step(rect.index)
     content = [
-        tag("title", {}, plain(describe(box, before, after, difference.sides))),
+        tag("title", {}, plain(f"{box.label}, {describe_change(difference, rect.index)}")),
         tag("rect", {"x": left, "y": top, "width": width, "height": _BOX_PX, "rx": 2}),
     ]
     if rect.width * width_px >= _TEXT_FROM_PX:
@@ -152,8 +197,8 @@ def difference_data(difference: DifferenceLayout) -> dict[str, Any]:
     data = flame_data(difference.layout)
     for index, (box, row) in enumerate(zip(difference.layout.boxes, data["boxes"], strict=True)):
         row[4] = box_class(difference.step(index)) + (" chain" if len(box.names) > 1 else "")
-        row += [difference.before[index], difference.after[index]]
-    return data | {"kind": "difference", "sides": difference.sides}
+        row += [difference.before[index], difference.after[index], describe_change(difference, index)]
+    return data | {"kind": "difference", "written": {}}
 
 
 def difference_document(before: FlameGraph, after: FlameGraph, *, title: str) -> str:
@@ -163,8 +208,9 @@ def difference_document(before: FlameGraph, after: FlameGraph, *, title: str) ->
     difference = difference_layout(before, after)
     picture = difference_svg(difference)
     notes = [
-        f"{duration(before.total)} before, {duration(after.total)} after. Red with + takes longer, blue with - takes"
-        " less. A box is as wide as both together.",
+        f"{before.amount_of(before.total)} before, {after.amount_of(after.total)} after. Red with + takes longer, blue"
+        " with - takes less. A box is as wide as both together.",
+        *([difference.noise_note] if difference.noise_note else []),
     ]
     if picture.folded:
         notes.append(left_out_note(picture.folded))

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from spanprofiles.model import CPU, FlameGraph
-from spanprofiles.model.profile_types import ProfileType
+from spanprofiles.model import FlameGraph, estimate_text
 from spanprofiles.report.svg.layout import FlameBox, FlameLayout, Origin, checksum, flame_layout
 from spanprofiles.report.svg.markup import clipped, document, percent, plain, tag
 
@@ -98,15 +97,19 @@ def box_class(box: FlameBox) -> str:
     return f"{box.origin.value} t{tint}{folded}"
 
 
-def describe(box: FlameBox, total: int, place: str = "", profile_type: str = CPU) -> str:
-    """Say in one line what a box stands for: function, where and whose it is, total with share, own time."""
-    written = ProfileType.of(profile_type).as_text
+def value_text(layout: FlameLayout, value: int) -> str:
+    """Write a box's value with how well it and its share are known."""
+    return f"{estimate_text.amount(layout, value)}, {estimate_text.share_of(layout, value)}"
+
+
+def describe(box: FlameBox, layout: FlameLayout, place: str = "") -> str:
+    """Say in one line what a box stands for: function, where and whose it is, total and own time, and their shares."""
     parts = [
         box.label,
         place,
         _WORDS[box.origin] if box.parent >= 0 else "",
-        f"total {written(box.total)} ({box.total / total:.1%})",
-        f"self {written(box.self)} ({box.self / total:.1%})",
+        f"total {value_text(layout, box.total)}",
+        f"self {value_text(layout, box.self)}",
     ]
     return ", ".join(part for part in parts if part)
 
@@ -141,7 +144,7 @@ def flame_svg(
         placed = [rect for rect in placed if rect.box.depth]
 
     def words(rect: Placed) -> str:
-        return describe(rect.box, layout.whole.total, place_of(rect.index), layout.profile_type)
+        return describe(rect.box, layout, place_of(rect.index))
 
     def top_of(box: FlameBox) -> int:
         return ROW_PX * (rows - 1 - box.depth if upwards else box.depth - without_whole)
@@ -193,8 +196,14 @@ def flame_data(layout: FlameLayout) -> dict[str, Any]:
         [box.parent, box.start, box.total, box.self, box_class(box), box.key, list(number_of(box.names))]
         for box in layout.boxes
     ]
-    unit = ProfileType.of(layout.profile_type).unit
-    return {"kind": "profile", "unit": unit, "names": list(numbers), "boxes": boxes, "leftOut": layout.left_out}
+    values = sorted({value for box in layout.boxes for value in (box.total, box.self)})
+    return {
+        "kind": "profile",
+        "names": list(numbers),
+        "boxes": boxes,
+        "leftOut": layout.left_out,
+        "written": {str(value): value_text(layout, value) for value in values},
+    }
 
 
 def _longest_names(layout: FlameLayout) -> int:

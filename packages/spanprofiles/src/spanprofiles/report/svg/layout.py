@@ -80,16 +80,23 @@ class FlameLayout:
         boxes: the boxes.
         profile_type: what their values are.
         left_out: how many narrower ones are left out.
+        sample_value: the value of one sample; None if the samples cannot be counted.
     """
 
     boxes: tuple[FlameBox, ...]
     profile_type: str = CPU
     left_out: int = 0
+    sample_value: float | None = None
 
     @property
     def whole(self) -> FlameBox:
         """The box on top."""
         return self.boxes[0]
+
+    @property
+    def total(self) -> int:
+        """The value of all samples."""
+        return self.whole.total
 
     @cached_property
     def rows(self) -> int:
@@ -127,11 +134,12 @@ def flame_layout(
     """
     boxes = tuple(islice(_boxes(flamegraph.root, title, origin_of, fold_libraries=fold_libraries), MOST_BOXES + 1))
     if len(boxes) <= MOST_BOXES:
-        return FlameLayout(boxes, flamegraph.profile_type)
+        return FlameLayout(boxes, flamegraph.profile_type, sample_value=flamegraph.sample_value)
     widest = _Widest(flamegraph.root, origin_of, fold_libraries=fold_libraries)
     boxes = tuple(_boxes(flamegraph.root, title, origin_of, widest.has, fold_libraries=fold_libraries))
     frames = sum(1 for _ in flamegraph.walk())
-    return FlameLayout(boxes, flamegraph.profile_type, frames - sum(len(box.names) for box in boxes))
+    left_out = frames - sum(len(box.names) for box in boxes)
+    return FlameLayout(boxes, flamegraph.profile_type, left_out, flamegraph.sample_value)
 
 
 def _boxes(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from spanprofiles.model import Span, SpanStatus, Trace
+from spanprofiles.model import Span, SpanStatus, Trace, estimate_text
 from spanprofiles.model.amounts import duration
 from spanprofiles.report.svg.markup import Value, clipped, document, percent, plain, tag
 
@@ -105,7 +105,7 @@ def describe(span: Span, mark: SpanMark) -> str:
         parts.append("error")
     if mark.cpu_ns is not None:
         more = ", more than it lasted" if mark.cpu_ns > span.duration_ns else ""
-        parts.append(f"{duration(mark.cpu_ns)} of CPU in its span profile{more}")
+        parts.append(f"{estimate_text.of_what(estimate_text.SampledCpu(mark.cpu_ns))} in its span profile{more}")
     elif mark.instead:
         parts.append(f"{mark.instead} in its span profile")
     elif mark.dead:
@@ -197,9 +197,9 @@ def _excess(start: float, end: float, top: int, *, cut: bool) -> list[str]:
 def _text(span: Span, mark: SpanMark, left: float, width: float, base: int) -> str:
     words = [tag("tspan", {}, plain(duration(span.duration_ns)))]
     if mark.cpu_ns is not None:
-        words.append(tag("tspan", {}, plain(f" · {duration(mark.cpu_ns)} CPU")))
+        words.append(tag("tspan", {}, plain(f" · {estimate_text.cpu_figure(mark.cpu_ns)} CPU")))
     elif mark.instead:
-        words.append(tag("tspan", {}, plain(f" · {mark.instead}")))
+        words.append(tag("tspan", {}, plain(f" · {mark.instead.partition(' (')[0]}")))
     elif mark.dead:
         words.append(tag("tspan", {"class": "dead-text"}, " · no samples"))
     end = left + width

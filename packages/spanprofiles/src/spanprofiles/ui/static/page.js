@@ -84,11 +84,6 @@ function duration(ns) {
   return ns < 1e9 ? `${(ns / 1e6).toFixed(1)} ms` : `${(ns / 1e9).toFixed(2)} s`;
 }
 
-function amount(value, unit) {  // what a profile counts, if it does not measure time
-  return !unit || unit === "nanoseconds" ? duration(value) : `${value} ${unit === "count" ? "samples" : unit}`;
-}
-
-const share = (value) => `${(value * 100).toFixed(1)}%`;
 const change = (ns) => `${ns > 0 ? "+" : ns < 0 ? "-" : "±"}${duration(Math.abs(ns))}`;
 
 // What cannot be seen in a text of somebody else, shown as the server shows it.
@@ -107,8 +102,7 @@ class Flame {
     this.files = data.files || []; // of a function, or below of a box
     this.places = data.at ? data.at.map((number) => data.places[number]) : [];
     this.leftOut = data.leftOut || 0;
-    this.sides = data.sides;
-    this.unit = data.unit;
+    this.written = data.written; // each value with how well it is known
     this.difference = data.kind === "difference";
     this.box = panel.querySelector("[data-picture]");
     this.svg = this.box.querySelector("svg");
@@ -117,8 +111,8 @@ class Flame {
     this.reset = panel.querySelector("[data-reset]");
     this.search = panel.querySelector(".flame-search");
     this.matches = panel.querySelector(".flame-matches");
-    this.boxes = data.boxes.map(([parent, start, total, self, kind, key, names, before, after], index) =>
-      ({ index, parent, start, total, self, kind, key, names, before, after, children: [], depth: 0 }));
+    this.boxes = data.boxes.map(([parent, start, total, self, kind, key, names, before, after, words], index) =>
+      ({ index, parent, start, total, self, kind, key, names, before, after, words, children: [], depth: 0 }));
     for (const one of this.boxes) {
       if (one.parent < 0) continue;
       one.depth = this.boxes[one.parent].depth + 1;
@@ -230,12 +224,8 @@ class Flame {
   facts(one) {
     const file = this.places[one.index] || (one.names.length === 1 ? this.files[one.names[0]] : "") || "";
     const whose = one.kind.startsWith("own") ? "your code" : one.kind.startsWith("library") ? "library" : "";
-    if (this.difference) {
-      return [file, `${duration(one.before)} ${this.sides[0]}, ${duration(one.after)} ${this.sides[1]}`, `change ${change(one.after - one.before)}`];
-    }
-    const total = this.whole.total;
-    return [[whose, file].filter(Boolean).join(", "),
-      `self ${amount(one.self, this.unit)} (${share(one.self / total)})`, `total ${amount(one.total, this.unit)} (${share(one.total / total)})`];
+    if (this.difference) return [file, one.words];
+    return [[whose, file].filter(Boolean).join(", "), `self ${this.written[one.self]}`, `total ${this.written[one.total]}`];
   }
 
   say() {
@@ -314,7 +304,7 @@ class Flame {
       if (hit || above) counted.add(one.index);
     }
     if (!functions.size) return "no function matches";
-    return `${functions.size} function${functions.size > 1 ? "s match" : " matches"}: ${share(total / this.whole.total)} of the whole`;
+    return `${functions.size} function${functions.size > 1 ? "s match" : " matches"}: ${Math.round((100 * total) / this.whole.total)} % of the whole`;
   }
 
   listen() {

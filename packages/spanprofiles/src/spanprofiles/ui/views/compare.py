@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -16,7 +17,7 @@ from spanprofiles.model import FlameGraph
 from spanprofiles.report import duration
 from spanprofiles.report.excess import cpu_excess
 from spanprofiles.report.svg import difference_layout, difference_svg
-from spanprofiles.report.svg.difference import BEFORE_AND_AFTER, change_text, difference_data
+from spanprofiles.report.svg.difference import BEFORE_AND_AFTER, change_text, change_with_interval, difference_data
 from spanprofiles.ui.change_points import first_change_point
 from spanprofiles.ui.comparison import Comparison, Group, Side, compare_groups
 from spanprofiles.ui.filters import Filters
@@ -96,6 +97,9 @@ def _difference(before: Side, after: Side, asked: Mapping[str, str], words: tupl
         "boxes": drawn.drawn,
         "folded": drawn.folded,
         "rows": [change for change in found.changes if change.self_change][:_CHANGES],
+        "knows_chance": found.has_intervals,
+        "noise_note": difference.noise_note,
+        "change_of": partial(change_with_interval, found),
         "top_regression": found.top_regression,
         "total_change": found.total_change,
         "largest": max((abs(change.self_change) for change in found.changes), default=0),
