@@ -24,10 +24,11 @@ def test_a_linked_trace_is_shown_with_its_spans_its_flame_graph_and_its_top_tabl
     assert result.exit_code == 0
     assert result.stderr == ""
     assert f"trace {ride.trace_id}" in result.stdout
-    assert f"└ span profile {ride.span_id}: 80.0 ms of CPU" in result.stdout
-    assert f"GET /bike in {SERVICE}: 100.0 ms long, 80.0 ms of CPU in its span profile {ride.span_id}" in result.stdout
+    assert f"└ span profile {ride.span_id}: 80 ms of CPU" in result.stdout
+    amount = "80 ms of CPU (8 samples, 40 to 160 ms)"
+    assert f"GET /bike in {SERVICE}, 100.0 ms long\nspan profile {ride.span_id}: {amount}\n" in result.stdout
     assert "▌Thread.run > Flask.wsgi_app > bike" in result.stdout
-    assert ["60.0", "ms", "75.0%", "60.0", "ms", "search"] in [line.split() for line in result.stdout.splitlines()]
+    assert "60 ms 30 to 130 ms 75 % 60 ms search" in [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "gc" not in result.stdout  # a sample of no span
 
 
@@ -214,8 +215,9 @@ def test_a_span_linked_by_wall_time_is_shown_as_that_with_what_grafana_needs(
     result = run("show", ride.trace_id)
 
     assert result.exit_code == 0, result.stdout
-    assert f"└ span profile {ride.span_id}: 80.0 ms of wall time" in result.stdout
-    assert f"100.0 ms long, 80.0 ms of wall time in its span profile {ride.span_id}" in result.stdout
+    assert f"└ span profile {ride.span_id}: 80 ms of wall time" in result.stdout
+    amount = "80 ms of wall time (8 samples, 40 to 160 ms)"
+    assert f"100.0 ms long\nspan profile {ride.span_id}: {amount}\n" in result.stdout
     assert f"set profileTypeId to {WALL}" in result.stdout
     assert "of CPU" not in result.stdout
     (profile,) = json.loads(run("show", ride.trace_id, "--json").stdout)["span_profiles"]
@@ -233,7 +235,7 @@ def test_counts_are_written_as_counts(run: Run, embedded_pair: Endpoints) -> Non
     counts = "process_cpu:samples:count:cpu:nanoseconds"
     ride = leave_telemetry(embedded_pair, service="counts", profile_type=counts)
 
-    assert "80000000 samples of CPU in its span profile" in run("show", ride.trace_id).stdout
+    assert ": 80,000,000 samples of CPU (79,982,000 to 80,018,000)" in run("show", ride.trace_id).stdout
     (profile,) = json.loads(run("show", ride.trace_id, "--json").stdout)["span_profiles"]
     assert all("value_ns" not in stack for stack in profile["stacks"])
 

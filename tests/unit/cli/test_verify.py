@@ -28,8 +28,8 @@ def test_a_linked_request_is_followed_hop_by_hop_to_its_flame_graph(
     assert _hops(result.stdout) == ["ok request", "ok trace", "ok profile ID", "ok samples", "ok function"]
     assert f"201 CREATED, {app.seen[0].headers['Traceparent']}" in result.stdout
     assert "on GET /bike, its own span ID" in result.stdout
-    assert "80.0 ms of CPU in 5 functions" in result.stdout
-    assert "search has 75% of the span's CPU" in result.stdout
+    assert "80 ms of CPU (8 samples, 40 to 160 ms) in 5 functions" in result.stdout
+    assert "search has 75 % (41 to 93 %) of the span's CPU" in result.stdout
     assert "▌Thread.run > Flask.wsgi_app > bike" in result.stdout
     assert (app.seen[0].path, dict(app.seen[0].query)) == ("/bike", {"lat": "1"})
 
@@ -190,8 +190,8 @@ def test_a_request_linked_by_wall_time_is_followed_to_the_end(run: Run, embedded
     result = run("verify", app.url, "--function", "search")
 
     assert result.exit_code == 0, result.stdout
-    assert "80.0 ms of wall time in 5 functions" in result.stdout
-    assert "search has 75% of the span's wall time" in result.stdout
+    assert "80 ms of wall time (8 samples, 40 to 160 ms) in 5 functions" in result.stdout
+    assert "search has 75 % (41 to 93 %) of the span's wall time" in result.stdout
     assert f"set profileTypeId to {wall}" in result.stdout
 
 

@@ -237,7 +237,7 @@ def test_the_type_that_carries_the_ids_is_no_reason_to_warn(stored: Stored, tmp_
     result = link(stored, "--datasource", file, trace_id=waiting(stored))
 
     assert result.exit_code == 0, result.output
-    assert "came      2 functions with 900.0 ms of wall time" in result.output
+    assert "came      2 functions with 900 ms of wall time (90 samples, 730 to 1,110 ms)" in result.output
     assert "warning" not in result.output
 
 

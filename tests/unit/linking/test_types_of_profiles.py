@@ -27,9 +27,9 @@ def test_wall_time_that_carries_the_id_is_a_link_like_any_other(follow: Follow) 
 
     assert span.profile_type == WALL
     assert span.flamegraph.share("wait_for_stock") == 0.75
-    assert span.amount == "400.0 ms of wall time"
+    assert span.amount == "400 ms of wall time (40 samples, 290 to 540 ms)"
     assert span.cpu_ns == 0, "wall time is no CPU"
-    assert repr(span.flamegraph).startswith("<FlameGraph of 400.0 ms of wall time")
+    assert repr(span.flamegraph).startswith("<FlameGraph of 400 ms of wall time")
 
 
 def test_cpu_time_goes_before_wall_time_where_both_carry_the_id(follow: Follow) -> None:
@@ -51,7 +51,7 @@ def test_counts_of_samples_are_no_nanoseconds(follow: Follow) -> None:
     span = follow(Scene(uploads=[Upload(COUNTS, profile_type=SAMPLES)]).add(server_span())).linked_span(TRACE)
 
     assert span.profile_type == SAMPLES
-    assert span.amount == "40 samples of CPU"
+    assert span.amount == "40 samples of CPU (29 to 54)"
     assert span.flamegraph.share("search") == 0.75
     assert span.cpu_ns == 0
 

@@ -207,7 +207,7 @@ def test_the_diagnosis_is_in_junits_file_as_properties_and_in_the_failures_text(
     properties = _properties(reads)
     assert len(properties["span_profiles.trace_id"]) == 32
     assert "GET /book 200.0 ms books; └ span profile" in properties["span_profiles.seen"]
-    assert properties["span_profiles.seen"].endswith("150.0 ms of CPU")
+    assert properties["span_profiles.seen"].endswith("150 ms of CPU (15 samples, 90 to 250 ms)")
     assert properties["span_profiles.verdict"].startswith("doctor: books: ")
     assert "read" in (suite.path / properties["span_profiles.picture"]).read_text()
     text = reads.find("failure").text or ""  # type: ignore[union-attr]  # the test has failed

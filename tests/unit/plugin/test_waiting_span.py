@@ -86,7 +86,7 @@ def test_wall_time_of_a_span_that_waited_is_no_cpu(claims: SpanProfiles, sent: S
 
     linked = claims.waiting_span(context)
 
-    assert (linked.amount, linked.cpu_ns) == ("300.0 ms of wall time", 0)
+    assert (linked.amount, linked.cpu_ns) == ("300 ms of wall time (30 samples, 210 to 430 ms)", 0)
 
 
 def test_a_sample_by_chance_and_a_little_work_are_allowed(claims: SpanProfiles, sent: Sent) -> None:

@@ -74,7 +74,7 @@ def test_the_span_tree_shows_names_durations_places_and_links() -> None:
     lines = span_tree(_RIDE, {_ROOT: _GRAPH, _INNER: FlameGraph()})
     assert lines == [
         "GET /car         200.0 ms  ████████████████████  ride-sharing-app, eu-north",
-        f"└ span profile {_ROOT}: 100.0 ms of CPU",
+        f"└ span profile {_ROOT}: 100 ms of CPU (10 samples, 50 to 180 ms)",
         "  forward_order  100.0 ms            ██████████",
         "    GET /car      80.0 ms             ████████   ride-sharing-app, us-east",
         f"    └ span profile {_INNER}: no samples, a DEAD LINK",
@@ -114,10 +114,10 @@ def test_spans_that_took_no_time_are_seen_too() -> None:
 
 def test_the_call_tree_folds_chains_and_keeps_both_ends() -> None:
     assert call_tree(_GRAPH) == [
-        "100.0%  100.0 ms  Thread.run … bike  (3 frames)",
-        " 80.0%   80.0 ms    find_nearest_vehicle",
-        " 60.0%   60.0 ms      distance",
-        " 20.0%   20.0 ms    price",
+        " 100 % (72 to 100 %)    100 ms  Thread.run … bike  (3 frames)",
+        "   80 % (49 to 94 %)     80 ms    find_nearest_vehicle",
+        "   60 % (31 to 83 %)     60 ms      distance",
+        "    20 % (6 to 51 %)     20 ms    price",
     ]
 
 
@@ -139,10 +139,10 @@ def test_a_call_tree_two_thousand_calls_deep_is_no_trouble() -> None:
 
 def test_the_top_table_has_own_time_share_and_total() -> None:
     assert top_table(_GRAPH) == [
-        "    self  self %     total  function",
-        " 60.0 ms   60.0%   60.0 ms  distance",
-        " 20.0 ms   20.0%   80.0 ms  find_nearest_vehicle",
-        " 20.0 ms   20.0%   20.0 ms  price",
+        "    self   95 % interval  self %     total  function",
+        "   60 ms    30 to 130 ms    60 %     60 ms  distance",
+        "   20 ms      5 to 73 ms    20 %     80 ms  find_nearest_vehicle",
+        "   20 ms      5 to 73 ms    20 %     20 ms  price",
     ]
     assert len(top_table(_GRAPH, 1)) == 2
 
@@ -161,8 +161,8 @@ def test_a_failure_report_has_the_trace_what_was_asked_and_what_came() -> None:
     for line in (*span_tree(_RIDE, evidence.flamegraphs), *call_tree(_GRAPH), *top_table(_GRAPH)):
         assert f"\n  {line}" in report
     assert (
-        f'samples of profile ID {_ROOT} (asked {{service_name="ride-sharing-app"}} from 1000 to 2000 ms)\n  100.0%'
-        in report
+        f'samples of profile ID {_ROOT} (asked {{service_name="ride-sharing-app"}} from 1000 to 2000 ms)'
+        "\n   100 % (72 to 100 %)" in report
     )
     assert f"samples of profile ID {_INNER} (asked {{}} from 1000 to 2000 ms)\n  no samples" in report
     assert report.endswith("\nnote: services with profiles: other")

@@ -66,7 +66,9 @@ def test_a_request_whose_children_have_the_samples_is_listed_as_linked(
     stored = store_labelled(a_service())
     text = page.get(f"/?part=list&service={stored.service}&linked=1").text
     assert stored.trace_id in text
-    assert re.findall(r'<td class="col-cpu figure">([^<]*)<', text) == ["90.0 ms"]
+    assert re.findall(r'<td class="col-cpu figure"><span title="([^"]*)">([^<]*)<', text) == [
+        ("90 ms (9 samples, 50 to 170 ms)", "90 ms")
+    ]
 
 
 def test_its_page_has_their_flame_graph(page: FlaskClient, store_labelled: StoreLabelled) -> None:
@@ -101,7 +103,9 @@ def test_the_command_shows_the_sum_and_how_many_spans_are_in_it(
     urls = ["--tempo", embedded_pair.tempo, "--pyroscope", embedded_pair.pyroscope]
     shown = CliRunner().invoke(main, ["show", stored.trace_id, *urls])
     assert shown.exit_code == 0, shown.output
-    assert f"span profile {stored.span_id}: 90.0 ms of CPU, with 1 span below it" in shown.output
+    assert (
+        f"span profile {stored.span_id}: 90 ms of CPU (9 samples, 50 to 170 ms), with 1 span below it" in shown.output
+    )
     assert "DEAD LINK" not in shown.output
 
 

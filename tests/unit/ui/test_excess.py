@@ -54,7 +54,7 @@ def test_the_waterfall_draws_all_of_it(page: FlaskClient, store_ride: StoreRide)
 
     text = page.get(f"/trace/{much.trace_id}").text
 
-    assert "400.0 ms of CPU in its span profile, more than it lasted" in text
+    assert "400 ms of CPU (40 samples, 290 to 540 ms) in its span profile, more than it lasted" in text
     assert 'class="excess-arrow"' in text
     assert "beyond its duration: click the span to see why" in text
     assert "excess" not in page.get(f"/trace/{usual.trace_id}").text

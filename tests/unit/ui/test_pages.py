@@ -27,7 +27,7 @@ def test_the_list_shows_a_linked_request_with_its_cpu(page: FlaskClient, store_r
 
     assert f'href="/trace/{ride.trace_id}"' in text
     assert "GET /bike" in text
-    assert "90.0 ms" in text
+    assert "90 ms" in text
     assert "linked</span>" in text
 
 
@@ -119,7 +119,7 @@ def test_a_trace_shows_its_spans_and_the_flame_graph_of_the_linked_one(
     text = page.get(f"/trace/{ride.trace_id}").text
 
     assert "Profiles for this span" in text
-    assert "90.0 ms of CPU" in text
+    assert "90 ms of CPU (9 samples, 50 to 170 ms)" in text
     assert ">search</text>" in text
     assert "pyroscope.profile.id" in text
 
@@ -194,8 +194,8 @@ def test_two_spans_compared_name_the_function_that_grew(page: FlaskClient, store
 
     text = page.get(f"/compare?kind=spans&first={fast.trace_id}&second={slow.trace_id}/{slow.span_id}").text
 
-    assert re.search(r"data-top-regression><strong[^>]*>search</strong> grew most: 50.0 ms .* 450.0 ms", text)
-    assert "+400.0 ms" in text
+    assert re.search(r"data-top-regression><strong[^>]*>search</strong> grew most: 50 ms .* 450 ms", text)
+    assert "+400 ms (+260 to +560 ms)" in text
 
 
 def test_two_spans_that_are_alike_blame_nobody(page: FlaskClient, store_ride: StoreRide) -> None:
@@ -219,7 +219,7 @@ def test_a_route_before_and_after_a_moment_is_compared_as_the_average_of_one_req
 
     text = page.get(f"/compare?kind=moment&service={service}&route=/bike&moment={moment}&stretch=60").text
 
-    assert re.search(r"search</strong> grew most: 50.0 ms .* before, ", text)
+    assert re.search(r"search</strong> grew most: 50 ms .* before, ", text)
     assert "<dt>Spans</dt><dd>3</dd>" in text
 
 
@@ -244,7 +244,7 @@ def test_two_regions_are_compared(page: FlaskClient, store_ride: StoreRide) -> N
     store_ride(service, {("search",): 150 * MS}, region="south")
     address = f"/compare?kind=regions&service={service}&first_region=north&second_region=south&stretch=300"
 
-    assert "+100.0 ms" in page.get(address).text
+    assert "+100 ms (" in page.get(address).text
     assert "Nothing to compare" in page.get(address.replace("south", "west")).text
 
 
@@ -280,7 +280,7 @@ def test_the_tour_leads_from_a_request_to_the_guilty_function(page: FlaskClient,
     text = page.get(f"/tour?trace={ride.trace_id}").text
 
     assert text.count(ride.span_id) >= 2
-    assert re.search(r'class="code hot">search</strong> used\s+<strong>77.8%', text)
+    assert re.search(r'class="code hot">search</strong> used\s+<strong>78 %', text)
 
 
 def test_the_tour_without_a_linked_span_says_so(page: FlaskClient, store_ride: StoreRide) -> None:

@@ -29,15 +29,15 @@ def test_a_function_is_shown_between_its_callers_and_its_callees(page: FlaskClie
 
     text = page.get(f"{ride.address}/function?name=search").text
 
-    assert "90.0 ms, 90.0% of the CPU of GET /bike" in text
-    assert "60.0 ms in its own code" in text
+    assert "90 ms (9 samples, 50 to 170 ms), 90 % (60 to 98 %) of the CPU of GET /bike" in text
+    assert "60 ms (6 samples, 30 to 130 ms) in its own code" in text
     assert rows(text, "Called by") == [
-        ["60.0 ms", "66.7%", "bike srv/app.py:20"],
-        ["30.0 ms", "33.3%", "car srv/app.py:30"],
+        ["60 ms", "67 %", "bike srv/app.py:20"],
+        ["30 ms", "33 %", "car srv/app.py:30"],
     ]
     assert rows(text, "Calls") == [
-        ["30.0 ms", "33.3%", "far srv/geo.py:3"],
-        ["60.0 ms", "66.7%", "nothing: its own code ran"],
+        ["30 ms", "33 %", "far srv/geo.py:3"],
+        ["60 ms", "67 %", "nothing: its own code ran"],
     ]
 
 
@@ -61,7 +61,7 @@ def test_a_box_and_a_row_lead_to_that_function(page: FlaskClient, store_ride: St
     assert text.count(f'href="{ride.address}/function?name=car"') == 2
 
     first = page.get(f"{ride.address}/function?name=serve").text
-    assert rows(first, "Called by") == [["100.0 ms", "100.0%", "nobody: it is where the stack begins"]]
+    assert rows(first, "Called by") == [["100 ms", "100 %", "nobody: it is where the stack begins"]]
 
 
 def test_the_flame_graphs_table_leads_to_the_functions(page: FlaskClient, store_ride: StoreRide) -> None:

@@ -179,8 +179,8 @@ def test_an_empty_flame_graph_says_that_there_are_no_samples() -> None:
 
 def test_what_grew_is_red_with_a_plus_and_what_shrank_blue_with_a_minus() -> None:
     before, after = (
-        graph_of({("slow",): 10 * MS, ("fast",): 90 * MS}),
-        graph_of({("slow",): 90 * MS, ("fast",): 10 * MS}),
+        graph_of({("slow",): 100 * MS, ("fast",): 900 * MS}),
+        graph_of({("slow",): 900 * MS, ("fast",): 100 * MS}),
     )
     difference = difference_layout(before, after)
 
@@ -191,8 +191,43 @@ def test_what_grew_is_red_with_a_plus_and_what_shrank_blue_with_a_minus() -> Non
     assert steps["total"] == 0
     assert 'class="box more4"' in svg
     assert 'class="box less4"' in svg
-    assert "+80.0 ms  slow" in svg
-    assert "-80.0 ms  fast" in svg
+    assert "+0.80 s  slow" in svg
+    assert "-0.80 s  fast" in svg
+
+
+def test_a_change_that_may_be_chance_is_drawn_as_none_and_the_picture_says_so() -> None:
+    before, after = graph_of({("slow",): 100 * MS, ("f",): 90 * MS}), graph_of({("slow",): 140 * MS, ("f",): 80 * MS})
+
+    difference = difference_layout(before, after)
+    document = difference_document(before, after, title="two searches")
+
+    assert difference.is_noise
+    assert {difference.step(index) for index in range(len(difference.layout.boxes))} == {0}
+    assert "slow, 100 ms before, 140 ms after, change +40 ms (-60 to +150 ms); no more than chance" in texts(document)
+    assert "Nothing has changed by more than chance: 19 samples before and 22 samples after" in texts(document)
+    assert 'class="box more' not in document
+
+
+def test_a_change_that_is_more_than_chance_is_coloured_among_others_that_are_not() -> None:
+    before = graph_of({("slow",): 100 * MS, ("f",): 900 * MS})
+    after = graph_of({("slow",): 900 * MS, ("f",): 950 * MS})
+
+    difference = difference_layout(before, after)
+    steps = {box.label: difference.step(index) for index, box in enumerate(difference.layout.boxes)}
+
+    assert steps["slow"] > 0
+    assert steps["f"] == 0
+    assert difference.noise_note == (
+        "Only what changed by more than chance is coloured (100 samples before and 185 samples after)."
+    )
+
+
+def test_values_that_are_not_counted_in_samples_are_coloured_by_their_size() -> None:
+    memory = "memory:alloc_space:bytes:space:bytes"
+    difference = difference_layout(FlameGraph([(("f",), 10)], memory), FlameGraph([(("f",), 90)], memory))
+
+    assert difference.step(0) > 0
+    assert difference.noise_note == ""
 
 
 def test_a_difference_shows_what_is_in_one_of_the_two_only() -> None:
@@ -211,7 +246,7 @@ def test_a_waterfall_shows_the_cpu_of_a_linked_span_and_marks_a_dead_link() -> N
 
     svg, _ = waterfall_svg(trace, marks)
 
-    assert "80.0 ms CPU" in texts(svg)
+    assert "80 ms CPU" in texts(svg)
     assert "no samples" in texts(svg)
     assert 'class="cpu"' in svg
     assert 'class="dead"' in svg

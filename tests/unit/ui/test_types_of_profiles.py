@@ -30,7 +30,7 @@ def test_a_span_with_wall_time_is_linked_and_tells_what_grafana_needs(
     text = page.get(f"/trace/{ride.trace_id}").text
 
     assert "Profiles for this span" in text
-    assert "80.0 ms of wall time" in text
+    assert "80 ms of wall time" in text
     assert f"set profileTypeId to {WALL}" in text
     assert ">wait</text>" in text
     assert not re.search(r"of CPU|dead link", text)
@@ -43,10 +43,10 @@ def test_its_flame_graph_speaks_of_wall_time(
 
     text = page.get(ride.address).text
 
-    assert "80.0 ms of wall time in" in text
+    assert "80 ms of wall time (8 samples, 40 to 160 ms) in" in text
     assert "The wall time of this one" in text
     assert "Functions with the most wall time of their own" in text
-    assert "80.0 ms of wall time. A box" in page.get(f"{ride.address}/flamegraph.svg").text
+    assert "80 ms of wall time (8 samples, 40 to 160 ms). A box" in page.get(f"{ride.address}/flamegraph.svg").text
 
 
 def test_in_the_list_it_is_linked_without_a_figure_of_cpu(
@@ -65,5 +65,5 @@ def test_a_span_with_cpu_time_needs_no_other_setting(page: FlaskClient, store_ri
 
     text = page.get(f"/trace/{ride.trace_id}").text
 
-    assert "80.0 ms of CPU" in text
+    assert "80 ms of CPU" in text
     assert "profileTypeId" not in text

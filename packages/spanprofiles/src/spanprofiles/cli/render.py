@@ -89,13 +89,13 @@ def top(flamegraph: FlameGraph, count: int) -> RenderableType:
 
 
 def linked_span(linked: LinkedSpan, target: Console, count: int = 8) -> RenderableType:
-    """Draw one linked span: title, flame graph, top table."""
+    """Draw one linked span: span, amount, flame graph, top table."""
     width = min(target.width - 2, _WIDEST)
     span = linked.span
     title = Text.assemble(
         (printable(span.name), "bold"),
-        f" in {printable(span.service) or 'a service without a name'}: {duration(span.duration_ns)} long,",
-        printable(f" {linked.amount} in its span profile {linked.profile_id}"),
+        f" in {printable(span.service) or 'a service without a name'}, {duration(span.duration_ns)} long\n",
+        printable(f"span profile {linked.profile_id}: {linked.amount}"),
     )
     picture = flame(linked.flamegraph, width, colour=target.color_system is not None)
     notes = [printable(note, LONGEST_LINE) for note in (cpu_excess(span, linked.cpu_ns), _of_another_type(linked))]

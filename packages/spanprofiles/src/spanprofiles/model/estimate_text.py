@@ -131,7 +131,7 @@ def share(value: float, interval: Interval | None) -> str:
     """Write a share with its interval: ``45 % (26 to 66 %)``."""
     if interval is None:
         return percent(value)
-    figure, low, high = _digits(value * 100, interval.times(100), 1.0, coarsest=1.0)
+    figure, low, high = _digits(value * 100, interval.times(100), 1.0, is_percent=True)
     return f"{figure} % ({low} to {high} %)"
 
 
@@ -161,11 +161,11 @@ def _time(value_ns: float, interval: Interval | None, before: str) -> str:
 
 
 def _digits(
-    value: float, interval: Interval, unit: float, *, coarsest: float = math.inf, sign: str = ""
+    value: float, interval: Interval, unit: float, *, is_percent: bool = False, sign: str = ""
 ) -> tuple[str, str, str]:
     """Return figure and ends of the interval in a unit, all to the last digit that the interval allows."""
     half = (interval.high - interval.low) / 2 / unit
-    place = min(step(half), coarsest) if half > 0 else min(1.0, coarsest)
+    place = 1.0 if half <= 0 or (is_percent and half >= 1) else step(half)  # nobody rounds percents to tens
     decimals = max(0, -math.floor(math.log10(place)))
     numbers = (round(each / unit / place) * place + 0.0 for each in (value, *interval))  # + 0.0: no -0
     figure, low, high = (f"{number:{sign},.{decimals}f}" for number in numbers)

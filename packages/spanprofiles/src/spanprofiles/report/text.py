@@ -98,9 +98,9 @@ def call_tree(flamegraph: FlameGraph, narrowest_share: float = _NARROWEST_SHARE)
             title = f"{printable(names[0])} … {title}  ({len(names)} frames)"
         indent = "  " * min(depth, _DEEPEST)
         share = flamegraph.share_of(frame.total)
-        lines.append(f"{share:>19}  {printable(flamegraph.as_text(frame.total)):>8}  {indent}{title}")
+        lines.append(f"{share:>20}  {printable(flamegraph.as_text(frame.total)):>8}  {indent}{title}")
     if hidden:
-        lines.append(f"{'':21}({hidden:,} narrower call paths are not shown)")
+        lines.append(f"{'':22}({hidden:,} narrower call paths are not shown)")
     return lines
 
 

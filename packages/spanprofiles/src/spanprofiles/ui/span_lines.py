@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from spanprofiles.clients import ClientError
 from spanprofiles.linking import Linker
-from spanprofiles.model import FlameGraph, IdentifierError, Span
-from spanprofiles.model.profile_types import ProfileType
+from spanprofiles.model import FlameGraph, IdentifierError, Span, estimate_text
 from spanprofiles.model.source_lines import Place, SourceLines
-from spanprofiles.report import duration
 from spanprofiles.report.svg import FlameLayout
 from spanprofiles.ui.origins import ServiceFiles, short_file
 
@@ -40,7 +39,7 @@ def places_of_boxes(layout: FlameLayout, files: ServiceFiles, lines: SourceLines
     """
     if lines is None:
         return [_file_of(box.names, files) for box in layout.boxes]
-    written = ProfileType.of(layout.profile_type).as_text
+    written = partial(estimate_text.figure, layout)
     nodes: list[int | None] = []
     places: list[str] = []
     for box in layout.boxes:
@@ -60,8 +59,8 @@ def own_place(files: ServiceFiles, lines: SourceLines | None, written: Callable[
     return (place_words(lines.own_places(name), written) if lines else "") or files.place_of(name)
 
 
-def place_words(places: Sequence[Place], written: Callable[[int], str] = duration) -> str:
-    """Write lines, several with their values: ``shop/stock.py:41``, ``shop/stock.py:41 (60.0 ms), 43 (20.0 ms)``."""
+def place_words(places: Sequence[Place], written: Callable[[int], str] = estimate_text.cpu_figure) -> str:
+    """Write lines, several with their values: ``shop/stock.py:41``, ``shop/stock.py:41 (60 ms), 43 (20 ms)``."""
     known = [place for place in places if place.file]
     if not known:
         return ""

@@ -147,7 +147,7 @@ class GrafanaLinker:
         if answer.refusal:
             return f"Pyroscope refuses the query {query.label_selector} with {answer.refusal}"
         if answer.has_samples:
-            return f"{len(answer.flamegraph.functions)} functions with {_amount(answer.flamegraph)}"
+            return f"{len(answer.flamegraph.functions)} functions with {answer.flamegraph.amount}"
         asked = f"no samples for {query.label_selector} and span {query.span_selector[0]} as {query.profile_type}"
         try:
             types = self.pyroscope.profile_types(query.start_ms, query.end_ms)
@@ -181,10 +181,6 @@ def settled(link: GrafanaLink, answer: Answer) -> GrafanaLink:
         return link
     kept = tuple(warning for warning in link.warnings if warning.doubt is not Doubt.OTHER_PROFILE_TYPE)
     return replace(link, warnings=kept)
-
-
-def _amount(flamegraph: FlameGraph) -> str:
-    return f"{flamegraph.cpu_ns / 1e6:.0f} ms of CPU" if flamegraph.cpu_ns else flamegraph.amount
 
 
 def _words(answer: str) -> str:

@@ -140,6 +140,11 @@ def change_with_interval(difference: FlameGraphDifference, before: int, after: i
     return estimate_text.change(after - before, interval)
 
 
+def change_figure(difference: FlameGraphDifference, before: int, after: int) -> str:
+    """Write how two values of a difference differ, without digits that are not known: ``+120 ms``."""
+    return change_with_interval(difference, before, after).partition(" (")[0]
+
+
 def box_class(step: int) -> str:
     """Return the class that colours a box of that step."""
     return "same" if step == 0 else f"more{step}" if step > 0 else f"less{-step}"
@@ -183,7 +188,7 @@ def _draw(difference: DifferenceLayout, rect: Placed, width_px: int, address: Ad
         tag("rect", {"x": left, "y": top, "width": width, "height": _BOX_PX, "rx": 2}),
     ]
     if rect.width * width_px >= _TEXT_FROM_PX:
-        text = f"{change_text(after - before)}  {box.label}" if step else box.label
+        text = f"{change_figure(difference.difference, before, after)}  {box.label}" if step else box.label
         text = fitting(text, rect, width_px)
         content.append(clipped(left, top, width, _BOX_PX, tag("text", {"x": 5, "y": 14}, plain(text))))
     classes = f"box {box_class(step)}" + (" chain" if len(box.names) > 1 else "")
@@ -197,7 +202,9 @@ def difference_data(difference: DifferenceLayout) -> dict[str, Any]:
     data = flame_data(difference.layout)
     for index, (box, row) in enumerate(zip(difference.layout.boxes, data["boxes"], strict=True)):
         row[4] = box_class(difference.step(index)) + (" chain" if len(box.names) > 1 else "")
-        row += [difference.before[index], difference.after[index], describe_change(difference, index)]
+        before, after = difference.before[index], difference.after[index]
+        figure = change_figure(difference.difference, before, after)
+        row += [before, after, figure, describe_change(difference, index)]
     return data | {"kind": "difference", "written": {}}
 
 

@@ -84,7 +84,6 @@ function duration(ns) {
   return ns < 1e9 ? `${(ns / 1e6).toFixed(1)} ms` : `${(ns / 1e9).toFixed(2)} s`;
 }
 
-const change = (ns) => `${ns > 0 ? "+" : ns < 0 ? "-" : "±"}${duration(Math.abs(ns))}`;
 
 // What cannot be seen in a text of somebody else, shown as the server shows it.
 const visible = (text) => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (one) => {
@@ -111,8 +110,8 @@ class Flame {
     this.reset = panel.querySelector("[data-reset]");
     this.search = panel.querySelector(".flame-search");
     this.matches = panel.querySelector(".flame-matches");
-    this.boxes = data.boxes.map(([parent, start, total, self, kind, key, names, before, after, words], index) =>
-      ({ index, parent, start, total, self, kind, key, names, before, after, words, children: [], depth: 0 }));
+    this.boxes = data.boxes.map(([parent, start, total, self, kind, key, names, before, after, change, words], index) =>
+      ({ index, parent, start, total, self, kind, key, names, before, after, change, words, children: [], depth: 0 }));
     for (const one of this.boxes) {
       if (one.parent < 0) continue;
       one.depth = this.boxes[one.parent].depth + 1;
@@ -213,7 +212,7 @@ class Flame {
 
   fit(one, room) {
     let text = this.label(one);
-    if (this.difference && one.kind !== "same" && !one.kind.startsWith("same ")) text = `${change(one.after - one.before)}  ${text}`;
+    if (this.difference && one.kind !== "same" && !one.kind.startsWith("same ")) text = `${one.change}  ${text}`;
     this.pen.font = `${one.kind.startsWith("own") || this.difference ? "600 " : ""}12px ${getComputedStyle(this.svg).fontFamily}`;
     const wide = this.pen.measureText(text).width;
     if (wide <= room) return text;
