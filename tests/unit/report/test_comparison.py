@@ -189,7 +189,7 @@ def test_the_difference_in_lines_names_the_function_and_not_those_above_it() -> 
 
     assert [line.split()[2] for line in lines if line.split()[2] != "total"] == ["handle", "search", "log"]
     assert lines[-2].lstrip().startswith("+300.0 ms")
-    assert lines[-2].endswith("search  (200.0 ms -> 500.0 ms)")
+    assert lines[-2].endswith("search  (200 ms -> 500 ms)")
 
 
 def test_equal_flame_graphs_have_no_difference_to_show() -> None:
