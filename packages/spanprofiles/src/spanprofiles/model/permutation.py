@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from spanprofiles.model.moments import mean_and_variance
 
 #: How often the requests are dealt.
-DEALS = 4000
+DEALS = 2000
 
 # Whole steps from the smallest to the largest value of a quantity. 2**23 requests of them fit into 63 bits.
 _STEPS = 2**40
