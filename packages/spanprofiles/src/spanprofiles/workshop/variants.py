@@ -106,7 +106,7 @@ def verdicts(bench: Workbench, fixture: str, variants: Sequence[Variant], *, ser
         finished = bench.run(
             [*command, str(folder)],
             timeout_s=LONGEST_RUN_S,
-            environment={**_external(bench), SETTINGS_VARIABLE: json.dumps(settings)},
+            environment={**settings_of_backend(bench), SETTINGS_VARIABLE: json.dumps(settings)},
             folder=folder,
             service=service,
         )
@@ -126,8 +126,8 @@ def verdicts(bench: Workbench, fixture: str, variants: Sequence[Variant], *, ser
     return judged
 
 
-def _external(bench: Workbench) -> dict[str, str]:
-    """Return the settings by which the plugin finds the backend."""
+def settings_of_backend(bench: Workbench) -> dict[str, str]:
+    """Return the variables by which a test run finds the backend."""
     endpoints, credentials = bench.endpoints, bench.endpoints.credentials_for("pyroscope")
     tls = credentials.verify_tls
     settings = {

@@ -1,0 +1,1 @@
+"""An app of the learner's own: instrumented, linked, and proven by a test that notices when the link is cut."""

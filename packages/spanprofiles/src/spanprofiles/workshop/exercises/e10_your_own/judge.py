@@ -1,0 +1,220 @@
+"""Judges an app of the learner's own by a checklist: it starts, is linked, satisfies the doctor, and has a test."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from xml.etree import ElementTree
+
+import yaml
+
+from spanprofiles.doctor import Verdict, examine
+from spanprofiles.linking import LinkError
+from spanprofiles.workshop.exercises.e10_your_own.cut_link import cut_link
+from spanprofiles.workshop.judgement import Judgement
+from spanprofiles.workshop.program import AttemptError, FinishedProgram
+from spanprofiles.workshop.variants import settings_of_backend
+from spanprofiles.workshop.workbench import Workbench
+
+FILE = "own.yaml"
+
+LEAST_SHARE = 0.1
+"""The function must have at least this part of the request's samples."""
+
+LONGEST_TESTS_S = 180.0
+"""How long the learner's tests may run, s."""
+
+CUT_TIMEOUT_S = 6.0
+"""How long claims wait where no sample can come, s."""
+
+_LEAST_SINCE_S = 1.0  # servers search by whole seconds
+_LAST_LINES = 12
+_DONE, _OPEN = "done", "open"
+
+
+@dataclass(frozen=True)
+class Own:
+    """What the learner says of the app; the comments in the file have the meanings."""
+
+    command: str = ""
+    folder: str = ""
+    ready: str = "/"
+    service: str = ""
+    request: str = ""
+    function: str = ""
+    tests: str = ""
+
+
+@dataclass(frozen=True)
+class _TestRun:
+    """How a run of the tests ended."""
+
+    finished: FinishedProgram
+    passed: int = 0
+    failed: int = 0
+
+    @property
+    def last_lines(self) -> list[str]:
+        return [f"  | {line}" for line in self.finished.output.splitlines()[-_LAST_LINES:]]
+
+
+class _Checklist:
+    """What has been ticked off."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def tick(self, what: str) -> None:
+        """Tick an item off."""
+        self.seen.append(f"[{_DONE}] {what}")
+
+    def stop(self, item: str, seen: list[str], missing: str, hint: int) -> AttemptError:
+        """Return the end of the judgement: an item that is open."""
+        return AttemptError(Judgement.fails([*self.seen, f"[{_OPEN}] {item}", *seen], missing, hint))
+
+
+def judge(bench: Workbench) -> Judgement:
+    """Go through the checklist, until an item is open."""
+    done = _Checklist()
+    own = _read(bench, done)
+    folder = (bench.folder / Path(own.folder).expanduser()).resolve()
+    _linked(bench, own, folder, done)
+    _tested(bench, own, folder, done)
+    return Judgement.passes([*done.seen, "your app is linked, and you can prove it"])
+
+
+def _read(bench: Workbench, done: _Checklist) -> Own:
+    """Read the file, and see to it that the first part of it is filled in."""
+    item = "the app is described"
+    try:
+        written = yaml.safe_load(bench.text_of(FILE))
+    except yaml.YAMLError as error:
+        raise done.stop(item, [f"{FILE} is not YAML: {error}"], f"a {FILE} that can be read", 1) from error
+    if not isinstance(written, dict):
+        raise done.stop(item, [f"{FILE} has no names with values"], f"a {FILE} as it was given: reset 10", 1)
+    known = {name.name for name in fields(Own)}
+    own = Own(**{name: str(value).strip() for name, value in written.items() if name in known and value is not None})
+    empty = [name for name in ("command", "service", "request") if not getattr(own, name)]
+    if empty:
+        raise done.stop(
+            item,
+            [f"{FILE} does not say: {', '.join(empty)}"],
+            f"{empty[0]} in {FILE}: the line above it says what belongs there",
+            1,
+        )
+    return own
+
+
+def _linked(bench: Workbench, own: Own, folder: Path, done: _Checklist) -> None:
+    """Tick off what the app itself must do: start, answer, be traced, linked, and in order for the doctor."""
+    if not folder.is_dir():
+        raise done.stop("the app starts", [f"the folder {folder} is not there"], "the folder of the app", 1)
+    started_ns = time.time_ns()
+    try:
+        command = shlex.split(own.command)
+        app = bench.start(command, ready=_path(own.ready), folder=folder, service=own.service)
+        done.tick(f"the app starts, and answers GET {_path(own.ready)}")
+        # The doctor looks at neighbours of the trace: none of an attempt before this one, which may have been broken.
+        since_s = max(_LEAST_SINCE_S, (time.time_ns() - started_ns) / 1e9 - _LEAST_SINCE_S)
+        answer = app.get(_path(own.request))
+    except ValueError as error:
+        raise done.stop("the app starts", [f"the command cannot be read: {error}"], "a command", 1) from error
+    except AttemptError as error:
+        seen, missing = list(error.judgement.seen), "; ".join(error.judgement.missing)
+        raise done.stop("the app starts, and answers", seen, missing, 1) from error
+    asked = f"GET {_path(own.request)}"
+    if not answer.ok:
+        raise done.stop(f"{asked} is answered", [f"its status is {answer.status_code}"], "a request that works", 1)
+    done.tick(f"{asked} is answered with {answer.status_code}")
+    bench.tell("waiting for its trace and its samples")
+    request = bench.follow(answer)
+    try:
+        linked = request.linked_span()
+    except LinkError as error:
+        broken = bench.examine(request.evidence).broken
+        advice = f"the link; the doctor's advice: {broken.advice}" if broken and broken.advice else "the link"
+        said = [f"the doctor says that the hop {broken.hop!r} is broken"] if broken else []
+        raise done.stop(f"{asked} is linked", [str(error), *said], advice, 2) from error
+    bench.show(linked)
+    if linked.service != own.service:
+        raise done.stop(
+            f"{asked} is linked",
+            [f"its span is of the service {linked.service!r}, and {FILE} says {own.service!r}"],
+            "one name in both places: let the app take it from OTEL_SERVICE_NAME",
+            2,
+        )
+    done.tick(f"{asked} is linked: span {linked.name!r} has {linked.amount}")
+    _shares(own, linked.flamegraph.share(own.function) if own.function else 0.0, done)
+    examination = examine(bench.endpoints, service=own.service, trace_id=linked.trace_id, since_s=since_s)
+    if examination.verdict is Verdict.BROKEN and examination.broken is not None:
+        broken = examination.broken
+        raise done.stop("the doctor finds nothing broken", [*broken.evidence], broken.advice or "a hop in order", 2)
+    done.tick("the doctor finds nothing broken")
+    app.stop()
+
+
+def _shares(own: Own, share: float, done: _Checklist) -> None:
+    item = "you know where its time goes"
+    if not own.function:
+        raise done.stop(item, [f"{FILE} names no function"], "function: the flame graph on the page shows it", 2)
+    if share < LEAST_SHARE:
+        raise done.stop(
+            item,
+            [f"{own.function} has {share:.0%} of the request's samples"],
+            f"a function with at least {LEAST_SHARE:.0%} of them, by the name that the flame graph has",
+            2,
+        )
+    done.tick(f"{own.function} has {share:.0%} of the request's samples")
+
+
+def _tested(bench: Workbench, own: Own, folder: Path, done: _Checklist) -> None:
+    """Tick off what the tests must do: pass, and fail where no sample arrives."""
+    if not own.tests:
+        raise done.stop("your tests pass", [f"{FILE} names no tests"], f"tests in {FILE}, and a test in them", 3)
+    bench.tell("running your tests")
+    run = _run(bench, own, folder)
+    if not run.passed or run.failed or run.finished.exit_code != 0:
+        said = f"pytest {own.tests}: {run.passed} passed, {run.failed} failed"
+        raise done.stop("your tests pass", [said, *run.last_lines], "a test that passes on your app", 3)
+    done.tick(f"your tests pass: {run.passed}")
+    bench.tell("running them again, with a Pyroscope that loses all samples")
+    with cut_link(bench.endpoints.pyroscope) as losing:
+        cut = _run(bench, own, folder, losing)
+    if not cut.failed:
+        raise done.stop(
+            "your tests notice when the link is cut",
+            ["no sample of your app arrived, and your tests pass all the same"],
+            f"an assertion about the samples of {_path(own.request)}, such as the share of {own.function}",
+            3,
+        )
+    done.tick(f"your tests notice when the link is cut: {cut.failed} failed")
+
+
+def _run(bench: Workbench, own: Own, folder: Path, pyroscope: str = "") -> _TestRun:
+    """Run the learner's tests, perhaps with another Pyroscope."""
+    environment = settings_of_backend(bench)
+    if pyroscope:
+        environment |= {"SPAN_PROFILES_PYROSCOPE_URL": pyroscope, "SPAN_PROFILES_TIMEOUT": f"{CUT_TIMEOUT_S:g}"}
+    with tempfile.TemporaryDirectory(prefix="workshop-") as scratch:
+        report = Path(scratch) / "report.xml"
+        command = ["{python}", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", own.tests]
+        finished = bench.run(
+            command, timeout_s=LONGEST_TESTS_S, environment=environment, folder=folder, service=own.service
+        )
+        if not report.is_file():
+            return _TestRun(finished)
+        suites = ElementTree.parse(report).iter("testsuite")  # noqa: S314  # written by pytest, a moment ago
+        counts = [{name: int(suite.get(name, 0)) for name in _COUNTED} for suite in suites]
+    total = {name: sum(count[name] for count in counts) for name in _COUNTED}
+    failed = total["failures"] + total["errors"]
+    return _TestRun(finished, total["tests"] - failed - total["skipped"], failed)
+
+
+_COUNTED = ("tests", "failures", "errors", "skipped")
+
+
+def _path(written: str) -> str:
+    return written if written.startswith("/") else f"/{written}"
