@@ -100,6 +100,41 @@ def test_another_version_of_the_runtime_is_a_change_like_any_other() -> None:
     assert machine_difference(HERE, replace(HERE, runtime="CPython 3.14.0", app_version="2", seed=7)) == ""
 
 
+QUIET, BUSY = replace(HERE, processor_wait=0.0), replace(HERE, processor_wait=0.5)
+
+
+def test_a_busier_machine_is_no_regression_and_the_note_says_how_busy_it_was() -> None:
+    quiet = measurement({"search": 200}, environment=QUIET)
+    busy = measurement({"search": 400}, environment=BUSY)
+
+    compared = compare_pair("a", quiet, busy, threshold=0.3)
+    unknown = compare_pair("a", measurement({"search": 200}), measurement({"search": 400}), threshold=0.3)
+
+    assert compared.verdict is ComparisonVerdict.NO_REGRESSION
+    assert compared.note == (
+        "CPU is without the time that threads waited for a processor: 0% of it in the base, 50% in the head"
+    )
+    assert compared.head is not None
+    assert compared.head.cpu.value == pytest.approx(200_000_000, rel=0.05)
+    assert unknown.verdict is ComparisonVerdict.REGRESSION
+
+
+def test_what_is_slower_on_a_busier_machine_is_a_regression_all_the_same() -> None:
+    quiet, slow = measurement(FAST, environment=QUIET), measurement({"search": 1600}, environment=BUSY)
+
+    assert compare_pair("a", quiet, slow).verdict is ComparisonVerdict.REGRESSION
+
+
+def test_a_regression_that_only_shows_without_the_waiting_cannot_be_said() -> None:
+    busy, quiet = measurement({"search": 400}, environment=BUSY), measurement({"search": 400}, environment=QUIET)
+    compared = compare_pair("a", busy, quiet)
+
+    assert compared.verdict is ComparisonVerdict.CANNOT_SAY
+    assert compared.comparison is not None
+    assert compared.comparison.reason.endswith("measure on a quieter machine, or side by side")
+    assert compared.comparison.more_requests is None
+
+
 def test_machines_that_nobody_knows_are_not_taken_for_the_same() -> None:
     unknown = MeasurementEnvironment()
 

@@ -104,6 +104,11 @@ class RunningBuild:
             directory=build.directory,
         )
 
+    @property
+    def pid(self) -> int:
+        """Its process ID."""
+        return self._process.pid
+
     def start(self, ready: str, timeout_s: float) -> None:
         """Start it, and return when it answers.
 

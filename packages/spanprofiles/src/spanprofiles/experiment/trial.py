@@ -15,6 +15,7 @@ from spanprofiles.experiment.schedule import BASE, HEAD, SIDES, Turn, schedule
 from spanprofiles.linking import Linker
 from spanprofiles.measure.assembly import measurement_of
 from spanprofiles.measure.environment import environment_of
+from spanprofiles.measure.processor_time import ProcessorTime, with_processor_wait
 from spanprofiles.model import Measurement
 
 _REPORTS = 10  # how often it says how far it is
@@ -75,12 +76,16 @@ def run_trial(
             builds[build.side].start(trial.ready, trial.start_timeout_s)
         for turn in schedule(trial.requests, trial.warm_up, trial.seed):
             builds[turn.side].send(turn.request, sampled=False)
+        before = {side: ProcessorTime.of([build.pid]) for side, build in builds.items()}
         answers = _answers(schedule(trial.requests, trial.count, trial.seed), builds, progress)
+        after = {side: ProcessorTime.of([build.pid]) for side, build in builds.items()}
         _check_that_both_answer_alike(trial.requests, answers)
         # while both still run: they have samples to upload
         base, head = (
             [
-                _measured(answers[Turn(side, asked)], name, trial, side, linker)
+                with_processor_wait(
+                    _measured(answers[Turn(side, asked)], name, trial, side, linker), before[side], after[side]
+                )
                 for name, asked in zip(names_of(trial.requests), trial.requests, strict=True)
             ]
             for side in SIDES

@@ -3,17 +3,23 @@
 CPU times are compared only if both sides were measured on the same machine with the same agent. Otherwise a slower
 processor would look like slower code. Between machines, what each function's share of the CPU is tells more, and that
 is compared instead. Where not even shares mean the same on both sides, the comparison is refused.
+
+A machine that was busier makes requests look slower, too: an agent that samples by the clock counts the time that a
+thread waits for a processor. Where both sides know that time, and had more of it on one side, it is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spanprofiles.model.comparison import Basis, Comparison, ComparisonVerdict
-from spanprofiles.model.measurement import Measurement, MeasurementEnvironment
+from spanprofiles.model.measurement import FunctionCpu, Measurement, MeasurementEnvironment
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.request_comparison import ERROR, THRESHOLD, compare_measurements
+
+# A smaller difference of the times that threads waited changes no verdict.
+_UNALIKE = 0.01
 
 
 @dataclass(frozen=True)
@@ -22,10 +28,10 @@ class ComparedMeasurement:
 
     Attributes:
         name: what was measured.
-        base: the measurement of the base; None where it has none.
-        head: the measurement of the head; None where it has none.
+        base: the measurement of the base as it was compared; None where it has none.
+        head: the measurement of the head as it was compared; None where it has none.
         comparison: the comparison; None where there is none, because a side is missing or they cannot be compared.
-        note: why CPU times are not compared, or nothing is; empty where CPU times are.
+        note: why CPU times are not compared as they were measured, or nothing is; empty where they are.
     """
 
     name: str
@@ -124,11 +130,38 @@ def compare_pair(
         return ComparedMeasurement(name, base, head, note=obstacle)
     difference = machine_difference(base.environment, head.environment)
     basis = Basis.SHARE if difference else Basis.CPU
+    note = f"compared by shares of the CPU, not by CPU time: {difference}" if difference else ""
+    comparison = _compared(base, head, threshold, basis, among)
+    if basis is Basis.CPU and _waited_unalike(base.environment, head.environment):
+        waits = [f"{side.environment.processor_wait or 0:.0%}" for side in (base, head)]
+        note = (
+            f"CPU is without the time that threads waited for a processor: {waits[0]} of it in the base, {waits[1]} in"
+        )
+        note += " the head"
+        base, head = _without_waiting(base), _without_waiting(head)
+        as_measured, comparison = comparison, _compared(base, head, threshold, basis, among)
+        comparison = _agreed(as_measured, comparison)
+    return ComparedMeasurement(name, base, head, comparison, note)
+
+
+def _compared(base: Measurement, head: Measurement, threshold: float, basis: Basis, among: int) -> Comparison:
     comparison = compare_measurements(base, head, threshold=threshold, basis=basis)
     if among > 1 and comparison.changed:  # what is no change as one report is none among many: the rest takes its time
         comparison = compare_measurements(base, head, threshold=threshold, basis=basis, error=ERROR / among)
-    note = f"compared by shares of the CPU, not by CPU time: {difference}" if difference else ""
-    return ComparedMeasurement(name, base, head, comparison, note)
+    return comparison
+
+
+def _agreed(as_measured: Comparison, without_waiting: Comparison) -> Comparison:
+    """Return the comparison without waiting; it is no regression that the other does not see as well.
+
+    How long threads waited is known for all requests together only. So a regression that shows in one of the two alone
+    may come from other programs on the machine.
+    """
+    regression = ComparisonVerdict.REGRESSION
+    if without_waiting.verdict is not regression or as_measured.verdict is regression:
+        return without_waiting
+    reason = f"{without_waiting.reason}, but with that time it is none: measure on a quieter machine, or side by side"
+    return replace(without_waiting, verdict=ComparisonVerdict.CANNOT_SAY, reason=reason, more_requests=None)
 
 
 def machine_difference(base: MeasurementEnvironment, head: MeasurementEnvironment) -> str:
@@ -146,6 +179,29 @@ def machine_difference(base: MeasurementEnvironment, head: MeasurementEnvironmen
     if not (base.machine or base.host):
         return "the machines are unknown"
     return ""
+
+
+def _waited_unalike(base: MeasurementEnvironment, head: MeasurementEnvironment) -> bool:
+    if base.processor_wait is None or head.processor_wait is None:
+        return False
+    return abs(base.processor_wait - head.processor_wait) >= _UNALIKE
+
+
+def _without_waiting(measurement: Measurement) -> Measurement:
+    """Return a measurement with the CPU that its threads really had."""
+    part = 1 - (measurement.environment.processor_wait or 0.0)
+    requests = tuple(
+        replace(
+            request,
+            cpu_ns=round(request.cpu_ns * part),
+            functions={
+                name: FunctionCpu(round(cost.self_ns * part), round(cost.total_ns * part))
+                for name, cost in request.functions.items()
+            },
+        )
+        for request in measurement.requests
+    )
+    return replace(measurement, requests=requests, flamegraph=measurement.flamegraph.divided(1 / part))
 
 
 def _obstacle(base: Measurement, head: Measurement) -> str:

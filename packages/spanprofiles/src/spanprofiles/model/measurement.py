@@ -82,6 +82,8 @@ class MeasurementEnvironment:
         seed: the seed of the requests' order, if there was one.
         time_ns: when the measurement began, ns since the epoch.
         upload_interval_s: the agent's upload interval, s; 0 if it is not known.
+        processor_wait: the part of the CPU, 0 to 1, in which threads did not run, but waited for a processor that other
+            programs had; an agent that samples by the clock counts it. None if it is not known.
         spanprofiles: the version of this package.
     """
 
@@ -94,6 +96,7 @@ class MeasurementEnvironment:
     seed: int | None = None
     time_ns: int = 0
     upload_interval_s: float = 0.0
+    processor_wait: float | None = None
     spanprofiles: str = ""
 
 

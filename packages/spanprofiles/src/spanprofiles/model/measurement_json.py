@@ -176,15 +176,23 @@ def _stack(document: list[Any], names: list[str]) -> tuple[tuple[str, ...], int]
 
 
 def _environment(document: Mapping[str, Any]) -> MeasurementEnvironment:
-    numbers = {"time_ns", "seed", "upload_interval_s"}
+    numbers = {"time_ns", "seed", "upload_interval_s", "processor_wait"}
     words = [each.name for each in fields(MeasurementEnvironment) if each.name not in numbers]
-    seed = document.get("seed")
+    seed, wait = document.get("seed"), document.get("processor_wait")
     return MeasurementEnvironment(
         **{name: _text(document.get(name, ""), name) for name in words},
         seed=None if seed is None else _count(seed, "seed"),
         time_ns=_count(document.get("time_ns", 0), "time_ns"),
         upload_interval_s=_number(document.get("upload_interval_s", 0.0), "upload_interval_s"),
+        processor_wait=None if wait is None else _part(wait, "processor_wait"),
     )
+
+
+def _part(value: Any, what: str) -> float:
+    part = _number(value, what)
+    if not 0 <= part < 1:
+        raise MeasurementError(f"{what} is {part}: a part from 0 to 1 is expected")
+    return part
 
 
 def _precision(document: Mapping[str, Any]) -> Precision:

@@ -13,12 +13,14 @@ from spanprofiles.linking import Evidence, LinkedSpan, Linker, Traced
 from spanprofiles.measure.assembly import measurement_of
 from spanprofiles.measure.environment import environment_of
 from spanprofiles.measure.files import write_measurement
+from spanprofiles.measure.processor_time import ProcessorTime, with_processor_wait
 from spanprofiles.measure.repetition import Bounds, repeat
 from spanprofiles.model import estimate_text
 from spanprofiles.model.printable import LONGEST_LINE, printable
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.pytest_plugin import MEASURED, MEASUREMENTS, option
 from spanprofiles.pytest_plugin.options import backend_settings
+from spanprofiles.pytest_plugin.programs import programs_of
 
 if TYPE_CHECKING:
     from spanprofiles.measure.until import Until
@@ -59,7 +61,9 @@ class MeasurementRun:
             RecordingFailedError: the recording cannot be written.
         """
         __tracebackhide__ = True
+        before = self._processor_time()
         measurement = repeat(send, collect, self._assemble, until, bounds, progress or self._print)
+        measurement = with_processor_wait(measurement, before, self._processor_time())
         self._item.stash.setdefault(MEASUREMENTS, []).append(measurement)
         if self.evidence is not None:
             self.evidence.merged = (len(measurement.requests), measurement.flamegraph)
@@ -68,6 +72,11 @@ class MeasurementRun:
         if folder:
             write_measurement(folder, measurement)
         return measurement
+
+    def _processor_time(self) -> ProcessorTime:
+        return ProcessorTime.of(
+            program.process.pid for program in programs_of(self._item) if program.process.is_running
+        )
 
     def _assemble(self, linked: list[LinkedSpan]) -> Measurement:
         environment = environment_of(

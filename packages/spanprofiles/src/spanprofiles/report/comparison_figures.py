@@ -104,8 +104,6 @@ def _row(function: FunctionComparison, basis: Basis) -> FunctionRow:
 
 def more_requests_words(comparison: Comparison) -> str:
     """Say how many more requests a verdict takes; empty where there is one."""
-    if comparison.more_requests is None:
-        return "how many requests would tell is unknown"
     if not comparison.more_requests:
-        return ""
+        return ""  # None, where no number of them would
     return f"about {comparison.more_requests:,} more requests on each side would tell"
