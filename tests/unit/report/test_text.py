@@ -179,6 +179,26 @@ def test_a_failure_report_names_what_a_misspelt_function_may_have_meant() -> Non
     assert report.endswith(r"no function is named '\x1b[31m'")
 
 
+def test_a_failure_report_says_how_many_requests_would_decide_a_claim() -> None:
+    single, merged = (graph_of({("main", "search"): 90 * _MS, ("main",): 110 * _MS}) for _ in range(2))
+    assert not single.share("search") > 0.5
+    assert not merged.share("search") > 0.6
+    evidence = Evidence(_TRACE, _RIDE, {_ROOT: single})
+    evidence.merged = (4, merged)
+
+    report = failure_report(evidence)
+
+    assert (
+        "\n  the share of search is 45 % (26 to 66 %), and was compared with 50 %: 20 samples cannot decide that;"
+        " about 40 requests like this one would\n"
+    ) in report
+    assert report.endswith("compared with 60 %: 20 samples cannot decide that; about 17 requests like these would")
+
+
+def test_a_failure_report_is_silent_about_claims_that_nobody_made() -> None:
+    assert "compared with" not in failure_report(Evidence(_TRACE, _RIDE, {_ROOT: graph_of({("main",): 90 * _MS})}))
+
+
 def test_a_failure_report_is_silent_about_names_that_are_there() -> None:
     graph = graph_of({("main", "find_nearest_vehicle"): 90 * _MS})
     assert graph.share("find_nearest_vehicle") == 1.0

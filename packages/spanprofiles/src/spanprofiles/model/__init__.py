@@ -6,7 +6,8 @@ from spanprofiles.model.comparison import Basis, Change, Comparison, ComparisonV
 from spanprofiles.model.difference import FlameGraphDifference, FunctionChange
 from spanprofiles.model.endpoints import Credentials, Endpoints
 from spanprofiles.model.estimates import Estimate
-from spanprofiles.model.flamegraph import FlameGraph, Frame, FunctionTotals
+from spanprofiles.model.flamegraph import FlameGraph, FunctionTotals
+from spanprofiles.model.frame import Frame
 from spanprofiles.model.identifiers import (
     IdentifierError,
     TraceContext,

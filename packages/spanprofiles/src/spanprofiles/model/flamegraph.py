@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Union
 
 from spanprofiles.model import estimate_text, sampling, sandwich
+from spanprofiles.model.claim import Claim, ClaimedShare, ClaimedValue
 from spanprofiles.model.difference import FlameGraphDifference
+from spanprofiles.model.frame import Frame
 from spanprofiles.model.intervals import Interval, count_interval, share_interval
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import CPU
@@ -24,42 +26,7 @@ Function = Union[str, "re.Pattern[str]"]
 
 ROOT = "total"
 
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Frame:
-    """A box of a flame graph: a function at one place of the call tree. Boxes with the same tree below are equal.
-
-    Attributes:
-        name: the function, qualified as the agent does (``Flask.dispatch_request``).
-        total: value of the function and everything it called.
-        self: value of the function's own code.
-        children: the functions it called, largest first.
-    """
-
-    name: str
-    total: int
-    self: int
-    children: tuple[Frame, ...] = field(default=(), repr=False)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Frame):
-            return NotImplemented
-        pending = [(self, other)]
-        while pending:  # however deep
-            mine, theirs = pending.pop()
-            if mine is theirs:
-                continue
-            if mine._own != theirs._own or len(mine.children) != len(theirs.children):
-                return False
-            pending += zip(mine.children, theirs.children, strict=True)
-        return True
-
-    def __hash__(self) -> int:
-        return hash((self._own, tuple(child._own for child in self.children)))
-
-    @property
-    def _own(self) -> tuple[str, int, int]:
-        return self.name, self.total, self.self
+_MOST_CLAIMS = 20
 
 
 @dataclass(frozen=True)
@@ -83,7 +50,7 @@ class FlameGraph:
     """The call tree of a set of samples. It is immutable, and equal to another with the same call paths and values.
 
     It remembers the names that it was asked about in vain: a misspelt name has no time either, and the report of a
-    failed claim says so. They are no part of its value.
+    failed claim says so. It also remembers what its figures were compared with. Neither is a part of its value.
     """
 
     def __init__(
@@ -112,6 +79,7 @@ class FlameGraph:
             merged[path] += value
         self._stacks = {path: value for path, value in merged.items() if value}
         self._asked_in_vain: dict[str, None] = {}
+        self._claims: dict[tuple[str, float], Claim] = {}
         self._sample_value = sample_value
         #: What the values are, as ``name:type:unit:period type:period unit``.
         self.profile_type = profile_type
@@ -223,24 +191,23 @@ class FlameGraph:
 
         It is 0 if no function has that name; see :attr:`unknown_functions`.
         """
-        self._note(function)
-        return sum(value for path, value in self._stacks.items() if any(_matches(function, name) for name in path))
+        return self._claimed(f"the total of {_named(function)}", self._total_of(function))
 
     def self_of(self, function: Function) -> int:
         """Return the value of the samples taken in the function's own code."""
         self._note(function)
-        return sum(value for path, value in self._stacks.items() if path and _matches(function, path[-1]))
+        own = sum(value for path, value in self._stacks.items() if path and _matches(function, path[-1]))
+        return self._claimed(f"the own value of {_named(function)}", own)
 
     def share(self, function: Function) -> float:
         """Return ``total_of(function)`` as a part of the whole, 0 to 1; 0 if no sample has the function."""
-        return self.total_of(function) / self.total if self.total else 0.0
+        value = self._total_of(function)
+        note = partial(self._note_claim, f"the share of {_named(function)}", value, is_share=True)
+        return ClaimedShare(value / self.total if self.total else 0.0, note)
 
     def share_interval(self, function: Function) -> Interval | None:
         """Return the 95 % interval of :meth:`share`, by the number of samples; None if that cannot be told."""
-        if not self.sample_value:
-            return None
-        samples = self.total / self.sample_value
-        return share_interval(self.total_of(function) / self.sample_value, samples, sampling.DISPERSION)
+        return self.interval_of_share(self._total_of(function))
 
     def total_interval(self, function: Function | None = None) -> Interval | None:
         """Return the 95 % interval of :meth:`total_of`, or of the whole without a function, in the same unit.
@@ -259,6 +226,17 @@ class FlameGraph:
         if not self.sample_value:
             return None
         return count_interval(value / self.sample_value, sampling.DISPERSION).times(self.sample_value)
+
+    def interval_of_share(self, value: int) -> Interval | None:
+        """Return the 95 % interval of any value's share of the whole; None if the samples cannot be counted."""
+        if not self.sample_value:
+            return None
+        return share_interval(value / self.sample_value, self.total / self.sample_value, sampling.DISPERSION)
+
+    @property
+    def claims(self) -> list[Claim]:
+        """What its figures, or those of a part of it, were compared with, in that order."""
+        return list(self._claims.values())
 
     def below(self, function: Function) -> FlameGraph:
         """Return the part of the flame graph from the outermost occurrence of the function on."""
@@ -344,6 +322,17 @@ class FlameGraph:
             return None
         return (self.sample_value * self.total + other.sample_value * other.total) / (self.total + other.total)
 
+    def _total_of(self, function: Function) -> int:
+        self._note(function)
+        return sum(value for path, value in self._stacks.items() if any(_matches(function, name) for name in path))
+
+    def _claimed(self, subject: str, value: int) -> int:
+        return ClaimedValue(value, partial(self._note_claim, subject, value, is_share=False))
+
+    def _note_claim(self, subject: str, value: int, bound: float, *, is_share: bool) -> None:
+        if len(self._claims) < _MOST_CLAIMS:
+            self._claims[subject, bound] = Claim(self, subject, value, bound, is_share)
+
     def _note(self, function: Function) -> None:
         if isinstance(function, str) and function not in self.functions:
             self._asked_in_vain[function] = None
@@ -352,6 +341,7 @@ class FlameGraph:
         """Return a part of the flame graph, which remembers with the whole what it was asked about."""
         part = FlameGraph(stacks, self.profile_type, sample_value=self.sample_value)
         part._asked_in_vain = self._asked_in_vain
+        part._claims = self._claims
         return part
 
     def __eq__(self, other: object) -> bool:
@@ -372,6 +362,10 @@ class FlameGraph:
 
 def _frame(name: str, total: int, own: int, callees: list[Frame]) -> Frame:
     return Frame(name, total, own, tuple(sorted(callees, key=lambda frame: (-frame.total, frame.name))))
+
+
+def _named(function: Function) -> str:
+    return function if isinstance(function, str) else function.pattern
 
 
 def _matches(function: Function, name: str) -> bool:

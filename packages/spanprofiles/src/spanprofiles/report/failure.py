@@ -30,21 +30,22 @@ def failure_report(evidence: Evidence) -> str:
         lines += ["", printable(f"samples of profile ID {profile_id} ({asked})", LONGEST_LINE)]
         lines += _indented(call_tree(flamegraph))
         if not flamegraph.is_empty:
-            lines += ["", *_indented(top_table(flamegraph)), *_indented(_name_hints(flamegraph))]
+            lines += ["", *_indented(top_table(flamegraph)), *_indented(_hints(flamegraph))]
     if len(evidence.flamegraphs) > len(shown):
         lines += ["", f"and {len(evidence.flamegraphs) - len(shown):,} more span profiles, each with fewer samples"]
     if evidence.merged is not None:
         count, flamegraph = evidence.merged
         lines += ["", f"samples of {count} requests, merged; the longest of them is above"]
         lines += [*_indented(call_tree(flamegraph)), "", *_indented(top_table(flamegraph))]
-        lines += _indented(_name_hints(flamegraph))
+        lines += _indented(_hints(flamegraph, count))
     lines += [printable(f"note: {note}", LONGEST_LINE) for note in evidence.notes]
     return "\n".join(lines)
 
 
-def _name_hints(flamegraph: FlameGraph) -> list[str]:
-    """Return a line for each name that the flame graph was asked about and no function has, with similar names."""
-    lines = []
+def _hints(flamegraph: FlameGraph, requests: int = 1) -> list[str]:
+    """Return a line for each claim about the flame graph, and for each name in one that no function has."""
+    claims = flamegraph.claims[-_MOST_HINTS:]
+    lines = [printable(claim.sentence(requests), LONGEST_LINE) for claim in claims]
     for name, similar in list(flamegraph.unknown_functions.items())[:_MOST_HINTS]:
         nearest = f"; nearest: {', '.join(similar)}" if similar else ""
         lines.append(printable(f"no function is named {name!r}{nearest}", LONGEST_LINE))
