@@ -100,6 +100,11 @@ def test_tempo_is_asked_what_finds_the_rides(target: Target, span_profiles: Span
         for attribute in [by] if by else ["span.http.route", "resource.region", "span.pyroscope.profile.id"]:
             column = attribute.partition(".")[2]
             assert all(span.attributes.get(column) for span in found), f"{column} of {found}"
+        if computed:
+            now_s = int(time.time())
+            series = span_profiles.tempo.metrics(asked, start_s=now_s - 600, end_s=now_s + 15, step_s=15)
+            assert {line.labels[by] for line in series} >= {span.attributes[by.partition(".")[2]] for span in found}
+            assert all(any(line.values.values()) for line in series), series
 
 
 @pytest.mark.usefixtures("rides")

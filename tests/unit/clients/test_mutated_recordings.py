@@ -57,6 +57,7 @@ def _questions(http: HttpClient) -> dict[str, Callable[[], object]]:
     return {
         "trace": lambda: tempo.trace(_TRACE),
         "search": lambda: tempo.search("{}"),
+        "metrics": lambda: tempo.metrics("{} | rate()", start_s=1, end_s=2, step_s=1),
         "tags": lambda: tempo.tag_values("a"),
         "span": lambda: pyroscope.span_profile(_QUERY, [_SPAN]),
         "merged": lambda: pyroscope.merged_profile(_QUERY),
@@ -110,7 +111,7 @@ _GRAFANA = [
 @cache
 def _answers() -> list[Any]:
     by_call: dict[str, list[Any]] = {}
-    for exchange in exchanges("tempo", "pyroscope", "pyroscope_more"):
+    for exchange in exchanges("tempo", "tempo_metrics", "pyroscope", "pyroscope_more"):
         if exchange.phase != "ingest" and exchange.status == 200 and exchange.answer.startswith(("{", "[")):
             call = exchange.call if "trac" not in exchange.path else "trace"  # not exchange for each ID
             by_call.setdefault(call, []).append(exchange.json)

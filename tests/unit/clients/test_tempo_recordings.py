@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from spanprofiles.clients import RequestRefusedError, TempoClient
+from spanprofiles.clients.tempo_metrics import series_of
 from spanprofiles.model import IdentifierError, Span, SpanKind, SpanStatus, parse_trace_id
 from tests.support.recordings import Exchange, PushedSpan, exchanges, pushed_spans
 from tests.unit.clients.conftest import RecordedServer
@@ -225,3 +226,36 @@ def test_the_server_says_that_it_is_ready(tempo: TempoClient, recorded_server: R
     recorded_server.play(next(exchange for exchange in _ALL if exchange.path == "/ready"))
     tempo.check_ready()
     assert recorded_server.seen[0].path == "/ready"
+
+
+_METRICS = [
+    exchange
+    for exchange in exchanges("tempo_metrics")
+    if exchange.path.startswith("/api/metrics/query_range?") and exchange.status == 200
+]
+
+
+@pytest.mark.parametrize("recorded", _METRICS, ids=_ids(_METRICS))
+def test_each_recorded_series_is_read_with_its_values(recorded: Exchange) -> None:
+    answer = recorded.json
+    found = series_of(answer)
+    assert [len(series.values) for series in found] == [len(series["samples"]) for series in answer["series"]]
+    assert sum(sum(series.values.values()) for series in found) == pytest.approx(
+        sum(sample.get("value", 0) for series in answer["series"] for sample in series["samples"])
+    )
+    assert all(series.labels.keys() == {label["key"] for label in recorded_series["labels"]}
+               for series, recorded_series in zip(found, answer["series"], strict=True))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"series": {}},
+        {"series": [{"labels": [{"value": {}}]}]},
+        {"series": [{"labels": [], "samples": [{"timestampMs": "x"}]}]},
+        {"series": [{"labels": [], "samples": [{"timestampMs": "1", "value": "x"}]}]},
+    ],
+)
+def test_what_is_no_series_is_refused(answer: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError, KeyError)):
+        series_of(answer)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from spanprofiles.embedded.traceql import series as series_limits
+from tests.support.repository import dashboards
 from tests.unit.embedded.conftest import NOW_NS, Applications, SpanFactory
 
 SECOND_NS = 10**9
@@ -287,3 +288,24 @@ def test_more_series_and_values_than_may_be_are_refused_with_the_limit(
         return
     assert response.status_code == 400
     assert message in response.text
+
+
+DASHBOARDS = {
+    f"{name}: {panel['title']}": target["query"]
+    for name, dashboard in dashboards().items()
+    for panel in dashboard["panels"]
+    for target in panel.get("targets", [])
+    if target["datasource"]["type"] == "tempo" and "${" not in target["query"]
+}
+
+
+@pytest.mark.parametrize("query", DASHBOARDS.values(), ids=DASHBOARDS)
+def test_the_provisioned_dashboards_are_answered(applications: Applications, query: str) -> None:
+    span = SpanFactory("aa")
+    ride = span("GET /bike", None, 100, kind=2, values={"http.route": "/bike", "pyroscope.profile.id": "aa"})
+    applications.export(ride, resource={"service.name": "ride-sharing-app", "region": "eu-north"})
+    if "rate()" in query or "_over_time" in query:
+        (values,) = _range(applications, query, step="15s").values()
+        assert any(values.values())
+    else:
+        assert applications.search(query) == {"aa": ["GET /bike"]}

@@ -13,6 +13,7 @@ from spanprofiles.clients.http import ServerClient
 from spanprofiles.clients.json_values import MOST_SPANS, count, fields, items, moment_ms, text
 from spanprofiles.clients.refusals import TEMPO_COUNTERS, Refusal, refusals
 from spanprofiles.clients.storage import TEMPO_FAILURES, FailedWrites, failed_writes
+from spanprofiles.clients.tempo_metrics import MetricSeries, series_of
 from spanprofiles.model import Trace, parse_span_id, parse_trace_id
 
 _SERVER = "Tempo"
@@ -112,6 +113,24 @@ class TempoClient(ServerClient):
         answer = self._answer("/api/search", "traces", parameters)
         with self._http.decode_errors("/api/search", "a search result"):
             return [_found_trace(fields(trace)) for trace in items(answer.get("traces"))]
+
+    def metrics(self, query: str, *, start_s: int, end_s: int, step_s: int) -> list[MetricSeries]:
+        """Ask for values over time with a TraceQL metrics query, in steps that end at multiples of their length.
+
+        Args:
+            query: TraceQL, such as ``{ kind = server } | rate() by (span.http.route)``.
+            start_s: the end of the first step, s since the epoch.
+            end_s: the end of the last step, s since the epoch.
+            step_s: how long each is, s.
+
+        Raises:
+            ClientError: the server did not answer, refused the query, or has no metrics.
+        """
+        path = "/api/metrics/query_range"
+        parameters: dict[str, str | int] = {"q": query, "start": start_s, "end": end_s, "step": f"{step_s}s"}
+        answer = self._answer(path, "series", parameters | {"exemplars": 1})
+        with self._http.decode_errors(path, "series of values"):
+            return series_of(answer)
 
     def tag_values(self, tag: str) -> list[str]:
         """Return the values seen of an attribute, such as ``resource.service.name``, the empty one left out.

@@ -25,6 +25,8 @@ HTTP_METHOD_ATTRIBUTES = ("http.request.method", "http.method")
 HTTP_STATUS_ATTRIBUTES = ("http.response.status_code", "http.status_code")
 
 _ENTRY = f"(kind = server || kind = consumer || span.{PROFILE_ID_ATTRIBUTE} != nil)"
+# What the figures count: one span for each request and process, also where inner spans have profile IDs.
+_FIRST = f"(kind = server || kind = consumer || (nestedSetParent < 0 && span.{PROFILE_ID_ATTRIBUTE} != nil))"
 _SELECT = (
     f" | select(span.{PROFILE_ID_ATTRIBUTE}, resource.service.name, resource.region, span.http.route,"
     " span.http.request.method, span.http.method, kind, status"
@@ -162,6 +164,12 @@ class Filters:
         if "|" in self.query.rpartition("}")[2]:  # a pipeline cannot be an operand: it stands alone
             return self.query + _SELECT
         return f"{own} && ({self.query}){_SELECT}"
+
+
+def requests_traceql() -> str:
+    """Return TraceQL for the first spans of all requests in each process, without probes and health checks."""
+    excluded = [f"resource.service.name != {quoted(name)}" for name in sorted(CHECKING_SERVICES)]
+    return f"{{ {' && '.join([_FIRST, *excluded])} }}"
 
 
 def _with_status(status: str) -> str:

@@ -65,15 +65,15 @@ def request_of(trace: FoundTrace) -> FoundRequest:
     first: Mapping[str, str] = spans[0].attributes if spans else {}
     return FoundRequest(
         trace_id=trace.trace_id,
-        title=_title(first, trace.root_name),
-        service=_present(first, "service.name") or trace.root_service,
-        region=_present(first, "region"),
+        title=title_from(first, trace.root_name),
+        service=present(first, "service.name") or trace.root_service,
+        region=present(first, "region"),
         start_ns=spans[0].start_ns if spans else trace.start_ns,
         duration_ns=max((span.duration_ns for span in spans), default=trace.duration_ms * 1_000_000),
         failed=any(span.attributes.get("status") == "error" for span in spans),
         spans=tuple(_profiled(trace.trace_id, spans)),
         places=_places(spans),
-        http_status=_present(first, *HTTP_STATUS_ATTRIBUTES),
+        http_status=present(first, *HTTP_STATUS_ATTRIBUTES),
     )
 
 
@@ -85,15 +85,17 @@ def _places(spans: Sequence[FoundSpan]) -> str:
     return ""
 
 
-def _present(attributes: Mapping[str, str], *names: str) -> str:
+def present(attributes: Mapping[str, str], *names: str) -> str:
+    """Return the value of the first of some attributes that is there, or empty."""
     return next((attributes[name] for name in names if attributes.get(name, "") not in _ABSENT), "")
 
 
-def _title(attributes: Mapping[str, str], root_name: str) -> str:
-    route = _present(attributes, "http.route")
+def title_from(attributes: Mapping[str, str], root_name: str) -> str:
+    """Return what a request is called: by its method and route, or else by the name of its root span."""
+    route = present(attributes, "http.route")
     if not route:
         return root_name or "(name not known)"
-    return title_of(route, _present(attributes, *HTTP_METHOD_ATTRIBUTES))
+    return title_of(route, present(attributes, *HTTP_METHOD_ATTRIBUTES))
 
 
 def title_of(route: str, method: str) -> str:
@@ -103,7 +105,7 @@ def title_of(route: str, method: str) -> str:
 
 def _profiled(trace_id: str, spans: Iterable[FoundSpan]) -> Iterable[ProfiledSpan]:
     for span in spans:
-        profile_id = _present(span.attributes, PROFILE_ID_ATTRIBUTE)
+        profile_id = present(span.attributes, PROFILE_ID_ATTRIBUTE)
         if profile_id:
-            service = _present(span.attributes, "service.name")
+            service = present(span.attributes, "service.name")
             yield ProfiledSpan(profile_id, service, span.start_ns, span.start_ns + span.duration_ns, trace_id)

@@ -20,10 +20,10 @@ from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.cpu import CERTAIN_AFTER_S, CpuCache
 from spanprofiles.ui.descendants import Descendants
 from spanprofiles.ui.examinations import DEFAULT_WINDOW, Examinations
-from spanprofiles.ui.figures import RecentTraffic
 from spanprofiles.ui.latency_history import LatencyHistory
 from spanprofiles.ui.link_monitor import LinkMonitor
 from spanprofiles.ui.origins import Origins
+from spanprofiles.ui.recent_traffic import RecentTraffic
 from spanprofiles.ui.restarts import Restarts
 from spanprofiles.workshop.folder import LearnersFolder
 

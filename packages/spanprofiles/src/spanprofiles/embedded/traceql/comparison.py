@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -54,6 +55,10 @@ UNTOLD = frozenset({
 })  # fmt: skip
 """Intrinsics that differ from span to span, or that the real server does not compare."""
 Counts = dict[int, float]
+ATTRIBUTES_KEPT = 4_096
+
+# The same attributes come again with each span: to find one by its identity takes a fraction of comparing it.
+_attribute = lru_cache(ATTRIBUTES_KEPT)(Attribute)
 
 
 def _attribute_values(
@@ -61,7 +66,7 @@ def _attribute_values(
 ) -> Iterator[tuple[Attribute, Static]]:
     """Return attributes with their values, and those with columns that are not there as the text ``nil``."""
     for name, (kind, members) in attributes.items():
-        attribute = Attribute(name, scope)
+        attribute = _attribute(name, scope)
         if not members:
             yield attribute, NOTHING
         elif len(members) > 1:
@@ -71,7 +76,7 @@ def _attribute_values(
     for name, kind in columns.items():
         known = attributes.get(name)
         if known is None or known[0] != kind or len(known[1]) != 1:
-            yield Attribute(name, scope), ABSENT
+            yield _attribute(name, scope), ABSENT
 
 
 def everything_of(record: SpanRecord, trace: TraceRecord, asked: Sequence[Condition]) -> SpanView:
@@ -133,30 +138,37 @@ def _places(record: SpanRecord, asked: Sequence[Condition]) -> Found:
 
 
 def _intrinsics(readers: Mapping[str, Getter], source: Any) -> Found:  # what the readers read
-    return [(Attribute(name, intrinsic=True), read(source)) for name, read in readers.items() if name not in UNTOLD]
+    return [(_attribute(name, intrinsic=True), read(source)) for name, read in readers.items() if name not in UNTOLD]
 
 
 class _Side:
-    """One side of a comparison: counts of values by attribute, value and step."""
+    """One side of a comparison.
+
+    Attributes:
+        name: what it is called.
+        counts: by attribute: counts by value and step, and by step alone.
+        exemplars: spans of it.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.counts: dict[Attribute, dict[Static, tuple[Static, Counts]]] = {}
-        self.totals: dict[Attribute, Counts] = {}
+        self.counts: dict[Attribute, tuple[dict[Static, tuple[Static, Counts]], Counts]] = {}
         self.exemplars: list[Exemplar] = []
 
-    def add(self, attribute: Attribute, value: Static, step: int) -> int:
-        """Count a value; return how many new counts that made."""
-        by_value = self.counts.setdefault(attribute, {})
-        known = same_label(value)
-        entry = by_value.get(known)
+    def add(self, attribute: Attribute, value: Static, step: int) -> bool:
+        """Count a value; tell whether it is the first of its kind in its step."""
+        entry = self.counts.get(attribute)
         if entry is None:
-            entry = by_value[known] = (value, {})
-        totals = self.totals.setdefault(attribute, {})
-        new = step not in entry[1]
-        for counts in (entry[1], totals):
-            counts[step] = counts.get(step, 0.0) + 1
-        return int(new)
+            entry = self.counts[attribute] = ({}, {})
+        by_value, totals = entry
+        known = same_label(value) if value[0] == values.FLOAT else value
+        counted = by_value.get(known)
+        if counted is None:
+            counted = by_value[known] = (value, {})
+        before = counted[1].get(step)
+        counted[1][step] = 1.0 if before is None else before + 1
+        totals[step] = totals.get(step, 0.0) + 1
+        return before is None
 
 
 class ComparedSpans:
@@ -222,13 +234,13 @@ class ComparedSpans:
         found = []
         allowed = Exemplars(self._limit, self._intervals)
         for side in (self._baseline, self._selection):
-            for attribute, by_value in self._deadline.watch(side.counts.items()):
+            for attribute, (by_value, _) in self._deadline.watch(side.counts.items()):
                 name = str(attribute)
                 for value, counts in self._deadline.watch(self._commonest(by_value), PIECE):
                     found.append(_series(side.name, name, value, counts, factor))
                     check_series(len(found))
         for side in (self._baseline, self._selection):
-            for attribute, totals in self._deadline.watch(side.totals.items()):
+            for attribute, (_, totals) in self._deadline.watch(side.counts.items()):
                 name = str(attribute)
                 total = _series(side.name + TOTAL, name, NIL_TEXT, totals, factor)
                 total.exemplars = [

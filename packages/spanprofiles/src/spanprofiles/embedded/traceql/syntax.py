@@ -97,6 +97,10 @@ class Attribute:
         quoted = any(character in NOT_IN_NAMES or character.isspace() for character in self.name)
         return prefix + (f'"{self.name}"' if quoted else self.name)
 
+    def __hash__(self) -> int:
+        # Few attributes share a name, and the hash of a text is remembered.
+        return hash(self.name)
+
     @property
     def implied_type(self) -> int:
         """An intrinsic's type; for an attribute it is known only on a span."""
