@@ -141,13 +141,13 @@ def test_an_exercise_that_was_removed_is_named_with_the_way_back(workshop: Works
 
 
 def test_a_result_that_cannot_be_noted_is_told_all_the_same(workshop: Workshop, folder: Path) -> None:
-    (folder / ".workshop" / "progress.json").chmod(0o400)
     answer = right_answer(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", _no_room)
         result = workshop("check", "1", answer)
 
     assert result.exit_code == 2
+    assert "✓ solved   exercise 1" in result.stdout
     assert "exercise 1 is solved, but that is not noted: " in result.stderr
     assert "No space left on device" in result.stderr
 

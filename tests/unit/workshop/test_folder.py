@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 from pathlib import Path
 
@@ -112,6 +114,23 @@ def test_reset_makes_an_exercise_unsolved_and_brings_back_a_removed_one(learners
     record = learners.progress().of(BAKERY.name)
     assert (record.passed, record.notes, record.checks) == (False, {}, 1)
     assert learners.files_of(BAKERY).is_dir()
+
+
+def test_reset_without_room_on_the_disk_changes_nothing(
+    learners: LearnersFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (learners.path / "02_instrument" / "bakery.py").write_text("mine")
+    before = sorted(learners.path.rglob("*"))
+    monkeypatch.setattr(os, "fsync", no_room)
+
+    with pytest.raises(WorkshopError, match="No space left on device"):
+        learners.reset(BAKERY)
+
+    assert (learners.path / "02_instrument" / "bakery.py").read_text() == "mine"
+    assert sorted(learners.path.rglob("*")) == before
 
 
 def test_hints_are_given_in_turn_and_the_last_one_again(learners: LearnersFolder) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from spanprofiles.workshop.check import judged
 from spanprofiles.workshop.errors import WorkshopError
 from spanprofiles.workshop.exercise import Exercise, all_exercises, plain_files
 from spanprofiles.workshop.judgement import Judgement
@@ -86,7 +88,7 @@ class LearnersFolder:
             WorkshopError: a file cannot be written.
         """
         self.progress_file.update(lambda progress: progress)
-        return [exercise.name for exercise in all_exercises() if self._copy(exercise)]
+        return [exercise.name for exercise in all_exercises() if _copy(exercise, self.path / exercise.name)]
 
     def files_of(self, exercise: Exercise) -> Path:
         """Return the folder of an exercise.
@@ -105,24 +107,19 @@ class LearnersFolder:
         """Return the first exercise that is not solved; None where all are."""
         return next((exercise for exercise in all_exercises() if not progress.of(exercise.name).passed), None)
 
-    def check(self, exercise: Exercise, bench: Workbench) -> Judgement:
-        """Judge an exercise at a bench of :meth:`bench`, and note what was said.
+    def note_judgement(self, exercise: Exercise, judgement: Judgement, notes: dict[str, Any]) -> None:
+        """Note what a judge said, and what it wants to keep.
 
         Raises:
-            WorkshopError: the result cannot be noted; the message says what it was.
-            ClientError, BackendError: a server failed.
+            WorkshopError: that cannot be noted; the message says what it was.
         """
-        judgement = judged(bench)
         try:
             self.progress_file.update(
-                lambda progress: progress.with_record(
-                    exercise.name, progress.of(exercise.name).after(judgement, bench.notes)
-                )
+                lambda progress: progress.with_record(exercise.name, progress.of(exercise.name).after(judgement, notes))
             )
         except WorkshopError as error:
             result = "solved" if judgement.passed else "not solved yet"
             raise WorkshopError(f"exercise {exercise.number} is {result}, but that is not noted: {error}") from error
-        return judgement
 
     def note_hint(self, exercise: Exercise) -> int:
         """Count a hint that is given, and return its number; the last one is given again and again.
@@ -158,18 +155,19 @@ class LearnersFolder:
         Raises:
             WorkshopError: that cannot be done; the learner's files are where they were, or in the backup.
         """
-        folder = self.path / exercise.name
-        backup = None
-        if folder.exists():
-            backup = self._free_name(f"{exercise.name}-{time.strftime('%Y-%m-%d-%H%M%S')}")
-            try:
+        folder, fresh = self.path / exercise.name, self.state / f"fresh-{secrets.token_hex(4)}"
+        backup = self._free_name(f"{exercise.name}-{time.strftime('%Y-%m-%d-%H%M%S')}") if folder.exists() else None
+        try:
+            _copy(exercise, fresh)  # where there is no room for it, everything stays as it is
+            if backup is not None:
                 backup.parent.mkdir(parents=True, exist_ok=True)
                 folder.rename(backup)
-            except OSError as error:
-                raise WorkshopError(
-                    f"{folder} cannot be moved to {backup}: {error.strerror}; it is as it was"
-                ) from error
-        self._copy(exercise)
+            fresh.rename(folder)
+        except OSError as error:
+            where = f"; your files are in {backup}" if backup is not None and backup.exists() else "; it is as it was"
+            raise WorkshopError(f"{folder} cannot be replaced: {error.strerror}{where}") from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
         self.progress_file.update(
             lambda progress: progress.with_record(
                 exercise.name, Record(hints=progress.of(exercise.name).hints, checks=progress.of(exercise.name).checks)
@@ -189,12 +187,6 @@ class LearnersFolder:
             found.append((name.as_posix(), status.st_mtime_ns, status.st_size))
         return tuple(found)
 
-    def _copy(self, exercise: Exercise) -> bool:
-        folder = self.path / exercise.name
-        texts = {_TEXT_FILE: exercise.text, **exercise.given}
-        written = [write_new_file(folder / name, text) for name, text in texts.items()]
-        return any(written)
-
     def _free_name(self, name: str) -> Path:
         backups = self.state / "backups"
         number, path = 1, backups / name
@@ -202,3 +194,10 @@ class LearnersFolder:
             number += 1
             path = backups / f"{name}-{number}"
         return path
+
+
+def _copy(exercise: Exercise, folder: Path) -> bool:
+    """Copy the files of an exercise that are not there yet, and tell whether there were any."""
+    texts = {_TEXT_FILE: exercise.text, **exercise.given}
+    written = [write_new_file(folder / name, text) for name, text in texts.items()]
+    return any(written)

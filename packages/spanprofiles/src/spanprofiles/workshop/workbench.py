@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 WAIT_S = 25.0
 """The longest wait for a trace and for samples, s: an agent with its default interval uploads every 10 s."""
 
-SHORT_WAIT_S = 2.0
+SHORT_WAIT_S = 1.5
 """How long to wait for those of a program that can be ended, s: at its end it sends what it has."""
 
-LAST_WAIT_S = 0.5
+LAST_WAIT_S = 0.3
 """How long to wait for them after such an end, s."""
 
 LONGEST_RUN_S = 120.0

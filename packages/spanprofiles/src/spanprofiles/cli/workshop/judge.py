@@ -23,6 +23,7 @@ from spanprofiles.cli.workshop.common import (
 from spanprofiles.clients import ClientError
 from spanprofiles.model import Endpoints
 from spanprofiles.workshop import Exercise, Judgement, Workbench, WorkshopError, all_exercises
+from spanprofiles.workshop.check import judged
 from spanprofiles.workshop.folder import LearnersFolder
 from spanprofiles.workshop.requirements import check_installed
 from spanprofiles.workshop.session import Session
@@ -50,11 +51,13 @@ def check(number: int | None, answer: tuple[str, ...], folder: Path, as_json: bo
         exercise = chosen(learners, number)
         with endpoints(learners, options) as (found, session):
             bench = _bench(learners, exercise, found, " ".join(answer))
-            judgement = learners.check(exercise, bench)
+            judgement = judged(bench)
             if as_json:
                 say_json({"exercise": exercise.number, **judgement.as_json()})
             else:
                 print_judgement(exercise, judgement, bench, session)
+            learners.note_judgement(exercise, judgement, bench.notes)
+            if not as_json:
                 _say_what_is_next(learners, judgement)
     if not judgement.passed:
         raise SystemExit(BROKEN)
@@ -117,12 +120,12 @@ def _judge_and_print(learners: LearnersFolder, exercise: Exercise, found: Endpoi
     """Judge, and print whatever comes of it: a server that fails once is no reason to end."""
     try:
         bench = _bench(learners, exercise, found)
-        judgement = learners.check(exercise, bench)
+        judgement = judged(bench)
+        print_judgement(exercise, judgement, bench, session)
+        learners.note_judgement(exercise, judgement, bench.notes)
+        _say_what_is_next(learners, judgement)
     except (WorkshopError, ClientError) as error:
-        say(Styled(f"exercise {exercise.number} was not judged: ", "red"), str(error))
-        return
-    print_judgement(exercise, judgement, bench, session)
-    _say_what_is_next(learners, judgement)
+        say(Styled(str(error), "red"))
 
 
 def _bench(learners: LearnersFolder, exercise: Exercise, found: Endpoints, answer: str = "") -> Workbench:

@@ -72,7 +72,11 @@ def stop(folder: Path) -> None:
 def _run(learners: LearnersFolder, port: int, options: dict[str, str | None]) -> None:
     backend = backend_of(settings_of(options))
     with sessions.claimed(learners.state):
-        copied = learners.fill()
+        try:
+            copied = learners.fill()
+        except WorkshopError as error:
+            again = f"spanprofiles workshop start --resume {learners.path}"
+            raise WorkshopError(f"{error}. `{again}` goes on when that is mended") from error
         progress = learners.progress()
         say(f"copied into {learners.path}: {', '.join(copied)}" if copied else f"going on in {learners.path}")
         try:
