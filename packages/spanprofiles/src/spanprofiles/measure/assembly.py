@@ -41,17 +41,39 @@ def measurement_of(
     )
 
 
-def _request(linked: LinkedSpan, sample_value: float | None) -> MeasuredRequest:
-    flamegraph = linked.flamegraph
+def measured_request(
+    trace_id: str,
+    span_ids: tuple[str, ...],
+    start_ns: int,
+    duration_ns: int,
+    flamegraph: FlameGraph,
+    sample_value: float | None,
+) -> MeasuredRequest:
+    """Return one request of a measurement.
+
+    Args:
+        trace_id: its trace.
+        span_ids: the linked spans whose samples count.
+        start_ns: when it started, ns since the epoch.
+        duration_ns: its wall-clock time, ns.
+        flamegraph: its samples.
+        sample_value: the value of one sample; None where it is not known.
+    """
     time_ns = ProfileType.of(flamegraph.profile_type).time_ns
     return MeasuredRequest(
-        trace_id=linked.trace_id,
-        span_ids=(linked.span_id, *(span.span_id for span in linked.added if span.profile_id)),
-        start_ns=linked.span.start_ns,
-        duration_ns=linked.span.duration_ns,
+        trace_id=trace_id,
+        span_ids=span_ids,
+        start_ns=start_ns,
+        duration_ns=duration_ns,
         cpu_ns=time_ns(flamegraph.total),
         samples=round(flamegraph.total / sample_value) if sample_value else 0,
         functions={
             name: FunctionCpu(time_ns(row.self), time_ns(row.total)) for name, row in flamegraph.by_function.items()
         },
     )
+
+
+def _request(linked: LinkedSpan, sample_value: float | None) -> MeasuredRequest:
+    span_ids = (linked.span_id, *(span.span_id for span in linked.added if span.profile_id))
+    span = linked.span
+    return measured_request(linked.trace_id, span_ids, span.start_ns, span.duration_ns, linked.flamegraph, sample_value)

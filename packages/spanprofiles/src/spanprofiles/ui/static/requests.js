@@ -1,6 +1,8 @@
 // Rows that are picked in the list to be compared: they stay picked while the list follows, and on the next list.
 "use strict";
 
+const MOST_PICKED = 60; // as many as one group of a comparison has
+
 class Picks {
   constructor(form) {
     this.form = form;
@@ -27,10 +29,7 @@ class Picks {
 
   turn(box) {
     if (!box.checked) this.picked.delete(box.value);
-    else {
-      if (this.picked.size > 1) this.picked.delete(this.picked.keys().next().value); // the third takes the first's place
-      this.picked.set(box.value, box.dataset.title);
-    }
+    else if (this.picked.size < MOST_PICKED) this.picked.set(box.value, box.dataset.title);
     this.show();
   }
 
@@ -44,8 +43,10 @@ class Picks {
       sessionStorage.setItem("picked", JSON.stringify([...this.picked]));
     } catch { /* storage may be forbidden: then they are forgotten with the page */ }
     this.form.hidden = !this.picked.size;
-    this.hint.textContent = this.picked.size < 2 ? "Tick a second row to compare it with" : "Compare";
-    this.button.disabled = this.picked.size < 2;
+    const count = this.picked.size;
+    this.hint.textContent = count < 2 ? "Tick a second row to compare it with" : "Compare";
+    this.button.disabled = count < 2;
+    this.button.textContent = count < 3 ? "Compare the two" : `Compare these ${count} with the others`;
     this.chips.replaceChildren(...[...this.picked].map(([id, title]) => this.chip(id, title)));
   }
 
@@ -62,7 +63,6 @@ class Picks {
 
   compare() {
     const address = new URL(this.form.action);
-    address.searchParams.set("kind", "spans");
     for (const id of this.picked.keys()) address.searchParams.append("pick", id);
     this.picked.clear();
     this.show();

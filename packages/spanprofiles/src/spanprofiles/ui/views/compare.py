@@ -1,4 +1,4 @@
-"""``/compare``: two spans, a route before and after a moment, or a route in two regions."""
+"""``/compare``: two spans, two groups of requests, a route before and after a moment, or a route in two regions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from spanprofiles.model import FlameGraph
+from spanprofiles.model.comparison import Comparison as RequestComparison
+from spanprofiles.model.selector import traceql_text
 from spanprofiles.report import duration
+from spanprofiles.report.comparison_figures import function_rows, more_requests_words
 from spanprofiles.report.excess import cpu_excess
 from spanprofiles.report.svg import difference_layout, difference_svg
 from spanprofiles.report.svg.difference import BEFORE_AND_AFTER, change_text, change_with_interval, difference_data
 from spanprofiles.ui.change_points import first_change_point
+from spanprofiles.ui.chosen_groups import MOST_REQUESTS, ChosenGroup, compare_chosen
 from spanprofiles.ui.comparison import Comparison, Group, Side, compare_groups
-from spanprofiles.ui.filters import Filters
+from spanprofiles.ui.filters import DEFAULT_WINDOW, WINDOWS, Filters
 from spanprofiles.ui.origins import ServiceFiles
 from spanprofiles.ui.sources import sources
 from spanprofiles.ui.span_profile import span_marks, span_profile, span_to_open
@@ -30,15 +34,22 @@ from spanprofiles.ui.views.traces import find_span, find_trace
 
 views = Blueprint("compare", __name__)
 
-KINDS = {"spans": "Two requests", "moment": "Before and after a moment", "regions": "Two regions"}
+KINDS = {
+    "spans": "Two requests",
+    "groups": "Two groups of requests",
+    "moment": "Before and after a moment",
+    "regions": "Two regions",
+}
 STRETCHES = {"30": "30 s", "60": "1 min", "300": "5 min", "1800": "30 min"}
 _STRETCH = "60"
 _PARAMETERS = (
     *("kind", "first", "second", "first_region", "second_region", "service", "route", "region"),
-    *("moment", "stretch", "frame"),
+    *("moment", "stretch", "window", "frame"),
 )
 _FIRST_STRETCHES = (60, 300, 1800)
 _CHANGES = 25
+_JUDGED = 10
+_FIRST_GROUP, _SECOND_GROUP = "in the first group", "in the second group"
 _CPU_TIMEOUT_S = 1.0
 _LOCAL_TIME = "%Y-%m-%dT%H:%M:%S"
 
@@ -54,7 +65,12 @@ def compare() -> str | Response:
     asked = {name: request.args[name] for name in _PARAMETERS if name in request.args}
     if kind == "moment" and not asked.get("moment"):
         asked |= _start(asked)
-    comparison = {"spans": _spans, "moment": _moment, "regions": _regions}[kind](asked)
+    comparison: Comparison | None
+    judged: RequestComparison | None = None
+    if kind == "groups":
+        comparison, judged = _groups(asked)
+    else:
+        comparison = {"spans": _spans, "moment": _moment, "regions": _regions}[kind](asked)
     values: dict[str, object] = {
         "kind": kind,
         "kinds": KINDS,
@@ -66,6 +82,11 @@ def compare() -> str | Response:
         "regions": sources().values("resource.region"),
         "moment": _moment_text(asked.get("moment", "")),
         "comparison": comparison,
+        "windows": WINDOWS,
+        "window": asked.get("window", DEFAULT_WINDOW),
+        "judged": judged,
+        "judged_rows": function_rows(judged, _JUDGED) if judged else ([], 0),
+        "more_requests": more_requests_words(judged) if judged else "",
         "change_text": change_text,
         "changes": list(sources().changes)[::-1],
     }
@@ -112,11 +133,35 @@ def _files(flamegraph: FlameGraph) -> ServiceFiles:
 
 
 def _picked(trace_ids: list[str]) -> Response:
-    """Redirect from rows picked in the list to their comparison, the faster request first."""
-    if len(trace_ids) != 2:
-        abort(400, f"two requests can be compared, and {len(trace_ids)} were picked: go back and tick two rows")
-    faster, slower = sorted(map(find_trace, trace_ids), key=lambda trace: trace.duration_ns)
-    return redirect(url_for("compare.compare", kind="spans", first=faster.trace_id, second=slower.trace_id), 303)
+    """Redirect from rows picked in the list to their comparison.
+
+    Two are compared with each other, the faster request first; more, with the other requests of their routes.
+    """
+    if not 2 <= len(trace_ids) <= MOST_REQUESTS:
+        wanted = "two rows, or more" if len(trace_ids) < 2 else f"{MOST_REQUESTS} rows at most"
+        abort(400, f"{len(trace_ids)} rows were picked: go back and tick {wanted}")
+    if len(trace_ids) == 2:
+        faster, slower = sorted(map(find_trace, trace_ids), key=lambda trace: trace.duration_ns)
+        return redirect(url_for("compare.compare", kind="spans", first=faster.trace_id, second=slower.trace_id), 303)
+    roots = [root for trace_id in trace_ids for root in find_trace(trace_id).linkable[:1]]
+    names = dict.fromkeys((root.service, root.name) for root in roots)
+    query = " || ".join(
+        f"{{ resource.service.name = {traceql_text(service)} && name = {traceql_text(name)} }}"
+        for service, name in names
+    )
+    picked = ", ".join(trace_ids)
+    return redirect(url_for("compare.compare", kind="groups", first=query or "{ }", second=picked), 303)
+
+
+def _groups(asked: Mapping[str, str]) -> tuple[Comparison | None, RequestComparison | None]:
+    texts = asked.get("first", "").strip(), asked.get("second", "").strip()
+    window = asked.get("window", DEFAULT_WINDOW)
+    if window not in WINDOWS:
+        abort(400, f"there is no window {window!r}: choose one of {', '.join(WINDOWS)}")
+    if not all(texts):
+        return None, None
+    first, second = (ChosenGroup(text, window) for text in texts)
+    return compare_chosen(sources().linker, first, second, (_FIRST_GROUP, _SECOND_GROUP), _noun())
 
 
 def _address(asked: Mapping[str, str]) -> str:
