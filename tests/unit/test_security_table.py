@@ -16,8 +16,9 @@ from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.store import traces, writer
 from spanprofiles.embedded.tempo import candidates
 from spanprofiles.embedded.traceql import limits as traceql
+from spanprofiles.experiment import request_list
 from spanprofiles.model import measurement_json, printable
-from spanprofiles.ui import admission, connections, security
+from spanprofiles.ui import admission, chosen_groups, connections, security
 from spanprofiles.workshop import program, storage, workbench
 from spanprofiles_processor import agent, roots
 from spanprofiles_processor import settings as agent_settings
@@ -92,6 +93,10 @@ ROWS = {
     "a header; a body": (
         f"{connections.HEADER_BYTES // KIB} KiB, {connections.HEADER_S:.0f} s;"
         f" {connections.BODY_BYTES // KIB} KiB, {connections.BODY_S:.0f} s"
+    ),
+    "requests of one group of a comparison": f"{chosen_groups.MOST_REQUESTS}",
+    "a file of requests for `spanprofiles ab`; different ones in it": (
+        f"{request_list.LARGEST_FILE_BYTES // MIB} MiB; {request_list.MOST_REQUESTS:,}"
     ),
     "wrong tokens from one address": f"{security.GUESSES} a minute",
     "a name; a line that is printed": f"{printable.LONGEST_NAME}; {printable.LONGEST_LINE:,} characters",

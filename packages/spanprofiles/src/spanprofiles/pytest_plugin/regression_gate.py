@@ -67,8 +67,8 @@ def check_regressions(item: pytest.Item) -> None:
             measurement.name, known.get(measurement.name), measurement, threshold=smallest, among=max(1, len(known))
         )
         details = detail_lines(compared)
-        property_ = (COMPARED, printable(f"{headline(compared)}: {details[0]}", LONGEST_LINE))
-        item.user_properties.append(property_)
+        reason = compared.comparison.reason if compared.comparison else details[0]
+        item.user_properties.append((COMPARED, printable(f"{headline(compared)}: {reason}", LONGEST_LINE)))
         if compared.verdict is ComparisonVerdict.REGRESSION:
             failures += _account(item, compared, details)
     if failures:
