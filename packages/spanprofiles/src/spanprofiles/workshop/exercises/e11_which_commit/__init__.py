@@ -1,0 +1,1 @@
+"""Recordings of five commits, of which one made a request slower: name it, and what is equal."""
