@@ -41,7 +41,8 @@ def _job(
         )
         for _ in range(pages)
     ]
-    push_spans(endpoints, resource_spans(service, *children))
+    if children:
+        push_spans(endpoints, resource_spans(service, *children))
     push_spans(endpoints, resource_spans(service, root))
     push_samples(endpoints, service, [(("main", "count"), 90 * _MS, {"span_id": root_id})], start_ns)
     return trace_id, root_id
@@ -69,8 +70,33 @@ def test_of_more_spans_than_a_search_returns_the_root_span_is_meant(claims: Span
     assert claims.find(f'{{ resource.service.name = "{service}" }}').span_id == root_id
 
 
+def test_all_spans_of_a_query_are_found_with_one_flame_graph(claims: SpanProfiles, service: str) -> None:
+    for _ in range(3):
+        _job(claims.endpoints, service)
+
+    group = claims.find_all(f'{{ name = "nightly" && resource.service.name = "{service}" }}', at_least=3)
+
+    assert len(group.spans) == 3
+    assert group.flamegraph.self_of("count") == 270 * _MS
+    assert group.mean.self_of("count") == 90 * _MS
+    assert group.services == (service,)
+    (evidence,) = claims.seen.values()
+    assert evidence.merged == (3, group.flamegraph)
+
+
+def test_fewer_spans_than_are_awaited_are_not_enough(claims: SpanProfiles, service: str) -> None:
+    _job(claims.endpoints, service)
+    claims.linker.waiting = Waiting(timeout_s=0.05)
+
+    with pytest.raises(TraceNotFoundError, match=r"1 spans with a profile ID match .* and 2 are awaited"):
+        claims.find_all(f'{{ name = "nightly" && resource.service.name = "{service}" }}', at_least=2)
+    with pytest.raises(NoProfileIdError, match="none of the 1 spans that match"):
+        claims.find_all(f'{{ name = "page" && resource.service.name = "{service}" }}')
+
+
 def test_a_span_that_comes_late_is_waited_for(claims: SpanProfiles, service: str) -> None:
-    later = threading.Timer(1.0, _job, (claims.endpoints, service))
+    # without a page: on a busy machine a search comes between the page and the root span
+    later = threading.Timer(1.0, _job, (claims.endpoints, service), {"pages": 0})
     later.start()
     try:
         assert claims.find(f'{{ resource.service.name = "{service}" }}').name == "nightly"

@@ -19,6 +19,7 @@ _COMMANDS = {
     "compare": "Say which requests have become slower, and by which functions.",
     "demo": "Run the demo and show the flame graph of one request.",
     "doctor": "Say which hop of the link is broken, and what to do.",
+    "flame": "Show one flame graph of all spans that a query finds.",
     "link": "Show what Grafana's button to a span's profile sends, and what comes.",
     "record": "Run tests and keep what they measure, of this folder or of a revision.",
     "serve": "Serve Tempo's and Pyroscope's APIs from one process.",

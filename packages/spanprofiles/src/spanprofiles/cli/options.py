@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -41,6 +42,32 @@ _CREDENTIALS = [
     click.option("--ca-file", type=click.Path(exists=True), help="Certificates to trust. [SPAN_PROFILES_CA_FILE]"),
 ]
 
+
+class Period(click.ParamType):  # type: ignore[type-arg]  # generic in stubs alone
+    """A time such as ``90s``, ``10m``, ``2h``; a number alone is seconds.
+
+    Args:
+        longest_s: the longest that is taken, s.
+    """
+
+    name = "period"
+
+    def __init__(self, longest_s: float) -> None:
+        self.longest_s = longest_s
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the time, s."""
+        if isinstance(value, float):
+            return value
+        found = _PERIOD.fullmatch(str(value))
+        seconds = float(found["number"]) * _UNITS_S[found["unit"] or "s"] if found else math.nan
+        if not 0 < seconds <= self.longest_s:  # false for what is not a number, too
+            self.fail(f"{value!r} is no time from 1s to {self.longest_s / 3600:g}h, such as 90s, 10m or 2h", param, ctx)
+        return seconds
+
+
+_PERIOD = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)\s*(?P<unit>[smhd]?)")
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 _DATA_SOURCE_OPTIONS = [
     click.option("--grafana", "grafana_url", metavar="URL", help="Take the data sources of this Grafana."),

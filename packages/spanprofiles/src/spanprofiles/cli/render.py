@@ -90,23 +90,25 @@ def top(flamegraph: FlameGraph, count: int) -> RenderableType:
 
 def linked_span(linked: LinkedSpan, target: Console, count: int = 8) -> RenderableType:
     """Draw one linked span: span, amount, flame graph, top table."""
-    width = min(target.width - 2, _WIDEST)
     span = linked.span
     title = Text.assemble(
         (printable(span.name), "bold"),
         f" in {printable(span.service) or 'a service without a name'}, {duration(span.duration_ns)} long\n",
         printable(f"span profile {linked.profile_id}: {linked.amount}"),
     )
-    picture = flame(linked.flamegraph, width, colour=target.color_system is not None)
     notes = [printable(note, LONGEST_LINE) for note in (cpu_excess(span, linked.cpu_ns), _of_another_type(linked))]
     return Group(
         title,
         *(note for note in notes if note),
         "",
-        _indented(picture),
-        "",
-        _indented(top(linked.flamegraph, count)),
+        picture_and_top(linked.flamegraph, target, count),
     )
+
+
+def picture_and_top(flamegraph: FlameGraph, target: Console, count: int) -> RenderableType:
+    """Draw a flame graph, and below it the functions with the most own time."""
+    picture = flame(flamegraph, min(target.width - 2, _WIDEST), colour=target.color_system is not None)
+    return Group(_indented(picture), "", _indented(top(flamegraph, count)))
 
 
 def _of_another_type(linked: LinkedSpan) -> str:

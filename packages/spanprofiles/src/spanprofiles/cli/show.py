@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import reduce
+from operator import add
 from pathlib import Path
 from string import hexdigits
 from typing import Any
@@ -22,7 +24,7 @@ from spanprofiles.linking import (
     TraceNotFoundError,
     Waiting,
 )
-from spanprofiles.model import FlameGraph, Span, Trace
+from spanprofiles.model import CPU, FlameGraph, Span, Trace
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.withheld import why_no_profile_id
 
@@ -36,6 +38,7 @@ _SHORTEST = 16  # digits: an ID of 64 bits; what is missing before them are zero
 @click.option("--top", "count", type=click.IntRange(1), default=10, show_default=True, help="Rows of the top table.")
 @profile_type_option
 @click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Write the flame graph here.")
+@click.option("--whole-trace", is_flag=True, help="One flame graph of all linked spans together.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @backend_options
 def command(
@@ -44,12 +47,13 @@ def command(
     count: int,
     profile_type: str,
     picture: Path | None,
+    whole_trace: bool,
     as_json: bool,
     **options: str | None,
 ) -> None:
     """Show the trace TRACE_ID: its spans, and for each linked span the flame graph and the top table.
 
-    --svg writes the flame graph of the first linked span as a picture.
+    --svg writes the flame graph of the first linked span as a picture, or with --whole-trace that of all of them.
 
     The exit code is 1 if there is no such trace, no span carries a profile ID, or a profile ID leads to no samples
     (unless its span waited, or is too short for a sample).
@@ -69,9 +73,16 @@ def command(
             trace = evidence.trace  # there, but without a profile ID: worth a look all the same
         linked = [_samples(request, span) for span in (*trace.linkable, *trace.late_roots)]
         said = _diagnoses(linked, linker, evidence)
+    whole = _merged(linked) if whole_trace else None
     if picture is not None and linked:
-        _write_svg(picture, linked[0])
-    _print_json(trace, linked, said) if as_json else _print(trace, linked, said, evidence, count)
+        if whole is None:
+            _write_svg(picture, linked[0].flamegraph, linked[0].name)
+        else:
+            _write_svg(picture, whole, f"trace {trace.trace_id}")
+    if as_json:
+        _print_json(trace, linked, said, whole)
+    else:
+        _print(trace, linked, said, evidence, count, whole)
     if not trace.linkable:
         missing = why_no_profile_id(trace.local_roots)
         leave(BROKEN, f"no local root span of this trace carries pyroscope.profile.id: {missing}")
@@ -100,29 +111,49 @@ def _diagnoses(linked: list[LinkedSpan], linker: Linker, evidence: Evidence) -> 
     return said
 
 
-def _write_svg(picture: Path, linked: LinkedSpan) -> None:
+def _merged(linked: list[LinkedSpan]) -> FlameGraph:
+    """Return the samples of all linked spans together, of one type: CPU time before others."""
+    found = [span.flamegraph for span in linked if not span.flamegraph.is_empty]
+    types = sorted({graph.profile_type for graph in found}, key=lambda name: (name != CPU, name))
+    alike = [graph for graph in found if graph.profile_type == types[0]] if types else []
+    return reduce(add, alike, FlameGraph())
+
+
+def _write_svg(picture: Path, flamegraph: FlameGraph, title: str) -> None:
     from spanprofiles.report.svg import flame_document
 
     try:
-        picture.write_text(flame_document(linked.flamegraph, title=linked.name), encoding="utf-8")
+        picture.write_text(flame_document(flamegraph, title=title), encoding="utf-8")
     except OSError as error:
         leave(COULD_NOT_LOOK, f"the flame graph cannot be written to {picture}: {error.strerror}")
 
 
-def _print(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosis], evidence: Evidence, count: int) -> None:
+def _print(
+    trace: Trace,
+    linked: list[LinkedSpan],
+    said: dict[str, Diagnosis],
+    evidence: Evidence,
+    count: int,
+    whole: FlameGraph | None,
+) -> None:
     from rich.text import Text
 
     from spanprofiles.cli import render
 
     console = render.console()
     show(console, Text(f"trace {trace.trace_id}", style="bold"), render.trace_tree(evidence))
+    if whole is not None:
+        spans = sum(span.profile_type == whole.profile_type and not span.flamegraph.is_empty for span in linked)
+        words = f"all {spans} linked spans" if spans != 1 else "the only linked span"
+        show(console, "", Text(f"{words}: {whole.amount}"), "", render.picture_and_top(whole, console, count))
     for span in linked:
-        show(console, "", render.linked_span(span, console, count))
+        if whole is None or span.flamegraph.is_empty:
+            show(console, "", render.linked_span(span, console, count))
         if span.profile_id in said:
             show(console, Text(said[span.profile_id].line))
 
 
-def _print_json(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosis]) -> None:
+def _print_json(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosis], whole: FlameGraph | None) -> None:
     spans = [
         {
             "span_id": span.span_id,
@@ -144,15 +175,20 @@ def _print_json(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosi
             "profile_type": span.profile_type,
             "value": span.flamegraph.total,
             "unit": ProfileType.of(span.profile_type).unit,
-            "stacks": _stacks(span.flamegraph),
+            "stacks": stacks_document(span.flamegraph),
             "diagnosis": said[span.profile_id].as_json() if span.profile_id in said else None,
         }
         for span in linked
     ]
-    say_json({"trace_id": trace.trace_id, "spans": spans, "span_profiles": profiles})
+    document: dict[str, Any] = {"trace_id": trace.trace_id, "spans": spans, "span_profiles": profiles}
+    if whole is not None:
+        value = {"cpu_ns": whole.cpu_ns, "profile_type": whole.profile_type, "value": whole.total}
+        document["whole_trace"] = value | {"stacks": stacks_document(whole)}
+    say_json(document)
 
 
-def _stacks(flamegraph: FlameGraph) -> list[dict[str, Any]]:
+def stacks_document(flamegraph: FlameGraph) -> list[dict[str, Any]]:
+    """Return the call paths of a flame graph, with their values, for JSON."""
     in_ns = ProfileType.of(flamegraph.profile_type).unit == "nanoseconds"
     return [
         {"functions": list(path), "value": value, **({"value_ns": value} if in_ns else {})}

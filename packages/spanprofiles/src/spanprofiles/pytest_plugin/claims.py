@@ -22,12 +22,14 @@ from spanprofiles.linking import (
     search_span,
 )
 from spanprofiles.measure.repetition import FEWEST_REQUESTS, LONGEST_S, MOST_REQUESTS, WARM_UP, Bounds
+from spanprofiles.measure.span_group import MOST_TRACES, await_group
 from spanprofiles.measure.until import Until
 from spanprofiles.pytest_plugin import BEGAN, CLAIMS
 from spanprofiles.pytest_plugin.programs import Program, programs_of
 
 if TYPE_CHECKING:
     from spanprofiles.clients import PyroscopeClient, TempoClient
+    from spanprofiles.measure.span_group import SpanGroup
     from spanprofiles.model import Endpoints, FlameGraph, Measurement, Span, Trace
     from spanprofiles.pytest_plugin.apps import RunningApp
     from spanprofiles.pytest_plugin.jobs import FinishedJob
@@ -165,6 +167,36 @@ class SpanProfiles:
         if found.note:
             evidence.note(found.note)
         return found.span
+
+    def find_all(self, query: str, *, since: _Since = None, at_least: int = 1, most: int = MOST_TRACES) -> SpanGroup:
+        """Wait for spans that a TraceQL query matches, and return them with one flame graph of all their samples.
+
+        Args:
+            query: TraceQL, such as ``{ span.http.route = "/search" }``. The spans must carry a profile ID.
+            since: no span may be older than this: a job, an app, or seconds since the epoch. By default it is the start
+                of the last job of this test, or of the test itself.
+            at_least: wait until so many spans are there.
+            most: traces at most, the newest.
+
+        Raises:
+            TraceNotFoundError: fewer spans came.
+            NoProfileIdError: none of them carries a profile ID.
+            NoSamplesError: none of them has samples.
+            RequestRefusedError: Tempo refuses the query.
+        """
+        __tracebackhide__ = True
+        waiting = self.linker.waiting
+        waiting = replace(waiting, timeout_s=waiting.timeout_s + self.endpoints.searchable_after_s)
+        try:
+            group = await_group(self.linker, query, self._start_ns(since), waiting, at_least=at_least, most=most)
+        except LinkError as error:
+            if error.evidence is not None:
+                self._remember(error.evidence)
+            raise self._explained(error) from None
+        longest = max(group.spans, key=lambda span: span.duration_ns)
+        evidence = self._follow(longest.trace_id).evidence
+        evidence.merged = (len(group.spans), group.flamegraph)
+        return group
 
     def merged(self, traced: Iterable[Traced]) -> FlameGraph:
         """Wait for the spans that answered several requests, and return their samples in one flame graph.
