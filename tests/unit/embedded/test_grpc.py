@@ -11,6 +11,9 @@ from contextlib import contextmanager
 import grpc
 import pytest
 import requests
+from google.protobuf import json_format
+from opentelemetry.proto.collector.profiles.v1development.profiles_service_pb2 import ExportProfilesServiceRequest
+from opentelemetry.proto.collector.profiles.v1development.profiles_service_pb2_grpc import ProfilesServiceStub
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
@@ -22,9 +25,12 @@ from spanprofiles.embedded.otlp.grpc import OtlpGrpc
 from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.store.writer import Batch
+from tests.support.embedded.otlp_profiles import SPAN, cpu_export
 
 PAIR = [sys.executable, "-m", "spanprofiles.embedded"]
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
+MERGE = "/querier.v1.QuerierService/SelectMergeStacktraces"
 TRACE_ID = bytes.fromhex("0af7651916cd43dd8448eb211c80319c")
 
 
@@ -70,6 +76,25 @@ def test_a_bad_export_is_refused_whole_and_the_next_one_taken() -> None:
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert nothing.status_code == 404
+
+
+def test_profiles_sent_by_grpc_lead_from_the_span_to_its_samples() -> None:
+    now_s = int(time.time())
+    message = json_format.ParseDict(cpu_export(now_s), ExportProfilesServiceRequest())
+    window = {"start": str((now_s - 3_000) * 1_000), "end": str((now_s + 600) * 1_000)}
+    body = {"profileTypeID": CPU, "labelSelector": "{}", "spanSelector": [SPAN]} | window
+    with pair() as urls, grpc.insecure_channel(urls["otlp-grpc"].removeprefix("http://")) as channel:
+        ProfilesServiceStub(channel).Export(message, timeout=10)
+        found = requests.post(f"{urls['pyroscope']}{MERGE}", json=body, timeout=10).json()["flamegraph"]
+        message.resource_profiles[0].scope_profiles[0].profiles[0].samples[0].link_index = 9
+        with pytest.raises(grpc.RpcError) as refused:
+            ProfilesServiceStub(channel).Export(message, timeout=10)
+        with pytest.raises(grpc.RpcError) as incomplete:
+            ProfilesServiceStub(channel).Export(ExportProfilesServiceRequest(), timeout=10)
+    assert found["names"] == ["total", "main", "leaf"]
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "could not access link at index 9" in refused.value.details()
+    assert incomplete.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 class Keeper:

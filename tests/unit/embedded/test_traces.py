@@ -193,7 +193,7 @@ def test_a_body_may_be_compressed(
     assert applications.search("{}") == {"ab": ["one"]}
 
 
-@pytest.mark.parametrize("encoding", ["identity", "none", "br", "zstd", "snappy", "lz4", "GZIP", "gzip, gzip", "x\ty"])
+@pytest.mark.parametrize("encoding", ["identity", "none", "br", "ZSTD", "GZIP", "gzip, gzip", "x\ty"])
 def test_an_encoding_that_is_not_taken_is_refused_with_those_that_are(
     applications: Applications, encoding: str
 ) -> None:

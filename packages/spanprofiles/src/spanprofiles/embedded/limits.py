@@ -50,6 +50,8 @@ WAITING_BODIES_BYTES = 256 * MEBIBYTE
 INFLATION = 250
 """How many times as large as it came a body may become, once it is larger than INFLATION_FREE_BYTES."""
 INFLATION_FREE_BYTES = 4 * MEBIBYTE
+FIRST_INFLATION = 20
+"""The same for a first attempt, where the size is only known afterwards."""
 GZIP_MEMBERS = 1_000
 """How many gzip files one body may be put together of."""
 LIGHT_BYTES = 8 * MEBIBYTE

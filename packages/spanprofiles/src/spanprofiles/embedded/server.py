@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from spanprofiles.embedded.guesses import Guesses
-    from spanprofiles.embedded.otlp.grpc import OtlpGrpc
+    from spanprofiles.embedded.otlp.grpc import Exports, OtlpGrpc
     from spanprofiles.embedded.otlp.receiver import Receiver
     from spanprofiles.embedded.web import Application
 
@@ -110,6 +110,7 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     from spanprofiles.embedded.otlp.http import OtlpHttp
     from spanprofiles.embedded.otlp.receiver import Receiver
     from spanprofiles.embedded.pyroscope.application import Pyroscope
+    from spanprofiles.embedded.pyroscope.otlp.receiver import ProfileExports
     from spanprofiles.embedded.refusals import Refusals
     from spanprofiles.embedded.store.database import Database
     from spanprofiles.embedded.store.retention import Limits
@@ -125,13 +126,10 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     refusals = Refusals()
     stack.callback(refusals.tell_untold)
     receiver = Receiver(database, refusals)
-    applications = (
-        Tempo(database, refusals),
-        OtlpHttp(receiver, settings.body_limit, refusals),
-        Pyroscope(database, settings.body_limit, refusals),
-    )
+    pyroscope = Pyroscope(database, settings.body_limit, refusals)
+    applications = (Tempo(database, refusals), OtlpHttp(receiver, settings.body_limit, refusals), pyroscope)
     guesses = Guesses()
-    otlp_grpc = _otlp_grpc(settings, receiver, guesses)
+    otlp_grpc = _otlp_grpc(settings, receiver, ProfileExports(pyroscope.otlp_receiver), guesses)
     if otlp_grpc is not None:
         stack.callback(otlp_grpc.stop)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
@@ -155,7 +153,7 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
         raise DataLostError(f"{database.failure}: the pair has ended, start it again")
 
 
-def _otlp_grpc(settings: Settings, receiver: Receiver, guesses: Guesses) -> OtlpGrpc | None:
+def _otlp_grpc(settings: Settings, receiver: Receiver, profiles: Exports, guesses: Guesses) -> OtlpGrpc | None:
     if settings.otlp_grpc_port is None:
         return None
     # The library itself would write a line for whatever a client does wrong.
@@ -166,7 +164,7 @@ def _otlp_grpc(settings: Settings, receiver: Receiver, guesses: Guesses) -> Otlp
         raise MissingPackageError(
             "OTLP over gRPC needs the package grpcio: install spanprofiles[grpc], or leave out --otlp-grpc-port"
         ) from error
-    return OtlpGrpc(settings, receiver, guesses)
+    return OtlpGrpc(settings, receiver, guesses, profiles=profiles)
 
 
 class _Farewell:

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.answers import AnswerTooLargeError, JsonWriter
-from spanprofiles.embedded.compression import DECODERS, BadBodyError, BodyTooLargeError
+from spanprofiles.embedded.compression import DECODERS, BadBodyError, BodyTooLargeError, Watch
 from spanprofiles.embedded.deadline import QueryTooLongError
 from spanprofiles.embedded.lanes import ACCEPTED, RANK, TURNED_AWAY
 from spanprofiles.embedded.limits import RETRY_S
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Handler = Callable[..., Response]
+Decoder = Callable[[bytes, int, Watch], bytes]
+NO_DECODERS: Mapping[str, Decoder] = {}
 RoutingRule = tuple[str, "Iterable[str] | None", Handler]
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 NOT_FOUND = 404
@@ -85,13 +87,16 @@ def ticket_of(request: Request) -> Ticket:
     return ticket
 
 
-def read_body(request: Request, limit: int, encodings: Collection[str]) -> bytes:
+def read_body(
+    request: Request, limit: int, encodings: Collection[str], extra: Mapping[str, Decoder] = NO_DECODERS
+) -> bytes:
     """Read the request's body, decompressed as its Content-Encoding says.
 
     Args:
         request: the request.
         limit: how many bytes are taken, compressed or not.
         encodings: which of them are taken, beside none; exactly as they are written.
+        extra: what decompresses those that need a package.
 
     Raises:
         BadBodyError: an encoding that is not taken, or damaged data.
@@ -110,11 +115,12 @@ def read_body(request: Request, limit: int, encodings: Collection[str]) -> bytes
         raise BadBodyError(
             f"unsupported Content-Encoding: {encoding} (taken: {any_of(encodings)}, or none)", Reason.UNKNOWN_ENCODING
         )
-    if encoding not in DECODERS:
+    decode = DECODERS.get(encoding) or extra.get(encoding)
+    if decode is None:
         return data
     if not data:
         raise BadBodyError(f"{encoding}: unexpected EOF", Reason.DAMAGED_COMPRESSION)
-    return DECODERS[encoding](data, limit, expect)
+    return decode(data, limit, expect)
 
 
 @cache

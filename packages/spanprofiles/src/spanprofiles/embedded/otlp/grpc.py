@@ -1,6 +1,7 @@
 """The OTLP/gRPC port, as an extra: needs the package ``grpcio`` (``spanprofiles[grpc]``).
 
-Source: ``opentelemetry.proto.collector.trace.v1.TraceService``. An export is answered when its spans are committed.
+Source: ``opentelemetry.proto.collector.trace.v1.TraceService``, and ``ProfilesService`` of its profiles. An export is
+answered when what it brings is committed.
 
 The call is served as one that streams, since gRPC then asks the service before it takes the message. A web page cannot
 speak to this port: browsers send HTTP/2 over TLS only, so neither ``:authority`` nor an origin is looked at.
@@ -10,10 +11,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 import grpc
@@ -40,7 +41,9 @@ from spanprofiles.embedded.refusals import Origin, Reason, Sender, Way
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.turns import LARGE, OverloadError, Ticket
 
-_SERVICE, _METHOD = "opentelemetry.proto.collector.trace.v1.TraceService", "Export"
+_TRACES = "opentelemetry.proto.collector.trace.v1.TraceService"
+_PROFILES = "opentelemetry.proto.collector.profiles.v1development.ProfilesService"
+_METHOD = "Export"
 _STOP_S = 0.5
 _CODES = {
     Reason.MALFORMED_REQUEST: grpc.StatusCode.INTERNAL,
@@ -89,19 +92,45 @@ class _Deadlines:
                 self._changed.wait(left_s)
 
 
-class _TraceService:
+class Exports(Protocol):
+    """What takes the exports of one signal."""
+
+    def take(self, body: bytes, expect: Callable[[int], None], origin: Origin) -> None:
+        """Take an export.
+
+        Raises:
+            ExportError: it is refused, which was noted.
+            OverloadError: there is no room for it.
+        """
+
+    def note(self, origin: Origin, reason: Reason, message: str) -> None:
+        """Note an export that was refused before it was taken."""
+
+
+class _TraceExports:
+    """Takes spans."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self.note = receiver.note
+
+    def take(self, body: bytes, expect: Callable[[int], None], origin: Origin) -> None:
+        self._receiver.take(body, decode_protobuf, expect, origin)
+
+
+class _ExportService:
     """Answers exports. It is given their bytes: what the library cannot decode it refuses without telling anybody."""
 
-    def __init__(self, receiver: Receiver, token: str, guesses: Guesses, body_timeout_s: float) -> None:
-        self._receiver = receiver
-        self._token = TokenCheck(token)
+    def __init__(self, exports: Exports, token: TokenCheck, guesses: Guesses, deadlines: _Deadlines) -> None:
+        self._exports = exports
+        self._token = token
         self._guesses = guesses
-        self._deadlines = _Deadlines(body_timeout_s)
+        self._deadlines = deadlines
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, service: str) -> grpc.GenericRpcHandler:
         """Return the service for the server."""
         method = grpc.stream_unary_rpc_method_handler(self.export)
-        return grpc.method_handlers_generic_handler(_SERVICE, {_METHOD: method})
+        return grpc.method_handlers_generic_handler(service, {_METHOD: method})
 
     def export(self, messages: Iterator[bytes], context: Any) -> bytes:
         """Take an export; a bad one is refused whole, one without the token before its message is taken."""
@@ -111,9 +140,9 @@ class _TraceService:
 
     def _take(self, body: bytes, context: Any, ticket: Ticket) -> bytes:
         try:
-            self._receiver.take(body, decode_protobuf, ticket.expect, _origin(context))
+            self._exports.take(body, ticket.expect, _origin(context))
         except OverloadError as error:
-            self._receiver.note(_origin(context), Reason.OVERLOAD, str(error))
+            self._exports.note(_origin(context), Reason.OVERLOAD, str(error))
             context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         except ExportError as error:
             context.abort(_CODES.get(error.reason, grpc.StatusCode.INVALID_ARGUMENT), str(error))
@@ -124,7 +153,7 @@ class _TraceService:
         if self._token.is_in(brought):
             return
         message = "send the token as metadata: authorization: Bearer ..."
-        self._receiver.note(_origin(context), Reason.UNAUTHORIZED, message)
+        self._exports.note(_origin(context), Reason.UNAUTHORIZED, message)
         if brought and self._guesses.note(_peer(context)):
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with a wrong token from this address")
         context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
@@ -134,7 +163,7 @@ class _TraceService:
             with self._deadlines.watching(context):
                 return next(messages)
         except StopIteration:
-            self._receiver.note(_origin(context), Reason.MALFORMED_REQUEST, "the call has no message")
+            self._exports.note(_origin(context), Reason.MALFORMED_REQUEST, "the call has no message")
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
             raise  # for the type checker: an abort raises
 
@@ -167,24 +196,37 @@ class OtlpGrpc:
 
     Args:
         settings: where, and for whom.
-        receiver: takes the exports.
+        receiver: takes the exports of spans.
         guesses: counts wrong tokens.
         body_timeout_s: how long a message may take to arrive, s.
+        profiles: takes the exports of profiles; None where they are not taken.
 
     Raises:
         PortTakenError: the port cannot be had.
     """
 
     def __init__(
-        self, settings: Settings, receiver: Receiver, guesses: Guesses, body_timeout_s: float = BODY_S
+        self,
+        settings: Settings,
+        receiver: Receiver,
+        guesses: Guesses,
+        body_timeout_s: float = BODY_S,
+        profiles: Exports | None = None,
     ) -> None:
         self._server = grpc.server(
             ThreadPoolExecutor(GRPC_THREADS),
             options=_options(settings.body_limit),
             maximum_concurrent_rpcs=GRPC_CALLS,
         )
-        service = _TraceService(receiver, settings.token, guesses, body_timeout_s)
-        self._server.add_generic_rpc_handlers((service.handler(),))
+        token, deadlines = TokenCheck(settings.token), _Deadlines(body_timeout_s)
+        signals: dict[str, Exports | None] = {_TRACES: _TraceExports(receiver), _PROFILES: profiles}
+        self._server.add_generic_rpc_handlers(
+            tuple(
+                _ExportService(exports, token, guesses, deadlines).handler(service)
+                for service, exports in signals.items()
+                if exports is not None
+            )
+        )
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:
             port = self._server.add_insecure_port(f"{host}:{settings.otlp_grpc_port}")

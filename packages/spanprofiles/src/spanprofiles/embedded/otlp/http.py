@@ -6,6 +6,7 @@ from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError
 from spanprofiles.embedded.export_errors import ExportError
+from spanprofiles.embedded.extra_compression import HOW_TO_GET, NAMES, decoders
 from spanprofiles.embedded.otlp.json import decode_json
 from spanprofiles.embedded.otlp.protobuf import decode_protobuf
 from spanprofiles.embedded.otlp.receiver import Receiver
@@ -13,13 +14,15 @@ from spanprofiles.embedded.proto.status_pb2 import Status
 from spanprofiles.embedded.refusals import Origin, Reason, Refusals, Signal, Way
 from spanprofiles.embedded.store.folder import RETRY_AFTER_S
 from spanprofiles.embedded.upload_paths import note_wrong_path, sender_of
-from spanprofiles.embedded.web import Application, json_answer, read_body, text, ticket_of
+from spanprofiles.embedded.web import Application, any_of, json_answer, read_body, text, ticket_of
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 DECODERS = {JSON: decode_json, PROTOBUF: decode_protobuf}
-ENCODINGS = ("gzip", "deflate", "zlib")
+EXTRA_DECODERS = decoders()
+ENCODINGS = ("gzip", "deflate", "zlib", *EXTRA_DECODERS)
 INVALID_ARGUMENT, UNAVAILABLE = 3, 14
 """Codes of gRPC, which the body of a refusal has."""
+NOT_TAKEN = 415
 STATUS = {Reason.BODY_SIZE: 413, Reason.MESSAGES: 413, Reason.NOT_STORED: 503}
 TAKES = "this port takes spans, OTLP over HTTP, at /v1/traces; gRPC has a port of its own, --otlp-grpc-port"
 
@@ -48,8 +51,14 @@ class OtlpHttp(Application):
             message = f"unsupported media type, supported: [{JSON}, {PROTOBUF}]"
             self._receiver.note(origin, Reason.MEDIA_TYPE, message)
             return text(f"415 {message}", 415)
+        encoding = request.headers.get("Content-Encoding", "")
+        if encoding in NAMES and encoding not in EXTRA_DECODERS:
+            message = f"Content-Encoding {encoding} is not taken without a package: {HOW_TO_GET}, or send one of"
+            message += f" these: {any_of(ENCODINGS)}, or none"
+            self._receiver.note(origin, Reason.UNKNOWN_ENCODING, message)
+            return _refusal(kind, Reason.UNKNOWN_ENCODING, message, NOT_TAKEN)
         try:
-            body = read_body(request, self._body_limit, ENCODINGS)
+            body = read_body(request, self._body_limit, ENCODINGS, EXTRA_DECODERS)
         except BodyTooLargeError as error:
             self._receiver.note(origin, Reason.BODY_SIZE, str(error))
             return _refusal(kind, Reason.BODY_SIZE, str(error))
@@ -77,9 +86,9 @@ def _origin(request: Request) -> Origin:
     return Origin(Way.OTLP_HTTP, sender_of(request.environ))
 
 
-def _refusal(kind: str, reason: Reason, message: str) -> Response:
-    """Answer an export that is refused, in its own encoding."""
-    status = STATUS.get(reason, 400)
+def _refusal(kind: str, reason: Reason, message: str, status: int = 0) -> Response:
+    """Answer an export that is refused, in its own encoding, with the status of the reason unless one is given."""
+    status = status or STATUS.get(reason, 400)
     code = UNAVAILABLE if reason is Reason.NOT_STORED else INVALID_ARGUMENT
     if kind == JSON:
         response = json_answer({"code": code, "message": message}, status)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import binascii
 import re
 
-from werkzeug.http import parse_options_header
-
 from spanprofiles.embedded.compression import BodyTooLargeError
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.limits import FORM_HEADER_BYTES, FORM_PARTS_LIMIT
@@ -17,6 +15,10 @@ from spanprofiles.embedded.refusals import Reason
 
 MULTIPART = "multipart/form-data"
 HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)")
+WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+MEDIA_TYPE = re.compile(rf"\s*({WORD}(?:/{WORD})?)\s*")
+PARAMETER = re.compile(rf';\s*({WORD})\s*=\s*(?:({WORD})|"((?:[^"\\\r\n]|\\.)*)")\s*')
+ESCAPED = re.compile(r'\\([()<>@,;:\\"/\[\]?=])')
 LONGEST_BOUNDARY = 200
 
 
@@ -27,6 +29,29 @@ def is_form(content_type: str) -> bool:
 
 def _bad(why: str) -> ConnectError:
     return ConnectError(f"failed to parse the multipart form: {why}", "unknown", Reason.UNDECODED)
+
+
+def parse_header(text: str) -> tuple[str, dict[str, str]]:
+    """Take a header apart, such as ``form-data; name="profile"``.
+
+    Returns:
+        What it says, in lower case, and its parameters; an empty text and none where it is not written as it must be.
+    """
+    match = MEDIA_TYPE.match(text)
+    if match is None:
+        return "", {}
+    kind, position = match[1].lower(), match.end()
+    parameters: dict[str, str] = {}
+    while position < len(text):
+        match = PARAMETER.match(text, position)
+        if match is None:
+            return (kind, parameters) if text[position:].strip() == ";" else ("", {})
+        name = match[1].lower()
+        if name in parameters:
+            return "", {}
+        parameters[name] = match[2] or ESCAPED.sub(r"\1", match[3] or "")
+        position = match.end()
+    return kind, parameters
 
 
 def read_files(content_type: str, body: bytes) -> dict[str, bytes]:
@@ -43,9 +68,9 @@ def read_files(content_type: str, body: bytes) -> dict[str, bytes]:
         ConnectError: it is not a form, or ends early.
         BodyTooLargeError: it has far too many parts.
     """
-    kind, parameters = parse_options_header(content_type)
+    _, parameters = parse_header(content_type)
     boundary = parameters.get("boundary", "").encode()
-    if kind != MULTIPART or not 0 < len(boundary) <= LONGEST_BOUNDARY:
+    if not 0 < len(boundary) <= LONGEST_BOUNDARY:
         raise _bad("malformed multipart content type header")
     files: dict[str, bytes] = {}
     parts = 0
@@ -75,7 +100,7 @@ class _Edges:
         escaped = re.escape(boundary)
         self._body = body
         # A line feed alone ends lines as well, if it ends the first edge.
-        self._first = re.compile(rb"^--" + escaped + rb"(?:[ \t]*(\r?\n)|(--)[ \t]*(?:\r?\n|\Z))", re.MULTILINE)
+        self._first = re.compile(rb"^--" + escaped + rb"(?:[ \t]*(\r?\n)|(--)[ \t]*(?:\r\n|\Z))", re.MULTILINE)
         self._boundary = escaped
         self._next = self._edge(rb"\r\n")
 
@@ -146,8 +171,8 @@ def _headers(body: bytes, position: int) -> tuple[dict[str, str], int]:
 
 def _names(headers: dict[str, str]) -> tuple[str, str]:
     """(name, file name) of a part; two empty texts for what is no part of a form."""
-    kind, parameters = parse_options_header(headers.get("content-disposition", ""))
-    if kind.lower() != "form-data":
+    kind, parameters = parse_header(headers.get("content-disposition", ""))
+    if kind != "form-data":
         return "", ""
     return parameters.get("name", ""), parameters.get("filename", "")
 

@@ -22,7 +22,7 @@ from spanprofiles.embedded.pyroscope.appname import AppName, parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError
 from spanprofiles.embedded.pyroscope.forms import is_form, read_files
 from spanprofiles.embedded.pyroscope.jfr.upload import Circumstances, JfrUpload, read_profiles
-from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, merged_labels
+from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, SPY, merged_labels
 from spanprofiles.embedded.pyroscope.limits import CONFIGURATION_BYTES_LIMIT
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
 from spanprofiles.embedded.pyroscope.repairs import mend
@@ -38,7 +38,7 @@ BAD_DATA, TOO_LARGE = 422, 413
 DEFAULT_RATE = 100
 RATE = re.compile(r"\+?[0-9]{1,19}")
 EARLIEST_NS = 365 * 24 * 3600 * 10**9
-APP_NAME, SPY, DELTA = "app_name", "pyroscope_spy", "__delta__"
+APP_NAME, DELTA = "app_name", "__delta__"
 UNKNOWN_SPY = "unknown"
 # How a sample type is called where a form has no configuration of its own.
 DISPLAYED = {
@@ -56,6 +56,9 @@ METRICS = (
     ("goroutines", "goroutines"),
 )
 MEMORY = frozenset({"space", "objects"})
+DISPLAY_NAME = "display-name"
+CONFIGURED = {"units": str, DISPLAY_NAME: str, "aggregation": str, "cumulative": bool, "sampled": bool}
+"""What ``sample_type_config`` may say of a sample type."""
 
 
 def metric_name(profile: Profile, displayed: Mapping[str, str]) -> str:
@@ -121,10 +124,29 @@ class Upload:
             return
         if not isinstance(types, dict) or not all(entry is None or isinstance(entry, dict) for entry in types.values()):
             raise _bad("sample_type_config must have an object for each sample type")
-        displayed = {name: (entry or {}).get("display-name", "") for name, entry in types.items()}
-        if not all(isinstance(shown, str) for shown in displayed.values()):
-            raise _bad("sample_type_config: a display-name is no text")
-        self.displayed, self.configured = displayed, frozenset(displayed)
+        displayed = {name: _displayed(entry or {}) for name, entry in types.items()}
+        self.displayed, self.configured = (
+            displayed,
+            frozenset(name for name, entry in types.items() if entry is not None),
+        )
+
+
+def _displayed(entry: Mapping[str, object]) -> str:
+    """Return the other name of a sample type; names of members may be in any case, as in Go.
+
+    Raises:
+        ConnectError: a member is of another type.
+    """
+    shown = ""
+    for name, value in entry.items():
+        kind = CONFIGURED.get(name.lower())
+        if kind is None or value is None:
+            continue
+        if not isinstance(value, kind):
+            raise _bad(f"sample_type_config: {name} is no {'text' if kind is str else 'boolean'}")
+        if name.lower() == DISPLAY_NAME:
+            shown = str(value)
+    return shown
 
 
 class Ingester:

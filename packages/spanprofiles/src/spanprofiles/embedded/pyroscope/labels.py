@@ -14,7 +14,7 @@ COUNT_LIMIT = 30
 NAME_LIMIT = 1_024
 VALUE_LIMIT = 2_048
 SHOWN_LIMIT = 2 * VALUE_LIMIT
-NAME, SERVICE = "__name__", "service_name"
+NAME, SERVICE, SPY = "__name__", "service_name", "pyroscope_spy"
 UNKNOWN_SERVICE = "unknown_service"
 
 
@@ -42,29 +42,35 @@ def _refused(reason: Reason, message: str) -> ConnectError:
     return ConnectError(message, reason=reason)
 
 
+def _valued(given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Put in ``service_name`` where it has no value, and take out each name that has an empty one, as there."""
+    pairs = list(given)
+    if not next((value for name, value in pairs if name == SERVICE), ""):
+        pairs.append((SERVICE, UNKNOWN_SERVICE))
+    emptied = {name for name, value in pairs if not value}
+    return [(name, value) for name, value in pairs if name not in emptied]
+
+
 def merged_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Merge the labels of one series, of equal names the last, and put in ``service_name`` where it is missing."""
-    labels = {name: value for name, value in pairs if value}
-    labels.setdefault(SERVICE, UNKNOWN_SERVICE)
-    return labels
+    """Merge the labels of one series: of equal names the last counts, one that has an empty value is left out."""
+    return dict(_valued(pairs))
 
 
 def check_labels(given: Iterable[tuple[str, str]]) -> None:
     """Check the labels of one series that has samples: of others the real server does not look at them.
 
-    A label without a value is none.
-
     Raises:
-        ConnectError: too many, one too long, one twice, or no ``__name__``.
+        ConnectError: too many, one too long, one twice, or no ``__name__`` or ``service_name``.
     """
-    pairs = [(name, value) for name, value in given if value]
-    labels = merged_labels(pairs)
+    pairs = _valued(given)
+    labels = dict(pairs)
     shown = labels_text(labels)
-    count = len(pairs) + (SERVICE not in dict(pairs))
-    _check_count(labels, count)
+    _check_count(labels, len(pairs))
     if not labels.get(NAME):
         raise _refused(Reason.INVALID_LABELS, f"invalid labels '{shown}' with error: invalid metric name")
-    if len(labels) != count:
+    if not labels.get(SERVICE):
+        raise _refused(Reason.INVALID_LABELS, f"invalid labels '{shown}' with error: service name is not provided")
+    if len(labels) != len(pairs):
         names = sorted(name for name, _ in pairs)
         twice = next(name for name, after in itertools.pairwise(names) if name == after)
         raise ConnectError(

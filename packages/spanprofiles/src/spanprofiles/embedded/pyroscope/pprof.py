@@ -15,7 +15,8 @@ from spanprofiles.embedded.proto.pprof_pb2 import Line, Location, Profile
 from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
 from spanprofiles.embedded.pyroscope.bounds import check_samples, check_size, check_time
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import labels_text, merged_labels
+from spanprofiles.embedded.pyroscope.labels import SPY, labels_text, merged_labels
+from spanprofiles.embedded.pyroscope.languages import without_shapes
 from spanprofiles.embedded.pyroscope.limits import (
     DEPTH_LIMIT,
     LINES_LIMIT,
@@ -98,6 +99,9 @@ def _check_references(profile: Profile) -> None:
         raise malformed("location id is 0")
     if any(function.id == 0 for function in profile.function):
         raise malformed("function id is 0")
+    for function in profile.function:  # a text before the first is the first: so it is there
+        function.name, function.system_name = max(0, function.name), max(0, function.system_name)
+        function.filename = max(0, function.filename)
     checks: tuple[tuple[str, Iterable[int]], ...] = (
         ("sample type", (n for kind in (*profile.sample_type, profile.period_type) for n in (kind.type, kind.unit))),
         ("function", (n for f in profile.function for n in (f.name, f.system_name, f.filename))),
@@ -114,10 +118,11 @@ class Reader:
     Args:
         profile: a profile that was checked.
         allowance: what the upload that it came in may still bring.
+        spy: what the agent calls itself; empty where that is not known.
     """
 
-    def __init__(self, profile: Profile, allowance: Allowance) -> None:
-        self._strings = list(profile.string_table)
+    def __init__(self, profile: Profile, allowance: Allowance, spy: str = "") -> None:
+        self._strings = without_shapes(spy, list(profile.string_table))
         self._names = [text[-SYMBOL_LENGTH_LIMIT:] for text in self._strings]
         self._functions = {function.id: function for function in profile.function}
         self._locations = {location.id: location for location in profile.location}
@@ -222,9 +227,10 @@ def split(
     """
     strings = profile.string_table
     allowance = allowance or Allowance()
-    reader = Reader(profile, allowance)
+    labels = merged_labels(pairs)
+    reader = Reader(profile, allowance, labels.get(SPY, ""))
     head = Head(
-        labels=merged_labels(pairs),
+        labels=labels,
         types=[(strings[kind.type], strings[kind.unit]) for kind in profile.sample_type],
         period=(strings[profile.period_type.type], strings[profile.period_type.unit]),
         time_ms=(profile.time_nanos if profile.time_nanos > 0 else now_ns) // 10**6,

@@ -72,7 +72,7 @@ class Head:
     """What the samples of one profile have in common.
 
     Attributes:
-        labels: the labels of the upload, ``service_name`` among them.
+        labels: the labels of the upload.
         types: what each value of a sample is.
         period: what the profile's period is; two empty texts where it has none.
         time_ms: when the profile was taken, ms since the epoch.
@@ -159,7 +159,7 @@ def _named(head: Head, more: Pairs, kind: ValueKind) -> tuple[dict[str, str], st
         "__period_type__": head.period[0],
         "__period_unit__": head.period[1],
         "__profile_type__": profile_type,
-        "__service_name__": head.labels[SERVICE],
+        "__service_name__": head.labels.get(SERVICE, ""),
         "__type__": kind[0],
         "__unit__": kind[1],
     }

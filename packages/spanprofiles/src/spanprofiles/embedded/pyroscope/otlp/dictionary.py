@@ -8,6 +8,7 @@ from typing import TypeVar
 from spanprofiles.embedded.proto.otlp_profiles_pb2 import AnyValue, Link, Location, ProfilesDictionary
 from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
 from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.pyroscope.languages import without_shapes
 from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, LINES_LIMIT, SYMBOL_LENGTH_LIMIT
 from spanprofiles.embedded.refusals import Reason
 
@@ -42,7 +43,7 @@ class Dictionary:
 
     def __init__(self, tables: ProfilesDictionary, allowance: Allowance) -> None:
         self._tables = tables
-        self._texts = tables.string_table
+        self._texts: Sequence[str] = without_shapes("", tables.string_table)
         self._made = Stacks(allowance)
         self._stacks: dict[int, int | None] = {}
         self._frames: dict[int, tuple[int, ...] | None] = {}

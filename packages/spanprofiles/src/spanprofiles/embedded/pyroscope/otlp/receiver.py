@@ -15,6 +15,7 @@ from spanprofiles.embedded.pyroscope.labels import SERVICE, labels_text, merged_
 from spanprofiles.embedded.pyroscope.limits import Quantity
 from spanprofiles.embedded.pyroscope.otlp.conversion import ConvertedProfile, convert
 from spanprofiles.embedded.pyroscope.otlp.dictionary import ConversionError, Dictionary
+from spanprofiles.embedded.pyroscope.otlp.messages import decode_protobuf
 from spanprofiles.embedded.pyroscope.push import Pusher
 from spanprofiles.embedded.pyroscope.series import Head, Series, check_type_names, group_of, malformed
 from spanprofiles.embedded.refusals import Origin, Reason, Refusal, Refusals, Signal
@@ -90,6 +91,27 @@ class ProfileReceiver:
         """
         refusal = Refusal(Signal.PROFILES, origin.way, reason, message, origin.sender, service, profiles)
         self._refusals.note(refusal)
+
+
+class ProfileExports:
+    """Takes the exports of profiles that come over gRPC."""
+
+    def __init__(self, receiver: ProfileReceiver) -> None:
+        self._receiver = receiver
+        self.note = receiver.note
+
+    def take(self, body: bytes, expect: Expect, origin: Origin) -> None:
+        """Take an export.
+
+        Raises:
+            ExportError: it, or a profile of it, is refused.
+            OverloadError: there is no room for it.
+        """
+        try:
+            self._receiver.take(body, decode_protobuf, expect, origin)
+        except ConnectError as error:
+            reason = Reason.NOT_STORED if error.reason is Reason.NOT_STORED else Reason.MALFORMED_PROFILE
+            raise ExportError(str(error), reason) from error
 
 
 def _split(profile: ConvertedProfile, table: StackTable, allowance: Allowance) -> list[NewProfile]:
