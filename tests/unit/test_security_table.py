@@ -58,6 +58,10 @@ ROWS = {
     "batches that wait to be written": f"{writer.QUEUE_LIMIT}",
     "a profile, decompressed *": f"{profiles.SIZE_LIMIT // MIB} MiB",
     "its samples *, labels of a sample *": f"{profiles.SAMPLES_LIMIT:,}; {profiles.SAMPLE_LABELS_LIMIT}",
+    "a JFR file, decompressed *; its events": f"{profiles.SIZE_LIMIT // MIB} MiB; {profiles.JFR_EVENTS_LIMIT:,}",
+    "an upload in a form: parts; header of a part": (
+        f"{profiles.FORM_PARTS_LIMIT:,}; {profiles.FORM_HEADER_BYTES // KIB} KiB"
+    ),
     "names of a push's frames, a name once for each line": (
         f"{profiles.NAMES_FREE_BYTES // MIB} MiB and {profiles.NAMES_EXPANSION} times the push"
     ),
