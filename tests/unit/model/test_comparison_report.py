@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from spanprofiles.model import MeasurementEnvironment
+from spanprofiles.model import Measurement, MeasurementEnvironment
 from spanprofiles.model.comparison import Basis, ComparisonVerdict
 from spanprofiles.model.comparison_report import compare_pair, compare_recordings, machine_difference
 from tests.support.compared_measurements import HERE, measurement, recording
@@ -125,6 +125,13 @@ def test_what_is_slower_on_a_busier_machine_is_a_regression_all_the_same() -> No
     assert compare_pair("a", quiet, slow).verdict is ComparisonVerdict.REGRESSION
 
 
+def test_a_small_difference_counts_where_threads_hardly_ran() -> None:
+    base = measurement({"search": 200}, environment=replace(HERE, processor_wait=0.9))
+    head = measurement({"search": 220}, environment=replace(HERE, processor_wait=0.909))
+
+    assert "90% of it in the base, 91% in the head" in compare_pair("a", base, head).note
+
+
 def test_a_regression_that_only_shows_without_the_waiting_cannot_be_said() -> None:
     busy, quiet = measurement({"search": 400}, environment=BUSY), measurement({"search": 400}, environment=QUIET)
     compared = compare_pair("a", busy, quiet)
@@ -133,6 +140,31 @@ def test_a_regression_that_only_shows_without_the_waiting_cannot_be_said() -> No
     assert compared.comparison is not None
     assert compared.comparison.reason.endswith("measure on a quieter machine, or side by side")
     assert compared.comparison.more_requests is None
+
+
+def later(measured: Measurement) -> Measurement:
+    """Return a measurement that began an hour later."""
+    requests = tuple(replace(each, start_ns=each.start_ns + 3600 * 10**9) for each in measured.requests)
+    return replace(measured, requests=requests)
+
+
+@pytest.mark.parametrize(
+    ("search_ms", "wait", "verdict"),
+    [
+        (300, 0.9, ComparisonVerdict.CANNOT_SAY),
+        (800, 0.9, ComparisonVerdict.REGRESSION),
+        (300, 0.2, ComparisonVerdict.REGRESSION),
+    ],
+    ids=["half as much again", "four times", "hardly busy"],
+)
+def test_on_a_machine_that_is_always_busy_only_large_growth_is_a_regression(
+    search_ms: int, wait: float, verdict: ComparisonVerdict
+) -> None:
+    there = replace(HERE, processor_wait=wait)
+    base, head = measurement({"search": 200}, environment=there), measurement({"search": search_ms}, environment=there)
+
+    assert compare_pair("a", base, later(head)).verdict is verdict
+    assert compare_pair("a", base, head).verdict is ComparisonVerdict.REGRESSION  # side by side, both were slowed alike
 
 
 def test_machines_that_nobody_knows_are_not_taken_for_the_same() -> None:

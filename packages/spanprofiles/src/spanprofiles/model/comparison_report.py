@@ -18,8 +18,11 @@ from spanprofiles.model.measurement import FunctionCpu, Measurement, Measurement
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.request_comparison import ERROR, THRESHOLD, compare_measurements
 
-# A smaller difference of the times that threads waited changes no verdict.
+# A smaller difference of the times that threads ran, as a part of them, changes no verdict.
 _UNALIKE = 0.01
+
+# Measurements that overlap by so much of the longer one were made side by side.
+_SIDE_BY_SIDE = 0.5
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,8 @@ def compare_pair(
         base, head = _without_waiting(base), _without_waiting(head)
         as_measured, comparison = comparison, _compared(base, head, threshold, basis, among)
         comparison = _agreed(as_measured, comparison)
+    if basis is Basis.CPU and not _side_by_side(base, head):
+        comparison = _beyond_waiting(comparison, base.environment, head.environment)
     return ComparedMeasurement(name, base, head, comparison, note)
 
 
@@ -164,6 +169,33 @@ def _agreed(as_measured: Comparison, without_waiting: Comparison) -> Comparison:
     return replace(without_waiting, verdict=ComparisonVerdict.CANNOT_SAY, reason=reason, more_requests=None)
 
 
+def _beyond_waiting(comparison: Comparison, base: MeasurementEnvironment, head: MeasurementEnvironment) -> Comparison:
+    """Return the comparison; it is no regression if a machine that was busy all the time may be the reason.
+
+    The longer threads waited, the less is known of what they would have cost without: measured one after the other, the
+    same request differed by a third where they waited for 85 % of the time, and by hardly anything where they did not
+    wait. Growth by less than the square of that part is not told from chance.
+    """
+    waited = max(base.processor_wait or 0.0, head.processor_wait or 0.0)
+    grown = comparison.request.relative
+    if comparison.verdict is not ComparisonVerdict.REGRESSION or grown is None or grown >= waited**2:
+        return comparison
+    reason = (
+        f"{comparison.reason}; but threads waited for a processor for {waited:.0%} of the time, so growth by less than"
+        f" {waited**2:.0%} may come from other programs: measure on a quieter machine, or side by side"
+    )
+    return replace(comparison, verdict=ComparisonVerdict.CANNOT_SAY, reason=reason, more_requests=None)
+
+
+def _side_by_side(base: Measurement, head: Measurement) -> bool:
+    """Tell whether both were measured at the same time, so that other programs slowed both down alike."""
+    if not (base.requests and head.requests):
+        return False
+    starts, ends = ([pick(each.start_ns for each in side.requests) for side in (base, head)] for pick in (min, max))
+    overlap_ns = min(ends) - max(starts)
+    return overlap_ns > _SIDE_BY_SIDE * max(end - start for start, end in zip(starts, ends, strict=True))
+
+
 def machine_difference(base: MeasurementEnvironment, head: MeasurementEnvironment) -> str:
     """Say why CPU times of the two cannot be compared; empty where they can.
 
@@ -184,7 +216,8 @@ def machine_difference(base: MeasurementEnvironment, head: MeasurementEnvironmen
 def _waited_unalike(base: MeasurementEnvironment, head: MeasurementEnvironment) -> bool:
     if base.processor_wait is None or head.processor_wait is None:
         return False
-    return abs(base.processor_wait - head.processor_wait) >= _UNALIKE
+    ran = 1 - base.processor_wait, 1 - head.processor_wait
+    return max(ran) / min(ran) - 1 >= _UNALIKE
 
 
 def _without_waiting(measurement: Measurement) -> Measurement:
