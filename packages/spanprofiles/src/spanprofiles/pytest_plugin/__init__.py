@@ -99,10 +99,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; each has an environment variable of the same name."""
     group = parser.getgroup("span profiles")
     for name, text in _OPTIONS.items():
-        variable = f"SPAN_PROFILES_{name.upper()}"
-        group.addoption(
-            f"--span-profiles-{name.replace('_', '-')}", dest=f"span_profiles_{name}", help=f"{text} [{variable}]"
-        )
+        words = f"{text} [SPAN_PROFILES_{name.upper()}]".replace("%", "%%")  # argparse takes it for a format
+        group.addoption(f"--span-profiles-{name.replace('_', '-')}", dest=f"span_profiles_{name}", help=words)
 
 
 def option(config: pytest.Config, name: str) -> str:
