@@ -99,7 +99,7 @@ def test_from_the_first_check_to_solved_on_its_servers_and_page(workshop: tuple[
 
     assert (first.returncode, first.stderr) == (1, "")
     assert "✗ not yet   exercise 2: Traces and no flame graphs" in first.stdout
-    assert "hint 1 is about this: spanprofiles workshop hint 2" in first.stdout
+    assert "spanprofiles workshop hint 2   (the first of its hints is about this)" in first.stdout
     shown = requests.get(page, timeout=30).text
     assert "carries no <code>pyroscope.profile.id</code>" in shown
 

@@ -55,7 +55,7 @@ def test_a_failed_judgement_shows_what_was_seen_what_is_missing_and_the_hint(
 
     assert "&lt;b&gt;seen&lt;/b&gt;" in text
     assert "<li>the agent</li>" in text
-    assert "Hint 1 is about this" in text
+    assert "the first is about this" in text
     assert "The program never starts the agent" in text
     assert "<html" not in text
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+ORDINALS = ("first", "second", "third")
+"""What the hints are called: a number would be taken for the exercise's."""
+
 _Sentences = str | Iterable[str]
 
 

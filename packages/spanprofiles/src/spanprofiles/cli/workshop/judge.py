@@ -25,6 +25,7 @@ from spanprofiles.model import Endpoints
 from spanprofiles.workshop import Exercise, Judgement, Workbench, WorkshopError, all_exercises
 from spanprofiles.workshop.check import judged
 from spanprofiles.workshop.folder import LearnersFolder
+from spanprofiles.workshop.judgement import ORDINALS
 from spanprofiles.workshop.requirements import check_installed
 from spanprofiles.workshop.session import Session
 
@@ -143,13 +144,14 @@ def print_judgement(exercise: Exercise, judgement: Judgement, bench: Workbench, 
     for sentence in judgement.missing:
         say(Styled("  missing  ", "yellow"), sentence)
     if not judgement.passed and judgement.hint:
-        say(f"  hint {judgement.hint} is about this: spanprofiles workshop hint {exercise.number}")
+        which = ORDINALS[judgement.hint - 1]
+        say(f"  stuck?   spanprofiles workshop hint {exercise.number}   (the {which} of its hints is about this)")
     if bench.linked is not None:
         target = render.console()
         say("")
         show(target, render.linked_span(bench.linked, target, 5))
     if session is not None and session.page and judgement.trace_id:
-        say(f"  on the page: {session.page}/trace/{judgement.trace_id}")
+        say(f"  on the page: {session.page}/workshop?exercise={exercise.number}")
 
 
 def _say_what_is_next(learners: LearnersFolder, judgement: Judgement) -> None:

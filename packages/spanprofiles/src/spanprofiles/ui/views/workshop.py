@@ -18,6 +18,7 @@ from spanprofiles.ui.views.pictures import files_of, layout_of, picture_of
 from spanprofiles.workshop import Exercise, Judgement, WorkshopError, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import LearnersFolder
+from spanprofiles.workshop.judgement import ORDINALS
 from spanprofiles.workshop.progress import Progress, Record
 
 views = Blueprint("workshop", __name__)
@@ -75,7 +76,7 @@ def workshop() -> str:
         "shown": _shown(record.judgement),
         "files": folder.path / chosen.name,
         "hints": [markdown(hint) for hint in chosen.hints[: record.hints]],
-        "states": ProfileState,
+        "ordinals": ORDINALS,
     }
     if request.args.get("part"):
         return render_template("workshop_part.html", **values)

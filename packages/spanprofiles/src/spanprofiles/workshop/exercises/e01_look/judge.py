@@ -11,6 +11,7 @@ import requests
 
 from spanprofiles.demo.city import city_folder
 from spanprofiles.linking import NoSamplesError
+from spanprofiles.report import duration
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.workbench import Workbench
 
@@ -77,9 +78,9 @@ def _shown(bench: Workbench, slow: requests.Response, count: int) -> Judgement:
         )
     bench.notes.update(trace_id=linked.trace_id, span_id=linked.span_id)
     bench.shown = (linked.trace_id, linked.span_id)
-    usual = f"{linked.span.duration_ns / 1e6:.0f} ms, of which {linked.amount} are in its span profile"
+    took = f"it took {duration(linked.span.duration_ns)}, and its span profile has {linked.amount}"
     return Judgement.fails(
-        f"{count} rides were ordered; the slow one is the trace {linked.trace_id}: it took {usual}",
+        f"{count} rides were ordered; the slow one is the trace {linked.trace_id}: {took}",
         "your answer: which function used that CPU itself? spanprofiles workshop check 1 FUNCTION",
         hint=1,
     )

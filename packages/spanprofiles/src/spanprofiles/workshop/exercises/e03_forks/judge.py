@@ -62,7 +62,7 @@ def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
             "an agent in the worker: the process that answers requests has none, whichever else may have",
             hint=2,
         )
-    busiest = ", ".join(row.name for row in samples.top(3))
+    busiest = " and ".join(row.name for row in samples.top(2))
     return Judgement.fails(
         [
             carries,

@@ -21,7 +21,11 @@ def start_agent():
 
 def draw_timetable():
     """Compute the tides of a year, which takes a moment."""
-    return [sum(hour * day % 13 for hour in range(9_000)) % 24 for day in range(365)]
+    tides = [0] * 365
+    for day in range(365):
+        for hour in range(9_000):
+            tides[day] = (tides[day] + hour * day) % 24
+    return tides
 
 
 def load_cars(cars):
