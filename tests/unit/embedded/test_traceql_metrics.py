@@ -252,6 +252,18 @@ def test_a_search_does_without_the_metrics_of_its_query(shop: Applications, quer
     assert len(response.get_json()["traces"]) == 2
 
 
+def test_a_search_shows_what_metrics_are_made_of(shop: Applications) -> None:
+    query = '{ name = "order" } | max_over_time(span.items) by (span.price)'
+    response = shop.tempo.get("/api/search", query_string={"q": query})
+    (span,) = response.get_json()["traces"][0]["spanSets"][0]["spans"]
+    assert {pair["key"] for pair in span["attributes"]} == {"items", "price"}
+
+
+def test_a_range_may_be_asked_for_as_one_moment(shop: Applications) -> None:
+    (values,) = _range(shop, "{} | rate()", step="2s", instant="true").values()
+    assert values == {END_S: 2.0}
+
+
 def test_a_search_refuses_metrics_that_make_no_sense(shop: Applications) -> None:
     assert "limit must be greater than 0" in shop.refused("{} | rate() | topk(0)")
 

@@ -15,6 +15,7 @@ from spanprofiles.embedded.traceql.values import BOOLEAN, INTEGER, Static, durat
 HOUR_NS = 3_600 * SECOND_NS
 DEFAULT_SINCE_NS = HOUR_NS
 EXEMPLARS = "exemplars"
+TRUE = frozenset({"1", "t", "T", "true", "True", "TRUE"})
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,10 @@ class MetricsRequest:
             )
         if step < 0 or start < step:
             raise refusal("start required")
-        intervals = Intervals.of_range(start, end, step)
+        if parameters.get("instant") in TRUE and start < end:
+            intervals = Intervals.at_once(start, end, step)
+        else:
+            intervals = Intervals.of_range(start, end, step)
         _check_range(intervals.end_ns - intervals.start_ns)
         return cls(_query(parameters), intervals, _count(parameters, EXEMPLARS), _count(parameters, "maxSeries"))
 

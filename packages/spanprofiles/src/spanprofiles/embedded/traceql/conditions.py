@@ -17,6 +17,8 @@ from spanprofiles.embedded.traceql.syntax import (
     Field,
     Filter,
     Group,
+    Measure,
+    Metrics,
     Pipeline,
     Scalar,
     ScalarFilter,
@@ -66,7 +68,25 @@ def conditions_of(pipeline: Pipeline) -> Conditions:
     if contradicted:
         found.first = [condition for condition in found.first if condition.attribute not in contradicted]
         found.first += [Condition(attribute) for attribute in contradicted]
+    last = pipeline.stages[-1] if pipeline.stages else None
+    if isinstance(last, Metrics) and isinstance(last.first, Measure):
+        _add_attributes(last.first, found.first, found.second, every=found.every)
     return found
+
+
+def _add_attributes(measure: Measure, first: list[Condition], second: list[Condition], *, every: bool) -> None:
+    """Ask for the attributes that a metrics function takes and groups by; a search shows them."""
+    if measure.attribute is not None and not _has(measure.attribute, first, second):
+        second.append(Condition(measure.attribute))
+    # What a condition excludes is not seen by an average, while the other functions read it once more.
+    alone = every or measure.name == "avg_over_time"
+    for attribute in measure.by:
+        if not _has(attribute, first if alone else (), second):
+            second.append(Condition(attribute))
+
+
+def _has(attribute: Attribute, *conditions: list[Condition] | tuple[()]) -> bool:
+    return any(condition.attribute == attribute for some in conditions for condition in some)
 
 
 def _contradicted(conditions: list[Condition]) -> dict[Attribute, None]:

@@ -36,6 +36,7 @@ class Intervals:
         step_ns: their length.
         earliest_ns: spans that begin after it are looked at, though they be too early for the first step.
         instant: whether there is but one, from start to end.
+        rate_ns: the time for which rates are told, where it is not the length of the step; else 0.
     """
 
     start_ns: int
@@ -43,6 +44,7 @@ class Intervals:
     step_ns: int
     earliest_ns: int
     instant: bool = False
+    rate_ns: int = 0
 
     @classmethod
     def of_range(cls, start_ns: int, end_ns: int, step_ns: int) -> Intervals:
@@ -56,9 +58,9 @@ class Intervals:
         return cls(start, end_ns + -end_ns % step_ns, step_ns, earliest)
 
     @classmethod
-    def at_once(cls, start_ns: int, end_ns: int) -> Intervals:
+    def at_once(cls, start_ns: int, end_ns: int, rate_ns: int = 0) -> Intervals:
         """Make the one step of an instant query."""
-        return cls(start_ns, end_ns, end_ns - start_ns, start_ns, instant=True)
+        return cls(start_ns, end_ns, end_ns - start_ns, start_ns, instant=True, rate_ns=rate_ns)
 
     @property
     def count(self) -> int:

@@ -174,7 +174,7 @@ class Measurement:
         """
         scale = max(factor, 1.0) if self._make in SCALED else 1.0
         if self._measure.name == "rate":
-            scale /= self._intervals.step_ns / SECOND_NS
+            scale /= (self._intervals.rate_ns or self._intervals.step_ns) / SECOND_NS
         found = self._joined(scale)
         if self._measure.name == "quantile_over_time":
             return quantile_series(found, self._measure.quantiles, self._intervals, self._limit, self._deadline)

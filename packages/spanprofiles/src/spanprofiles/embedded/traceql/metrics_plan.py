@@ -17,7 +17,6 @@ from spanprofiles.embedded.traceql.syntax import (
     Comparison,
     Constant,
     Filter,
-    Measure,
     Metrics,
     Pipeline,
     Stage,
@@ -58,11 +57,9 @@ def plan_of(pipeline: Pipeline, metrics: Metrics, deadline: Deadline, *, exempla
         deadline: of the query.
         exemplars: whether some of the spans are shown.
     """
-    found = conditions_of(pipeline)
+    found = conditions_of(Pipeline((*pipeline.stages, metrics)))
     first, second = found.first, found.second
     everything = isinstance(metrics.first, Comparison)
-    if isinstance(metrics.first, Measure):
-        _add_attributes(metrics.first, first, second, every=found.every)
     wanted = [START, *([TRACE_ID] if exemplars else [])]
     for attribute in wanted:
         given = first if attribute == START or found.every else [each for each in first if not each.operator]
@@ -92,21 +89,6 @@ def _never(stage: Stage) -> bool:
     return isinstance(stage, Filter) and any(
         isinstance(node, Constant) and node.value[0] == values.BOOLEAN for node in syntax.walk(stage.expression)
     )
-
-
-def _add_attributes(measure: Measure, first: list[Condition], second: list[Condition], *, every: bool) -> None:
-    """Ask for the attributes that a function takes and groups by."""
-    if measure.attribute is not None and not _has(measure.attribute, first, second):
-        second.append(Condition(measure.attribute))
-    # What a condition excludes is not seen by an average, while the other functions read it once more.
-    alone = every or measure.name == "avg_over_time"
-    for attribute in measure.by:
-        if not _has(attribute, first if alone else (), second):
-            second.append(Condition(attribute))
-
-
-def _has(attribute: Attribute, *conditions: list[Condition] | tuple[()]) -> bool:
-    return any(condition.attribute == attribute for some in conditions for condition in some)
 
 
 def _suffices(first: list[Condition], second: list[Condition]) -> bool:
