@@ -111,6 +111,7 @@ def test_a_recording_runs_the_tests_in_the_files_of_its_revision(
         assert done.exit_code == 5  # pytest's own
 
     (here, there) = ran
+    assert (repository / "recorded").is_dir()
     assert here[0][1:] == ["-m", "pytest", "-q", "test_it.py", f"--span-profiles-record={repository / 'recorded'}"]
     assert there[0] == here[0]
     assert (here[1], there[1]) == ("changed", "/search\n")

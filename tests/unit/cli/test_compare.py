@@ -93,17 +93,21 @@ def test_a_place_that_cannot_be_written_is_named(base: Path, tmp_path: Path) -> 
     assert "file cannot be written: " in result.stderr
 
 
-@pytest.mark.parametrize("content", [None, "nothing"])
-def test_a_folder_without_measurements_says_how_to_make_some(base: Path, tmp_path: Path, content: str | None) -> None:
-    empty = tmp_path / "empty"
-    if content:
-        empty.mkdir()
-        (empty / "a.txt").touch()
-    result = compare(base, empty)
+def test_a_folder_that_is_not_there_says_how_to_make_one(base: Path, tmp_path: Path) -> None:
+    result = compare(base, tmp_path / "nowhere")
 
     assert result.exit_code == 2
     assert "pytest --span-profiles-record" in result.stderr
-    assert "Traceback" not in result.output
+
+
+def test_an_empty_base_makes_all_measurements_new_and_cannot_say(head: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = compare(tmp_path / "empty", head, "--markdown", tmp_path / "summary.md")
+
+    assert result.exit_code == 2
+    assert result.stdout.startswith("new            test_shop.py::test_a_search\n")
+    assert "empty holds no measurement: tests leave some with pytest --span-profiles-record=" in result.stderr
+    assert (tmp_path / "summary.md").read_text().startswith("## It cannot be said whether a request has become slower")
 
 
 @pytest.mark.parametrize("threshold", ["10", "0%", "much"])

@@ -8,6 +8,7 @@ import click
 
 from spanprofiles.cli.comparison import comparison_options, print_report
 from spanprofiles.cli.exits import COULD_NOT_LOOK, leave
+from spanprofiles.cli.output import say
 from spanprofiles.model import Measurement
 
 
@@ -32,9 +33,13 @@ def command(base: Path, head: Path, threshold: float, markdown: Path | None, svg
 
 
 def _read(path: Path) -> dict[str, Measurement]:
-    from spanprofiles.measure.files import read_measurement, read_measurements
+    """Read a recording. A folder without measurements is one of tests that have measured nothing, and is told of."""
+    from spanprofiles.measure.files import SUFFIX, read_measurement, read_measurements
 
     if path.is_file():
         measurement = read_measurement(path)
         return {measurement.name: measurement}
+    if path.is_dir() and not any(path.glob(f"*{SUFFIX}")):
+        say(f"{path} holds no measurement: tests leave some with pytest --span-profiles-record={path}", err=True)
+        return {}
     return read_measurements(path)

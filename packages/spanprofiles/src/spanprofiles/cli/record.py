@@ -31,6 +31,10 @@ def command(folder: Path, arguments: tuple[str, ...], revision: str | None, setu
     here = Path.cwd()
     target = folder.absolute()
     try:
+        target.mkdir(parents=True, exist_ok=True)  # tests that measure nothing leave it empty
+    except OSError as error:
+        leave(COULD_NOT_LOOK, f"{target} cannot be made: {error.strerror}")
+    try:
         with work_tree(revision, here) if revision else nullcontext(None) as tree:
             directory = tree.directory if tree is not None else here
             if tree is not None:
