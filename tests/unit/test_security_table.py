@@ -17,8 +17,9 @@ from spanprofiles.embedded.store import traces, writer
 from spanprofiles.embedded.tempo import candidates
 from spanprofiles.embedded.traceql import limits as traceql
 from spanprofiles.experiment import request_list
+from spanprofiles.measure import repetition, span_group
 from spanprofiles.model import measurement_json, printable
-from spanprofiles.ui import admission, chosen_groups, connections, security
+from spanprofiles.ui import admission, chosen_groups, connections, request_group, security
 from spanprofiles.workshop import program, storage, workbench
 from spanprofiles_processor import agent, roots
 from spanprofiles_processor import settings as agent_settings
@@ -87,6 +88,10 @@ ROWS = {
     "IDs; labels to group by": f"{profiles.IDS_LIMIT:,}; {profiles.GROUP_LIMIT}",
     "one trace": (f"{candidates.TRACE_BYTES // 1_000_000} MB are searched; {traces.TRACE_BYTES // MIB} MiB by its ID"),
     "one answer": f"{pair_answers.ANSWER_BYTES // MIB} MiB",
+    "requests of one flame graph; how far apart": (f"{request_group.MOST_REQUESTS}; {span_group.LONGEST_S // 3600} h"),
+    "a measurement: requests; time for sending them": (
+        f"{repetition.MOST_REQUESTS}; {repetition.LONGEST_S:g} s, unless the test says otherwise"
+    ),
     "a file with a recorded measurement": f"{measurement_json.LARGEST_RECORDING_BYTES // MIB} MiB",
     "requests that wait for a server at once": f"{admission.MOST_ASKING} of 8 threads",
     "pause after a server let a request time out": f"{outage.ASK_AGAIN_AFTER_S:.0f} s, then one request at a time",

@@ -168,6 +168,23 @@ def _search(linker: Linker, group: Group, *, linked: bool) -> list[FoundRequest]
 
 def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
     """Return the average samples of a span."""
+    whole, count = merged_spans(linker, spans)
+    return whole.divided(count)
+
+
+def merged_spans(linker: Linker, spans: Sequence[ProfiledSpan]) -> tuple[FlameGraph, int]:
+    """Ask once for the samples of all spans together.
+
+    Args:
+        linker: of the backend.
+        spans: at least one. Those whose samples count for another of them are left out.
+
+    Returns:
+        The samples, and how many spans they are of.
+
+    Raises:
+        ClientError: a server does not answer.
+    """
     by_service: dict[str, list[str]] = {}
     descendants = Descendants(linker.tempo)
     added = {span.profile_id: descendants.profile_ids(span) for span in spans}
@@ -179,7 +196,7 @@ def _average(linker: Linker, spans: Sequence[ProfiledSpan]) -> FlameGraph:
         (ProfileQuery.around_all(spans, linker.margin_ms, selector=service_selector(service)), profile_ids)
         for service, profile_ids in by_service.items()
     ]
-    return SampleCollector(linker.pyroscope, profile_type=linker.profile_type).ask(asked).divided(len(spans))
+    return SampleCollector(linker.pyroscope, profile_type=linker.profile_type).ask(asked), len(spans)
 
 
 def _side(title: str, routes: Mapping[str, Sequence[ProfiledSpan]], averages: Sequence[FlameGraph]) -> Side:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from spanprofiles.ui.views import alarm, compare, demo, doctor, sandwich, tour, trace_list, traces, workshop
+from spanprofiles.ui.views import alarm, compare, demo, doctor, group, sandwich, tour, trace_list, traces, workshop
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     trace_list.views,
     traces.views,
     sandwich.views,
+    group.views,
     compare.views,
     doctor.views,
     tour.views,
