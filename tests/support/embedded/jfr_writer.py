@@ -169,6 +169,7 @@ class JfrChunk:
             ),
             self._pool("jdk.types.Method", methods),
             self._pool("jdk.types.StackTrace", stacks),
+            self._pool("java.lang.String", [number(1) + text("jdk/internal/misc"), number(2) + b"\x00"]),
         ]
         body = number(CONSTANTS_EVENT) + number(0) * 3 + b"\x01" + number(len(pools)) + b"".join(pools)
         return sized(body)

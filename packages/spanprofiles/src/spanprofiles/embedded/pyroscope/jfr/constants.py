@@ -8,7 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from spanprofiles.embedded.pyroscope.jfr.metadata import FRAME, Asked, TypeDescription, Types
-from spanprofiles.embedded.pyroscope.jfr.primitives import INT_SHIFTS, JfrError, ended, read_fields, read_number
+from spanprofiles.embedded.pyroscope.jfr.primitives import (
+    INT_SHIFTS,
+    NO_PLACE,
+    TEXT,
+    JfrError,
+    Step,
+    ended,
+    read_fields,
+    read_number,
+)
 
 CHUNK_HEADER, CHUNK_HEADER_BYTES = "jdk.types.ChunkHeader", 68
 STACK = "jdk.types.StackTrace"
@@ -84,6 +93,8 @@ class Constants:
         if described.name == STACK:
             return self._read_stacks(data, position, count, described)
         steps = self._types.steps(described, ASKED.get(described.name, ()))
+        if described.name == STRING:  # a text among the constants is itself what its fields would be
+            steps = (Step(TEXT, NO_PLACE), *steps)
         table = self._tables.get(described.name)
         default = self._defaults.get(described.name, [])
         for _ in range(count):
