@@ -1,0 +1,176 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"rideshare/internal/city"
+	"rideshare/internal/settings"
+)
+
+func TestMain(m *testing.M) {
+	city.FleetSizes = map[city.VehicleKind]int{city.Bike: 50, city.Scooter: 50, city.Car: 50}
+	m.Run()
+}
+
+func appIn(region, neighbour string) *httptest.Server {
+	return httptest.NewServer(NewApp(settings.Settings{
+		Region:           city.Regions[region],
+		Seed:             1,
+		NeighbourURL:     neighbour,
+		NeighbourTimeout: 2 * time.Second,
+		GatewayTakes:     time.Millisecond,
+	}).Handler())
+}
+
+func get(t *testing.T, address string, headers ...string) (int, answer) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for index := 0; index < len(headers); index += 2 {
+		request.Header.Set(headers[index], headers[index+1])
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var body answer
+	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
+		t.Fatalf("%s: the answer is no JSON: %v", address, err)
+	}
+	if kind := response.Header.Get("Content-Type"); kind != "application/json" {
+		t.Errorf("%s: the answer is %s", address, kind)
+	}
+	return response.StatusCode, body
+}
+
+func message(body answer) string {
+	wrong, _ := body["error"].(map[string]any)
+	text, _ := wrong["message"].(string)
+	return text
+}
+
+func TestARideHasWhatTheRiderNeeds(t *testing.T) {
+	app := appIn("sa-east", "")
+	defer app.Close()
+	for _, kind := range city.VehicleKinds {
+		status, ride := get(t, app.URL+"/"+string(kind))
+		vehicle, _ := ride["vehicle"].(map[string]any)
+		if status != http.StatusOK || vehicle["kind"] != string(kind) || ride["region"] != "sa-east" || ride["asked_in"] != "sa-east" {
+			t.Errorf("%d %v", status, ride)
+		}
+		if _, driven := ride["driver"]; driven != (kind == city.Car) {
+			t.Errorf("a %s has a driver: %v", kind, driven)
+		}
+		_, paid := get(t, app.URL+"/receipt/"+ride["ride_id"].(string))
+		if paid["payment"] != "payment-"+ride["ride_id"].(string) {
+			t.Errorf("the receipt is %v", paid)
+		}
+	}
+}
+
+func TestAQuoteIsAPriceWithoutAVehicle(t *testing.T) {
+	app := appIn("us-west", "")
+	defer app.Close()
+	status, quote := get(t, app.URL+"/quote?vehicle=car&riders=2")
+	if _, found := quote["ride_id"]; status != http.StatusOK || found || quote["riders"] != 2. {
+		t.Errorf("%d %v", status, quote)
+	}
+}
+
+func TestWhereNoCarIsFreeTheNeighbourHasOne(t *testing.T) {
+	other := appIn("sa-east", "")
+	defer other.Close()
+	app := appIn("us-west", other.URL)
+	defer app.Close()
+	status, ride := get(t, app.URL+"/car")
+	if status != http.StatusOK || ride["region"] != "sa-east" || ride["asked_in"] != "us-west" {
+		t.Errorf("%d %v", status, ride)
+	}
+	if status, _ := get(t, app.URL+"/receipt/"+ride["ride_id"].(string)); status != http.StatusOK {
+		t.Errorf("the receipt of a forwarded ride: %d", status)
+	}
+}
+
+func TestWithoutARideTheReasonIsTold(t *testing.T) {
+	alone := appIn("us-west", "")
+	defer alone.Close()
+	lost := appIn("us-west", "http://127.0.0.1:1")
+	defer lost.Close()
+	asking := appIn("us-west", alone.URL)
+	defer asking.Close()
+	slow := httptest.NewServer(http.HandlerFunc(func(response http.ResponseWriter, _ *http.Request) {
+		response.WriteHeader(http.StatusTeapot)
+		_, _ = response.Write([]byte("{}"))
+	}))
+	defer slow.Close()
+	odd := appIn("us-west", slow.URL)
+	defer odd.Close()
+	for address, reason := range map[string]string{
+		alone.URL:  "no neighbouring region is known",
+		lost.URL:   "the neighbouring region cannot be reached",
+		asking.URL: "the neighbouring region has no ride either (us-west has no free car, and no neighbour",
+		odd.URL:    "gave an answer that is no ride (status 418)",
+	} {
+		status, body := get(t, address+"/car")
+		if status != http.StatusServiceUnavailable || !strings.Contains(message(body), reason) {
+			t.Errorf("%d %v", status, body)
+		}
+	}
+	status, body := get(t, asking.URL+"/car", HopsHeader, "2")
+	if status != http.StatusServiceUnavailable || !strings.Contains(message(body), "forwarded 2 times already") {
+		t.Errorf("%d %v", status, body)
+	}
+}
+
+func TestABadParameterIsRefusedByName(t *testing.T) {
+	app := appIn("us-west", "")
+	defer app.Close()
+	for path, wanted := range map[string]string{
+		"/bike?colour=red":                 "colour is not a parameter; known are lat, lon, riders",
+		"/bike?riders=1&riders=1":          "riders is given 2 times; give it once",
+		"/bike?lat=37.7":                   "lon is missing; give it together with lat, or neither",
+		"/bike?lat=x&lon=1":                "lat must be a number of degrees, not 'x'",
+		"/bike?lat=1&lon=1":                "lat must be from 37.5249 to 38.0249, which is in or near San Francisco, not '1'",
+		"/bike?riders=0":                   "riders must be a whole number from 1, not '0'",
+		"/bike?riders=2":                   "riders must be at most 1 for a bike, not '2'",
+		"/quote":                           "vehicle is missing; give one of bike, scooter, car",
+		"/quote?vehicle=boat":              "vehicle must be one of bike, scooter, car, not 'boat'",
+		"/receipt/x?y=1":                   "y is not a parameter; this route has none",
+		"/bike?" + strings.Repeat("a", 50): strings.Repeat("a", 40) + " is not a parameter; known are lat, lon, riders",
+	} {
+		status, body := get(t, app.URL+path)
+		if status != http.StatusBadRequest || message(body) != wanted {
+			t.Errorf("%s: %d %v", path, status, body)
+		}
+	}
+	status, body := get(t, app.URL+"/bike", HopsHeader, "many")
+	if status != http.StatusBadRequest || !strings.HasPrefix(message(body), HopsHeader+" must be a whole number") {
+		t.Errorf("%d %v", status, body)
+	}
+}
+
+func TestWhatIsNotThereIsAnErrorInJSON(t *testing.T) {
+	app := appIn("us-west", "")
+	defer app.Close()
+	for path, wanted := range map[string]int{"/boat": 404, "/receipt/nobodys": 404, "/health": 200} {
+		if status, _ := get(t, app.URL+path); status != wanted {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	response, err := http.Post(app.URL+"/bike", "text/plain", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") == "" {
+		t.Errorf("%d %v", response.StatusCode, response.Header)
+	}
+}
