@@ -1,0 +1,81 @@
+package rideshare.web;
+
+import io.javalin.Javalin;
+import io.javalin.http.Context;
+import io.javalin.http.HttpResponseException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import rideshare.Settings;
+import rideshare.city.VehicleKind;
+
+/** The HTTP side of the app: its routes, its answers and its errors, which are JSON all of them. */
+public final class Routes {
+  private static final String VERSION = "1.0.0";
+
+  private Routes() {}
+
+  /** Returns the app, ready to be started. */
+  public static Javalin of(Settings settings) {
+    Orders orders = new Orders(settings);
+    Javalin app =
+        Javalin.create(
+            config -> {
+              config.showJavalinBanner = false;
+              config.http.prefer405over404 = true;
+            });
+    for (VehicleKind kind : VehicleKind.values()) {
+      app.get("/" + kind.word(), request -> order(orders, kind, request));
+    }
+    app.get(
+        "/quote",
+        request -> request.json(orders.quoteRide(Order.readQuote(orders.region(), request))));
+    app.get("/receipt/{ride_id}", request -> receipt(orders, request));
+    app.get(
+        "/health",
+        request ->
+            request.json(
+                Map.of("region", orders.region().name(), "version", VERSION, "ready", true)));
+    app.exception(
+        ParameterException.class,
+        (error, request) ->
+            request
+                .status(400)
+                .json(
+                    Map.of(
+                        "error",
+                        Map.of("parameter", error.parameter(), "message", error.getMessage()))));
+    app.exception(
+        NoRideException.class, (error, request) -> fail(request, 503, error.getMessage()));
+    app.exception(
+        HttpResponseException.class,
+        (error, request) -> fail(request, error.getStatus(), missing(request, error)));
+    return app;
+  }
+
+  private static void order(Orders orders, VehicleKind kind, Context request)
+      throws ParameterException, NoRideException {
+    request.json(orders.orderRide(Order.read(orders.region(), kind, request)));
+  }
+
+  private static void receipt(Orders orders, Context request)
+      throws ParameterException, InterruptedException {
+    Order.query(request, List.of());
+    Optional<Map<String, Object>> receipt = orders.receipt(request.pathParam("ride_id"));
+    if (receipt.isPresent()) {
+      request.json(receipt.get());
+      return;
+    }
+    String message = orders.region().name() + " knows no such ride";
+    Map<String, String> error = Map.of("parameter", "ride_id", "message", message);
+    request.status(404).json(Map.of("error", error));
+  }
+
+  private static String missing(Context request, HttpResponseException error) {
+    return request.method() + " " + request.path() + ": " + error.getMessage();
+  }
+
+  private static void fail(Context request, int status, String message) {
+    request.status(status).json(Map.of("error", Map.of("message", message)));
+  }
+}
