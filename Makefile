@@ -18,11 +18,12 @@ FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2
 # Tests start programs by the hundred: without bytecode each would compile its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up down test lint types imports unit integration
+.PHONY: help install demo fleet up down test lint types imports unit integration
 .PHONY: docs slow processor integration-slow soak browser grafana coverage mutants bench dist lock proto clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
+	@echo "make fleet    the same with a region in Go and one in Java, where go, a JDK and Maven are"
 	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
 	@echo "make test     lint, types, import rules, unit tests, integration tests, side by side"
 	@echo "make docs     build the documentation as a site, in site/; a broken link fails it"
@@ -53,6 +54,10 @@ $(VENV)/installed: requirements-pip.lock requirements.lock pyproject.toml $(META
 
 demo: install
 	@$(BIN)/spanprofiles demo
+
+# The same with a region in Go and one in Java, where their tools are.
+fleet: install
+	@$(BIN)/spanprofiles demo --fleet
 
 # The same demo on real Tempo, Pyroscope and Grafana. Needs Docker with Compose 2 or 1.29, and no .venv.
 up down:

@@ -19,6 +19,7 @@ from spanprofiles.cli.options import Seconds
 from spanprofiles.cli.output import Styled, rewrite, say, say_json, say_lines, show
 from spanprofiles.clients import ClientError
 from spanprofiles.demo import DemoError, DemoPorts, DemoStack, Figures, LiveFigures, one_at_a_time
+from spanprofiles.demo.fleet import fleet_regions
 from spanprofiles.demo.stack import SERVICE
 from spanprofiles.demo.story import FAULT, OTHER_REGION, SLOW_REGION, new_admin_token, tell_slow_search
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
@@ -40,7 +41,8 @@ _QUIET_EVERY_S = 5.0
     "--wait", "wait_s", type=Seconds(1), default=15.0, show_default=True, help="Longest wait for the first link, s."
 )
 @click.option("--users", type=click.IntRange(1, 200), default=4, show_default=True, help="Simulated riders at a time.")
-def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: int) -> None:
+@click.option("--fleet", is_flag=True, help="Add a region in Go and one in Java, built from the repository's sources.")
+def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: int, fleet: bool) -> None:
     """Run the demo: servers, three regions of the rideshare app and their load, on 127.0.0.1.
 
     Prints the span tree and the flame graph of the first ride as soon as they are linked, then a live line until
@@ -54,7 +56,7 @@ def command(once: bool, as_json: bool, fault: str | None, wait_s: float, users: 
             signal.signal(number, signal.default_int_handler)
     with reported():
         try:
-            _run(_Wishes(once, as_json, fault, wait_s), users)
+            _run(_Wishes(once, as_json, fault, wait_s, fleet), users)
         except DemoError as error:
             leave(COULD_NOT_LOOK, *str(error).split("\n"))
 
@@ -67,6 +69,7 @@ class _Wishes:
     as_json: bool
     fault: str | None
     wait_s: float
+    fleet: bool
 
 
 def _run(wishes: _Wishes, users: int) -> None:
@@ -81,14 +84,17 @@ def _run_stack(wishes: _Wishes, users: int, let_others_start: Callable[[], None]
     Raises:
         KeyboardInterrupt: before what was asked for has been shown. Later, it is how the demo ends.
     """
+    fleet = fleet_regions(_say) if wishes.fleet else ()
     started = time.monotonic()
     ports, replaced = DemoPorts().freed()
     if wishes.once:
         replaced.pop("page", None)  # there is none
+    for name in {"us-west", "sa-east"} - {region.name for region in fleet}:
+        replaced.pop(name.replace("-", "_"), None)
     for name, (taken, free) in replaced.items():
         _say(f"port {taken} ({name.replace('_', '-')}) is taken by another program: using {free}")
     token = new_admin_token()
-    stack = DemoStack(ports, users, admin_token=token)
+    stack = DemoStack(ports, users, admin_token=token, fleet=fleet)
     try:
         stack.launch()
         if not wishes.once:
@@ -114,6 +120,8 @@ def _run_stack(wishes: _Wishes, users: int, let_others_start: Callable[[], None]
             return
         stack.await_all()
         let_others_start()
+        if fleet:
+            _print_crossing(stack, linker, 1 + len(fleet))
         if wishes.fault:
             _tell_story(stack, linker, token, wishes.as_json)
         if not wishes.once:
@@ -137,7 +145,8 @@ def _start_page(stack: DemoStack, token: str) -> None:
         except DemoError as error:
             raise ControlError(str(error)) from error
 
-    regions = {region.name: region.url for region in stack.regions.values()}
+    # only the regions in Python have switches for all faults
+    regions = {region.name: region.url for region in stack.regions.values() if region.fleet is None}
     app = create_app(stack.endpoints, DemoControls(regions, token, stack.locust_url, restart))
     listening = threading.Event()
 
@@ -213,6 +222,26 @@ def _print(first: LinkedSpan, evidence: Evidence, seconds: float) -> None:
     verified = f"verified: a request, its span, its CPU: {seconds:.1f} s after the start"
     show(console, "", Text(f"trace {first.trace_id}", style="bold"), render.trace_tree(evidence))
     show(console, "", render.linked_span(first, console), "", Text(verified, style="bold green"))
+
+
+def _print_crossing(stack: DemoStack, linker: Linker, regions: int) -> None:
+    """Order a car where there is none, and show the order's way through the regions, with a span profile in each.
+
+    Raises:
+        LinkError: a region's span is not linked.
+    """
+    from rich.text import Text
+
+    from spanprofiles.cli import render
+
+    for region in stack.regions.values():  # what has just started compiles and loads for its first orders
+        if region.fleet:
+            stack.await_region(region.name).get("/bike")
+    request = linker.follow(stack.await_region("ap-south").get("/car"))
+    spans = request.linked_spans(regions)
+    languages = ", ".join(sorted({str(span.span.resource.get("telemetry.sdk.language")) for span in spans}))
+    crossed = f"one order, {len(spans)} regions, each with its own flame graph: {languages}"
+    show(render.console(), "", Text(crossed, style="bold green"), render.trace_tree(request.evidence), "")
 
 
 def _print_json(first: LinkedSpan, seconds: float) -> None:

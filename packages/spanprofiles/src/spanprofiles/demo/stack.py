@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from spanprofiles.backends import Backend, BackendError, EmbeddedBackend, ManagedProcess, ProcessFailedError
@@ -13,6 +13,7 @@ from spanprofiles.backends.embedded import EmbeddedPorts
 from spanprofiles.backends.ports import claim, free_ports
 from spanprofiles.demo.city import city_folder
 from spanprofiles.demo.errors import DemoError
+from spanprofiles.demo.fleet import FleetRegion
 from spanprofiles.linking import TracedSession, await_answer
 from spanprofiles.model import Endpoints
 
@@ -41,6 +42,8 @@ class DemoPorts:
     eu_north: int = 5001
     us_east: int = 5002
     ap_south: int = 5003
+    us_west: int = 5004
+    sa_east: int = 5005
     locust: int = 8089
     page: int = 3000
 
@@ -63,11 +66,13 @@ class Region:
         name: as in ``RIDESHARE_REGION``.
         port: where it listens.
         neighbour: the region that takes over its orders.
+        fleet: how it is run where it is not in Python.
     """
 
     name: str
     port: int
     neighbour: str
+    fleet: FleetRegion | None = None
 
     @property
     def url(self) -> str:
@@ -83,18 +88,28 @@ class DemoStack:
         users: how many riders Locust simulates at once.
         backend: where telemetry goes; None for an embedded pair on ``ports``.
         admin_token: the token for the regions' admin routes; None disables them.
+        fleet: the regions in other languages, built. Car orders of ap-south, which has no cars, go through them.
     """
 
     def __init__(
-        self, ports: DemoPorts, users: int, backend: Backend | None = None, admin_token: str | None = None
+        self,
+        ports: DemoPorts,
+        users: int,
+        backend: Backend | None = None,
+        admin_token: str | None = None,
+        fleet: Sequence[FleetRegion] = (),
     ) -> None:
         self.ports = ports
         self.users = users
         self.regions = {
             "eu-north": Region("eu-north", ports.eu_north, "us-east"),
             "us-east": Region("us-east", ports.us_east, "ap-south"),
-            "ap-south": Region("ap-south", ports.ap_south, "eu-north"),
+            "ap-south": Region("ap-south", ports.ap_south, fleet[0].name if fleet else "eu-north"),
         }
+        for index, other in enumerate(fleet):
+            port = {"us-west": ports.us_west, "sa-east": ports.sa_east}[other.name]
+            neighbour = fleet[index + 1].name if index + 1 < len(fleet) else "eu-north"
+            self.regions[other.name] = Region(other.name, port, neighbour, other)
         self._backend = backend or EmbeddedBackend(EmbeddedPorts(ports.tempo, ports.otlp_http, ports.pyroscope))
         #: Where telemetry goes: known before the servers answer there.
         self.endpoints = Endpoints(
@@ -128,8 +143,7 @@ class DemoStack:
         else:
             self.endpoints = self._backend.start()
         for region in self.regions.values():
-            environment = self._region_environment(region, self.endpoints)
-            self._start_process(f"region {region.name}", _gunicorn(), environment)
+            self._start_region(region)
 
     def await_backend(self) -> Endpoints:
         """Return the backend's endpoints when it answers.
@@ -145,9 +159,10 @@ class DemoStack:
         Raises:
             DemoError: it ended, or did not answer in time.
         """
-        process = self._processes[f"region {name}"]
-        session = TracedSession(self.regions[name].url)
-        if not await_answer(session, "/health", _START_S, while_true=lambda: process.is_running):
+        process, region = self._processes[f"region {name}"], self.regions[name]
+        session = TracedSession(region.url)
+        start_s = region.fleet.start_s if region.fleet else _START_S
+        if not await_answer(session, "/health", start_s, while_true=lambda: process.is_running):
             raise DemoError(str(process.failure("does not answer")))
         return session
 
@@ -163,7 +178,6 @@ class DemoStack:
             DemoError: it cannot be started, or does not answer in time. It can be restarted again.
         """
         region, process = self.regions[name], f"region {name}"
-        environment = {**self._region_environment(region, self.endpoints), FAULTS_VARIABLE: ",".join(sorted(faults))}
         self._restarting.add(process)
         with self._lock:
             if self._stopped:
@@ -171,7 +185,7 @@ class DemoStack:
             tell("stopping it")
             self._processes[process].stop(_STOP_S)
             tell("starting it")
-            self._start_process(process, _gunicorn(), environment)
+            self._start_region(region, {FAULTS_VARIABLE: ",".join(sorted(faults))})
         tell("waiting for its answer")
         self.await_region(name)
         self._restarting.discard(process)
@@ -226,6 +240,11 @@ class DemoStack:
         tell("stopping the backend")
         self._backend.stop()
 
+    def _start_region(self, region: Region, more: Mapping[str, str] | None = None) -> None:
+        command = list(region.fleet.command) if region.fleet else _gunicorn()
+        environment = {**self._region_environment(region, self.endpoints), **(more or {})}
+        self._start_process(f"region {region.name}", command, environment)
+
     def _start_process(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         process = ManagedProcess(name, command, environment=environment, directory=self._directory)
         self._processes[name] = process
@@ -235,10 +254,14 @@ class DemoStack:
             raise DemoError(str(error)) from error
 
     def _region_environment(self, region: Region, endpoints: Endpoints) -> Mapping[str, str]:
+        telemetry = (
+            region.fleet.environment(endpoints, SERVICE)
+            if region.fleet
+            else {**endpoints.environment(), "OTEL_SERVICE_NAME": SERVICE}
+        )
         return {
             **os.environ,
-            **endpoints.environment(),
-            "OTEL_SERVICE_NAME": SERVICE,
+            **telemetry,
             "OTEL_RESOURCE_ATTRIBUTES": f"region={region.name},host.name=rideshare-{region.name}",
             "RIDESHARE_REGION": region.name,
             "RIDESHARE_BIND": f"127.0.0.1:{region.port}",

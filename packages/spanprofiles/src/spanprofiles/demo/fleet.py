@@ -1,0 +1,169 @@
+"""The fleet: regions of the city in other languages, built from the sources in the repository's folder ``fleet``."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spanprofiles.demo.errors import DemoError
+from spanprofiles.model import Endpoints
+
+#: How long a build may take, s: the first one of Java fetches its libraries.
+BUILD_TIMEOUT_S = 600
+
+_SOURCES = Path(__file__).parents[5] / "fleet"
+_LAST_LINES = 12
+
+
+@dataclass(frozen=True)
+class FleetRegion:
+    """A region in another language.
+
+    Attributes:
+        name: as in ``RIDESHARE_REGION``.
+        language: the language's name.
+        folder: where its sources are.
+        tools: the programs that build and run it.
+        build: the command that builds it, run in its folder.
+        command: the command that runs it.
+        start_s: how long it may take to answer, s.
+        environment: makes its variables, for where telemetry goes and its service's name.
+    """
+
+    name: str
+    language: str
+    folder: Path
+    tools: tuple[str, ...]
+    build: tuple[str, ...]
+    command: tuple[str, ...]
+    start_s: float
+    environment: Callable[[Endpoints, str], Mapping[str, str]] = field(repr=False)
+
+    def missing(self) -> str:
+        """Say in a line what is missing to build it; empty where nothing is."""
+        if not self.folder.is_dir():
+            return (
+                f"no region in {self.language}: its sources are in the repository's folder fleet/, which is not part of"
+                " this installation"
+            )
+        absent = [tool for tool in self.tools if shutil.which(tool) is None]
+        if absent:
+            return f"no region in {self.language}: {' and '.join(absent)} must be on the PATH to build it"
+        return ""
+
+    def make(self) -> None:
+        """Build it; what is up to date is not built again.
+
+        Raises:
+            DemoError: it cannot be built.
+        """
+        command = " ".join(self.build)
+        try:
+            built = subprocess.run(
+                self.build,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=BUILD_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DemoError(
+                f"the region in {self.language} was not built in {BUILD_TIMEOUT_S} s: {command} in {self.folder}"
+            ) from error
+        if built.returncode:
+            last = built.stdout.strip().splitlines()[-_LAST_LINES:]
+            raise DemoError("\n".join([f"the region in {self.language} cannot be built: {command}", *last]))
+
+
+def go_region() -> FleetRegion:
+    """Return the region in Go: net/http, with the processor and the agent in its code."""
+    folder = _SOURCES / "go"
+    program = folder / "build" / "rideshare"
+    return FleetRegion(
+        name="us-west",
+        language="Go",
+        folder=folder,
+        tools=("go",),
+        build=("go", "build", "-o", str(program), "."),
+        command=(str(program),),
+        start_s=30.0,
+        environment=lambda endpoints, service: {**endpoints.environment(), "OTEL_SERVICE_NAME": service},
+    )
+
+
+def java_region(profiler_event: str = "itimer") -> FleetRegion:
+    """Return the region in Java: Javalin, traced and profiled by agents from outside.
+
+    Args:
+        profiler_event: ``itimer``, ``cpu`` or ``wall``: what the profiler samples.
+    """
+    folder = _SOURCES / "java"
+    target = folder / "target"
+    return FleetRegion(
+        name="sa-east",
+        language="Java",
+        folder=folder,
+        tools=("java", "javac", "mvn"),
+        build=("mvn", "--quiet", "--batch-mode", "-DskipTests", "package"),
+        command=(
+            "java",
+            f"-javaagent:{target / 'agents' / 'opentelemetry-javaagent.jar'}",
+            "-cp",
+            str(target / "app" / "*"),
+            "rideshare.Main",
+        ),
+        start_s=90.0,
+        environment=lambda endpoints, service: java_environment(endpoints, service, target, profiler_event),
+    )
+
+
+def java_environment(endpoints: Endpoints, service: str, target: Path, profiler_event: str) -> dict[str, str]:
+    """Return the variables with which the agents trace, profile and link a Java program.
+
+    Args:
+        endpoints: where telemetry goes.
+        service: the name for both agents.
+        target: the folder in which Maven has put the agents.
+        profiler_event: ``itimer``, ``cpu`` or ``wall``: what the profiler samples.
+    """
+    shared = endpoints.environment()
+    return {
+        **shared,
+        "OTEL_SERVICE_NAME": service,
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_JAVAAGENT_EXTENSIONS": str(target / "agents" / "otel.jar"),
+        "OTEL_PYROSCOPE_START_PROFILING": "true",
+        "PYROSCOPE_APPLICATION_NAME": service,
+        "PYROSCOPE_FORMAT": "jfr",
+        "PYROSCOPE_PROFILER_EVENT": profiler_event,
+        "PYROSCOPE_UPLOAD_INTERVAL": f"{shared['PYROSCOPE_UPLOAD_INTERVAL']}s",
+    }
+
+
+def fleet_regions(say: Callable[[str], None]) -> Sequence[FleetRegion]:
+    """Build the regions whose tools are there, and say of the others what is missing.
+
+    Args:
+        say: called with a line for each step.
+
+    Raises:
+        DemoError: a region cannot be built.
+    """
+    ready = []
+    for region in (go_region(), java_region()):
+        reason = region.missing()
+        if reason:
+            say(reason)
+            continue
+        say(f"building the region in {region.language} (the first time takes a minute)")
+        region.make()
+        ready.append(region)
+    return ready
