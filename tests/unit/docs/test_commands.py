@@ -40,6 +40,9 @@ RUN_BY = {
     r"RIDESHARE_FAULTS=no-agent make demo": (
         "tests/integration/test_a_broken_demo.py::test_it_says_that_links_are_dead_and_which_faults_are_on"
     ),
+    r"make fleet": (
+        "tests/integration/test_fleet.py::test_make_fleet_shows_an_order_that_passes_through_all_languages"
+    ),
     r"make test|make install": MAKE_TEST,
     r"\.venv/bin/pytest tests/unit/model/test_trace\.py|\.venv/bin/pytest tests/integration -k \w+": (
         "tests/integration/test_documented_commands.py::test_one_test_is_run_as_the_page_for_contributors_says"

@@ -190,7 +190,10 @@ _JAVA = Language(
         "load the extension of github.com/grafana/otel-profiling-java into the OpenTelemetry Java agent"
         " (OTEL_JAVAAGENT_EXTENSIONS=pyroscope-otel-javaagent-extension.jar)"
     ),
-    start_agent="let the extension start the profiler: OTEL_PYROSCOPE_START_PROFILING=true, PYROSCOPE_FORMAT=jfr",
+    start_agent=(
+        "load the extension (OTEL_JAVAAGENT_EXTENSIONS) and let it start the profiler:"
+        " OTEL_PYROSCOPE_START_PROFILING=true, PYROSCOPE_FORMAT=jfr"
+    ),
     address="PYROSCOPE_SERVER_ADDRESS, PYROSCOPE_TENANT_ID and PYROSCOPE_BASIC_AUTH_USER",
     log="turn its log on with PYROSCOPE_LOG_LEVEL=debug",
     cpu="set PYROSCOPE_PROFILER_EVENT=itimer (or cpu) and PYROSCOPE_FORMAT=jfr",

@@ -1,0 +1,242 @@
+"""The city's regions in Python, Go and Java: the same tests, and the same negative twins, in each language."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+
+from spanprofiles import Endpoints
+from spanprofiles.backends import ManagedProcess
+from spanprofiles.doctor import Examination, Verdict
+from spanprofiles.linking import NoProfileIdError, NoSamplesError, Waiting
+from spanprofiles.model import new_trace_id
+from spanprofiles.pytest_plugin import SpanProfiles
+from spanprofiles.pytest_plugin.apps import RunningApp
+from tests.support.documentation import needs_the_venv_of_make, run
+from tests.support.fleet import FAULTS, GO, JAVA, LANGUAGES, PYTHON, ROOT, LanguageOfRegion
+
+pytestmark = pytest.mark.slow
+
+START_S = 300.0
+
+Start = Callable[..., RunningApp]
+Doctor = Callable[..., Examination]
+
+
+@cache
+def made(language: LanguageOfRegion) -> str:
+    """Build a region once; returns why it cannot be, or an empty text."""
+    if language.fleet is None:
+        return ""
+    reason = language.fleet.missing()
+    if not reason:
+        language.fleet.make()
+    return reason
+
+
+@pytest.mark.parametrize(
+    ("language", "command", "printed"),
+    [(GO, "gofmt -l .", ""), (GO, "go vet ./...", ""), (GO, "go test ./...", None), (JAVA, "mvn -q -B verify", None)],
+    ids=["Go is formatted", "Go is vetted", "Go", "Java"],
+)
+def test_the_regions_own_checks_pass(language: LanguageOfRegion, command: str, printed: str | None) -> None:
+    assert language.fleet is not None
+    if language.fleet.missing():
+        pytest.skip(language.fleet.missing())
+
+    checked = run(command, language.fleet.folder)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert printed is None or checked.stdout.strip() == printed
+
+
+def start(
+    language: LanguageOfRegion, starter: Start, endpoints: Endpoints, service: str, fault: str = "", **more: str
+) -> RunningApp:
+    reason = made(language)
+    if reason:
+        pytest.skip(reason)
+    return starter(
+        language.command(),
+        ready="/health",
+        environment={**language.environment(endpoints, service, fault), **more},
+        cwd=ROOT,
+        start_timeout=language.start_s,
+        name=service,
+    )
+
+
+@pytest.fixture(scope="module", params=LANGUAGES, ids=lambda language: language.name)
+def language(request: pytest.FixtureRequest) -> LanguageOfRegion:
+    found: LanguageOfRegion = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def region(
+    language: LanguageOfRegion, span_profiles_app: Start, span_profiles_endpoints: Endpoints
+) -> Iterator[RunningApp]:
+    app = start(language, span_profiles_app, span_profiles_endpoints, f"city-{language.name.lower()}")
+    ride_id = app.get("/scooter").json()["ride_id"]
+    app.get(f"/receipt/{ride_id}")  # what is loaded and compiled when it first runs has now been
+    yield app
+    app.stop()
+
+
+def test_the_cpu_of_an_order_is_in_the_function_that_searches(
+    region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
+) -> None:
+    span = span_profiles.linked_span(region.get("/scooter"))
+
+    assert span.profile_id == span.span_id
+    assert span.flamegraph.share(language.search) > 0.5
+    assert span.span.name == "GET /scooter"
+
+
+def test_the_steps_of_an_order_are_child_spans_without_a_profile_id(
+    region: RunningApp, span_profiles: SpanProfiles
+) -> None:
+    trace = span_profiles.trace(region.get("/scooter"), lambda trace: len(trace.spans) >= 4)
+    steps = {span.name: span for span in trace.spans}
+
+    assert {"find_nearest_vehicle", "plan_route", "calculate_price"} <= set(steps)
+    assert [step.name for step in steps.values() if step.profile_id] == ["GET /scooter"]
+
+
+def test_two_orders_at_once_have_samples_of_their_own(
+    region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        spans = [span_profiles.linked_span(answer) for answer in pool.map(region.get, ["/scooter", "/scooter"])]
+
+    first, second = (span.profile_id for span in spans)
+    assert first != second
+    assert all(span.flamegraph.share(language.search) > 0.5 for span in spans)
+
+
+def test_a_receipt_waits_and_has_no_cpu_to_speak_of(region: RunningApp, span_profiles: SpanProfiles) -> None:
+    ride_id = region.get("/bike").json()["ride_id"]
+
+    span_profiles.waiting_span(region.get(f"/receipt/{ride_id}"))
+
+
+def test_an_order_of_an_unsampled_trace_leaves_nothing(region: RunningApp, span_profiles: SpanProfiles) -> None:
+    unsampled = region.get("/scooter", headers={"traceparent": f"00-{new_trace_id()}-00000000000000ab-00"})
+    span_profiles.linked_span(region.get("/scooter"))  # what was sent before this has arrived
+
+    assert unsampled.ok
+    assert span_profiles.linker.follow(unsampled).look() is None
+
+
+def test_bad_requests_are_refused_alike(region: RunningApp) -> None:
+    answers = {path: region.get(path) for path in ("/bike?riders=2", "/quote", "/boat", "/receipt/nobodys")}
+
+    assert {path: answer.status_code for path, answer in answers.items()} == {
+        "/bike?riders=2": 400,
+        "/quote": 400,
+        "/boat": 404,
+        "/receipt/nobodys": 404,
+    }
+    assert answers["/bike?riders=2"].json()["error"] == {
+        "parameter": "riders",
+        "message": "riders must be at most 1 for a bike, not '2'",
+    }
+    assert answers["/quote"].json()["error"]["message"] == "vehicle is missing; give one of bike, scooter, car"
+
+
+def test_the_doctor_finds_nothing_broken(
+    region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles, span_profiles_doctor: Doctor
+) -> None:
+    span_profiles.linked_span(region.get("/scooter"))
+
+    found = span_profiles_doctor(f"city-{language.name.lower()}")
+
+    assert found.broken is None, "\n".join(found.lines())
+    assert found.finding("one span a sample").verdict is not Verdict.DOUBTFUL, "\n".join(found.lines())
+
+
+@pytest.mark.parametrize("language", [JAVA], indirect=True, ids=["Python to Go to Java"])
+def test_an_order_passes_from_language_to_language_with_a_flame_graph_in_each(
+    region: RunningApp, span_profiles_app: Start, span_profiles_endpoints: Endpoints, span_profiles: SpanProfiles
+) -> None:
+    go = start(GO, span_profiles_app, span_profiles_endpoints, "crossing-go", RIDESHARE_NEIGHBOUR_URL=region.base_url)
+    python = start(
+        PYTHON,
+        span_profiles_app,
+        span_profiles_endpoints,
+        "crossing-python",
+        RIDESHARE_REGION="ap-south",  # where all cars are out
+        RIDESHARE_NEIGHBOUR_URL=go.base_url,
+    )
+
+    ordered = python.get("/car")
+    spans = span_profiles.linked_spans(ordered, count=3)
+
+    go.stop()
+    python.stop()
+    assert ordered.json()["region"] == JAVA.region
+    assert {span.service for span in spans} == {"crossing-python", "crossing-go", "city-java"}
+    functions = frozenset().union(*(span.flamegraph.functions for span in spans))
+    assert {language.search for language in LANGUAGES} <= functions
+
+
+@needs_the_venv_of_make
+def test_make_fleet_shows_an_order_that_passes_through_all_languages() -> None:
+    reasons = [made(language) for language in LANGUAGES]
+    if any(reasons):
+        pytest.skip("; ".join(filter(None, reasons)))
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    command = "make fleet"
+
+    with ManagedProcess(command, shlex.split(command), environment=environment, directory=ROOT) as process:
+        lines = process.wait_for_line(lambda line: "rides/s" in line, START_S)
+        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole foreground group
+        lines += process.wait_for_line(lambda line: "all processes are stopped" in line, START_S)
+
+    printed = "\n".join(lines)
+    assert "3 regions, each with its own flame graph: go, java, python" in printed
+    crossing = printed[printed.index("each with its own flame graph") :]
+    assert [name for name in ("ap-south", "us-west", "sa-east") if name in crossing] == [
+        "ap-south",
+        "us-west",
+        "sa-east",
+    ]
+    assert crossing.count("span profile") == 3
+
+
+@pytest.mark.parametrize(
+    ("language", "fault"), FAULTS, ids=[f"{language.name}: {fault}" for language, fault in FAULTS], scope="function"
+)
+def test_the_doctor_names_what_is_broken_and_advises_in_its_language(
+    language: LanguageOfRegion,
+    fault: str,
+    span_profiles_app: Start,
+    span_profiles_endpoints: Endpoints,
+    span_profiles: SpanProfiles,
+    span_profiles_doctor: Doctor,
+) -> None:
+    hop, named = language.faults[fault]
+    service = f"{language.name.lower()}-{fault.replace(' ', '-')}"
+    app = start(language, span_profiles_app, span_profiles_endpoints, service, fault)
+    with pytest.raises((NoProfileIdError, NoSamplesError)):
+        span_profiles.linker.with_waiting(Waiting(4)).linked_span(app.get("/scooter"))
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = span_profiles_doctor(service)
+        if found.broken is not None and found.broken.hop == hop:
+            break
+        app.get("/scooter")
+
+    app.stop()
+    assert found.broken is not None, "\n".join(found.lines())
+    assert found.broken.hop == hop, "\n".join(found.lines())
+    assert named in found.broken.advice, found.broken.advice
