@@ -40,6 +40,9 @@ RUN_BY = {
     r"RIDESHARE_FAULTS=no-agent make demo": (
         "tests/integration/test_a_broken_demo.py::test_it_says_that_links_are_dead_and_which_faults_are_on"
     ),
+    r"spanprofiles workshop (start|status --json)": (
+        "tests/integration/test_workshop.py::test_from_the_first_check_to_solved_on_its_servers_and_page"
+    ),
     r"make fleet": (
         "tests/integration/test_fleet.py::test_make_fleet_shows_an_order_that_passes_through_all_languages"
     ),

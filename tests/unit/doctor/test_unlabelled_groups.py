@@ -44,6 +44,14 @@ def test_imports_are_left_out_and_what_is_left_may_still_be_theirs() -> None:
     assert group_with(Functions(start_up_share=0.2)).explains is Explains.YES
 
 
+def test_what_the_runtime_spends_on_itself_is_no_work_of_spans() -> None:
+    compiling = group_with(Functions(runtime_share=0.95))
+
+    assert compiling.explains is Explains.NO
+    assert not compiling.is_starting
+    assert group_with(Functions(runtime_share=0.2)).explains is Explains.YES
+
+
 def test_where_nearly_all_is_imports_spans_neither_worked_nor_waited_for_sure() -> None:
     assert group_with(Functions(start_up_share=0.95)).explains is Explains.PERHAPS
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import pytest
 
 from spanprofiles.model import FlameGraph
-from spanprofiles.model.housekeeping import exports_spans, without_start_up
+from spanprofiles.model.housekeeping import exports_spans, without_housekeeping, without_runtime
 
 IMPORT = ("<module>", "_find_and_load", "_load_unlocked", "exec_module", "search")
 
 
 def test_imports_are_left_out_and_the_same_function_elsewhere_is_kept() -> None:
-    found = without_start_up(FlameGraph({IMPORT: 30, ("serve", "search"): 70}))
+    found = without_housekeeping(FlameGraph({IMPORT: 30, ("serve", "search"): 70}))
 
     assert found.stacks == {("serve", "search"): 70}
+
+
+def test_threads_that_compile_java_are_left_out_and_what_java_calls_is_kept() -> None:
+    compiles = ("libc.so.6.start_thread", "libjvm.so.JavaThread::thread_main_inner", "libjvm.so.Compile::Code_Gen")
+    premain = ("sun/instrument/InstrumentationImpl.loadClassAndCallPremain", "java/lang/String.hashCode")
+    searches = ("java/lang/Thread.run", "rideshare/city/Fleet.find", "libjvm.so.JVM_Clone")
+    natively = ("libc.so.6.start_thread", "libshop.so.search")
+    everything = FlameGraph({compiles: 40, premain: 30, searches: 20, natively: 10})
+
+    assert set(without_runtime(everything).stacks) == {premain, searches, natively}
+    assert set(without_housekeeping(everything).stacks) == {searches, natively}
 
 
 @pytest.mark.parametrize(

@@ -219,16 +219,18 @@ class Functions:
 
     Attributes:
         top: functions with their own time, ns; the largest first, imports of modules left out.
-        start_up_share: the share of imports of modules in the whole, 0 to 1.
+        start_up_share: the share of imports of modules in what the program does, 0 to 1.
         working_ns: the rest, ns; None where only some of the spans were asked about.
         alike_share: the share of the rest that is on call paths of spans of other names, 0 to 1. A request that the
             tracer did not sample leaves CPU there, without a span ID.
+        runtime_share: the share of the runtime's own threads in the whole, 0 to 1.
     """
 
     top: tuple[tuple[str, int], ...] = ()
     start_up_share: float = 0.0
     working_ns: int | None = None
     alike_share: float = 0.0
+    runtime_share: float = 0.0
 
 
 @dataclass(frozen=True)

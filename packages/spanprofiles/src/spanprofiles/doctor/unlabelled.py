@@ -158,8 +158,8 @@ def groups(
 
 
 def _working_ns(cpu_ns: float, functions: Functions) -> float:
-    """Return the CPU without imports of modules, and without what the edges of time steps added, ns."""
-    working_ns = cpu_ns * (1 - functions.start_up_share)
+    """Return the CPU without imports of modules, the runtime's own, and what the edges of time steps added, ns."""
+    working_ns = cpu_ns * (1 - functions.runtime_share) * (1 - functions.start_up_share)
     return working_ns if functions.working_ns is None else min(working_ns, functions.working_ns)
 
 

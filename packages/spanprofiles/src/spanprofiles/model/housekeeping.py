@@ -1,14 +1,23 @@
-"""Recognizes work that belongs to no request: the start of a process, and the export of its telemetry."""
+"""Recognizes work that belongs to no request: a process's start, its runtime's threads, the export of its telemetry."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from spanprofiles.model.flamegraph import FlameGraph
 
-# The functions that run a module for the first time.
-_IMPORTING = {"_find_and_load", "_find_and_load_unlocked", "_load_unlocked", "_call_with_frames_removed"}
+# The functions that run a module for the first time; in Java, those that start agents before the program.
+_IMPORTING = {
+    "_find_and_load",
+    "_find_and_load_unlocked",
+    "_load_unlocked",
+    "_call_with_frames_removed",
+    "sun/instrument/InstrumentationImpl.loadClassAndCallPremain",
+}
+
+# Threads of Java's virtual machine, which compile code and collect garbage, run nothing but its library.
+_JVM = "libjvm.so."
 
 # Whoever exports spans works in these. An exporter's constructor may run elsewhere, and a batch processor's worker also
 # wakes up in the parent of forked processes, with nothing to send.
@@ -24,9 +33,20 @@ def is_start_up(path: Iterable[str]) -> bool:
     return any(name in _IMPORTING for name in path)
 
 
-def without_start_up(flamegraph: FlameGraph) -> FlameGraph:
-    """Return the flame graph without the imports of modules."""
-    kept = {path: value for path, value in flamegraph.stacks.items() if not is_start_up(path)}
+def is_runtime(path: Sequence[str]) -> bool:
+    """Tell whether a call path is of a thread of the runtime itself, which runs no code of the program."""
+    return any(name.startswith(_JVM) for name in path) and not any("/" in name for name in path)
+
+
+def without_runtime(flamegraph: FlameGraph) -> FlameGraph:
+    """Return the flame graph without the runtime's own threads."""
+    kept = {path: value for path, value in flamegraph.stacks.items() if not is_runtime(path)}
+    return FlameGraph(kept, flamegraph.profile_type, sample_value=flamegraph.sample_value)
+
+
+def without_housekeeping(flamegraph: FlameGraph) -> FlameGraph:
+    """Return the flame graph without the imports of modules and the runtime's own threads."""
+    kept = {path: value for path, value in flamegraph.stacks.items() if not is_start_up(path) and not is_runtime(path)}
     return FlameGraph(kept, flamegraph.profile_type, sample_value=flamegraph.sample_value)
 
 

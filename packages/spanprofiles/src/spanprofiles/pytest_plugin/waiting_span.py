@@ -14,7 +14,7 @@ from spanprofiles.clients import ClientError, ProfileQuery
 from spanprofiles.doctor.processes import process_label
 from spanprofiles.linking import FollowedRequest, LinkedSpan, Linker, NotWaitingError
 from spanprofiles.model import FlameGraph, Span, label_selector
-from spanprofiles.model.housekeeping import without_start_up
+from spanprofiles.model.housekeeping import without_housekeeping
 from spanprofiles.model.sampling import MANY_PERIODS, SAMPLE_PERIOD_NS, is_too_short
 from spanprofiles.model.selector import narrowed, without_span
 from spanprofiles.model.unlabelled import Explains, UnlabelledCpu
@@ -107,7 +107,7 @@ def _agent_is_seen(linker: Linker, span: Span, process: str, ask_app: Callable[[
             for _ in range(_ASKED_AT_ONCE):
                 ask_app()
         later = replace(query, start_ms=-(-span.end_ns // _NS_PER_MS), end_ms=_now_ms())
-        if without_start_up(linker.pyroscope.merged_profile(later)).total >= enough_ns and (has_labels or ask_app):
+        if without_housekeeping(linker.pyroscope.merged_profile(later)).total >= enough_ns and (has_labels or ask_app):
             return True
     return has_labels
 
@@ -133,7 +133,7 @@ def _cpu_without_id(linker: Linker, span: Span, process: str) -> FlameGraph:
         start_ms=int(span.start_ns / _NS_PER_MS - linker.upload_interval_s * _MS_PER_S),
         end_ms=-(-span.end_ns // _NS_PER_MS),
     )
-    return without_start_up(linker.pyroscope.merged_profile(query))
+    return without_housekeeping(linker.pyroscope.merged_profile(query))
 
 
 def _window_ns(linker: Linker, span: Span) -> float:

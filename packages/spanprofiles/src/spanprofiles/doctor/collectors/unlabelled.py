@@ -14,7 +14,7 @@ from spanprofiles.doctor.observations import AroundSpans, Functions, GroupKey, L
 from spanprofiles.doctor.unlabelled import Group
 from spanprofiles.model import FlameGraph, Span, label_selector
 from spanprofiles.model.call_paths import share_on_paths_of
-from spanprofiles.model.housekeeping import exports_spans, without_start_up
+from spanprofiles.model.housekeeping import exports_spans, without_housekeeping, without_runtime
 from spanprofiles.model.margins import EMBEDDED_MARGIN_MS
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import narrowed, without_span
@@ -68,10 +68,17 @@ def _labelled(case: Case, links: Sequence[Link]) -> FlameGraph:
 
 def _functions(profiles: Sequence[FlameGraph], labelled: FlameGraph, *, of_all: bool) -> Functions:
     everything = reduce(add, profiles, FlameGraph())
-    working = without_start_up(everything)
+    programs = without_runtime(everything)
+    working = without_housekeeping(programs)
     top = tuple((row.name, row.self) for row in working.top(_FUNCTIONS))
-    share = 1 - working.total / everything.total if everything.total else 0.0
-    return Functions(top, share, working.total if of_all else None, share_on_paths_of(working, labelled))
+    share = 1 - working.total / programs.total if programs.total else 0.0
+    return Functions(
+        top,
+        share,
+        working.total if of_all else None,
+        alike_share=share_on_paths_of(working, labelled),
+        runtime_share=1 - programs.total / everything.total if everything.total else 0.0,
+    )
 
 
 def around_spans(case: Case, spans: Sequence[Span], interval_s: float) -> AroundSpans:
@@ -90,6 +97,6 @@ def around_spans(case: Case, spans: Sequence[Span], interval_s: float) -> Around
     return AroundSpans(
         sum(span.start_ns // _NS_PER_MS >= dated[0][0] for span in newest) if dated else 0,
         length_ms(within) * _NS_PER_MS,
-        ProfileType.of(case.profile_type).time_ns(without_start_up(everything).total),
+        ProfileType.of(case.profile_type).time_ns(without_housekeeping(everything).total),
         exports_spans(everything),
     )
