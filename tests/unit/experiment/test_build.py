@@ -36,6 +36,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def test_a_command_is_split_as_a_shell_does_and_runs_where_it_was_given(tmp_path: Path) -> None:
     with checked_out("head", "env NAME='a shop' python app.py {port}", "", tmp_path) as build:
+        assert build.code_of_another([str(tmp_path / "app.py")]) == ""  # its own
         assert build == Build("head", ("env", "NAME=a shop", "python", "app.py", "{port}"), tmp_path)
 
 
@@ -59,6 +60,9 @@ def test_a_revision_runs_the_given_command_in_its_own_files(tmp_path: Path) -> N
         assert build.version == git(tmp_path, "rev-parse", "HEAD")
         # the environment is no part of the revision, and so that of the caller
         assert build.command == (str(tmp_path / ".venv/bin/python"), "app.py")
+        installed = str(tmp_path / ".venv/lib/flask/app.py")
+        assert build.code_of_another([installed, str(build.directory / "app.py"), "app.py", "<string>"]) == ""
+        assert build.code_of_another([installed, str(tmp_path / "app.py")]) == str(tmp_path / "app.py")
     assert not build.directory.exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from spanprofiles.backends import ManagedProcess, ProcessFailedError
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.experiment.errors import ExperimentError
 from spanprofiles.experiment.request_list import ListedRequest
-from spanprofiles.experiment.work_tree import work_tree
+from spanprofiles.experiment.work_tree import WorkTree, work_tree
 from spanprofiles.linking import TracedSession
 from spanprofiles.linking.session import await_answer
 
@@ -37,12 +37,32 @@ class Build:
         command: program and arguments; ``{port}``, ``{host}``, ``{address}`` and ``{url}`` stand for the app's own.
         directory: the folder that it runs in.
         version: what was built, such as a commit; empty where nobody said.
+        tree: the work tree of its revision; None where it is none.
     """
 
     side: str
     command: tuple[str, ...]
     directory: Path
     version: str = ""
+    tree: WorkTree | None = None
+
+    def code_of_another(self, files: Iterable[str]) -> str:
+        """Return a file of the repository's own folder that the work tree has as well; empty if there is none.
+
+        An app that is installed as an editable package is the one of that folder, whatever folder it is started in.
+
+        Args:
+            files: the files of the functions that ran.
+        """
+        if self.tree is None:
+            return ""
+        for file in sorted(files):
+            path = Path(file)
+            if path.is_absolute() and path.is_relative_to(self.tree.repository):
+                ours = self.tree.folder / path.relative_to(self.tree.repository)
+                if ours.exists():
+                    return file
+        return ""
 
 
 @contextmanager
@@ -63,7 +83,7 @@ def checked_out(side: str, source: str, command: str, directory: Path) -> Iterat
         return
     words = _words(side, command)
     with work_tree(source.removeprefix(GIT), directory) as tree:
-        yield Build(side, _found_in(tree.directory, directory, words), tree.directory, tree.commit)
+        yield Build(side, _found_in(tree.directory, directory, words), tree.directory, tree.commit, tree)
 
 
 def _words(side: str, command: str) -> tuple[str, ...]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import requests
 
+from spanprofiles.clients import ClientError
 from spanprofiles.experiment.build import Build, RunningBuild
 from spanprofiles.experiment.errors import ExperimentError
 from spanprofiles.experiment.request_list import ListedRequest
 from spanprofiles.experiment.schedule import BASE, HEAD, SIDES, Turn, schedule
-from spanprofiles.linking import Linker
+from spanprofiles.linking import LinkedSpan, Linker
 from spanprofiles.measure.assembly import measurement_of
 from spanprofiles.measure.environment import environment_of
 from spanprofiles.measure.processor_time import ProcessorTime, with_processor_wait
@@ -128,11 +129,34 @@ def _check_that_both_answer_alike(
 
 def _measured(answers: Sequence[requests.Response], name: str, trial: Trial, side: str, linker: Linker) -> Measurement:
     spans = [linker.answering_span(answer) for answer in answers]
+    linked = linker.samples_of_each(spans)
+    build = trial.base if side == BASE else trial.head
+    _check_that_it_ran_its_own_code(build, linked, linker)
     environment = environment_of(
         spans[0].resource,
-        app_version=(trial.base if side == BASE else trial.head).version,
+        app_version=build.version,
         backend=trial.backend,
         seed=trial.seed,
         upload_interval_s=linker.upload_interval_s,
     )
-    return measurement_of(name, linker.samples_of_each(spans), environment)
+    return measurement_of(name, linked, environment)
+
+
+def _check_that_it_ran_its_own_code(build: Build, linked: Sequence[LinkedSpan], linker: Linker) -> None:
+    """Check that a revision was not measured by the code of another: that would show no regression, ever."""
+    longest = max(linked, key=lambda each: each.flamegraph.total)
+    if build.tree is None or longest.flamegraph.is_empty:
+        return
+    query = replace(linker.query(longest.span), profile_type=longest.profile_type)
+    try:
+        lines = linker.pyroscope.span_lines(query, longest.span.profile_ids)
+    except ClientError:
+        return  # not every server tells the files
+    if sum(value for _, value in lines.stacks) != longest.flamegraph.total:
+        return  # some answer for the whole service, in which the other build's code is
+    file = build.code_of_another(frame.file for frames, _ in lines.stacks for frame in frames if frame.file)
+    if file:
+        raise ExperimentError(
+            f"{build.side} ran {file}, which is not of its revision {build.version[:12]}: an editable package, perhaps."
+            " Let its command name its own sources first, such as 'env PYTHONPATH=src python -m app {port}'"
+        )

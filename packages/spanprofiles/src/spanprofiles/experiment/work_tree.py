@@ -28,11 +28,13 @@ class WorkTree:
         folder: its root.
         directory: the folder in it that corresponds to the one that the experiment was started in.
         commit: the revision's full hash.
+        repository: the root of the folder's own work tree.
     """
 
     folder: Path
     directory: Path
     commit: str
+    repository: Path
 
 
 @contextmanager
@@ -61,7 +63,7 @@ def work_tree(revision: str, directory: Path) -> Iterator[WorkTree]:
         inner = folder / prefix
         if not inner.is_dir():
             raise ExperimentError(f"the commit {revision!r} of {root} has no folder {prefix}: start from another one")
-        yield WorkTree(folder, inner, commit)
+        yield WorkTree(folder, inner, commit, root)
     finally:
         with ignored():
             if outer is not None:
