@@ -9,12 +9,13 @@ import pytest
 from spanprofiles.clients import answers, json_values, outage
 from spanprofiles.clients import http as client
 from spanprofiles.embedded import answers as pair_answers
+from spanprofiles.embedded import grpc_refusal, patterns
 from spanprofiles.embedded import limits as pair
-from spanprofiles.embedded import patterns
 from spanprofiles.embedded.pyroscope import limits as profiles
+from spanprofiles.embedded.pyroscope import queries
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.store import traces, writer
-from spanprofiles.embedded.tempo import candidates
+from spanprofiles.embedded.tempo import candidates, parameters
 from spanprofiles.embedded.traceql import limits as traceql
 from spanprofiles.experiment import request_list
 from spanprofiles.measure import repetition, span_group
@@ -86,6 +87,12 @@ ROWS = {
     ),
     "a label selector": f"{profiles.SELECTOR_LENGTH_LIMIT // KIB} KiB; {profiles.MATCHERS_LIMIT} comparisons",
     "IDs; labels to group by": f"{profiles.IDS_LIMIT:,}; {profiles.GROUP_LIMIT}",
+    "gRPC on Tempo's port, which has none": (
+        f"{grpc_refusal.FRAMES:,} frames of {grpc_refusal.FRAME_BYTES // KIB} KiB, none of them kept"
+    ),
+    "from start to end: of a search or of tags *; of a question about profiles *": (
+        f"{parameters.LONGEST_WINDOW_S // 3600} h; {queries.LONGEST_WINDOW_MS // 3_600_000} h"
+    ),
     "one trace": (f"{candidates.TRACE_BYTES // 1_000_000} MB are searched; {traces.TRACE_BYTES // MIB} MiB by its ID"),
     "one answer": f"{pair_answers.ANSWER_BYTES // MIB} MiB",
     "requests of one flame graph; how far apart": (f"{request_group.MOST_REQUESTS}; {span_group.LONGEST_S // 3600} h"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -197,3 +197,39 @@ def test_a_value_that_is_too_large_to_be_remembered_has_its_one_number(database:
     assert batch.numbers[0] == batch.numbers[2] != batch.numbers[1] == batch.numbers[3]
     assert large not in interner._numbers
     assert small in interner._numbers
+
+
+class _Numbers:
+    """A batch that asks for the numbers of some attributes, one by one or together."""
+
+    def __init__(self, interner: Interner, values: Sequence[tuple[str, int, int, str]], *, together: bool) -> None:
+        self._interner, self._values, self._together = interner, values, together
+        self.found: list[int] = []
+
+    def write(self, connection: StoreConnection) -> None:
+        if self._together:
+            self.found = self._interner.numbers(connection, self._values)
+        else:
+            self.found = [self._interner.number(connection, value) for value in self._values]
+
+    def forget(self) -> None:
+        self._interner.forget()
+
+
+def test_values_made_together_have_the_numbers_that_they_have_one_by_one(database: Database) -> None:
+    def numbers(interner: Interner, values: range, *, together: bool) -> list[int]:
+        batch = _Numbers(interner, [("key", 0, 0, f"v{value}") for value in values], together=together)
+        database.write(batch)
+        return batch.found
+
+    columns = ("key", "scope", "type", "value")
+    first, other = Interner("attributes", columns), Interner("attributes", columns)
+    some = numbers(first, range(0, 40, 2), together=False)
+    everything = numbers(other, range(40), together=True)
+    assert everything[::2] == some
+    assert len(set(everything)) == 40
+    assert numbers(other, range(40), together=True) == everything
+    assert numbers(first, range(40), together=False) == everything
+    repeated = _Numbers(Interner("attributes", columns), [("key", 0, 0, "v1")] * 20, together=True)
+    database.write(repeated)
+    assert repeated.found == [everything[1]] * 20

@@ -288,3 +288,16 @@ def test_the_index_never_hides_what_reading_every_trace_would_find(
         patched.setattr(store_search, "FEW_TRACES", few_traces)
         patched.setattr(store_search, "FEW_VALUES", few_values)
         assert searching._evaluated(connection, Candidates(), SEARCH, pipeline, JsonWriter(NO_DEADLINE)) == by_reading
+
+
+def test_after_the_newest_traces_the_index_finds_the_older_ones_once_each(
+    applications: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_search, "FEW_VALUES", 1)
+    monkeypatch.setattr(store_search, "NEWEST", 2)
+    for trace, values in (("aa", {"key": 1}), ("bb", {"key": 2}), ("cc", {}), ("dd", {}), ("ee", {"key": 3})):
+        applications.export(SpanFactory(trace)(trace, values=values))
+    response = applications.tempo.get("/api/search", query_string={"q": "{ span.key != nil }", "limit": 9})
+    assert [trace["rootTraceName"] for trace in response.get_json()["traces"]] == ["ee", "bb", "aa"]
+    assert list(applications.search("{ span.key != nil }", limit=1)) == ["ee"]
+    assert applications.search("{ span.other != nil }") == {}

@@ -12,10 +12,11 @@ from typing import Any
 
 LOOPBACK = "127.0.0.1"
 
-#: What of Tempo 3 must be tuned, wherever it runs: search finds a span after about a second.
+#: What of Tempo 3 must be tuned, wherever it runs: search finds a span after about a second, and Grafana may stream.
 TEMPO_TUNING: Mapping[str, Any] = {
     "usage_report": {"reporting_enabled": False},
     "query_frontend": {"query_end_cutoff": "0s"},
+    "stream_over_http_enabled": True,
     "live_store": {"flush_check_period": "1s", "max_trace_idle": "1s", "max_trace_live": "5s"},
 }
 

@@ -89,12 +89,21 @@ class JsonWriter:
         elif isinstance(value, Members):
             yield self._take(value)
         elif isinstance(value, dict):
+            waiting: list[str] = []
             before = "{"
             for name, member in value.items():
-                yield self._take(f"{before}{_plain(name)}:")
-                yield from self._pieces(member)
+                waiting.append(f"{before}{_plain(name)}:")
                 before = ","
-            yield "}"
+                if _is_plain(member):
+                    waiting.append(_plain(member))
+                    if len(waiting) < FEW and len(waiting[-1]) < LONG:
+                        continue
+                    yield self._take("".join(waiting))
+                else:
+                    yield self._take("".join(waiting))
+                    yield from self._pieces(member)
+                waiting.clear()
+            yield self._take("".join((*waiting, "}")))
         else:
             yield from self._listed(value)
 

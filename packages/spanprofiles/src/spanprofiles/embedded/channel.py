@@ -10,6 +10,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 from waitress.utilities import build_http_date
 
+from spanprofiles.embedded.grpc_refusal import PREFACE, GrpcRefusal
 from spanprofiles.embedded.lanes import LaneTask
 from spanprofiles.embedded.limits import (
     ANSWER_S,
@@ -82,6 +83,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         self._lingers_since_s: float | None = None
         self._began_s: float | None = None
         self._good_answers = 0
+        self._grpc: GrpcRefusal | None = None
         self._unread_since_s: float | None = None
         super().__init__(*arguments, **more)
 
@@ -153,12 +155,25 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         """Take what came in, unless it is the rest of a request that was refused."""
         if self.refused:
             return True
+        if self._grpc is None and self._began_s is None and data.startswith(PREFACE):
+            message = self.server.grpc_message
+            self._grpc = GrpcRefusal(message) if message else None
+        if self._grpc is not None:
+            self._refuse_calls(self._grpc, data)
+            return True
         if self._began_s is None:
             self._began_s = time.monotonic()
         answer: bool = super().received(data)
         if self.requests:
             self._began_s = None
         return answer
+
+    def _refuse_calls(self, refusal: GrpcRefusal, data: bytes) -> None:
+        answer = refusal.received(data)
+        if answer:
+            self.write_soon(answer)
+        if refusal.is_over:
+            self.close_when_flushed = True
 
     def service(self) -> None:
         """Answer a request."""

@@ -51,15 +51,18 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         gate: judges requests by their headers.
         spool: counts the bytes of bodies.
         refusals: where uploads are noted that are too large.
+        grpc_message: what calls of gRPC on this port are told; empty where they are taken for requests like others.
     """
 
     channel_class = Channel
+
     is_settled = False
 
     def __init__(self, *arguments: Any, gate: Gate, spool: Spool, refusals: Refusals, **more: Any) -> None:
         self.gate = gate
         self.spool = spool
         self.refusals = refusals
+        self.grpc_message = ""
         self._closed_until_s = 0.0
         self._next_chores_s = 0.0
         self._slowed: deque[tuple[float, Channel]] = deque()
@@ -196,8 +199,9 @@ class Listeners:
             channel_timeout=IDLE_S,
             log_socket_errors=False,
         )
+        message_of = getattr(application, "grpc_message", None)
         for opened_socket in opened:
-            Listener(
+            listener = Listener(
                 application,
                 self._channels,
                 True,  # waitress's own
@@ -210,6 +214,8 @@ class Listeners:
                 spool=spool,
                 refusals=refusals,
             )
+            if message_of is not None:
+                listener.grpc_message = message_of(str(listener.effective_port))
 
     def end(self) -> None:
         """Hang up on everybody and have ``run`` return; any thread may call it."""

@@ -63,6 +63,10 @@ class Dispatch:
         """Answer by the application of the port, as WSGI has it."""
         return self._applications[environ["SERVER_PORT"]](environ, start_response)
 
+    def grpc_message(self, port: str) -> str:
+        """Return what calls of gRPC on a port are told; empty for nothing."""
+        return self._applications[port].grpc_message
+
     def is_query(self, channel: Any) -> bool:  # one of waitress's, with a request
         """Whether a connection's request is a query."""
         return self._applications[str(channel.server.effective_port)].is_query(str(channel.requests[0].path))

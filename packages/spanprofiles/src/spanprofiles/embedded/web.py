@@ -140,7 +140,12 @@ class Application:
         rules: (path, methods, handler); None for every method.
         queries: the same for those that read the store.
         database: the store; None where nothing is read.
+
+    Attributes:
+        grpc_message: what calls of gRPC on the application's port are told; empty for nothing.
     """
+
+    grpc_message = ""
 
     def __init__(
         self,

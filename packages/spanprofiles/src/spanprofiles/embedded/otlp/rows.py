@@ -43,6 +43,7 @@ NAME, ROOT_NAME, ROOT_SERVICE, STATUS, STATUS_MESSAGE, EVENT_NAME, SCOPE_NAME, S
     "instrumentation:version",
 )
 """The intrinsics that are indexed, as TraceQL names them."""
+NO_STATUS: IndexedAttribute = (STATUS, INTRINSIC, INTEGER, 0)
 
 
 def service_of(resource: Resource) -> str:
@@ -99,21 +100,26 @@ def _add_spans(rows: NewSpans, spans: Iterable[Span], common: tuple[IndexedAttri
         service: the resource's service.
     """
     resource, scope = len(rows.resources) - 1, len(rows.scopes) - 1
+    seen: set[bytes] = set()
     for span in spans:
-        _check_ids(span)
-        start_ns = min(span.start_time_unix_nano, LARGEST_INTEGER)
-        end_ns = min(span.end_time_unix_nano, LARGEST_INTEGER)
-        trace = rows.trace(span.trace_id, start_ns, end_ns)
-        trace.attributes.update(common)
-        trace.attributes.update(_span_attributes(span))
-        if not span.parent_span_id:
-            trace.attributes.add((ROOT_NAME, INTRINSIC, STRING, span.name))
-            trace.attributes.add((ROOT_SERVICE, INTRINSIC, STRING, service))
-        trace.spans.append((span.span_id, span.kind, resource, scope, span.SerializeToString()))
+        trace_id, span_id, parent_id, name = span.trace_id, span.span_id, span.parent_span_id, span.name
+        _check_ids(trace_id, span_id, parent_id)
+        start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
+        if start_ns > LARGEST_INTEGER or end_ns > LARGEST_INTEGER:
+            start_ns, end_ns = min(start_ns, LARGEST_INTEGER), min(end_ns, LARGEST_INTEGER)
+        trace = rows.trace(trace_id, start_ns, end_ns)
+        attributes = trace.attributes
+        if trace_id not in seen:
+            seen.add(trace_id)
+            attributes.update(common)
+        _add_attributes(attributes, span, name)
+        if not parent_id:
+            attributes.add((ROOT_NAME, INTRINSIC, STRING, name))
+            attributes.add((ROOT_SERVICE, INTRINSIC, STRING, service))
+        trace.spans.append((span_id, span.kind, resource, scope, span.SerializeToString()))
 
 
-def _check_ids(span: Span) -> None:
-    trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
+def _check_ids(trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
     if len(trace_id) != TRACE_ID_BYTES or trace_id == NO_TRACE_ID:
         bits = len(trace_id.lstrip(b"\0")) and len(trace_id) * 8
         raise ExportError(f"trace ids must be 128 bit, received {bits} bits", Reason.TRACE_ID)
@@ -131,20 +137,27 @@ def _scope_attributes(scope: InstrumentationScope) -> list[IndexedAttribute]:
     ]
 
 
-def _span_attributes(span: Span) -> list[IndexedAttribute]:
-    found = [
-        *_indexed(SPAN, span.attributes),
-        (NAME, INTRINSIC, STRING, span.name),
-        (STATUS, INTRINSIC, INTEGER, span.status.code),
-    ]
-    if span.status.message:
-        found.append((STATUS_MESSAGE, INTRINSIC, STRING, span.status.message))
+def _add_attributes(found: set[IndexedAttribute], span: Span, name: str) -> None:
+    """Add those of one span: what is done for each attribute of each span counts, so texts take the short way."""
+    for pair in span.attributes:
+        text = pair.value.string_value
+        if text:
+            found.add((pair.key, SPAN, STRING, text))
+        else:
+            found.update(_indexed(SPAN, (pair,)))
+    found.add((NAME, INTRINSIC, STRING, name))
+    if span.HasField("status"):
+        status = span.status
+        found.add((STATUS, INTRINSIC, INTEGER, status.code))
+        if status.message:
+            found.add((STATUS_MESSAGE, INTRINSIC, STRING, status.message))
+    else:
+        found.add(NO_STATUS)
     for event in span.events:
-        found.append((EVENT_NAME, INTRINSIC, STRING, event.name))
-        found.extend(_indexed(EVENT, event.attributes))
+        found.add((EVENT_NAME, INTRINSIC, STRING, event.name))
+        found.update(_indexed(EVENT, event.attributes))
     for link in span.links:
-        found.extend(_indexed(LINK, link.attributes))
-    return found
+        found.update(_indexed(LINK, link.attributes))
 
 
 def _indexed(scope: int, pairs: Iterable[KeyValue]) -> Iterator[IndexedAttribute]:

@@ -71,6 +71,9 @@ class Quantity(Enum):
     SERIES = ("series, one for each sample type and set of labels", 5_000, Reason.SERIES)
     LABELS = ("bytes of labels in its series", 4 * MEBIBYTE, Reason.SERIES)
 
+    # By what it is, as it is compared: that of enumerations hashes the name each time, in Python.
+    __hash__ = object.__hash__
+
     def __init__(self, words: str, limit: int, reason: Reason) -> None:
         self.words = words
         self.limit = limit

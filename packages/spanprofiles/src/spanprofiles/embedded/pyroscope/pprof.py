@@ -180,11 +180,12 @@ class Reader:
 
     def _made_stack(self, locations: Sequence[int]) -> int | None:
         frames: list[int] = []
+        known = self._frames
         for number in reversed(locations):
-            more = self._frames_of(number)
+            more = known[number] if number in known else self._frames_of(number)
             if more is None:
                 return None
-            if len(frames) < DEPTH_LIMIT:
+            if len(more) == 1 or len(frames) < DEPTH_LIMIT:  # of locations, there are no more than that
                 frames += more
         return self._made.add(frames)
 

@@ -112,12 +112,12 @@ class Series:
         """
         if len(values) != len(self._head.types):
             raise malformed("sample value length mismatch")
-        if min(values, default=0) < 0:
+        counted = [pair for pair in enumerate(values) if pair[1]]
+        if any(value < 0 for _, value in counted):
             return
-        above_zero = [(number, value) for number, value in enumerate(values) if value > 0]
-        self._allowance.take(Quantity.VALUES, len(above_zero))
+        self._allowance.take(Quantity.VALUES, len(counted))
         more, owner = group
-        for number, value in above_zero:
+        for number, value in counted:
             target = self._series.get((number, more))
             if target is None:
                 target = self._series[number, more] = self._made(number, more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spanprofiles.embedded.limits import MEBIBYTE
@@ -10,6 +10,8 @@ from spanprofiles.embedded.store.connection import StoreConnection
 
 CACHE_BYTES = 8 * MEBIBYTE
 LARGEST_SHARE = 16
+MANY = 8
+"""So many values without a number are made together rather than one by one."""
 ENTRY_BYTES = 200
 """About what an entry takes beside its texts: its key, its number, and their places in the tables."""
 TEXT_BYTES = 60
@@ -60,6 +62,8 @@ class Interner:
             f" ON CONFLICT ({', '.join(columns)}) DO NOTHING"
         )
         self._mark = f"UPDATE {table} SET seen = ? WHERE id = ?"  # noqa: S608  # likewise
+        self._since = f"SELECT id, {', '.join(columns)} FROM {table} WHERE id > ?"  # noqa: S608  # likewise
+        self._last = f"SELECT max(id) FROM {table}"  # noqa: S608  # likewise
         self._limit = limit_bytes
         self._encode = encode
         self._marks = marks
@@ -80,6 +84,29 @@ class Interner:
             self._marked.add(number)
         return number
 
+    def numbers(self, connection: StoreConnection, values: Sequence[Any]) -> list[int]:
+        """Return the numbers of many values; those that have none are made together, which takes half the time."""
+        if self._bucket != connection.bucket or self._generation != connection.generation:
+            self._follow(connection)
+        unknown = {value: self._encode(value) for value in values if value not in self._numbers}
+        made: dict[Any, int] = {}
+        if len(unknown) >= MANY:
+            made = self._make_together(connection, unknown)
+        return [made[value] if value in made else self.number(connection, value) for value in values]
+
+    def _make_together(self, connection: StoreConnection, unknown: Mapping[Any, tuple[Any, ...]]) -> dict[Any, int]:
+        """Make the values that are not in the table, and remember them; those that are there are left out."""
+        last: int = connection.execute(self._last).fetchone()[0] or 0
+        mark = (self._bucket,) if self._marks else ()
+        connection.executemany(self._make, [row + mark for row in unknown.values()])
+        numbers = {tuple(row): number for number, *row in connection.execute(self._since, (last,))}
+        made = {value: numbers[row] for value, row in unknown.items() if row in numbers}
+        for value, number in made.items():
+            if self._marks:
+                self._marked.add(number)
+            self._remember(value, number)
+        return made
+
     def _find_or_make(self, connection: StoreConnection, values: Any, more: tuple[Any, ...]) -> int:
         encoded = self._encode(values)
         # Most values that are not remembered are new: to make them at once saves the search before it.
@@ -91,6 +118,10 @@ class Interner:
                 self._marked.add(number)
         else:
             number = connection.execute(self._find, encoded).fetchone()[0]
+        self._remember(values, number)
+        return number
+
+    def _remember(self, values: Any, number: int) -> None:
         size = _bytes_of(values)
         is_kept = size <= self._limit // LARGEST_SHARE
         if not is_kept:
@@ -100,7 +131,6 @@ class Interner:
         self._bytes += size
         if is_kept:
             self._numbers[values] = number
-        return number
 
     def _follow(self, connection: StoreConnection) -> None:
         """Mark anew in another bucket; forget what a sweep may have removed."""

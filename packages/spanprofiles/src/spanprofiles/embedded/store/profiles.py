@@ -137,15 +137,16 @@ class ProfileBatch:
     def _stacks(self, connection: StoreConnection, table: StackTable) -> list[int]:
         """Return the numbers of a table's stacks, as entries have them: with those of their call paths."""
         interners = self._interners
-        frames = [interners.frames.number(connection, frame) for frame in table.frames]
+        frames = interners.frames.numbers(connection, list(table.frames))
         functions = [interners.functions.number(connection, (frame[0],)) for frame in table.frames]
-        stack_number, path_number = interners.stacks.number, interners.paths.number
-        numbers = []
-        for places in table.stacks:
-            stack = array(FRAME_NUMBERS, [frames[place] for place in places]).tobytes()
-            path = array(FRAME_NUMBERS, [functions[place] for place in places]).tobytes()
-            numbers.append(stack_number(connection, (stack,)) << STACK_BITS | path_number(connection, (path,)))
-        return numbers
+        stacks = [(array(FRAME_NUMBERS, [frames[place] for place in stack]).tobytes(),) for stack in table.stacks]
+        paths = [(array(FRAME_NUMBERS, [functions[place] for place in stack]).tobytes(),) for stack in table.stacks]
+        return [
+            stack << STACK_BITS | path
+            for stack, path in zip(
+                interners.stacks.numbers(connection, stacks), interners.paths.numbers(connection, paths), strict=True
+            )
+        ]
 
     def forget(self) -> None:
         """Drop the numbers of rows that were rolled back."""

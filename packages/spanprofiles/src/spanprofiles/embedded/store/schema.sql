@@ -39,9 +39,8 @@ CREATE TABLE spans (
     resource INTEGER NOT NULL,              -- resources.id
     scope INTEGER NOT NULL,                 -- scopes.id
     payload BLOB NOT NULL,                  -- serialized OTLP
-    UNIQUE (span_id, kind, trace)
+    UNIQUE (trace, span_id, kind)           -- new spans are of new traces, so rows are added at its end
 );
-CREATE INDEX spans_of_trace ON spans (trace);
 
 -- Each different attribute, once; `indexed_attributes.py` has the codes. Some intrinsics are among them, such as `name`.
 CREATE TABLE attributes (

@@ -40,6 +40,10 @@ BUILD = {
 """The version of Tempo whose recorded answers the pair is held to, and what it is instead."""
 NO_METRICS = b"\x12\x00"
 """The field ``metrics`` of Tempo's ``TraceByIDResponse``, which is always there: an empty message."""
+NO_STREAMING = (
+    "the embedded pair does not stream over gRPC: switch streaming off in the settings of Grafana's Tempo data source,"
+    " which then asks for the same over HTTP"
+)
 TRACE_ID_DIGITS = 32
 TAKES = "this port takes queries; spans go to the OTLP port, usually 4318, and profiles to Pyroscope's, usually 4040"
 
@@ -63,6 +67,8 @@ def parse_trace_id(digits: str) -> bytes:
 
 class Tempo(Application):
     """The application on Tempo's port."""
+
+    grpc_message = NO_STREAMING
 
     def __init__(self, database: Database, refusals: Refusals | None = None) -> None:
         self._refusals = refusals or Refusals()

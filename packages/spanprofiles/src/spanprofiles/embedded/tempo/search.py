@@ -123,7 +123,8 @@ def _spansets(
             kept[key] = spanset
     more: dict[int, SpanView] = {}
     if selected is not None:
-        more = {id(view.record): view for view in selected.fetch(trace)}
+        shown = {id(view.record): view.record for spanset in kept.values() for view in spanset.spans[:limit]}
+        more = {id(view.record): view for view in selected.fetch(trace, shown.values())}
     for spanset in kept.values():
         answer: dict[str, Any] = {"spans": _spans(spanset, limit, more), "matched": len(spanset.spans)}
         if spanset.attributes:

@@ -191,8 +191,8 @@ class Fetcher:
         self._resources: dict[int, tuple[ResourceRecord, Found | None]] = {}
         self._scopes: dict[int, tuple[ScopeRecord, Found | None]] = {}
 
-    def fetch(self, trace: TraceRecord) -> list[SpanView]:
-        """Return the spans of a trace that the query gets to see."""
+    def fetch(self, trace: TraceRecord, spans: Iterable[SpanRecord] | None = None) -> list[SpanView]:
+        """Return the spans of a trace that the query gets to see: of all of them, or of some."""
         if self.placed:
             trace.place(self._deadline)
         of_trace = self._trace.found(trace, {}) if self._trace.wanted else []
@@ -202,7 +202,7 @@ class Fetcher:
         self._resources.clear()
         self._scopes.clear()
         views = []
-        for record in self._deadline.watch(trace.spans):
+        for record in self._deadline.watch(trace.spans if spans is None else spans):
             view = self._view(record)
             if view is not None:
                 view.trace = of_trace
