@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.traceql import series as series_limits
 from tests.support.repository import dashboards
-from tests.unit.embedded.conftest import NOW_NS, Applications, SpanFactory
+from tests.unit.embedded.conftest import NOW_NS, Applications, SpanFactory, applications_on
 
 SECOND_NS = 10**9
 START_S, END_S = NOW_NS // SECOND_NS - 120, NOW_NS // SECOND_NS + 1
 """The spans begin 60 s before now, a ms after each other."""
 
 
-@pytest.fixture
-def shop(applications: Applications) -> Applications:
+@pytest.fixture(scope="module")
+def shop(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applications]:
     """Trace aa: an order with steps of 200, 150 and 20 ms, one of which failed. Trace bb: a quote of 3 ms elsewhere."""
+    database = Database(shutil.copytree(empty_store, tmp_path_factory.mktemp("shop") / "data"))
+    applications = applications_on(database)
     span = SpanFactory("aa")
     applications.export(
         span("order", None, 200, kind=2, values={"items": 3, "price": 1.5, "tags": ["a", "b"]}),
@@ -27,7 +33,8 @@ def shop(applications: Applications) -> Applications:
     )
     other = SpanFactory("bb")
     applications.export(other("quote", None, 3, kind=2, values={"items": 3}), resource={"service.name": "shop"})
-    return applications
+    yield applications
+    database.close()
 
 
 def _asked(applications: Applications, path: str, query: str, **parameters: Any) -> Any:
@@ -147,6 +154,13 @@ def test_compare_gives_as_many_values_of_an_attribute_as_are_asked_for(shop: App
     assert [name for name in found if name.startswith("__meta_type=baseline, span.items")] == [
         "__meta_type=baseline, span.items=3"
     ]
+
+
+def test_compare_counts_what_is_selected_besides(shop: Applications) -> None:
+    found = _instant(shop, "{ } | select(event:name, instrumentation:name) | compare({ event:name = `retry` })")
+    assert found["__meta_type=selection, event:name=retry"] == 1
+    assert found["__meta_type=baseline, event:name="] == 3
+    assert found["__meta_type=baseline, instrumentation:name=tests"] == 6  # twice, as in the real server
 
 
 def test_compare_selects_within_a_time(shop: Applications) -> None:

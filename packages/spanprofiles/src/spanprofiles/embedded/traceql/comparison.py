@@ -98,6 +98,8 @@ def everything_of(record: SpanRecord, trace: TraceRecord, asked: Sequence[Condit
         ],
         scope=[
             *_intrinsics(SCOPE_INTRINSICS, scope),
+            # As in the real server those that are selected count twice.
+            *((each.attribute, SCOPE_INTRINSICS[each.attribute.name](scope)) for each in asked if _is_of_scope(each)),
             *_attribute_values(scope.attributes, syntax.INSTRUMENTATION, {}),
         ],
         span=[
@@ -108,6 +110,10 @@ def everything_of(record: SpanRecord, trace: TraceRecord, asked: Sequence[Condit
         event=_members(events, lambda event: event[0], syntax.EVENT, asked, EVENT_INTRINSICS, BLANK_EVENT),
         link=_members(record.message.links, lambda link: link, syntax.LINK, asked, LINK_INTRINSICS, BLANK_LINK),
     )
+
+
+def _is_of_scope(condition: Condition) -> bool:
+    return condition.attribute.intrinsic and condition.attribute.name in SCOPE_INTRINSICS
 
 
 def _members(
