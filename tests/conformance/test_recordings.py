@@ -16,7 +16,7 @@ from tests.support.conformance.exchanges import Exchange, in_the_present, read_r
 from tests.support.conformance.meaning import meaning_of, meaning_of_answer, meaning_of_series
 from tests.support.conformance.pair import Pair, running_pair
 
-RECORDINGS = ("tempo", "tempo_metrics", "pyroscope", "pyroscope_more", "pyroscope_ingest", "java_jfr")
+RECORDINGS = ("tempo", "tempo_metrics", "pyroscope", "pyroscope_more", "pyroscope_ingest", "java_jfr", "java_events")
 EXCHANGES = {name: read_recording(name) for name in RECORDINGS}
 ALL = [exchange for exchanges in EXCHANGES.values() for exchange in exchanges]
 DIFFERENCES = known_differences()
@@ -121,5 +121,6 @@ def test_the_recordings_are_whole() -> None:
         "pyroscope_more": 50,
         "pyroscope_ingest": 235,
         "java_jfr": 43,
+        "java_events": 23,
     }
     assert len({exchange.title for exchange in ALL}) == len(ALL)

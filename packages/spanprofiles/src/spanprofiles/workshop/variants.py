@@ -27,6 +27,8 @@ SETTINGS_VARIABLE = "SPAN_PROFILES_WORKSHOP_VARIANTS"
 """Tells the plugin what to run and where to write what came of it, JSON."""
 
 _ENTRY = "spanprofiles.workshop.variants_plugin"
+_HARNESS = "spanprofiles.pytest_plugin"
+_NO_OTHER_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # importing all that are installed can take seconds
 _RESULTS = "results.json"
 _SHOWN_LINES = 12
 _NOT_COPIED = shutil.ignore_patterns("conftest.py", "__pycache__", ".*")
@@ -101,12 +103,13 @@ def verdicts(bench: Workbench, fixture: str, variants: Sequence[Variant], *, ser
         results = Path(scratch) / _RESULTS
         written = [{**asdict(variant), "program": str(variant.program)} for variant in variants]
         settings = {"fixture": fixture, "service": service, "variants": written, "results": str(results)}
-        command = ["{python}", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", _ENTRY, "--rootdir", str(folder)]
+        plugins = ["-p", "no:cacheprovider", "-p", _HARNESS, "-p", _ENTRY]
+        command = ["{python}", "-m", "pytest", "-q", *plugins, "--rootdir", str(folder)]
         bench.tell(f"running your tests against {len(variants)} variants of the program")
         finished = bench.run(
             [*command, str(folder)],
             timeout_s=LONGEST_RUN_S,
-            environment={**settings_of_backend(bench), SETTINGS_VARIABLE: json.dumps(settings)},
+            environment={**settings_of_backend(bench), **_NO_OTHER_PLUGINS, SETTINGS_VARIABLE: json.dumps(settings)},
             folder=folder,
             service=service,
         )
