@@ -107,8 +107,9 @@ def test_the_terminal_names_durations_traces_changes_and_the_guilty_function(sto
     assert re.search(r"\d m?s +\d[\d.]* m?s .* us-east *$", printed, re.MULTILINE)
     assert f"a fast ride: trace {story.before.typical.trace_id}" in printed
     assert f"a slow ride: trace {story.after.typical.trace_id}" in printed
-    assert re.search(r"^ +0 us +\d[\d.]* m?s +\+\d[\d.]* m?s  drop_repeated_vehicles *$", printed, re.MULTILINE)
-    assert re.search(r"^top regression: drop_repeated_vehicles, \+\d[\d.]* m?s of CPU a ride$", printed, re.MULTILINE)
+    grew = r"\+\d[\d.]* m?s \(\+[\d.]+ to \+[\d.]+ m?s\)"
+    assert re.search(rf"^ +0 us +\d[\d.]* m?s +{grew}  drop_repeated_vehicles *$", printed, re.MULTILINE)
+    assert re.search(rf"^top regression: drop_repeated_vehicles, {grew} of CPU a ride$", printed, re.MULTILINE)
     assert "too busy" not in printed
 
 

@@ -13,6 +13,8 @@ from spanprofiles.cli import render
 from spanprofiles.cli.output import show
 from spanprofiles.demo.story import Rides, SlowSearchStory
 from spanprofiles.linking import LinkedSpan
+from spanprofiles.model import FunctionChange, estimate_text
+from spanprofiles.model.intervals import Interval
 from spanprofiles.model.printable import printable
 from spanprofiles.report import duration
 
@@ -96,8 +98,8 @@ def _durations(story: SlowSearchStory) -> RenderableType:
             duration(before.duration_ns),
             duration(after.duration_ns),
             f"{after.duration_ns / max(before.duration_ns, 1):.1f}",
-            duration(before.cpu_ns),
-            duration(after.cpu_ns),
+            estimate_text.figure(before.flamegraph.divided(len(before.linked)), before.cpu_ns),
+            estimate_text.figure(after.flamegraph.divided(len(after.linked)), after.cpu_ns),
             Text(name),
             style="red" if name == story.region else "",
         )
@@ -108,13 +110,15 @@ def _changes(story: SlowSearchStory) -> RenderableType:
     table = _table("self before", "self after", "change")
     table.add_column("function", no_wrap=True, overflow="ellipsis")
     regression = story.top_regression
+    before, after = (rides.flamegraph.divided(len(rides.linked)) for rides in (story.before, story.after))
     for change in story.difference.changes[:_CHANGES]:
+        is_top = regression is not None and change.name == regression.name
         table.add_row(
-            duration(story.a_ride(change.self_before)),
-            duration(story.a_ride(change.self_after)),
-            _signed(story.a_ride(change.self_change)),
+            before.as_text(story.a_ride(change.self_before)),
+            after.as_text(story.a_ride(change.self_after)),
+            _change(story, change),
             Text(printable(change.name)),
-            style="bold red" if regression is not None and change.name == regression.name else "",
+            style="bold red" if is_top else "" if change.is_significant else "dim",
         )
     return table
 
@@ -122,8 +126,8 @@ def _changes(story: SlowSearchStory) -> RenderableType:
 def _verdict(story: SlowSearchStory) -> RenderableType:
     regression = story.top_regression
     if regression is None:
-        return Text("top regression: no function has more CPU than before", style="bold red")
-    change = _signed(story.a_ride(regression.self_change))
+        return Text("top regression: no function has more CPU than before by more than chance", style="bold red")
+    change = _change(story, regression)
     lines = [Text(f"top regression: {printable(regression.name)}, {change} of CPU a ride", "bold green")]
     lines.append(Text(f"rides in {story.region} take {story.slowdown:.1f} times as long, other regions allowed for"))
     if not story.is_as_told:
@@ -131,5 +135,10 @@ def _verdict(story: SlowSearchStory) -> RenderableType:
     return Group(*lines)
 
 
-def _signed(value_ns: int) -> str:
-    return f"{'-' if value_ns < 0 else '+'}{duration(abs(value_ns))}"
+def _change(story: SlowSearchStory, change: FunctionChange) -> str:
+    """Write how much a function's own CPU changed in a ride, with its interval: ``+252 ms (+180 to +330 ms)``."""
+    value_ns = story.a_ride(change.self_change)
+    if change.self_interval is None:
+        return f"{'-' if value_ns < 0 else '+'}{duration(abs(value_ns))}"
+    low, high = (story.a_ride(round(end)) for end in change.self_interval)
+    return estimate_text.change(value_ns, Interval(low, high))

@@ -17,6 +17,7 @@ from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import CPU
 
 _TWO_DIGITS_BELOW = 3.55
+_WHOLE_PERCENTS_FROM = 0.5  # of percent; nobody rounds percents to tens
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"))
 
 
@@ -165,7 +166,7 @@ def _digits(
 ) -> tuple[str, str, str]:
     """Return figure and ends of the interval in a unit, all to the last digit that the interval allows."""
     half = (interval.high - interval.low) / 2 / unit
-    place = 1.0 if half <= 0 or (is_percent and half >= 1) else step(half)  # nobody rounds percents to tens
+    place = 1.0 if half <= 0 or (is_percent and half >= _WHOLE_PERCENTS_FROM) else step(half)
     decimals = max(0, -math.floor(math.log10(place)))
     numbers = (round(each / unit / place) * place + 0.0 for each in (value, *interval))  # + 0.0: no -0
     figure, low, high = (f"{number:{sign},.{decimals}f}" for number in numbers)
