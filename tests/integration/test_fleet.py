@@ -23,7 +23,7 @@ from tests.support.fleet import FAULTS, GO, JAVA, LANGUAGES, PYTHON, ROOT, Langu
 
 pytestmark = pytest.mark.slow
 
-START_S = 300.0
+START_S = 400.0
 
 Start = Callable[..., RunningApp]
 Doctor = Callable[..., Examination]

@@ -89,12 +89,10 @@ JAVA = LanguageOfRegion(
     "rideshare/city/Fleet.findNearestVehicle",
     faults={
         "no-extension": ("profiles", "OTEL_JAVAAGENT_EXTENSIONS"),
-        "another-name": ("service name", "PYROSCOPE_APPLICATION_NAME"),
         "wall-alone": ("sample labels", "PYROSCOPE_PROFILER_EVENT=itimer"),
     },
     variables={
         "no-extension": {"OTEL_JAVAAGENT_EXTENSIONS": None},
-        "another-name": {"PYROSCOPE_APPLICATION_NAME": "another"},
         "wall-alone": {"PYROSCOPE_PROFILER_EVENT": "wall"},
     },
     fleet=java_region(),

@@ -119,7 +119,7 @@ def java_region(profiler_event: str = "itimer") -> FleetRegion:
             str(target / "app" / "*"),
             "rideshare.Main",
         ),
-        start_s=90.0,
+        start_s=180.0,
         environment=lambda endpoints, service: java_environment(endpoints, service, target, profiler_event),
     )
 
