@@ -67,10 +67,13 @@ class Sender:
 def is_the_real_servers(port: str, status: int, body: bytes) -> bool:
     """Whether a 5xx is one that a real Pyroscope gives.
 
-    It gives 500 for IDs that are none and for damaged compression in a push, 501 for an encoding that it does not know.
+    It gives 500 for IDs that are none, for damaged compression in a push, and, in words of gRPC, for OTLP profiles that
+    refer to what they do not have; 501 for an encoding that it does not know.
     """
     if port != "pyroscope" or status not in {500, 501}:
         return False
+    if body.startswith(b"rpc error: code = InvalidArgument"):
+        return True
     return bool(json.loads(body).get("code") == ("unknown" if status == 500 else "unimplemented"))
 
 

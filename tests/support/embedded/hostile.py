@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from google.protobuf import json_format
+from opentelemetry.proto.collector.profiles.v1development.profiles_service_pb2 import ExportProfilesServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.support.conformance.random_queries import ProfileQueries, TraceQL
+from tests.support.embedded.jfr_writer import JfrChunk
+from tests.support.embedded.otlp_profiles import cpu_export
 from tests.support.pprof_writer import pprof, push
 
 NOW_S = int(time.time())
@@ -102,6 +106,8 @@ class Hostility:
             self._json_export,
             self._push,
             self._ingest,
+            self._java_upload,
+            self._profile_export,
             self._call,
             self._call,
             self._search,
@@ -204,6 +210,32 @@ class Hostility:
             body = self._spoiled(body)
             headers = {"Content-Type": "multipart/form-data; boundary=x"}
         return HostileRequest("pyroscope", "POST", f"/ingest?{query}", body, headers)
+
+    def _java_upload(self) -> HostileRequest:
+        """A spoiled upload of Java's agent: the file inside, or the form around it."""
+        chunk = JfrChunk().setting("wall")
+        for state in ("STATE_RUNNABLE", "STATE_SLEEPING"):
+            chunk.cpu(chunk.stack("A.a", "B.b"), state, spanId=5, spanName=1)
+        file = self._spoiled(chunk.write()) if self._random.random() < 0.7 else chunk.write() * 2
+        packed = gzip.compress(file, 1) if self._random.random() < 0.8 else file
+        part = b'--x\r\nContent-Disposition: form-data; name="%s"; filename="f"\r\n\r\n%s\r\n'
+        body = part % (b"jfr", packed) + part % (b"labels", self._spoiled(b"\x12\x06\x08\x01\x12\x02GE")) + b"--x--\r\n"
+        if self._random.random() < 0.3:
+            body = self._spoiled(body)
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        return HostileRequest("pyroscope", "POST", "/ingest?name=app&format=jfr", body, headers)
+
+    def _profile_export(self) -> HostileRequest:
+        """A spoiled export of profiles over OTLP, in JSON or protobuf."""
+        document = cpu_export(NOW_S)
+        if self._random.random() < 0.5:
+            message = json_format.ParseDict(document, ExportProfilesServiceRequest())
+            body, headers = self._packed(self._spoiled(message.SerializeToString()), {"Content-Type": OTLP})
+        else:
+            text = json.dumps(document)
+            old, new = self._random.choice(("1", "2", '"7"')), self._random.choice(("-1", "99", "null", "[]", '"x"'))
+            body, headers = self._packed(text.replace(old, new, 3).encode(), {"Content-Type": JSON})
+        return HostileRequest("pyroscope", "POST", "/v1development/profiles", body, headers)
 
     def _call(self) -> HostileRequest:
         method, call = self._profiles.call()
