@@ -21,7 +21,8 @@ from spanprofiles.experiment import request_list
 from spanprofiles.measure import repetition, span_group
 from spanprofiles.model import measurement_json, printable
 from spanprofiles.ui import admission, chosen_groups, connections, request_group, security
-from spanprofiles.workshop import program, storage, workbench
+from spanprofiles.workshop import program, storage, variants, workbench
+from spanprofiles.workshop.exercises.e10_your_own import cut_link
 from spanprofiles_processor import agent, roots
 from spanprofiles_processor import settings as agent_settings
 
@@ -33,6 +34,8 @@ ROWS = {
     "a program of the workshop: until it answers; until a script ends": (
         f"{program.START_S:.0f} s; {workbench.LONGEST_RUN_S:.0f} s"
     ),
+    "a learner's tests, in exercises about tests": f"{variants.LONGEST_RUN_S:.0f} s",
+    "an upload, or a question to the server behind it, in exercise 10": f"{cut_link.LARGEST_BODY_BYTES // MIB} MiB",
     "a learner's file": f"{storage.LEARNERS_FILE_BYTES:,} bytes",
     "a header": f"{pair.HEADER_BYTES // KIB} KiB, {pair.HEADER_FIELDS} fields, {pair.HEADER_S:.0f} s",
     "a body, compressed or not": (

@@ -20,7 +20,7 @@ from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.program import AttemptError
 from spanprofiles.workshop.workbench import Workbench
 
-LONGEST_RUN_S = 180.0
+LONGEST_RUN_S = 300.0
 """How long the tests may take against all variants, s."""
 
 SETTINGS_VARIABLE = "SPAN_PROFILES_WORKSHOP_VARIANTS"

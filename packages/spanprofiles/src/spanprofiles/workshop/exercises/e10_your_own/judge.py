@@ -16,16 +16,13 @@ from spanprofiles.linking import LinkError
 from spanprofiles.workshop.exercises.e10_your_own.cut_link import cut_link
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.program import AttemptError, FinishedProgram
-from spanprofiles.workshop.variants import settings_of_backend
+from spanprofiles.workshop.variants import LONGEST_RUN_S, settings_of_backend
 from spanprofiles.workshop.workbench import Workbench
 
 FILE = "own.yaml"
 
 LEAST_SHARE = 0.1
 """The function must have at least this part of the request's samples."""
-
-LONGEST_TESTS_S = 180.0
-"""How long the learner's tests may run, s."""
 
 CUT_TIMEOUT_S = 6.0
 """How long claims wait where no sample can come, s."""
@@ -202,7 +199,7 @@ def _run(bench: Workbench, own: Own, folder: Path, pyroscope: str = "") -> _Test
         report = Path(scratch) / "report.xml"
         command = ["{python}", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", own.tests]
         finished = bench.run(
-            command, timeout_s=LONGEST_TESTS_S, environment=environment, folder=folder, service=own.service
+            command, timeout_s=LONGEST_RUN_S, environment=environment, folder=folder, service=own.service
         )
         if not report.is_file():
             return _TestRun(finished)
