@@ -56,16 +56,18 @@ def judge(bench: Workbench) -> Judgement:
     ]
     found = verdicts(bench, FIXTURE, variants, service=SERVICE)
     healthy, last = found[0], found[-1]
-    if healthy.failed or not healthy.passed:
-        return _cries_wolf(healthy)
     stamps = healthy.requests.get("/stamp", 0)
-    seen = [f"on the post office as it is, your tests pass: {', '.join(healthy.passed)}"]
-    if healthy.too_few_requests:
+    if 0 < stamps < FEWEST_STAMPS:  # whether so few have a sample is chance, and so is whether their test passes
         return Judgement.fails(
-            [*seen, f"they buy {_count(stamps)}, whose CPU is less than the 10 ms between two samples"],
+            [*_failed(healthy), f"they buy {_count(stamps)}, whose CPU is less than the 10 ms between two samples"],
             f"{FEWEST_STAMPS} stamps or more in one claim: a test about fewer passes on one day and fails on the next",
             3,
         )
+    if healthy.failed or not healthy.passed:
+        return _cries_wolf(healthy)
+    seen = [f"on the post office as it is, your tests pass: {', '.join(healthy.passed)}"]
+    if not stamps:
+        return Judgement.fails([*seen, "they buy no stamp"], f"a claim about {FEWEST_STAMPS} stamps or more", 3)
     if not last.is_right:
         what, missing, hint = _WENT_UNNOTICED[last.variant.name]
         return Judgement.fails([*seen, what], missing, hint)
@@ -76,10 +78,13 @@ def judge(bench: Workbench) -> Judgement:
 def _cries_wolf(healthy: Verdict) -> Judgement:
     if not healthy.failed:
         return Judgement.fails("none of your tests ran to its end: they were skipped", "tests that pass", 1)
-    seen = [f"on the post office as it is, {name} fails: {why}" for name, why in healthy.failed.items()]
     waits = any("/letter" in why or "letter" in name for name, why in healthy.failed.items())
     missing = "claims that hold for a request that waits, and for one that is too short for a sample"
-    return Judgement.fails(seen, missing, 1 if waits else 3)
+    return Judgement.fails(_failed(healthy), missing, 1 if waits else 3)
+
+
+def _failed(healthy: Verdict) -> list[str]:
+    return [f"on the post office as it is, {name} fails: {why}" for name, why in healthy.failed.items()]
 
 
 def _count(stamps: int) -> str:

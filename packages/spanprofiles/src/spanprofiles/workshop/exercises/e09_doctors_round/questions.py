@@ -119,7 +119,7 @@ def ask_pyroscope(patient: Patient) -> list[str]:
     for name in alike:
         selector = service_selector(name)
         whole, without = (_samples(patient, query) for query in (selector, without_span(selector)))
-        lines.append(f"{name} has {whole.amount}, {without.amount} of it without a span")
+        lines.append(f"{name} has {whole.amount}; without a span: {without.amount}")
         lines.append(f"its labels: {_labels(patient, selector)}")
     return lines
 
