@@ -189,6 +189,24 @@ def test_servers_that_do_not_answer_and_files_that_cannot_be_written_are_named(
     assert "cannot be written to" in result.stderr
 
 
+def test_a_trace_through_two_services_has_one_flame_graph_of_both(run: Run, embedded_pair: Endpoints) -> None:
+    trace_id, end_ns = uuid4().hex, time.time_ns() - 5 * 10**9
+    services = [a_service(), a_service()]
+    for service, ms in zip(services, (50, 30), strict=True):
+        span_id = uuid4().hex[:16]
+        span = otlp_span(trace_id, span_id, "GET /", profile_id=span_id, start_ns=end_ns - 100 * MS, end_ns=end_ns)
+        push_spans(embedded_pair, resource_spans(service, span))
+        push_samples(embedded_pair, service, [(("work",), ms * MS, {"span_id": span_id})], end_ns)
+
+    shown = run("show", trace_id, "--whole-trace", "--top", "3")
+    found = json.loads(run("show", trace_id, "--whole-trace", "--json").stdout)
+
+    assert shown.exit_code == 0, shown.output
+    assert "all 2 linked spans: 80 ms of CPU (8 samples, 40 to 160 ms)" in shown.stdout
+    assert (found["whole_trace"]["cpu_ns"], found["whole_trace"]["samples"]) == (80 * MS, 8)
+    assert [profile["samples"] for profile in found["span_profiles"]] in ([5, 3], [3, 5])
+
+
 def test_a_whole_trace_has_one_flame_graph_of_its_linked_spans(run: Run, embedded_pair: Endpoints) -> None:
     ride = leave_telemetry(embedded_pair, service=a_service())
 

@@ -12,13 +12,12 @@ import click
 from spanprofiles.cli.exits import COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Period, Seconds, backend_options, endpoints_of, profile_type_option
 from spanprofiles.cli.output import say, say_json, show
-from spanprofiles.cli.show import stacks_document
+from spanprofiles.cli.show import flamegraph_document
 from spanprofiles.linking import Linker, Waiting
 from spanprofiles.measure.span_group import LONGEST_S, MOST_TRACES, SpanGroup, find_group
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
 from spanprofiles.model.pprof import pprof_profile
 from spanprofiles.model.printable import LONGEST_LINE, printable
-from spanprofiles.model.profile_types import ProfileType
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -108,8 +107,6 @@ def _notes(group: SpanGroup) -> list[str]:
 
 
 def _document(group: SpanGroup) -> dict[str, Any]:
-    flamegraph = group.flamegraph
-    interval = flamegraph.total_interval()
     return {
         "query": group.query,
         "spans": [
@@ -126,13 +123,7 @@ def _document(group: SpanGroup) -> dict[str, Any]:
         ],
         "unlinked": group.unlinked,
         "is_cut": group.is_cut,
-        "cpu_ns": flamegraph.cpu_ns,
-        "profile_type": flamegraph.profile_type,
-        "value": flamegraph.total,
-        "unit": ProfileType.of(flamegraph.profile_type).unit,
-        "samples": flamegraph.samples,
-        "interval": list(interval) if interval is not None else None,
-        "stacks": stacks_document(flamegraph),
+        **flamegraph_document(group.flamegraph),
     }
 
 

@@ -171,24 +171,32 @@ def _print_json(trace: Trace, linked: list[LinkedSpan], said: dict[str, Diagnosi
             "span_id": span.span_id,
             "profile_id": span.profile_id,
             "service": span.service,
-            "cpu_ns": span.cpu_ns,
-            "profile_type": span.profile_type,
-            "value": span.flamegraph.total,
-            "unit": ProfileType.of(span.profile_type).unit,
-            "stacks": stacks_document(span.flamegraph),
+            **flamegraph_document(span.flamegraph),
             "diagnosis": said[span.profile_id].as_json() if span.profile_id in said else None,
         }
         for span in linked
     ]
     document: dict[str, Any] = {"trace_id": trace.trace_id, "spans": spans, "span_profiles": profiles}
     if whole is not None:
-        value = {"cpu_ns": whole.cpu_ns, "profile_type": whole.profile_type, "value": whole.total}
-        document["whole_trace"] = value | {"stacks": stacks_document(whole)}
+        document["whole_trace"] = flamegraph_document(whole)
     say_json(document)
 
 
-def stacks_document(flamegraph: FlameGraph) -> list[dict[str, Any]]:
-    """Return the call paths of a flame graph, with their values, for JSON."""
+def flamegraph_document(flamegraph: FlameGraph) -> dict[str, Any]:
+    """Return a flame graph for JSON: its total with samples and 95 % interval, and its call paths."""
+    interval = flamegraph.total_interval()
+    return {
+        "cpu_ns": flamegraph.cpu_ns,
+        "profile_type": flamegraph.profile_type,
+        "value": flamegraph.total,
+        "unit": ProfileType.of(flamegraph.profile_type).unit,
+        "samples": flamegraph.samples,
+        "interval": list(interval) if interval is not None else None,
+        "stacks": _stacks(flamegraph),
+    }
+
+
+def _stacks(flamegraph: FlameGraph) -> list[dict[str, Any]]:
     in_ns = ProfileType.of(flamegraph.profile_type).unit == "nanoseconds"
     return [
         {"functions": list(path), "value": value, **({"value_ns": value} if in_ns else {})}
