@@ -33,29 +33,31 @@ _FURTHEST = 127
 
 _find, _smoothed = fleet.find_nearest_vehicle, fleet.smoothed_position
 
+_work = 0
 
-def _versions(work: int) -> dict[str, tuple[Any, str, Any]]:
-    """Return for each commit where it changes the code, and the changed function.
 
-    The functions have the names of those that they stand for: a flame graph shows the same functions as before.
-    """
+# Functions of a module, with the names of those that they stand for: a flame graph shows the same names as before.
 
-    def find_nearest_vehicle(vehicles: Iterable[Vehicle], rider: Position) -> SearchResult:
-        every = tuple(vehicles)
-        drop_repeated_vehicles(every[:work])
-        return _find(every, rider)
 
-    def smoothed_position(vehicle: Vehicle) -> Position:
-        for metres in islice(cycle(vehicle.track), work):
-            if metres > _FURTHEST:
-                raise ValueError(metres)
-        return _smoothed(vehicle)
+def find_nearest_vehicle(vehicles: Iterable[Vehicle], rider: Position) -> SearchResult:
+    """Find the nearest vehicle, and look for repeated ones before."""
+    every = tuple(vehicles)
+    drop_repeated_vehicles(every[:_work])
+    return _find(every, rider)
 
-    find_nearest_vehicle.__qualname__, smoothed_position.__qualname__ = "find_nearest_vehicle", "smoothed_position"
-    return {
-        NEW_FUNCTION: (orders, "find_nearest_vehicle", find_nearest_vehicle),
-        OLD_FUNCTION: (fleet, "smoothed_position", smoothed_position),
-    }
+
+def smoothed_position(vehicle: Vehicle) -> Position:
+    """Estimate where a vehicle is, and check its fixes before."""
+    for metres in islice(cycle(vehicle.track), _work):
+        if metres > _FURTHEST:
+            raise ValueError(metres)
+    return _smoothed(vehicle)
+
+
+_COMMITS = {
+    NEW_FUNCTION: (orders, "find_nearest_vehicle", find_nearest_vehicle),
+    OLD_FUNCTION: (fleet, "smoothed_position", smoothed_position),
+}
 
 
 def create_app() -> Flask:
@@ -67,7 +69,9 @@ def create_app() -> Flask:
         name, _, work = environ.get("HTTP_X_SLOW_COMMIT", "").partition(" ")
         if not name:
             return inner(environ, start_response)
-        module, attribute, changed = _versions(int(work))[name]
+        global _work  # noqa: PLW0603 - one request at a time
+        _work = int(work)
+        module, attribute, changed = _COMMITS[name]
         original = getattr(module, attribute)
         setattr(module, attribute, changed)
         try:

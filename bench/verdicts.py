@@ -25,7 +25,7 @@ from pathlib import Path
 from bench import peer_stackgate
 from bench.command import LARGEST_SAMPLE, BenchError, Options, option_parser, run, tell
 from bench.estimates import share_interval
-from bench.interval_coverage import Coverage, coverage_of
+from bench.interval_coverage import Coverage, coverage_of, dispersion_by_waiting, telling_functions
 from bench.ride_recording import BASE, VERSIONS, RecordedRide, Recording, Version, kept, record
 from spanprofiles.model import Comparison, ComparisonVerdict
 from spanprofiles.model.request_comparison import THRESHOLD, compare_requests
@@ -208,7 +208,7 @@ def covered(rows: Sequence[Coverage]) -> float:
     return hits / trials
 
 
-def measure(recording: Recording, comparisons: int, *, with_curve: bool, with_peer: bool) -> Figures:
+def measure(recording: Recording, comparisons: int, *, with_curve: bool, of_peer: int) -> Figures:
     """Print everything and return the bars.
 
     Raises:
@@ -218,13 +218,16 @@ def measure(recording: Recording, comparisons: int, *, with_curve: bool, with_pe
     if small:
         raise BenchError(f"fewer than {_LEAST_RIDES} rides are recorded of {', '.join(small)}: record more")
     described(recording)
+    base = recording.rides[BASE]
+    for line in dispersion_by_waiting(base, telling_functions(base)):
+        tell(f"  {line}")
     coverage = covered(coverage_of(recording, comparisons))
     alarms, found, first, total = judged(recording, comparisons, ours, "spanprofiles")
     if with_curve:
         curve(recording, max(20, comparisons // 10))
-    if with_peer:
+    if of_peer:
         if peer_stackgate.is_installed():
-            judged(recording, max(20, comparisons // 5), peers, f"stackgate {peer_stackgate.version()}")
+            judged(recording, of_peer, peers, f"stackgate {peer_stackgate.version()}")
         else:
             tell("stackgate is not installed, so it is not compared: pip install stackgate")
     return Figures(alarms, found[0.5], found[0.2], first, coverage, total)
@@ -235,17 +238,19 @@ def main() -> None:
     parser.add_argument("--comparisons", type=int, default=1000, help="of equal sides; a fifth for each growth (1000)")
     parser.add_argument("--recording", type=Path, help="keep the rides in this file, or take them from it")
     parser.add_argument("--curve", action="store_true", help="also: how much is found with how many requests")
-    parser.add_argument("--no-peer", action="store_true", help="without stackgate, though it may be installed")
+    parser.add_argument("--peer", type=int, default=100, help="comparisons by stackgate, which takes its time (100)")
     parser.add_argument("--json", action="store_true", help="print the bars alone, as JSON")
     given = parser.parse_args()
     if not (500 <= given.requests <= LARGEST_SAMPLE and 20 <= given.comparisons <= LARGEST_SAMPLE):
         parser.error(f"--requests must be from 500 to {LARGEST_SAMPLE}, --comparisons from 20")
+    if given.peer and not 20 <= given.peer <= LARGEST_SAMPLE:
+        parser.error("--peer must be 0 or from 20")
     options = Options(given.requests, given.backend, given.processor)
 
     def measured() -> None:
         with redirect_stdout(sys.stderr if given.json else sys.stdout):  # the bars alone, for another program
             recording = kept(given.recording, lambda: record(options))
-            figures = measure(recording, given.comparisons, with_curve=given.curve, with_peer=not given.no_peer)
+            figures = measure(recording, given.comparisons, with_curve=given.curve, of_peer=given.peer)
         if given.json:
             tell(json.dumps(asdict(figures)))
 

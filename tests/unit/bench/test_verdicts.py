@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
@@ -13,7 +14,7 @@ from flask import Flask
 
 from bench import slow_commits
 from bench.command import BenchError
-from bench.interval_coverage import coverage_of, functions_of
+from bench.interval_coverage import coverage_of, dispersion_by_waiting, functions_of, telling_functions
 from bench.ride_recording import BASE, VERSIONS, RecordedRide, Recording, kept
 from bench.slow_commits import COMMIT_HEADER, NEW_FUNCTION, OLD_FUNCTION
 from bench.verdicts import Report, changed, drawn, equal, measure, ours
@@ -99,10 +100,30 @@ def test_coverage_is_counted_of_whole_totals_and_shares(recording: Recording) ->
     assert sum(row.hits for row in rows) / sum(row.trials for row in rows) > 0.8
 
 
+def test_independent_samples_have_a_dispersion_of_about_one(recording: Recording) -> None:
+    base = recording.rides[BASE]
+    (line,) = dispersion_by_waiting(base, telling_functions(base))
+    figures = [float(figure) for figure in re.findall(r"\d\.\d\d", line)]
+    assert line.startswith("120 rides that waited 0% to 10%")
+    assert len(figures) == 3
+    assert all(0.6 < figure < 1.5 for figure in figures)
+
+
+def test_samples_that_come_in_pairs_have_a_dispersion_of_about_two(recording: Recording) -> None:
+    twice = [
+        RecordedRide(ride.cpu_ns, 2 * ride.wall_ns, {stack: 2 * value for stack, value in ride.stacks.items()})
+        for ride in recording.rides[BASE]
+    ]
+    (line,) = dispersion_by_waiting(twice, telling_functions(twice))
+    figures = [float(figure) for figure in re.findall(r"\d\.\d\d", line)]
+    assert line.startswith("120 rides that waited 50% to 70%")
+    assert all(1.2 < figure < 3.0 for figure in figures)
+
+
 def test_a_recording_of_a_few_rides_gives_no_figures(recording: Recording) -> None:
     few = Recording("anywhere", {version: rides[:10] for version, rides in recording.rides.items()})
     with pytest.raises(BenchError, match="record more"):
-        measure(few, 20, with_curve=False, with_peer=False)
+        measure(few, 20, with_curve=False, of_peer=0)
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +151,9 @@ def test_a_slow_commit_answers_as_the_code_does_and_is_gone_afterwards(
     assert plain.status_code == slow.status_code == 200
     assert plain.get_json()["vehicle"] == slow.get_json()["vehicle"]
     assert (orders.find_nearest_vehicle, fleet.smoothed_position) == before
+
+
+@pytest.mark.parametrize("name", ["find_nearest_vehicle", "smoothed_position"])
+def test_a_slow_commit_is_sampled_under_the_names_of_the_code(name: str) -> None:
+    code = getattr(slow_commits, name).__code__
+    assert getattr(code, "co_qualname", code.co_name) == name == getattr(fleet, name).__name__

@@ -49,7 +49,7 @@ def mean(values: Sequence[float], sample_value: float = 0.0, dispersion: float =
     Args:
         values: a value for each request.
         sample_value: the value of one sample, if the values are counted by samples; 0 if they are measured.
-        dispersion: the variance of a number of samples, as a part of its mean.
+        dispersion: the variance of a number of samples, as a part of its mean, at least.
     """
     count = len(values)
     if not count:
@@ -76,7 +76,7 @@ def share(
         parts: the part in each request, such as a function's CPU.
         wholes: the whole in each request, in the same order.
         sample_value: the value of one sample; 0 if the values are measured.
-        dispersion: the variance of a number of samples, as a part of its mean.
+        dispersion: the variance of a number of samples, as a part of its mean, at least.
     """
     count, whole = len(wholes), math.fsum(wholes)
     if not whole:

@@ -26,7 +26,6 @@ from spanprofiles.model import estimate_text, estimates
 from spanprofiles.model.estimates import Estimate
 from spanprofiles.model.flamegraph import FlameGraph
 from spanprofiles.model.profile_types import ProfileType
-from spanprofiles.model.sampling import DISPERSION
 from spanprofiles.model.span import Span
 
 
@@ -194,7 +193,7 @@ class Measurement:
     @property
     def cpu(self) -> Estimate:
         """The mean CPU of a request, ns, with its interval."""
-        return estimates.mean(self.cpu_values, self._sample_ns, DISPERSION)
+        return estimates.mean(self.cpu_values, self._sample_ns)
 
     @property
     def duration(self) -> Estimate:
@@ -203,15 +202,15 @@ class Measurement:
 
     def total(self, function: str) -> Estimate:
         """Return the mean CPU of a function and what it called in a request, ns, with its interval."""
-        return estimates.mean(self.total_values(function), self._sample_ns, DISPERSION)
+        return estimates.mean(self.total_values(function), self._sample_ns)
 
     def own(self, function: str) -> Estimate:
         """Return the mean CPU of a function's own code in a request, ns, with its interval."""
-        return estimates.mean(self.self_values(function), self._sample_ns, DISPERSION)
+        return estimates.mean(self.self_values(function), self._sample_ns)
 
     def share(self, function: str) -> Estimate:
         """Return the share that a function and what it called have of all CPU, 0 to 1, with its interval."""
-        return estimates.share(self.total_values(function), self.cpu_values, self._sample_ns, DISPERSION)
+        return estimates.share(self.total_values(function), self.cpu_values, self._sample_ns)
 
     @property
     def _sample_ns(self) -> float:

@@ -201,10 +201,10 @@ def _estimate(side: _Side, place: int, basis: Basis) -> estimates.Estimate:
     """Return the mean of a quantity, or its share of the CPU, and its interval."""
     column, cpu = side.columns[place], side.columns[0]
     if basis is Basis.CPU:
-        return estimates.mean(column, side.sample_ns, sampling.DISPERSION)
+        return estimates.mean(column, side.sample_ns)
     if place == 0 and any(cpu):
         return estimates.Estimate(1.0, Interval(1.0, 1.0))
-    return estimates.share(column, cpu, side.sample_ns, sampling.DISPERSION)
+    return estimates.share(column, cpu, side.sample_ns)
 
 
 def _rank(function: FunctionComparison) -> tuple[object, ...]:
