@@ -179,3 +179,8 @@ def test_an_operator_before_a_value_of_the_wrong_type_fails(operator: str, opera
 def test_values_of_all_types_have_an_order(left: Static, right: Static, sign: int) -> None:
     found = order(left, right)
     assert (found > 0) - (found < 0) == sign
+
+
+@pytest.mark.parametrize(("left", "right"), [(-1.0, -3.25), (-3.25, 0.0), (-0.0, 0.0), (2.0, math.nan)])
+def test_negative_floats_are_ordered_by_their_size_as_in_the_real_server(left: float, right: float) -> None:
+    assert order((FLOAT, left), (FLOAT, right)) < 0 < order((FLOAT, right), (FLOAT, left))

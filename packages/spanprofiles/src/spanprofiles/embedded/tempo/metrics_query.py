@@ -141,7 +141,9 @@ def _label_value(value: Static) -> dict[str, Any]:
 
 def _shortest(value: float) -> float:
     """Return a number that is written as Go writes it: without a point where it is whole."""
-    return int(value) if value == int(value) and abs(value) < LARGEST_WHOLE else value
+    is_whole = value == int(value) and abs(value) < LARGEST_WHOLE
+    is_negative_zero = not value and math.copysign(1, value) < 0
+    return int(value) if is_whole and not is_negative_zero else value
 
 
 def _number(value: float | None) -> dict[str, Any]:

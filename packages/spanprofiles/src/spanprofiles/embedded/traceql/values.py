@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from decimal import Decimal
 from typing import Any
 
@@ -77,6 +78,12 @@ def equal(left: Static, right: Static) -> bool:
     return kind == other and bool(left[1] == right[1])
 
 
+def _bits(number: float) -> int:
+    """Return a float's bits as an integer with a sign, by which the real server orders floats: -2 is after -1."""
+    bits: int = struct.unpack(">q", struct.pack(">d", number))[0]
+    return bits
+
+
 def order(left: Static, right: Static) -> int:
     """Negative, zero or positive as the left value is less than, equal to or greater than the right."""
     if left[0] != right[0] and left[0] in NUMERIC and right[0] in NUMERIC:
@@ -86,6 +93,9 @@ def order(left: Static, right: Static) -> int:
         return left[0] - right[0]
     if left[0] == NIL:
         return 0
+    if left[0] == FLOAT:
+        first, second = _bits(left[1]), _bits(right[1])
+        return int(first > second) - int(first < second)
     return int(left[1] > right[1]) - int(left[1] < right[1])
 
 
