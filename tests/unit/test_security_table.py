@@ -21,7 +21,7 @@ from spanprofiles.experiment import request_list
 from spanprofiles.measure import repetition, span_group
 from spanprofiles.model import measurement_json, printable
 from spanprofiles.ui import admission, chosen_groups, connections, request_group, security
-from spanprofiles.workshop import program, storage, variants, workbench
+from spanprofiles.workshop import exercise, program, storage, variants, workbench
 from spanprofiles.workshop.exercises.e10_your_own import cut_link
 from spanprofiles_processor import agent, roots
 from spanprofiles_processor import settings as agent_settings
@@ -36,7 +36,7 @@ ROWS = {
     ),
     "a learner's tests, in exercises about tests": f"{variants.LONGEST_RUN_S:.0f} s",
     "an upload, or a question to the server behind it, in exercise 10": f"{cut_link.LARGEST_BODY_BYTES // MIB} MiB",
-    "a learner's file": f"{storage.LEARNERS_FILE_BYTES:,} bytes",
+    "a learner's file; files of an exercise": f"{storage.LEARNERS_FILE_BYTES:,} bytes; {exercise.MOST_FILES:,}",
     "a header": f"{pair.HEADER_BYTES // KIB} KiB, {pair.HEADER_FIELDS} fields, {pair.HEADER_S:.0f} s",
     "a body, compressed or not": (
         f"{pair.BODY_BYTES // MIB} MiB, {pair.BODY_S:.0f} s; over gRPC {pair.GRPC_BODY_BYTES // MIB} MiB"

@@ -155,6 +155,27 @@ def test_a_save_a_new_file_and_a_removed_one_change_the_fingerprint(learners: Le
     assert learners.fingerprint(BAKERY) == seen[-1]
 
 
+def test_the_folders_of_an_environment_and_of_an_editor_are_not_looked_through(learners: LearnersFolder) -> None:
+    folder = learners.path / BAKERY.name
+    before = learners.fingerprint(BAKERY)
+    for name in (".venv", "venv", "node_modules", ".git"):
+        (folder / name).mkdir()
+        (folder / name / "module.py").write_text("")
+
+    assert learners.fingerprint(BAKERY) == before
+
+
+def test_a_learner_among_others_has_services_of_that_name(learners: LearnersFolder) -> None:
+    assert bench(learners).service_name("bakery") == "bakery"
+
+    learners.fill("anna")
+    learners.fill()
+
+    assert learners.progress().learner == "anna"
+    at_work = Workbench(BAKERY, learners.files_of(BAKERY), NOWHERE, learner=learners.progress().learner)
+    assert at_work.service_name("bakery") == "bakery-anna"
+
+
 def test_the_next_exercise_is_the_first_that_is_not_solved(learners: LearnersFolder) -> None:
     progress = learners.progress()
     assert learners.next_exercise(progress) == all_exercises()[0]

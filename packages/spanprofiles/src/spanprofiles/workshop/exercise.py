@@ -15,6 +15,7 @@ The folder of an exercise is ``exercises/eNN_name``, a package of Python with
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 ANSWER_FILE = "answer.txt"
 """In the learner's folder: an answer, for those exercises that ask a question."""
 
+MOST_FILES = 1_000
+"""How many files of an exercise's folder are looked at."""
+
+_OTHERS_FOLDERS = {"__pycache__", "venv", "node_modules", "site-packages"}
 _EXERCISES = Path(__file__).with_name("exercises")
 _FOLDER = re.compile(r"e(\d\d)_(\w+)")
 _HINT = re.compile(r"^## \d+\s*$", re.MULTILINE)
@@ -137,11 +142,20 @@ def exercise_of(number: int) -> Exercise:
 
 
 def plain_files(folder: Path) -> Iterator[Path]:
-    """Yield the paths of the files in a folder and below it, relative to it, without what Python makes of them."""
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and "__pycache__" not in relative.parts and not relative.name.startswith("."):
-            yield relative
+    """Yield the paths of the files in a folder and below it, relative to it.
+
+    What Python and editors make is left out, and so are environments that somebody put there. There is an end to it.
+    """
+    count = 0
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _OTHERS_FOLDERS)
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            count += 1
+            if count > MOST_FILES:
+                return
+            yield (Path(parent) / name).relative_to(folder)
 
 
 def _found() -> Iterator[Exercise]:

@@ -79,15 +79,18 @@ class LearnersFolder:
         """
         return self.progress_file.read()
 
-    def fill(self) -> list[str]:
+    def fill(self, learner: str = "") -> list[str]:
         """Copy the files that are not there yet, and return the names of the exercises that got any.
 
         Nothing that is there is overwritten.
 
+        Args:
+            learner: the learner's name among others; empty leaves it as it is.
+
         Raises:
             WorkshopError: a file cannot be written.
         """
-        self.progress_file.update(lambda progress: progress)
+        self.progress_file.update(lambda progress: replace(progress, learner=learner or progress.learner))
         return [exercise.name for exercise in all_exercises() if _copy(exercise, self.path / exercise.name)]
 
     def files_of(self, exercise: Exercise) -> Path:

@@ -61,10 +61,12 @@ class Progress:
 
     Attributes:
         seed: the learner's own number, by which answers are drawn.
+        learner: the learner's name among others who use the same servers; empty where there are none.
         records: by the exercise's name; one that was not touched is absent.
     """
 
     seed: int
+    learner: str = ""
     records: dict[str, Record] = field(default_factory=dict)
 
     @classmethod
@@ -82,7 +84,8 @@ class Progress:
 
     def as_json(self) -> dict[str, Any]:
         """Return the progress as a JSON object."""
-        return {"format": FORMAT, "seed": self.seed, "exercises": {k: _as_json(v) for k, v in self.records.items()}}
+        records = {name: _as_json(record) for name, record in self.records.items()}
+        return {"format": FORMAT, "seed": self.seed, "learner": self.learner, "exercises": records}
 
     @classmethod
     def of_json(cls, document: Any) -> Progress:
@@ -98,7 +101,7 @@ class Progress:
             raise ValueError("it holds no progress") from error
         if found_format != FORMAT:
             raise ValueError(f"its format is {found_format!r}, and this version reads {FORMAT}")
-        return cls(seed, records)
+        return cls(seed, str(document.get("learner") or ""), records)
 
 
 class ProgressFile:

@@ -61,6 +61,7 @@ class Workbench:
         endpoints: the backend.
         seed: the learner's own number: what is drawn by it stays the same for this learner.
         answer: what the learner answered, on the command line or in ``answer.txt``; may be empty.
+        learner: the learner's name among others who use the same servers; empty where there are none.
         notes: what this exercise's judge wants to keep until the next check; whatever JSON can hold.
         tell: called with a line for each step, for the learner who waits.
         shown: the trace and the span that the learner is shown beside the judgement; see :meth:`show`.
@@ -72,6 +73,7 @@ class Workbench:
     endpoints: Endpoints
     seed: int = 0
     answer: str = ""
+    learner: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
     shown: tuple[str, str] = ("", "")
@@ -82,6 +84,10 @@ class Workbench:
     def draw(self) -> random.Random:
         """Draws the same for this learner and this exercise, each time that it is judged."""
         return random.Random(f"{self.seed}/{self.exercise.name}")  # noqa: S311  # not a secret
+
+    def service_name(self, name: str) -> str:
+        """Return what a program is called as ``OTEL_SERVICE_NAME``: a name of this learner's own, among others."""
+        return f"{name}-{self.learner}" if self.learner else name
 
     @cached_property
     def linker(self) -> Linker:

@@ -132,7 +132,16 @@ def _judge_and_print(learners: LearnersFolder, exercise: Exercise, found: Endpoi
 def _bench(learners: LearnersFolder, exercise: Exercise, found: Endpoints, answer: str = "") -> Workbench:
     progress = learners.progress()
     notes = dict(progress.of(exercise.name).notes)
-    return Workbench(exercise, learners.files_of(exercise), found, progress.seed, answer, notes, tell=progress_line)
+    return Workbench(
+        exercise,
+        learners.files_of(exercise),
+        found,
+        progress.seed,
+        answer,
+        progress.learner,
+        notes,
+        tell=progress_line,
+    )
 
 
 def print_judgement(exercise: Exercise, judgement: Judgement, bench: Workbench, session: Session | None) -> None:

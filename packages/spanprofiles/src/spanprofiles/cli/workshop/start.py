@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import signal
 import threading
 from contextlib import suppress
@@ -30,14 +32,16 @@ from spanprofiles.workshop.requirements import check_installed
 
 _PAGE_S = 10.0
 _LOOK_EVERY_S = 0.5
+_NAME = re.compile(r"[A-Za-z0-9-]{0,40}")
 
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_NAME)
 @click.option("--resume", is_flag=True, help="Go on in a folder where a workshop was begun.")
+@click.option("--learner", metavar="NAME", default="", help="Your name, where others use the same servers.")
 @click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True, help="The page's port.")
 @workshop_backend_options
-def start(folder: Path, resume: bool, port: int, **options: str | None) -> None:
+def start(folder: Path, resume: bool, learner: str, port: int, **options: str | None) -> None:
     """Begin the workshop in DIR [default: span-profiles-workshop], or go on with it.
 
     Copies the exercises, and never overwrites what is there. Starts the servers and the page, and runs until Ctrl-C;
@@ -45,16 +49,18 @@ def start(folder: Path, resume: bool, port: int, **options: str | None) -> None:
     """
     with told():
         check_installed()
+        if not _NAME.fullmatch(learner):
+            raise WorkshopError(f"--learner {learner!r}: up to 40 letters, digits and hyphens make a name")
         learners = LearnersFolder(folder.absolute())
         sessions.refuse_second(learners.state)
         if learners.is_begun and not resume:
             raise WorkshopError(
                 f"a workshop was begun in {learners.path}: go on with it by `spanprofiles workshop start --resume"
-                f" {folder}`, or name another folder"
+                f" {shlex.quote(str(folder))}`, or name another folder"
             )
         if resume and not learners.is_begun:
             raise WorkshopError(f"no workshop was begun in {learners.path}: leave out --resume to begin one there")
-        _run(learners, port, options)
+        _run(learners, learner, port, options)
 
 
 @click.command()
@@ -69,13 +75,13 @@ def stop(folder: Path) -> None:
             say(f"the workshop in {learners.path} has ended; `spanprofiles workshop start --resume` goes on with it")
 
 
-def _run(learners: LearnersFolder, port: int, options: dict[str, str | None]) -> None:
+def _run(learners: LearnersFolder, learner: str, port: int, options: dict[str, str | None]) -> None:
     backend = backend_of(settings_of(options))
     with sessions.claimed(learners.state):
         try:
-            copied = learners.fill()
+            copied = learners.fill(learner)
         except WorkshopError as error:
-            again = f"spanprofiles workshop start --resume {learners.path}"
+            again = f"spanprofiles workshop start --resume {shlex.quote(str(learners.path))}"
             raise WorkshopError(f"{error}. `{again}` goes on when that is mended") from error
         progress = learners.progress()
         say(f"copied into {learners.path}: {', '.join(copied)}" if copied else f"going on in {learners.path}")
@@ -93,7 +99,7 @@ def _run(learners: LearnersFolder, port: int, options: dict[str, str | None]) ->
                     "Leave this terminal open: Ctrl-C here ends the servers and the page. Open a second one:", bold=True
                 )
             )
-            say(f"    cd {learners.path}")
+            say(f"    cd {shlex.quote(str(learners.path))}")
             say("    spanprofiles workshop status")
             with suppress(KeyboardInterrupt):
                 pause = threading.Event()

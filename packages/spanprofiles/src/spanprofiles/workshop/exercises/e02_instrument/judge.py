@@ -17,7 +17,7 @@ ORDER = "/cake?guests=3"
 def judge(bench: Workbench) -> Judgement:
     """Order a cake and look for its flame graph."""
     since_ns = time.time_ns()
-    bakery = bench.start(COMMAND, service=SERVICE)
+    bakery = bench.start(COMMAND, service=bench.service_name(SERVICE))
     bench.tell("ordering a cake")
     answer = bakery.get(ORDER)
     if not answer.ok:
@@ -50,11 +50,12 @@ def judge(bench: Workbench) -> Judgement:
 
 
 def _without_profile_id(bench: Workbench, since_ns: int) -> Judgement:
+    service = bench.service_name(SERVICE)
     trace = "the order's trace is in Tempo, and its span carries no pyroscope.profile.id"
-    samples = bench.samples_of(SERVICE, since_ns)
+    samples = bench.samples_of(service, since_ns)
     if samples.is_empty:
         return Judgement.fails(
-            [trace, f"Pyroscope has no sample of {SERVICE!r}"],
+            [trace, f"Pyroscope has no sample of {service!r}"],
             [
                 "the agent, which samples the program",
                 "the span processor, which writes the span's ID on the span and on the samples",
@@ -62,13 +63,14 @@ def _without_profile_id(bench: Workbench, since_ns: int) -> Judgement:
             hint=1,
         )
     return Judgement.fails(
-        [trace, f"Pyroscope has {samples.amount} of {SERVICE!r}: the agent runs"],
+        [trace, f"Pyroscope has {samples.amount} of {service!r}: the agent runs"],
         "the span processor, which writes the span's ID on the span and on the samples",
         hint=2,
     )
 
 
 def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
+    service = bench.service_name(SERVICE)
     carries = "the order's span carries a profile ID: the span processor works"
     services = bench.services_with_samples(since_ns)
     if not services:
@@ -77,14 +79,14 @@ def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
             "the agent, which samples the program: it must run, and send to PYROSCOPE_SERVER_ADDRESS",
             hint=1,
         )
-    if SERVICE not in services:
+    if service not in services:
         return Judgement.fails(
-            [carries, f"Pyroscope has no sample of {SERVICE!r}, and has some of {', '.join(services)}"],
-            f"one name: the agent must call itself {SERVICE!r}, as the traces do (OTEL_SERVICE_NAME)",
+            [carries, f"Pyroscope has no sample of {service!r}, and has some of {', '.join(services)}"],
+            f"one name: the agent must call itself {service!r}, as the traces do (OTEL_SERVICE_NAME)",
             hint=1,
         )
     return Judgement.fails(
-        [carries, f"Pyroscope has samples of {SERVICE!r}, and none with this ID", reason],
+        [carries, f"Pyroscope has samples of {service!r}, and none with this ID", reason],
         "the span's ID on the samples: the agent must run before the first request comes",
         hint=3,
     )

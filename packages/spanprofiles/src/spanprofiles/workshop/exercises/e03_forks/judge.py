@@ -18,7 +18,7 @@ _ALL_IN_PLACE = "what the ferry had already: its traces, its span processor and 
 def judge(bench: Workbench) -> Judgement:
     """Buy a ticket and look for its flame graph."""
     since_ns = time.time_ns()
-    ferry = bench.start(COMMAND, service=SERVICE)
+    ferry = bench.start(COMMAND, service=bench.service_name(SERVICE))
     bench.tell("buying a ticket")
     answer = ferry.get(TICKET)
     if not answer.ok:
@@ -45,20 +45,21 @@ def judge(bench: Workbench) -> Judgement:
 
 
 def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
+    service = bench.service_name(SERVICE)
     carries = "the ticket's span carries a profile ID, and no sample has it"
     services = bench.services_with_samples(since_ns)
-    if services and SERVICE not in services:
+    if services and service not in services:
         return Judgement.fails([carries, reason], "one name for traces and samples: OTEL_SERVICE_NAME")
-    samples = bench.samples_of(SERVICE, since_ns)
+    samples = bench.samples_of(service, since_ns)
     if samples.total_of(WORK):
         return Judgement.fails(
-            [carries, f"Pyroscope has {samples.amount} of {SERVICE!r}, {WORK} among it, without the span's ID"],
+            [carries, f"Pyroscope has {samples.amount} of {service!r}, {WORK} among it, without the span's ID"],
             "the span's ID on the samples: the span processor and the agent must be of the same process",
             hint=2,
         )
     if samples.is_empty:
         return Judgement.fails(
-            [carries, f"Pyroscope has no sample of {SERVICE!r}"],
+            [carries, f"Pyroscope has no sample of {service!r}"],
             "an agent in the worker: the process that answers requests has none, whichever else may have",
             hint=2,
         )
@@ -66,7 +67,7 @@ def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
     return Judgement.fails(
         [
             carries,
-            f"Pyroscope has {samples.amount} of {SERVICE!r}, and none of it in {WORK}; it is in {busiest}",
+            f"Pyroscope has {samples.amount} of {service!r}, and none of it in {WORK}; it is in {busiest}",
             "that is what gunicorn's master did before it forked the worker: the agent runs in the master",
         ],
         "an agent in the worker: it is a thread, and a fork takes no threads along",

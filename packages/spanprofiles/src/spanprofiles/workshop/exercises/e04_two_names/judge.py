@@ -18,7 +18,7 @@ _ALL_IN_PLACE = "what the cinema had already: its traces, its span processor and
 def judge(bench: Workbench) -> Judgement:
     """Buy a seat and look for its flame graph."""
     since_ns = time.time_ns()
-    cinema = bench.start(COMMAND, service=SERVICE)
+    cinema = bench.start(COMMAND, service=bench.service_name(SERVICE))
     bench.tell("buying a seat")
     answer = cinema.get(SEAT)
     if not answer.ok:

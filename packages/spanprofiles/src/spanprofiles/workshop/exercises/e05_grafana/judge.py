@@ -37,7 +37,7 @@ _LABELS = ("tags, or a query, that compare only labels that the profiles have", 
 
 def judge(bench: Workbench) -> Judgement:
     """Follow a comet, and press the button of its span."""
-    observatory = bench.start(COMMAND, service=SERVICE)
+    observatory = bench.start(COMMAND, service=bench.service_name(SERVICE))
     linked = bench.linked_span(observatory.get("/comet"))
     seen = [f"the span {linked.name!r} is linked: {linked.amount} (trace {linked.trace_id})"]
     try:

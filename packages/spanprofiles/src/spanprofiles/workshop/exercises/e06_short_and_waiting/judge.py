@@ -54,7 +54,7 @@ def judge(bench: Workbench) -> Judgement:
         Variant(_ELSEWHERE, mutants / "letter_computes_elsewhere.py", is_healthy=False, environment=original),
         Variant(_MOVED, mutants / "stamp_looks_up_prices.py", is_healthy=False, environment=original),
     ]
-    found = verdicts(bench, FIXTURE, variants, service=SERVICE)
+    found = verdicts(bench, FIXTURE, variants, service=bench.service_name(SERVICE))
     healthy, last = found[0], found[-1]
     stamps = healthy.requests.get("/stamp", 0)
     if 0 < stamps < FEWEST_STAMPS:  # whether so few have a sample is chance, and so is whether their test passes

@@ -50,7 +50,7 @@ class _Work:
 def judge(bench: Workbench) -> Judgement:
     """Ask for a print, slides and albums, and look whose the samples are; then whether they stay so."""
     since_ns = time.time_ns()
-    lab = bench.start(COMMAND, service=SERVICE)
+    lab = bench.start(COMMAND, service=bench.service_name(SERVICE))
     bench.tell("ordering a print, slides and albums")
     answers = {path: [lab.get(path) for _ in range(rounds)] for path, rounds in _ORDERS.items()}
     spans = {path: [bench.follow(answer).answering_span() for answer in answers[path]] for path in _ORDERS}
@@ -102,7 +102,7 @@ def _find(bench: Workbench, lab: TracedSession, spans: Mapping[str, list[Span]],
     """Wait until all samples so far are there, and find out whose they are."""
     last = bench.linked_span(lab.get("/print"))  # an agent uploads in order: what came before is there as well
     own = {path: [bench.linker.flamegraph(span) for span in asked] for path, asked in spans.items()}
-    total_ns = bench.samples_of(SERVICE, since_ns).total_of(WORK)
+    total_ns = bench.samples_of(bench.service_name(SERVICE), since_ns).total_of(WORK)
     found_ns = sum(graph.total_of(WORK) for graph in (last.flamegraph, *chain.from_iterable(own.values())))
     return _Work(own, max(0, total_ns - found_ns), total_ns)
 

@@ -30,7 +30,7 @@ def judge(bench: Workbench) -> Judgement:
         Variant(MOVED, mutants / "cost_moved.py", is_healthy=False, environment=mended),
         Variant(LARGE, mutants / "large_hall.py", is_healthy=True, environment=mended),
     ]
-    found = verdicts(bench, FIXTURE, variants, service=SERVICE)
+    found = verdicts(bench, FIXTURE, variants, service=bench.service_name(SERVICE))
     last = found[-1]
     seen = [_seen(verdict) for verdict in found]
     if last.is_right:
