@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spanprofiles.embedded.proto.pprof_pb2 import Function, Location, Profile, ValueType
+from spanprofiles.embedded.proto.pprof_pb2 import Function, Line, Location, Profile, ValueType
 from spanprofiles.embedded.pyroscope import repairs
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.repairs import mend
@@ -17,7 +17,9 @@ def profile(*functions: Function) -> Profile:
     return Profile(
         string_table=TEXTS,
         function=functions,
-        location=[Location(id=7 + place) for place in range(len(functions))],
+        location=[
+            Location(id=7 + place, line=[Line(function_id=function.id)]) for place, function in enumerate(functions)
+        ],
         sample_type=[ValueType(type=4, unit=5), ValueType(type=99)],
     )
 
@@ -43,10 +45,20 @@ def test_agents_of_scripting_languages_have_files_put_before_functions(spy: str,
     assert names(mended) == [name]
 
 
-def test_a_function_that_refers_to_nothing_is_left_to_the_checks() -> None:
-    mended = profile(Function(id=1, name=99, filename=2))
+@pytest.mark.parametrize("change", [{"name": 99}, {"filename": -1}])
+def test_a_function_whose_texts_are_not_there_is_refused(change: dict[str, int]) -> None:
+    with pytest.raises(ConnectError, match="string index out of range"):
+        mend(profile(Function(**{"id": 1, "name": 1, "filename": 2} | change)), "rbspy", NONE)
+
+
+def test_a_line_of_an_unknown_function_becomes_one_of_the_first() -> None:
+    mended = profile(Function(id=1, name=1, filename=2))
+    mended.location[0].line[0].function_id = 77
     mend(mended, "rbspy", NONE)
-    assert mended.function[0].name == 99
+    assert (mended.location[0].line[0].function_id, names(mended)) == (1, ["app.py show"])
+    mended.ClearField("function")
+    with pytest.raises(ConnectError, match="the profile has none"):
+        mend(mended, "rbspy", NONE)
 
 
 def test_names_that_become_far_too_long_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,26 +36,44 @@ def mend(profile: Profile, spy: str, configured: frozenset[str]) -> None:
 
 
 def _put_files_before_functions(profile: Profile, *, keep_absolute: bool) -> None:
-    """Make ``app.py show`` of ``show`` in ``app.py``; of a function without a file, `` show``."""
+    """Make ``app.py show`` of ``show`` in ``app.py``; of a function without a file, `` show``.
+
+    A line of a function that is not in the profile becomes one of the first function, as there.
+    """
+    functions = {function.id: function for function in profile.function}
+    lines = [line for location in profile.location for line in location.line]
+    if lines and not functions:
+        raise ConnectError("a line has a function, and the profile has none", "unknown", Reason.MALFORMED_PROFILE)
     texts = {text: number for number, text in reversed(list(enumerate(profile.string_table)))}
     room = SIZE_LIMIT
-    for function in profile.function:
-        if not all(0 <= number < len(profile.string_table) for number in (function.name, function.filename)):
-            continue  # the profile is refused for it when it is checked
-        file = profile.string_table[function.filename]
+    named: set[int] = set()
+    for line in lines:
+        function = functions.get(line.function_id, profile.function[0])
+        if function.id in named:
+            line.function_id = function.id
+            continue
+        file, name = (_text(profile, number) for number in (function.filename, function.name))
         if keep_absolute and PurePosixPath(file).is_absolute():
             continue
-        name = f"{file} {profile.string_table[function.name]}"
-        if name not in texts:
-            room -= len(name)
+        whole = f"{file} {name}"
+        if whole not in texts:
+            room -= len(whole)
             if room < 0:
                 raise ConnectError(
                     f"the names of functions with their files before them have more than {SIZE_LIMIT} characters",
                     reason=Reason.FRAMES,
                 )
-            texts[name] = len(profile.string_table)
-            profile.string_table.append(name)
-        function.name = texts[name]
+            texts[whole] = len(profile.string_table)
+            profile.string_table.append(whole)
+        function.name = texts[whole]
+        named.add(function.id)
+        line.function_id = function.id
+
+
+def _text(profile: Profile, number: int) -> str:
+    if not 0 <= number < len(profile.string_table):
+        raise ConnectError("function string index out of range", "unknown", Reason.MALFORMED_PROFILE)
+    return profile.string_table[number]
 
 
 def _number_functions(profile: Profile) -> None:
