@@ -22,10 +22,14 @@ from tests.support.conformance.pair import running_pair, send
 from tests.support.conformance.random_metrics import Metrics
 from tests.support.conformance.random_queries import ProfileQueries, TraceQL
 from tests.support.conformance.random_spans import Conditions, exports
+from tests.support.conformance.random_uploads import RandomUploads, Upload
+from tests.support.embedded.jfr_writer import SPAN
 
 SEED = int(os.environ.get("SPAN_PROFILES_SEED", "20"))
 QUERIES = int(os.environ.get("SPAN_PROFILES_QUERIES", "300"))
 SETTLE_S = 60.0
+UPLOADS_S = 3.0
+"""After what time the real server shows what was uploaded: it writes twice a second."""
 MISSING = [
     name for name in ("tempo", "pyroscope") if not shutil.which(os.environ.get(f"SPAN_PROFILES_{name.upper()}") or name)
 ]
@@ -198,4 +202,46 @@ def test_random_metrics_are_answered_alike(with_random_spans: Both) -> None:
         ours, theirs = both.answers("tempo", "GET", path, meaning_of_series)
         if ours != theirs:
             differences.append((path, ours, theirs))
+    assert not differences, _told(differences)
+
+
+def _uploaded(url: str, upload: Upload, now_s: int) -> Any:
+    """What queries show of an upload: its series, and the call trees of each type, of everything and of one span."""
+    querier = "/querier.v1.QuerierService"
+    window = {"start": now_s * 1000 - 3_500_000, "end": now_s * 1000 + 600_000}
+    selector = f'{{service_name=~"{upload.service}.*"}}'
+
+    def asked(method: str, body: dict[str, Any]) -> tuple[int, bytes]:
+        return send(url, "POST", f"{querier}/{method}", json.dumps(body | window).encode(), JSON_TYPE)
+
+    _, answer = asked("Series", {"matchers": [selector]})
+    series = [
+        {label["name"]: label.get("value", "") for label in found["labels"]}
+        for found in json.loads(answer).get("labelsSet", [])
+    ]
+    kinds = sorted({labels["__profile_type__"] for labels in series})
+    trees = [
+        _merged(*asked("SelectMergeStacktraces", {"profileTypeID": kind, "labelSelector": selector} | more))
+        for kind in kinds
+        for more in ({}, {"spanSelector": [f"{SPAN:016x}"]})
+    ]
+    return sorted(map(repr, map(sorted, map(dict.items, series)))), trees
+
+
+def test_random_uploads_are_taken_alike_and_become_the_same_profiles(both: Both) -> None:
+    uploads = RandomUploads(SEED, both.now_s)
+    sent: list[tuple[Upload, list[int]]] = []
+    for _ in range(QUERIES):
+        upload = uploads.upload()
+        urls = (both.pair["pyroscope"], both.real["pyroscope"])
+        sent.append((upload, [send(url, "POST", upload.path, upload.body, upload.headers)[0] for url in urls]))
+    time.sleep(UPLOADS_S)
+    differences: list[tuple[object, Any, Any]] = []
+    for upload, (our_status, their_status) in sent:
+        ours, theirs = (
+            (status, _uploaded(urls["pyroscope"], upload, both.now_s))
+            for status, urls in ((our_status, both.pair), (their_status, both.real))
+        )
+        if ours != theirs:
+            differences.append(((upload.path, upload.headers, upload.body[:200]), ours, theirs))
     assert not differences, _told(differences)
