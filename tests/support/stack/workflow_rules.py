@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import yaml
@@ -21,6 +22,7 @@ _JOB_KEYS = {"name", "runs-on", "timeout-minutes", "strategy", "steps", "env", "
 _STEP_KEYS = {"name", "uses", "with", "run", "if", "env", "id", "working-directory", "timeout-minutes"}
 
 
+@cache
 def content(text: str) -> Json:
     """Read a workflow with all scalars as texts: to YAML 1.1 the key `on` would be the value true."""
     read: Json = yaml.load(text, yaml.BaseLoader)  # noqa: S506  # it makes texts, lists and mappings only

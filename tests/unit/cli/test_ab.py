@@ -15,6 +15,8 @@ from spanprofiles.cli import main
 from spanprofiles.waiting import Waiting
 from tests.support.git import git
 
+pytestmark = pytest.mark.slow
+
 
 def invoke(*arguments: str) -> Result:
     result = CliRunner().invoke(main, arguments)
@@ -117,7 +119,6 @@ def test_a_recording_runs_the_tests_in_the_files_of_its_revision(
     assert (here[1], there[1]) == ("changed", "/search\n")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_an_interruption_ends_the_command_and_removes_the_work_tree(repository: Path, number: signal.Signals) -> None:
     started = repository / "started"

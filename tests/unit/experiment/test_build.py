@@ -46,6 +46,7 @@ def test_a_command_that_is_none_is_told(tmp_path: Path, command: str, reason: st
         pass
 
 
+@pytest.mark.slow
 def test_a_revision_runs_the_given_command_in_its_own_files(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     (tmp_path / "app.py").write_text("old")

@@ -14,6 +14,8 @@ from spanprofiles.experiment.errors import ExperimentError
 from spanprofiles.experiment.work_tree import work_tree
 from tests.support.git import git
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:

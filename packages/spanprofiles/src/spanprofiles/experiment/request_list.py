@@ -99,7 +99,7 @@ def parse_requests(lines: Iterable[str], source: str) -> list[ListedRequest]:
     Raises:
         ExperimentError: a line is no request, or there are too many.
     """
-    found: list[ListedRequest] = []
+    found: dict[ListedRequest, None] = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or text.startswith("#"):
@@ -108,11 +108,10 @@ def parse_requests(lines: Iterable[str], source: str) -> list[ListedRequest]:
             request = _of_object(text) if text.startswith("{") else _of_words(text)
         except ValueError as error:
             raise ExperimentError(f"{source}, line {number}: {error}") from error
-        if request not in found:
-            found.append(request)
+        found[request] = None
         if len(found) > MOST_REQUESTS:
             raise ExperimentError(f"{source} lists more than {MOST_REQUESTS:,} different requests: list fewer")
-    return found
+    return list(found)
 
 
 def _of_words(text: str) -> ListedRequest:
