@@ -12,7 +12,7 @@ SERVICE = "post-office"
 FEWEST_STAMPS = 20
 """So many stamps have samples enough for a claim: about one sample each."""
 
-HEALTHY = "as it is"
+HEALTHY = "all is as it was"
 _COMPUTES = "a letter computes"
 _MOVED = "a stamp's time is spent elsewhere"
 _ELSEWHERE = "a letter computes on another thread"
@@ -63,6 +63,19 @@ def judge(bench: Workbench) -> Judgement:
             f"{FEWEST_STAMPS} stamps or more in one claim: a test about fewer passes on one day and fails on the next",
             3,
         )
+    by_chance = [
+        verdict for verdict in found if verdict.variant.name in {HEALTHY, _ELSEWHERE} and _awaits_error(verdict)
+    ]
+    if by_chance:  # now and then a letter has a sample of the server's own code
+        _, missing, hint = _WENT_UNNOTICED[_ELSEWHERE]
+        return Judgement.fails(
+            [
+                f"where {by_chance[0].variant.name}, a letter had a sample, and your test awaits an error that comes"
+                " or does not by chance: no samples are no proof of waiting"
+            ],
+            missing,
+            hint,
+        )
     if healthy.failed or not healthy.passed:
         return _cries_wolf(healthy)
     seen = [f"on the post office as it is, your tests pass: {', '.join(healthy.passed)}"]
@@ -73,6 +86,11 @@ def judge(bench: Workbench) -> Judgement:
         return Judgement.fails([*seen, what], missing, hint)
     caught = [f"where {verdict.variant.name}, this fails: {', '.join(verdict.failed)}" for verdict in found[1:]]
     return Judgement.passes([*seen, f"they buy {_count(stamps)} for one claim", *caught])
+
+
+def _awaits_error(verdict: Verdict) -> bool:
+    """Tell whether a test failed because an error that it awaited did not come."""
+    return any(why.startswith("Failed: DID NOT RAISE") for why in verdict.failed.values())
 
 
 def _cries_wolf(healthy: Verdict) -> Judgement:
