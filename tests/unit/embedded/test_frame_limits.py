@@ -214,8 +214,9 @@ def test_text_of_nothing_but_line_breaks_costs_no_more_than_itself(applications:
 def test_files_are_not_put_before_functions_where_that_makes_names_without_end(applications: Applications) -> None:
     names = [f"f{index}" for index in range(500)]
     functions = b"".join(block(5, number(1, index + 1) + number(2, 4 + index) + number(4, 3)) for index in range(500))
+    calls = block(4, number(1, 1) + b"".join(block(4, number(1, index + 1)) for index in range(500)))
     profile = raw.profile(
-        raw.sample([1]), F, functions, functions=(), strings=[*raw.TABLE[:3], "d" * 60_000 + ".py", *names]
+        raw.sample([1]), calls, functions, functions=(), strings=[*raw.TABLE[:3], "d" * 60_000 + ".py", *names]
     )
     with raw.peak_memory() as peak:
         response = applications.pyroscope.post(f"{INGEST}&spyName=pyspy", data=profile)
