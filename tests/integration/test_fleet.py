@@ -209,7 +209,7 @@ def test_make_fleet_shows_an_order_that_passes_through_all_languages() -> None:
         "us-west",
         "sa-east",
     ]
-    assert crossing.count("span profile") == 3
+    assert crossing.count("└ span profile") == 3
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def _form_of(part: str) -> str:
     if re.fullmatch(r"[0-9a-f]{16,32}", part):
         return "[0-9a-f]{16,32}"
     if re.match(r"\d", part):
-        return r"[\d.]+ [mu]?s" if " " in part else r"[\d.]+"
+        return r"[\d.]+ [mu]?s" if " " in part else r"[\d.]+(?: [mu]?s(?= to ))?"
     if part and not part.strip("█"):
         return "█+"
     return " " if part and not part.strip() else re.escape(part)

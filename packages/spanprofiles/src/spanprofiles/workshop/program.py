@@ -14,7 +14,7 @@ from typing import Any
 import requests
 
 from spanprofiles.backends import ManagedProcess, ProcessFailedError
-from spanprofiles.linking import TracedSession, await_answer
+from spanprofiles.linking import TracedSession, Waiting, await_answer
 from spanprofiles.model.printable import printable, printable_lines
 from spanprofiles.model.tracebacks import tracebacks
 from spanprofiles.workshop.judgement import Judgement
@@ -120,6 +120,7 @@ class LearnersProgram(TracedSession):
             AttemptError: there is no answer, or its status is 500 or above.
             requests.RequestException: there is no answer to a request that is not sampled.
         """
+        printed = self._process.output
         try:
             response = super().request(method, url, sampled=sampled, **options)
         except requests.RequestException as error:
@@ -133,6 +134,9 @@ class LearnersProgram(TracedSession):
             raise AttemptError(Judgement.fails([seen, *self._last_lines()], "it must answer")) from error
         if sampled and response.status_code >= 500:
             seen = f"{self._name} answered {method} {url} with {response.status_code}"
+            for _ in Waiting(_LAST_MOMENT_S).attempts():
+                if self._process.output != printed:  # it says why, and that takes a moment to get here
+                    break
             raise AttemptError(Judgement.fails([seen, *self._last_lines()], "it must answer without an error"))
         return response
 

@@ -217,15 +217,19 @@ class Workbench:
                 break
         return found
 
-    def services_with_samples(self, since_ns: int) -> list[str]:
-        """Return the names under which agents have uploaded since a moment, ns since the epoch.
+    def services_with_samples(self, since_ns: int, function: str = "") -> list[str]:
+        """Return the names under which agents have uploaded.
+
+        Args:
+            since_ns: since this moment, ns since the epoch.
+            function: only those with samples of this function, for other programs may use the same servers.
 
         Raises:
             ClientError: Pyroscope failed.
         """
         start_ms, end_ms = self._since(since_ns)
         found = self._indexing.until(lambda: self.linker.pyroscope.label_values("service_name", start_ms, end_ms))
-        return sorted(found)
+        return sorted(name for name in found if not function or self.samples_of(name, since_ns).total_of(function))
 
     def examine(self, evidence: Evidence) -> Examination:
         """Ask the doctor about a request that is not linked.

@@ -72,14 +72,15 @@ def _without_profile_id(bench: Workbench, since_ns: int) -> Judgement:
 def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
     service = bench.service_name(SERVICE)
     carries = "the order's span carries a profile ID: the span processor works"
-    services = bench.services_with_samples(since_ns)
-    if not services:
+    services = bench.services_with_samples(since_ns, WORK)
+    is_sampled = not bench.samples_of(service, since_ns).is_empty
+    if not services and not is_sampled:
         return Judgement.fails(
             [carries, "Pyroscope has no sample of the program"],
             "the agent, which samples the program: it must run, and send to PYROSCOPE_SERVER_ADDRESS",
             hint=1,
         )
-    if service not in services:
+    if not is_sampled:
         return Judgement.fails(
             [carries, f"Pyroscope has no sample of {service!r}, and has some of {', '.join(services)}"],
             f"one name: the agent must call itself {service!r}, as the traces do (OTEL_SERVICE_NAME)",

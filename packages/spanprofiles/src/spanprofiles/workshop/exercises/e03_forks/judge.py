@@ -47,7 +47,7 @@ def judge(bench: Workbench) -> Judgement:
 def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
     service = bench.service_name(SERVICE)
     carries = "the ticket's span carries a profile ID, and no sample has it"
-    services = bench.services_with_samples(since_ns)
+    services = bench.services_with_samples(since_ns, WORK)
     if services and service not in services:
         return Judgement.fails([carries, reason], "one name for traces and samples: OTEL_SERVICE_NAME")
     samples = bench.samples_of(service, since_ns)

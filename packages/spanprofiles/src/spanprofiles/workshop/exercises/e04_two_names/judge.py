@@ -48,10 +48,11 @@ def _without_samples(bench: Workbench, since_ns: int, evidence: Evidence | None)
     roots = evidence.trace.local_roots if evidence and evidence.trace else ()
     traced = next((span.service for span in roots), "")
     span = f"the seat's span carries a profile ID; Tempo has it as a span of {traced!r}"
-    sampled = bench.services_with_samples(since_ns)
-    if not sampled:
+    sampled = bench.services_with_samples(since_ns, WORK)
+    is_sampled = not bench.samples_of(traced, since_ns).is_empty
+    if not sampled and not is_sampled:
         return Judgement.fails([span, "Pyroscope has no sample of the program"], _ALL_IN_PLACE)
-    if traced in sampled:
+    if is_sampled:
         return Judgement.fails(
             [span, f"Pyroscope has samples of {traced!r} too, but none with this ID"],
             "samples with the span's ID: agent and span processor must both run before the first request comes",
