@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from spanprofiles.workshop.folder import DEFAULT_NAME, LearnersFolder
 from spanprofiles.workshop.requirements import check_installed
 
 _PAGE_S = 10.0
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 0.25
 _NAME = re.compile(r"[A-Za-z0-9-]{0,40}")
 
 
@@ -88,6 +89,7 @@ def _run(learners: LearnersFolder, learner: str, port: int, options: dict[str, s
         try:
             found = backend.start()
             page = _start_page(found, learners, port)
+            asked = _noted_interruptions()
             sessions.announce(learners.state, sessions.Session.of(found, page))
             print_overview(learners, progress, page)
             say("")
@@ -101,16 +103,27 @@ def _run(learners: LearnersFolder, learner: str, port: int, options: dict[str, s
             )
             say(f"    cd {shlex.quote(str(learners.path))}")
             say("    spanprofiles workshop status")
-            with suppress(KeyboardInterrupt):
-                pause = threading.Event()
-                while not pause.wait(_LOOK_EVERY_S):
-                    backend.check_running()
+            while not asked:
+                time.sleep(_LOOK_EVERY_S)
+                backend.check_running()
         finally:
             for number in INTERRUPTIONS:  # it takes a second, and asking again is no help
                 signal.signal(number, signal.SIG_IGN)
             backend.stop()
             with suppress(OSError):  # the terminal may be gone
                 say("everything is stopped; your files are as you left them")
+
+
+def _noted_interruptions() -> list[int]:
+    """Let a request to end the workshop be noted in a list, which is empty until one comes.
+
+    Raised as an exception it could come to a place that drops exceptions, such as a collector of garbage.
+    """
+    asked: list[int] = []
+    for number in INTERRUPTIONS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup
+            signal.signal(number, lambda came, _: asked.append(came))
+    return asked
 
 
 def _start_page(found: Endpoints, learners: LearnersFolder, port: int) -> str:
