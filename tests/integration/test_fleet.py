@@ -197,9 +197,9 @@ def test_make_fleet_shows_an_order_that_passes_through_all_languages() -> None:
     command = "make fleet"
 
     with ManagedProcess(command, shlex.split(command), environment=environment, directory=ROOT) as process:
-        lines = process.wait_for_line(lambda line: "rides/s" in line, START_S)
+        process.wait_for_line(lambda line: "rides/s" in line, START_S)
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches the whole foreground group
-        lines += process.wait_for_line(lambda line: "all processes are stopped" in line, START_S)
+        lines = process.wait_for_line(lambda line: "all processes are stopped" in line, START_S)
 
     printed = "\n".join(lines)
     assert "3 regions, each with its own flame graph: go, java, python" in printed

@@ -157,7 +157,12 @@ def test_two_workshops_in_two_folders_run_at_once_and_stop_ends_one(
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL], ids=["closed", "killed"])
 def test_however_its_terminal_ends_no_process_is_left(number: signal.Signals, tmp_path: Path) -> None:
-    with start(tmp_path / "mine", "--port", "0") as process:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a program of a test run under nohup would survive it
+    try:
+        begun = start(tmp_path / "mine", "--port", "0")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with begun as process:
         children = children_of(process)
 
         os.kill(process.pid, number)

@@ -22,7 +22,7 @@ from spanprofiles.model import CPU, Endpoints, parse_trace_id
 LONGEST_SINCE_S = 20 * 3600.0
 
 #: To connect and to read where a person waits for the verdict, s.
-_QUICK_TIMEOUT_S = (1.0, 1.0)
+_QUICK_TIMEOUT_S = (1.0, 3.0)
 _NO_TIME = "the servers answer too slowly for a quick look"
 _NEIGHBOURS = 40
 _QUICK_TRACES = 12
@@ -100,7 +100,7 @@ def examine(
         return _run(case)
 
 
-def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 1.5, *, service: str = "") -> Examination:
+def examine_failure(linker: Linker, evidence: Evidence, budget_s: float = 3.0, *, service: str = "") -> Examination:
     """Look quickly at a request that could not be linked: for the report of a failed test.
 
     It asks the linker's servers, with short time-outs, about this trace and a few of its newest neighbours.
