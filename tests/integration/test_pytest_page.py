@@ -84,10 +84,11 @@ def test_every_fixture_and_property_of_the_page_is_there_and_no_other() -> None:
 
     source = inspect.getsource(pytest_plugin)
     fixtures = set(re.findall(r"^def (span_profiles\w*)\(", source, re.MULTILINE))
-    diagnosis = Path(inspect.getfile(pytest_plugin)).with_name("diagnosis.py").read_text()
+    room = Path(inspect.getfile(pytest_plugin)).parent
+    code = "".join(module.read_text() for module in sorted(room.glob("*.py")))
 
     assert set(re.findall(r"`(span_profiles\w*)`", PAGE.text)) == fixtures
-    properties = set(re.findall(r'"(span_profiles\.\w+)"', diagnosis))
+    properties = set(re.findall(r'"(span_profiles\.\w+)"', code))
     assert set(re.findall(r"^\| `(span_profiles\.\w+)` \|", PAGE.text, re.MULTILINE)) == properties
 
 
