@@ -34,7 +34,7 @@ help:
 	@echo "make dist     build wheels and source distributions of both packages into dist/"
 	@echo "make install  make .venv from the two locks (the others do it first)"
 	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
-	@echo "make integration-slow, browser, processor: the parts of make slow; make soak: a hundred thousand hostile requests"
+	@echo "make integration-slow, browser, processor, soak: the parts of make slow"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
 	@echo "make proto    generate the embedded pair's protobuf modules (needs uv)"
 
@@ -88,12 +88,11 @@ integration: install
 docs: install
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
 
-# What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser. The soak
-# takes over six minutes, and is run by itself: make soak.
+# What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser, the soak.
 # The page and the faults wait most of the time, and do so side by side. What counts samples or keeps the processors busy
 # has the machine to itself.
 slow: install
-	+@well=yes; $(PARTS) --jobs=2 integration-slow browser || well=; $(PARTS) --jobs=1 processor || well=; \
+	+@well=yes; $(PARTS) --jobs=2 integration-slow browser || well=; $(PARTS) --jobs=1 processor soak || well=; \
 	test "$$well" || $(FAILED)
 
 processor: install
