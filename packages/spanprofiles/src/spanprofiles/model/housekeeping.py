@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from spanprofiles.model.flamegraph import FlameGraph
 
@@ -40,13 +40,21 @@ def is_runtime(path: Sequence[str]) -> bool:
 
 def without_runtime(flamegraph: FlameGraph) -> FlameGraph:
     """Return the flame graph without the runtime's own threads."""
-    kept = {path: value for path, value in flamegraph.stacks.items() if not is_runtime(path)}
-    return FlameGraph(kept, flamegraph.profile_type, sample_value=flamegraph.sample_value)
+    return _without(flamegraph, is_runtime)
+
+
+def without_start_up(flamegraph: FlameGraph) -> FlameGraph:
+    """Return the flame graph without the imports of modules."""
+    return _without(flamegraph, is_start_up)
 
 
 def without_housekeeping(flamegraph: FlameGraph) -> FlameGraph:
     """Return the flame graph without the imports of modules and the runtime's own threads."""
-    kept = {path: value for path, value in flamegraph.stacks.items() if not is_start_up(path) and not is_runtime(path)}
+    return without_start_up(without_runtime(flamegraph))
+
+
+def _without(flamegraph: FlameGraph, is_left_out: Callable[[tuple[str, ...]], bool]) -> FlameGraph:
+    kept = {path: value for path, value in flamegraph.stacks.items() if not is_left_out(path)}
     return FlameGraph(kept, flamegraph.profile_type, sample_value=flamegraph.sample_value)
 
 
