@@ -19,7 +19,7 @@ from spanprofiles.cli.options import Seconds
 from spanprofiles.cli.output import Styled, rewrite, say, say_json, say_lines, show
 from spanprofiles.clients import ClientError
 from spanprofiles.demo import DemoError, DemoPorts, DemoStack, Figures, LiveFigures, one_at_a_time
-from spanprofiles.demo.fleet import fleet_regions
+from spanprofiles.demo.fleet import fleet_regions, go_region, java_region
 from spanprofiles.demo.stack import SERVICE
 from spanprofiles.demo.story import FAULT, OTHER_REGION, SLOW_REGION, new_admin_token, tell_slow_search
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
@@ -89,8 +89,8 @@ def _run_stack(wishes: _Wishes, users: int, let_others_start: Callable[[], None]
     ports, replaced = DemoPorts().freed()
     if wishes.once:
         replaced.pop("page", None)  # there is none
-    for name in {"us-west", "sa-east"} - {region.name for region in fleet}:
-        replaced.pop(name.replace("-", "_"), None)
+    for absent in {go_region().port_name, java_region().port_name} - {region.port_name for region in fleet}:
+        replaced.pop(absent, None)
     for name, (taken, free) in replaced.items():
         _say(f"port {taken} ({name.replace('_', '-')}) is taken by another program: using {free}")
     token = new_admin_token()

@@ -42,6 +42,11 @@ class FleetRegion:
     start_s: float
     environment: Callable[[Endpoints, str], Mapping[str, str]] = field(repr=False)
 
+    @property
+    def port_name(self) -> str:
+        """What its port is called among the demo's."""
+        return self.name.replace("-", "_")
+
     def missing(self) -> str:
         """Say in a line what is missing to build it; empty where nothing is."""
         if not self.folder.is_dir():

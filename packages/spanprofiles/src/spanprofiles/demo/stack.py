@@ -107,9 +107,8 @@ class DemoStack:
             "ap-south": Region("ap-south", ports.ap_south, fleet[0].name if fleet else "eu-north"),
         }
         for index, other in enumerate(fleet):
-            port = {"us-west": ports.us_west, "sa-east": ports.sa_east}[other.name]
             neighbour = fleet[index + 1].name if index + 1 < len(fleet) else "eu-north"
-            self.regions[other.name] = Region(other.name, port, neighbour, other)
+            self.regions[other.name] = Region(other.name, getattr(ports, other.port_name), neighbour, other)
         self._backend = backend or EmbeddedBackend(EmbeddedPorts(ports.tempo, ports.otlp_http, ports.pyroscope))
         #: Where telemetry goes: known before the servers answer there.
         self.endpoints = Endpoints(
