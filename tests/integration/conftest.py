@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,11 +15,11 @@ from spanprofiles.backends import ManagedProcess
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.linking import LinkedSpan, TracedSession, await_answer
 from spanprofiles.pytest_plugin import SpanProfiles
+from tests.support.gunicorn import RIDESHARE
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "ride-sharing-app"
 NEIGHBOURS = {"eu-north": "us-east", "us-east": "ap-south", "ap-south": "eu-north"}
-GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"]
 
 
 #: The tests of these files share nothing that costs much to start.
@@ -70,7 +69,7 @@ def running(environment: Mapping[str, str], name: str, port: int, **changes: str
         **changes,
     }
     everything = {**os.environ, **environment, **settings}
-    with ManagedProcess(f"region {name}", GUNICORN, environment=everything, directory=ROOT) as process:
+    with ManagedProcess(f"region {name}", RIDESHARE, environment=everything, directory=ROOT) as process:
         session = TracedSession(f"http://127.0.0.1:{port}")
         assert await_answer(session, "/health", 30, lambda: process.is_running), process.failure("does not answer")
         yield session

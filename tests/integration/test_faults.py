@@ -23,7 +23,8 @@ from spanprofiles.backends.ports import free_ports
 from spanprofiles.clients import ProfileQuery
 from spanprofiles.linking import Linker, TracedSession, Waiting, await_answer
 from spanprofiles.model import Endpoints, FlameGraph, Span, SpanKind, Trace, label_selector
-from tests.integration.conftest import GUNICORN, ROOT
+from tests.integration.conftest import ROOT
+from tests.support.gunicorn import RIDESHARE
 
 pytestmark = pytest.mark.slow
 
@@ -129,7 +130,7 @@ def running(environment: Mapping[str, str], name: str, **changes: str) -> Iterat
         **changes,
     }
     everything = {**os.environ, **environment, **settings}
-    with ManagedProcess(f"region {name}", GUNICORN, environment=everything, directory=ROOT) as process:
+    with ManagedProcess(f"region {name}", RIDESHARE, environment=everything, directory=ROOT) as process:
         session = TracedSession(f"http://127.0.0.1:{port}")
         assert await_answer(session, "/health", 30, lambda: process.is_running), process.failure("does not answer")
         yield session, process.pid

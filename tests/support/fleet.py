@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spanprofiles.demo.fleet import FleetRegion, go_region, java_region
 from spanprofiles.model import Endpoints
+from tests.support.gunicorn import RIDESHARE
 
 ROOT = Path(__file__).parents[2]
-GUNICORN = (
-    sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +40,7 @@ class LanguageOfRegion:
 
     def command(self) -> list[str]:
         """Return the command that runs it."""
-        return list(self.fleet.command if self.fleet else GUNICORN)
+        return list(self.fleet.command if self.fleet else RIDESHARE)
 
     def environment(self, endpoints: Endpoints, service: str, fault: str = "") -> dict[str, str | None]:
         """Return its variables, with a fault if one is named."""

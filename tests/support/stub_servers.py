@@ -6,7 +6,6 @@ import gzip
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.waiting import Waiting
+from tests.support.gunicorn import RIDESHARE
 from tests.support.http_server import http_server
 
 REPOSITORY = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def telemetry_environment(url: str) -> dict[str, str]:
 def running_region(environment: Mapping[str, str], port: int | None = None) -> Iterator[RegionProcess]:
     port = port or free_ports(1)[0]
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"],
+        RIDESHARE,
         cwd=REPOSITORY,
         env=clean_environment(RIDESHARE_BIND=f"127.0.0.1:{port}", **environment),
         stdout=subprocess.DEVNULL,

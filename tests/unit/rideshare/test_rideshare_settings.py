@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import pytest
 
 from rideshare.faults import FAULTS
 from rideshare.settings import Settings, SettingsError
 from rideshare.telemetry import AgentSettings, TelemetryError
+from tests.support.gunicorn import RIDESHARE
 from tests.support.stub_servers import REPOSITORY, clean_environment
 
 
@@ -124,7 +124,7 @@ def test_a_bad_server_address_is_refused_and_not_repeated_for_its_password() -> 
 )
 def test_gunicorn_does_not_start_on_a_bad_value_and_one_line_says_why(variables: dict[str, str], line: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", "rideshare.app:create_app()"],
+        RIDESHARE,
         cwd=REPOSITORY,
         env=clean_environment(**variables),
         capture_output=True,
