@@ -7,11 +7,10 @@ measurement's, so a second recording replaces the first.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 
+from spanprofiles.files import replace_file
 from spanprofiles.model import Measurement
 from spanprofiles.model.measurement_json import LARGEST_RECORDING_BYTES, MeasurementError, read_text, write_text
 from spanprofiles.model.pprof import pprof_profile
@@ -50,8 +49,8 @@ def write_measurement(folder: str | Path, measurement: Measurement) -> Path:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         octets = pprof_profile(measurement.flamegraph, time_ns=first, duration_ns=last - first, labels=labels)
-        _replace(profile, octets)
-        _replace(recording, write_text(measurement, profile.name).encode())
+        replace_file(profile, octets)
+        replace_file(recording, write_text(measurement, profile.name).encode())
     except OSError as error:
         place = error.filename or recording
         raise RecordingFailedError(
@@ -100,21 +99,6 @@ def read_measurements(folder: str | Path) -> dict[str, Measurement]:
             f"{folder} holds no measurement (no file *{SUFFIX}): write some with pytest --span-profiles-record={folder}"
         )
     return found
-
-
-def _replace(path: Path, octets: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with half.open("wb") as file:
-            file.write(octets)
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            half.unlink()
-        raise
 
 
 def _first_and_last_ns(measurement: Measurement) -> tuple[int, int]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 
+from spanprofiles.files import replace_file
 from spanprofiles.workshop.errors import WorkshopError
 
 LEARNERS_FILE_BYTES = 1_000_000
@@ -23,23 +22,14 @@ def read_learners_file(path: Path) -> str:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file that readers see as it was or as it is, and never in between, whatever happens.
+    """Write a file whole or not at all, and its folder where there is none.
 
     Raises:
         WorkshopError: it cannot be written; what was there before still is.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("x", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        replace_file(path, text.encode())
     except OSError as error:
         raise WorkshopError(
             f"{path} cannot be written: {error.strerror or error}; what was there before is unchanged"
