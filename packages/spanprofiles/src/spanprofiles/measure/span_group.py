@@ -68,13 +68,14 @@ def find_group(linker: Linker, query: str, since_ns: int, most: int = MOST_TRACE
         RequestRefusedError: Tempo refused the query.
         ClientError: a server failed.
     """
-    traces, tells_attributes = _search(linker.tempo, query, since_ns, most)
-    found = [
-        (trace, span)
-        for trace in traces
-        for span in trace.spans
-        if span.start_ns >= since_ns
-    ]  # fmt: skip
+    return _group(linker, query, since_ns, most, *_search(linker.tempo, query, since_ns, most))
+
+
+def _group(
+    linker: Linker, query: str, since_ns: int, most: int, traces: list[FoundTrace], tells_attributes: bool
+) -> SpanGroup:
+    """Wait for the samples of what a search found; raises what :func:`find_group` does."""
+    found = _started(traces, since_ns)
     if not found:
         raise TraceNotFoundError(f"no span that started in the last {_since(since_ns)} matches {query}")
     spans = [_span(trace.trace_id, span) for trace, span in found]
@@ -111,12 +112,12 @@ def await_group(
     error: LinkError | None = None
     count = 0
     for _ in waiting.attempts():
-        traces, _ = _search(linker.tempo, query, since_ns, most)
-        count = sum(span.start_ns >= since_ns for trace in traces for span in trace.spans)
+        traces, tells_attributes = _search(linker.tempo, query, since_ns, most)
+        count = len(_started(traces, since_ns))
         if count < at_least:
             continue
         try:
-            group = find_group(linker, query, since_ns, most)
+            group = _group(linker, query, since_ns, most, traces, tells_attributes)
         except (TraceNotFoundError, NoProfileIdError) as missing:  # their roots may come later
             error, count = missing, 0
             continue
@@ -125,6 +126,10 @@ def await_group(
             return group
     message = f"{count} spans with a profile ID match {query} after {waiting.timeout_s:g} s, and {at_least} are awaited"
     raise error or TraceNotFoundError(message)
+
+
+def _started(traces: list[FoundTrace], since_ns: int) -> list[tuple[FoundTrace, FoundSpan]]:
+    return [(trace, span) for trace in traces for span in trace.spans if span.start_ns >= since_ns]
 
 
 def _search(tempo: TempoClient, query: str, since_ns: int, most: int) -> tuple[list[FoundTrace], bool]:
