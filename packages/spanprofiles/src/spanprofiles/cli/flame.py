@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from spanprofiles.cli.exits import COULD_NOT_LOOK, leave, reported
+from spanprofiles.cli.exits import reported
 from spanprofiles.cli.options import Period, Seconds, backend_options, endpoints_of, profile_type_option
 from spanprofiles.cli.output import say, say_json, show
-from spanprofiles.cli.show import flamegraph_document
+from spanprofiles.cli.show import flamegraph_document, write_flamegraph
 from spanprofiles.linking import Linker, Waiting
 from spanprofiles.measure.span_group import LONGEST_S, MOST_TRACES, SpanGroup, find_group
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE
@@ -67,11 +67,11 @@ def command(
     if picture is not None:
         from spanprofiles.report.svg import flame_document
 
-        _write(picture, flame_document(group.flamegraph, title=title_of(group)).encode())
+        write_flamegraph(picture, flame_document(group.flamegraph, title=title_of(group)).encode())
     if profile is not None:
         first_ns = min(span.start_ns for span in group.spans)
         last_ns = max(span.end_ns for span in group.spans)
-        _write(profile, pprof_profile(group.flamegraph, time_ns=first_ns, duration_ns=last_ns - first_ns))
+        write_flamegraph(profile, pprof_profile(group.flamegraph, time_ns=first_ns, duration_ns=last_ns - first_ns))
     if as_json:
         say_json(_document(group))
     else:
@@ -125,10 +125,3 @@ def _document(group: SpanGroup) -> dict[str, Any]:
         "is_cut": group.is_cut,
         **flamegraph_document(group.flamegraph),
     }
-
-
-def _write(path: Path, octets: bytes) -> None:
-    try:
-        path.write_bytes(octets)
-    except OSError as error:
-        leave(COULD_NOT_LOOK, f"the flame graph cannot be written to {path}: {error.strerror}")

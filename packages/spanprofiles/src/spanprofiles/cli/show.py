@@ -122,10 +122,15 @@ def _merged(linked: list[LinkedSpan]) -> FlameGraph:
 def _write_svg(picture: Path, flamegraph: FlameGraph, title: str) -> None:
     from spanprofiles.report.svg import flame_document
 
+    write_flamegraph(picture, flame_document(flamegraph, title=title).encode())
+
+
+def write_flamegraph(path: Path, octets: bytes) -> None:
+    """Write a flame graph where the user wants it, or end the program with the reason why that cannot be."""
     try:
-        picture.write_text(flame_document(flamegraph, title=title), encoding="utf-8")
+        path.write_bytes(octets)
     except OSError as error:
-        leave(COULD_NOT_LOOK, f"the flame graph cannot be written to {picture}: {error.strerror}")
+        leave(COULD_NOT_LOOK, f"the flame graph cannot be written to {path}: {error.strerror}")
 
 
 def _print(
