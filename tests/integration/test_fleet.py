@@ -116,6 +116,18 @@ def test_the_steps_of_an_order_are_child_spans_without_a_profile_id(
     assert [step.name for step in steps.values() if step.profile_id] == ["GET /scooter"]
 
 
+def test_profiles_tell_which_agent_took_them(
+    region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
+) -> None:
+    span = span_profiles.linked_span(region.get("/scooter"))
+    label, agent = language.agent
+    query = span_profiles.linker.query(span.span)
+
+    found = span_profiles.linker.pyroscope.label_values(label, query.start_ms, query.end_ms, [query.selector])
+
+    assert found == [agent]
+
+
 def test_two_orders_at_once_have_samples_of_their_own(
     region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
 ) -> None:

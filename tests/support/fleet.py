@@ -20,7 +20,7 @@ class LanguageOfRegion:
     Attributes:
         name: its name, as the doctor's advice and the tests have it.
         region: the region.
-        agent: what takes the profiles, as ``pyroscope_spy`` has it.
+        agent: the label by which profiles tell who took them, and its value.
         search: the function that finds the nearest vehicle, as the agent names it.
         faults: what can be broken in it, each with the hop that the doctor must name, and what its advice must.
         variables: by fault, the variables that break it, where that is not done by ``RIDESHARE_FAULTS``; None removes
@@ -31,7 +31,7 @@ class LanguageOfRegion:
 
     name: str
     region: str
-    agent: str
+    agent: tuple[str, str]
     search: str
     faults: Mapping[str, tuple[str, str]]
     variables: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class LanguageOfRegion:
 PYTHON = LanguageOfRegion(
     "Python",
     "eu-north",
-    "pyroscope-rs",
+    ("otel.scope.name", "com.grafana.pyroscope/python"),
     "find_nearest_vehicle",
     faults={
         "no-processor": ("profile ID", "PyroscopeSpanProcessor"),
@@ -69,7 +69,7 @@ PYTHON = LanguageOfRegion(
 GO = LanguageOfRegion(
     "Go",
     "us-west",
-    "gospy",
+    ("pyroscope_spy", "gospy"),
     "rideshare/internal/city.FindNearestVehicle",
     faults={
         "no-processor": ("profile ID", "otelpyroscope.NewTracerProvider"),
@@ -82,7 +82,7 @@ GO = LanguageOfRegion(
 JAVA = LanguageOfRegion(
     "Java",
     "sa-east",
-    "javaspy",
+    ("pyroscope_spy", "javaspy"),
     "rideshare/city/Fleet.findNearestVehicle",
     faults={
         "no-extension": ("profiles", "OTEL_JAVAAGENT_EXTENSIONS"),

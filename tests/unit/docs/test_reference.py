@@ -20,9 +20,11 @@ from spanprofiles.cli.options import backend_options
 from spanprofiles.linking.grafana import read_data_sources, resolve
 from spanprofiles.model import Endpoints, Trace
 from tests.support.documentation import page
+from tests.support.fleet import LANGUAGES, LanguageOfRegion
 from tests.support.grafana_settings import a_span
 from tests.support.repository import DATA_SOURCES, read_yaml
 
+LANGUAGES_PAGE = page("docs/reference/languages.md")
 COMMANDS = main.list_commands(click.Context(main))
 COMMAND_LINE, ENVIRONMENT = page("docs/reference/command-line.md"), page("docs/reference/environment.md")
 
@@ -116,3 +118,12 @@ def test_the_guides_link_to_explore_asks_a_data_source_that_is_provisioned() -> 
 
     assert pane["datasource"] in {source["uid"] for source in read_yaml(DATA_SOURCES)["datasources"]}
     assert "span.pyroscope.profile.id != nil" in pane["queries"][0]["query"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
+def test_the_table_of_languages_has_what_the_tests_expect(language: LanguageOfRegion) -> None:
+    label, agent = language.agent
+
+    assert f"`{label}`: `{agent}`" in LANGUAGES_PAGE.text
+    assert f"| `{language.search}`" in LANGUAGES_PAGE.text
+    assert f"| `{language.region}`" in LANGUAGES_PAGE.text

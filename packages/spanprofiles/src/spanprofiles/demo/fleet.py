@@ -103,12 +103,8 @@ def go_region() -> FleetRegion:
     )
 
 
-def java_region(profiler_event: str = "itimer") -> FleetRegion:
-    """Return the region in Java: Javalin, traced and profiled by agents from outside.
-
-    Args:
-        profiler_event: ``itimer``, ``cpu`` or ``wall``: what the profiler samples.
-    """
+def java_region() -> FleetRegion:
+    """Return the region in Java: Javalin, traced and profiled by agents from outside."""
     folder = _SOURCES / "java"
     target = folder / "target"
     return FleetRegion(
@@ -125,19 +121,12 @@ def java_region(profiler_event: str = "itimer") -> FleetRegion:
             "rideshare.Main",
         ),
         start_s=180.0,
-        environment=lambda endpoints, service: java_environment(endpoints, service, target, profiler_event),
+        environment=lambda endpoints, service: _java_environment(endpoints, service, target),
     )
 
 
-def java_environment(endpoints: Endpoints, service: str, target: Path, profiler_event: str) -> dict[str, str]:
-    """Return the variables with which the agents trace, profile and link a Java program.
-
-    Args:
-        endpoints: where telemetry goes.
-        service: the name for both agents.
-        target: the folder in which Maven has put the agents.
-        profiler_event: ``itimer``, ``cpu`` or ``wall``: what the profiler samples.
-    """
+def _java_environment(endpoints: Endpoints, service: str, target: Path) -> dict[str, str]:
+    """Return the variables with which the agents in Maven's folder trace, profile and link a Java program."""
     shared = endpoints.environment()
     return {
         **shared,
@@ -148,7 +137,7 @@ def java_environment(endpoints: Endpoints, service: str, target: Path, profiler_
         "OTEL_PYROSCOPE_START_PROFILING": "true",
         "PYROSCOPE_APPLICATION_NAME": service,
         "PYROSCOPE_FORMAT": "jfr",
-        "PYROSCOPE_PROFILER_EVENT": profiler_event,
+        "PYROSCOPE_PROFILER_EVENT": "itimer",
         "PYROSCOPE_UPLOAD_INTERVAL": f"{shared['PYROSCOPE_UPLOAD_INTERVAL']}s",
     }
 
