@@ -147,7 +147,7 @@ class Recording:
         try:
             document = json.loads(gzip.decompress(path.read_bytes()))
             if (document["format"], document["version"]) != (_FORMAT, _VERSION):
-                raise BenchError(f"{path} is no recording of this version: record again, into another file")
+                raise BenchError(f"{path} is not a recording of this version: record again, into another file")
             names = document["functions"]
             rides: dict[Version, list[RecordedRide]] = defaultdict(list)
             for ride in document["rides"]:
@@ -156,7 +156,7 @@ class Recording:
                 rides[Version(ride["function"], ride["growth"])].append(recorded)
             return cls(document["circumstances"], dict(rides))
         except (ValueError, KeyError, TypeError, IndexError, EOFError, gzip.BadGzipFile) as error:
-            raise BenchError(f"{path} is no recording of rides: record again, into another file") from error
+            raise BenchError(f"{path} is not a recording of rides: record again, into another file") from error
 
 
 def record(options: Options) -> Recording:

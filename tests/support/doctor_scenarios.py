@@ -92,7 +92,7 @@ def situations() -> dict[str, Facts]:
 def add_servers(found: dict[str, Facts]) -> None:
     starting = replace(PYROSCOPE, error="Pyroscope is not ready at http://p: 503 starting")
     silent = replace(TEMPO, error="Tempo does not answer at http://t", answers=False)
-    other = replace(TEMPO, error="what is ready at http://t is no Tempo", answers=False, is_another=True)
+    other = replace(TEMPO, error="the server at http://t is ready, but is not Tempo", answers=False, is_another=True)
     full = replace(TEMPO, failed_writes=FailedWrites("Tempo", 3, 600))
     again = replace(full, failed_writes=FailedWrites("Tempo", 3, 600, goes_on=False))
     for name, servers in {
@@ -227,7 +227,7 @@ def add_labels(found: dict[str, Facts]) -> None:
     exemplar = SpanExemplar("00000000000000ab", NOW_NS // MS, 10 * MS)
     lost = [unlinked(a_span("GET /report", ago_s=60 - 8 * index, ms=400)) for index in range(3)]
     burst = cpu_at((110, 10), *((59.5 - 8 * index, 360) for index in range(3)))
-    key = ("the only process its resource tells of", "GET /report", False)
+    key = ("the only process that its resource names", "GET /report", False)
     where = {"unlabelled": (burst,), "unlabelled_functions": {key: Functions((("search", 300 * MS),))}}
     waiting = [unlinked(a_span("GET /receipt", ago_s=60 + index, ms=400)) for index in range(3)]
     found["sample labels: all linked"] = facts(*bikes(3))

@@ -41,11 +41,11 @@ def scripts(text: str) -> list[str]:
 
 def action_has_its_form(text: str) -> Iterator[str]:
     read = content(text)
-    yield from (f"{key} is no key of an action" for key in sorted(read.keys() - _ACTION_KEYS))
+    yield from (f"{key} is not a key of an action" for key in sorted(read.keys() - _ACTION_KEYS))
     if read.get("runs", {}).get("using") != "composite":
         yield "it is no composite action"
     for step in action_steps(text):
-        yield from (f"{key} is no key of a step" for key in sorted(step.keys() - _STEP_KEYS))
+        yield from (f"{key} is not a key of a step" for key in sorted(step.keys() - _STEP_KEYS))
         if ("uses" in step) == ("run" in step):
             yield "a step either uses an action or runs a command"
         if "run" in step and step.get("shell") != "bash":
@@ -79,7 +79,7 @@ def steps_are_given_their_variables(text: str) -> Iterator[str]:
 
 def template_has_its_form(text: str) -> Iterator[str]:
     for name, job in content(text).items():
-        yield from (f"{name}: {key} is no key of the job" for key in sorted(job.keys() - _JOB_KEYS))
+        yield from (f"{name}: {key} is not a key of the job" for key in sorted(job.keys() - _JOB_KEYS))
         yield from _unset("\n".join(job["script"]), job["variables"])
         if job.get("artifacts", {}).get("when") != "always":
             yield f"{name}: the artifacts of a failure are not kept"

@@ -67,12 +67,12 @@ def queries_go_to_data_sources_that_are_provisioned(dashboard: Json) -> Iterator
 def profiles_are_asked_for_by_what_they_have(dashboard: Json) -> Iterator[str]:
     for target in _targets(dashboard, PYROSCOPE):
         if target["profileTypeId"] != CPU:
-            yield f"{target['profileTypeId']} is no type of profile that the app sends"
+            yield f"{target['profileTypeId']} is not a type of profile that the app sends"
         if target["queryType"] not in {"profile", "metrics"}:
             yield f"{target['queryType']} is not a type of query for a panel"
         for label in [*_LABEL.findall(target["labelSelector"]), *target["groupBy"]]:
             if label not in PROFILE_LABELS:
-                yield f"{label} is no label of the app's profiles"
+                yield f"{label} is not a label of the app's profiles"
         if target.get("spanSelector") == []:
             yield "an empty span selector shows the whole service"
         for span in target.get("spanSelector", []):
@@ -86,7 +86,7 @@ def spans_are_asked_for_by_what_they_have(dashboard: Json) -> Iterator[str]:
             yield f"{target['queryType']} is not a type of query for a panel"
         for attribute in _ATTRIBUTE.findall(target["query"]):
             if attribute not in SPAN_ATTRIBUTES:
-                yield f"{attribute} is no attribute of the app's spans"
+                yield f"{attribute} is not an attribute of the app's spans"
 
 
 def columns_are_those_of_the_table(dashboard: Json) -> Iterator[str]:

@@ -45,11 +45,11 @@ def it_has_the_form_of_a_workflow(text: str) -> Iterator[str]:
     if not {"name", "on", "permissions", "jobs"} <= content(text).keys():
         yield "a workflow has a name, events, permissions and jobs"
     for name, job in jobs(text).items():
-        yield from (f"{name}: {key} is no key of a job" for key in job.keys() - _JOB_KEYS)
+        yield from (f"{name}: {key} is not a key of a job" for key in job.keys() - _JOB_KEYS)
         if not job.get("steps"):
             yield f"{name}: it does nothing"
     for name, step in steps(text):
-        yield from (f"{name}: {key} is no key of a step" for key in step.keys() - _STEP_KEYS)
+        yield from (f"{name}: {key} is not a key of a step" for key in step.keys() - _STEP_KEYS)
         if ("uses" in step) == ("run" in step):
             yield f"{name}: a step either uses an action or runs a command"
 
@@ -99,7 +99,7 @@ def jobs_end(text: str) -> Iterator[str]:
         if not job.get("timeout-minutes", "").isdigit():
             yield f"{name}: it may run for hours"
         if not _RUNNER.fullmatch(job.get("runs-on", "")):
-            yield f"{name}: the machine {job.get('runs-on')!r} is no exact version"
+            yield f"{name}: the machine {job.get('runs-on')!r} is not an exact version"
 
 
 def make_knows_what_it_is_asked_for(text: str) -> Iterator[str]:

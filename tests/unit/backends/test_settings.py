@@ -95,7 +95,8 @@ def test_what_is_no_address_is_refused_by_the_name_of_its_variable(name: str, ur
     with pytest.raises(BackendError) as refused:
         BackendSettings.read({}, {name: url})
     assert str(refused.value) == (
-        f"SPAN_PROFILES_{name.upper()}, or its option, is {url!r}, which is no address: http://host:port is expected"
+        f"SPAN_PROFILES_{name.upper()}, or its option, is {url!r}, which is not an address:"
+        " http://host:port is expected"
     )
 
 

@@ -59,7 +59,7 @@ def test_a_recording_is_read_as_it_was_written(recording: Recording, tmp_path: P
 @pytest.mark.parametrize("compressed", [True, False])
 def test_a_file_that_is_no_recording_is_refused(text: str, compressed: bool, tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(gzip.compress(text.encode()) if compressed else text.encode())
-    with pytest.raises(BenchError, match="no recording"):
+    with pytest.raises(BenchError, match="not a recording"):
         Recording.read(tmp_path / "other")
 
 

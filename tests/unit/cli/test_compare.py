@@ -115,7 +115,7 @@ def test_a_threshold_that_is_none_is_refused(base: Path, threshold: str) -> None
     result = compare(base, base, "--threshold", threshold)
 
     assert result.exit_code == 2
-    assert f"'{threshold}' is no growth: 10% or 0.1, above 0 and up to 1000%, is expected" in result.stderr
+    assert f"'{threshold}' is not a growth: 10% or 0.1, above 0 and up to 1000%, is expected" in result.stderr
 
 
 def test_a_name_that_would_forge_a_line_of_a_ci_is_shown_as_text(tmp_path: Path) -> None:

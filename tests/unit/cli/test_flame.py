@@ -168,7 +168,7 @@ def test_what_is_no_time_is_refused(run: Run, since: str) -> None:
     result = run("flame", "{ }", f"--since={since}")
 
     assert result.exit_code == 2
-    assert "is no time from 1s to 23h, such as 90s, 10m or 2h" in result.stderr
+    assert "is not a time from 1s to 23h, such as 90s, 10m or 2h" in result.stderr
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("10 m", 600)])

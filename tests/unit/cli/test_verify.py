@@ -154,13 +154,13 @@ def test_a_server_that_does_not_answer_ends_with_2_before_the_app_is_asked(
     ("arguments", "reason"),
     [
         (("verify",), "Missing argument 'URL'"),
-        (("verify", "localhost:5000"), "'localhost:5000' is no address: http://host:port/path is expected"),
+        (("verify", "localhost:5000"), "'localhost:5000' is not an address: http://host:port/path is expected"),
         (("verify", "http://127.0.0.1:1", "--wait", "0"), "0.0 is not in the range"),
         (("verify", "http://127.0.0.1:1", "--header", "nothing"), "'nothing' is no header: NAME:VALUE is expected"),
         (("verify", "http://127.0.0.1:1", "--header", ": x"), "': x' is no header"),
         (("verify", "http://127.0.0.1:1", "--header", "X: 漢"), "has '漢', which HTTP cannot carry"),
-        (("verify", "ftp://127.0.0.1/x"), "'ftp://127.0.0.1/x' is no address: http://host:port/path is expected"),
-        (("verify", "http://[::1"), "'http://[::1' is no address: http://host:port/path is expected"),
+        (("verify", "ftp://127.0.0.1/x"), "'ftp://127.0.0.1/x' is not an address: http://host:port/path is expected"),
+        (("verify", "http://[::1"), "'http://[::1' is not an address: http://host:port/path is expected"),
         (("show",), "Missing argument 'TRACE_ID'"),
         (("show", "f" * 32, "--top", "0"), "0 is not in the range"),
         (("show", "f" * 32, "--ca-file", "/nowhere"), "'/nowhere' does not exist"),
@@ -178,7 +178,7 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(run: Run, arguments: tup
 def test_an_address_that_is_none_is_told_by_the_name_of_its_variable(run: Run) -> None:
     result = run("show", "f" * 32, servers=Endpoints("localhost:3200", "http://p"))
     assert result.exit_code == 2
-    assert "SPAN_PROFILES_TEMPO_URL, or its option, is 'localhost:3200', which is no address" in " ".join(
+    assert "SPAN_PROFILES_TEMPO_URL, or its option, is 'localhost:3200', which is not an address" in " ".join(
         result.stderr.split()
     )
 

@@ -113,7 +113,7 @@ def test_reset_says_where_the_backup_is(workshop: Workshop, folder: Path) -> Non
         (["start", "there", "--learner", "Anna B"], "--learner 'Anna B': up to 40 letters, digits and hyphens"),
         (["start", "there", "--backend", "external"], "--otlp (SPAN_PROFILES_OTLP_URL)"),
         (["check", "2", "--tempo", "http://127.0.0.1:9", "--pyroscope", "http://127.0.0.1:9"], "--otlp"),
-        (["check", "2", "--tempo", "nonsense"], "'nonsense', which is no address"),
+        (["check", "2", "--tempo", "nonsense"], "'nonsense', which is not an address"),
         (["show", "0"], "0 is not in the range x>=1"),
     ],
 )

@@ -196,7 +196,7 @@ def test_labels_of_another_tracer_are_named() -> None:
 def test_spans_and_profiles_of_two_languages_are_two_programs() -> None:
     found = without_labels("java", {"pyroscope_spy": "pyspy"})
 
-    assert "the profiles are of Python, the spans of Java" in found.evidence[-1]
+    assert "the profiles are from Python, the spans from Java" in found.evidence[-1]
 
 
 def test_where_spans_do_not_tell_their_language_the_profiler_does() -> None:
@@ -216,7 +216,7 @@ def test_spans_made_outside_of_the_process_take_no_processor() -> None:
 
     found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(*spans)))
 
-    assert "outside of the process" in found.advice
+    assert "outside the process" in found.advice
     assert "NewTracerProvider" in found.advice
 
 

@@ -92,8 +92,8 @@ def test_a_server_that_does_not_answer_ends_with_2(embedded_pair: Endpoints, dea
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--since", "yesterday"), "is no time span"),
-        (("--since", "3d"), "is no time span"),
+        (("--since", "yesterday"), "is not a time span"),
+        (("--since", "3d"), "is not a time span"),
         (("--since", "25h"), "out of range: up to 20h"),
         (("--trace", "xyz"), "not a trace ID"),
         (("--upload-interval", "0"), "upload-interval"),

@@ -68,7 +68,7 @@ def test_an_agent_in_the_parent_process_alone_has_profiles_older_than_the_spans(
 
     examination = examine(embedded_pair, service="forked", upload_interval_s=1)
 
-    assert_broken(examination, "profiles", r"12 span\(s\) of forked ran for 4.8 s together.*hold 0 ms.*post_fork")
+    assert_broken(examination, "profiles", r"12 span\(s\) of forked ran for 4.8 s in total.*hold 0 ms.*post_fork")
 
 
 def test_one_forked_worker_without_agent_is_one_dead_process(embedded_pair: Endpoints) -> None:

@@ -51,8 +51,8 @@ def test_addresses_that_were_swapped_are_told(embedded_pair: Endpoints) -> None:
 
     examination = examine(swapped, service="shop")
 
-    assert_broken(examination, "servers", "is no Tempo")
-    assert any("is no Pyroscope" in line for line in examination.finding("servers").evidence)
+    assert_broken(examination, "servers", "is not Tempo")
+    assert any("is not Pyroscope" in line for line in examination.finding("servers").evidence)
     assert "swapped" in examination.finding("servers").advice
     assert not examination.could_look
 
@@ -85,7 +85,7 @@ def test_a_server_that_takes_pushes_and_drops_them_is_found_by_the_probe(
         replace(embedded_pair, pyroscope=dropping.url), service="healthy", probe=True, probe_timeout_s=0.3
     )
 
-    assert_broken(examination, "probe", "Pyroscope took the profile and did not give it back")
+    assert_broken(examination, "probe", "Pyroscope took the profile and did not return it")
     assert examination.finding("probe").seen["tempo"]["came_back"], "the other server is in order"
 
 

@@ -68,7 +68,7 @@ def test_one_process_without_the_span_processor_is_named() -> None:
     )
 
     assert found.verdict is Verdict.BROKEN
-    assert "processes without any: host.name=h2" in found.evidence
+    assert "processes without a profile ID: host.name=h2" in found.evidence
 
 
 def test_a_process_that_sets_profile_ids_now_and_then_is_in_doubt() -> None:
@@ -99,7 +99,7 @@ def test_an_agent_missing_in_one_of_two_processes_is_no_missing_processor() -> N
     found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(*spans)))
 
     assert found.verdict is Verdict.BROKEN
-    assert "processes without any: host.name=h2" in found.evidence
+    assert "processes without a profile ID: host.name=h2" in found.evidence
     assert "post_fork" in found.advice
     assert "PyroscopeSpanProcessor" not in found.advice
 

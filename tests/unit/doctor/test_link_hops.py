@@ -231,7 +231,7 @@ def test_where_pyroscope_cannot_tell_what_is_unlabelled_a_process_without_cpu_wa
     (found,) = facts(unlinked(a_span(ms=400)), series=[], found={"unlabelled": None}).explanations
 
     assert found.cause is Cause.WAITING
-    assert "there is no CPU of its process in that time" in found.sentence
+    assert "its process used no CPU in that time" in found.sentence
 
 
 def test_a_trace_whose_neighbours_are_linked_has_no_strange_ids() -> None:

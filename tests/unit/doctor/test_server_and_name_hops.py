@@ -85,12 +85,12 @@ def test_a_probe_that_comes_back_is_in_order() -> None:
         ((SPAN_BACK, ProbedServer("Pyroscope", "http://p", error="500")), "the profile was not taken: 500"),
         (
             (SPAN_BACK, ProbedServer("Pyroscope", "http://p", sent=True, waited_s=10)),
-            "did not give it back within 10 s",
+            "did not return it within 10 s",
         ),
         ((ProbedServer("Tempo", "http://o", error="404"), PROFILE_BACK), "the span was not taken: 404"),
         (
             (ProbedServer("Tempo", "http://o", sent=True, lost_after_s=1.4, waited_s=3), PROFILE_BACK),
-            "Tempo took the span, gave it back, and lost it within 2 s",
+            "Tempo took the span, returned it, and lost it within 2 s",
         ),
     ],
 )
@@ -200,7 +200,7 @@ def test_profiles_of_others_only_means_no_agent_and_lists_them() -> None:
     found = profiles.judge(replace(NOTHING, profiles=profiled(services=("shop", "ridez"), own_found=False)))
 
     assert found.verdict is Verdict.BROKEN
-    assert "services it has profiles of: ridez, shop" in found.evidence
+    assert "it has profiles of: ridez, shop" in found.evidence
 
 
 def around(**changes: Any) -> AroundSpans:
@@ -217,7 +217,7 @@ def test_profiles_that_hold_next_to_no_cpu_around_the_spans_are_of_another_proce
     found = judged(around=around())
 
     assert found.verdict is Verdict.BROKEN
-    assert "6 span(s) of rides ran for 3.0 s together" in found.evidence[0]
+    assert "6 span(s) of rides ran for 3.0 s in total" in found.evidence[0]
     assert "hold 20 ms of CPU" in found.evidence[0]
     assert "post_fork" in found.advice
 

@@ -12,7 +12,7 @@ from spanprofiles.doctor.unlabelled import Group
 from spanprofiles.model.unlabelled import Explains
 from tests.support.doctor import MS, a_span, cpu_at, facts, linked, unlinked, uploads
 
-_KEY = ("the only process its resource tells of", "GET /bike", False)
+_KEY = ("the only process that its resource names", "GET /bike", False)
 
 
 def group_with(functions: Functions) -> Group:

@@ -23,7 +23,7 @@ def test_work_on_threads_without_labels_is_named_and_not_taken_for_waiting(
 
     examination = examine(embedded_pair, service="pooled")
 
-    says = r"6 span\(s\) 'GET /report' have no sample; .* spent 1680 ms of CPU without a span ID.*search.*carry"
+    says = r"6 span\(s\) 'GET /report' have no sample; .* used 1680 ms of CPU without a span ID.*search.*carry"
     assert_broken(examination, "sample labels", says)
     found = {explanation.span.name: explanation.cause for explanation in examination.unlinked}
     assert found == {"GET /report": Cause.UNLABELLED, "GET /receipt": Cause.WAITING}
@@ -73,7 +73,7 @@ def test_work_that_goes_on_after_its_root_is_named(embedded_pair: Endpoints) -> 
 
     assert_broken(examination, "sample labels", "work goes on after 5 of them.*the span has ended")
     assert {explanation.cause for explanation in examination.unlinked} == {Cause.OUTLASTED}
-    assert "'search' below it went on for 282 ms more" in examination.unlinked[0].sentence
+    assert "'search' below it ran on for 282 ms more" in examination.unlinked[0].sentence
 
 
 def test_what_goes_on_after_its_root_and_waits_is_no_fault(embedded_pair: Endpoints) -> None:

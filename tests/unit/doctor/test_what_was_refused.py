@@ -81,7 +81,7 @@ def test_profiles_that_are_too_old_are_why_pyroscope_has_none(pair: Endpoints) -
     assert len(told) == 1
     assert told[0].startswith("1 profile upload of rides was refused, the last ")
     assert "outside of ingestion window" in told[0]
-    assert broken.advice.startswith("mend the sender's clock")
+    assert broken.advice.startswith("correct the sender's clock")
 
 
 def test_before_there_is_any_trace_refused_profiles_are_named_as_well(pair: Endpoints) -> None:

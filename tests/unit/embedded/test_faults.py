@@ -120,7 +120,7 @@ def test_what_is_no_plain_file_is_refused_and_what_a_link_leads_to_is_left_alone
     monkeypatch.chdir(directory)
     make(directory / name, target)
 
-    with pytest.raises(DataDirectoryError, match=f"{name} is no plain file"):
+    with pytest.raises(DataDirectoryError, match=f"{name} is not a plain file"):
         Database(directory)
 
     assert (target.read_text(), mode(target)) == ("precious", 0o644)

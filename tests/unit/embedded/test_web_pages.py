@@ -58,7 +58,7 @@ def test_a_name_that_a_site_may_have_pointed_here_is_not(host: str) -> None:
 def test_no_name_is_none_of_this_machines_and_what_is_no_name_cannot_be_allowed() -> None:
     assert not is_own_name(name_of(""))
     for text in ("http://box", "box/", "a b@c", "*"):
-        with pytest.raises(ValueError, match="is no host name"):
+        with pytest.raises(ValueError, match="is not a host name"):
             parse_hosts(text)
     gate = Gate(Settings(allowed_hosts=("user@host",)), Refusals(), Guesses())
     assert denial(gate, HOST="other@host") == 403

@@ -170,7 +170,7 @@ def test_of_several_tempo_sources_one_is_chosen_by_its_uid(stored: Stored, tmp_p
     [
         ([], "--grafana URL, or --datasource FILE"),
         (["--grafana", "http://127.0.0.1:1"], "Grafana does not answer"),
-        (["--grafana", "nonsense"], "which is no address"),
+        (["--grafana", "nonsense"], "which is not an address"),
         (["--datasource", "no-such-file.yaml"], "does not exist"),
     ],
 )

@@ -92,7 +92,7 @@ def test_a_folder_without_measurements_says_how_to_make_some(tmp_path: Path) -> 
     (tmp_path / "report.json").write_text("{}")
     with pytest.raises(MeasurementError, match=r"holds no measurement .*: write some with pytest --span-prof"):
         read_measurements(tmp_path)
-    with pytest.raises(MeasurementError, match="nowhere is no folder"):
+    with pytest.raises(MeasurementError, match="nowhere is not a folder"):
         read_measurements(tmp_path / "nowhere")
 
 

@@ -166,5 +166,5 @@ def test_samples_of_different_types_are_no_measurement() -> None:
     with pytest.raises(ValueError, match="different types do not add up"):
         measurement_of("t", [first, LinkedSpan(second.span, wall)])
     memory = FlameGraph([(("grow",), 10)], "memory:alloc_space:bytes:space:bytes")
-    with pytest.raises(ValueError, match="is no time"):
+    with pytest.raises(ValueError, match="is not a time"):
         measurement_of("t", [LinkedSpan(second.span, memory)])

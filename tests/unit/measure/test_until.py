@@ -78,9 +78,9 @@ def test_a_number_of_requests_is_reached_when_they_are_sent() -> None:
 
 @pytest.mark.parametrize("within", [0, 1, -0.1, 10, float("nan")])
 def test_what_is_no_precision_is_refused(within: float) -> None:
-    with pytest.raises(ValueError, match="is no precision: give a part between 0 and 1"):
+    with pytest.raises(ValueError, match="is not a precision: give a part between 0 and 1"):
         Until.cpu(within=within)
-    with pytest.raises(ValueError, match="is no precision"):
+    with pytest.raises(ValueError, match="is not a precision"):
         Until.share("f", within=within)
 
 

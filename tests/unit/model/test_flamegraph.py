@@ -51,7 +51,7 @@ def test_a_name_is_matched_whole_and_a_pattern_too() -> None:
     assert graph.total_of(re.compile("Flask")) == 0
     assert graph.total_of(re.compile(r"Flask\..*")) == 40
     assert graph.self_of(re.compile(r"Flask\..*")) == 10
-    assert graph.total_of("Flask.dispatch_reques.") == 0  # a text is no pattern
+    assert graph.total_of("Flask.dispatch_reques.") == 0  # a text is not a pattern
 
 
 def test_paths_that_come_twice_are_summed_and_those_without_value_left_out() -> None:

@@ -74,13 +74,13 @@ def test_a_recording_that_was_cut_off_is_refused() -> None:
 
 @pytest.mark.parametrize("text", ["[]", "7", "null", "{}", '{"format": "x"}', '{"version": 1}'])
 def test_other_json_is_no_measurement(text: str) -> None:
-    with pytest.raises(MeasurementError, match=r"it\.json is no measurement: its field 'format'"):
+    with pytest.raises(MeasurementError, match=r"it\.json is not a measurement: its field 'format'"):
         read_text(text, "it.json")
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", "[" * 100_000, '{"a": NaN}', '{"format": 1' + "0" * 5_000 + "}"])
 def test_what_no_reader_of_json_takes_is_refused(text: str | bytes) -> None:
-    with pytest.raises(MeasurementError, match=r"it\.json is no "):
+    with pytest.raises(MeasurementError, match=r"it\.json is no"):
         read_text(text, "it.json")
 
 

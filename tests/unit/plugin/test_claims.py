@@ -114,5 +114,5 @@ def test_a_request_without_traceparent_is_refused_and_leaves_nothing_behind(clai
 
 @pytest.mark.parametrize("at_most", [-0.1, 1.0, float("nan")])
 def test_a_span_cannot_be_claimed_to_wait_for_an_odd_part_of_its_time(claims: Claims, at_most: float) -> None:
-    with pytest.raises(ValueError, match="is no part of a span's time: give 0 to 1"):
+    with pytest.raises(ValueError, match="is not a part of a span's time: give 0 to 1"):
         claims(Scene()).waiting_span(_SENT, at_most=at_most)

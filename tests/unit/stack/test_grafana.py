@@ -73,12 +73,12 @@ def _override(dashboard: Json, panel: int, rule: int) -> Json:
         (
             "fleet",
             lambda it: _target(it, "flamegraph").update(profileTypeId="memory:alloc_space:bytes:space:bytes"),
-            "memory:alloc_space:bytes:space:bytes is no type of profile that the app sends",
+            "memory:alloc_space:bytes:space:bytes is not a type of profile that the app sends",
         ),
         (
             "fleet",
             lambda it: _target(it, "flamegraph").update(labelSelector='{service.name="x", host_name="y"}'),
-            "host_name is no label of the app's profiles",
+            "host_name is not a label of the app's profiles",
         ),
         (
             "fleet",
@@ -98,7 +98,7 @@ def _override(dashboard: Json, panel: int, rule: int) -> Json:
         (
             "ride",
             lambda it: _target(it, "traces").update(query="{ resource.service.namespace != nil }"),
-            "resource.service.namespace is no attribute of the app's spans",
+            "resource.service.namespace is not an attribute of the app's spans",
         ),
         ("ride", lambda it: it["templating"].update(list=[]), "the variable trace is not defined"),
         (

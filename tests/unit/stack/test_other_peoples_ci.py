@@ -24,9 +24,9 @@ def test_the_template_obeys(rule: Rule) -> None:
     ("old", "new", "fault"),
     [
         ("using: composite", "using: docker", "it is no composite action"),
-        ("runs:\n", "jobs: {}\nruns:\n", "jobs is no key of an action"),
+        ("runs:\n", "jobs: {}\nruns:\n", "jobs is not a key of an action"),
         ("      shell: bash\n      run: python", "      run: python", "the step 'install spanprofiles' says no shell"),
-        ("      id: compare\n", "      needs: compare\n", "needs is no key of a step"),
+        ("      id: compare\n", "      needs: compare\n", "needs is not a key of a step"),
         ("043fb46d1a93c77aae656e7c1c64a875d1fc6a0a # v7.0.1", "v7", "is not pinned to a commit"),
         (
             "      THRESHOLD: ${{ inputs.threshold }}\n",
@@ -54,7 +54,7 @@ def test_a_broken_action_is_found_out(old: str, new: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("  script:\n", "  steps: []\n  script:\n", "span-profiles: steps is no key of the job"),
+        ("  script:\n", "  steps: []\n  script:\n", "span-profiles: steps is not a key of the job"),
         ("    THRESHOLD: 10%\n", "", "nothing sets THRESHOLD"),
         ("    TESTS: tests\n", "    TESTS: tests\n    BRANCH: main\n", "span-profiles: BRANCH is used nowhere"),
         ("when: always", "when: on_success", "span-profiles: the artifacts of a failure are not kept"),

@@ -180,7 +180,7 @@ def test_a_port_that_the_engine_finds_taken_is_named_as_well(machine: Machine, s
 def test_a_setting_that_is_no_port_is_refused_by_name(machine: Machine, value: str) -> None:
     done = machine.make("up", TEMPO_PORT=value)
 
-    assert done.stderr == f"make up: TEMPO_PORT is {value!r}, which is no port: set it in .env, from 1 to 65535\n"
+    assert done.stderr == f"make up: TEMPO_PORT is {value!r}, not a port: set it in .env, from 1 to 65535\n"
 
 
 def test_two_settings_of_one_port_are_refused_by_name(machine: Machine) -> None:

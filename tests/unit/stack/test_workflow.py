@@ -28,8 +28,8 @@ def test_the_workflow_obeys(rule: Rule) -> None:
     [
         ("\non:\n", "\nwhen:\n", "a workflow has a name, events, permissions and jobs"),
         ("    steps:\n", "    stages:\n", "suite: it does nothing"),
-        ("timeout-minutes: 30", "timeout_minutes: 30", "suite: timeout_minutes is no key of a job"),
-        ("      - run: make slow", "      - runs: make slow", "slow: runs is no key of a step"),
+        ("timeout-minutes: 30", "timeout_minutes: 30", "suite: timeout_minutes is not a key of a job"),
+        ("      - run: make slow", "      - runs: make slow", "slow: runs is not a key of a step"),
         (
             "      - run: make slow PYTHON=python\n",
             "      - name: x\n",
@@ -69,7 +69,7 @@ def test_the_workflow_obeys(rule: Rule) -> None:
             "suite: an expression within a command is filled in before the shell sees it",
         ),
         ("    timeout-minutes: 30\n", "", "suite: it may run for hours"),
-        ("ubuntu-24.04", "ubuntu-latest", "suite: the machine 'ubuntu-latest' is no exact version"),
+        ("ubuntu-24.04", "ubuntu-latest", "suite: the machine 'ubuntu-latest' is not an exact version"),
         ("make slow", "make slower", "slow: the Makefile has no target slower"),
         ("BACKEND=compose", "BACKENDS=compose", "stack: the Makefile has no variable BACKENDS"),
         (', "3.14"', "", f"the suite runs on {PYTHONS[:-1]}, not on {PYTHONS}"),

@@ -47,7 +47,7 @@ def test_the_number_of_riders_is_set_and_the_controls_stay_open(page: FlaskClien
 
 @pytest.mark.parametrize(
     ("riders", "status", "message"),
-    [("many", 400, "is no number of riders: 0 to 50 is expected"), ("99", 502, "99 riders are not possible")],
+    [("many", 400, "is not a number of riders: 0 to 50 is expected"), ("99", 502, "99 riders are not possible")],
 )
 def test_a_number_of_riders_that_cannot_be_set_is_told(
     page: FlaskClient, riders: str, status: int, message: str

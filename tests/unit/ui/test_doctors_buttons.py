@@ -115,8 +115,8 @@ def test_the_probe_is_run_and_what_came_of_it_is_kept(page: FlaskClient, store_r
 
     after = row(post(page, "/doctor/probe", service=ride.service).text, "probe")
 
-    assert "Tempo gave the span back" in after
-    assert "Pyroscope gave the profile back" in after
+    assert "Tempo returned the span" in after
+    assert "Pyroscope returned the profile" in after
     assert "asked at" in after
     assert row(page.get(f"/doctor?service={ride.service}&part=findings").text, "probe") == after
     assert PROBE_SERVICE not in page.get("/doctor").text
@@ -143,7 +143,7 @@ def test_without_a_receivers_address_the_page_asks_for_it(embedded_pair: Endpoin
 
     assert "Name the receiver" in without
     assert 'href="#probe-form"' in without
-    assert "Tempo gave the span back" in named
+    assert "Tempo returned the span" in named
 
 
 @pytest.mark.parametrize("receiver", ["ftp://127.0.0.1", "localhost:4318", "http://"])
@@ -151,7 +151,7 @@ def test_an_address_that_is_none_is_told_at_its_form(page: FlaskClient, receiver
     response = post(page, "/doctor/probe", receiver=receiver)
 
     assert response.status_code == 400
-    assert "is no address" in response.text.partition('id="probe-form"')[2]
+    assert "is not an address" in response.text.partition('id="probe-form"')[2]
 
 
 def test_the_pages_credentials_go_to_nobody_else(embedded_pair: Endpoints, serve: Serve) -> None:
@@ -255,7 +255,7 @@ def test_a_grafana_that_does_not_give_its_settings_is_told_at_its_form(page: Fla
     response = post(page, "/doctor/grafana", address=address)
 
     assert response.status_code == 400
-    assert re.search(r"Grafana does not answer|is no address", response.text.partition('id="grafana-form"')[2])
+    assert re.search(r"Grafana does not answer|is not an address", response.text.partition('id="grafana-form"')[2])
 
 
 @pytest.mark.parametrize("address", ["/doctor/probe", "/doctor/grafana"])

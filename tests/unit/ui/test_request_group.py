@@ -72,7 +72,7 @@ def test_it_can_be_had_as_a_file_for_other_programs(page: FlaskClient, store_rid
     ("address", "words"),
     [
         ("window=1y", "there is no window"),
-        ("shortest=x", "is no duration"),
+        ("shortest=x", "is not a duration"),
         ("q={", "Tempo does not take this"),
     ],
 )

@@ -42,7 +42,7 @@ def test_a_patch_of_several_files_changes_each() -> None:
             "app.py: the lines from 1 are not",
         ),
         ("--- a/app.py\n+++ b/app.py\n@@ -1,9 +1 @@\n-first\n+new\n", "app.py: a part has not as many lines"),
-        ("--- a/app.py\n+++ b/app.py\nrubbish\n", "app.py: 'rubbish' is no line of a unified diff"),
+        ("--- a/app.py\n+++ b/app.py\nrubbish\n", "app.py: 'rubbish' is not a line of a unified diff"),
     ],
 )
 def test_a_patch_that_does_not_fit_says_where(patch: str, problem: str) -> None:

@@ -61,7 +61,7 @@ class BackendSettings:
         """Read the settings from the environment, and override them with the given options.
 
         Raises:
-            BackendError: the backend is unknown, an address is no http address, or the credentials cannot be sent.
+            BackendError: the backend is unknown, an address is not an http address, or the credentials cannot be sent.
         """
         # an empty variable is one that is not set, as for OpenTelemetry's own
         values = {
@@ -79,7 +79,7 @@ class BackendSettings:
             url = getattr(self, name)
             if url and not is_address(url):
                 raise BackendError(
-                    f"{_PREFIX}{name.upper()}, or its option, is {unreadable_address(url)!r}, which is no address:"
+                    f"{_PREFIX}{name.upper()}, or its option, is {unreadable_address(url)!r}, which is not an address:"
                     " http://host:port is expected"
                 )
             if url and (urlsplit(url).query or urlsplit(url).fragment):

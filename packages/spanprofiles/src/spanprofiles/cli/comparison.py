@@ -23,7 +23,7 @@ NO_REGRESSION, REGRESSION, CANNOT_SAY = 0, 1, COULD_NOT_LOOK
 def _growth(context: click.Context, parameter: click.Parameter, value: str) -> float:
     growth = growth_of(value)
     if growth is None:
-        raise click.BadParameter(f"{value!r} is no growth: {GROWTH_EXPECTED} is expected", context, parameter)
+        raise click.BadParameter(f"{value!r} is not a growth: {GROWTH_EXPECTED} is expected", context, parameter)
     return growth
 
 

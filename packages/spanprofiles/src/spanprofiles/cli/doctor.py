@@ -50,7 +50,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str) -> 
     """Read a time span such as ``90s``, ``15m`` or ``2h``; a bare number is seconds."""
     match = _SINCE.fullmatch(value.strip())
     if match is None:
-        raise click.BadParameter(f"{value!r} is no time span: 90s, 15m or 2h is expected", context, parameter)
+        raise click.BadParameter(f"{value!r} is not a time span: 90s, 15m or 2h is expected", context, parameter)
     seconds = float(match["number"]) * _SECONDS[match["unit"]]
     if not 0 < seconds <= LONGEST_SINCE_S:
         raise click.BadParameter(f"{value!r} is out of range: up to {LONGEST_SINCE_S / 3600:g}h", context, parameter)

@@ -25,7 +25,7 @@ class Seconds(click.FloatRange):
         """Read the number."""
         seconds: float = super().convert(value, param, ctx)
         if not math.isfinite(seconds):
-            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
         return seconds
 
 
@@ -62,7 +62,8 @@ class Period(click.ParamType):  # type: ignore[type-arg]  # generic in stubs alo
         found = _PERIOD.fullmatch(str(value))
         seconds = float(found["number"]) * _UNITS_S[found["unit"] or "s"] if found else math.nan
         if not 0 < seconds <= self.longest_s:  # false for what is not a number, too
-            self.fail(f"{value!r} is no time from 1s to {self.longest_s / 3600:g}h, such as 90s, 10m or 2h", param, ctx)
+            longest = f"{self.longest_s / 3600:g}h"
+            self.fail(f"{value!r} is not a time from 1s to {longest}, such as 90s, 10m or 2h", param, ctx)
         return seconds
 
 

@@ -81,7 +81,7 @@ def command(
     Works on any app in any language. The exit code is 1 if a hop is broken, 2 if it could not check.
     """
     if not is_address(url):
-        text = f"{unreadable_address(url)!r} is no address: http://host:port/path is expected"
+        text = f"{unreadable_address(url)!r} is not an address: http://host:port/path is expected"
         raise click.BadParameter(text, param_hint="URL")
     from spanprofiles.cli import render
 

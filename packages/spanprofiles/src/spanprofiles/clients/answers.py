@@ -146,7 +146,7 @@ def _depth(valid: bytes) -> int:
 
 
 def _no_number(text: str) -> Any:
-    raise AnswerError(f"has {text}, which is no number")
+    raise AnswerError(f"has {text}, which is not a number")
 
 
 def _integer(text: str) -> int:

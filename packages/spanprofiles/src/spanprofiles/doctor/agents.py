@@ -64,7 +64,7 @@ def _strange(facts: Facts, found: ProfileFacts) -> tuple[str, ...]:
     if not of_profiles or not facts.languages or set(of_profiles) & set(facts.languages):
         return ()
     profiled, traced = (", ".join(language.name for language in of) for of in (of_profiles, facts.languages))
-    return (f"the profiles are of {profiled}, the spans of {traced}: two programs under one service name",)
+    return (f"the profiles are from {profiled}, the spans from {traced}: two programs share one service name",)
 
 
 def _foreign(found: ProfileFacts) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def _foreign(found: ProfileFacts) -> tuple[str, ...]:
     for name, owner in found.foreign_labels.items():
         owners.setdefault(owner, []).append(repr(name))
     return tuple(
-        f"samples carry labels of {owner}, which Pyroscope does not look at: {', '.join(sorted(names)[:_SHOWN])}"
+        f"samples carry labels of {owner}, which Pyroscope ignores: {', '.join(sorted(names)[:_SHOWN])}"
         for owner, names in owners.items()
     )
 

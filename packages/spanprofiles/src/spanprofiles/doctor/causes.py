@@ -31,7 +31,7 @@ class Cause(Enum):
     OUTLASTED = "its work goes on after it has ended, and carries no span ID"
     DEAD_PROCESS = "nothing of its process is linked"
     UNEXPLAINED = "others like it have samples"
-    UNCLEAR = "waited, or computed without its label: there is too little to tell"
+    UNCLEAR = "waited, or computed without its label: there is too little CPU to tell"
     FAR_AWAY = "its samples are dated where Grafana does not look"
 
 
@@ -123,7 +123,7 @@ def _lasted(span: Span, outlasting: Sequence[Span]) -> str:
     if not outlasting:
         return lasted
     last = max(outlasting, key=lambda span: span.end_ns)
-    return f"{lasted}, {last.name!r} below it went on for {(last.end_ns - span.end_ns) / 1e6:.0f} ms more"
+    return f"{lasted}, {last.name!r} below it ran on for {(last.end_ns - span.end_ns) / 1e6:.0f} ms more"
 
 
 def cpu_without_id(group: Group) -> str:
@@ -131,7 +131,7 @@ def cpu_without_id(group: Group) -> str:
     cpu_ns = group.cpu.cpu_ns if group.cpu else 0.0
     named = _named(group)
     around = f"around the {len(group.links)} span(s) like it" if len(group.links) > 1 else "around it"
-    spent = f"its process spent {cpu_ns / 1e6:.0f} ms of CPU without a span ID {around}"
+    spent = f"its process used {cpu_ns / 1e6:.0f} ms of CPU without a span ID {around}"
     return f"{spent}: {named}" if named else spent
 
 
@@ -145,8 +145,8 @@ def _without_wall_time(span: Span, outlasting: Sequence[Span], uploads: Uploads)
     return Explanation(
         span,
         Cause.UNCLEAR,
-        f"{_lasted(span, outlasting)}, its process has {wall_ns / 1e6:.0f} ms of wall time in that time; waiting has"
-        " samples of wall time too: its samples carry no span ID, or the profiler did not look at its thread",
+        f"{_lasted(span, outlasting)}, its process has {wall_ns / 1e6:.0f} ms of wall time in that time; wall"
+        " time is sampled while a span waits, too: its samples carry no span ID, or its thread was not sampled",
     )
 
 
@@ -196,16 +196,14 @@ def _explain(
     if group is not None and cpu is not None and group.explains is Explains.NO:
         spent = f"{cpu.cpu_ns / 1e6:.0f} ms of CPU without a span ID"
         others = f" around the {len(group.links)} span(s) like it" if group and len(group.links) > 1 else " around it"
-        return Explanation(span, Cause.WAITING, f"{lasted}, and its process spent {spent}{others}{_unseen(span)}")
+        return Explanation(span, Cause.WAITING, f"{lasted}, and its process used {spent}{others}{_unseen(span)}")
     if cpu is None and around_ns <= SAMPLE_PERIOD_NS:  # so little cannot have been its work, whoever it belongs to
-        return Explanation(
-            span, Cause.WAITING, f"{lasted}, and there is no CPU of its process in that time{_unseen(span)}"
-        )
-    compared = f"{rate:.0%} of the others named {span.name!r} have any sample" if rate is not None else ""
+        return Explanation(span, Cause.WAITING, f"{lasted}, and its process used no CPU in that time{_unseen(span)}")
+    compared = f"{rate:.0%} of the others named {span.name!r} have samples" if rate is not None else ""
     spent_ns = around_ns if cpu is None else cpu.cpu_ns
     whose = "" if cpu is None or not cpu.is_exact else " without a span ID"
     where = f" ({_named(group)})" if group is not None and group.functions.top else ""
-    words = [lasted, f"its process spent {spent_ns / 1e6:.0f} ms of CPU{whose} in that time{where}", compared]
+    words = [lasted, f"its process used {spent_ns / 1e6:.0f} ms of CPU{whose} in that time{where}", compared]
     unsampled = group is not None and group.may_be_unsampled
     other = ", and that CPU is of a request that the tracer did not sample" if unsampled else ""
     return Explanation(

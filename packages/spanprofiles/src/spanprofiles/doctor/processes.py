@@ -51,7 +51,7 @@ class ProcessLabel:
 def process_of(span: Span) -> str:
     """Return a text that all spans of a process have in common and, as far as their resource tells, no others."""
     pairs = [f"{name}={span.resource[name]!s}" for name in PROCESS_ATTRIBUTES if name in span.resource]
-    return ", ".join(pairs) or "the only process its resource tells of"
+    return ", ".join(pairs) or "the only process that its resource names"
 
 
 def process_label(spans: Iterable[Span], series: Sequence[Mapping[str, str]]) -> ProcessLabel | None:

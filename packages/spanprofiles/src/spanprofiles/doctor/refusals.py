@@ -8,11 +8,11 @@ from spanprofiles.clients import Refusal
 
 _ADVICE = {
     "unsupported_content_encoding": "compress in a way that the server takes: OTEL_EXPORTER_OTLP_COMPRESSION=gzip",
-    "damaged_compression": "the body is not what its Content-Encoding says: look at what lies between app and server",
+    "damaged_compression": "the body is not what its Content-Encoding says: check what lies between app and server",
     "unsupported_media_type": "send protobuf or JSON: OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
     "wrong_path": (
-        "mend the address: /v1/traces is added to OTEL_EXPORTER_OTLP_ENDPOINT, and not to"
-        " OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; gRPC and HTTP have ports of their own"
+        "correct the address: /v1/traces is added to OTEL_EXPORTER_OTLP_ENDPOINT, and not to"
+        " OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; gRPC and HTTP each have their own port"
     ),
     "unauthorized": (
         "send the token: OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN for spans, the agent's basic auth for"
@@ -26,17 +26,17 @@ _ADVICE = {
     "too_many_messages": "an upload has too much in it: send smaller batches, and more often",
     "invalid_trace_id": "trace IDs have 16 bytes, not all of them zero: look at what makes or rewrites them",
     "invalid_span_id": "span IDs have 8 bytes: look at what makes or rewrites them",
-    "not_in_ingestion_window": "mend the sender's clock: profiles dated an hour ago, or in the future, are not taken",
-    "sample_labels_limit": "a sample has over 100 labels: they pile up on a thread and are never taken off",
+    "not_in_ingestion_window": "correct the sender's clock: profiles dated an hour ago, or in the future, are refused",
+    "sample_labels_limit": "a sample has over 100 labels: they pile up on a thread and are never removed",
     "max_label_names_per_series": "give the agent fewer tags",
-    "profile_size_limit": "profiles are too large: upload more often, or fewer types",
+    "profile_size_limit": "profiles are too large: upload more often, or upload fewer types",
     "samples_limit": "profiles have too many stacks: upload more often",
     "frames_limit": "profiles have too many frames, inlined ones among them: upload more often",
-    "series_limit": "samples have labels of too many values, and each set of them is a series: give them fewer",
+    "series_limit": "labels have too many different values, and each set of labels is a series: use fewer",
     "body_size_limit_exceeded": "uploads are too large: send smaller batches, and more often",
     "not_stored": "the server could not write: look at its disk and at its log",
-    "rate_limited": "the server takes no more a second: raise its limit, or send less",
-    "invalid_name": "mend the application's name: letters, digits, dots, dashes, slashes; tags without dashes",
+    "rate_limited": "the server takes no more per second: raise its limit, or send less",
+    "invalid_name": "correct the application's name: letters, digits, dots, dashes, slashes; tags without dashes",
     "unsupported_format": "send pprof, or use a backend that takes this format",
 }
 

@@ -66,7 +66,7 @@ def examine(
         IdentifierError: the trace ID is malformed.
     """
     if not 0 < since_s <= LONGEST_SINCE_S:
-        raise ValueError(f"look back more than 0 s and at most {LONGEST_SINCE_S / 3600:g} h, not {since_s:g} s")
+        raise ValueError(f"look back by more than 0 s and at most {LONGEST_SINCE_S / 3600:g} h, not {since_s:g} s")
     with ExitStack() as clients:  # each keeps connections open, and a server has only so many
         tempo = TempoClient(endpoints.tempo, endpoints.credentials_for("tempo"))
         clients.callback(tempo.close)

@@ -22,7 +22,7 @@ class Arrival(Enum):
 
     ARRIVED = "arrived"
     AWAITED = "may still come"
-    MISSING = "should have come and has not"
+    MISSING = "should have arrived but has not"
 
 
 class Uploads:

@@ -31,7 +31,7 @@ def parse_age(text: str) -> float:
     if text.strip() == "0":
         return 0.0
     if match is None:
-        raise ValueError(f"{text!r} is no duration: write it like 90s, 30m, 48h or 7d; 0 means for ever")
+        raise ValueError(f"{text!r} is not a duration: write it like 90s, 30m, 48h or 7d; 0 means for ever")
     return float(match[1]) * DURATION_UNITS[match[2]]
 
 
@@ -39,7 +39,7 @@ def parse_timeout(text: str) -> float:
     """For how long a query may run, in s.
 
     Raises:
-        ValueError: it is no number, or out of bounds; without an end a query could keep its place for ever.
+        ValueError: it is not a number, or out of bounds; without an end a query could keep its place for ever.
     """
     try:
         seconds = float(text)
@@ -47,7 +47,7 @@ def parse_timeout(text: str) -> float:
         seconds = math.nan
     if not LEAST_TIMEOUT <= seconds <= LARGEST_TIMEOUT:
         raise ValueError(
-            f"{text!r} is no time for a query: write seconds, from {LEAST_TIMEOUT:g} to {LARGEST_TIMEOUT:g}"
+            f"{text!r} is not a time for a query: write seconds, from {LEAST_TIMEOUT:g} to {LARGEST_TIMEOUT:g}"
         )
     return seconds
 
@@ -60,7 +60,7 @@ def parse_size(text: str) -> int:
     """
     match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,3})?) ?([a-z]*)", text.strip().lower())
     if match is None or match[2] not in SIZE_UNITS:
-        raise ValueError(f"{text!r} is no size: write it like 500MB or 2GiB; 0 means without limit")
+        raise ValueError(f"{text!r} is not a size: write it like 500MB or 2GiB; 0 means without limit")
     size = int(float(match[1]) * SIZE_UNITS[match[2]])
     if 0 < size < LEAST_SIZE:
         raise ValueError(f"{text!r} is too small a size: the least is {LEAST_SIZE // 2**20}MiB")
@@ -77,7 +77,7 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     for name in names:
         if not HOST_NAME.fullmatch(name):
             raise ValueError(
-                f"{name!r} is no host name: write it as it stands in the URL, like box.example or 192.0.2.7"
+                f"{name!r} is not a host name: write it as it stands in the URL, like box.example or 192.0.2.7"
             )
     return names
 

@@ -82,7 +82,7 @@ def read_requests(file: Path) -> list[ListedRequest]:
     except OSError as error:
         raise ExperimentError(f"the requests in {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ExperimentError(f"{file} is no list of requests: it is not text in UTF-8") from error
+        raise ExperimentError(f"{file} is not a list of requests: it is not text in UTF-8") from error
     found = parse_requests(text.splitlines(), str(file))
     if not found:
         raise ExperimentError(f"{file} lists no requests: write a path, such as /search?title=whale, on each line")
@@ -118,7 +118,7 @@ def _of_words(text: str) -> ListedRequest:
     first, _, rest = text.partition(" ")
     if first.startswith("/"):
         if rest.strip():
-            raise ValueError(f"what follows {first} is no part of a path: put a method before it, or write %20")
+            raise ValueError(f"what follows {first} is not a part of a path: put a method before it, or write %20")
         return ListedRequest("GET", first)
     path, _, body = rest.strip().partition(" ")
     body = body.strip()
@@ -133,10 +133,10 @@ def _of_object(text: str) -> ListedRequest:
         raise ValueError(f"no JSON: {error}") from error
     unknown = sorted(document.keys() - _KEYS)
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is no part of a request: choose of {', '.join(sorted(_KEYS))}")
+        raise ValueError(f"{unknown[0]!r} is not a part of a request: choose of {', '.join(sorted(_KEYS))}")
     headers = document.get("headers", {})
     if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-        raise ValueError("headers is no object of texts")
+        raise ValueError("headers is not an object of texts")
     return ListedRequest(_method(document.get("method", "GET")), _path(document.get("path")), headers, _body(document))
 
 
@@ -152,13 +152,13 @@ def _body(document: Mapping[str, Any]) -> bytes:
 
 def _method(text: object) -> str:
     if not isinstance(text, str) or not _METHOD.fullmatch(text):
-        raise ValueError(f"{text!r} is no method: a path such as /search, or a method and a path, is expected")
+        raise ValueError(f"{text!r} is not a method: a path such as /search, or a method and a path, is expected")
     return text
 
 
 def _path(text: object) -> str:
     if not isinstance(text, str) or not text.startswith("/") or _NOT_IN_A_PATH.search(text):
-        raise ValueError(f"{text!r} is no path: it begins with / and has no spaces; the address is the app's own")
+        raise ValueError(f"{text!r} is not a path: it begins with / and has no spaces; the address is the app's own")
     return text
 
 

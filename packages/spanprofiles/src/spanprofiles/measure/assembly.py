@@ -28,7 +28,7 @@ def measurement_of(
     if len(types) > 1:
         raise ValueError(f"samples of different types do not add up: {', '.join(sorted(types))}")
     if types and not ProfileType.of(next(iter(types))).is_time:
-        raise ValueError(f"{next(iter(types))} is no time, so requests cannot be measured by it")
+        raise ValueError(f"{next(iter(types))} is not a time, so requests cannot be measured by it")
     stacks = [item for flamegraph in found for item in flamegraph.stacks.items()]
     merged = FlameGraph(stacks, found[0].profile_type) if found else FlameGraph()
     return Measurement(

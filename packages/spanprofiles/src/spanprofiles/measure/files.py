@@ -64,7 +64,7 @@ def read_measurement(path: str | Path) -> Measurement:
     """Read the JSON file of a measurement.
 
     Raises:
-        MeasurementError: it cannot be read, or is no measurement; the message says what to do.
+        MeasurementError: it cannot be read, or is not a measurement; the message says what to do.
     """
     try:
         with Path(path).open("rb") as file:
@@ -84,7 +84,7 @@ def read_measurements(folder: str | Path) -> dict[str, Measurement]:
     place = Path(folder)
     if not place.is_dir():
         raise MeasurementError(
-            f"{folder} is no folder: name the one that pytest --span-profiles-record={folder} has written"
+            f"{folder} is not a folder: name the one that pytest --span-profiles-record={folder} has written"
         )
     found: dict[str, Measurement] = {}
     files: dict[str, Path] = {}

@@ -53,9 +53,9 @@ class Bounds:
         if self.at_least < 1 or self.at_most < self.at_least:
             raise ValueError(f"at_least={self.at_least} and at_most={self.at_most} allow no number of requests")
         if not 0 < self.timeout_s < float("inf"):  # false for what is not a number, too
-            raise ValueError(f"timeout={self.timeout_s} is no time: give a number of seconds above 0")
+            raise ValueError(f"timeout={self.timeout_s} is not a time: give a number of seconds above 0")
         if self.warm_up < 0:
-            raise ValueError(f"warm_up={self.warm_up} is no number of requests: give 0 or more")
+            raise ValueError(f"warm_up={self.warm_up} is not a number of requests: give 0 or more")
 
 
 def repeat(

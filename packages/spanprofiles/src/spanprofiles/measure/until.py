@@ -95,4 +95,4 @@ def _unseen(function: str, measurement: Measurement) -> str:
 
 def _check(within: float) -> None:
     if not 0 < within < 1:  # false for what is not a number, too
-        raise ValueError(f"within={within} is no precision: give a part between 0 and 1, such as 0.1 for 10 %")
+        raise ValueError(f"within={within} is not a precision: give a part between 0 and 1, such as 0.1 for 10 %")

@@ -47,7 +47,7 @@ _WHAT_TO_DO = "record it again with pytest --span-profiles-record"
 
 
 class MeasurementError(ValueError):
-    """A file or text is no measurement that can be read; the message says what is wrong, where, and what to do."""
+    """A file or text is not a measurement that can be read; the message says what is wrong, where, and what to do."""
 
 
 def write_text(measurement: Measurement, pprof: str = "") -> str:
@@ -89,18 +89,18 @@ def read_text(text: str | bytes, where: str) -> Measurement:
         where: where it is from, for messages: a file's name.
 
     Raises:
-        MeasurementError: it is no recording, one of a later version, or one that was cut or changed.
+        MeasurementError: it is not a recording, one of a later version, or one that was cut or changed.
     """
     if len(text) > LARGEST_RECORDING_BYTES:
         raise MeasurementError(f"{where} is larger than {LARGEST_RECORDING_BYTES // 2**20} MiB, so it is not read")
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
-        raise MeasurementError(f"{where} is no measurement: its values are nested too deeply") from None
+        raise MeasurementError(f"{where} is not a measurement: its values are nested too deeply") from None
     except ValueError as error:  # of UTF-8 too
         raise MeasurementError(f"{where} is no JSON, perhaps cut off: {_short(error)}; {_WHAT_TO_DO}") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise MeasurementError(f"{where} is no measurement: its field 'format' is not {FORMAT!r}; {_WHAT_TO_DO}")
+        raise MeasurementError(f"{where} is not a measurement: its field 'format' is not {FORMAT!r}; {_WHAT_TO_DO}")
     version = document.get("version")
     if type(version) is int and version > VERSION:  # true is no version
         raise MeasurementError(
@@ -260,7 +260,7 @@ def _dumped(value: Any) -> str:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _shown(value: Any) -> str:

@@ -128,7 +128,7 @@ class SpanProfiles:
 
         __tracebackhide__ = True
         if not 0 <= at_most < 1:
-            raise ValueError(f"at_most={at_most} is no part of a span's time: give 0 to 1")
+            raise ValueError(f"at_most={at_most} is not a part of a span's time: give 0 to 1")
         program = self._program_of(traced)
         ask_app, ready_ns = (program.ask, program.ready_ns) if program else (None, 0)
 

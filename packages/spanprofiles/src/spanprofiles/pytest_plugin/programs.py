@@ -300,7 +300,7 @@ def check_arguments(command: Sequence[str], example: Sequence[str], **timeouts: 
         timeouts: by the argument's name, s.
 
     Raises:
-        ValueError: the command is no list, or a time-out makes no sense.
+        ValueError: the command is not a list, or a time-out makes no sense.
     """
     for name, seconds in timeouts.items():
         if not 0 < seconds < math.inf:

@@ -67,7 +67,7 @@ def readiness(ready: Ready, app: RunningApp) -> Readiness | None:
     """Return the question that ``ready`` stands for; None where nothing is waited for.
 
     Raises:
-        ValueError: it is something else, be it a path without its slash, or a number that is no port.
+        ValueError: it is something else, be it a path without its slash, or a number that is not a port.
     """
     if ready is None:
         return None
@@ -77,7 +77,7 @@ def readiness(ready: Ready, app: RunningApp) -> Readiness | None:
         return Readiness(f"takes no connection at {app.address}", lambda app, seen: _connects(app.host, app.port, seen))
     if isinstance(ready, int) and not isinstance(ready, bool):
         if not 0 < ready <= _HIGHEST_PORT:
-            raise ValueError(f"ready={ready} is no port: give 1 to {_HIGHEST_PORT}")
+            raise ValueError(f"ready={ready} is not a port: give 1 to {_HIGHEST_PORT}")
         return Readiness(f"takes no connection at port {ready}", lambda app, seen: _connects(app.host, ready, seen))
     if isinstance(ready, re.Pattern):
         return Readiness(f"has printed no line with {ready.pattern!r}", lambda app, _: app.has_printed(ready))

@@ -43,7 +43,7 @@ def threshold(config: pytest.Config) -> float:
     """Return the smallest growth that is a regression, as a part of a request's CPU.
 
     Raises:
-        pytest.UsageError: the option is no growth.
+        pytest.UsageError: the option is not a growth.
     """
     text = option(config, "threshold")
     growth = growth_of(text) if text else THRESHOLD

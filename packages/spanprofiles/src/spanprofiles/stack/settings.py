@@ -44,12 +44,12 @@ class Settings:
         """The ports of this machine, by the variable that sets each.
 
         Raises:
-            StackError: one is no port.
+            StackError: one is not a port.
         """
         named = {name: value for name, value in self.values.items() if name.endswith("_PORT")}
         for name, value in named.items():
             if not (value.isdecimal() and 0 < int(value) < 65536):
-                raise StackError(f"{name} is {value!r}, which is no port: set it in {SETTINGS_FILE}, from 1 to 65535")
+                raise StackError(f"{name} is {value!r}, not a port: set it in {SETTINGS_FILE}, from 1 to 65535")
         return {name: int(value) for name, value in named.items()}
 
     @property

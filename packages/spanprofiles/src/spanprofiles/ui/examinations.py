@@ -111,7 +111,7 @@ class Examinations:
             receiver: where apps send OTLP/HTTP traces; empty for the known address.
 
         Raises:
-            CheckError: that is no address, or this page's credentials must not go to it, or the servers are not ready.
+            CheckError: not an address, or this page's credentials must not go to it, or the servers are not ready.
         """
         endpoints = replace(self._endpoints, otlp_http=self._receiver(receiver), grafana="")
         examination = _examine(endpoints, service, probe=True, probe_timeout_s=_PROBE_TIMEOUT_S)
@@ -125,7 +125,7 @@ class Examinations:
         """Take the data sources of a Grafana, which does not get this page's credentials.
 
         Raises:
-            CheckError: that is no address, or it does not give its data sources.
+            CheckError: that is not an address, or it does not give its data sources.
         """
         try:
             credentials = Credentials(bearer_token=token)
@@ -196,7 +196,7 @@ def _address(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise CheckError(f"{unreadable_address(text)!r} is no address: http://127.0.0.1:3000 would be one")
+        raise CheckError(f"{unreadable_address(text)!r} is not an address: http://127.0.0.1:3000 would be one")
     return text.strip().rstrip("/")
 
 

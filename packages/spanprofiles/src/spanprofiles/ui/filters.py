@@ -188,5 +188,5 @@ def _milliseconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not math.isfinite(value) or value < 0 or value > 86_400_000:
-        raise FilterError("shortest", f"{text!r} is no duration: a number of milliseconds is expected, such as 100")
+        raise FilterError("shortest", f"{text!r} is not a duration: a number of milliseconds is expected, such as 100")
     return value

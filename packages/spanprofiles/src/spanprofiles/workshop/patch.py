@@ -66,7 +66,7 @@ def _hunks(lines: list[str], name: str) -> Iterator[_Hunk]:
         head = _HUNK.fullmatch(lines[place])
         if head is None:
             if lines[place].strip() and not lines[place].startswith(("diff ", "index ", "\\")):
-                raise PatchError(f"{name}: {lines[place]!r} is no line of a unified diff")
+                raise PatchError(f"{name}: {lines[place]!r} is not a line of a unified diff")
             place += 1
             continue
         first, olds, news = int(head[1]), int(head[2] or 1), int(head[3] or 1)

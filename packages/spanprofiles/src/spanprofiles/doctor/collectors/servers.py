@@ -46,7 +46,7 @@ def _server(client: TempoClient | PyroscopeClient, ask: Callable[[], object]) ->
         if not ready:
             return ServerFacts(name, url, str(error), answers=False)
         if isinstance(error, RequestRefusedError) and error.status == _NOT_FOUND:
-            problem = f"what is ready at {url} is no {name}: it answers 404 to what every {name} knows"
+            problem = f"the server at {url} is ready, but is not {name}: it answers 404 to what every {name} knows"
             return ServerFacts(name, url, problem, answers=False, is_another=True)
         # it is ready and fails: the hop that needs the answer will report it
     return ServerFacts(name, url, clock_ahead_s=ahead_s, failed_writes=client.failed_writes())

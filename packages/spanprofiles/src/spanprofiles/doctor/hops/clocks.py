@@ -37,7 +37,7 @@ def judge(facts: Facts) -> Finding:
         side = "before" if earlier * 2 >= len(displaced) else "after"
         evidence = (
             f"samples of {len(displaced)} span(s) are dated more than {EMBEDDED_MARGIN_S} s {side} the span: tracer and"
-            f" agent do not have the same time{_by_how_much(displaced)}",
+            f" agent do not agree on the time{_by_how_much(displaced)}",
         )
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, _ADVICE)
     # where a server's clock seems off, this machine's clock may be the wrong one

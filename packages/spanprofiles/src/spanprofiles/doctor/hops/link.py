@@ -75,7 +75,7 @@ def _strangers(facts: Facts) -> str:
     exemplars = (facts.links.exemplars if facts.links else None) or ()
     on_samples = ", ".join(sorted({exemplar.span_id for exemplar in exemplars})[:_SEVERAL])
     shown = f"such as {on_samples}" if on_samples else "which this server does not list"
-    return f"the spans' IDs are such as {on_spans}, samples carry other span IDs, {shown}"
+    return f"the spans have IDs such as {on_spans}, samples carry other span IDs, {shown}"
 
 
 def _by_process(found: list[ProcessLinks]) -> tuple[str, ...]:
@@ -107,17 +107,17 @@ def _sentence(process: ProcessLinks) -> str:
 
 
 _STRANGERS = (
-    "Tracer and agent do not speak of the same spans: another tracer's SDK labels the samples, two copies of the span"
-    " processor or of the agent's package run in one process, or profile IDs are rewritten on the way."
+    "Tracer and agent mean different spans: another tracer's SDK labels the samples, one process runs"
+    " two copies of the span processor or of the agent's package, or something rewrites profile IDs on the way."
 )
 _LOST = (
-    "Turn the agent's log on: uploads fail, or Pyroscope refuses them (over 100 labels on a sample, too old, too"
+    "Turn on the agent's log: uploads fail, or Pyroscope refuses them (over 100 labels on a sample, too old, too"
     " large); its metric pyroscope_discarded_samples_total says why."
 )
 
 
 def _dead(language: Language) -> str:
-    return f"that process carries profile IDs and labels no samples: {language.fork_advice}"
+    return f"its spans carry profile IDs, but none of its samples is labelled: {language.fork_advice}"
 
 
 def _unexplained(language: Language) -> str:

@@ -29,12 +29,12 @@ def judge(facts: Facts) -> Finding:
     shown = ", ".join(f"{span.profile_id!r} on span {span.span_id}" for span in others[:_SHOWN])
     if malformed:
         evidence: tuple[str, ...] = (f"{len(malformed)} profile ID(s) are not 16 hexadecimal digits: {shown}",)
-        advice = "let the span processor alone write pyroscope.profile.id; Pyroscope refuses such an ID with an error"
+        advice = "let only the span processor write pyroscope.profile.id; Pyroscope refuses such an ID with an error"
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, advice)
     evidence = (f"{len(others)} of {len(carrying)} profile ID(s) are another span's: {shown}", *_whose(facts, others))
     advice = (
-        "something copies or rewrites pyroscope.profile.id (attributes copied from a parent, a collector's transform):"
-        " the button opens another span's profile"
+        "something copies or rewrites pyroscope.profile.id (attributes copied from a parent, a collector's transform),"
+        " so the button opens another span's profile"
     )
     return Finding(_NAME, Verdict.BROKEN, evidence, seen, advice)
 

@@ -35,32 +35,32 @@ def judge(facts: Facts) -> Finding:
 def _sentence(probed: ProbedServer) -> str:
     what = "span" if probed.server == "Tempo" else "profile"
     if not probed.url:
-        return f"no {what} was sent: no address is known"
+        return f"no {what} was sent, because its address is not known"
     if not probed.sent:
         return f"the {what} was not taken: {probed.error}"
     if probed.lost_after_s is not None:
-        return f"{probed.server} took the {what}, gave it back, and lost it within {probed.lost_after_s + 1:.0f} s"
+        return f"{probed.server} took the {what}, returned it, and lost it within {probed.lost_after_s + 1:.0f} s"
     if not probed.came_back:
         why = f": {probed.error}" if probed.error else ""
-        return f"{probed.server} took the {what} and did not give it back within {probed.waited_s:.0f} s{why}"
-    return f"{probed.server} gave the {what} back after {probed.waited_s:.1f} s"
+        return f"{probed.server} took the {what} and did not return it within {probed.waited_s:.0f} s{why}"
+    return f"{probed.server} returned the {what} after {probed.waited_s:.1f} s"
 
 
 def _advice(probed: ProbedServer) -> str:
     if probed.lost_after_s is not None:
         return _CANNOT_WRITE
     if probed.server == "Tempo":
-        return "Read Tempo's log; look whether the OTLP receiver's address belongs to the Tempo that is asked."
+        return "Read Tempo's log; check that the OTLP receiver's address belongs to the Tempo that you ask."
     return (
-        "Read the log of Pyroscope, and look whether its disk is full. Bound to 127.0.0.1 outside a container it"
+        "Read Pyroscope's log, and check whether its disk is full. Bound to 127.0.0.1 outside a container it"
         " refuses every push unless it advertises that address too: -segment-writer.lifecycler.addr and"
         " -memberlist.advertise-addr."
     )
 
 
 _CANNOT_WRITE = (
-    "Tempo cannot write what it takes, and says that it is ready: make room on its disk (or look at its bucket), then"
-    " restart it, for it goes on losing spans until then. Its log has the reason: failed to cut blocks."
+    "Tempo says that it is ready, but cannot write what it takes. Make room on its disk (or check its bucket), then"
+    " restart it: until then it goes on losing spans. Its log gives the reason: failed to cut blocks."
 )
 
 HOP = Hop(_NAME, judge, collect_probe, lambda case: case.probe)

@@ -34,7 +34,7 @@ def judge(facts: Facts) -> Finding:
     evidence: tuple[str, ...]
     counted = f"{len(roots.carrying)} of {len(roots.spans)} local root span(s) carry a profile ID"
     if not roots.spans:
-        return Finding(_NAME, Verdict.DOUBTFUL, ("there is no local root span to look at",), seen)
+        return Finding(_NAME, Verdict.DOUBTFUL, ("there is no local root span to check",), seen)
     if not without:
         own = sum(span.profile_id == span.span_id for span in roots.children)
         others = len(roots.children) - own
@@ -55,7 +55,7 @@ def judge(facts: Facts) -> Finding:
         evidence = (*evidence, told)
     bare = [name for name in sorted(all_of) if not carrying[name]]
     if bare and roots.carrying:
-        evidence = (*evidence, f"processes without any: {'; '.join(bare)}")
+        evidence = (*evidence, f"processes without a profile ID: {'; '.join(bare)}")
     if bare:
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, _advice(facts, without))
     return Finding(_NAME, Verdict.DOUBTFUL, evidence, seen, _advice_now_and_then(facts, without))
@@ -86,8 +86,8 @@ def _advice_now_and_then(facts: Facts, without: list[Span]) -> str:
     if withheld:
         return f"the agent was started after the first spans, or stopped before the last: {withheld}"
     return (
-        "some spans of the same process carry one, some do not: a second tracer provider without the span processor, or"
-        " spans begun before it was added"
+        "some spans of the same process carry a profile ID, some do not: a second tracer provider without the span"
+        " processor, or spans begun before it was added"
     )
 
 
@@ -95,7 +95,7 @@ def _adding(facts: Facts, spans: list[Span]) -> str:
     outside = [span for span in spans if languages.is_traced_from_outside(span.resource)]
     if len(outside) == len(spans):
         return (
-            "a tracer outside of the process makes these spans, and takes no span processor: instrument the process"
+            "a tracer outside the process makes these spans, and cannot have a span processor: instrument the process"
             f" with OpenTelemetry's SDK of its language, then {_processors(facts, spans)}"
         )
     return _processors(facts, spans)

@@ -32,7 +32,7 @@ def judge(facts: Facts) -> Finding:
         return Finding(_NAME, Verdict.OK, evidence, seen, setting(looked_at))
     carried = tuple(f"samples of type {profile_type} carry the spans' IDs" for profile_type in found.carried_by)
     if looked_at in found.types:
-        instead = () if looked_at == asked else (absent, f"{looked_at} is looked at in its place")
+        instead = () if looked_at == asked else (absent, f"{looked_at} is used instead")
         if carried and asked != CPU:
             return Finding(_NAME, Verdict.BROKEN, (asked, *carried), seen, _ask_for(found.carried_by[0]))
         return Finding(_NAME, Verdict.OK, (*(instead or (asked,)), *carried), seen)

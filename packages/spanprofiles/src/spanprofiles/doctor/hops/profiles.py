@@ -38,9 +38,9 @@ def judge(facts: Facts) -> Finding:
     around = found.around
     if around is not None and _runs_elsewhere(facts, found, around):
         evidence: tuple[str, ...] = (
-            f"{around.spans} span(s) of {facts.service} ran for {around.time_ns / 1e9:.1f} s together, and in that time"
+            f"{around.spans} span(s) of {facts.service} ran for {around.time_ns / 1e9:.1f} s in total; in that time"
             f" its profiles hold {around.cpu_ns / 1e6:.0f} ms of {_measured(found)}, none of it with a span ID",
-            "where the spans run, no agent uploads",
+            "no agent uploads from where the spans run",
             *facts.refused_profiles,
         )
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, start)
@@ -48,14 +48,14 @@ def judge(facts: Facts) -> Finding:
         return Finding(_NAME, Verdict.OK, (f"{len(found.series)} series of profiles of {facts.service}",), seen)
     others = list(found.found_under) or same_but_for_punctuation(facts.service, found.services)
     if others:
-        return Finding(_NAME, Verdict.OK, (f"there are profiles of it, under the name {', '.join(others)}",), seen)
+        return Finding(_NAME, Verdict.OK, (f"it has profiles, under the name {', '.join(others)}",), seen)
     refused = facts.refused_profiles
     if not found.services:
         evidence = ("Pyroscope has no profile of any service in that time", *refused)
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, f"{start}; --probe tests whether Pyroscope takes any")
     alike = nearest(facts.service, found.services)
     known = ", ".join([*alike, *(service for service in found.services if service not in alike)][:_NAMES])
-    evidence = (f"Pyroscope has no profile of {facts.service}", f"services it has profiles of: {known}", *refused)
+    evidence = (f"Pyroscope has no profile of {facts.service}", f"it has profiles of: {known}", *refused)
     return Finding(_NAME, Verdict.BROKEN, evidence, seen, start)
 
 

@@ -116,8 +116,8 @@ def _wall_time(facts: Facts, spans: list[Span]) -> str:
     if not wall or spent_ns < _ENOUGH_WALL_NS:
         return ""
     return (
-        f"its samples of wall time ({wall}) carry none either: {len(spans)} span(s) of {spent_ns / 1e9:.2f} s together"
-        " have some whatever they do, for waiting has samples of wall time too"
+        f"its samples of wall time ({wall}) carry none either: {len(spans)} span(s) of {spent_ns / 1e9:.2f} s in total"
+        " would have some even if they only waited"
     )
 
 
@@ -169,11 +169,11 @@ def _advice(facts: Facts, without: Sequence[Group], *, has_labels: bool) -> str:
     return "; ".join([*never, *after, facts.advice(lambda language: language.elsewhere_advice)])
 
 
-_COMPUTE = "send requests that compute for 50 ms and more: short and waiting spans may have no sample at all"
-_NEVER_IDLE = "whose work that is cannot be told: the process was never idle, so there is nothing to compare it with"
+_COMPUTE = "send requests that compute for 50 ms or more: short and waiting spans may have no sample at all"
+_NEVER_IDLE = "it is not clear whose work that is: the process was never idle, so there is nothing to compare it with"
 _LET_IT_REST = (
-    "send no request for 10 s, look again; where those functions work for the requests (a streamed body, a thread that"
-    " one starts)"
+    "send no request for 10 s, then look again; if those functions work for the requests (a streamed body, a thread"
+    " that a request starts)"
 )
 _AFTERWARDS = "the span has ended when the work begins or goes on: give that work a span of its own"
 

@@ -42,8 +42,9 @@ def _advice(wrong: Sequence[ServerFacts]) -> str:
 
 
 _FAILING = (
-    "what a server could not write it has lost, and it says that it is ready: make room on its disk, or look at its"
-    " bucket; then restart it, for Tempo goes on losing spans until then. --probe tests whether it keeps what it takes"
+    "the server says that it is ready, but has lost what it could not write: make room on its disk, or check its"
+    " bucket; then restart it, because Tempo goes on losing spans until then. --probe tests whether it keeps what it"
+    " takes"
 )
 
 HOP = Hop(_NAME, judge, collect_servers)

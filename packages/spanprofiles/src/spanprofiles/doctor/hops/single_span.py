@@ -35,14 +35,14 @@ def judge(facts: Facts) -> Finding:
     if late:
         shown = ", ".join(f"{check.span.span_id} ({check.late_ns / 1e6:.0f} ms)" for check in late[:_SHOWN])
         evidence = (
-            f"{len(late)} of {len(checks)} span(s) have samples in profiles that were begun after they ended: {shown}",
+            f"{len(late)} of {len(checks)} span(s) have samples in profiles that began after they ended: {shown}",
             *facts.refused_profiles,
         )
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, _LEAKED)
     if mixed:
         pairs = "; ".join(f"{other} on {name}" for name, other in mixed[:_SHOWN])
         evidence = (
-            f"samples of {len(foreign)} of {len(checks)} span(s) carry the name of a span that ran beside: {pairs}",
+            f"samples of {len(foreign)} of {len(checks)} span(s) carry the name of a span running in parallel: {pairs}",
         )
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, facts.advice(_shared))
     if foreign:
@@ -62,9 +62,9 @@ def _mixed(checks: Sequence[LabelCheck]) -> list[tuple[str, str]]:
 
 
 _LEAKED = (
-    "Labels stay on the thread after the span: it ends on another thread than it began on, or the span processor does"
-    " not take them off. They pile up, and with over 100 labels on a sample Pyroscope refuses the whole profile. End"
-    " spans where they began, or use a processor that takes the labels off by span."
+    "Labels stay on the thread after the span: it ends on a different thread from the one it began on, or the span"
+    " processor does not remove them. They pile up, and once a sample has over 100 labels, Pyroscope refuses the whole"
+    " profile. End spans where they began, or use a processor that removes labels span by span."
 )
 
 

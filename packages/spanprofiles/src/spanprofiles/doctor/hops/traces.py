@@ -40,7 +40,7 @@ def judge(facts: Facts) -> Finding:
         if found.by_samples:
             evidence.append("the search does not find them yet; the trace IDs on samples led to them")
         if not roots.spans:
-            evidence.append("it has child spans only: of no span it is known that its parent is remote")
+            evidence.append("it has child spans only: no span is known to have a remote parent")
             return Finding(_NAME, Verdict.DOUBTFUL, tuple(evidence), seen, _PARENTS)
         return Finding(_NAME, Verdict.OK, tuple(evidence), seen)
     return _missing(facts, found, seen)
@@ -59,7 +59,7 @@ def _absent(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Finding
         evidence: tuple[str, ...] = (
             (f"the trace {facts.question.trace_id} has no span of {facts.service}, only of {', '.join(in_it)}",)
             if in_it
-            else (f"Tempo has no span of the trace {facts.question.trace_id}", f"services it has spans of: {known}")
+            else (f"Tempo has no span of the trace {facts.question.trace_id}", f"it has spans of: {known}")
         )
         advice = f"--service names one of them: {', '.join(in_it)}" if in_it else _NO_SUCH_TRACE
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, advice)
@@ -73,10 +73,10 @@ def _absent(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Finding
         )
     minutes = f"{facts.question.since_s / 60:g} min"
     if facts.service in found.services:
-        evidence = (f"Tempo knows {facts.service} and has no trace of the last {minutes}", *_pyroscope(facts, found))
+        evidence = (f"Tempo knows {facts.service} but has no trace of the last {minutes}", *_pyroscope(facts, found))
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, _advice(found) or _OLD)
     alike = nearest(facts.service, found.services)
-    evidence = (f"Tempo has no span of {facts.service}", f"services it has spans of: {known}")
+    evidence = (f"Tempo has no span of {facts.service}", f"it has spans of: {known}")
     if alike:
         advice = f"is it called {' or '.join(alike)}? service.name and --service must be the same"
         return Finding(_NAME, Verdict.BROKEN, (*evidence, *_pyroscope(facts, found)), seen, advice)
@@ -97,10 +97,10 @@ def _pyroscope(facts: Facts, found: TraceFacts) -> tuple[str, ...]:
 
 def _advice(found: TraceFacts) -> str:
     if found.profiled and found.labelled:
-        return "its spans are recorded and sampled, and do not arrive: look at the exporter's address and at its log"
+        return "its spans are recorded and sampled, but do not arrive: look at the exporter's address and at its log"
     if found.profiled and found.labelled is False:
         return (
-            "it runs, and its spans are not sampled or there are none: look at OTEL_TRACES_SAMPLER (always_off, a small"
+            "it runs, but its spans are not sampled, or it makes none: look at OTEL_TRACES_SAMPLER (always_off, a small"
             " ratio, a parent that is not sampled), then send it a request"
         )
     return ""

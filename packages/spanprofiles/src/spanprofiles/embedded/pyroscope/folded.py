@@ -109,7 +109,7 @@ def read_groups(body: bytes) -> Values:
     """Read lines such as ``a;b 7``: names from the root on, then a value; a line without a value is ignored.
 
     Raises:
-        ConnectError: a value is no number, or there are too many stacks or frames.
+        ConnectError: a value is not a number, or there are too many stacks or frames.
     """
     return _values(_groups(body))
 

@@ -62,7 +62,7 @@ def read_files(content_type: str, body: bytes) -> dict[str, bytes]:
         body: the request's.
 
     Returns:
-        The content of the first file with each name. What has no file name is no file.
+        The content of the first file with each name. What has no file name is not a file.
 
     Raises:
         ConnectError: it is not a form, or ends early.

@@ -277,5 +277,5 @@ def _start_ns(request: Request, now_ns: int) -> int:
 
 
 def _rate(text: str) -> int:
-    """Read the samples a second; as many as is usual where the text is no number."""
+    """Read the samples a second; as many as is usual where the text is not a number."""
     return int(text) % 2**32 if RATE.fullmatch(text) else DEFAULT_RATE

@@ -211,4 +211,4 @@ def _check_plain(path: Path) -> None:
 
 
 def _no_plain_file(path: Path) -> DataDirectoryError:
-    return DataDirectoryError(f"{path} is no plain file: remove it, or use another data directory")
+    return DataDirectoryError(f"{path} is not a plain file: remove it, or use another data directory")

@@ -52,7 +52,7 @@ def parse_trace_id(digits: str) -> bytes:
     """Parse a trace ID as people write it: any case, leading zeros left out or not.
 
     Raises:
-        AnswerError: it has more than 32 digits, or something that is no hexadecimal digit.
+        AnswerError: it has more than 32 digits, or something that is not a hexadecimal digit.
     """
     bad = re.search("[^0-9a-fA-F]", digits)
     if bad:

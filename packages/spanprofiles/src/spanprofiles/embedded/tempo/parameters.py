@@ -57,7 +57,7 @@ class Window:
         """Read the ``start`` and ``end`` of a search: whole seconds, both or neither.
 
         Raises:
-            AnswerError: one is no number, they are the wrong way round, too far apart, or there is only one.
+            AnswerError: one is not a number, they are the wrong way round, too far apart, or there is only one.
         """
         start, end = (_unsigned(name, written) if (written := parameters.get(name)) else 0 for name in ("start", "end"))
         if (start or end) and start >= end:
@@ -120,7 +120,7 @@ def _time(name: str, written: str) -> int:
 
 
 def limit_of(parameters: Mapping[str, str]) -> int | None:
-    """Return how many names or values are asked for at most; None for all. What is no number is no limit."""
+    """Return how many names or values are asked for at most; None for all. What is not a number is no limit."""
     written = parameters.get("limit", "")
     if not NUMBER.fullmatch(written) or len(written) > SECOND_DIGITS:
         return None

@@ -245,7 +245,7 @@ class Builder:
         except (ValueError, OverflowError):
             total = LARGEST_INTEGER + 1
         if total > LARGEST_INTEGER:
-            raise parse_error(f"{text[:64]} is no duration", *place_of(token))
+            raise parse_error(f"{text[:64]} is not a duration", *place_of(token))
         return values.DURATION, total
 
     @staticmethod

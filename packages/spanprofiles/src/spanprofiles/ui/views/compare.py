@@ -254,7 +254,7 @@ def _seconds(text: str) -> int:
     try:
         return int(text) if text.isdecimal() else int(datetime.fromisoformat(text).timestamp())
     except (ValueError, OverflowError, OSError):
-        abort(400, f"{text!r} is no moment: 2026-01-31T14:05:00 is expected")
+        abort(400, f"{text!r} is not a moment: 2026-01-31T14:05:00 is expected")
 
 
 def _moment_text(asked: str) -> str:

@@ -69,7 +69,7 @@ def riders() -> Response:
     try:
         count = int(text)
     except ValueError:
-        abort(400, f"{text!r} is no number of riders: 0 to {MOST_RIDERS} is expected")
+        abort(400, f"{text!r} is not a number of riders: 0 to {MOST_RIDERS} is expected")
     _do(partial(_controls().set_riders, count))
     return redirect(url_for("trace_list.home", controls="open", _anchor="demo"), 303)
 

@@ -237,7 +237,7 @@ def _number(element: Element, attribute: str) -> int:
     text = element.attributes.get(attribute, "")
     digits = text.removeprefix("-").removeprefix("+")
     if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
-        raise JfrError(f"error reading metadata: {attribute} {text[:64]!r} is no number")
+        raise JfrError(f"error reading metadata: {attribute} {text[:64]!r} is not a number")
     return int(text)
 
 

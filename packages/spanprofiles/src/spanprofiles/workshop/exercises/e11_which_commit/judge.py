@@ -44,7 +44,7 @@ def judge(bench: Workbench) -> Judgement:
     match = _ANSWER.fullmatch(bench.answer.strip())
     if match is None:
         return Judgement.fails(
-            f"{bench.answer!r} is no commit, function and pair", "an answer such as: 4 load_map 1=2", hint=1
+            f"{bench.answer!r} is not a commit, function and pair", "an answer such as: 4 load_map 1=2", hint=1
         )
     first, second = (int(number) for number in re.findall(r"\d", match["pair"]))
     named = [int(match["commit"]), first, second]
