@@ -23,6 +23,7 @@ from spanprofiles.model import measurement_json, printable
 from spanprofiles.ui import admission, chosen_groups, connections, request_group, security
 from spanprofiles.workshop import exercise, program, storage, variants, workbench
 from spanprofiles.workshop.exercises.e10_your_own import cut_link
+from spanprofiles.workshop.exercises.e13_mill import judge as mill
 from spanprofiles_processor import agent, roots
 from spanprofiles_processor import settings as agent_settings
 
@@ -35,6 +36,7 @@ ROWS = {
         f"{program.START_S:.0f} s; {workbench.LONGEST_RUN_S:.0f} s"
     ),
     "a learner's tests, in exercises about tests": f"{variants.LONGEST_RUN_S:.0f} s",
+    "building a learner's program, in exercise 13": f"{mill.BUILD_S:.0f} s",
     "an upload, or a question to the server behind it, in exercise 10": f"{cut_link.LARGEST_BODY_BYTES // MIB} MiB",
     "a learner's file; files of an exercise": f"{storage.LEARNERS_FILE_BYTES:,} bytes; {exercise.MOST_FILES:,}",
     "a header": f"{pair.HEADER_BYTES // KIB} KiB, {pair.HEADER_FIELDS} fields, {pair.HEADER_S:.0f} s",

@@ -7,7 +7,7 @@ Tempo and Pyroscope; it never reads the program's text. :mod:`.workbench` is wha
 
 from __future__ import annotations
 
-from spanprofiles.workshop.errors import WorkshopError
+from spanprofiles.workshop.errors import NotHereError, WorkshopError
 from spanprofiles.workshop.exercise import Exercise, all_exercises
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.program import AttemptError, FinishedProgram, LearnersProgram
@@ -19,6 +19,7 @@ __all__ = [
     "FinishedProgram",
     "Judgement",
     "LearnersProgram",
+    "NotHereError",
     "Workbench",
     "WorkshopError",
     "all_exercises",

@@ -16,6 +16,7 @@ def judged(bench: Workbench) -> Judgement:
     linked, become judgements that say what was seen.
 
     Raises:
+        NotHereError: the exercise cannot be done on this machine.
         ClientError: a server failed; that is not the learner's fault.
         BackendError: likewise.
     """

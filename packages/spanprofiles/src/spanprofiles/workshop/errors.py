@@ -10,3 +10,15 @@ class WorkshopError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable_lines(message))
+
+
+class NotHereError(WorkshopError):
+    """An exercise cannot be done on this machine, whatever the learner writes.
+
+    Attributes:
+        reason: what is missing, in one line.
+    """
+
+    def __init__(self, number: int, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"exercise {number} is not here: {reason}")

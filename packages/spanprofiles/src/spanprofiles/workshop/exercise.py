@@ -5,6 +5,8 @@ The folder of an exercise is ``exercises/eNN_name``, a package of Python with
 - ``exercise.md``: the text, with its title as the first heading;
 - ``hints.md``: three hints, each under a heading ``## 1`` to ``## 3``, from a nudge to nearly the solution;
 - ``files/``: what the learner gets, and may change;
+- ``tools.txt``, where it needs programs that Python does not bring: their names, one a line. Where one is not on the
+  ``PATH``, the exercise is not here, and a workshop is complete without it;
 - ``judge.py``: a function ``judge(bench)`` that returns a :class:`.Judgement`; a second function ``drawn(bench)``
   returns the right answer where it differs between learners;
 - ``solutions/NAME.patch``: a unified diff of the learner's files that solves the exercise. There are at least two; the
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -25,7 +28,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from spanprofiles.workshop.errors import WorkshopError
+from spanprofiles.workshop.errors import NotHereError, WorkshopError
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.patch import patched
 
@@ -75,6 +78,27 @@ class Exercise:
         """Its hints, in the order in which they are given; Markdown."""
         return tuple(part.strip() for part in _HINT.split((self.source / "hints.md").read_text("utf-8"))[1:])
 
+    @cached_property
+    def tools(self) -> tuple[str, ...]:
+        """The programs that it needs besides Python."""
+        names = self.source / "tools.txt"
+        return tuple(names.read_text(encoding="utf-8").split()) if names.is_file() else ()
+
+    @property
+    def absence(self) -> str:
+        """Why it cannot be done on this machine, in one line; empty where its programs are there."""
+        absent = [tool for tool in self.tools if shutil.which(tool) is None]
+        return f"{' and '.join(absent)} must be on the PATH" if absent else ""
+
+    def check_here(self) -> None:
+        """Check that its programs are on this machine.
+
+        Raises:
+            NotHereError: one is not.
+        """
+        if self.absence:
+            raise NotHereError(self.number, self.absence)
+
     @property
     def files(self) -> Path:
         """The folder with what the learner gets."""
@@ -108,7 +132,12 @@ class Exercise:
         return patched(self.given, patch.read_text(encoding="utf-8").replace("{drawn}", drawn))
 
     def judge(self, bench: Workbench) -> Judgement:
-        """Ask its judge."""
+        """Ask its judge.
+
+        Raises:
+            NotHereError: it cannot be done on this machine.
+        """
+        self.check_here()
         judge: Callable[[Workbench], Judgement] = self._module("judge").judge
         return judge(bench)
 

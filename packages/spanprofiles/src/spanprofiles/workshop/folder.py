@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spanprofiles.workshop.errors import WorkshopError
+from spanprofiles.workshop.errors import NotHereError, WorkshopError
 from spanprofiles.workshop.exercise import Exercise, all_exercises, plain_files
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.patch import difference
@@ -107,8 +107,12 @@ class LearnersFolder:
         return folder
 
     def next_exercise(self, progress: Progress) -> Exercise | None:
-        """Return the first exercise that is not solved; None where all are."""
-        return next((exercise for exercise in all_exercises() if not progress.of(exercise.name).passed), None)
+        """Return the first exercise that is here and not solved; None where there is none."""
+        for exercise in all_exercises():
+            record = progress.of(exercise.name)
+            if not record.passed and not absence_of(exercise, record):
+                return exercise
+        return None
 
     def note_judgement(self, exercise: Exercise, judgement: Judgement, notes: dict[str, Any]) -> None:
         """Note what a judge said, and what it wants to keep.
@@ -123,6 +127,20 @@ class LearnersFolder:
         except WorkshopError as error:
             result = "solved" if judgement.passed else "not solved yet"
             raise WorkshopError(f"exercise {exercise.number} is {result}, but that is not noted: {error}") from error
+
+    def note_absence(self, exercise: Exercise, error: NotHereError) -> None:
+        """Note that an exercise cannot be done on this machine, as far as the last check could see.
+
+        Raises:
+            WorkshopError: that cannot be noted.
+        """
+        if exercise.absence:  # seen without a check, and gone as soon as its programs are there
+            return
+        self.progress_file.update(
+            lambda progress: progress.with_record(
+                exercise.name, replace(progress.of(exercise.name), absence=error.reason)
+            )
+        )
 
     def note_hint(self, exercise: Exercise) -> int:
         """Count a hint that is given, and return its number; the last one is given again and again.
@@ -197,6 +215,11 @@ class LearnersFolder:
             number += 1
             path = backups / f"{name}-{number}"
         return path
+
+
+def absence_of(exercise: Exercise, record: Record) -> str:
+    """Return why an exercise cannot be done on this machine; empty where it can, or is solved."""
+    return "" if record.passed else exercise.absence or record.absence
 
 
 def _copy(exercise: Exercise, folder: Path) -> bool:

@@ -32,6 +32,7 @@ class Record:
         notes: what its judge keeps between checks.
         judgement: the last one; None before the first check.
         judged_s: when that was, s since the epoch.
+        absence: why the last check found that it cannot be done on this machine; empty where it can.
     """
 
     passed_s: float | None = None
@@ -40,6 +41,7 @@ class Record:
     notes: dict[str, Any] = field(default_factory=dict)
     judgement: Judgement | None = None
     judged_s: float = 0.0
+    absence: str = ""
 
     @property
     def passed(self) -> bool:
@@ -51,7 +53,13 @@ class Record:
         now_s = time.time()
         passed_s = self.passed_s if self.passed or not judgement.passed else now_s
         return replace(
-            self, passed_s=passed_s, checks=self.checks + 1, judgement=judgement, judged_s=now_s, notes=notes
+            self,
+            passed_s=passed_s,
+            checks=self.checks + 1,
+            judgement=judgement,
+            judged_s=now_s,
+            notes=notes,
+            absence="",
         )
 
 
@@ -167,6 +175,7 @@ def _as_json(record: Record) -> dict[str, Any]:
         "notes": record.notes,
         "judgement": record.judgement.as_json() if record.judgement else None,
         "judged_s": record.judged_s,
+        "absence": record.absence,
     }
 
 
@@ -180,4 +189,5 @@ def _of_json(document: dict[str, Any]) -> Record:
         notes=dict(document.get("notes") or {}),
         judgement=Judgement.of_json(judgement) if judgement else None,
         judged_s=float(document.get("judged_s") or 0.0),
+        absence=str(document.get("absence") or ""),
     )

@@ -119,7 +119,7 @@ class Workbench:
         (port,) = free_ports(1)
         words = [_filled_in(part, port) for part in command]
         added = {variable: _filled_in(value, port) for variable, value in (environment or {}).items()}
-        name = next((Path(word).name for word in words[1:] if not word.startswith("-")), words[0])
+        name = next((Path(word).name for word in words[1:] if not word.startswith("-")), Path(words[0]).name)
         program = LearnersProgram(name, words, folder or self.folder, port, self.environment(port, service, added))
         self._stack.callback(program.close)
         self._stack.callback(program.stop)

@@ -21,9 +21,10 @@ from spanprofiles.cli.options import credential_options
 from spanprofiles.cli.output import say, show
 from spanprofiles.cli.render import console
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Exercise, WorkshopError
+from spanprofiles.workshop import Exercise, WorkshopError, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
-from spanprofiles.workshop.folder import LearnersFolder
+from spanprofiles.workshop.folder import LearnersFolder, absence_of
+from spanprofiles.workshop.progress import Progress
 from spanprofiles.workshop.session import Session, running
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -83,10 +84,17 @@ def chosen(folder: LearnersFolder, number: int | None) -> Exercise:
     """
     if number is not None:
         return exercise_of(number)
-    exercise = folder.next_exercise(folder.progress())
+    progress = folder.progress()
+    exercise = folder.next_exercise(progress)
     if exercise is None:
-        raise WorkshopError("all exercises are solved: name one by its number")
+        raise WorkshopError(f"{all_solved(progress)}: name one by its number")
     return exercise
+
+
+def all_solved(progress: Progress) -> str:
+    """Say that all exercises are solved, which can be done on this machine."""
+    absent = any(absence_of(exercise, progress.of(exercise.name)) for exercise in all_exercises())
+    return "all exercises that can be done here are solved" if absent else "all exercises are solved"
 
 
 def settings_of(options: Options) -> BackendSettings:

@@ -13,6 +13,7 @@ from spanprofiles.cli import render
 from spanprofiles.cli.exits import BROKEN
 from spanprofiles.cli.output import Styled, say, say_json, show
 from spanprofiles.cli.workshop.common import (
+    all_solved,
     chosen,
     endpoints,
     folder_option,
@@ -22,7 +23,7 @@ from spanprofiles.cli.workshop.common import (
 )
 from spanprofiles.clients import ClientError
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Exercise, Judgement, Workbench, WorkshopError, all_exercises
+from spanprofiles.workshop import Exercise, Judgement, NotHereError, Workbench, WorkshopError, all_exercises
 from spanprofiles.workshop.check import judged
 from spanprofiles.workshop.folder import LearnersFolder
 from spanprofiles.workshop.judgement import ORDINALS
@@ -50,9 +51,10 @@ def check(number: int | None, answer: tuple[str, ...], folder: Path, as_json: bo
         check_installed()
         learners = LearnersFolder.find(folder)
         exercise = chosen(learners, number)
+        exercise.check_here()
         with endpoints(learners, options) as (found, session):
             bench = _bench(learners, exercise, found, " ".join(answer))
-            judgement = judged(bench)
+            judgement = _judged(learners, bench)
             if as_json:
                 say_json({"exercise": exercise.number, **judgement.as_json()})
             else:
@@ -77,6 +79,7 @@ def watch(number: int | None, folder: Path, **options: str | None) -> None:
         check_installed()
         learners = LearnersFolder.find(folder)
         first = chosen(learners, number)
+        first.check_here()
         watched = (first,) if number else all_exercises()
         with endpoints(learners, options) as (found, session):
             saved = _Saves(learners, watched)
@@ -121,12 +124,21 @@ def _judge_and_print(learners: LearnersFolder, exercise: Exercise, found: Endpoi
     """Judge, and print whatever comes of it: a server that fails once is no reason to end."""
     try:
         bench = _bench(learners, exercise, found)
-        judgement = judged(bench)
+        judgement = _judged(learners, bench)
         print_judgement(exercise, judgement, bench, session)
         learners.note_judgement(exercise, judgement, bench.notes)
         _say_what_is_next(learners, judgement)
     except (WorkshopError, ClientError) as error:
         say(Styled(str(error), "red"))
+
+
+def _judged(learners: LearnersFolder, bench: Workbench) -> Judgement:
+    """Judge, and note where that cannot be done on this machine."""
+    try:
+        return judged(bench)
+    except NotHereError as error:
+        learners.note_absence(bench.exercise, error)
+        raise
 
 
 def _bench(learners: LearnersFolder, exercise: Exercise, found: Endpoints, answer: str = "") -> Workbench:
@@ -166,8 +178,9 @@ def print_judgement(exercise: Exercise, judgement: Judgement, bench: Workbench, 
 def _say_what_is_next(learners: LearnersFolder, judgement: Judgement) -> None:
     if not judgement.passed:
         return
-    following = learners.next_exercise(learners.progress())
+    progress = learners.progress()
+    following = learners.next_exercise(progress)
     if following is None:
-        say("That was the last one: all exercises are solved.")
+        say(f"That was the last one: {all_solved(progress)}.")
     else:
         say(f"Next is exercise {following.number}, {following.title}: spanprofiles workshop show {following.number}")

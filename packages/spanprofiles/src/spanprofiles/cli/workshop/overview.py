@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from spanprofiles.cli.output import Styled, say, say_json, say_lines
-from spanprofiles.cli.workshop.common import chosen, folder_option, number_argument, say_text, told
+from spanprofiles.cli.workshop.common import all_solved, chosen, folder_option, number_argument, say_text, told
 from spanprofiles.model import Endpoints
 from spanprofiles.workshop import Exercise, Workbench, all_exercises
-from spanprofiles.workshop.folder import LearnersFolder
+from spanprofiles.workshop.folder import LearnersFolder, absence_of
 from spanprofiles.workshop.progress import Progress, Record
 from spanprofiles.workshop.session import running
 
@@ -94,9 +94,11 @@ def print_overview(learners: LearnersFolder, progress: Progress, page: str) -> N
     for exercise in all_exercises():
         record = progress.of(exercise.name)
         mark = Styled("✓", "green") if record.passed else "→" if exercise is following else " "
-        say("  ", mark, f" {exercise.number:>2}  {exercise.title}", Styled(_note(record), "bright_black"))
+        note = _note(record, absence_of(exercise, record))
+        say("  ", mark, f" {exercise.number:>2}  {exercise.title}", Styled(note, "bright_black"))
     if following is None:
-        say("All exercises are solved. `spanprofiles workshop stop` ends the servers and the page.")
+        solved = all_solved(progress)
+        say(f"{solved[0].upper()}{solved[1:]}. `spanprofiles workshop stop` ends the servers and the page.")
         return
     number = following.number
     say(f"Next is exercise {number}, in {_shown(learners.path / following.name)}:")
@@ -107,8 +109,8 @@ def print_overview(learners: LearnersFolder, progress: Progress, page: str) -> N
         say("No page and no servers run: `spanprofiles workshop start --resume` starts them.")
 
 
-def _note(record: Record) -> str:
-    words = []
+def _note(record: Record, absence: str) -> str:
+    words = [f"not here: {absence}"] if absence else []
     if record.checks:
         words.append(f"{record.checks} {'check' if record.checks == 1 else 'checks'}")
     if record.hints:
@@ -135,6 +137,7 @@ def _row(exercise: Exercise, record: Record) -> dict[str, Any]:
         "passed_s": record.passed_s,
         "checks": record.checks,
         "hints": record.hints,
+        "not_here": absence_of(exercise, record) or None,
         "judgement": record.judgement.as_json() if record.judgement else None,
     }
 

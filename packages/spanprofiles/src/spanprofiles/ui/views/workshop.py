@@ -17,7 +17,7 @@ from spanprofiles.ui.span_profile import ProfileState, SpanProfile, span_marks, 
 from spanprofiles.ui.views.pictures import files_of, layout_of, picture_of
 from spanprofiles.workshop import Exercise, Judgement, WorkshopError, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
-from spanprofiles.workshop.folder import LearnersFolder
+from spanprofiles.workshop.folder import LearnersFolder, absence_of
 from spanprofiles.workshop.judgement import ORDINALS
 from spanprofiles.workshop.progress import Progress, Record
 
@@ -31,10 +31,12 @@ class Row:
     Attributes:
         exercise: the exercise.
         record: how far the learner has come with it.
+        absence: why it cannot be done on this machine; empty where it can.
     """
 
     exercise: Exercise
     record: Record
+    absence: str
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,14 @@ def workshop() -> str:
     except WorkshopError as error:
         abort(503, str(error))
     record = progress.of(chosen.name)
+    rows = [_row(exercise, progress) for exercise in all_exercises()]
     values = {
-        "rows": [Row(exercise, progress.of(exercise.name)) for exercise in all_exercises()],
+        "rows": rows,
+        "available": sum(not row.absence for row in rows),
         "solved": _solved(progress),
         "chosen": chosen,
         "record": record,
+        "absence": absence_of(chosen, record),
         "following": following,
         "shown": _shown(record.judgement),
         "files": folder.path / chosen.name,
@@ -106,6 +111,11 @@ def _chosen() -> Exercise | None:
     except (ValueError, WorkshopError):
         known = ", ".join(str(exercise.number) for exercise in all_exercises())
         abort(404, f"there is no exercise {number!r}: choose one of {known}")
+
+
+def _row(exercise: Exercise, progress: Progress) -> Row:
+    record = progress.of(exercise.name)
+    return Row(exercise, record, absence_of(exercise, record))
 
 
 def _solved(progress: Progress) -> int:

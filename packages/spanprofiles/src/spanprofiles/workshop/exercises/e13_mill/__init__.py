@@ -1,0 +1,1 @@
+"""A service in Go: whose spans, and whose goroutines?"""
