@@ -18,7 +18,7 @@ FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2
 # Tests start programs by the hundred: without bytecode each would compile its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo fleet up down test lint types imports unit integration
+.PHONY: help install demo fleet up down test lint lint-fleet types imports unit integration
 .PHONY: docs slow processor integration-slow soak browser grafana coverage mutants bench dist lock proto clean
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo "make dist     build wheels and source distributions of both packages into dist/"
 	@echo "make install  make .venv from the two locks (the others do it first)"
 	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
+	@echo "make lint-fleet  formatters, linters and tests of the regions in Go and Java, where their tools are"
 	@echo "make integration-slow, browser, processor, soak: the parts of make slow"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
 	@echo "make proto    generate the embedded pair's protobuf modules (needs uv)"
@@ -70,6 +71,10 @@ test: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# Part of make slow, too. What is missing is skipped, with the reason.
+lint-fleet: install
+	$(PYTEST) -m slow -rs -k own_checks tests/integration/test_fleet.py
 
 types: install
 	$(BIN)/mypy

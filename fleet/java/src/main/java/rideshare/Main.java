@@ -4,8 +4,8 @@ import io.javalin.Javalin;
 import rideshare.web.Routes;
 
 /**
- * One region of the ride-sharing demo in Java: the routes and answers of the Python app. It sets up no telemetry: the
- * OpenTelemetry agent and Pyroscope's extension for it do, from outside.
+ * One region of the ride-sharing demo in Java: the routes and answers of the Python app. It sets up
+ * no telemetry: the OpenTelemetry agent and Pyroscope's extension for it do, from outside.
  */
 public final class Main {
   private static final int REFUSED_TO_START = 3;

@@ -16,7 +16,8 @@ import rideshare.city.Region;
  * @param host {@code RIDESHARE_BIND}: the address to listen on (127.0.0.1:5000)
  * @param port the port of it
  * @param neighbourUrl {@code RIDESHARE_NEIGHBOUR_URL}: the region that takes over orders
- * @param neighbourTimeoutSeconds {@code RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS}: how long it may take to answer (5)
+ * @param neighbourTimeoutSeconds {@code RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS}: how long it may take
+ *     to answer (5)
  * @param gatewaySeconds {@code RIDESHARE_GATEWAY_SECONDS}: how long the payment gateway takes (0.4)
  */
 public record Settings(
@@ -30,7 +31,10 @@ public record Settings(
   private static final Pattern BIND =
       Pattern.compile("(?<host>[A-Za-z0-9.-]+|\\[[0-9A-Fa-f:]+]):(?<port>[0-9]{1,5})");
 
-  /** A variable of the environment has a value that the app cannot use; the message names the variable. */
+  /**
+   * A variable of the environment has a value that the app cannot use; the message names the
+   * variable.
+   */
   public static final class Invalid extends Exception {
     private static final long serialVersionUID = 1;
 
@@ -105,7 +109,8 @@ public record Settings(
       seconds = Double.NaN;
     }
     if (!(seconds >= least && seconds <= 60)) {
-      throw new Invalid(name, value.get(), "it must be a number of seconds from " + least + " to 60");
+      throw new Invalid(
+          name, value.get(), "it must be a number of seconds from " + least + " to 60");
     }
     return seconds;
   }

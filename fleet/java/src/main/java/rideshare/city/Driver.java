@@ -67,7 +67,10 @@ public record Driver(String name, String licence, byte[] readings) {
     return new Check(licenceIsGenuine(licence), trips, harshTrips);
   }
 
-  /** Tells whether a trip was harsh: it swung further from rest than is allowed at more than half of the paces. */
+  /**
+   * Tells whether a trip was harsh: it swung further from rest than is allowed at more than half of
+   * the paces.
+   */
   private boolean tripWasHarsh(int start) {
     int harsh = 0;
     for (int pace = FIRST_PACE; pace <= LAST_PACE; pace++) {

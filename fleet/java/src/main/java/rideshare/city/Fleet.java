@@ -45,8 +45,8 @@ public record Fleet(List<Vehicle> vehicles) {
   /**
    * Finds the free vehicle nearest to the rider; of two equally near ones the first.
    *
-   * <p>It looks at every vehicle, because the share of them that is out near the rider is the demand that sets the
-   * price. This is where an order spends most of its CPU.
+   * <p>It looks at every vehicle, because the share of them that is out near the rider is the
+   * demand that sets the price. This is where an order spends most of its CPU.
    */
   public Found findNearestVehicle(Position rider) {
     Vehicle nearest = null;

@@ -25,7 +25,9 @@ public record Position(double latitude, double longitude) {
     return 2 * EARTH_RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(haversine)));
   }
 
-  /** Returns the position so many metres north and east of this one, for distances within a city. */
+  /**
+   * Returns the position so many metres north and east of this one, for distances within a city.
+   */
   public Position moved(double northMetres, double eastMetres) {
     return new Position(
         latitude + northMetres / METRES_PER_DEGREE,

@@ -38,7 +38,10 @@ public record RoadMap(List<Position> junctions, List<List<Road>> roads) {
 
   private record Waypoint(double estimateKm, int junction) {}
 
-  /** Draws a region's map; the same region and seed give the same map, and every junction can be reached. */
+  /**
+   * Draws a region's map; the same region and seed give the same map, and every junction can be
+   * reached.
+   */
   public static RoadMap build(Region region, long seed) {
     Random random = Draw.of(seed, region.name(), "roads");
     double middle = (STREETS - 1) / 2.0;
@@ -71,8 +74,8 @@ public record RoadMap(List<Position> junctions, List<List<Road>> roads) {
   }
 
   /**
-   * Finds the shortest route between the junctions nearest to two positions, by A*. The great circle never
-   * overestimates what is left to go, as no road is shorter than it.
+   * Finds the shortest route between the junctions nearest to two positions, by A*. The great
+   * circle never overestimates what is left to go, as no road is shorter than it.
    *
    * @throws IllegalStateException no roads lead there
    */

@@ -2,10 +2,14 @@ package rideshare.city;
 
 /** One vehicle. */
 public final class Vehicle {
-  /** A fix further than this from the position known so far is an echo off a building, and left out. */
+  /**
+   * A fix further than this from the position known so far is an echo off a building, and left out.
+   */
   private static final double PLAUSIBLE_JUMP_KM = 0.15;
 
-  /** How far a fix pulls the position known so far towards itself (exponential smoothing, 0 to 1). */
+  /**
+   * How far a fix pulls the position known so far towards itself (exponential smoothing, 0 to 1).
+   */
   private static final double SMOOTHING = 0.2;
 
   private final String identifier;
@@ -18,7 +22,8 @@ public final class Vehicle {
    *
    * @param identifier unique in its region, for instance {@code bike-00042}
    * @param anchor the last surveyed position; fixes are relative to it
-   * @param track the latest fixes, oldest first: for each, metres north and metres east of the anchor
+   * @param track the latest fixes, oldest first: for each, metres north and metres east of the
+   *     anchor
    * @param out whether it is out with a rider
    */
   public Vehicle(String identifier, Position anchor, byte[] track, boolean out) {

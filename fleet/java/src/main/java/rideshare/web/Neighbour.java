@@ -31,8 +31,8 @@ final class Neighbour {
   }
 
   /**
-   * Orders a ride there. A rider's position means nothing in another city: the neighbour starts from its own pick-up
-   * point.
+   * Orders a ride there. A rider's position means nothing in another city: the neighbour starts
+   * from its own pick-up point.
    *
    * @throws NoRideException it has none, cannot be reached, or gives an answer that is no ride
    */

@@ -33,7 +33,9 @@ record Order(VehicleKind kind, Position rider, int riders, int hops) {
   private static final int LONGEST_VALUE_SHOWN = 40;
   private static final String NUMBER = "[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]+)?";
 
-  /** Reads an order for a kind of vehicle: {@code lat}, {@code lon}, {@code riders}, and the hops. */
+  /**
+   * Reads an order for a kind of vehicle: {@code lat}, {@code lon}, {@code riders}, and the hops.
+   */
   static Order read(Region region, VehicleKind kind, Context request) throws ParameterException {
     Map<String, String> query = query(request, List.of("lat", "lon", "riders"));
     String hops = Optional.ofNullable(request.header(HOPS_HEADER)).orElse("0");

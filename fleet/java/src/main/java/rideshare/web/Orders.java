@@ -19,9 +19,15 @@ import rideshare.city.RoadMap;
 import rideshare.city.Vehicle;
 import rideshare.city.VehicleKind;
 
-/** A region in service: the domain's functions in sequence, each in a span that the agent makes of its annotation. */
+/**
+ * A region in service: the domain's functions in sequence, each in a span that the agent makes of
+ * its annotation.
+ */
 class Orders {
-  /** How many times longer than the great circle a ride through a city is; for quotes, which plan no route. */
+  /**
+   * How many times longer than the great circle a ride through a city is; for quotes, which plan no
+   * route.
+   */
   private static final double TYPICAL_DETOUR = 1.35;
 
   private final Settings settings;
@@ -57,8 +63,7 @@ class Orders {
     Vehicle vehicle = found.nearest().get();
     Map<String, Object> answer = new HashMap<>();
     if (order.kind() == VehicleKind.CAR) {
-      Driver driver =
-          drivers.get(vehicle.identifier().chars().sum() % drivers.size());
+      Driver driver = drivers.get(vehicle.identifier().chars().sum() % drivers.size());
       if (!checkDriver(driver)) {
         return orderAtNeighbour(order, "the driver of " + vehicle.identifier() + " may not drive");
       }
@@ -80,7 +85,10 @@ class Orders {
     return answer;
   }
 
-  /** Estimates what a ride costs, from the distance alone: no vehicle is looked for, no route planned. */
+  /**
+   * Estimates what a ride costs, from the distance alone: no vehicle is looked for, no route
+   * planned.
+   */
   Map<String, Object> quoteRide(Order order) {
     double directKm = Position.greatCircleKm(order.rider(), region.destination());
     double routeKm = TYPICAL_DETOUR * directKm;
@@ -97,7 +105,9 @@ class Orders {
     return answer;
   }
 
-  /** Returns the receipt of a ride once the payment gateway has answered; empty for an unknown ride. */
+  /**
+   * Returns the receipt of a ride once the payment gateway has answered; empty for an unknown ride.
+   */
   Optional<Map<String, Object>> receipt(String rideId) throws InterruptedException {
     Optional<Map<String, Object>> ride = rides.find(rideId);
     if (ride.isEmpty()) {
