@@ -48,7 +48,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("RIDESHARE_BIND is '%s': %w", chosen.Bind, err)
 	}
-	server := &http.Server{Handler: telemetry.Traced(web.NewApp(chosen).Handler()), ReadHeaderTimeout: headerTimeout}
+	server := &http.Server{Handler: started.Traced(web.NewApp(chosen).Handler()), ReadHeaderTimeout: headerTimeout}
 	slog.Info("listening", "address", chosen.Bind, "region", chosen.Region.Name)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()

@@ -39,7 +39,20 @@ from spanprofiles.doctor.processes import ProcessLabel
 from spanprofiles.doctor.question import Question
 from spanprofiles.linking.grafana import DataSource, GrafanaLink, SpanProfileQuery
 from spanprofiles.model import CPU, Span, SpanKind
-from tests.support.doctor import MS, NOW_NS, SERVICE, a_span, cpu_at, facts, linked, profiled, traced, unlinked, uploads
+from tests.support.doctor import (
+    MS,
+    NOW_NS,
+    OWN,
+    SERVICE,
+    a_span,
+    cpu_at,
+    facts,
+    linked,
+    profiled,
+    traced,
+    unlinked,
+    uploads,
+)
 
 SAID = Path(__file__).parents[1] / "unit" / "doctor" / "said.yaml"
 _MADE = "5a5a5a5a"
@@ -186,10 +199,12 @@ def add_identifiers(found: dict[str, Facts]) -> None:
     root, copied = a_span(), a_span("GET /car")
     python, go = ({"telemetry.sdk.language": name, "telemetry.sdk.name": "opentelemetry"} for name in ("python", "go"))
     no_agent = "no agent in this process"
+    bare = a_span(profile_id=None, resource=go)
     for name, spans in {
         "each has one": (root, child_of(root), child_of(root, profile_id="its own")),
         "no local root": (child_of(root),),
         "none has one": (a_span(profile_id=None, resource=go), a_span("GET /car", profile_id=None, resource=python)),
+        "child spans alone have one": (bare, *(child_of(bare, profile_id=OWN, resource=go) for _ in range(2))),
         "one process without": (a_span(host="h1"), a_span(host="h2", profile_id=None)),
         "now and then": (a_span(host="h1"), a_span(host="h1", profile_id=None)),
         "withheld now and then": (a_span(), a_span(profile_id=None, missing=no_agent, resource=python)),

@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -40,6 +41,7 @@ var tags = map[attribute.Key]string{"region": "region", "host.name": "hostname"}
 type Telemetry struct {
 	provider *sdktrace.TracerProvider
 	profiler *pyroscope.Profiler
+	late     trace.TracerProvider // what the fault wrapped-too-late sets when the app has its handler; else nil
 }
 
 // Start sets up traces and profiles, broken on purpose as faults say.
@@ -60,9 +62,13 @@ func Start(ctx context.Context, lookup func(string) string, faults map[string]bo
 	started := &Telemetry{provider: provider}
 	// This makes the link: spans get pyroscope.profile.id, and samples the same ID as a label.
 	linked := otelpyroscope.NewTracerProvider(provider)
-	if faults["no-processor"] || faults["wrapped-too-late"] {
+	switch {
+	case faults["no-processor"]:
 		otel.SetTracerProvider(provider)
-	} else {
+	case faults["wrapped-too-late"]:
+		otel.SetTracerProvider(provider)
+		started.late = linked
+	default:
 		otel.SetTracerProvider(linked)
 	}
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
@@ -102,9 +108,14 @@ func Start(ctx context.Context, lookup func(string) string, faults map[string]bo
 }
 
 // Traced makes a span for each request of an app, except health checks.
-func Traced(app http.Handler) http.Handler {
+func (started *Telemetry) Traced(app http.Handler) http.Handler {
 	asked := func(request *http.Request) bool { return request.URL.Path != "/health" }
-	return otelhttp.NewHandler(app, "rideshare", otelhttp.WithFilter(asked))
+	options := []otelhttp.Option{otelhttp.WithFilter(asked)}
+	if started.late != nil {
+		options = append(options, otelhttp.WithTracerProvider(otel.GetTracerProvider())) // which it keeps
+		otel.SetTracerProvider(started.late)
+	}
+	return otelhttp.NewHandler(app, "rideshare", options...)
 }
 
 // Stop sends what is left, and gives up when ctx is done.

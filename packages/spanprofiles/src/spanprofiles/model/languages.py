@@ -167,7 +167,8 @@ _GO = Language(
     processor="otelpyroscope.NewTracerProvider",
     add_processor=(
         "wrap the tracer provider: otel.SetTracerProvider(otelpyroscope.NewTracerProvider(provider)) of"
-        " github.com/grafana/otel-profiling-go"
+        " github.com/grafana/otel-profiling-go, before anything takes a tracer; what is given a provider, as by"
+        " otelhttp.WithTracerProvider, needs the wrapped one"
     ),
     start_agent="call pyroscope.Start(pyroscope.Config{...}) of github.com/grafana/pyroscope-go",
     address="ServerAddress, TenantID, BasicAuthUser and BasicAuthPassword",
@@ -188,7 +189,8 @@ _JAVA = Language(
     processor="the extension of otel-profiling-java",
     add_processor=(
         "load the extension of github.com/grafana/otel-profiling-java into the OpenTelemetry Java agent"
-        " (OTEL_JAVAAGENT_EXTENSIONS=pyroscope-otel-javaagent-extension.jar)"
+        " (OTEL_JAVAAGENT_EXTENSIONS=pyroscope-otel-javaagent-extension.jar, a file of its own: the agent loads none"
+        " that is inside the app's jar)"
     ),
     start_agent=(
         "load the extension (OTEL_JAVAAGENT_EXTENSIONS) and let it start the profiler:"
@@ -199,10 +201,13 @@ _JAVA = Language(
     cpu="set PYROSCOPE_PROFILER_EVENT=itimer (or cpu) and PYROSCOPE_FORMAT=jfr",
     labels=(
         "set PYROSCOPE_PROFILER_EVENT=itimer (or cpu) and PYROSCOPE_FORMAT=jfr: with the extension io.pyroscope:otel"
-        " 1.0 samples of the event wall carry no span IDs; and let one profiler run, the one that the extension starts"
-        " or finds"
+        " 1.0 samples of the event wall carry no span IDs, and with PYROSCOPE_PROFILER_TYPE=JFR none do; and let one"
+        " profiler run, the one that the extension starts or finds"
     ),
-    unlabelled="work handed to another thread carries no label",
+    unlabelled=(
+        "work handed to another thread carries no label; nor does what a span does after a child of it has ended, with"
+        " OTEL_PYROSCOPE_ROOT_SPAN_ONLY=false"
+    ),
     application_name="PYROSCOPE_APPLICATION_NAME",
     upload_interval="PYROSCOPE_UPLOAD_INTERVAL",
 )
@@ -215,7 +220,8 @@ _DOTNET = Language(
         " with AddProcessor"
     ),
     start_agent=(
-        "load Pyroscope's profiler: CORECLR_ENABLE_PROFILING=1, CORECLR_PROFILER, CORECLR_PROFILER_PATH and"
+        "load Pyroscope's profiler, the build for the system's C library (glibc or musl): CORECLR_ENABLE_PROFILING=1,"
+        " CORECLR_PROFILER, CORECLR_PROFILER_PATH, LD_PRELOAD=Pyroscope.Linux.ApiWrapper.x64.so and"
         " PYROSCOPE_PROFILING_ENABLED=1 (OpenTelemetry's automatic instrumentation takes the same place)"
     ),
     address="PYROSCOPE_SERVER_ADDRESS, PYROSCOPE_TENANT_ID and PYROSCOPE_BASIC_AUTH_USER",
@@ -223,7 +229,8 @@ _DOTNET = Language(
     cpu="set PYROSCOPE_PROFILING_CPU_ENABLED=1 and PYROSCOPE_PROFILING_WALLTIME_ENABLED=1",
     labels=(
         "set PYROSCOPE_PROFILING_WALLTIME_ENABLED=1: without it the profiler does not sample the threads that run spans"
-        " for their span IDs"
+        " for their span IDs; and LD_LIBRARY_PATH to the folder of Pyroscope.Profiler.Native.so: where the app does not"
+        " find that file, it labels nothing and prints '[ProfilerStatus] Failed to get profiler status pointer'"
     ),
     unlabelled="what runs on another thread, such as a continuation after await, may carry no label",
     application_name="PYROSCOPE_APPLICATION_NAME",
@@ -239,12 +246,18 @@ _RUBY = Language(
     ),
     start_agent="call Pyroscope.configure (gem pyroscope) in the process that serves the requests",
     address="server_address, tenant_id, basic_auth_username and basic_auth_password",
+    log=(
+        "turn its log on with log_level, and take a gem that knows this version of Ruby: another takes no samples, and"
+        " says nothing"
+    ),
+    cpu="leave CPU profiling as it is: Pyroscope.configure turns it on",
     labels=(
         "call Pyroscope.configure in the process that serves the requests, with Pyroscope::Otel::SpanProcessor on the"
-        " same process's tracer provider"
+        " same process's tracer provider: an agent that samples its subprocesses (detect_subprocesses) does not get"
+        " their labels"
     ),
     unlabelled="work handed to another thread carries no label",
-    after_fork="Puma's on_worker_boot, Unicorn's after_fork, or Process._fork",
+    after_fork="Puma's before_worker_boot, or on_worker_boot before Puma 7, Unicorn's after_fork, or Process._fork",
     application_name="application_name of Pyroscope.configure",
 )
 _WITHOUT_PROCESSOR = (

@@ -56,6 +56,9 @@ def judge(facts: Facts) -> Finding:
     bare = [name for name in sorted(all_of) if not carrying[name]]
     if bare and roots.carrying:
         evidence = (*evidence, f"processes without a profile ID: {'; '.join(bare)}")
+    below = sum(span.profile_id == span.span_id and process_of(span) in bare for span in roots.children)
+    if below:
+        evidence = (*evidence, f"{below} child span(s) carry one: local root spans are made without the span processor")
     if bare:
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, _advice(facts, without))
     return Finding(_NAME, Verdict.DOUBTFUL, evidence, seen, _advice_now_and_then(facts, without))
