@@ -58,7 +58,10 @@ ROWS = {
         f" a message within {pair.BODY_S:.0f} s"
     ),
     "a connection becomes known, and is served first": f"{pair.GOOD_ANSWERS} good answers on one connection",
-    "an upload on a connection that is not known": (f"waits for those that are, {pair.OTHERS_WAIT_S * 1000:.0f} ms"),
+    "a request on a connection that is not known, or over gRPC: until it is read; until it is begun": (
+        f"waits for those that are known, {pair.OTHERS_WAIT_S * 1000:.0f} ms each"
+    ),
+    "how long such requests are then read": f"{pair.OTHERS_TURN_S * 1000:.0f} ms",
     "a query that goes before uploads on connections that are not known": f"{pair.SHORT_QUERY_S:g} s",
     "a token": f"at least {pair.TOKEN_CHARACTERS} characters",
     "lines of one kind in the log": f"{pair.LOG_LINES} a minute",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import grpc
@@ -108,12 +108,14 @@ class Keeper:
 
 
 @contextmanager
-def service(token: str = "", body_timeout_s: float = 20.0) -> Iterator[tuple[grpc.StreamUnaryMultiCallable, Keeper]]:
+def service(
+    token: str = "", body_timeout_s: float = 20.0, await_turn: Callable[[], None] = lambda: None
+) -> Iterator[tuple[grpc.StreamUnaryMultiCallable, Keeper]]:
     """The service in this process, as something to which a message can be sent late or never."""
     keeper = Keeper()
     settings = Settings(otlp_grpc_port=0, token=token)
     receiver = Receiver(keeper)  # type: ignore[arg-type]  # stands in for a store
-    server = OtlpGrpc(settings, receiver, Guesses(), body_timeout_s)
+    server = OtlpGrpc(settings, receiver, Guesses(), body_timeout_s, await_turn=await_turn)
     server.start()
     try:
         with grpc.insecure_channel(server.url.removeprefix("http://")) as channel:
@@ -143,6 +145,17 @@ def test_without_the_token_a_call_is_refused_before_its_message_comes() -> None:
         assert code_of(call, never(ended), authorization="Bearer x") is grpc.StatusCode.UNAUTHENTICATED
         ended.set()
     assert keeper.kept == []
+
+
+def test_a_call_waits_for_its_turn_before_anything_of_it_is_looked_at() -> None:
+    ended, waited = threading.Event(), []
+    ended.set()
+    with service("a-token-of-some-length", await_turn=lambda: waited.append(len(keeper.kept))) as (call, keeper):
+        assert code_of(call, never(ended)) is grpc.StatusCode.UNAUTHENTICATED
+        right = [("authorization", "Bearer a-token-of-some-length")]
+        call(iter([export(TRACE_ID).SerializeToString()]), timeout=20, metadata=right)
+    assert waited == [0, 0]
+    assert len(keeper.kept) == 1
 
 
 def test_whoever_guesses_over_grpc_is_told_so_and_locks_nobody_out() -> None:

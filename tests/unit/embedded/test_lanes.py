@@ -362,3 +362,61 @@ def test_others_are_begun_when_those_who_are_known_have_their_answers(house: Mak
     other = home.comes(is_query=False, is_known=False, blocks=False)
     known.may_end.set()
     assert other.done.wait(PATIENCE_S)
+
+
+def test_a_query_of_others_waits_for_those_who_are_known_and_not_for_long(house: MakeHouse) -> None:
+    home = house()
+    now = [0.0]
+    home.lanes._clock = lambda: now[0]
+    known = home.comes(is_query=False)
+    assert known.begun.wait(PATIENCE_S)
+    query = home.comes(is_query=True, blocks=False)
+    assert not query.begun.wait(0.1)
+    now[0] = OTHERS_WAIT_S
+    assert query.done.wait(PATIENCE_S)
+    assert not known.done.is_set()
+
+
+def test_a_query_of_others_is_begun_when_those_who_are_known_have_their_answers(house: MakeHouse) -> None:
+    home = house()
+    home.lanes._clock = lambda: 0.0
+    known = home.comes(is_query=False)
+    assert known.begun.wait(PATIENCE_S)
+    query = home.comes(is_query=True, blocks=False)
+    known.may_end.set()
+    assert query.done.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("is_query", [False, True])
+def test_others_are_not_read_while_a_known_request_is_young(house: MakeHouse, is_query: bool) -> None:
+    home = house()
+    now = [100.0]
+    home.lanes._clock = lambda: now[0]
+    assert home.lanes.held_s() <= 0
+    other = home.comes(is_query=is_query, is_known=False, blocks=False)
+    assert home.lanes.held_s() <= 0
+    assert other.done.wait(PATIENCE_S)
+    known = home.comes(is_query=is_query, is_known=True)
+    assert home.lanes.held_s() == pytest.approx(OTHERS_WAIT_S)
+    now[0] += OTHERS_WAIT_S
+    assert home.lanes.held_s() <= 0  # it takes long, and holds nobody up for that
+    now[0] -= OTHERS_WAIT_S
+    known.may_end.set()
+    deadline = time.monotonic() + PATIENCE_S
+    while home.lanes.held_s() > 0 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert home.lanes.held_s() <= 0
+
+
+def test_a_request_waits_once_before_it_begins_and_only_for_those_before_it() -> None:
+    way = RightOfWay()
+    waited: list[float | None] = []
+    free = way._is_free[Rank.OTHER]
+    free.wait = lambda timeout=None: waited.append(timeout) or True  # type: ignore[method-assign, func-returns-value]
+    way.await_turn()
+    with way.claimed(Rank.OTHER):
+        way.await_turn()
+    assert not waited
+    with way.claimed(Rank.KNOWN):
+        way.await_turn()
+    assert waited == [OTHERS_WAIT_S]

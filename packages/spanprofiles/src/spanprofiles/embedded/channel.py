@@ -118,6 +118,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         """Whether its last answers were good ones: it goes before others."""
         return self._good_answers >= GOOD_ANSWERS
 
+    @property
+    def goes_first(self) -> bool:
+        """Whether the loop looks at it while others are held up."""
+        return self.is_known
+
     def note_answer(self, status: int) -> None:
         """Remember an answer's status; those that say nothing of the request neither help nor harm."""
         if status < 400:

@@ -89,6 +89,8 @@ class Lanes:
         self._unsent: list[Channel] = []
         self._threads = threads
         self._under_way: Counter[Rank] = Counter()
+        self._known_requests = 0
+        self._known_until_s = 0.0
         self._idle = 0
         self._is_watched = False
         self._is_stopping = False
@@ -109,6 +111,9 @@ class Lanes:
         is_query = request.error is None and self._is_query(channel)
         request.rank = Rank((Rank.KNOWN if channel.is_known else Rank.OTHER) + is_query)
         with self._urgent_changed:
+            if request.rank.is_known:
+                self._known_requests += 1
+                self._known_until_s = now_s + OTHERS_WAIT_S
             if is_query and len(self._queries) < QUERIES_WAITING:
                 self._queries.append((now_s, channel))
                 self._queries_changed.notify()
@@ -126,6 +131,10 @@ class Lanes:
                     self._urgent_changed.notify()
                 else:
                     self._have_watched()
+
+    def held_s(self) -> float:
+        """Return for how long others are held up yet, s: a known connection has had a request under way for less."""
+        return self._known_until_s - self._clock() if self._known_requests else 0.0
 
     def _have_watched(self) -> None:
         """See to it that one of the threads that answer no queries looks after those who wait."""
@@ -174,8 +183,11 @@ class Lanes:
         """Whether a request of a connection that is not known may be begun; one thread is always left to the others."""
         if not self._others or self._under_way[Rank.OTHER] >= max(1, self._threads - 1):
             return False
-        is_nobody_known = not (self._known or self._under_way[Rank.KNOWN] or self._under_way[Rank.KNOWN_QUERY])
-        return is_nobody_known or self._others[0][0] + OTHERS_WAIT_S <= self._clock()
+        return self._other_waits_s(self._others[0][0]) <= 0
+
+    def _other_waits_s(self, accepted_s: float) -> float:
+        """Return for how long a request of a connection that is not known waits yet for those that are, s."""
+        return accepted_s + OTHERS_WAIT_S - self._clock() if self._known_requests else 0.0
 
     def _other(self) -> Channel | None:
         return self._others.popleft()[1] if self._may_begin_other() else None
@@ -195,7 +207,7 @@ class Lanes:
                     if self._queries:
                         self._have_watched()
                     self._idle += 1
-                    self._queries_changed.wait()
+                    self._queries_changed.wait(self._other_query_waits_s())
                     self._idle -= 1
                 elif self._has_room():
                     channel = self._queries[place][1]
@@ -212,7 +224,14 @@ class Lanes:
         for place, (_, channel) in enumerate(self._queries):
             if channel.requests[0].rank.is_known:
                 return place
-        return 0 if self._queries and self._under_way[Rank.OTHER_QUERY] < QUERIES_AT_ONCE else None
+        waits_s = self._other_query_waits_s()
+        return 0 if waits_s is not None and waits_s <= 0 else None
+
+    def _other_query_waits_s(self) -> float | None:
+        """Return for how long the first query waits yet for known connections, s; None where it waits for a place."""
+        if not self._queries or self._under_way[Rank.OTHER_QUERY] >= QUERIES_AT_ONCE:
+            return None
+        return self._other_waits_s(self._queries[0][0])
 
     def _has_room(self) -> bool:
         """Whether few enough answers are still unread."""
@@ -229,8 +248,11 @@ class Lanes:
             logger.exception("a request could not be answered")
         with self._urgent_changed:
             self._under_way[rank] -= 1
+            self._known_requests -= rank.is_known
             if self._may_begin_other():
                 self._urgent_changed.notify()
+            if self._queries and not self._known_requests:
+                self._queries_changed.notify()
 
     def _end(self) -> None:
         with self._ended:

@@ -81,7 +81,9 @@ UNSENT_BYTES = 256 * MEBIBYTE
 GOOD_ANSWERS = 3
 """A connection goes before new ones after that many good answers in a row."""
 OTHERS_WAIT_S = 0.02
-"""How long a request that is no query waits for those that go first, at most."""
+"""How long a request waits for those that go first, at most: to be read, and then to be begun."""
+OTHERS_TURN_S = 0.005
+"""How long requests are then read that others sent, before it is looked again whether somebody goes first."""
 SHORT_QUERY_S = 0.1
 """A query that takes longer makes way for all uploads, even if its connection is known."""
 

@@ -57,6 +57,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     channel_class = Channel
 
     is_settled = False
+    goes_first = False
 
     def __init__(self, *arguments: Any, gate: Gate, spool: Spool, refusals: Refusals, **more: Any) -> None:
         self.gate = gate
@@ -180,7 +181,7 @@ class Listeners:
         refusals: Refusals,
         lanes: Lanes,
     ) -> None:
-        self._channels = Members()
+        self._channels = Members(lanes.held_s)
         self._ended, self._ending = False, threading.Lock()
         self._lanes = lanes
         spool = Spool()

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
+from spanprofiles.embedded.limits import OTHERS_WAIT_S
+
 PERIOD_S = 0.02
 QUERY_S = 0.005
 """How much of each period is left to queries while something urgent is under way: they are slowed down, not stopped."""
@@ -68,6 +70,16 @@ class RightOfWay:
                     else:
                         is_free.set()
                 claims += self._claims[each]
+
+    def await_turn(self, rank: Rank = Rank.OTHER, timeout_s: float = OTHERS_WAIT_S) -> None:
+        """Wait once, before a request of a rank is begun, while something that goes before it is under way.
+
+        Args:
+            rank: of the request.
+            timeout_s: for how long at most, s.
+        """
+        if self.held_up[rank]:
+            self._is_free[rank].wait(timeout_s)
 
     def give_way(self, rank: Rank = Rank.OTHER_QUERY) -> None:
         """Wait while something that goes before a rank is under way, but for the queries' share of the time.

@@ -133,7 +133,8 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     pyroscope = Pyroscope(database, settings.body_limit, refusals)
     applications = (Tempo(database, refusals), OtlpHttp(receiver, settings.body_limit, refusals), pyroscope)
     guesses = Guesses()
-    otlp_grpc = _otlp_grpc(settings, receiver, ProfileExports(pyroscope.otlp_receiver), guesses)
+    await_turn = database.right_of_way.await_turn
+    otlp_grpc = _otlp_grpc(settings, receiver, ProfileExports(pyroscope.otlp_receiver), guesses, await_turn)
     if otlp_grpc is not None:
         stack.callback(otlp_grpc.stop)
     ports = [str(listener.getsockname()[1]) for listener in listeners]
@@ -157,7 +158,9 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
         raise DataLostError(f"{database.failure}: the pair has ended, start it again")
 
 
-def _otlp_grpc(settings: Settings, receiver: Receiver, profiles: Exports, guesses: Guesses) -> OtlpGrpc | None:
+def _otlp_grpc(
+    settings: Settings, receiver: Receiver, profiles: Exports, guesses: Guesses, await_turn: Callable[[], None]
+) -> OtlpGrpc | None:
     if settings.otlp_grpc_port is None:
         return None
     # The library itself would write a line for whatever a client does wrong.
@@ -168,7 +171,7 @@ def _otlp_grpc(settings: Settings, receiver: Receiver, profiles: Exports, guesse
         raise MissingPackageError(
             "OTLP over gRPC needs the package grpcio: install spanprofiles[grpc], or leave out --otlp-grpc-port"
         ) from error
-    return OtlpGrpc(settings, receiver, guesses, profiles=profiles)
+    return OtlpGrpc(settings, receiver, guesses, profiles=profiles, await_turn=await_turn)
 
 
 class _Farewell:

@@ -121,11 +121,19 @@ class _TraceExports:
 class _ExportService:
     """Answers exports. It is given their bytes: what the library cannot decode it refuses without telling anybody."""
 
-    def __init__(self, exports: Exports, token: TokenCheck, guesses: Guesses, deadlines: _Deadlines) -> None:
+    def __init__(
+        self,
+        exports: Exports,
+        token: TokenCheck,
+        guesses: Guesses,
+        deadlines: _Deadlines,
+        await_turn: Callable[[], None],
+    ) -> None:
         self._exports = exports
         self._token = token
         self._guesses = guesses
         self._deadlines = deadlines
+        self._await_turn = await_turn
 
     def handler(self, service: str) -> grpc.GenericRpcHandler:
         """Return the service for the server."""
@@ -134,6 +142,7 @@ class _ExportService:
 
     def export(self, messages: Iterator[bytes], context: Any) -> bytes:
         """Take an export; a bad one is refused whole, one without the token before its message is taken."""
+        self._await_turn()
         self._check_token(context)
         with LARGE.ticket() as ticket:
             return self._take(self._received(messages, context), context, ticket)
@@ -200,6 +209,7 @@ class OtlpGrpc:
         guesses: counts wrong tokens.
         body_timeout_s: how long a message may take to arrive, s.
         profiles: takes the exports of profiles; None where they are not taken.
+        await_turn: called before a call is answered; returns when it may begin.
 
     Raises:
         PortTakenError: the port cannot be had.
@@ -212,6 +222,7 @@ class OtlpGrpc:
         guesses: Guesses,
         body_timeout_s: float = BODY_S,
         profiles: Exports | None = None,
+        await_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._server = grpc.server(
             ThreadPoolExecutor(GRPC_THREADS),
@@ -222,7 +233,7 @@ class OtlpGrpc:
         signals: dict[str, Exports | None] = {_TRACES: _TraceExports(receiver), _PROFILES: profiles}
         self._server.add_generic_rpc_handlers(
             tuple(
-                _ExportService(exports, token, guesses, deadlines).handler(service)
+                _ExportService(exports, token, guesses, deadlines, await_turn).handler(service)
                 for service, exports in signals.items()
                 if exports is not None
             )
