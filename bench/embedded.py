@@ -1,7 +1,8 @@
 """What the embedded pair takes in and how quickly it answers, beside the real pair where its programs are given.
 
 The load: 20,000 spans in 4,000 traces of 5; 200 profiles of 400 samples, 20 for each trace, on stacks 23 deep. With
-``--scale`` the pair then takes in more, up to 1,000,000 spans and 200,000 profiled ones, and is asked the same again.
+``--scale`` the pair then takes in more, up to 1,000,000 spans and 200,000 profiled ones, and is asked the same again;
+``--samples 50`` makes that 10,000,000 samples.
 Real servers are started where ``SPAN_PROFILES_TEMPO`` and ``SPAN_PROFILES_PYROSCOPE`` name their programs.
 """
 
@@ -11,6 +12,7 @@ import argparse
 import gzip
 import http.client
 import json
+import math
 import os
 import random
 import statistics
@@ -18,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -40,6 +44,8 @@ KINDS_OF_GROUP = 200
 GROUPS, SCALED_GROUPS = 200, 10_000
 CONNECTIONS = 8
 QUESTIONS, MERGES = 200, 20
+PROFILE_NS = 10**6
+"""So long after the profile of a group comes that of the next, ns."""
 IDLE_S = 1.0
 VISIBLE_S = 30.0
 # A group is made once; the numbers of its spans and traces are made of these bytes and replaced for each group.
@@ -51,6 +57,7 @@ ROWS: tuple[tuple[str, str, float, float, bool], ...] = (
     ("ready after", "s", 1, 0.5, False),
     ("resident idle", "MB", 90, 60, False),
     ("resident after the load", "MB", 200, 120, False),
+    ("on disk after the load", "MB", math.inf, math.inf, False),
     ("trace by ID, median", "ms", 5, 2, False),
     ("span flame graph, median", "ms", 8, 3, False),
     ("search by profile ID, median", "ms", 8, 3, False),
@@ -78,9 +85,15 @@ class Target:
 
 @dataclass
 class Load:
-    """Makes groups of 20 traces and the profile of each group: the same for every run."""
+    """Makes groups of 20 traces and the profile of each group: the same for every run.
+
+    Attributes:
+        start_ns: when the spans begin, and the first profile, ns since the epoch.
+        samples: how many of each profiled span.
+    """
 
     start_ns: int
+    samples: int = SAMPLES_OF_TRACE
     spans: bytes = b""
     paths: list[list[int]] = field(default_factory=list)
     profiles: dict[int, bytes] = field(default_factory=dict)
@@ -152,7 +165,7 @@ class Load:
                 ("trace_id", self.trace_id(trace).hex()),
                 ("span_name", NAMES[0]),
             )
-            for _ in range(SAMPLES_OF_TRACE):
+            for _ in range(self.samples):
                 stack = [location(function, lines[function]) for function in chance.choice(self.paths)]
                 sample = profile.sample.add(location_id=stack, value=[10**7 * chance.randrange(1, 4)])
                 for key, text in labels:
@@ -161,7 +174,7 @@ class Load:
         profile.time_nanos, profile.period = self.start_ns, 10**7
         pairs = (("__name__", "process_cpu"), ("service_name", "ride"), ("region", "eu"))
         series = RawProfileSeries(labels=[LabelPair(name=n, value=v) for n, v in pairs])
-        series.samples.add(raw_profile=profile.SerializeToString(), ID="4b4df9c7-0d0c-4a4e-9a3f-000000000001")
+        series.samples.add(raw_profile=profile.SerializeToString(), ID=f"{MARK.hex()}-0d0c-4a4e-9a3f-000000000001")
         request: bytes = PushRequest(series=[series]).SerializeToString()
         return request
 
@@ -169,7 +182,11 @@ class Load:
         kind = group % KINDS_OF_GROUP
         if kind not in self.profiles:
             self.profiles[kind] = self._profile(kind)
-        return self.of_group(self.profiles[kind], group)
+        # A series has one profile of a time: of several Pyroscope keeps one, when it puts blocks together.
+        first, own = (
+            Profile(time_nanos=self.start_ns + after * PROFILE_NS).SerializeToString() for after in (0, group)
+        )
+        return self.of_group(self.profiles[kind], group).replace(first, own)
 
     @staticmethod
     def of_group(template: bytes, group: int) -> bytes:
@@ -249,7 +266,7 @@ def take_in(target: Target, load: Load, groups: range, figures: dict[str, float]
         Content_Type="application/proto",
         Content_Encoding="gzip",
     )
-    figures["profile samples/s taken in"] = count * SAMPLES_OF_TRACE / seconds
+    figures["profile samples/s taken in"] = count * load.samples / seconds
     figures["resident after the load"] = target.resident_mb()
 
 
@@ -303,8 +320,20 @@ def ask(target: Target, load: Load, groups: int, figures: dict[str, float]) -> N
     figures["merge of everything, median"] = median_ms(lambda _: merged("SelectMergeStacktraces", selection), MERGES)
 
 
-def measured(backend: Backend, stages: list[int]) -> list[dict[str, float]]:
-    """Measure one pair after each number of groups."""
+def size_mb(folder: Path) -> float:
+    """Return what a folder's files take."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def measured(backend: Backend, stages: list[int], samples: int, folder: Path | None = None) -> list[dict[str, float]]:
+    """Measure one pair after each number of groups.
+
+    Args:
+        backend: the pair.
+        stages: how many groups it has in each stage.
+        samples: how many samples each profiled span has.
+        folder: where it keeps its data; None where that is not known.
+    """
     known = {child.pid for child in psutil.Process().children(recursive=True)}
     began = time.perf_counter()
     with backend as endpoints:
@@ -313,7 +342,7 @@ def measured(backend: Backend, stages: list[int]) -> list[dict[str, float]]:
         processes = [child for child in psutil.Process().children(recursive=True) if child.pid not in known]
         urls = {"tempo": endpoints.tempo, "otlp": endpoints.otlp_http or "", "pyroscope": endpoints.pyroscope}
         target = Target(urls, processes)
-        load = Load((int(time.time()) - 30) * 10**9)
+        load = Load((int(time.time()) - 30) * 10**9, samples)
         figures = {"ready after": ready, "resident idle": target.resident_mb()}
         done, found = 0, []
         for stage in stages:
@@ -323,6 +352,8 @@ def measured(backend: Backend, stages: list[int]) -> list[dict[str, float]]:
                 if stage > 1_000:
                     print(f"  {min(first + 1_000, stage) * 100:,} spans are in", flush=True)
             done = stage
+            if folder is not None:
+                figures["on disk after the load"] = size_mb(folder)
             ask(target, load, stage, figures)
             found.append(dict(figures))
     return found
@@ -330,7 +361,7 @@ def measured(backend: Backend, stages: list[int]) -> list[dict[str, float]]:
 
 def shown(value: float | None) -> str:
     """Return a figure with as many digits as say something."""
-    if value is None:
+    if value is None or value == math.inf:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
@@ -355,16 +386,22 @@ def main() -> None:
     parser.add_argument(
         "--groups", type=int, default=SCALED_GROUPS, help="how many groups of 100 spans --scale comes to"
     )
+    parser.add_argument(
+        "--samples", type=int, default=SAMPLES_OF_TRACE, help="samples of each profiled span (default: %(default)s)"
+    )
     options = parser.parse_args()
     if options.groups <= GROUPS:
         parser.error(f"--groups must be more than {GROUPS}, which are measured first")
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", flush=True)
     columns: dict[str, dict[str, float]] = {}
     stages = [GROUPS, options.groups] if options.scale else [GROUPS]
-    for stage, figures in zip(stages, measured(EmbeddedBackend(), stages), strict=True):
+    with TemporaryDirectory(prefix="spanprofiles-bench-") as folder:
+        pair = EmbeddedBackend(data_directory=Path(folder), options=("--max-size", "0"))
+        found = measured(pair, stages, options.samples, Path(folder))
+    for stage, figures in zip(stages, found, strict=True):
         columns[f"embedded, {stage * 100:,} spans"] = figures
     if os.environ.get("SPAN_PROFILES_TEMPO") and os.environ.get("SPAN_PROFILES_PYROSCOPE"):
-        columns["Tempo and Pyroscope"] = measured(NativeBackend(), [GROUPS])[0]
+        columns["Tempo and Pyroscope"] = measured(NativeBackend(), [GROUPS], options.samples)[0]
     table(columns)
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,18 +44,21 @@ class EmbeddedBackend(Backend):
     Args:
         ports: where it listens.
         data_directory: where it keeps its data; None for a temporary folder.
+        options: further options of ``spanprofiles serve``.
     """
 
     name = "embedded"
 
-    def __init__(self, ports: EmbeddedPorts | None = None, data_directory: Path | None = None) -> None:
+    def __init__(
+        self, ports: EmbeddedPorts | None = None, data_directory: Path | None = None, options: Sequence[str] = ()
+    ) -> None:
         ports = ports or EmbeddedPorts()
         command = [sys.executable, "-m", "spanprofiles", "serve"]
         command += ["--tempo-port", str(ports.tempo), "--otlp-http-port", str(ports.otlp_http)]
         command += ["--pyroscope-port", str(ports.pyroscope)]
         if data_directory is not None:
             command += ["--data-dir", str(data_directory)]
-        self._command = command
+        self._command = [*command, *options]
         self.process = self._not_started()
 
     def _not_started(self) -> ManagedProcess:
