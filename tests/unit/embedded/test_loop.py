@@ -198,6 +198,27 @@ def test_others_are_held_up_for_a_moment_however_much_those_who_go_first_send(co
     assert first.happened["read"] == 40
 
 
+def test_a_turn_of_others_lasts_over_rounds_and_ends_when_its_time_is_up(connections: list[Connection]) -> None:
+    other = connections[0]
+    hold = Hold()
+    members = hold.loop_of([other])
+    hold.left_s = OTHERS_WAIT_S
+
+    def read_in_a_round() -> bool:
+        other.happened.clear()
+        other.far.send(b"x")
+        members.go_round(0)
+        return bool(other.happened)
+
+    assert not read_in_a_round()
+    hold.now_s += OTHERS_WAIT_S
+    assert [read_in_a_round() for _ in range(3)] == [True] * 3  # such as to accept, to read, and to hang up
+    hold.now_s += OTHERS_TURN_S
+    assert not read_in_a_round()
+    hold.now_s += OTHERS_WAIT_S / 2
+    assert not read_in_a_round()
+
+
 def test_others_stop_being_read_when_somebody_who_goes_first_begins(connections: list[Connection]) -> None:
     first, *others = connections[:4]
     first.goes_first = True

@@ -52,6 +52,7 @@ class Members(dict[int, Member]):
         self._unsettled: set[int] = set()
         self._next_s = 0.0
         self._waiting_since_s: float | None = None
+        self._turn_until_s = 0.0
         self._last = -1
 
     def __setitem__(self, descriptor: int, member: Member) -> None:
@@ -75,22 +76,32 @@ class Members(dict[int, Member]):
         for descriptor in list(self._unsettled):
             self._ask(descriptor, is_held=held_s > 0)
         if held_s > 0:
-            self._note_waiting(now_s)
+            self._note_waiting()
             for descriptor, happened in self._first.poll(min(seconds, held_s) * 1000):
                 self._handle(descriptor, happened)
         else:
             self._handle_all(self._all.poll(seconds * 1000))
 
     def _hold_s(self) -> float:
-        """Return for how long others have to wait yet, s."""
+        """Return for how long others have to wait yet, s; they have a turn when they have waited long enough."""
         held_s = self._held_s()
-        if held_s <= 0 or self._waiting_since_s is None:
-            return held_s
-        return min(held_s, self._waiting_since_s + OTHERS_WAIT_S - self._clock())
-
-    def _note_waiting(self, now_s: float) -> None:
+        if held_s <= 0:
+            return 0.0
+        now_s = self._clock()
+        if now_s < self._turn_until_s:
+            return 0.0
         if self._waiting_since_s is None:
-            self._waiting_since_s = now_s
+            return held_s
+        left_s = self._waiting_since_s + OTHERS_WAIT_S - now_s
+        if left_s > 0:
+            return min(held_s, left_s)
+        self._waiting_since_s = None
+        self._turn_until_s = now_s + OTHERS_TURN_S
+        return 0.0
+
+    def _note_waiting(self) -> None:
+        if self._waiting_since_s is None:
+            self._waiting_since_s = self._clock()
 
     def _handle_all(self, events: list[tuple[int, int]]) -> None:
         """Handle what happened, first what goes first; of the rest as much as there is time for, each in its turn."""
@@ -102,18 +113,15 @@ class Members(dict[int, Member]):
                 others.append((descriptor, happened))
         # Those that are left over in this round come before the others in the next.
         others.sort(key=lambda event: (event[0] <= self._last, event[0]))
-        now_s = self._clock()
-        ends_s = now_s + OTHERS_TURN_S
+        ends_s = self._clock() + OTHERS_TURN_S
         for place, (descriptor, happened) in enumerate(others):
             if self._hold_s() > 0:
-                self._note_waiting(now_s)
+                self._note_waiting()
                 return
-            if place and now_s >= ends_s:
-                self._waiting_since_s = now_s
+            if place and self._clock() >= ends_s:
                 return
             self._handle(descriptor, happened)
             self._last = descriptor
-            now_s = self._clock()
         self._waiting_since_s = None
 
     def _handle(self, descriptor: int, happened: int) -> None:
