@@ -25,8 +25,8 @@ def test_a_hundred_thousand_hostile_requests_break_nothing_and_lose_nothing() ->
     assert len(seen.sent) == KINDS, seen.sent
     assert seen.wrong == [], seen.statuses
     assert seen.load.failed == []
-    assert seen.load.busy < BUSY_SHARE * len(seen.attacked_s)
+    assert seen.load.busy < BUSY_SHARE * seen.answers
     assert seen.lost == []
     assert seen.slowest_s < plan.query_timeout_s + 1
-    assert max(seen.attacked_s) < plan.query_timeout_s + 1
+    assert seen.longest_s < plan.query_timeout_s + 1
     assert seen.memory < MEMORY_LIMIT

@@ -18,7 +18,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 START_S = 20.0
-STOP_S = 10.0
+STOP_S = 60.0
 REQUEST_S = 20.0
 REFUSED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (refused .+)")
 

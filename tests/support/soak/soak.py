@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import statistics
 import subprocess
 import sys
 import threading
@@ -45,7 +46,7 @@ class Plan:
     http_attackers: int = 3
     grpc_attackers: int = 1
     per_second: float = 300.0
-    quiet_s: float = 1.2
+    quiet_s: float = 1.5
     load_per_second: float = 10.0
     query_timeout_s: float = 4.0
 
@@ -56,7 +57,7 @@ class Soak:
 
     Attributes:
         load: the valid load.
-        quiet_s: how long its answers took while nobody attacked, s.
+        quiet_s: how long its answers took while nobody attacked, s: a list for each turn.
         attacked_s: the same under attack, s.
         memory: the most that the pair took, bytes.
         outcomes: what the attackers tell.
@@ -64,11 +65,31 @@ class Soak:
     """
 
     load: Load
-    quiet_s: list[float] = field(default_factory=list)
-    attacked_s: list[float] = field(default_factory=list)
+    quiet_s: list[list[float]] = field(default_factory=list)
+    attacked_s: list[list[float]] = field(default_factory=list)
     memory: int = 0
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+
+    @property
+    def answers(self) -> int:
+        """How many answers of the valid load came under attack."""
+        return sum(map(len, self.attacked_s))
+
+    @property
+    def longest_s(self) -> float:
+        """How long the slowest answer of the valid load took under attack, s."""
+        return max(map(max, self.attacked_s))
+
+    @property
+    def slowdown(self) -> float:
+        """How many times as long the valid load waited under attack, by the 95th percentile.
+
+        Each turn is compared with the quiet one before it, and the median of all turns is given: what else a machine
+        does for some seconds is in both, or in a few turns alone.
+        """
+        pairs = zip(self.attacked_s, self.quiet_s, strict=True)
+        return statistics.median(p95_s(attacked, len(quiet)) / p95_s(quiet, len(quiet)) for attacked, quiet in pairs)
 
     @property
     def wrong(self) -> list[str]:
@@ -89,6 +110,16 @@ class Soak:
     def slowest_s(self) -> float:
         """How long the slowest answer to an attacker took, s."""
         return max(float(took_s) for outcome in self.outcomes for took_s in outcome["slowest_s"].values())
+
+
+def p95_s(took_s: list[float], count: int) -> float:
+    """Return the 95th percentile of so many answers, s; where there are more, the median of such percentiles.
+
+    Turns of different length are then compared alike: among more answers there are more that took very long.
+    """
+    pieces = [took_s[first : first + count] for first in range(0, len(took_s), count)]
+    whole = [piece for piece in pieces if len(piece) == count] or pieces
+    return statistics.median(statistics.quantiles(piece, n=20)[-1] for piece in whole)
 
 
 class Attack:
@@ -181,8 +212,8 @@ def soak(plan: Plan) -> Soak:
         stack.enter_context(watched(psutil.Process(pair.process.pid), seen))
         seen.load.run(lambda: len(seen.load.spans) >= plan.load_per_second)  # nobody's first request is quick
         for _ in range(plan.rounds):
-            seen.quiet_s += seen.load.run(after(plan.quiet_s))
-            seen.attacked_s += under_attack(attacks, seen.load, plan)
+            seen.quiet_s.append(seen.load.run(after(plan.quiet_s)))
+            seen.attacked_s.append(under_attack(attacks, seen.load, plan))
         seen.outcomes = [attack.end() for attack in attacks]
         seen.lost = seen.load.lost()
     return seen
