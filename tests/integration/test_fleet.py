@@ -16,16 +16,17 @@ import pytest
 from spanprofiles import Endpoints
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.doctor import Examination, Verdict
-from spanprofiles.linking import LinkedSpan, NoProfileIdError, NoSamplesError, Waiting
+from spanprofiles.linking import LinkedSpan, NoProfileIdError, NoSamplesError, NotWaitingError, Waiting
 from spanprofiles.model import FlameGraph, new_trace_id
 from spanprofiles.pytest_plugin import SpanProfiles
 from spanprofiles.pytest_plugin.apps import RunningApp
 from tests.support.documentation import needs_the_venv_of_make, run
-from tests.support.fleet import FAULTS, GO, JAVA, LANGUAGES, PYTHON, ROOT, LanguageOfRegion
+from tests.support.fleet import FAULTS, GO, JAVA, JAVA_OPTIONS, LANGUAGES, PYTHON, ROOT, LanguageOfRegion
 
 pytestmark = pytest.mark.slow
 
 START_S = 400.0
+QUOTES = 20
 
 Start = Callable[..., RunningApp]
 Doctor = Callable[..., Examination]
@@ -45,7 +46,7 @@ def made(language: LanguageOfRegion) -> str:
 @pytest.mark.parametrize(
     ("language", "command", "printed"),
     [(GO, "gofmt -l .", ""), (GO, "go vet ./...", ""), (GO, "go test ./...", None), (JAVA, "mvn -q -B verify", None)],
-    ids=["Go is formatted", "Go is vetted", "Go", "Java"],
+    ids=["Go is formatted", "Go is vetted", "Go", "Java is formatted and tested"],
 )
 def test_the_regions_own_checks_pass(language: LanguageOfRegion, command: str, printed: str | None) -> None:
     assert language.fleet is not None
@@ -77,6 +78,12 @@ def start(
 def together(spans: Iterable[LinkedSpan]) -> FlameGraph:
     """The flame graph of several: on a busy machine a single one has four or five samples in Java."""
     return reduce(add, (span.flamegraph for span in spans))
+
+
+def labels_of(span: LinkedSpan, label: str, span_profiles: SpanProfiles) -> list[str]:
+    """The values of a label of the profiles around a span."""
+    query = span_profiles.linker.query(span.span)
+    return span_profiles.linker.pyroscope.label_values(label, query.start_ms, query.end_ms, [query.selector])
 
 
 @pytest.fixture(scope="module", params=LANGUAGES, ids=lambda language: language.name)
@@ -119,13 +126,22 @@ def test_the_steps_of_an_order_are_child_spans_without_a_profile_id(
 def test_profiles_tell_which_agent_took_them(
     region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
 ) -> None:
-    span = span_profiles.linked_span(region.get("/scooter"))
     label, agent = language.agent
-    query = span_profiles.linker.query(span.span)
 
-    found = span_profiles.linker.pyroscope.label_values(label, query.start_ms, query.end_ms, [query.selector])
+    assert labels_of(span_profiles.linked_span(region.get("/scooter")), label, span_profiles) == [agent]
 
-    assert found == [agent]
+
+def test_samples_carry_the_name_that_their_span_had_at_its_start(
+    region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
+) -> None:
+    span = span_profiles.linked_span(region.get("/scooter"))
+
+    assert language.sampled_as in labels_of(span, "span_name", span_profiles)
+
+
+@pytest.mark.parametrize("language", [JAVA], indirect=True, ids=["Java"])
+def test_javas_region_samples_by_the_event_itimer(region: RunningApp, span_profiles: SpanProfiles) -> None:
+    assert labels_of(span_profiles.linked_span(region.get("/scooter")), "jfr_event", span_profiles) == ["itimer"]
 
 
 def test_two_orders_at_once_have_samples_of_their_own(
@@ -143,6 +159,15 @@ def test_a_receipt_waits_and_has_no_cpu_to_speak_of(region: RunningApp, span_pro
     ride_id = region.get("/bike").json()["ride_id"]
 
     span_profiles.waiting_span(region.get(f"/receipt/{ride_id}"))
+
+
+def test_a_quote_is_too_short_to_be_claimed_to_wait(region: RunningApp, span_profiles: SpanProfiles) -> None:
+    quotes = [region.get("/quote?vehicle=bike") for _ in range(QUOTES)]  # one is short, however busy the machine
+    spans = [span_profiles.trace(quote).local_roots[0] for quote in quotes]
+    shortest = min(range(QUOTES), key=lambda index: spans[index].duration_ns)
+
+    with pytest.raises(NotWaitingError, match="too short to tell waiting from computing"):
+        span_profiles.waiting_span(quotes[shortest])
 
 
 def test_an_order_of_an_unsampled_trace_leaves_nothing(region: RunningApp, span_profiles: SpanProfiles) -> None:
@@ -178,6 +203,44 @@ def test_the_doctor_finds_nothing_broken(
 
     assert found.broken is None, "\n".join(found.lines())
     assert found.finding("one span a sample").verdict is not Verdict.DOUBTFUL, "\n".join(found.lines())
+
+
+@pytest.fixture(scope="module")
+def java_with_options(span_profiles_app: Start, span_profiles_endpoints: Endpoints) -> Iterator[RunningApp]:
+    app = start(JAVA, span_profiles_app, span_profiles_endpoints, "java-with-options", **JAVA_OPTIONS)
+    app.get("/scooter")  # what is loaded and compiled when it first runs has now been
+    yield app
+    app.stop()
+
+
+def test_java_gives_each_span_an_id_of_its_own_and_the_harness_adds_them_up(
+    java_with_options: RunningApp, span_profiles: SpanProfiles
+) -> None:
+    orders = [span_profiles.linked_span(java_with_options.get("/scooter")) for _ in range(3)]
+    steps = [step for order in orders for step in order.added]
+    searches = together(span_profiles.linked_span(step) for step in steps if step.name == "find_nearest_vehicle")
+
+    assert {step.name for step in steps} == {"find_nearest_vehicle", "plan_route", "calculate_price"}
+    assert [step.profile_id for step in steps] == [step.span_id for step in steps]
+    assert together(orders).total_of(JAVA.search) == searches.total_of(JAVA.search) > 0
+    assert together(orders).share(JAVA.search) > 0.5
+
+
+def test_java_names_no_span_on_its_samples_where_that_is_turned_off(
+    java_with_options: RunningApp, span_profiles: SpanProfiles
+) -> None:
+    order = span_profiles.linked_span(java_with_options.get("/scooter"))
+
+    assert labels_of(order, "span_name", span_profiles) == []
+
+
+def test_java_labels_samples_that_it_takes_by_the_event_cpu(
+    java_with_options: RunningApp, span_profiles: SpanProfiles
+) -> None:
+    order = span_profiles.linked_span(java_with_options.get("/scooter"))
+
+    assert labels_of(order, "jfr_event", span_profiles) == ["cpu"]
+    assert order.flamegraph.cpu_ns > 0
 
 
 @pytest.mark.parametrize("language", [JAVA], indirect=True, ids=["Python to Go to Java"])
@@ -240,20 +303,23 @@ def test_the_doctor_names_what_is_broken_and_advises_in_its_language(
     span_profiles: SpanProfiles,
     span_profiles_doctor: Doctor,
 ) -> None:
-    hop, named = language.faults[fault]
+    expected = language.faults[fault]
     service = f"{language.name.lower()}-{fault.replace(' ', '-')}"
     app = start(language, span_profiles_app, span_profiles_endpoints, service, fault)
+    ordered = app.get("/scooter")
+    span_profiles.trace(ordered)
     with pytest.raises((NoProfileIdError, NoSamplesError)):
-        span_profiles.linker.with_waiting(Waiting(4)).linked_span(app.get("/scooter"))
+        span_profiles.linker.with_waiting(Waiting(4)).linked_span(ordered)
 
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = span_profiles_doctor(service)
-        if found.broken is not None and found.broken.hop == hop:
+        if found.broken is not None and found.broken.hop == expected.hop:
             break
         app.get("/scooter")
 
     app.stop()
     assert found.broken is not None, "\n".join(found.lines())
-    assert found.broken.hop == hop, "\n".join(found.lines())
-    assert named in found.broken.advice, found.broken.advice
+    assert found.broken.hop == expected.hop, "\n".join(found.lines())
+    assert expected.advice in found.broken.advice, found.broken.advice
+    assert expected.evidence in " ".join(found.broken.evidence), found.broken.evidence

@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from spanprofiles.demo.fleet import FleetRegion, go_region, java_region
 from spanprofiles.model import Endpoints
 from tests.support.gunicorn import RIDESHARE
 
 ROOT = Path(__file__).parents[2]
+
+
+class Broken(NamedTuple):
+    """What the doctor must say of a fault.
+
+    Attributes:
+        hop: the hop that is broken.
+        advice: what its advice must name.
+        evidence: what its evidence must say.
+    """
+
+    hop: str
+    advice: str
+    evidence: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +37,11 @@ class LanguageOfRegion:
         region: the region.
         agent: the label by which profiles tell who took them, and its value.
         search: the function that finds the nearest vehicle, as the agent names it.
-        faults: what can be broken in it, each with the hop that the doctor must name, and what its advice must.
+        sampled_as: what the samples of an order for a scooter carry as the name of their span.
+        faults: what can be broken in it, each with what the doctor must say.
         variables: by fault, the variables that break it, where that is not done by ``RIDESHARE_FAULTS``; None removes
             one.
+        short_lived: the variables of a process that serves a single test.
         fleet: how it is built and run; None for Python.
         start_s: how long it may take to start, s.
     """
@@ -33,8 +50,10 @@ class LanguageOfRegion:
     region: str
     agent: tuple[str, str]
     search: str
-    faults: Mapping[str, tuple[str, str]]
+    sampled_as: str
+    faults: Mapping[str, Broken]
     variables: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    short_lived: Mapping[str, str] = field(default_factory=dict)
     fleet: FleetRegion | None = None
     start_s: float = 30.0
 
@@ -51,6 +70,7 @@ class LanguageOfRegion:
             "RIDESHARE_REGION": self.region,
             "RIDESHARE_BIND": "{address}",
             "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS": "30",
+            **(self.short_lived if fault else {}),
             **self.variables.get(fault, {"RIDESHARE_FAULTS": fault}),
         }
 
@@ -60,10 +80,11 @@ PYTHON = LanguageOfRegion(
     "eu-north",
     ("otel.scope.name", "com.grafana.pyroscope/python"),
     "find_nearest_vehicle",
+    sampled_as="GET /scooter",
     faults={
-        "no-processor": ("profile ID", "PyroscopeSpanProcessor"),
-        "no-agent": ("profiles", "pyroscope.configure"),
-        "agent-under-another-name": ("service name", "application_name"),
+        "no-processor": Broken("profile ID", "PyroscopeSpanProcessor"),
+        "no-agent": Broken("profiles", "pyroscope.configure"),
+        "agent-under-another-name": Broken("service name", "application_name"),
     },
 )
 GO = LanguageOfRegion(
@@ -71,29 +92,46 @@ GO = LanguageOfRegion(
     "us-west",
     ("pyroscope_spy", "gospy"),
     "rideshare/internal/city.FindNearestVehicle",
+    sampled_as="GET",
     faults={
-        "no-processor": ("profile ID", "otelpyroscope.NewTracerProvider"),
-        "wrapped-too-late": ("profile ID", "otelpyroscope.NewTracerProvider"),
-        "no-agent": ("profiles", "pyroscope.Start"),
-        "agent-under-another-name": ("service name", "ApplicationName"),
+        "no-processor": Broken("profile ID", "otelpyroscope.NewTracerProvider"),
+        "wrapped-too-late": Broken("profile ID", "needs the wrapped one", "child span(s) carry one"),
+        "no-agent": Broken("profiles", "pyroscope.Start"),
+        "agent-under-another-name": Broken("service name", "ApplicationName"),
     },
     fleet=go_region(),
 )
+#: To compile for speed takes half of the CPU with which a JVM starts.
+SHORT_LIVED_JAVA: Mapping[str, str] = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 JAVA = LanguageOfRegion(
     "Java",
     "sa-east",
     ("pyroscope_spy", "javaspy"),
     "rideshare/city/Fleet.findNearestVehicle",
+    sampled_as="GET",
     faults={
-        "no-extension": ("profiles", "OTEL_JAVAAGENT_EXTENSIONS"),
-        "wall-alone": ("sample labels", "PYROSCOPE_PROFILER_EVENT=itimer"),
+        "no-extension": Broken("profiles", "OTEL_JAVAAGENT_EXTENSIONS"),
+        "no-agent": Broken("profiles", "OTEL_PYROSCOPE_START_PROFILING=true"),
+        "agent-under-another-name": Broken("service name", "PYROSCOPE_APPLICATION_NAME"),
+        "wall-alone": Broken("sample labels", "PYROSCOPE_PROFILER_EVENT=itimer", "samples by the event wall"),
     },
     variables={
         "no-extension": {"OTEL_JAVAAGENT_EXTENSIONS": None},
+        "no-agent": {"OTEL_PYROSCOPE_START_PROFILING": "false"},
+        "agent-under-another-name": {"PYROSCOPE_APPLICATION_NAME": "java-profiles"},
         "wall-alone": {"PYROSCOPE_PROFILER_EVENT": "wall"},
     },
+    short_lived=SHORT_LIVED_JAVA,
     fleet=java_region(),
     start_s=300.0,
 )
 LANGUAGES = (PYTHON, GO, JAVA)
 FAULTS = [(language, fault) for language in LANGUAGES for fault in language.faults]
+#: The settings of Java's extension that a region does not use. There is no other format than JFR in its version.
+JAVA_OPTIONS: Mapping[str, str] = {
+    **SHORT_LIVED_JAVA,
+    "PYROSCOPE_FORMAT": "collapsed",
+    "OTEL_PYROSCOPE_ROOT_SPAN_ONLY": "false",
+    "OTEL_PYROSCOPE_ADD_SPAN_NAME": "false",
+    "PYROSCOPE_PROFILER_EVENT": "cpu",
+}
