@@ -184,7 +184,7 @@ def test_what_names_take_on_disk_is_in_proportion_to_what_was_sent(
         profile, lines = more, lines + 25
     assert lines * length < NAMES_FREE_BYTES + NAMES_EXPANSION * len(more)
     on_disk = sum(file.stat().st_size for file in database.directory.iterdir())
-    # A name is written three times with each line; the file and its log have as much again of each push.
+    # A name is written with its function and in the index of those; the file and its log have as much of each push.
     assert on_disk < 10 * (NAMES_FREE_BYTES + NAMES_EXPANSION * len(profile)) + raw.MEBIBYTE
 
 

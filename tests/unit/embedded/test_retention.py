@@ -30,6 +30,8 @@ DANGLING = (
     "SELECT count(*) FROM attributes WHERE id NOT IN (SELECT attribute FROM trace_attributes)",
     "SELECT count(*) FROM profiles WHERE series NOT IN (SELECT id FROM series)",
     "SELECT count(*) FROM span_samples WHERE profile NOT IN (SELECT id FROM profiles)",
+    "SELECT count(*) FROM stacks WHERE id NOT IN (SELECT id FROM profiles)",
+    "SELECT count(*) FROM profiles WHERE upload != 0 AND upload NOT IN (SELECT id FROM stacks)",
 )
 
 

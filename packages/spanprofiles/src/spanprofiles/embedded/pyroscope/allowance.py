@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, NAMES_EXPANSION, NAMES_FREE_BYTES, Quantity
-from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, Frame, StackTable
+from spanprofiles.embedded.store.stacks import NUMBERS, Frame, Function, StackTable
 
+_BYTES, _FRAMES, _NAMES = Quantity.BYTES, Quantity.FRAMES, Quantity.NAMES  # to look one up each time takes long
 ESCAPED = 6
 """Bytes that a character may take where it is written as ``\\u0000``."""
 
@@ -34,12 +35,12 @@ class Allowance:
         Raises:
             ConnectError: there is more of it than an upload may have.
         """
-        if quantity is Quantity.BYTES:
+        if quantity is _BYTES:
             self._room_for_names += NAMES_EXPANSION * count
-        elif quantity is Quantity.NAMES:
+        elif quantity is _NAMES:
             self._take_room_for_names(count)
-        self._left[quantity] -= count
-        if self._left[quantity] < 0:
+        left = self._left[quantity] = self._left[quantity] - count
+        if left < 0:
             raise ConnectError(
                 f"the upload has more than {quantity.limit} {quantity.words}: send less at once, or fewer frames",
                 reason=quantity.reason,
@@ -64,7 +65,16 @@ class Stacks:
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
+        self._names_bytes: list[int] = []  # of each function
         self.table = StackTable()
+
+    def function(self, function: Function) -> int:
+        """Return the place of a function."""
+        known = self.table.functions.get(function)
+        if known is None:
+            known = self.table.functions[function] = len(self._names_bytes)
+            self._names_bytes.append(_written("".join(function)))
+        return known
 
     def frame(self, frame: Frame) -> int:
         """Return the place of a frame.
@@ -72,10 +82,23 @@ class Stacks:
         Raises:
             ConnectError: the upload's frames have too long names.
         """
-        known = self.table.frames.get(frame)
+        return self.frame_of(self.function(frame[:3]), frame[3])
+
+    def frame_of(self, function: int, line: int) -> int:
+        """Return the place of a frame, which is a line of a function.
+
+        Args:
+            function: the place of the function.
+            line: the line.
+
+        Raises:
+            ConnectError: the upload's frames have too long names.
+        """
+        frames = self.table.frames
+        known = frames.get((function, line))
         if known is None:
-            self._allowance.take(Quantity.NAMES, sum(map(_written, frame[:3])))
-            known = self.table.frame(frame)
+            self._allowance.take(_NAMES, self._names_bytes[function])
+            known = frames[function, line] = len(frames) + 1
         return known
 
     def add(self, places: Sequence[int]) -> int:
@@ -90,12 +113,13 @@ class Stacks:
         Raises:
             ConnectError: the upload has too many frames.
         """
-        kept = places[:DEPTH_LIMIT]
-        self._allowance.take(Quantity.FRAMES, len(kept))
-        self.table.stacks.append(array(FRAME_NUMBERS, kept))
-        return len(self.table.stacks) - 1
+        kept = places if len(places) <= DEPTH_LIMIT else places[:DEPTH_LIMIT]
+        self._allowance.take(_FRAMES, len(kept))
+        stacks = self.table.stacks
+        stacks.append(kept if isinstance(kept, bytes) else array(NUMBERS, kept))
+        return len(stacks) - 1
 
 
 def _written(text: str) -> int:
-    """How many bytes a text takes in JSON at most."""
+    """How many bytes a text takes at most, wherever it is written."""
     return len(text) if text.isascii() and text.isprintable() else ESCAPED * len(text)

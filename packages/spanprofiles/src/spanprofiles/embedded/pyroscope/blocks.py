@@ -6,15 +6,17 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from spanprofiles.embedded.cache import ByteCache
+from spanprofiles.embedded.pyroscope.stacks import add_rows
 from spanprofiles.embedded.pyroscope.totals import Kind, StackTotals
 from spanprofiles.embedded.store.connection import StoreConnection
+from spanprofiles.embedded.store.profiles import OF_UPLOAD
 
 BLOCK_BITS = 8
 LEAST_REMEMBERED = 32
 CACHE_BYTES = 40 * 1024 * 1024
 """How much memory the sums may take."""
-ENTRY_BYTES = 160
-"""About how much one stack or path takes in a sum; a profile's number takes less."""
+ENTRY_BYTES = {Kind.PATHS: 160, Kind.STACKS: 400}
+"""About how much one path or stack takes in a sum; a profile's number takes less."""
 
 Block = tuple[int, ...]
 """The numbers of profiles that follow each other."""
@@ -46,9 +48,10 @@ class Blocks:
     def _read(self, connection: StoreConnection, block: Block, kind: Kind) -> StackTotals:
         totals = StackTotals(kind)
         listed = ", ".join(map(str, block))
-        rows = connection.execute(f"SELECT entries FROM profiles WHERE id IN ({listed})")  # noqa: S608  # numbers
-        for (entries,) in connection.deadline.watch(rows):
-            totals.add_entries(entries)
+        rows = connection.execute(
+            f"SELECT {OF_UPLOAD}, entries FROM profiles WHERE id IN ({listed}) ORDER BY id"  # noqa: S608  # numbers
+        )
+        add_rows(connection, totals, rows)
         if len(block) >= LEAST_REMEMBERED:
-            self._known.put((kind, block), totals, (len(totals) + len(block)) * ENTRY_BYTES)
+            self._known.put((kind, block), totals, (len(totals) + len(block)) * ENTRY_BYTES[kind])
         return totals

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 from array import array
 from collections.abc import Iterator
-from typing import Any
 
 from spanprofiles.embedded.proto.pprof_pb2 import Function, Line, Location, Mapping, Profile, Sample, ValueType
 from spanprofiles.embedded.pyroscope.flamegraph import OTHER
 from spanprofiles.embedded.pyroscope.limits import MERGED_FRAMES_LIMIT
 from spanprofiles.embedded.pyroscope.queries import Selection
-from spanprofiles.embedded.pyroscope.samples import CHUNK, Samples, rows_by_number
+from spanprofiles.embedded.pyroscope.samples import Samples, rows_by_number
+from spanprofiles.embedded.pyroscope.stacks import read_stacks
 from spanprofiles.embedded.pyroscope.totals import StackTotals
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.profiles import FRAME_NUMBERS, LARGEST_INTEGER
+from spanprofiles.embedded.store.profiles import LARGEST_INTEGER
+from spanprofiles.embedded.store.stacks import NUMBERS
 
+Frame = tuple[int, int]
+"""The number of a function, and a line."""
 FEW = 64
 """How many frames are made functions between two looks at the clock."""
-OTHER_FRAME = 0
-"""In place of a frame's number: what stands for all that is not told apart. The store's own begin with 1."""
+OTHER_FUNCTION = 0
+"""In place of a function's number: what stands for all that is not told apart. The store's own begin with 1."""
+OTHER_FRAME = (OTHER_FUNCTION, 0)
+DEPTH = 2
+"""Which member of a stack's place says how many frames it has."""
 PERIODS = {"process_cpu": 10**9, "memory": 512 * 1024}
 
 
@@ -40,16 +44,14 @@ def merged_profile(connection: StoreConnection, samples: Samples, selection: Sel
     totals = samples.stacks(connection, selection)
     if not totals:
         return Profile()
-    numbers: dict[int, int] = {}
+    numbers: dict[Frame, int] = {}
     made = list(_samples(connection, totals, numbers))
     strings = Strings()
-    functions: dict[tuple[str, str, str], int] = {}
-    locations: list[Location] = []
-    for frame, details in _frames(connection, sorted(numbers)):
-        name, system_name, file_name, line = details
-        function = functions.setdefault((name, system_name, file_name), len(functions) + 1)
-        lines = [Line(function_id=function, line=line)]
-        locations.append(Location(id=numbers[frame], mapping_id=1, line=lines))
+    functions = {number: place for place, number in enumerate(sorted({function for function, _ in numbers}), 1)}
+    locations = [
+        Location(id=number, mapping_id=1, line=[Line(function_id=functions[function], line=line)])
+        for (function, line), number in connection.deadline.watch(numbers.items(), FEW)
+    ]
     name, kind, unit, period_type, period_unit = selection.profile_type.split(":")[:5]
     value_type = ValueType(type=strings.number(kind), unit=strings.number(unit))
     return Profile(
@@ -59,12 +61,12 @@ def merged_profile(connection: StoreConnection, samples: Samples, selection: Sel
         location=locations,
         function=[
             Function(
-                id=number,
-                name=strings.number(function[0]),
-                system_name=strings.number(function[1]),
-                filename=strings.number(function[2]),
+                id=functions[number],
+                name=strings.number(names[0]),
+                system_name=strings.number(names[1]),
+                filename=strings.number(names[2]),
             )
-            for function, number in connection.deadline.watch(functions.items())
+            for number, *names in _functions(connection, list(functions))
         ],
         period_type=ValueType(type=strings.number(period_type), unit=strings.number(period_unit)),
         string_table=list(strings.numbers),
@@ -74,7 +76,7 @@ def merged_profile(connection: StoreConnection, samples: Samples, selection: Sel
     )
 
 
-def _samples(connection: StoreConnection, totals: StackTotals, numbers: dict[int, int]) -> Iterator[Sample]:
+def _samples(connection: StoreConnection, totals: StackTotals, numbers: dict[Frame, int]) -> Iterator[Sample]:
     """Make the samples, the largest first; where there are too many frames, one sample of all others.
 
     Args:
@@ -82,29 +84,33 @@ def _samples(connection: StoreConnection, totals: StackTotals, numbers: dict[int
         totals: the value of each stack.
         numbers: of each frame that is used, the number of its location; it is filled here.
     """
-    values = totals.items()
+    watch = connection.deadline.watch
+    kept: dict[int, int] = {}
     room, other = MERGED_FRAMES_LIMIT, 0
-    while some := list(itertools.islice(values, CHUNK)):
-        stacks: dict[int, array[int]] = {}
-        if room > 0:
-            for rows in rows_by_number(connection, "stacks", "frames", [number for number, _ in some]):
-                stacks.update({number: array(FRAME_NUMBERS, frames) for number, frames in rows})
-        for number, value in connection.deadline.watch(some, FEW):
-            frames = stacks.get(number)
-            room -= len(frames or ())
-            if frames is None or room < 0:
-                other += value
-                continue
-            locations = [numbers.setdefault(frame, len(numbers) + 1) for frame in reversed(frames)]
-            yield Sample(location_id=locations, value=[value])
+    for number, value in watch(totals.items(), FEW):
+        place = totals.places.get(number)
+        room -= place[DEPTH] if place is not None else 0
+        if place is None or room < 0:
+            other += value
+        else:
+            kept[number] = value
+    stacks: dict[int, array[int]] = {}
+    for upload, found in read_stacks(connection, {number: totals.places[number] for number in kept}):
+        locations: dict[int, int] = {}
+        for number, stack in watch(found, FEW):
+            for place in set(stack).difference(locations):
+                frame = upload.functions[place - 1], upload.lines[place - 1]
+                locations[place] = numbers.setdefault(frame, len(numbers) + 1)
+            stacks[number] = array(NUMBERS, [locations[place] for place in reversed(stack)])
+    for number, value in watch(kept.items(), FEW):
+        yield Sample(location_id=stacks[number], value=[value])
     if other:
         yield Sample(location_id=[numbers.setdefault(OTHER_FRAME, len(numbers) + 1)], value=[other])
 
 
-def _frames(connection: StoreConnection, frames: list[int]) -> Iterator[tuple[int, list[Any]]]:
-    """(frame, [function name, system name, file name, line]) of each frame."""
-    for rows in rows_by_number(connection, "frames", "details", frames):
-        for frame, details in connection.deadline.watch(rows, FEW):
-            yield frame, json.loads(details)
-    if OTHER_FRAME in frames[:1]:
-        yield OTHER_FRAME, [OTHER, OTHER, "", 0]
+def _functions(connection: StoreConnection, numbers: list[int]) -> Iterator[tuple[int, str, str, str]]:
+    """Read (number, name, system name, file) of each function."""
+    for rows in rows_by_number(connection, "functions", "name, system_name, file", numbers):
+        yield from connection.deadline.watch(rows, FEW)
+    if OTHER_FUNCTION in numbers[:1]:
+        yield OTHER_FUNCTION, OTHER, OTHER, ""

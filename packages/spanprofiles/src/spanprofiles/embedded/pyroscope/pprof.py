@@ -5,13 +5,12 @@ Source: github.com/google/pprof ``proto/profile.proto``; the limits and refusals
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 
 from google.protobuf.message import DecodeError
 
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip
-from spanprofiles.embedded.proto.pprof_pb2 import Line, Location, Profile
+from spanprofiles.embedded.proto.pprof_pb2 import Location, Profile, ProfileTables, Sample
 from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
 from spanprofiles.embedded.pyroscope.bounds import check_samples, check_size, check_time
 from spanprofiles.embedded.pyroscope.connect import ConnectError
@@ -20,17 +19,26 @@ from spanprofiles.embedded.pyroscope.languages import without_shapes
 from spanprofiles.embedded.pyroscope.limits import (
     DEPTH_LIMIT,
     LINES_LIMIT,
+    SAMPLE_LABELS_LIMIT,
     SIZE_LIMIT,
     SYMBOL_LENGTH_LIMIT,
     Quantity,
 )
-from spanprofiles.embedded.pyroscope.series import Group, Head, Series, check_type_names, group_of, malformed
+from spanprofiles.embedded.pyroscope.series import Group, Head, Series, Sums, check_type_names, group_of, malformed
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.profiles import NewProfile
 
 GZIP_MAGIC = b"\x1f\x8b"
-LOCATION_NUMBERS = "Q"
+LOCATIONS_TAG, VALUES_TAG = 0x0A, 0x12
+"""How the packed fields of a serialized sample begin, before their lengths."""
+LENGTH_BITS = 7
+LENGTH_MASK = 2**LENGTH_BITS - 1
+CONTINUES = 0x80
+LABEL_BYTES = 2
+"""How many bytes a label takes at least."""
+PLAIN_BYTES = 2 + LENGTH_MASK
+"""The largest field whose length takes one byte."""
 
 
 def decode(raw: bytes, allowance: Allowance | None = None) -> tuple[Profile, int]:
@@ -86,8 +94,17 @@ def check(profile: Profile, size: int, labels: Mapping[str, str], now_ns: int) -
         raise malformed("empty profile")
     check_time(shown, profile.time_nanos, now_ns)
     check_size(shown, size)
-    check_samples(shown, len(profile.sample), max((len(sample.label) for sample in profile.sample), default=0))
+    check_samples(shown, len(profile.sample), _most_labels(profile))
     _check_references(profile)
+
+
+def _most_labels(profile: Profile) -> int:
+    """How many labels a sample has at most; no less than that, where they are so few that it does not matter."""
+    samples = ProfileTables.FromString(profile.SerializeToString()).sample
+    bound = max(map(len, samples), default=0) // LABEL_BYTES
+    if bound <= SAMPLE_LABELS_LIMIT:
+        return bound
+    return max((len(sample.label) for sample in profile.sample), default=0)
 
 
 def _check_references(profile: Profile) -> None:
@@ -99,16 +116,12 @@ def _check_references(profile: Profile) -> None:
         raise malformed("location id is 0")
     if any(function.id == 0 for function in profile.function):
         raise malformed("function id is 0")
+    kinds = [*profile.sample_type, profile.period_type]
+    if any(not 0 <= number < strings for kind in kinds for number in (kind.type, kind.unit)):
+        raise malformed("sample type string index out of range")
     for function in profile.function:  # a text before the first is the first: so it is there
-        function.name, function.system_name = max(0, function.name), max(0, function.system_name)
-        function.filename = max(0, function.filename)
-    checks: tuple[tuple[str, Iterable[int]], ...] = (
-        ("sample type", (n for kind in (*profile.sample_type, profile.period_type) for n in (kind.type, kind.unit))),
-        ("function", (n for f in profile.function for n in (f.name, f.system_name, f.filename))),
-    )
-    for what, numbers in checks:
-        if any(not 0 <= number < strings for number in numbers):
-            raise malformed(f"{what} string index out of range")
+        if max(function.name, function.system_name, function.filename) >= strings:
+            raise malformed("function string index out of range")
     check_type_names(profile.string_table[kind.type] for kind in profile.sample_type)
 
 
@@ -127,10 +140,12 @@ class Reader:
         self._functions = {function.id: function for function in profile.function}
         self._locations = {location.id: location for location in profile.location}
         self._mappings = {mapping.id for mapping in profile.mapping}
-        self._frames: dict[int, tuple[int, ...] | None] = {}
         self._made = Stacks(allowance)
-        self._stacks: dict[bytes, int | None] = {}
-        self._groups: dict[tuple[tuple[int, int], ...], Group] = {}
+        self._places: dict[int, int] = {}  # of functions, by their number
+        self._frames: dict[int, tuple[int, ...] | None] = {}
+        self._single: dict[int, int] = {}  # the frames of those locations that have one
+        self._in_bytes = bytearray(256)  # the same for numbers of one byte
+        self._cut: dict[tuple[int, ...], int | None] = {}
         self.table = self._made.table
 
     def _frames_of(self, number: int) -> tuple[int, ...] | None:
@@ -140,48 +155,86 @@ class Reader:
         """
         if number not in self._frames:
             location = self._locations.get(number)
-            self._frames[number] = None if location is None else self._read_location(location)
+            frames = self._frames[number] = None if location is None else self._read_location(location)
+            if frames is not None and len(frames) == 1:
+                self._single[number] = frames[0]
+                if number <= LENGTH_MASK and frames[0] < len(self._in_bytes):
+                    self._in_bytes[number] = frames[0]
         return self._frames[number]
 
     def _read_location(self, location: Location) -> tuple[int, ...] | None:
-        if location.mapping_id and location.mapping_id not in self._mappings:
+        mapping, lines = location.mapping_id, location.line
+        if mapping and mapping not in self._mappings:
             return None
-        if not location.line:
+        if len(lines) == 1:  # most often no function was inlined
+            line = lines[0]
+            number = line.function_id
+            if number not in self._functions:
+                return None
+            return (self._made.frame_of(self._function(number), line.line),)
+        if not lines:
             return () if location.address else None
-        if len(location.line) > LINES_LIMIT:
+        if len(lines) > LINES_LIMIT:
             raise ConnectError(
-                f"location {location.id} has {len(location.line)} lines, one for each function inlined in it;"
+                f"location {location.id} has {len(lines)} lines, one for each function inlined in it;"
                 f" the limit is {LINES_LIMIT}",
                 reason=Reason.FRAMES,
             )
-        if not all(line.function_id in self._functions for line in location.line):
+        if not all(line.function_id in self._functions for line in lines):
             return None
-        return tuple([self._frame(line) for line in reversed(location.line)])
+        return tuple([self._made.frame_of(self._function(line.function_id), line.line) for line in reversed(lines)])
 
-    def _frame(self, line: Line) -> int:
-        function = self._functions[line.function_id]
-        names = (function.name, function.system_name, function.filename)
-        name, system_name, file_name = (self._names[number] for number in names)
-        return self._made.frame((name, system_name, file_name, line.line))
+    def _function(self, number: int) -> int:
+        """Return the place of a function; a text before the first is the first."""
+        place = self._places.get(number)
+        if place is None:
+            function = self._functions[number]
+            texts = self._names
+            names = (
+                texts[max(0, function.name)],
+                texts[max(0, function.system_name)],
+                texts[max(0, function.filename)],
+            )
+            place = self._places[number] = self._made.function(names)
+        return place
 
-    def stack(self, locations: Sequence[int]) -> int | None:
-        """Return the place in the table of a stack of locations, leaf first; a deep one is cut to its outermost frames.
+    def stack(self, raw: bytes) -> int | None:
+        """Return the place in the table of a sample's stack; a deep one is cut to its outermost frames.
 
         None where a location is not in the profile, or refers to what is not: the real server drops such a sample.
+
+        Args:
+            raw: the sample, serialized, of which the locations alone count, leaf first.
 
         Raises:
             ConnectError: there are too many frames.
         """
-        outermost = array(LOCATION_NUMBERS, locations[-DEPTH_LIMIT:])
-        key = outermost.tobytes()
-        if key not in self._stacks:
-            self._stacks[key] = self._made_stack(outermost)
-        return self._stacks[key]
+        if len(raw) <= PLAIN_BYTES and raw[2:].isascii():  # each number takes one byte, after the field's own two
+            stack = raw[:1:-1].translate(self._in_bytes)
+            if 0 in stack:
+                for number in set(raw[2:]).difference(self._frames):
+                    self._frames_of(number)
+                stack = raw[:1:-1].translate(self._in_bytes)
+            if 0 not in stack:
+                return self._made.add(stack)
+        locations = Sample.FromString(raw).location_id
+        outermost = locations[: -DEPTH_LIMIT - 1 : -1]
+        if len(locations) > DEPTH_LIMIT:  # it may be as another is, once it is cut
+            key = tuple(outermost)
+            if key not in self._cut:
+                self._cut[key] = self._made_stack(outermost)
+            return self._cut[key]
+        try:
+            frames = list(map(self._single.__getitem__, outermost))
+        except KeyError:
+            return self._made_stack(outermost)
+        return self._made.add(frames)
 
-    def _made_stack(self, locations: Sequence[int]) -> int | None:
+    def _made_stack(self, locations: Iterable[int]) -> int | None:
+        """Make a stack of locations, root first."""
         frames: list[int] = []
         known = self._frames
-        for number in reversed(locations):
+        for number in locations:
             more = known[number] if number in known else self._frames_of(number)
             if more is None:
                 return None
@@ -189,20 +242,18 @@ class Reader:
                 frames += more
         return self._made.add(frames)
 
-    def group(self, pairs: tuple[tuple[int, int], ...]) -> Group:
-        """Read labels, given as (key, value) string numbers; of labels with one name the last counts.
+    def group(self, raw: bytes) -> Group:
+        """Read the labels of a sample; of labels with one name the last counts.
+
+        Args:
+            raw: the sample, serialized, of which the labels alone count.
 
         Raises:
-            ConnectError: a number is not in the string table.
+            ConnectError: a label refers to a text that the profile does not have.
         """
-        known = self._groups.get(pairs)
-        if known is None:
-            known = self._groups[pairs] = self._read_group(pairs)
-        return known
-
-    def _read_group(self, pairs: tuple[tuple[int, int], ...]) -> Group:
         found = []
-        for key, value in pairs:
+        for label in Sample.FromString(raw).label:
+            key, value = label.key, label.str
             if not (0 <= key < len(self._strings) and 0 <= value < len(self._strings)):
                 raise malformed("sample label string index out of range")
             # A label without a text has a number, which says nothing of spans or series.
@@ -237,9 +288,81 @@ def split(
         time_ms=(profile.time_nanos if profile.time_nanos > 0 else now_ns) // 10**6,
     )
     series = Series(head, reader.table, allowance)
-    for sample in profile.sample:
-        group = reader.group(tuple([(label.key, label.str) for label in sample.label]))
-        stack = reader.stack(sample.location_id)
-        if stack is not None:
-            series.add(group, stack, sample.value)
+    _add_samples(profile, reader, series, allowance)
     return series.profiles(pairs)
+
+
+def _add_samples(profile: Profile, reader: Reader, series: Series, allowance: Allowance) -> None:
+    """Add the samples of a profile to its series.
+
+    Samples differ, but their stacks, labels and values repeat. So each sample is taken as bytes, and what has not been
+    seen is decoded alone.
+    """
+    stacks: dict[bytes, int | None] = {}
+    counts: dict[bytes, Sequence[tuple[int, int]]] = {}
+    groups: dict[bytes, tuple[Group, list[Sums | None]]] = {}
+    types = len(profile.sample_type)
+    count, room = 0, allowance.left(Quantity.VALUES)
+    for raw in ProfileTables.FromString(profile.SerializeToString()).sample:
+        values_start, labels_start = ends_of(raw)
+        locations, values, labels = raw[:values_start], raw[values_start:labels_start], raw[labels_start:]
+        known = groups.get(labels)
+        if known is None:
+            known = groups[labels] = reader.group(labels), [None] * types
+        if locations not in stacks:
+            stacks[locations] = reader.stack(locations)
+        stack = stacks[locations]
+        if stack is None:
+            continue
+        counted = counts.get(values)
+        if counted is None:
+            counted = counts[values] = series.counted(Sample.FromString(values).value)
+        count += len(counted)
+        if count > room:
+            break
+        group, sums_by_type = known
+        for number, value in counted:
+            sums = sums_by_type[number]
+            if sums is None:
+                sums = sums_by_type[number] = series.sums(group, number)
+            for each in sums:
+                each[stack] = each.get(stack, 0) + value
+    allowance.take(Quantity.VALUES, count)
+
+
+def ends_of(sample: bytes) -> tuple[int, int]:
+    """Find the ends of the locations and of the values of a sample that protobuf has serialized.
+
+    Its fields come in order, each once, and labels follow them.
+    """
+    # Most often both are there, and of 127 bytes at most.
+    if len(sample) > 4 and sample[0] == LOCATIONS_TAG and (length := sample[1]) <= LENGTH_MASK:
+        end = length + 2
+        if end + 1 < len(sample) and sample[end] == VALUES_TAG and (length := sample[end + 1]) <= LENGTH_MASK:
+            return end, end + 2 + length
+    end = _end_of(sample, 0, LOCATIONS_TAG)
+    return end, _end_of(sample, end, VALUES_TAG)
+
+
+def _end_of(sample: bytes, start: int, tag: int) -> int:
+    """Find the end of a packed field.
+
+    Args:
+        sample: the sample.
+        start: where the field begins, if it is there.
+        tag: the byte with which it begins.
+
+    Returns:
+        Where the field ends; ``start`` where another begins there.
+    """
+    if start == len(sample) or sample[start] != tag:
+        return start
+    length = sample[start + 1]
+    end = start + 2
+    shift = 0
+    while length >> shift > LENGTH_MASK:
+        length &= ~(CONTINUES << shift)
+        shift += LENGTH_BITS
+        length |= sample[end] << shift
+        end += 1
+    return end + length

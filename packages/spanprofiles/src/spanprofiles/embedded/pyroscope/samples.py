@@ -14,13 +14,13 @@ from spanprofiles.embedded.pyroscope.blocks import Blocks
 from spanprofiles.embedded.pyroscope.flamegraph import OTHER, Node, build
 from spanprofiles.embedded.pyroscope.queries import Selection
 from spanprofiles.embedded.pyroscope.selector import Selector
+from spanprofiles.embedded.pyroscope.stacks import add_rows, read_stacks
 from spanprofiles.embedded.pyroscope.totals import OTHER_STACK, Kind, StackTotals
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.profiles import FRAME_NUMBERS
+from spanprofiles.embedded.store.profiles import OF_UPLOAD
+from spanprofiles.embedded.store.stacks import NUMBERS
 
 CHUNK = 500
-OF_UPLOAD = "CASE upload WHEN 0 THEN id ELSE upload END"
-"""SQL over ``profiles``: the number by which an upload is known, that of its first profile."""
 SERIES_BYTES, PATHS_BYTES = 16 * 1024 * 1024, 32 * 1024 * 1024
 """How much memory the labels of series may take, and the names of call paths; with the latest query it is more."""
 LABELS_BYTES, BYTES_A_CHARACTER = 500, 12
@@ -95,7 +95,7 @@ class PathNames:
         missing = [number for number in numbers if number not in paths and number != OTHER_STACK]
         raw: dict[int, array[int]] = {}
         for rows in rows_by_number(connection, "paths", "functions", missing):
-            raw.update({number: array(FRAME_NUMBERS, some) for number, some in rows})
+            raw.update({number: array(NUMBERS, some) for number, some in rows})
         wanted = {function for path in watch(raw.values()) for function in path}.difference(functions)
         for rows in rows_by_number(connection, "functions", "name", sorted(wanted)):
             functions.update(rows)
@@ -128,15 +128,17 @@ class Samples:
         """Sum the value of each stack or call path of a selection."""
         totals = StackTotals(kind)
         if selection.span_ids or selection.trace_ids:
-            for entries in self._span_entries(connection, selection):
-                totals.add_entries(entries)
+            add_rows(connection, totals, self._span_entries(connection, selection, kind))
         else:
             for block in self._blocks.totals(connection, self._profiles(connection, selection), kind):
                 totals.add(block, connection.deadline)
         return totals
 
-    def _span_entries(self, connection: StoreConnection, selection: Selection) -> Iterator[bytes]:
-        """Read the entries of spans or traces."""
+    def _span_entries(
+        self, connection: StoreConnection, selection: Selection, kind: Kind
+    ) -> Iterator[tuple[int, bytes]]:
+        """Read the entries of spans or traces, beside the numbers of their uploads where stacks are told apart."""
+        upload = "0" if kind is Kind.PATHS else f"(SELECT {OF_UPLOAD} FROM profiles WHERE id = profile)"  # noqa: S608  # of this program
         column = "span_id" if selection.span_ids else "trace_id"
         only = (
             f" AND EXISTS (SELECT 1 FROM profiles WHERE id = profile AND {OF_UPLOAD} IN ({_listed(selection)}))"  # noqa: S608  # numbers
@@ -145,13 +147,14 @@ class Samples:
         )
         for identifier in connection.deadline.watch(selection.span_ids or selection.trace_ids):
             rows = connection.execute(
-                f"SELECT series, entries FROM span_samples WHERE {column} = ? AND time_ms BETWEEN ? AND ?{only}",  # noqa: S608  # one of two columns, and numbers
+                f"SELECT series, {upload}, entries FROM span_samples"  # noqa: S608  # one of two columns, and numbers
+                f" WHERE {column} = ? AND time_ms BETWEEN ? AND ?{only}",
                 (identifier, selection.start_ms, selection.end_ms),
             )
-            for series, entries in connection.deadline.watch(rows):
+            for series, number, entries in connection.deadline.watch(rows):
                 profile_type, labels = self.series.get(connection, series)
                 if profile_type == selection.profile_type and selection.selector.matches(labels):
-                    yield entries
+                    yield number, entries
 
     def _profiles(self, connection: StoreConnection, selection: Selection) -> list[int]:
         """Return the numbers of whole profiles, in ascending order."""
@@ -219,16 +222,19 @@ class Samples:
         if not selection.call_site:
             return totals
         kept: set[int] = set()
-        for some in rows_by_number(connection, "stacks", "frames", [number for number, _ in totals.items()]):
-            first = [(number, array(FRAME_NUMBERS, frames)[: len(selection.call_site)]) for number, frames in some]
-            names = self._frame_names(connection, sorted({frame for _, frames in first for frame in frames}))
+        for upload, found in read_stacks(connection, totals.places):
+            names = self._names(connection, sorted(set(upload.functions)))
             kept.update(
-                number for number, frames in first if selection.passes(tuple([names[frame] for frame in frames]))
+                number
+                for number, stack in found
+                if selection.passes(
+                    tuple([names[upload.functions[place - 1]] for place in stack[: len(selection.call_site)]])
+                )
             )
         return totals.kept(kept)
 
     @staticmethod
-    def _frame_names(connection: StoreConnection, frames: list[int]) -> dict[int, str]:
-        """Read the function name of each frame."""
-        rows = itertools.chain.from_iterable(rows_by_number(connection, "frames", "details", frames))
-        return {frame: json.loads(details)[0] for frame, details in connection.deadline.watch(rows)}
+    def _names(connection: StoreConnection, functions: list[int]) -> dict[int, str]:
+        """Read the name of each function."""
+        rows = itertools.chain.from_iterable(rows_by_number(connection, "functions", "name", functions))
+        return dict(connection.deadline.watch(rows))

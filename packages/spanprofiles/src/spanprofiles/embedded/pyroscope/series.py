@@ -14,7 +14,8 @@ from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, check_label_sizes, check_labels
 from spanprofiles.embedded.pyroscope.limits import Quantity
 from spanprofiles.embedded.refusals import Reason
-from spanprofiles.embedded.store.profiles import NewProfile, Owner, StackTable
+from spanprofiles.embedded.store.profiles import NOBODY, NewProfile, Owner
+from spanprofiles.embedded.store.stacks import StackTable
 
 HEXADECIMAL = re.compile(rb"[0-9a-fA-F]+")
 SPAN_ID, PROFILE_ID, TRACE_ID = "span_id", "profile_id", "trace_id"
@@ -30,6 +31,8 @@ ValueKind = tuple[str, str]
 """What is measured, and in which unit."""
 Group = tuple[Pairs, Owner]
 """What the labels of a sample say: the labels that split series, and (span ID, trace ID)."""
+Sums = Sequence[dict[int, int]]
+"""The sums of values by stack, to all of which the values of some samples are added."""
 
 
 def malformed(message: str) -> ConnectError:
@@ -110,18 +113,38 @@ class Series:
         Raises:
             ConnectError: it has too few or too many values, or there is too much of something.
         """
+        counted = self.counted(values)
+        self._allowance.take(Quantity.VALUES, len(counted))
+        for number, value in counted:
+            for sums in self.sums(group, number):
+                sums[stack] = sums.get(stack, 0) + value
+
+    def counted(self, values: Sequence[int]) -> Sequence[tuple[int, int]]:
+        """Return the values of a sample that count, with their types' numbers: none where one is below zero.
+
+        Raises:
+            ConnectError: they are too few or too many.
+        """
         if len(values) != len(self._head.types):
             raise malformed("sample value length mismatch")
         counted = [pair for pair in enumerate(values) if pair[1]]
-        if any(value < 0 for _, value in counted):
-            return
-        self._allowance.take(Quantity.VALUES, len(counted))
+        return [] if any(value < 0 for _, value in counted) else counted
+
+    def sums(self, group: Group, number: int) -> Sums:
+        """Return where the values of stacks are added up: for the whole series, and for those whose samples they are.
+
+        Args:
+            group: what the labels of the samples say.
+            number: of the values' type.
+
+        Raises:
+            ConnectError: there are too many series.
+        """
         more, owner = group
-        for number, value in counted:
-            target = self._series.get((number, more))
-            if target is None:
-                target = self._series[number, more] = self._made(number, more)
-            target.add(stack, value, owner)
+        target = self._series.get((number, more))
+        if target is None:
+            target = self._series[number, more] = self._made(number, more)
+        return (target.values,) if owner == NOBODY else (target.values, target.parts.setdefault(owner, {}))
 
     def profiles(self, pairs: Sequence[tuple[str, str]]) -> list[NewProfile]:
         """Return the profile of each series.

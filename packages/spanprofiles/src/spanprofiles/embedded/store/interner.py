@@ -19,9 +19,9 @@ TEXT_BYTES = 60
 
 
 def _bytes_of(values: Any) -> int:
-    """About how much memory a value takes as a key: texts, bytes, numbers and tuples of them."""
+    """About how much memory a value takes: texts, bytes, numbers and tuples of them."""
     if isinstance(values, tuple):
-        return ENTRY_BYTES + sum(map(_bytes_of, values))
+        return sum(map(_bytes_of, values))
     if isinstance(values, str):
         return TEXT_BYTES + (len(values) if values.isascii() else 4 * len(values))
     return TEXT_BYTES + (len(values) if isinstance(values, bytes) else 0)
@@ -88,11 +88,23 @@ class Interner:
         """Return the numbers of many values; those that have none are made together, which takes half the time."""
         if self._bucket != connection.bucket or self._generation != connection.generation:
             self._follow(connection)
-        unknown = {value: self._encode(value) for value in values if value not in self._numbers}
-        made: dict[Any, int] = {}
-        if len(unknown) >= MANY:
-            made = self._make_together(connection, unknown)
-        return [made[value] if value in made else self.number(connection, value) for value in values]
+        found = list(map(self._numbers.get, values))
+        if None in found:
+            unknown = {
+                value: self._encode(value) for value, number in zip(values, found, strict=True) if number is None
+            }
+            made = self._make_together(connection, unknown) if len(unknown) >= MANY else {}
+            numbers = [
+                number or made.get(value) or self.number(connection, value)
+                for value, number in zip(values, found, strict=True)
+            ]
+        else:
+            numbers = [number for number in found if number]
+        if self._marks:
+            unmarked = set(numbers).difference(self._marked)
+            connection.executemany(self._mark, [(self._bucket, number) for number in unmarked])
+            self._marked |= unmarked
+        return numbers
 
     def _make_together(self, connection: StoreConnection, unknown: Mapping[Any, tuple[Any, ...]]) -> dict[Any, int]:
         """Make the values that are not in the table, and remember them; those that are there are left out."""
@@ -122,7 +134,7 @@ class Interner:
         return number
 
     def _remember(self, values: Any, number: int) -> None:
-        size = _bytes_of(values)
+        size = ENTRY_BYTES + _bytes_of(values)
         is_kept = size <= self._limit // LARGEST_SHARE
         if not is_kept:
             size = ENTRY_BYTES  # that it is marked is remembered nevertheless

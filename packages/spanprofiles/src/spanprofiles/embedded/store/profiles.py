@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interner import Interner
+from spanprofiles.embedded.store.stacks import EncodedStacks, StackTable
 
 LARGEST_INTEGER = 2**63 - 1
 
-Frame = tuple[str, str, str, int]
-"""Function name, system name, file name, line."""
 Owner = tuple["bytes | None", "bytes | None"]
 """The (span ID, trace ID) that samples carry; either may be missing."""
-ENTRY, FRAME_NUMBERS = "q", "i"
+ENTRY = "q"
 STACK_BITS = 32
-"""By how many bits an entry's stack is shifted; below it is the stack's call path."""
+"""By how many bits an entry's stack is shifted; below it is the number of the stack's call path."""
 PATH_MASK = 2**STACK_BITS - 1
 NOBODY: Owner = (None, None)
-
-
-class StackTable:
-    """The frames and stacks of one pushed profile, which the profiles made of it share.
-
-    Attributes:
-        frames: each different frame, and its place.
-        stacks: places of frames, root first.
-    """
-
-    def __init__(self) -> None:
-        self.frames: dict[Frame, int] = {}
-        self.stacks: list[Sequence[int]] = []
-
-    def frame(self, frame: Frame) -> int:
-        """Return the place of a frame."""
-        return self.frames.setdefault(frame, len(self.frames))
+OF_UPLOAD = "CASE upload WHEN 0 THEN id ELSE upload END"
+"""SQL over ``profiles``: the number by which an upload is known, that of its first profile."""
 
 
 @dataclass
@@ -60,34 +44,34 @@ class NewProfile:
     values: dict[int, int] = field(default_factory=dict)
     parts: dict[Owner, dict[int, int]] = field(default_factory=dict)
 
-    def add(self, stack: int, value: int, owner: Owner) -> None:
-        """Add a sample."""
-        self.values[stack] = self.values.get(stack, 0) + value
-        if owner != NOBODY:
-            part = self.parts.get(owner)
-            if part is None:
-                part = self.parts[owner] = {}
-            part[stack] = part.get(stack, 0) + value
-
-
-def _frame_row(frame: Frame) -> tuple[str]:
-    return (json.dumps(frame, ensure_ascii=False),)
-
 
 class ProfileInterners:
     """The numbers that the writer remembers between pushes."""
 
     def __init__(self) -> None:
         self.series = Interner("series", ("labels",), ("profile_type",), marks=True)
-        self.stacks = Interner("stacks", ("frames",), marks=True)
-        self.frames = Interner("frames", ("details",), encode=_frame_row, marks=True)
-        self.paths = Interner("paths", ("functions",), marks=True)
-        self.functions = Interner("functions", ("name",), marks=True)
+        self.functions = Interner("functions", ("name", "system_name", "file"), marks=True)
+        self.paths = Interner("paths", ("functions",), encode=lambda functions: (functions,), marks=True)
 
     def forget(self) -> None:
         """Forget every number."""
-        for interner in (self.series, self.frames, self.stacks, self.paths, self.functions):
+        for interner in (self.series, self.functions, self.paths):
             interner.forget()
+
+
+@dataclass
+class Upload:
+    """What the profiles of one upload have in common, while they are written.
+
+    Attributes:
+        stacks: their stacks.
+        entries: of each stack, how entries name it.
+        number: that of the first profile; 0 until that is written.
+    """
+
+    stacks: EncodedStacks
+    entries: list[int]
+    number: int = 0
 
 
 class ProfileBatch:
@@ -99,54 +83,40 @@ class ProfileBatch:
 
     def write(self, connection: StoreConnection) -> None:
         """Write every profile, its series and its stacks."""
-        tables: dict[int, list[int]] = {}
-        uploads: dict[int, int] = {}
+        uploads: dict[int, Upload] = {}
         for profile in self._profiles:
-            table = id(profile.table)
-            numbers = tables.get(table)
-            if numbers is None:
-                numbers = tables[table] = self._stacks(connection, profile.table)
-            number = self._write_profile(connection, profile, numbers, uploads.get(table, 0))
-            uploads.setdefault(table, number)
+            upload = uploads.get(id(profile.table))
+            if upload is None:
+                upload = uploads[id(profile.table)] = self._interned(connection, profile.table)
+            self._write_profile(connection, profile, upload)
 
-    def _write_profile(self, connection: StoreConnection, profile: NewProfile, numbers: list[int], upload: int) -> int:
-        """Write one profile and return its number.
+    def _interned(self, connection: StoreConnection, table: StackTable) -> Upload:
+        encoded = table.encoded(self._interners.functions.numbers(connection, list(table.functions)))
+        paths = self._interners.paths.numbers(connection, encoded.paths)
+        return Upload(encoded, [place << STACK_BITS | path for place, path in enumerate(paths)])
 
-        Args:
-            connection: the writer's.
-            profile: the profile.
-            numbers: those of its table's stacks.
-            upload: the number of the first profile of its upload; 0 where it is that itself.
-        """
+    def _write_profile(self, connection: StoreConnection, profile: NewProfile, upload: Upload) -> None:
+        """Write one profile, and the stacks of its upload with the first."""
         labels = json.dumps(sorted(profile.labels.items()), ensure_ascii=False, separators=(",", ":"))
         series = self._interners.series.number(connection, (labels,), (profile.profile_type,))
-        row = connection.execute(
+        number = connection.execute(
             "INSERT INTO profiles (upload, series, time_ms, total, entries) VALUES (?, ?, ?, ?, ?)",
-            (upload, series, profile.time_ms, _total(profile.values), _entries(profile.values, numbers)),
+            (upload.number, series, profile.time_ms, _total(profile.values), _entries(profile.values, upload.entries)),
         ).lastrowid
         connection.executemany(
             "INSERT INTO span_samples (profile, series, time_ms, span_id, trace_id, total, entries)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (row, series, profile.time_ms, *owner, _total(values), _entries(values, numbers))
+                (number, series, profile.time_ms, *owner, _total(values), _entries(values, upload.entries))
                 for owner, values in profile.parts.items()
             ],
         )
-        return row or 0
-
-    def _stacks(self, connection: StoreConnection, table: StackTable) -> list[int]:
-        """Return the numbers of a table's stacks, as entries have them: with those of their call paths."""
-        interners = self._interners
-        frames = interners.frames.numbers(connection, list(table.frames))
-        functions = [interners.functions.number(connection, (frame[0],)) for frame in table.frames]
-        stacks = [(array(FRAME_NUMBERS, [frames[place] for place in stack]).tobytes(),) for stack in table.stacks]
-        paths = [(array(FRAME_NUMBERS, [functions[place] for place in stack]).tobytes(),) for stack in table.stacks]
-        return [
-            stack << STACK_BITS | path
-            for stack, path in zip(
-                interners.stacks.numbers(connection, stacks), interners.paths.numbers(connection, paths), strict=True
+        if not upload.number:
+            upload.number = number or 0
+            connection.execute(
+                "INSERT INTO stacks (id, frames, stacks) VALUES (?, ?, ?)",
+                (number, upload.stacks.frames, upload.stacks.stacks),
             )
-        ]
 
     def forget(self) -> None:
         """Drop the numbers of rows that were rolled back."""
@@ -158,8 +128,10 @@ def _total(values: Mapping[int, int]) -> int:
 
 
 def _entries(values: Mapping[int, int], numbers: list[int]) -> bytes:
-    entries = array(ENTRY)
-    for place, value in values.items():
-        entries.append(numbers[place])
-        entries.append(min(value, LARGEST_INTEGER))
-    return entries.tobytes()
+    pairs = [0] * (2 * len(values))
+    pairs[::2] = map(numbers.__getitem__, values)
+    pairs[1::2] = values.values()
+    try:
+        return array(ENTRY, pairs).tobytes()
+    except OverflowError:  # a sum that 64 bits do not hold
+        return array(ENTRY, [min(number, LARGEST_INTEGER) for number in pairs]).tobytes()

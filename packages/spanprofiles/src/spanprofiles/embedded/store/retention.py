@@ -2,7 +2,7 @@
 
 What arrives is counted in buckets of some seconds or megabytes (the table ``arrivals``). A bucket knows the first
 number that a trace, a profile or a part of one got in it, so all that came before it is a range of numbers. Rows that
-many others share (resources, stacks) carry the bucket of their latest use.
+many others share (resources, call paths) carry the bucket of their latest use.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROOM = 0.9
 TOLERATED = 1.1
 LARGEST_BUCKET_BYTES = 16 * 1024 * 1024
 TRACES_IN_STEP, ROWS_IN_STEP, PAGES_IN_STEP = 200, 2_000, 500
-SHARED_TABLES = ("resources", "scopes", "series", "stacks", "frames", "paths", "functions")
+SHARED_TABLES = ("resources", "scopes", "series", "paths", "functions")
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class Retention:
         """Remove what is before a cut; every step is committed, and leaves nothing that refers to what is gone."""
         connection = self._connection
         yield from self._remove_traces(cut.trace)
-        for table, bound in (("span_samples", cut.span_sample), ("profiles", cut.profile)):
+        for table, bound in (("span_samples", cut.span_sample), ("profiles", cut.profile), ("stacks", cut.profile)):
             for low, high in self._ranges(table, bound):
                 with _transaction(connection):
                     connection.execute(f"DELETE FROM {table} WHERE id BETWEEN ? AND ?", (low, high))  # noqa: S608  # above

@@ -70,8 +70,11 @@ CREATE TABLE series (
 
 CREATE TABLE functions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL UNIQUE,
-    seen INTEGER NOT NULL
+    name TEXT NOT NULL,
+    system_name TEXT NOT NULL,              -- may be empty
+    file TEXT NOT NULL,                     -- likewise
+    seen INTEGER NOT NULL,
+    UNIQUE (name, system_name, file)
 );
 
 -- A call path is what a stack is without its lines: all that flame graphs show, and far fewer than stacks.
@@ -81,22 +84,17 @@ CREATE TABLE paths (
     seen INTEGER NOT NULL
 );
 
--- A frame is a function at a line.
-CREATE TABLE frames (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    details TEXT NOT NULL UNIQUE,           -- JSON: [name, system name, file, line]
-    seen INTEGER NOT NULL
-);
-
+-- The stacks of one upload, whose profiles are those with its number; `stacks.py` reads and writes both columns.
 CREATE TABLE stacks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    frames BLOB NOT NULL UNIQUE,            -- frames.id of each frame, the root's first: an array of 32-bit integers
-    seen INTEGER NOT NULL
+    id INTEGER PRIMARY KEY,                 -- profiles.id of the upload's first profile
+    frames BLOB NOT NULL,                   -- functions.id of each frame as 32 bits, then the line of each as 64 bits
+    stacks BLOB NOT NULL                    -- each stack's frames, the root's first, by their places from 1 on, and a 0:
+                                            -- in 8 bits below 256 frames, in 16 bits below 65,536, or else in 32 bits
 );
 
 -- What one series has at one time. Values are in the unit of the series' profile type.
--- Entries are (number, value) pairs: an array of 64-bit integers. The upper half of a number is stacks.id, the lower
--- half is the paths.id of that stack.
+-- Entries are (number, value) pairs: an array of 64-bit integers. The upper half of a number is the place of a stack
+-- among those of the upload, from 0 on; the lower half is the paths.id of that stack.
 CREATE TABLE profiles (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     upload INTEGER NOT NULL,                -- profiles.id of the first of those that came as one profile; 0 for that one

@@ -23,7 +23,8 @@ from spanprofiles.embedded.pyroscope.labels import NAME, labels_text, merged_lab
 from spanprofiles.embedded.pyroscope.limits import JFR_EXPANSION, SIZE_LIMIT, Quantity
 from spanprofiles.embedded.pyroscope.series import Head, Series, group_of, signed
 from spanprofiles.embedded.refusals import Reason
-from spanprofiles.embedded.store.profiles import NewProfile, StackTable
+from spanprofiles.embedded.store.profiles import NewProfile
+from spanprofiles.embedded.store.stacks import StackTable
 
 EVENT = "jfr_event"
 GZIP_MAGIC = b"\x1f\x8b"

@@ -19,7 +19,8 @@ from spanprofiles.embedded.pyroscope.otlp.messages import decode_protobuf
 from spanprofiles.embedded.pyroscope.push import Pusher
 from spanprofiles.embedded.pyroscope.series import Head, Series, check_type_names, group_of, malformed
 from spanprofiles.embedded.refusals import Origin, Reason, Refusal, Refusals, Signal
-from spanprofiles.embedded.store.profiles import NewProfile, StackTable
+from spanprofiles.embedded.store.profiles import NewProfile
+from spanprofiles.embedded.store.stacks import StackTable
 
 Expect = Callable[[int], None]
 Decode = Callable[[bytes, Expect], ExportProfilesServiceRequest]
