@@ -72,8 +72,12 @@ class MessageCounter:
         Raises:
             ExportError: there are too many of them.
         """
-        bound = len(body) - len(body.translate(None, self.tag_bytes))
+        bound = self.bound(body)
         return bound if bound <= MESSAGES else self.check(body, len(body), MESSAGES, "messages")
+
+    def bound(self, body: bytes) -> int:
+        """Return how many messages there are at most, told by the bytes with which one can begin."""
+        return len(body) - len(body.translate(None, self.tag_bytes))
 
     def check(self, body: bytes, depth: int, limit: int, what: str) -> int:
         """Count the messages down to some depth, as far as the data makes sense.

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.indexed_attributes import (
-    BOOLEAN,
     EVENT,
-    FLOAT,
     INSTRUMENTATION,
     INTEGER,
     INTRINSIC,
     LINK,
-    OTHER,
     RESOURCE,
     SPAN,
     STRING,
     IndexedAttribute,
+    indexed,
+    may_be_list,
 )
 from spanprofiles.embedded.refusals import Reason
-from spanprofiles.embedded.store.traces import LARGEST_INTEGER, NewSpans
+from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans
+from spanprofiles.embedded.store.traces import LARGEST_INTEGER, NewSpans, NewTrace
 
 TRACE_ID_BYTES = 16
 SPAN_ID_BYTES = 8
@@ -80,43 +80,59 @@ def span_rows(export: ExportTraceServiceRequest) -> NewSpans:
 def _add_resource(rows: NewSpans, resource_spans: ResourceSpans) -> None:
     payload = resource_spans.resource.SerializeToString(deterministic=True)
     rows.resources.append((payload, resource_spans.schema_url))
-    common = tuple(_indexed(RESOURCE, resource_spans.resource.attributes))
+    common = tuple(indexed(RESOURCE, resource_spans.resource.attributes))
     service = next((value for key, _, kind, value in common if key == SERVICE_NAME and kind == STRING), "")
     if not service:
         common = (*common, (SERVICE_NAME, RESOURCE, STRING, ""))
     for scope_spans in resource_spans.scope_spans:
         scope = scope_spans.scope
         rows.scopes.append((scope.SerializeToString(deterministic=True), scope_spans.schema_url))
-        _add_spans(rows, scope_spans.spans, (*common, *_scope_attributes(scope)), service)
+        _add_spans(rows, scope_spans, (*common, *_scope_attributes(scope)), service)
 
 
-def _add_spans(rows: NewSpans, spans: Iterable[Span], common: tuple[IndexedAttribute, ...], service: str) -> None:
+def _add_spans(rows: NewSpans, scope_spans: ScopeSpans, common: tuple[IndexedAttribute, ...], service: str) -> None:
     """Add the spans of the latest resource and scope.
 
     Args:
         rows: where to.
-        spans: the spans.
+        scope_spans: the spans.
         common: the attributes of their resource and scope.
         service: the resource's service.
     """
     resource, scope = len(rows.resources) - 1, len(rows.scopes) - 1
     seen: set[bytes] = set()
-    for span in spans:
+    serialized = scope_spans.SerializeToString()
+    payloads = WholeSpans.FromString(serialized).spans
+    for span, payload in zip(OpenedSpans.FromString(serialized).spans, payloads, strict=True):
         trace_id, span_id, parent_id, name = span.trace_id, span.span_id, span.parent_span_id, span.name
         _check_ids(trace_id, span_id, parent_id)
         start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
         if start_ns > LARGEST_INTEGER or end_ns > LARGEST_INTEGER:
             start_ns, end_ns = min(start_ns, LARGEST_INTEGER), min(end_ns, LARGEST_INTEGER)
         trace = rows.trace(trace_id, start_ns, end_ns)
-        attributes = trace.attributes
+        keys = trace.keys
         if trace_id not in seen:
             seen.add(trace_id)
-            attributes.update(common)
-        _add_attributes(attributes, span, name)
+            keys.update(common)
+        keys.update(span.attributes)
+        keys.add((NAME, INTRINSIC, STRING, name))
+        if span.status or span.events or span.links:
+            keys.update(_inner_attributes(span))
+        else:
+            keys.add(NO_STATUS)
         if not parent_id:
-            attributes.add((ROOT_NAME, INTRINSIC, STRING, name))
-            attributes.add((ROOT_SERVICE, INTRINSIC, STRING, service))
-        trace.spans.append((span_id, span.kind, resource, scope, span.SerializeToString()))
+            keys.add((ROOT_NAME, INTRINSIC, STRING, name))
+            keys.add((ROOT_SERVICE, INTRINSIC, STRING, service))
+        trace.spans.append((span_id, resource, scope, payload))
+    for trace_id in seen:
+        _open_lists(rows.traces[trace_id])
+
+
+def _open_lists(trace: NewTrace) -> None:
+    """Put the members of lists in the place of lists."""
+    for raw in [key for key in trace.keys if isinstance(key, bytes) and may_be_list(key)]:
+        trace.keys.remove(raw)
+        trace.keys.update(indexed(SPAN, (KeyValue.FromString(raw),)))
 
 
 def _check_ids(trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
@@ -131,64 +147,21 @@ def _check_ids(trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
 
 def _scope_attributes(scope: InstrumentationScope) -> list[IndexedAttribute]:
     return [
-        *_indexed(INSTRUMENTATION, scope.attributes),
+        *indexed(INSTRUMENTATION, scope.attributes),
         (SCOPE_NAME, INTRINSIC, STRING, scope.name),
         (SCOPE_VERSION, INTRINSIC, STRING, scope.version),
     ]
 
 
-def _add_attributes(found: set[IndexedAttribute], span: Span, name: str) -> None:
-    """Add those of one span: what is done for each attribute of each span counts, so texts take the short way."""
-    for pair in span.attributes:
-        text = pair.value.string_value
-        if text:
-            found.add((pair.key, SPAN, STRING, text))
-        else:
-            found.update(_indexed(SPAN, (pair,)))
-    found.add((NAME, INTRINSIC, STRING, name))
-    if span.HasField("status"):
-        status = span.status
-        found.add((STATUS, INTRINSIC, INTEGER, status.code))
-        if status.message:
-            found.add((STATUS_MESSAGE, INTRINSIC, STRING, status.message))
-    else:
-        found.add(NO_STATUS)
-    for event in span.events:
-        found.add((EVENT_NAME, INTRINSIC, STRING, event.name))
-        found.update(_indexed(EVENT, event.attributes))
-    for link in span.links:
-        found.update(_indexed(LINK, link.attributes))
-
-
-def _indexed(scope: int, pairs: Iterable[KeyValue]) -> Iterator[IndexedAttribute]:
-    """Make the rows under which attributes are found: a list has one for each of its members."""
-    for pair in pairs:
-        value = pair.value
-        kind = value.WhichOneof("value")
-        if kind == "string_value":
-            yield pair.key, scope, STRING, value.string_value
-        elif kind == "array_value":
-            yield from _members(scope, pair.key, value.array_value.values)
-        else:
-            yield _scalar(scope, pair.key, kind, value)
-
-
-def _members(scope: int, key: str, values: Iterable[AnyValue]) -> Iterator[IndexedAttribute]:
-    yield key, scope, OTHER, 0
-    for value in values:
-        kind = value.WhichOneof("value")
-        if kind == "string_value":
-            yield key, scope, STRING, value.string_value
-        elif kind != "array_value":
-            yield _scalar(scope, key, kind, value)
-
-
-def _scalar(scope: int, key: str, kind: str | None, value: AnyValue) -> IndexedAttribute:
-    if kind == "int_value":
-        return key, scope, INTEGER, value.int_value
-    if kind == "double_value":
-        number = value.double_value
-        return (key, scope, OTHER, 0) if math.isnan(number) else (key, scope, FLOAT, number)
-    if kind == "bool_value":
-        return key, scope, BOOLEAN, int(value.bool_value)
-    return key, scope, OTHER, 0
+def _inner_attributes(span: Any) -> Iterator[IndexedAttribute]:  # a span that is opened
+    """Make the rows for what is inside a span."""
+    status = Status.FromString(span.status)
+    yield STATUS, INTRINSIC, INTEGER, status.code
+    if status.message:
+        yield STATUS_MESSAGE, INTRINSIC, STRING, status.message
+    for raw in span.events:
+        event = Span.Event.FromString(raw)
+        yield EVENT_NAME, INTRINSIC, STRING, event.name
+        yield from indexed(EVENT, event.attributes)
+    for raw in span.links:
+        yield from indexed(LINK, Span.Link.FromString(raw).attributes)

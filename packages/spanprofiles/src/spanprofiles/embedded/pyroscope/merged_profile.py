@@ -88,16 +88,16 @@ def _samples(connection: StoreConnection, totals: StackTotals, numbers: dict[Fra
     kept: dict[int, int] = {}
     room, other = MERGED_FRAMES_LIMIT, 0
     for number, value in watch(totals.items(), FEW):
-        place = totals.places.get(number)
-        room -= place[DEPTH] if place is not None else 0
-        if place is None or room < 0:
+        found = totals.places.get(number)
+        room -= found[DEPTH] if found is not None else 0
+        if found is None or room < 0:
             other += value
         else:
             kept[number] = value
     stacks: dict[int, array[int]] = {}
-    for upload, found in read_stacks(connection, {number: totals.places[number] for number in kept}):
+    for upload, wanted in read_stacks(connection, {number: totals.places[number] for number in kept}):
         locations: dict[int, int] = {}
-        for number, stack in watch(found, FEW):
+        for number, stack in watch(wanted, FEW):
             for place in set(stack).difference(locations):
                 frame = upload.functions[place - 1], upload.lines[place - 1]
                 locations[place] = numbers.setdefault(frame, len(numbers) + 1)
@@ -111,6 +111,7 @@ def _samples(connection: StoreConnection, totals: StackTotals, numbers: dict[Fra
 def _functions(connection: StoreConnection, numbers: list[int]) -> Iterator[tuple[int, str, str, str]]:
     """Read (number, name, system name, file) of each function."""
     for rows in rows_by_number(connection, "functions", "name, system_name, file", numbers):
-        yield from connection.deadline.watch(rows, FEW)
+        for number, *names in connection.deadline.watch(rows, FEW):
+            yield number, names[0], names[1], names[2]
     if OTHER_FUNCTION in numbers[:1]:
         yield OTHER_FUNCTION, OTHER, OTHER, ""

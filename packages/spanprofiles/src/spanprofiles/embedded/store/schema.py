@@ -9,7 +9,7 @@ from spanprofiles.embedded.errors import DataDirectoryError, NewerFileError
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 """The tables of the current version."""
-OLDEST_VERSION = 4
+OLDEST_VERSION = 5
 """The oldest version that is read. No release wrote an older one."""
 MIGRATIONS: tuple[str, ...] = ()
 """SQL that makes the next version of a file of OLDEST_VERSION, then of the version after it, and so on.

@@ -30,17 +30,16 @@ CREATE TABLE scopes (
     UNIQUE (payload, schema_url)
 );
 
--- A span as it came. A client's and a server's span may share an ID: a span is known by its kind, too.
+-- Spans of one trace, one resource and one scope that came together.
 CREATE TABLE spans (
     id INTEGER PRIMARY KEY,                 -- in the order of their arrival
     trace INTEGER NOT NULL,                 -- traces.id
-    span_id BLOB NOT NULL,                  -- 8 bytes, or none
-    kind INTEGER NOT NULL,                  -- OTLP's SpanKind
     resource INTEGER NOT NULL,              -- resources.id
     scope INTEGER NOT NULL,                 -- scopes.id
-    payload BLOB NOT NULL,                  -- serialized OTLP
-    UNIQUE (trace, span_id, kind)           -- new spans are of new traces, so rows are added at its end
+    span_ids BLOB NOT NULL,                 -- of all of them, 8 bytes each; nothing of a span that has none
+    payload BLOB NOT NULL                   -- serialized OTLP: a ScopeSpans with nothing but the spans
 );
+CREATE INDEX spans_by_trace ON spans (trace, span_ids);
 
 -- Each different attribute, once; `indexed_attributes.py` has the codes. Some intrinsics are among them, such as `name`.
 CREATE TABLE attributes (

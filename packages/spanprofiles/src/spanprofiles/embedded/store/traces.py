@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
+from typing import TypeAlias
 
-from spanprofiles.embedded.indexed_attributes import IndexedAttribute
+from spanprofiles.embedded.deadline import PIECE
+from spanprofiles.embedded.indexed_attributes import IndexedAttribute, span_attribute
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interner import CACHE_BYTES, Interner
+from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans
 
 LARGEST_INTEGER = 2**63 - 1
 TRACE_BYTES = 32 * 1024 * 1024
 """How large a trace is given in one answer, in bytes of OTLP, and again how large its resources, and its scopes."""
+
+
+AttributeKey: TypeAlias = "IndexedAttribute | bytes"
+
+
+def _attribute_row(key: AttributeKey) -> IndexedAttribute:
+    return span_attribute(key) if isinstance(key, bytes) else key
 
 
 @dataclass
@@ -23,14 +34,26 @@ class NewTrace:
     Attributes:
         start_ns: start of its earliest span, ns since the epoch.
         end_ns: end of its latest span, ns since the epoch.
-        attributes: under which it is found.
-        spans: (span ID, kind, place of the resource, place of the scope, serialized OTLP) of each span.
+        keys: the attributes under which it is found; those of spans that are no lists as serialized OTLP.
+        spans: (span ID, place of the resource, place of the scope, serialized OTLP) of each span.
     """
 
     start_ns: int
     end_ns: int
-    attributes: set[IndexedAttribute] = field(default_factory=set)
-    spans: list[tuple[bytes, int, int, int, bytes]] = field(default_factory=list)
+    keys: set[AttributeKey] = field(default_factory=set)
+    spans: list[tuple[bytes, int, int, bytes]] = field(default_factory=list)
+
+    @property
+    def attributes(self) -> set[IndexedAttribute]:
+        """The attributes under which it is found, decoded."""
+        return set(map(_attribute_row, self.keys))
+
+    def chunks(self) -> Iterator[tuple[int, int, bytes, bytes]]:
+        """Give the spans of each resource and scope: the places of those, the spans' IDs, and serialized OTLP."""
+        for (resource, scope), some in groupby(self.spans, key=itemgetter(1, 2)):
+            spans = list(some)
+            payload = WholeSpans(spans=[span[3] for span in spans]).SerializeToString()
+            yield resource, scope, b"".join([span[0] for span in spans]), payload
 
 
 @dataclass
@@ -63,7 +86,7 @@ class SpanInterners:
 
     def __init__(self) -> None:
         columns = ("key", "scope", "type", "value")
-        self.attributes = Interner("attributes", columns, limit_bytes=2 * CACHE_BYTES)
+        self.attributes = Interner("attributes", columns, limit_bytes=2 * CACHE_BYTES, encode=_attribute_row)
         self.resources = Interner("resources", ("payload", "schema_url"), marks=True)
         self.scopes = Interner("scopes", ("payload", "schema_url"), marks=True)
 
@@ -85,20 +108,20 @@ class SpanBatch:
         interners = self._interners
         resources = [interners.resources.number(connection, resource) for resource in self._spans.resources]
         scopes = [interners.scopes.number(connection, scope) for scope in self._spans.scopes]
-        rows: list[tuple[Any, ...]] = []
-        index: list[tuple[int, int]] = []
-        number = interners.attributes.number
-        for trace_id, trace in self._spans.traces.items():
-            trace_number = _trace_number(connection, trace_id, trace)
-            index += [(number(connection, attribute), trace_number) for attribute in trace.attributes]
-            rows += [
-                (trace_number, span_id, kind, resources[resource], scopes[scope], payload)
-                for span_id, kind, resource, scope, payload in trace.spans
-            ]
+        traces = self._spans.traces
+        numbers = _trace_numbers(connection, traces)
         connection.executemany(
-            "INSERT OR IGNORE INTO spans (trace, span_id, kind, resource, scope, payload) VALUES (?, ?, ?, ?, ?, ?)",
-            rows,
+            "INSERT INTO spans (trace, resource, scope, span_ids, payload) VALUES (?, ?, ?, ?, ?)",
+            [
+                (numbers[trace_id], resources[resource], scopes[scope], span_ids, payload)
+                for trace_id, trace in traces.items()
+                for resource, scope, span_ids, payload in trace.chunks()
+            ],
         )
+        keys = [key for trace in traces.values() for key in trace.keys]
+        of_keys = [numbers[trace_id] for trace_id, trace in traces.items() for _ in trace.keys]
+        # In order, so that the entries of one attribute, which are beside each other, are written together.
+        index = sorted(zip(interners.attributes.numbers(connection, keys), of_keys, strict=True))
         connection.executemany("INSERT OR IGNORE INTO trace_attributes (attribute, trace) VALUES (?, ?)", index)
 
     def forget(self) -> None:
@@ -106,18 +129,28 @@ class SpanBatch:
         self._interners.forget()
 
 
-def _trace_number(connection: sqlite3.Connection, trace_id: bytes, trace: NewTrace) -> int:
-    """Find a trace's number, or make one, and widen the trace's times to its new spans."""
-    known = connection.execute("SELECT id, start_ns, end_ns FROM traces WHERE trace_id = ?", (trace_id,)).fetchone()
-    if known is None:
-        row = (trace_id, trace.start_ns, trace.end_ns)
-        return (
-            connection.execute("INSERT INTO traces (trace_id, start_ns, end_ns) VALUES (?, ?, ?)", row).lastrowid or 0
-        )
-    number: int = known[0]
-    start, end = min(known[1], trace.start_ns), max(known[2], trace.end_ns)
-    if (start, end) != known[1:]:
-        connection.execute("UPDATE traces SET start_ns = ?, end_ns = ? WHERE id = ?", (start, end, number))
+def _trace_numbers(connection: sqlite3.Connection, traces: Mapping[bytes, NewTrace]) -> dict[bytes, int]:
+    """Find the traces' numbers, or make them, and widen the times of those that are there to their new spans."""
+    last: int = connection.execute("SELECT max(id) FROM traces").fetchone()[0] or 0
+    connection.executemany(
+        "INSERT INTO traces (trace_id, start_ns, end_ns) VALUES (?, ?, ?) ON CONFLICT (trace_id) DO NOTHING",
+        [(trace_id, trace.start_ns, trace.end_ns) for trace_id, trace in traces.items()],
+    )
+    numbers: dict[bytes, int] = dict(connection.execute("SELECT trace_id, id FROM traces WHERE id > ?", (last,)))
+    for trace_id in traces.keys() - numbers.keys():
+        numbers[trace_id] = _widened(connection, trace_id, traces[trace_id])
+    return numbers
+
+
+def _widened(connection: sqlite3.Connection, trace_id: bytes, trace: NewTrace) -> int:
+    """Widen the times of a trace that is there to its new spans, and return its number."""
+    number: int
+    number, *known = connection.execute(
+        "SELECT id, start_ns, end_ns FROM traces WHERE trace_id = ?", (trace_id,)
+    ).fetchone()
+    widened = [min(known[0], trace.start_ns), max(known[1], trace.end_ns)]
+    if widened != known:
+        connection.execute("UPDATE traces SET start_ns = ?, end_ns = ? WHERE id = ?", (*widened, number))
     return number
 
 
@@ -125,7 +158,6 @@ def _trace_number(connection: sqlite3.Connection, trace_id: bytes, trace: NewTra
 class StoredSpan:
     """A span as it is kept: the numbers of its resource and scope, and its OTLP payload."""
 
-    trace: int
     resource: int
     scope: int
     payload: bytes
@@ -142,20 +174,37 @@ def spans_of_trace(connection: StoreConnection, trace_id: bytes) -> list[StoredS
         TraceTooLargeError: they are too much for one answer.
         QueryTooLongError: the connection's deadline passed.
     """
-    rows = connection.execute(
-        "SELECT s.trace, s.resource, s.scope, s.payload FROM traces t JOIN spans s ON s.trace = t.id"
-        " WHERE t.trace_id = ? ORDER BY s.id",
-        (trace_id,),
-    )
     spans: list[StoredSpan] = []
     left = TRACE_BYTES
-    for row in connection.deadline.watch(rows):
-        spans.append(StoredSpan(*row))
-        left -= len(spans[-1].payload)
+    found = connection.execute("SELECT id FROM traces WHERE trace_id = ?", (trace_id,)).fetchone()
+    for resource, scope, payload in read_spans(connection, found[0]) if found else ():
+        left -= len(payload)
         if left < 0:
-            rows.close()
             raise TraceTooLargeError(f"trace exceeds max size (max bytes: {TRACE_BYTES})")
+        spans.append(StoredSpan(resource, scope, payload))
     return spans
+
+
+def read_spans(connection: StoreConnection, trace: int) -> Iterator[tuple[int, int, bytes]]:
+    """Read a trace's spans in the order in which they came: (resource, scope, serialized OTLP), each once.
+
+    A client's and a server's span may share an ID, so a span is known by its kind, too.
+
+    Raises:
+        QueryTooLongError: the connection's deadline passed.
+    """
+    known: set[tuple[bytes, int]] = set()
+    rows = connection.execute("SELECT resource, scope, payload FROM spans WHERE trace = ? ORDER BY id", (trace,))
+    try:
+        for resource, scope, chunk in connection.deadline.watch(rows):
+            spans = zip(OpenedSpans.FromString(chunk).spans, WholeSpans.FromString(chunk).spans, strict=True)
+            for span, payload in connection.deadline.watch(spans, PIECE):
+                key = span.span_id, span.kind
+                if key not in known:
+                    known.add(key)
+                    yield resource, scope, payload
+    finally:
+        rows.close()
 
 
 def payloads(connection: StoreConnection, table: str, numbers: Iterable[int]) -> dict[int, tuple[bytes, str]]:

@@ -7,7 +7,8 @@ from typing import Literal, TypeVar
 
 from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.store.connection import StoreConnection
-from spanprofiles.embedded.store.search import matching_traces, payload_of, searched_spans
+from spanprofiles.embedded.store.search import matching_traces, payload_of
+from spanprofiles.embedded.store.traces import read_spans
 from spanprofiles.embedded.trace_filters import TraceFilter
 from spanprofiles.embedded.traceql.records import ResourceRecord, ScopeRecord, SpanRecord, TraceRecord
 
@@ -60,7 +61,7 @@ class Candidates:
         resources: dict[int, ResourceRecord] = {}
         scopes: dict[int, ScopeRecord] = {}
         left = TRACE_BYTES
-        for resource, scope, payload in searched_spans(connection, trace):
+        for resource, scope, payload in read_spans(connection, trace):
             left -= len(payload)
             if resource not in resources:
                 resources[resource], size = _remembered(
