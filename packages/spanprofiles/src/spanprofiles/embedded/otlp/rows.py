@@ -30,6 +30,8 @@ from spanprofiles.embedded.store.traces import LARGEST_INTEGER, NewSpans, NewTra
 
 TRACE_ID_BYTES = 16
 SPAN_ID_BYTES = 8
+SPAN_ID_LENGTHS = (0, SPAN_ID_BYTES)
+"""A span may have no ID. Together, too, two lengths have no other bits: 8 is a power of two."""
 NO_TRACE_ID = bytes(TRACE_ID_BYTES)
 SERVICE_NAME = "service.name"
 NAME, ROOT_NAME, ROOT_SERVICE, STATUS, STATUS_MESSAGE, EVENT_NAME, SCOPE_NAME, SCOPE_VERSION = (
@@ -100,20 +102,24 @@ def _add_spans(rows: NewSpans, scope_spans: ScopeSpans, common: tuple[IndexedAtt
         service: the resource's service.
     """
     resource, scope = len(rows.resources) - 1, len(rows.scopes) - 1
-    seen: set[bytes] = set()
+    traces: dict[bytes, NewTrace] = {}
     serialized = scope_spans.SerializeToString()
     payloads = WholeSpans.FromString(serialized).spans
     for span, payload in zip(OpenedSpans.FromString(serialized).spans, payloads, strict=True):
         trace_id, span_id, parent_id, name = span.trace_id, span.span_id, span.parent_span_id, span.name
-        _check_ids(trace_id, span_id, parent_id)
         start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
         if start_ns > LARGEST_INTEGER or end_ns > LARGEST_INTEGER:
             start_ns, end_ns = min(start_ns, LARGEST_INTEGER), min(end_ns, LARGEST_INTEGER)
-        trace = rows.trace(trace_id, start_ns, end_ns)
+        trace = traces.get(trace_id)
+        if trace is None:
+            _check_trace_id(trace_id)
+            trace = traces[trace_id] = rows.trace(trace_id, start_ns, end_ns)
+            trace.keys.update(common)
+        elif start_ns < trace.start_ns or end_ns > trace.end_ns:
+            trace.widen(start_ns, end_ns)
+        if (len(span_id) | len(parent_id)) not in SPAN_ID_LENGTHS:
+            _check_span_ids(span_id, parent_id)
         keys = trace.keys
-        if trace_id not in seen:
-            seen.add(trace_id)
-            keys.update(common)
         keys.update(span.attributes)
         keys.add((NAME, INTRINSIC, STRING, name))
         if span.status or span.events or span.links:
@@ -124,8 +130,8 @@ def _add_spans(rows: NewSpans, scope_spans: ScopeSpans, common: tuple[IndexedAtt
             keys.add((ROOT_NAME, INTRINSIC, STRING, name))
             keys.add((ROOT_SERVICE, INTRINSIC, STRING, service))
         trace.spans.append((span_id, resource, scope, payload))
-    for trace_id in seen:
-        _open_lists(rows.traces[trace_id])
+    for trace in traces.values():
+        _open_lists(trace)
 
 
 def _open_lists(trace: NewTrace) -> None:
@@ -135,13 +141,16 @@ def _open_lists(trace: NewTrace) -> None:
         trace.keys.update(indexed(SPAN, (KeyValue.FromString(raw),)))
 
 
-def _check_ids(trace_id: bytes, span_id: bytes, parent_id: bytes) -> None:
+def _check_trace_id(trace_id: bytes) -> None:
     if len(trace_id) != TRACE_ID_BYTES or trace_id == NO_TRACE_ID:
         bits = len(trace_id.lstrip(b"\0")) and len(trace_id) * 8
         raise ExportError(f"trace ids must be 128 bit, received {bits} bits", Reason.TRACE_ID)
-    if len(span_id) not in {0, SPAN_ID_BYTES}:
+
+
+def _check_span_ids(span_id: bytes, parent_id: bytes) -> None:
+    if len(span_id) not in SPAN_ID_LENGTHS:
         raise ExportError(f"span ids must be 64 bit, received {len(span_id) * 8} bits", Reason.SPAN_ID)
-    if len(parent_id) not in {0, SPAN_ID_BYTES}:
+    if len(parent_id) not in SPAN_ID_LENGTHS:
         raise ExportError(f"parent span ids must be 64 bit, received {len(parent_id) * 8} bits", Reason.SPAN_ID)
 
 

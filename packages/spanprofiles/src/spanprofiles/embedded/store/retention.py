@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from spanprofiles.embedded.store.connection import StoreConnection
+from spanprofiles.embedded.store.traces import TRACES_IN_BLOCK
 
 logger = logging.getLogger("spanprofiles.embedded")
 
@@ -241,16 +242,23 @@ class Retention:
     def _remove_attributes(self, bound: int) -> Iterator[None]:
         """Remove which of the traces below a bound had which attributes, and the attributes that none has."""
         connection = self._connection
+        block, place = divmod(bound, TRACES_IN_BLOCK)
+        kept = -1 << place  # the bits of the bound's own block that stay
         for low, high in self._ranges("attributes"):
             numbers = connection.execute("SELECT id FROM attributes WHERE id BETWEEN ? AND ?", (low, high)).fetchall()
+            whole = [(number, block) for (number,) in numbers]
             with _transaction(connection):
+                connection.executemany("DELETE FROM attribute_blocks WHERE attribute = ? AND block < ?", whole)
                 connection.executemany(
-                    "DELETE FROM trace_attributes WHERE attribute = ? AND trace < ?",
-                    [(number, bound) for (number,) in numbers],
+                    f"UPDATE attribute_blocks SET traces = traces & {kept} WHERE attribute = ? AND block = ?",  # noqa: S608  # a number
+                    whole,
+                )
+                connection.executemany(
+                    "DELETE FROM attribute_blocks WHERE attribute = ? AND block = ? AND traces = 0", whole
                 )
                 connection.execute(
                     "DELETE FROM attributes WHERE id BETWEEN ? AND ?"
-                    " AND NOT EXISTS (SELECT 1 FROM trace_attributes WHERE attribute = attributes.id)",
+                    " AND NOT EXISTS (SELECT 1 FROM attribute_blocks WHERE attribute = attributes.id)",
                     (low, high),
                 )
                 connection.generation += 1

@@ -51,12 +51,20 @@ CREATE TABLE attributes (
     UNIQUE (key, scope, type, value)
 );
 
--- Which traces hold an attribute anywhere: what a search starts from.
-CREATE TABLE trace_attributes (
+-- Which traces hold an attribute anywhere: what a search starts from. A row speaks for 32 traces, since those that come
+-- together have most of their attributes in common.
+CREATE TABLE attribute_blocks (
     attribute INTEGER NOT NULL,             -- attributes.id
-    trace INTEGER NOT NULL,                 -- traces.id
-    PRIMARY KEY (attribute, trace)
+    block INTEGER NOT NULL,                 -- traces.id / 32
+    traces INTEGER NOT NULL,                -- a bit for each trace of the block that holds it, the lowest for the first
+    PRIMARY KEY (attribute, block)
 ) WITHOUT ROWID;
+
+-- The same as a row for each attribute and each trace. The block is given twice, so that either can be looked up first.
+CREATE VIEW trace_attributes AS
+SELECT b.attribute AS attribute, h.id AS trace
+FROM attribute_blocks b JOIN traces h ON b.block = h.id >> 5 AND h.id BETWEEN b.block << 5 AND (b.block << 5) + 31
+WHERE b.traces >> (h.id & 31) & 1;
 
 ----------------------------------------------------------------------------------------------------------- profiles
 

@@ -14,8 +14,9 @@ Bounds = tuple["int | None", "int | None"]
 """The start and end of a window of time, ns since the epoch; None for no bounds."""
 # The newest first, since that is what most questions are about: one trace is enough.
 _IN_WINDOW = (
-    " AND EXISTS (SELECT 1 FROM trace_attributes x JOIN traces t ON t.id = x.trace"
-    " WHERE x.attribute = a.id AND t.end_ns >= ? AND t.start_ns <= ? ORDER BY x.trace DESC LIMIT 1)"
+    " AND EXISTS (SELECT 1 FROM attribute_blocks b JOIN traces t"
+    " ON t.id BETWEEN b.block << 5 AND (b.block << 5) + 31 AND b.traces >> (t.id & 31) & 1"
+    " WHERE b.attribute = a.id AND t.end_ns >= ? AND t.start_ns <= ? ORDER BY b.block DESC LIMIT 1)"
 )
 
 

@@ -16,6 +16,8 @@ from spanprofiles.embedded.store.interner import CACHE_BYTES, Interner
 from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans
 
 LARGEST_INTEGER = 2**63 - 1
+TRACES_IN_BLOCK = 32
+"""For so many traces a row of ``attribute_blocks`` speaks."""
 TRACE_BYTES = 32 * 1024 * 1024
 """How large a trace is given in one answer, in bytes of OTLP, and again how large its resources, and its scopes."""
 
@@ -27,7 +29,7 @@ def _attribute_row(key: AttributeKey) -> IndexedAttribute:
     return span_attribute(key) if isinstance(key, bytes) else key
 
 
-@dataclass
+@dataclass(slots=True)
 class NewTrace:
     """What one export brings of one trace.
 
@@ -42,6 +44,11 @@ class NewTrace:
     end_ns: int
     keys: set[AttributeKey] = field(default_factory=set)
     spans: list[tuple[bytes, int, int, bytes]] = field(default_factory=list)
+
+    def widen(self, start_ns: int, end_ns: int) -> None:
+        """Widen its times to those of another span, which are ns since the epoch."""
+        self.start_ns = min(self.start_ns, start_ns)
+        self.end_ns = max(self.end_ns, end_ns)
 
     @property
     def attributes(self) -> set[IndexedAttribute]:
@@ -76,8 +83,7 @@ class NewSpans:
         if trace is None:
             trace = self.traces[trace_id] = NewTrace(start_ns, end_ns)
         else:
-            trace.start_ns = min(trace.start_ns, start_ns)
-            trace.end_ns = max(trace.end_ns, end_ns)
+            trace.widen(start_ns, end_ns)
         return trace
 
 
@@ -118,11 +124,31 @@ class SpanBatch:
                 for resource, scope, span_ids, payload in trace.chunks()
             ],
         )
-        keys = [key for trace in traces.values() for key in trace.keys]
-        of_keys = [numbers[trace_id] for trace_id, trace in traces.items() for _ in trace.keys]
-        # In order, so that the entries of one attribute, which are beside each other, are written together.
-        index = sorted(zip(interners.attributes.numbers(connection, keys), of_keys, strict=True))
-        connection.executemany("INSERT OR IGNORE INTO trace_attributes (attribute, trace) VALUES (?, ?)", index)
+        self._index(connection, numbers)
+
+    def _index(self, connection: StoreConnection, numbers: Mapping[bytes, int]) -> None:
+        """Note which traces hold which attributes.
+
+        Args:
+            connection: the writer's.
+            numbers: of the traces, by their IDs.
+        """
+        blocks: dict[int, dict[AttributeKey, int]] = {}
+        for trace_id, trace in self._spans.traces.items():
+            block, place = divmod(numbers[trace_id], TRACES_IN_BLOCK)
+            holders, bit = blocks.setdefault(block, {}), 1 << place
+            for key in trace.keys:
+                holders[key] = holders.get(key, 0) | bit
+        attributes = self._interners.attributes
+        connection.executemany(
+            "INSERT INTO attribute_blocks (attribute, block, traces) VALUES (?, ?, ?)"
+            " ON CONFLICT (attribute, block) DO UPDATE SET traces = traces | excluded.traces",
+            [
+                (number, block, bits)
+                for block, holders in blocks.items()
+                for number, bits in zip(attributes.numbers(connection, list(holders)), holders.values(), strict=True)
+            ],
+        )
 
     def forget(self) -> None:
         """Drop the numbers of rows that were rolled back."""
