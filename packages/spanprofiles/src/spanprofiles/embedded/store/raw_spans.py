@@ -54,9 +54,10 @@ def _messages() -> tuple[Any, Any]:
     file.message_type.extend([_copied(Span.DESCRIPTOR, _FIELDS, "RawSpan"), whole, opened])
     pool = DescriptorPool()
     pool.Add(file)
-    return tuple(
+    whole_spans, opened_spans = (
         GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in ("WholeSpans", "OpenedSpans")
     )
+    return whole_spans, opened_spans
 
 
 WholeSpans, OpenedSpans = _messages()
