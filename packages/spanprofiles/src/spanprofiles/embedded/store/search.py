@@ -25,8 +25,10 @@ FEW_TRACES = 4_000
 """So many traces are looked up; more are checked one by one."""
 FEW_VALUES = 64
 """So many values of an attribute are named in a query."""
-NEWEST = 32
-"""So many of the newest traces are looked at before a costly part of a filter is asked: often they are enough."""
+FEW_BLOCKS = 32
+"""In so many blocks traces are looked up without counting them."""
+NEWEST, NEWEST_LOOKED_AT = 32, 2_000
+"""So many traces are given, of so many of the newest, before a costly part of a filter is asked: often it is enough."""
 NEWEST_FIRST = "t.id DESC"
 BY_ID = "t.id > (SELECT min(id) FROM traces), t.trace_id"
 DEPTH_LIMIT = 20
@@ -59,12 +61,16 @@ def matching_traces(
     if compiler.is_complete:
         yield from _rows(connection, compiler, condition, bounds, BY_ID if by_id else NEWEST_FIRST)
         return
-    found = list(_rows(connection, compiler, condition, bounds, f"{NEWEST_FIRST} LIMIT {NEWEST}"))
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM traces").fetchone()
+    below = last - NEWEST_LOOKED_AT
+    found = list(
+        _rows(connection, compiler, condition, [*bounds, ("t.id > ?", below)], f"{NEWEST_FIRST} LIMIT {NEWEST}")
+    )
     yield from found
-    if len(found) == NEWEST:
-        compiler = _Compiler(connection)
-        condition = compiler.condition(wanted)
-        yield from _rows(connection, compiler, condition, [*bounds, ("t.id < ?", found[-1][0])], NEWEST_FIRST)
+    below = found[-1][0] if len(found) == NEWEST else below + 1
+    compiler = _Compiler(connection)
+    condition = compiler.condition(wanted)
+    yield from _rows(connection, compiler, condition, [*bounds, ("t.id < ?", below)], NEWEST_FIRST)
 
 
 def _rows(
@@ -162,26 +168,33 @@ class _Compiler:
         if numbers is not None:
             if not numbers:
                 return "0"
-            listed = ", ".join(map(str, numbers))
-            if self._is_few(f"SELECT 1 FROM trace_attributes WHERE attribute IN ({listed})", ()):  # noqa: S608  # numbers
-                return f"t.id IN (SELECT trace FROM trace_attributes WHERE attribute IN ({listed}))"  # noqa: S608  # numbers
-            return f"EXISTS (SELECT 1 FROM trace_attributes WHERE attribute IN ({listed}) AND trace = t.id)"  # noqa: S608  # numbers
+            return self._of_few_values(", ".join(map(str, numbers)))
         if wanted.test is not None:
             return None
         if not self._asks_all:
             self.is_complete = False
             return None
         # Every value is in a trace at least: too many of them are too many traces, and are quicker counted.
-        if not self._is_few(
-            f"SELECT 1 FROM attributes WHERE {where}",  # noqa: S608  # of this module
-            arguments,
-        ):
+        if not self._is_few(f"SELECT 1 FROM attributes WHERE {where}", arguments):  # noqa: S608  # of this module
             return None
         inner = f"SELECT trace FROM trace_attributes WHERE attribute IN (SELECT id FROM attributes WHERE {where})"  # noqa: S608  # of this module
         if not self._is_few(inner, arguments):
             return None
         self.arguments += arguments
         return f"t.id IN ({inner})"
+
+    def _of_few_values(self, listed: str) -> str:
+        """Write SQL for the traces that hold one of some attributes, which are named by their numbers."""
+        look_up = f"t.id IN (SELECT trace FROM trace_attributes WHERE attribute IN ({listed}))"  # noqa: S608  # numbers
+        if self._is_few(f"SELECT 1 FROM attribute_blocks WHERE attribute IN ({listed})", (), FEW_BLOCKS):  # noqa: S608  # numbers
+            return look_up
+        if self._asks_all and self._is_few(f"SELECT 1 FROM trace_attributes WHERE attribute IN ({listed})", ()):  # noqa: S608  # numbers
+            return look_up
+        self.is_complete = self._asks_all
+        return (
+            f"EXISTS (SELECT 1 FROM attribute_blocks WHERE attribute IN ({listed})"  # noqa: S608  # numbers
+            " AND block = t.id >> 5 AND traces >> (t.id & 31) & 1)"
+        )
 
     def _numbers(self, wanted: HasAttribute, where: str, arguments: tuple[Any, ...]) -> list[int] | None:
         """Find the numbers of the attributes that are asked for; None where they are many."""
@@ -194,10 +207,10 @@ class _Compiler:
                     return None
         return numbers
 
-    def _is_few(self, select: str, arguments: tuple[Any, ...]) -> bool:
-        counted = f"SELECT count(*) FROM ({select} LIMIT {FEW_TRACES + 1})"  # noqa: S608  # of this module
+    def _is_few(self, select: str, arguments: tuple[Any, ...], limit: int = FEW_TRACES) -> bool:
+        counted = f"SELECT count(*) FROM ({select} LIMIT {limit + 1})"  # noqa: S608  # of this module
         count: int = self._connection.execute(counted, arguments).fetchone()[0]
-        return count <= FEW_TRACES
+        return count <= limit
 
 
 def _values_of(wanted: HasAttribute) -> tuple[str, tuple[Any, ...]]:
