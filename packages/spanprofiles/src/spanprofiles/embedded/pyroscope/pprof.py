@@ -224,6 +224,8 @@ class Reader:
             if key not in self._cut:
                 self._cut[key] = self._made_stack(outermost)
             return self._cut[key]
+        for number in set(outermost).difference(self._frames):
+            self._frames_of(number)
         try:
             frames = list(map(self._single.__getitem__, outermost))
         except KeyError:

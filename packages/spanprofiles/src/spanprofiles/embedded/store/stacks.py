@@ -57,13 +57,11 @@ class StackTable:
         if kind == "B":
             stacks = b"".join([part for stack in self.stacks for part in (_as_bytes(stack), _END_BYTE)])
             return EncodedStacks(frames, stacks, _paths(stacks, functions))
-        places = array(kind)
+        places = array(NUMBERS)
         for stack in self.stacks:
-            places.extend(list(stack))
+            places.extend(array(NUMBERS, list(stack)) if isinstance(stack, bytes) else stack)
             places.append(END)
-        of_frame = [END, *functions]
-        paths = [array(NUMBERS, [of_frame[place] for place in stack]).tobytes() for stack in self.stacks]
-        return EncodedStacks(frames, places.tobytes(), paths)
+        return EncodedStacks(frames, array(kind, places).tobytes(), _long_paths(places, functions))
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,20 @@ def _paths(stacks: bytes, functions: Sequence[int]) -> list[bytes]:
         text, _ = charmap_decode(stacks, "strict", table)
         return [path.encode(CHARACTERS, "surrogatepass") for path in text.split("\0")[:-1]]
     except ValueError:  # a number that is too large, or the one that stands for no character
-        split = stacks.split(_END_BYTE)[:-1]
-        return [array(NUMBERS, [of_frame[place] for place in stack]).tobytes() for stack in split]
+        return _long_paths(stacks, functions)
+
+
+def _long_paths(stacks: Sequence[int], functions: Sequence[int]) -> list[bytes]:
+    """Make the same of places that may not be bytes."""
+    of_frame = [END, *functions]
+    numbers = array(NUMBERS, [of_frame[place] for place in stacks])
+    paths = []
+    start = 0
+    while start < len(stacks):
+        end = stacks.index(END, start)
+        paths.append(numbers[start:end].tobytes())
+        start = end + 1
+    return paths
 
 
 class StoredStacks:
