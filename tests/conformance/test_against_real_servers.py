@@ -22,7 +22,9 @@ from tests.support.conformance.pair import running_pair, send
 from tests.support.conformance.random_metrics import Metrics
 from tests.support.conformance.random_queries import ProfileQueries, TraceQL
 from tests.support.conformance.random_spans import Conditions, exports
+from tests.support.conformance.random_streams import Questions
 from tests.support.conformance.random_uploads import RandomUploads, Upload
+from tests.support.conformance.streams import streams_of
 from tests.support.embedded.jfr_writer import SPAN
 
 SEED = int(os.environ.get("SPAN_PROFILES_SEED", "20"))
@@ -202,6 +204,33 @@ def test_random_metrics_are_answered_alike(with_random_spans: Both) -> None:
         ours, theirs = both.answers("tempo", "GET", path, meaning_of_series)
         if ours != theirs:
             differences.append((path, ours, theirs))
+    assert not differences, _told(differences)
+
+
+def _answered(status: int, answer: bytes) -> Any:
+    return meaning_of_answer(status, answer.decode())
+
+
+MEANINGS: dict[str, Meaning] = {
+    "Search": _found,
+    "MetricsQueryRange": meaning_of_series,
+    "MetricsQueryInstant": meaning_of_series,
+}
+
+
+@pytest.mark.parametrize("kind", ["search", "metrics", "metadata"])
+def test_random_questions_over_grpc_are_answered_alike_and_as_over_http(with_random_spans: Both, kind: str) -> None:
+    both = with_random_spans
+    questions = Questions(SEED, both.now_s)
+    differences: list[tuple[object, Any, Any]] = []
+    with streams_of(both.pair["tempo"]) as pair, streams_of(both.real["tempo"]) as real:
+        for _ in range(QUERIES):
+            question = getattr(questions, kind)()
+            meaning = MEANINGS.get(question.method, _answered)
+            ours, theirs = meaning(*pair.answer(question)), meaning(*real.answer(question))
+            over_http, _ = both.answers("tempo", "GET", question.path, meaning)
+            if not ours == theirs == over_http:
+                differences.append((question, (ours, over_http), theirs))
     assert not differences, _told(differences)
 
 

@@ -22,7 +22,7 @@ from spanprofiles.embedded.otlp.http import OtlpHttp
 from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.pyroscope.application import Pyroscope
 from spanprofiles.embedded.refusals import Refusals
-from spanprofiles.embedded.server import BACKLOG, Dispatch
+from spanprofiles.embedded.server import BACKLOG, Dispatch, tunnels_to_streams
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.tempo.application import Tempo
@@ -30,31 +30,40 @@ from spanprofiles.model import Endpoints
 
 __all__ = ["lark", "pair_in_process"]
 _PATIENCE_S = 20.0
+PLAIN = Settings()
 
 
 @contextmanager
-def pair_in_process(empty_store: Path, directory: Path) -> Iterator[Endpoints]:
+def pair_in_process(
+    empty_store: Path, directory: Path, *, streams: bool = True, settings: Settings = PLAIN
+) -> Iterator[Endpoints]:
     """A pair on free ports of 127.0.0.1 while the context is entered.
 
     Args:
         empty_store: a data directory in which nothing is kept, which is copied.
         directory: where its own is to be; it must not be there yet.
+        streams: whether it answers queries over gRPC; without it is as without the package.
+        settings: its token, and how long a query may take.
     """
-    settings, refusals, guesses = Settings(), Refusals(), Guesses()
+    refusals, guesses = Refusals(), Guesses()
     with ExitStack() as stack:
-        database = Database(shutil.copytree(empty_store, directory))
+        database = Database(shutil.copytree(empty_store, directory), query_timeout_s=settings.query_timeout_s)
         stack.callback(database.close)
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)) for _ in range(3)]
         ports = [str(listener.getsockname()[1]) for listener in sockets]
         body_limit = settings.body_limit
+        tempo_application = Tempo(database, refusals)
         applications = (
-            Tempo(database, refusals),
+            tempo_application,
             OtlpHttp(Receiver(database, refusals), body_limit, refusals),
             Pyroscope(database, body_limit, refusals),
         )
         application = Dispatch(dict(zip(ports, applications, strict=True)))
         lanes = Lanes(settings.threads, application.is_query, database.right_of_way.claimed)
-        listeners = Listeners(application, sockets, settings, Gate(settings, refusals, guesses), refusals, lanes)
+        gate = Gate(settings, refusals, guesses)
+        tunnels = tunnels_to_streams(stack, tempo_application.streams, database, gate, lanes) if streams else []
+        by_port = dict(zip(ports, tunnels, strict=False))
+        listeners = Listeners(application, sockets, settings, gate, refusals, lanes, by_port)
         loop = threading.Thread(target=listeners.run, name="the pair")
         loop.start()
         tempo, otlp_http, pyroscope = (f"http://127.0.0.1:{port}" for port in ports)

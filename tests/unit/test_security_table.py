@@ -95,9 +95,19 @@ ROWS = {
     ),
     "a label selector": f"{profiles.SELECTOR_LENGTH_LIMIT // KIB} KiB; {profiles.MATCHERS_LIMIT} comparisons",
     "IDs; labels to group by": f"{profiles.IDS_LIMIT:,}; {profiles.GROUP_LIMIT}",
-    "gRPC on Tempo's port, which has none": (
+    "gRPC on Tempo's port without the extra `grpc`": (
         f"{grpc_refusal.FRAMES:,} frames of {grpc_refusal.FRAME_BYTES // KIB} KiB, none of them kept"
     ),
+    "queries over gRPC: connections; calls on one; in all": (
+        f"{pair.STREAMING_CONNECTIONS}; {pair.STREAMING_STREAMS}; {pair.STREAMING_CALLS}, and"
+        f" {pair.STREAMING_RESERVED} more on known connections"
+    ),
+    "a query over gRPC: its request; a message of the answer": (
+        f"{pair.STREAMING_REQUEST_BYTES // KIB} KiB within {pair.STREAMING_REQUEST_S:.0f} s;"
+        f" {pair.STREAMED_MESSAGE_BYTES // MIB} MiB"
+    ),
+    "what a connection over gRPC holds that is unread, each way": f"{pair.TUNNEL_BYTES // KIB} KiB",
+    "traces of a search; spans of each *": (f"{parameters.LARGEST_LIMIT:,}; {parameters.MOST_SPANS_PER_SPANSET}"),
     "from start to end: of a search or of tags *; of a question about profiles *": (
         f"{parameters.LONGEST_WINDOW_S // 3600} h; {queries.LONGEST_WINDOW_MS // 3_600_000} h"
     ),

@@ -34,8 +34,8 @@ REFUSALS = {
 }
 BEYOND_THE_LIMITS = {503, 504}
 END_OF_HEAD = b"\r\n\r\n"
-# The first frame of a server that has been greeted in HTTP/2; it goes on listening.
-HTTP_2_SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+# What the first frame of a server has after its length that has been greeted in HTTP/2; it goes on listening.
+HTTP_2_SETTINGS = b"\4\0\0\0\0\0"
 
 
 @dataclass
@@ -112,7 +112,7 @@ class HttpAttacker:
         received = b""
         while END_OF_HEAD not in received:
             received += self._more(connection)
-            if received.startswith(HTTP_2_SETTINGS):
+            if received[3:9] == HTTP_2_SETTINGS:
                 self._close(request.port)
                 return "HTTP/2", b""
         head, _, body = received.partition(END_OF_HEAD)

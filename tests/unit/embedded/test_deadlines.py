@@ -196,7 +196,7 @@ def test_an_answer_beyond_the_limit_is_refused_with_what_to_do(
 ) -> None:
     long_trace(applications, 60)
     monkeypatch.setattr("spanprofiles.embedded.answers.JsonWriter.__init__.__defaults__", (2_000,))
-    for path in ("/api/search?q=%7B%7D&spss=1000", f"/api/traces/{'aa' * 16}"):
+    for path in ("/api/search?q=%7B%7D&spss=100", f"/api/traces/{'aa' * 16}"):
         refused = applications.tempo.get(path)
         assert refused.status_code == 422
         assert "ask for less" in refused.text

@@ -82,13 +82,16 @@ def test_what_is_held_of_a_call_is_one_frame_at_most() -> None:
         assert len(refusal._unread) <= 16_393
 
 
-def test_a_grpc_client_of_tempos_port_is_told_to_switch_streaming_off(empty_store: Path, tmp_path: Path) -> None:
+def test_without_the_extra_a_grpc_client_is_told_what_to_install_or_switch_off(
+    empty_store: Path, tmp_path: Path
+) -> None:
     grpc = pytest.importorskip("grpc")
     with (
-        pair_in_process(empty_store, tmp_path / "data") as endpoints,
+        pair_in_process(empty_store, tmp_path / "data", streams=False) as endpoints,
         grpc.insecure_channel(urlsplit(endpoints.tempo).netloc) as channel,
         pytest.raises(grpc.RpcError) as failure,
     ):
         list(channel.unary_stream("/tempopb.StreamingQuerier/Search")(b"", timeout=20))
     assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "install spanprofiles[grpc]" in failure.value.details()
     assert "switch streaming off in the settings of Grafana's Tempo data source" in failure.value.details()

@@ -41,7 +41,7 @@ def _members(descriptor: FileDescriptor) -> dict[str, dict[str, int]]:
 
 
 def test_there_are_files_to_look_at() -> None:
-    assert NAMES == ["jfr_labels", "otlp_profiles", "pprof", "pyroscope", "status"]
+    assert NAMES == ["jfr_labels", "otlp_profiles", "pprof", "pyroscope", "status", "tempo"]
 
 
 @pytest.mark.parametrize("name", NAMES)

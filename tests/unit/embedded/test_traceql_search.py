@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from spanprofiles.embedded.tempo import search as searching
 from spanprofiles.embedded.tempo.candidates import Candidates
 from spanprofiles.embedded.tempo.parameters import Search, Window
 from spanprofiles.embedded.trace_filters import EVERY_TRACE
-from spanprofiles.embedded.traceql.errors import EvaluationError
+from spanprofiles.embedded.web import AnswerError
 from tests.unit.embedded.conftest import Applications, SpanFactory, attributes
 
 SEARCH = Search("", {}, 0, 0, 100, 100, Window())
@@ -276,18 +278,19 @@ def test_the_index_never_hides_what_reading_every_trace_would_find(
     database: Database, monkeypatch: pytest.MonkeyPatch, query: str, few_traces: int, few_values: int
 ) -> None:
     connection = database.reader()
-    pipeline = searching.parse_query(query, NO_DEADLINE)
+    searching.parse_query(query, NO_DEADLINE)
+    search = replace(SEARCH, query=query)
     with monkeypatch.context() as patched:
         patched.setattr(searching, "trace_filter", lambda *_: EVERY_TRACE)
         try:
-            by_reading = searching._evaluated(connection, Candidates(), SEARCH, pipeline, JsonWriter(NO_DEADLINE))
-        except EvaluationError:
+            by_reading = searching.run_search(connection, Candidates(), search, JsonWriter(NO_DEADLINE))
+        except AnswerError:
             return
     with monkeypatch.context() as patched:
         # What is few decides between looking candidates up, checking each of them, and leaving the index aside.
         patched.setattr(store_search, "FEW_TRACES", few_traces)
         patched.setattr(store_search, "FEW_VALUES", few_values)
-        assert searching._evaluated(connection, Candidates(), SEARCH, pipeline, JsonWriter(NO_DEADLINE)) == by_reading
+        assert searching.run_search(connection, Candidates(), search, JsonWriter(NO_DEADLINE)) == by_reading
 
 
 def test_after_the_newest_traces_the_index_finds_the_older_ones_once_each(

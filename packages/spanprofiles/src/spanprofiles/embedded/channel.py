@@ -10,7 +10,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 from waitress.utilities import build_http_date
 
-from spanprofiles.embedded.grpc_refusal import PREFACE, GrpcRefusal
+from spanprofiles.embedded.grpc_refusal import PREFACE, UNAVAILABLE, GrpcRefusal
 from spanprofiles.embedded.lanes import LaneTask
 from spanprofiles.embedded.limits import (
     ANSWER_S,
@@ -24,6 +24,7 @@ from spanprofiles.embedded.limits import (
 )
 from spanprofiles.embedded.parser import NO_ROOM, TOO_LARGE, Parser
 from spanprofiles.embedded.refusals import Reason, Refusal
+from spanprofiles.embedded.tunnel import Tunnel, TunnelError
 from spanprofiles.embedded.upload_paths import signal_of
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection with deadlines.
 
     Attributes:
+        calls: the calls of gRPC that are under way on it.
         server: the port it came in on.
         request: the one that is being read; None between two.
         refused: whether its last request was refused before it was read to its end; nothing more is read from it.
@@ -77,13 +79,18 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     error_task_class = RefusingTask
     server: Listener
     request: Parser | None
+    _tunnel: Tunnel | None = None
+    _waits_for_tunnel = False
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         self.refused = False
         self._lingers_since_s: float | None = None
         self._began_s: float | None = None
         self._good_answers = 0
+        self.calls: set[object] = set()
+        self._opening: bytes | None = b""  # what came before it was known whether this is HTTP/2
         self._grpc: GrpcRefusal | None = None
+        self._heard_s = 0.0
         self._unread_since_s: float | None = None
         super().__init__(*arguments, **more)
 
@@ -95,6 +102,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         """How willingly it gives up its place, the most willing first, and since when; None where it works."""
         if self._lingers_since_s is not None:
             return 0, self.last_activity
+        if self.is_tunnelled:
+            if self.calls:
+                return None
+            return (1 if time.monotonic() - self._heard_s >= BUSY_S else 6), self._heard_s
         if self.total_outbufs_len:
             return (5, self._unread_since_s or 0.0) if self.is_unread(READING_S) else None
         if self.requests:
@@ -131,9 +142,21 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self._good_answers = 0
 
     @property
+    def _may_switch(self) -> bool:
+        """Whether it waits for the server of gRPC, which is there."""
+        return self._waits_for_tunnel and self.server.tunnels is not None and self.server.tunnels.is_ready
+
+    @property
+    def is_tunnelled(self) -> bool:
+        """Whether the server of gRPC has it, or is about to; it then has deadlines of its own."""
+        return self._tunnel is not None or self._waits_for_tunnel
+
+    @property
     def is_settled(self) -> bool:
         """Whether it waits for the network alone: no request is being answered, and nothing is left to be sent."""
-        return not (self.requests or self.total_outbufs_len or self.close_when_flushed or self.will_close)
+        return not self.is_tunnelled and not (
+            self.requests or self.total_outbufs_len or self.close_when_flushed or self.will_close
+        )
 
     @property
     def _is_in_body(self) -> bool:
@@ -146,6 +169,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         Args:
             now_s: the time that is never set, s.
         """
+        if self._waits_for_tunnel:
+            return now_s - self._heard_s >= ANSWER_S
+        if self._tunnel is not None and not self.close_when_flushed:
+            return False
         if self._lingers_since_s is not None:
             return now_s - self._lingers_since_s >= LINGER_S
         if self.total_outbufs_len:
@@ -160,18 +187,65 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         """Take what came in, unless it is the rest of a request that was refused."""
         if self.refused:
             return True
-        if self._grpc is None and self._began_s is None and data.startswith(PREFACE):
-            message = self.server.grpc_message
-            self._grpc = GrpcRefusal(message) if message else None
+        if self._tunnel is not None:
+            self._heard_s = time.monotonic()
+            self._tunnel.take(data)
+            return True
         if self._grpc is not None:
             self._refuse_calls(self._grpc, data)
             return True
         if self._began_s is None:
             self._began_s = time.monotonic()
+        if self._opening is not None:
+            self._opening += data
+            if len(self._opening) < len(PREFACE) and self.server.speaks_grpc and PREFACE.startswith(self._opening):
+                return True
+            data, self._opening = self._opening, None
+            if self.server.speaks_grpc and data.startswith(PREFACE):
+                self._switch(data)
+                return True
         answer: bool = super().received(data)
         if self.requests:
             self._began_s = None
         return answer
+
+    def _switch(self, data: bytes) -> None:
+        """Have the server of gRPC answer, or tell each call why not."""
+        self._began_s = None
+        self._heard_s = time.monotonic()
+        tunnels = self.server.tunnels
+        if tunnels is None:
+            self._refuse_all(GrpcRefusal(self.server.grpc_message), data)
+            return
+        if not tunnels.is_ready:
+            self._opening, self._waits_for_tunnel = data, True
+            return
+        self._waits_for_tunnel = False
+        try:
+            self._tunnel = tunnels.open(self)
+        except TunnelError as error:
+            self._refuse_all(GrpcRefusal(str(error), UNAVAILABLE), data)
+        else:
+            self._tunnel.take(data)
+
+    def hang_up(self) -> None:
+        """Close it soon, whatever waits to be read; any thread may call it.
+
+        To cancel a call would not do: gRPC waits for what it has written before.
+        """
+        self.will_close = True
+        self.server.pull_trigger()
+
+    def give(self, data: bytes) -> None:
+        """Send on what the server of gRPC says."""
+        if self.connected and not self.will_close:
+            self._heard_s = time.monotonic()
+            self.write_soon(data)
+            self.handle_write()
+
+    def _refuse_all(self, refusal: GrpcRefusal, data: bytes) -> None:
+        self._grpc = refusal
+        self._refuse_calls(refusal, data)
 
     def _refuse_calls(self, refusal: GrpcRefusal, data: bytes) -> None:
         answer = refusal.received(data)
@@ -189,6 +263,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     def readable(self) -> bool:
         """Whether to wait for more."""
+        if self._may_switch:
+            data, self._opening = self._opening or b"", None
+            self._switch(data)
+        if self.is_tunnelled and self.will_close:  # to be told that it can be written to may take for ever
+            self.handle_close()
+            return False
+        if self.is_tunnelled:
+            has_room = self._tunnel is not None and self._tunnel.has_room
+            return has_room and not (self.will_close or self.close_when_flushed)
         return not self.will_close if self._lingers_since_s is not None else bool(super().readable())
 
     def handle_read(self) -> None:
@@ -224,6 +307,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     def handle_close(self) -> None:
         """Hang up; nothing is kept of a request that was not read to its end."""
+        tunnel, self._tunnel = self._tunnel, None
+        if tunnel is not None:
+            tunnel.end()
         with self.requests_lock:
             partial, self.request = self.request, None
         if partial is not None:

@@ -43,6 +43,10 @@ class Deadline:
         self._end_s = (clock() if accepted_s is None else accepted_s) + seconds
         self._give_way = give_way
 
+    def cancel(self) -> None:
+        """Give the query up at the next look, since nobody waits for its answer; any thread may call it."""
+        self._end_s = -math.inf
+
     @property
     def is_over(self) -> bool:
         """Whether the time has passed."""
@@ -73,11 +77,11 @@ class Deadline:
             QueryTooLongError: while they are gone through.
         """
         if every == 1:  # the same as `check`, without a call for each of many thousand items
-            clock, end_s, give_way = self._clock, self._end_s, self._give_way
+            clock, give_way = self._clock, self._give_way
             for item in items:
                 if give_way is not None:
                     give_way()
-                if clock() > end_s:
+                if clock() > self._end_s:
                     raise self.error()
                 yield item
             return

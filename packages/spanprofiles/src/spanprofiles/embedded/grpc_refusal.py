@@ -16,7 +16,7 @@ FRAME_HEAD_BYTES, FRAME_BYTES, FRAMES = 9, 16_384, 1_000
 HEADERS, RESET, SETTINGS, PING, GO_AWAY = 1, 3, 4, 6, 7
 ACKNOWLEDGED, END_OF_STREAM, END_OF_HEADERS = 1, 1, 4
 NO_ERROR, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM = 0, 6, 11
-UNIMPLEMENTED = "12"
+UNIMPLEMENTED, UNAVAILABLE = "12", "14"
 STATUS_200, CONTENT_TYPE = b"\x88", b"\x0f\x10"
 """Fields of HPACK's static table: ``:status: 200`` as a whole, and the name ``content-type`` before its value."""
 
@@ -43,13 +43,14 @@ class GrpcRefusal:
 
     Args:
         message: why no call is served, and what to do.
+        status: the same as gRPC numbers it.
 
     Attributes:
         is_over: whether nothing more is read, and the connection is to be closed.
     """
 
-    def __init__(self, message: str) -> None:
-        fields = (("grpc-status", UNIMPLEMENTED), ("grpc-message", quote(message, safe=" ,.:;()'-_/")))
+    def __init__(self, message: str, status: str = UNIMPLEMENTED) -> None:
+        fields = (("grpc-status", status), ("grpc-message", quote(message, safe=" ,.:;()'-_/")))
         self._answer = STATUS_200 + CONTENT_TYPE + _text("application/grpc")
         self._answer += b"".join(b"\x00" + _text(name) + _text(value) for name, value in fields)
         self._unread = b""

@@ -111,6 +111,26 @@ GRPC_GRACE_S = 30
 """For how long calls under way may go on after that."""
 GRPC_HANDSHAKE_S = 10
 
+# Tempo's queries over gRPC.
+STREAMING_CONNECTIONS = 64
+"""Connections for queries over gRPC, of those over HTTP; then the one that has been idle longest is closed."""
+STREAMING_STREAMS = 16
+"""Calls under way on one connection; a client waits with more."""
+STREAMING_CALLS = 32
+"""Calls under way or waiting in all; more are refused with RESOURCE_EXHAUSTED."""
+STREAMING_RESERVED = 16
+"""Calls besides, on connections whose last answers were good ones."""
+STREAMING_REQUEST_BYTES = 256 * KIBIBYTE
+"""The largest request, compressed or not."""
+STREAMING_REQUEST_S = 10.0
+"""From the header of a call to the end of its request."""
+STREAMED_MESSAGE_BYTES = MEBIBYTE
+"""The largest message of an answer, but for one that has a single trace, name or series."""
+TUNNEL_BYTES = 256 * KIBIBYTE
+"""What one connection may hold in each direction that the other side has not taken."""
+PROGRESS_S = 0.5
+"""How often a call is told how far its query is."""
+
 # Tokens.
 TOKEN_CHARACTERS = 16
 """The shortest token that is accepted as one."""

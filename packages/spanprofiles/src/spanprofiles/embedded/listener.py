@@ -11,7 +11,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from waitress import wasyncore
@@ -36,6 +37,7 @@ from spanprofiles.embedded.loop import Members
 from spanprofiles.embedded.refusals import Refusals
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.spool import Spool
+from spanprofiles.embedded.tunnel import Tunnels
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -52,6 +54,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         spool: counts the bytes of bodies.
         refusals: where uploads are noted that are too large.
         grpc_message: what calls of gRPC on this port are told; empty where they are taken for requests like others.
+        tunnels: lead calls of gRPC to their server; None where there is none.
     """
 
     channel_class = Channel
@@ -64,12 +67,18 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self.spool = spool
         self.refusals = refusals
         self.grpc_message = ""
+        self.tunnels: Tunnels | None = None
         self._closed_until_s = 0.0
         self._next_chores_s = 0.0
         self._slowed: deque[tuple[float, Channel]] = deque()
         self._refused: deque[Channel] = deque()
         self._loop = 0
         super().__init__(*arguments, **more)
+
+    @property
+    def speaks_grpc(self) -> bool:
+        """Whether calls of gRPC are told from other requests."""
+        return bool(self.grpc_message)
 
     def readable(self) -> bool:
         """Whether to wait for a connection; asked once in each round of the loop, and so where its chores are done."""
@@ -88,7 +97,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         """Hang up where nothing happens, and where a deadline is over."""
         for channel in list(self.active_channels.values()):
             # Waitress dates it by a clock that may have been set back since: it would be busy for as long.
-            channel.last_activity = min(channel.last_activity, now)
+            # A tunnel has deadlines of its own.
+            channel.last_activity = now if channel.is_tunnelled else min(channel.last_activity, now)
         super().maintenance(now)
         now_s = time.monotonic()
         for channel in list(self.active_channels.values()):
@@ -123,7 +133,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     def pull_trigger(self) -> None:
         """Wake the loop, unless it is what calls."""
         if threading.get_ident() != self._loop:
-            super().pull_trigger()
+            with suppress(OSError):  # it has ended
+                super().pull_trigger()
 
     def handle_accept(self) -> None:
         """Accept a connection, in the place of an idle one if all places are taken."""
@@ -170,6 +181,7 @@ class Listeners:
         gate: judges requests by their headers.
         refusals: where uploads are noted that are too large.
         lanes: the threads.
+        tunnels: by the port, what leads calls of gRPC to their server.
     """
 
     def __init__(
@@ -180,6 +192,7 @@ class Listeners:
         gate: Gate,
         refusals: Refusals,
         lanes: Lanes,
+        tunnels: Mapping[str, Tunnels] | None = None,
     ) -> None:
         self._channels = Members(lanes.held_s)
         self._ended, self._ending = False, threading.Lock()
@@ -217,6 +230,9 @@ class Listeners:
             )
             if message_of is not None:
                 listener.grpc_message = message_of(str(listener.effective_port))
+            listener.tunnels = (tunnels or {}).get(str(listener.effective_port))
+            if listener.tunnels is not None:
+                listener.tunnels.wake = listener.pull_trigger
 
     def end(self) -> None:
         """Hang up on everybody and have ``run`` return; any thread may call it."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,15 @@ from spanprofiles.embedded.settings import Settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from spanprofiles.embedded.channel import Channel
+    from spanprofiles.embedded.gate import Gate
     from spanprofiles.embedded.guesses import Guesses
+    from spanprofiles.embedded.lanes import Lanes
     from spanprofiles.embedded.otlp.grpc import Exports, OtlpGrpc
     from spanprofiles.embedded.otlp.receiver import Receiver
+    from spanprofiles.embedded.store.database import Database
+    from spanprofiles.embedded.tempo.streams import Streams
+    from spanprofiles.embedded.tunnel import Backend, Tunnels
     from spanprofiles.embedded.web import Application
 
 BACKLOG = 256
@@ -131,7 +138,8 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     stack.callback(refusals.tell_untold)
     receiver = Receiver(database, refusals)
     pyroscope = Pyroscope(database, settings.body_limit, refusals)
-    applications = (Tempo(database, refusals), OtlpHttp(receiver, settings.body_limit, refusals), pyroscope)
+    tempo = Tempo(database, refusals)
+    applications = (tempo, OtlpHttp(receiver, settings.body_limit, refusals), pyroscope)
     guesses = Guesses()
     await_turn = database.right_of_way.await_turn
     otlp_grpc = _otlp_grpc(settings, receiver, ProfileExports(pyroscope.otlp_receiver), guesses, await_turn)
@@ -141,7 +149,9 @@ def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[
     application = Dispatch(dict(zip(ports, applications, strict=True)))
     wait_s = min(QUERY_WAIT_S, settings.query_timeout_s / 2)
     lanes = Lanes(settings.threads, application.is_query, database.right_of_way.claimed, wait_s)
-    server = Listeners(application, listeners, settings, Gate(settings, refusals, guesses), refusals, lanes)
+    gate = Gate(settings, refusals, guesses)
+    tunnels = dict(zip(ports, tunnels_to_streams(stack, tempo.streams, database, gate, lanes), strict=False))
+    server = Listeners(application, listeners, settings, gate, refusals, lanes, tunnels)
     # The server stops by itself on SystemExit, but would wait 5 s for requests under way.
     stack.callback(server.stop, SHUTDOWN_S)
     # That it does not wait longer for them is meant, and no news.
@@ -172,6 +182,26 @@ def _otlp_grpc(
             "OTLP over gRPC needs the package grpcio: install spanprofiles[grpc], or leave out --otlp-grpc-port"
         ) from error
     return OtlpGrpc(settings, receiver, guesses, profiles=profiles, await_turn=await_turn)
+
+
+def tunnels_to_streams(
+    stack: ExitStack, streams: Streams, database: Database, gate: Gate, lanes: Lanes
+) -> list[Tunnels]:
+    """Make what leads calls of gRPC on Tempo's port to the server that answers them; nothing without the package."""
+    from spanprofiles.embedded.tunnel import Tunnels
+
+    if importlib.util.find_spec("grpc") is None:
+        return []
+
+    def make(address: str, connections: Mapping[str, Channel]) -> Backend:
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        from spanprofiles.embedded.streaming import StreamingServer
+
+        return StreamingServer(address, connections, streams, database, gate, lanes)
+
+    tunnels = Tunnels(make)
+    stack.callback(tunnels.stop)
+    return [tunnels]
 
 
 class _Farewell:

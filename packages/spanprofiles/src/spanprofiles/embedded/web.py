@@ -7,6 +7,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,51 @@ NOT_FOUND = 404
 TOO_LONG, TOO_LARGE, BUSY = 504, 422, 503
 TICKET = "spanprofiles.ticket"
 logger = logging.getLogger("spanprofiles.embedded")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a question that is well formed has no answer.
+
+    Attributes:
+        status: the same in HTTP.
+        message: what whoever asks is told.
+        retry_after_s: when it may be asked again, s; None where that would not help.
+    """
+
+    status: int
+    message: str
+    retry_after_s: int | None = None
+
+
+FAILURES = (
+    QueryTooLongError,
+    AnswerTooLargeError,
+    TraceTooLargeError,
+    StoreUnavailableError,
+    OverloadError,
+    sqlite3.Error,
+)
+"""The errors that become one."""
+
+
+def failure_of(error: Exception) -> Failure:
+    """Say what one of ``FAILURES`` means for whoever asks."""
+    if isinstance(error, QueryTooLongError):
+        return Failure(TOO_LONG, str(error))
+    if isinstance(error, (AnswerTooLargeError, TraceTooLargeError)):
+        return Failure(TOO_LARGE, str(error))
+    if isinstance(error, StoreUnavailableError):
+        return Failure(BUSY, str(error), RETRY_AFTER_S)
+    if isinstance(error, OverloadError):
+        return Failure(BUSY, str(error), RETRY_S)
+    logger.warning("the stored data could not be read: %s", error)
+    return Failure(500, f"the stored data could not be read: {error}")
+
+
+def too_many_queries(why: str) -> Failure:
+    """Say that there is no thread for a query."""
+    return Failure(BUSY, f"too many queries at once: {why}; ask again later, or for less", RETRY_S)
 
 
 class AnswerError(Exception):
@@ -173,28 +219,16 @@ class Application:
             if self._store is None or not self.is_query(request.path):
                 return handler(request, **arguments)
             if turned_away := request.environ.get(TURNED_AWAY):
-                return self._busy(turned_away)
+                return self._failed(too_many_queries(turned_away))
             rank = request.environ.get(RANK, Rank.OTHER_QUERY)
             with self._store.reading(self._store.deadline_from(request.environ.get(ACCEPTED), rank)):
                 return handler(request, **arguments)
         except AnswerError as error:
             return error.response
-        except QueryTooLongError as error:
-            return self.failure(str(error), TOO_LONG)
-        except (AnswerTooLargeError, TraceTooLargeError) as error:
-            return self.failure(str(error), TOO_LARGE)
-        except StoreUnavailableError as error:
-            response = self.failure(str(error), 503)
-            response.headers["Retry-After"] = str(RETRY_AFTER_S)
-            return response
-        except sqlite3.Error as error:
-            logger.warning("%s %s: the stored data could not be read: %s", request.method, request.path, error)
-            return self.failure(f"the stored data could not be read: {error}", 500)
-        except OverloadError as error:
-            self.overloaded(request, str(error))
-            response = self.failure(str(error), BUSY)
-            response.headers["Retry-After"] = str(RETRY_S)
-            return response
+        except FAILURES as error:
+            if isinstance(error, OverloadError):
+                self.overloaded(request, str(error))
+            return self._failed(failure_of(error))
         except MethodNotAllowed as error:
             return Response("", 405, headers={"Allow": ", ".join(sorted(error.valid_methods or ()))})
         except HTTPException as error:
@@ -209,10 +243,10 @@ class Application:
         """Whether a request to a path is one for a query."""
         return path.startswith(self._query_paths)
 
-    def _busy(self, why: str) -> Response:
-        """Answer a query for which there is no thread."""
-        answer = self.failure(f"too many queries at once: {why}; ask again later, or for less", BUSY)
-        answer.headers["Retry-After"] = str(RETRY_S)
+    def _failed(self, failure: Failure) -> Response:
+        answer = self.failure(failure.message, failure.status)
+        if failure.retry_after_s is not None:
+            answer.headers["Retry-After"] = str(failure.retry_after_s)
         return answer
 
     def unmatched(self, request: Request) -> None:

@@ -9,13 +9,9 @@ speak to this port: browsers send HTTP/2 over TLS only, so neither ``:authority`
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 import grpc
 
@@ -25,19 +21,15 @@ from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.limits import (
     BODY_S,
-    GRPC_AGE_S,
     GRPC_BODY_BYTES,
     GRPC_CALLS,
     GRPC_CONNECTIONS,
-    GRPC_GRACE_S,
-    GRPC_HANDSHAKE_S,
-    GRPC_IDLE_S,
-    GRPC_STREAMS,
     GRPC_THREADS,
 )
 from spanprofiles.embedded.otlp.protobuf import decode_protobuf
 from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.refusals import Origin, Reason, Sender, Way
+from spanprofiles.embedded.rpc import CallDeadlines, options, peer_of
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.turns import LARGE, OverloadError, Ticket
 
@@ -49,47 +41,6 @@ _CODES = {
     Reason.MALFORMED_REQUEST: grpc.StatusCode.INTERNAL,
     Reason.NOT_STORED: grpc.StatusCode.UNAVAILABLE,
 }
-
-
-class _Deadlines:
-    """Cancels calls whose message does not come in time; one thread watches all of them."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._waiting: dict[object, tuple[float, Any]] = {}  # in the order of their deadlines
-        self._changed = threading.Condition()
-        threading.Thread(target=self._watch, name="gRPC deadlines", daemon=True).start()
-
-    @contextmanager
-    def watching(self, context: Any) -> Iterator[None]:
-        """While it is entered, the call's message is waited for."""
-        place = object()
-        with self._changed:
-            self._waiting[place] = time.monotonic() + self._seconds, context
-            self._changed.notify()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._waiting.pop(place, None)
-
-    def _watch(self) -> None:
-        while True:
-            self._next_overdue().cancel()
-
-    def _next_overdue(self) -> Any:
-        """Return the next call whose deadline is over."""
-        with self._changed:
-            while True:
-                if not self._waiting:
-                    self._changed.wait()
-                    continue
-                place, (deadline_s, context) = next(iter(self._waiting.items()))
-                left_s = deadline_s - time.monotonic()
-                if left_s <= 0:
-                    del self._waiting[place]
-                    return context
-                self._changed.wait(left_s)
 
 
 class Exports(Protocol):
@@ -126,7 +77,7 @@ class _ExportService:
         exports: Exports,
         token: TokenCheck,
         guesses: Guesses,
-        deadlines: _Deadlines,
+        deadlines: CallDeadlines,
         await_turn: Callable[[], None],
     ) -> None:
         self._exports = exports
@@ -163,13 +114,13 @@ class _ExportService:
             return
         message = "send the token as metadata: authorization: Bearer ..."
         self._exports.note(_origin(context), Reason.UNAUTHORIZED, message)
-        if brought and self._guesses.note(_peer(context)):
+        if brought and self._guesses.note(peer_of(context)):
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with a wrong token from this address")
         context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
 
     def _received(self, messages: Iterator[bytes], context: Any) -> bytes:
         try:
-            with self._deadlines.watching(context):
+            with self._deadlines.watching(context.cancel):
                 return next(messages)
         except StopIteration:
             self._exports.note(_origin(context), Reason.MALFORMED_REQUEST, "the call has no message")
@@ -179,25 +130,7 @@ class _ExportService:
 
 def _origin(context: Any) -> Origin:
     metadata = dict(context.invocation_metadata())
-    return Origin(Way.OTLP_GRPC, Sender(_peer(context), str(metadata.get("user-agent", ""))))
-
-
-def _peer(context: Any) -> str:
-    """Read the caller's address, of ``ipv4:127.0.0.1:5`` and ``ipv6:%5B::1%5D:5``."""
-    return unquote(str(context.peer())).partition(":")[2].rpartition(":")[0].strip("[]")
-
-
-def _options(body_limit: int) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", min(body_limit, GRPC_BODY_BYTES)),
-        ("grpc.max_allowed_incoming_connections", GRPC_CONNECTIONS),
-        ("grpc.max_concurrent_streams", GRPC_STREAMS),
-        ("grpc.max_connection_idle_ms", GRPC_IDLE_S * 1000),
-        ("grpc.max_connection_age_ms", GRPC_AGE_S * 1000),
-        ("grpc.max_connection_age_grace_ms", GRPC_GRACE_S * 1000),
-        ("grpc.server_handshake_timeout_ms", GRPC_HANDSHAKE_S * 1000),
-        ("grpc.so_reuseport", 0),
-    ]
+    return Origin(Way.OTLP_GRPC, Sender(peer_of(context), str(metadata.get("user-agent", ""))))
 
 
 class OtlpGrpc:
@@ -226,10 +159,10 @@ class OtlpGrpc:
     ) -> None:
         self._server = grpc.server(
             ThreadPoolExecutor(GRPC_THREADS),
-            options=_options(settings.body_limit),
+            options=options(min(settings.body_limit, GRPC_BODY_BYTES), GRPC_CONNECTIONS),
             maximum_concurrent_rpcs=GRPC_CALLS,
         )
-        token, deadlines = TokenCheck(settings.token), _Deadlines(body_timeout_s)
+        token, deadlines = TokenCheck(settings.token), CallDeadlines(body_timeout_s)
         signals: dict[str, Exports | None] = {_TRACES: _TraceExports(receiver), _PROFILES: profiles}
         self._server.add_generic_rpc_handlers(
             tuple(

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(spanprofiles/embedded/proto/status.proto\x12\x15spanprofiles.embedded\"\'\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(spanprofiles/embedded/proto/status.proto\x12\x15spanprofiles.embedded\"W\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12.\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x1d.spanprofiles.embedded.Detail\")\n\x06\x44\x65tail\x12\x10\n\x08type_url\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"A\n\tRetryInfo\x12\x34\n\x0bretry_delay\x18\x01 \x01(\x0b\x32\x1f.spanprofiles.embedded.Duration\"*\n\x08\x44uration\x12\x0f\n\x07seconds\x18\x01 \x01(\x03\x12\r\n\x05nanos\x18\x02 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -22,5 +22,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spanprofiles.embedded.proto
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STATUS']._serialized_start=67
-  _globals['_STATUS']._serialized_end=106
+  _globals['_STATUS']._serialized_end=154
+  _globals['_DETAIL']._serialized_start=156
+  _globals['_DETAIL']._serialized_end=197
+  _globals['_RETRYINFO']._serialized_start=199
+  _globals['_RETRYINFO']._serialized_end=264
+  _globals['_DURATION']._serialized_start=266
+  _globals['_DURATION']._serialized_end=308
 # @@protoc_insertion_point(module_scope)

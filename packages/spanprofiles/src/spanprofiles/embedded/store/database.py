@@ -15,7 +15,7 @@ from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline
 from spanprofiles.embedded.errors import DataDirectoryError
 from spanprofiles.embedded.limits import SHORT_QUERY_S
 from spanprofiles.embedded.priority import Rank, RightOfWay
-from spanprofiles.embedded.store.connection import StoreConnection, was_interrupted
+from spanprofiles.embedded.store.connection import Inspected, StoreConnection, was_interrupted
 from spanprofiles.embedded.store.folder import FILE_NAME, Folder, NoRoomError, StoreUnavailableError, is_full
 from spanprofiles.embedded.store.makeshift import makeshift_reader
 from spanprofiles.embedded.store.retention import Limits, Retention
@@ -146,6 +146,7 @@ class Database:
         deadline: Deadline | None = getattr(self._readers, "deadline", None)
         if deadline is not None and not connection.in_transaction:
             connection.deadline = deadline
+            connection.inspected = Inspected()
             connection.execute("BEGIN")
         return connection
 
@@ -155,12 +156,15 @@ class Database:
         deadline: Deadline | None = getattr(self._readers, "deadline", None)
         return deadline or NO_DEADLINE
 
-    def deadline_from(self, accepted_s: float | None, rank: Rank = Rank.OTHER_QUERY) -> Deadline:
+    def deadline_from(
+        self, accepted_s: float | None, rank: Rank = Rank.OTHER_QUERY, look: Callable[[], None] | None = None
+    ) -> Deadline:
         """Return the deadline of a question.
 
         Args:
             accepted_s: when it arrived, on the clock ``time.monotonic``; None for the present.
             rank: what goes before it; before a query that takes long goes everything else.
+            look: what else is done whenever the deadline is looked at; None for nothing.
         """
         short_until_s = time.monotonic() + SHORT_QUERY_S
         held_up, last = self.right_of_way.held_up, max(Rank)
@@ -169,7 +173,13 @@ class Database:
             if held_up[last]:  # else no rank is, and nothing more is to be found out
                 self.right_of_way.give_way(rank if time.monotonic() < short_until_s else Rank.OTHER_QUERY)
 
-        return Deadline(self._query_timeout_s, accepted_s, give_way=give_way)
+        def give_way_and_look() -> None:
+            give_way()
+            if look is not None:
+                look()
+
+        hook = give_way if look is None else give_way_and_look
+        return Deadline(self._query_timeout_s, accepted_s, give_way=hook)
 
     @contextmanager
     def reading(self, deadline: Deadline | None = None) -> Iterator[None]:

@@ -11,20 +11,25 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from spanprofiles.embedded.answers import JsonWriter
-from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.metrics import RefusalRoutes
 from spanprofiles.embedded.refusals import Refusals, Signal
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.traces import StoredSpan, payloads, spans_of_trace
 from spanprofiles.embedded.tempo.candidates import Candidates
+from spanprofiles.embedded.tempo.inspection import metadata_json, search_json
 from spanprofiles.embedded.tempo.metrics_query import instant_answer, range_answer, run_metrics
 from spanprofiles.embedded.tempo.metrics_request import MetricsRequest
-from spanprofiles.embedded.tempo.parameters import Search, Window, limit_of
+from spanprofiles.embedded.tempo.parameters import Search, limit_of
 from spanprofiles.embedded.tempo.search import run_search
-from spanprofiles.embedded.tempo.tags import INTRINSIC_SCOPE, Tags, plain_attribute, tag_attribute, value_answer
+from spanprofiles.embedded.tempo.streams import Streams
+from spanprofiles.embedded.tempo.tags import (
+    Tags,
+    names_by_scope,
+    plain_names,
+    tag_attribute,
+    value_answer,
+)
 from spanprofiles.embedded.tempo.trace_json import Payloads, trace_json, trace_message
-from spanprofiles.embedded.traceql.syntax import Attribute
-from spanprofiles.embedded.traceql.values import Static, text_of
 from spanprofiles.embedded.upload_paths import note_wrong_path
 from spanprofiles.embedded.web import AnswerError, Application, json_answer, text, written_answer
 
@@ -41,8 +46,9 @@ BUILD = {
 NO_METRICS = b"\x12\x00"
 """The field ``metrics`` of Tempo's ``TraceByIDResponse``, which is always there: an empty message."""
 NO_STREAMING = (
-    "the embedded pair does not stream over gRPC: switch streaming off in the settings of Grafana's Tempo data source,"
-    " which then asks for the same over HTTP"
+    "queries over gRPC need the package grpcio beside the embedded pair: install spanprofiles[grpc] and start the pair"
+    " again, or switch streaming off in the settings of Grafana's Tempo data source, which then asks for the same over"
+    " HTTP"
 )
 TRACE_ID_DIGITS = 32
 TAKES = "this port takes queries; spans go to the OTLP port, usually 4318, and profiles to Pyroscope's, usually 4040"
@@ -66,7 +72,11 @@ def parse_trace_id(digits: str) -> bytes:
 
 
 class Tempo(Application):
-    """The application on Tempo's port."""
+    """The application on Tempo's port.
+
+    Attributes:
+        streams: answers the same queries where they come over gRPC.
+    """
 
     grpc_message = NO_STREAMING
 
@@ -95,6 +105,7 @@ class Tempo(Application):
         self._database = database
         self._candidates = Candidates()
         self._tags = Tags(self._candidates)
+        self.streams = Streams(database, self._candidates, self._tags)
 
     def unmatched(self, request: Request) -> None:
         """Note uploads, which belong on another port."""
@@ -123,58 +134,44 @@ class Tempo(Application):
         connection = self._database.reader()
         writer = JsonWriter(connection.deadline)
         traces = run_search(connection, self._candidates, search, writer)
-        return written_answer(writer, {"traces": iter(traces), "metrics": {"completedJobs": 1, "totalJobs": 1}})
+        return written_answer(writer, {"traces": iter(traces), "metrics": search_json(connection.inspected)})
 
     def metrics_range(self, request: Request) -> Response:
         """Answer a TraceQL metrics query with values at each step of a time range."""
         asked = MetricsRequest.of_range(request.args)
         connection = self._database.reader()
         result = run_metrics(connection, self._candidates, asked)
-        return self._written(range_answer(result, asked.intervals, asked.limit, connection.deadline))
+        answer = range_answer(result, asked.intervals, asked.limit, connection.deadline)
+        return self._written(answer | {"metrics": search_json(connection.inspected)})
 
     def metrics_instant(self, request: Request) -> Response:
         """Answer a TraceQL metrics query with one value for a time range."""
         asked = MetricsRequest.at_once(request.args)
-        result = run_metrics(self._database.reader(), self._candidates, asked)
-        return self._written(instant_answer(result, asked.limit))
-
-    def _names(self, request: Request) -> dict[str, list[str]]:
-        parameters = request.args
-        window = Window.of_tags(parameters)
-        return self._tags.names(self._database.reader(), parameters.get("scope", ""), parameters.get("q", ""), window)
+        connection = self._database.reader()
+        result = run_metrics(connection, self._candidates, asked)
+        return self._written(instant_answer(result, asked.limit) | {"metrics": search_json(connection.inspected)})
 
     def tags_v1(self, request: Request) -> Response:
         """Answer with the names of attributes, whatever their scope."""
-        found = self._names(request)
-        names = {name for scope, names in found.items() if scope != INTRINSIC_SCOPE for name in names}
-        if request.args.get("scope") == INTRINSIC_SCOPE:
-            names = set(found[INTRINSIC_SCOPE])
-        return self._written({"tagNames": iter(sorted(names)[: limit_of(request.args)]), "metrics": {}})
+        names = plain_names(self._tags.names_for(self._database.reader(), request.args), request.args)
+        return self._written({"tagNames": iter(names), "metrics": self._read()})
 
     def tags_v2(self, request: Request) -> Response:
-        """Answer with the names of attributes by scope; a limit is one for each scope, but not for intrinsics."""
-        limit = limit_of(request.args)
-        scopes = (
-            {"name": scope, "tags": iter(names if scope == INTRINSIC_SCOPE else names[:limit])}
-            for scope, names in self._names(request).items()
-            if names
+        """Answer with the names of attributes by scope."""
+        found = names_by_scope(self._tags.names_for(self._database.reader(), request.args), request.args)
+        return self._written(
+            {"scopes": ({"name": scope, "tags": iter(names)} for scope, names in found), "metrics": self._read()}
         )
-        return self._written({"scopes": scopes, "metrics": {}})
-
-    def _values(self, request: Request, attribute: Attribute) -> list[Static]:
-        window = Window.of_tags(request.args)
-        return self._tags.values(self._database.reader(), attribute, request.args.get("q", ""), window)
 
     def values_v1(self, request: Request, name: str) -> Response:
         """Answer with the values of an attribute, as text."""
-        values = self._values(request, plain_attribute(name))
-        found = {text_of(value) for value in self._database.deadline.watch(values, PIECE)}
-        return self._written({"tagValues": iter(sorted(found)[: limit_of(request.args)]), "metrics": {}})
+        found = self._tags.plain_values_for(self._database.reader(), name, request.args)
+        return self._written({"tagValues": iter(found), "metrics": self._read()})
 
     def values_v2(self, request: Request, name: str) -> Response:
         """Answer with the values of an attribute, with their types."""
-        found = self._values(request, tag_attribute(name))[: limit_of(request.args)]
-        return self._written({"tagValues": map(value_answer, found), "metrics": {}})
+        found = self._tags.values_for(self._database.reader(), tag_attribute(name), request.args)
+        return self._written({"tagValues": map(value_answer, found[: limit_of(request.args)]), "metrics": self._read()})
 
     def _trace(self, digits: str) -> tuple[list[StoredSpan], Payloads, Payloads]:
         connection = self._database.reader()
@@ -203,6 +200,9 @@ class Tempo(Application):
             return Response(_length_delimited(1, trace) + NO_METRICS, content_type=PROTOBUF)
         trace_answer = {"resourceSpans": trace_json(spans, resources, scopes)} if spans else {}
         return self._written({"trace": trace_answer, "metrics": {}})
+
+    def _read(self) -> dict[str, Any]:
+        return metadata_json(self._database.reader().inspected)
 
     def _written(self, answer: dict[str, Any]) -> Response:
         return written_answer(JsonWriter(self._database.deadline), answer)

@@ -74,6 +74,9 @@ class Candidates:
             if left < 0:
                 break
             spans.append(SpanRecord(payload, resources[resource], scopes[scope]))
+        inspected = connection.inspected
+        inspected.traces += 1
+        inspected.size_bytes += TRACE_BYTES - max(left, 0)
         return spans
 
 

@@ -67,11 +67,20 @@ def range_answer(result: Result, intervals: Intervals, limit: int, deadline: Dea
     Raises:
         AnswerError: it would have more values than it may.
     """
+    check_values(result, intervals)
+    return {"series": map(_range_series(intervals, deadline), result.series), **_said(result, limit)}
+
+
+def check_values(result: Result, intervals: Intervals) -> None:
+    """See that the answer of a query over a range has no more values than it may.
+
+    Raises:
+        AnswerError: it does.
+    """
     try:
         check_series(len(result.series), intervals.count)
     except TraceQLError as error:
         raise refusal(f"compiling query: {error}") from error
-    return {"series": map(_range_series(intervals, deadline), result.series), **_said(result, limit)}
 
 
 def instant_answer(result: Result, limit: int) -> dict[str, Any]:
@@ -81,14 +90,15 @@ def instant_answer(result: Result, limit: int) -> dict[str, Any]:
 
 
 def _said(result: Result, limit: int) -> dict[str, Any]:
-    metrics = {"metrics": {"completedJobs": 1, "totalJobs": 1}}
-    if not result.is_partial:
-        return metrics
-    message = (
+    return {"status": "PARTIAL", "message": partial_message(limit)} if result.is_partial else {}
+
+
+def partial_message(limit: int) -> str:
+    """Say that there are more series than a request asks for."""
+    return (
         f"Response exceeds maximum series limit of {limit}, a partial response is returned. Warning: the accuracy of"
         " each individual value is not guaranteed."
     )
-    return metrics | {"status": "PARTIAL", "message": message}
 
 
 def _range_series(intervals: Intervals, deadline: Deadline) -> Callable[[Series], dict[str, Any]]:
@@ -111,22 +121,30 @@ def _range_series(intervals: Intervals, deadline: Deadline) -> Callable[[Series]
             "labels": _labels(series.labels),
             "samples": iter((Members(",".join(filter(None, samples))),)),
         }
-        exemplars = [shown for each in series.exemplars if (shown := _exemplar(each, series, intervals))]
+        exemplars = exemplars_of(series, intervals)
         if exemplars:
-            found["exemplars"] = sorted(exemplars, key=lambda each: int(each["timestampMs"]))
+            found["exemplars"] = [_exemplar(exemplar, value) for exemplar, value in exemplars]
         return found
 
     return answer
 
 
-def _exemplar(exemplar: Exemplar, series: Series, intervals: Intervals) -> dict[str, Any] | None:
-    """Write an exemplar; one without a value of its own gets that of its step, and none where that has none."""
-    step = intervals.index_of_ms(exemplar.timestamp_ms)
-    value = None if step is None else series.value(step)
-    if value is None:
-        return None
-    own = value if math.isnan(exemplar.value) else exemplar.value
-    return {"labels": _labels(exemplar.labels), **_number(own), "timestampMs": str(exemplar.timestamp_ms)}
+def exemplars_of(series: Series, intervals: Intervals) -> list[tuple[Exemplar, float]]:
+    """Return a series' exemplars by their times, each with its value, or with that of its step where it has none.
+
+    Those of a step without a value are left out.
+    """
+    found = []
+    for exemplar in series.exemplars:
+        step = intervals.index_of_ms(exemplar.timestamp_ms)
+        value = None if step is None else series.value(step)
+        if value is not None:
+            found.append((exemplar, value if math.isnan(exemplar.value) else exemplar.value))
+    return sorted(found, key=lambda pair: pair[0].timestamp_ms)
+
+
+def _exemplar(exemplar: Exemplar, value: float) -> dict[str, Any]:
+    return {"labels": _labels(exemplar.labels), **_number(value), "timestampMs": str(exemplar.timestamp_ms)}
 
 
 def _labels(labels: Labels) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from spanprofiles.embedded.tempo.parameters import LARGEST_32, NUMBER, refusal
-from spanprofiles.embedded.tempo.times import SECOND_NS, since_ns, step_ns, timestamp_ns
+from spanprofiles.embedded.tempo.times import LARGEST, SECOND_NS, since_ns, step_ns, timestamp_ns
 from spanprofiles.embedded.traceql.intervals import Intervals, default_step_ns
 from spanprofiles.embedded.traceql.limits import EXEMPLARS_LIMIT, RANGE_LIMIT_H, STEPS_LIMIT
 from spanprofiles.embedded.traceql.values import BOOLEAN, INTEGER, Static, duration_text
@@ -42,9 +42,39 @@ class MetricsRequest:
             AnswerError: one is refused.
         """
         start, end = _bounds(parameters, now_ns)
-        step = (
-            _read("", step_ns, parameters["step"]) if parameters.get("step") else default_step_ns(max(end - start, 0))
-        )
+        step = _read("", step_ns, parameters["step"]) if parameters.get("step") else None
+        counts = _count(parameters, EXEMPLARS), _count(parameters, "maxSeries")
+        return cls.over(_query(parameters), start, end, step, *counts, is_instant=parameters.get("instant") in TRUE)
+
+    @classmethod
+    def over(
+        cls,
+        query: str,
+        start: int,
+        end: int,
+        step: int | None = None,
+        exemplars: int = 0,
+        limit: int = 0,
+        *,
+        is_instant: bool = False,
+    ) -> MetricsRequest:
+        """Make a request for values at the steps of a range.
+
+        Args:
+            query: TraceQL.
+            start: ns since the epoch.
+            end: ns since the epoch.
+            step: ns; None for what fits the range.
+            exemplars: how many are asked for; 0 for as many as there may be.
+            limit: how many series are asked for; 0 for all.
+            is_instant: whether there is to be but one step.
+
+        Raises:
+            AnswerError: the range or the step is refused.
+        """
+        _check_times(start, end, step or 0)
+        if step is None:
+            step = default_step_ns(max(end - start, 0))
         if start > end:
             raise refusal("end must be greater than start")
         if step == 0 or (end - start) // abs(step) > STEPS_LIMIT:
@@ -54,12 +84,12 @@ class MetricsRequest:
             )
         if step < 0 or start < step:
             raise refusal("start required")
-        if parameters.get("instant") in TRUE and start < end:
+        if is_instant and start < end:
             intervals = Intervals.at_once(start, end, step)
         else:
             intervals = Intervals.of_range(start, end, step)
         _check_range(intervals.end_ns - intervals.start_ns)
-        return cls(_query(parameters), intervals, _count(parameters, EXEMPLARS), _count(parameters, "maxSeries"))
+        return cls(query, intervals, exemplars, limit)
 
     @classmethod
     def at_once(cls, parameters: Mapping[str, str], now_ns: int | None = None) -> MetricsRequest:
@@ -68,13 +98,22 @@ class MetricsRequest:
         Raises:
             AnswerError: one is refused.
         """
-        start, end = _bounds(parameters, now_ns)
+        return cls.for_range(_query(parameters), *_bounds(parameters, now_ns))
+
+    @classmethod
+    def for_range(cls, query: str, start: int, end: int) -> MetricsRequest:
+        """Make a request for one value for a range, ns since the epoch.
+
+        Raises:
+            AnswerError: the range is refused.
+        """
+        _check_times(start, end)
         if start <= 0:
             raise refusal("start required")
         if end <= start:
             raise refusal("end must be greater than start")
         _check_range(end - start)
-        return cls(_query(parameters), Intervals.at_once(start, end), 0, 0)
+        return cls(query, Intervals.at_once(start, end), 0, 0)
 
     def exemplars_with(self, hints: Mapping[str, Static]) -> int:
         """Return how many exemplars there may be, by the query's hints and the request."""
@@ -107,6 +146,12 @@ def _read(name: str, read: Callable[[str], int], written: str) -> int:
         return read(written)
     except (ValueError, OverflowError) as error:
         raise refusal(f"could not parse '{name}' parameter: {error}" if name else str(error)) from error
+
+
+def _check_times(*times_ns: int) -> None:
+    """See that times can be stored; gRPC has some that are too large, HTTP has not."""
+    if any(time_ns > LARGEST for time_ns in times_ns):
+        raise refusal("a time of the request is out of range")
 
 
 def _check_range(size_ns: int) -> None:

@@ -12,6 +12,8 @@ from spanprofiles.embedded.web import AnswerError, text
 
 LARGEST_32 = 2**32 - 1
 DEFAULT_LIMIT, DEFAULT_SPANS_PER_SPANSET = 20, 3
+LARGEST_LIMIT, MOST_SPANS_PER_SPANSET = 256 * 1024, 100
+"""How many traces, and spans of each spanset, a search may ask for; Tempo's defaults."""
 SECOND_NS = 10**9
 NUMBER = re.compile(r"[0-9]+")
 LONGEST_WINDOW_S = 168 * 3600
@@ -181,14 +183,19 @@ class Search:
         longest = _duration("maxDuration", parameters.get("maxDuration"))
         if shortest and longest and shortest > longest:
             raise refusal("invalid maxDuration: must be greater than minDuration")
-        spans = parameters.get("spss")
+        spans = _unsigned("spss", written) if (written := parameters.get("spss")) else 0
+        limit = _positive(parameters, "limit", DEFAULT_LIMIT)
+        if limit > LARGEST_LIMIT:
+            raise refusal(f"limit {limit} exceeds max limit {LARGEST_LIMIT}")
+        if spans > MOST_SPANS_PER_SPANSET:
+            raise refusal(f"spans per span set exceeds {MOST_SPANS_PER_SPANSET}. received {spans}")
         return cls(
             query=parameters.get("q", ""),
             tags=_tags_of(parameters, window),
             shortest_ns=shortest,
             longest_ns=longest,
-            limit=_positive(parameters, "limit", DEFAULT_LIMIT),
-            spans_per_spanset=(_unsigned("spss", spans) if spans else 0) or DEFAULT_SPANS_PER_SPANSET,
+            limit=limit,
+            spans_per_spanset=spans or DEFAULT_SPANS_PER_SPANSET,
             window=window,
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -33,6 +35,19 @@ UNSAID = frozenset({*ALWAYS_GIVEN, NAME} | {
 })  # fmt: skip
 
 
+@dataclass(frozen=True)
+class FoundTrace:
+    """A trace that answers a search.
+
+    Attributes:
+        record: the trace.
+        spansets: its spans that answer the query, written as they are taken; None in the older form of search.
+    """
+
+    record: TraceRecord
+    spansets: Iterator[dict[str, Any]] | None
+
+
 def parse_query(text: str, deadline: Deadline) -> Pipeline:
     """Parse a search's query.
 
@@ -56,48 +71,62 @@ def run_search(
         QueryTooLongError: the connection's deadline passed.
         AnswerTooLargeError: the answer is larger than the writer takes.
     """
-    deadline = connection.deadline
-    pipeline = parse_query(search.query or _query_of_tags(search.tags), deadline)
+    found: list[tuple[int, Written]] = []
+    with refused_evaluation():
+        for trace in found_traces(connection, candidates, search):
+            answer = trace_answer(trace.record, connection.deadline)
+            if trace.spansets is None:
+                del answer["serviceStats"]
+            else:
+                first, *others = trace.spansets
+                first_written = writer.written(first)
+                answer["spanSets"] = chain((first_written,), others)
+                answer["spanSet"] = first_written
+            found.append((trace.record.start_ns, writer.written(answer)))
+    return [answer for _, answer in sorted(found, key=lambda pair: -pair[0])]
+
+
+@contextmanager
+def refused_evaluation() -> Iterator[None]:
+    """While it is entered, an error in the evaluation of a query becomes the answer of a refusal.
+
+    Raises:
+        AnswerError: there was one.
+    """
     try:
-        found = _evaluated(connection, candidates, search, pipeline, writer)
+        yield
     except EvaluationError as error:
         raise refusal(f"error executing query: {error}") from error
     except RecursionError as error:
         raise refusal(f"invalid TraceQL query: {TOO_DEEP}") from error
-    return _newest_first(found)
 
 
-def _newest_first(found: list[tuple[int, Written]]) -> list[Written]:
-    return [answer for _, answer in sorted(found, key=lambda pair: -pair[0])]
+def found_traces(connection: StoreConnection, candidates: Candidates, search: Search) -> Iterator[FoundTrace]:
+    """Find the traces that answer a search, the last to arrive first.
 
-
-def _evaluated(
-    connection: StoreConnection, candidates: Candidates, search: Search, pipeline: Pipeline, writer: JsonWriter
-) -> list[tuple[int, Written]]:
+    Raises:
+        AnswerError: the query is refused.
+        EvaluationError: it fails on a span.
+        QueryTooLongError: the connection's deadline passed.
+    """
     deadline = connection.deadline
+    pipeline = parse_query(search.query or _query_of_tags(search.tags), deadline)
     conditions = conditions_of(pipeline)
     fetcher = Fetcher(conditions.first, deadline, every=conditions.every)
     selected = Fetcher(conditions.second, deadline, every=False) if conditions.second else None
     evaluate = stage_of(pipeline, deadline)
-    found: list[tuple[int, Written]] = []
+    left = search.limit
     for trace in candidates.traces(connection, trace_filter(pipeline, deadline), *search.window.bounds_ns):
         if not search.takes(trace.duration_ns):
             continue
         views = fetcher.fetch(trace)
         spansets = evaluate([Spanset(views)]) if views else []
         if spansets:
-            answer = trace_answer(trace, deadline)
-            if search.query:
-                first, *others = _spansets(spansets, search.spans_per_spanset, selected, trace, deadline)
-                first_written = writer.written(first)
-                answer["spanSets"] = chain((first_written,), others)
-                answer["spanSet"] = first_written
-            else:
-                del answer["serviceStats"]
-            found.append((trace.start_ns, writer.written(answer)))
-            if len(found) >= search.limit:
+            shown = _spansets(spansets, search.spans_per_spanset, selected, trace, deadline) if search.query else None
+            yield FoundTrace(trace, shown)
+            left -= 1
+            if not left:
                 break
-    return found
 
 
 def trace_answer(trace: TraceRecord, deadline: Deadline) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from spanprofiles.embedded import indexed_attributes as index
@@ -11,7 +11,7 @@ from spanprofiles.embedded.deadline import PIECE, Deadline
 from spanprofiles.embedded.store import tags as stored
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.tempo.candidates import Candidates
-from spanprofiles.embedded.tempo.parameters import Window, refusal
+from spanprofiles.embedded.tempo.parameters import Window, limit_of, refusal
 from spanprofiles.embedded.traceql import syntax, values
 from spanprofiles.embedded.traceql.conditions import Condition, conditions_of
 from spanprofiles.embedded.traceql.errors import EvaluationError, TraceQLError
@@ -68,6 +68,7 @@ KINDS_OF_VALUES = {
     index.FLOAT: values.FLOAT,
     index.BOOLEAN: values.BOOLEAN,
 }
+WORDS = frozenset({KIND, STATUS})
 TRACES_LIMIT = 2_000
 
 
@@ -76,6 +77,37 @@ class Tags:
 
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
+
+    def names_for(self, connection: StoreConnection, parameters: Mapping[str, str]) -> dict[str, list[str]]:
+        """Find the names that a request asks for, by scope.
+
+        Raises:
+            AnswerError: there is no such scope, or the time range is none.
+        """
+        window = Window.of_tags(parameters)
+        return self.names(connection, parameters.get("scope", ""), parameters.get("q", ""), window)
+
+    def values_for(
+        self, connection: StoreConnection, attribute: Attribute, parameters: Mapping[str, str]
+    ) -> list[Static]:
+        """Find the values that a request asks for.
+
+        Raises:
+            AnswerError: the time range is none.
+        """
+        return self.values(connection, attribute, parameters.get("q", ""), Window.of_tags(parameters))
+
+    def plain_values_for(self, connection: StoreConnection, name: str, parameters: Mapping[str, str]) -> list[str]:
+        """Find the values that a request of the older form asks for, as text, each once.
+
+        The real server has none of the words for kinds and statuses there.
+
+        Raises:
+            AnswerError: the time range is none.
+        """
+        found = self.values_for(connection, plain_attribute(name), parameters)
+        texts = {values.text_of(value) for value in connection.deadline.watch(found, PIECE) if value[0] not in WORDS}
+        return sorted(texts)[: limit_of(parameters)]
 
     def names(self, connection: StoreConnection, scope: str, query: str, window: Window) -> dict[str, list[str]]:
         """Find the names of attributes by scope.
@@ -223,6 +255,22 @@ def tag_attribute(name: str) -> Attribute:
 def plain_attribute(name: str) -> Attribute:
     """Read the attribute that a path names in the older way: an intrinsic, or an attribute of any scope."""
     return Attribute(name, intrinsic=True) if name in syntax.INTRINSIC_TYPES else Attribute(name)
+
+
+def plain_names(found: dict[str, list[str]], parameters: Mapping[str, str]) -> list[str]:
+    """Return names whatever their scope, without the intrinsics, unless they are what is asked for."""
+    names = {name for scope, names in found.items() if scope != INTRINSIC_SCOPE for name in names}
+    if parameters.get("scope") == INTRINSIC_SCOPE:
+        names = set(found[INTRINSIC_SCOPE])
+    return sorted(names)[: limit_of(parameters)]
+
+
+def names_by_scope(found: dict[str, list[str]], parameters: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """Return the names of each scope; a limit is one for each, but not for intrinsics."""
+    limit = limit_of(parameters)
+    for scope, names in found.items():
+        if names:
+            yield scope, names if scope == INTRINSIC_SCOPE else names[:limit]
 
 
 def value_answer(value: Static) -> dict[str, Any]:
