@@ -91,7 +91,8 @@ def test_a_refused_query_is_shown_in_pyroscopes_words(stored: Stored, tmp_path: 
     result = link(stored, "--datasource", dotted, "--span", stored.linked.span_id)
 
     assert result.exit_code == 1
-    assert "warning   the label service.name is not quoted" in result.output
+    assert "warning   the label service.name has a form that Pyroscope refuses with 400" in result.output
+    assert "value: service_name" in result.output
     assert "came      Pyroscope refuses the query" in result.output
     assert "with 400: parsing label selector" in result.output
 

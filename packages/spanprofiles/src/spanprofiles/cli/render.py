@@ -88,15 +88,23 @@ def top(flamegraph: FlameGraph, count: int) -> RenderableType:
     return table
 
 
-def linked_span(linked: LinkedSpan, target: Console, count: int = 8) -> RenderableType:
-    """Draw one linked span: span, amount, flame graph, top table."""
+def linked_span(linked: LinkedSpan, target: Console, count: int = 8, *, is_explained: bool = True) -> RenderableType:
+    """Draw one linked span: span, amount, flame graph, top table.
+
+    Args:
+        linked: the span.
+        target: where it is drawn.
+        count: rows of the table at most.
+        is_explained: whether to say why the CPU can be more than the span lasted, where it is.
+    """
     span = linked.span
     title = Text.assemble(
         (printable(span.name), "bold"),
         f" in {printable(span.service) or 'a service without a name'}, {duration(span.duration_ns)} long\n",
         printable(f"span profile {linked.profile_id}: {linked.amount}"),
     )
-    notes = [printable(note, LONGEST_LINE) for note in (cpu_excess(span, linked.cpu_ns), _of_another_type(linked))]
+    excess = cpu_excess(span, linked.cpu_ns) if is_explained else ""
+    notes = [printable(note, LONGEST_LINE) for note in (excess, _of_another_type(linked))]
     return Group(
         title,
         *(note for note in notes if note),

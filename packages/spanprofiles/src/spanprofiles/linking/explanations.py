@@ -177,13 +177,14 @@ def _instead(span: Span, query: ProfileQuery, pyroscope: PyroscopeClient, upload
     refused = sentences(pyroscope.refusals(span.start_ns / 1e9, span.service))
     if not services:
         return Explanation(
-            "Pyroscope has no profile of any service in that window: no agent runs, its uploads fail, or it has not"
-            " uploaded yet",
+            "Pyroscope has no profile of any service in that window: no agent runs, nothing used CPU, the uploads fail,"
+            " or there was none yet",
             refused,
         )
     if span.service not in services:
         return Explanation(
-            f"Pyroscope has no profile of {span.service!r}: no agent runs there (services with profiles: {named})",
+            f"Pyroscope has no profile of {span.service!r}: no agent runs there, or the process used no CPU then"
+            f" (services with profiles: {named})",
             refused,
         )
     if is_too_short(span.duration_ns):

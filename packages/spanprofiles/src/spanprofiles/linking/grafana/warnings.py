@@ -169,8 +169,8 @@ def _of_selector(selector: str, compared: Sequence[Label], used: Sequence[Use]) 
     for name in selectors.unusable_names(selector):
         yield LinkWarning(
             Doubt.DOTTED_LABEL,
-            f"the label {name} is not quoted, and Pyroscope refuses the selector with 400: map the attribute to the"
-            f" label that profiles have, such as {name.replace('.', '_')}",
+            f"the label {name} has a form that Pyroscope refuses with 400: the label of the profiles is written with"
+            f" letters, digits and underscores; give the tag that name, value: {_plain(name)}",
         )
     for name in _EMPTY_COMPARISON.findall(selector):
         yield LinkWarning(
@@ -184,6 +184,11 @@ def _of_selector(selector: str, compared: Sequence[Label], used: Sequence[Use]) 
             "the selector is {}: the profiles of all services are searched for the span, which is slow where there are"
             " many; set tags that the span has",
         )
+
+
+def _plain(name: str) -> str:
+    """Return the form in which agents write a label of that name."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
 def _unescaped(source: str, value: str) -> LinkWarning:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -20,6 +21,7 @@ SERVICE = "ride-sharing-app"
 CALLER = "settle_fare"
 USUAL = ("find_nearest_vehicle", "great_circle_km", "smoothed_position", "moved", "plan_route", "nearest_junction")
 RIDES, AT_ONCE = 8, 2
+_FIRST_SPANS = ("GET /bike",)
 _VERBS = (
     "audit", "collate", "compact", "merge", "replay", "reindex", "rescore", "round", "shuffle", "sift", "tally",
     "weigh",
@@ -41,7 +43,8 @@ def judge(bench: Workbench) -> Judgement:
     if not bench.answer:
         return _look(bench)
     trace_id, span_id = (str(bench.notes.get(name, "")) for name in ("trace_id", "span_id"))
-    return _judged(bench.answer, drawn(bench)).showing(trace_id, span_id)
+    spans = [str(name) for name in bench.notes.get("spans") or ()]
+    return _judged(bench.answer, drawn(bench), spans).showing(trace_id, span_id)
 
 
 def _look(bench: Workbench) -> Judgement:
@@ -76,7 +79,8 @@ def _shown(bench: Workbench, slow: requests.Response, count: int) -> Judgement:
         raise NoSamplesError(
             f"the slow ride's profile lacks what made it slow: {linked.flamegraph!r}", request.evidence
         )
-    bench.notes.update(trace_id=linked.trace_id, span_id=linked.span_id)
+    spans = sorted({span.name for span in request.trace().spans})
+    bench.notes.update(trace_id=linked.trace_id, span_id=linked.span_id, spans=spans)
     bench.shown = (linked.trace_id, linked.span_id)
     took = f"it took {duration(linked.span.duration_ns)}, and its span profile has {linked.amount}"
     return Judgement.fails(
@@ -86,9 +90,16 @@ def _shown(bench: Workbench, slow: requests.Response, count: int) -> Judgement:
     )
 
 
-def _judged(answer: str, right: str) -> Judgement:
-    """Judge an answer, whichever way the function is written."""
-    name = re.sub(r"\(.*\)$", "", answer.strip()).strip().rpartition(".")[2]
+def _judged(answer: str, right: str, spans: Sequence[str] = ()) -> Judgement:
+    """Judge an answer, whichever way the function is written.
+
+    Args:
+        answer: the learner's.
+        right: the right one.
+        spans: the names of the slow ride's spans; they are not asked for.
+    """
+    written = re.sub(r"\(.*\)$", "", answer.strip()).strip()
+    name = written.rpartition(".")[2]
     if name == right:
         return Judgement.passes(f"{right} it is: its self time is what the slow ride took longer than the others")
     if name == CALLER:
@@ -101,6 +112,14 @@ def _judged(answer: str, right: str) -> Judgement:
         return Judgement.fails(
             f"{name} is what every ride computes with, the fast ones too: it does not make one slower than another",
             "the function that is in the slow ride's flame graph and in no other",
+            hint=2,
+        )
+    named = {span.casefold(): span for span in (*_FIRST_SPANS, *spans)}.get(" ".join(written.split()).casefold())
+    if named is not None:
+        return Judgement.fails(
+            f"{named} is the name of a span, one of the bars above: it says where the time went by the clock, and not"
+            " which code used the CPU",
+            "a function: one of the boxes of the flame graph below the bars, the one with the most self time",
             hint=2,
         )
     return Judgement.fails(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 
 from spanprofiles.linking import NoProfileIdError, NoSamplesError, TraceNotFoundError
+from spanprofiles.model import FlameGraph
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.workbench import Workbench
 
 COMMAND = ("{python}", "-m", "gunicorn", "-c", "gunicorn.conf.py", "ferry:app")
 SERVICE = "ferry"
 WORK = "load_cars"
+LOADED = "draw_timetable"  # while the app is loaded, by whichever process does that
 TICKET = "/ticket?cars=2"
+_IN_WORKER = "spawn_worker"  # in every stack of a worker: gunicorn forks there
 _ALL_IN_PLACE = "what the ferry had already: its traces, its span processor and its agent all stay"
 
 
@@ -36,12 +39,22 @@ def judge(bench: Workbench) -> Judgement:
             f"the ticket's flame graph has {linked.amount}, and none of it in {WORK}",
             f"the work of the ticket: leave {WORK} in it",
         )
-    return Judgement.passes(
-        [
-            f"the span {linked.name!r} leads to {linked.amount}, {linked.flamegraph.share(WORK):.0%} of it in {WORK}",
-            "so the agent runs in the worker, which does the work, and not in the master alone",
-        ]
-    )
+    seen = f"the span {linked.name!r} leads to {linked.amount}, {linked.flamegraph.share(WORK):.0%} of it in {WORK}"
+    if _master_is_sampled(bench.samples_of(bench.service_name(SERVICE), since_ns)):
+        return Judgement.passes(
+            [
+                seen,
+                "so an agent runs in the worker, which does the work",
+                "a second one runs in the master, which answers no request: that is solved, and at work you would start"
+                " the agent in the worker alone",
+            ]
+        )
+    return Judgement.passes([seen, "so the agent runs in the worker, which does the work, and not in the master"])
+
+
+def _master_is_sampled(samples: FlameGraph) -> bool:
+    """Tell whether there are samples of the app being loaded by gunicorn's master, which forks no worker for it."""
+    return any(LOADED in stack and not any(_IN_WORKER in frame for frame in stack) for stack in samples.stacks)
 
 
 def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:

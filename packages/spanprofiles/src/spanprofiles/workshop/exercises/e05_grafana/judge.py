@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from spanprofiles.linking.grafana import (
     Doubt,
@@ -12,7 +12,9 @@ from spanprofiles.linking.grafana import (
     read_data_sources,
     settled,
 )
+from spanprofiles.model import Span
 from spanprofiles.waiting import Waiting
+from spanprofiles.workshop.exercises.e05_grafana.mistakes import mistakes, unknown_labels
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.workbench import Workbench
 
@@ -28,7 +30,7 @@ _MISSING: Mapping[Doubt, tuple[str, int]] = {
     Doubt.MISSING_PROFILE_TYPE: ("profileTypeId, the five parts of a type of profile", 2),
     Doubt.MALFORMED_PROFILE_TYPE: ("a profileTypeId of five parts, as Pyroscope writes a type of profile", 2),
     Doubt.OTHER_PROFILE_TYPE: ("a profileTypeId that this agent uploads: CPU time", 2),
-    Doubt.DOTTED_LABEL: ("tags whose value is the label's name, without dots", 3),
+    Doubt.DOTTED_LABEL: ("for each tag a value: the label's name, with underscores in place of the dots", 3),
     Doubt.NAMESPACE_BY_DEFAULT: ("a tag for service.name alone, in place of the default", 3),
     Doubt.NO_LABELS: ("a tag for service.name, so that not all services are searched", 3),
 }
@@ -48,22 +50,40 @@ def judge(bench: Workbench) -> Judgement:
             [*seen, f"Grafana cannot read the settings: {error}"],
             f"a {SETTINGS} with a Tempo and a Pyroscope data source",
         )
-    link = through.resolve(linked.span, bench.follow(linked.span).trace())
+    trace = bench.follow(linked.span).trace()
+    link = through.resolve(linked.span, trace)
     bench.show(linked)
+    labels = _labels_of_profiles(bench, linked.span)
+    left = _left(mistakes(sources, linked.span, trace, labels))
     if link.query is None:
         reason = f" ({link.no_button.value})" if link.no_button else ""
-        return Judgement.fails([*seen, f"there is no button{reason}: {link.explanation}"], "the button", 1)
+        return Judgement.fails([*seen, f"there is no button{reason}: {link.explanation}", *left], "the button", 1)
     seen.append(f"the button is there, and asks for {link.query.label_selector} as {link.query.profile_type!r}")
     answer = through.answer(link.query)
     came = through.explain(answer)
     doubts = settled(link, answer).warnings
     if not answer.has_samples or Doubt.NO_LABELS in link.doubts:
-        missing, hint = _missing(link)
-        return Judgement.fails([*seen, f"what came: {came}", *(warning.text for warning in doubts)], missing, hint)
+        missing, hint = _missing(link, unknown_labels(link.query.label_selector, labels))
+        told = [f"what came: {came}", *(warning.text for warning in doubts)]
+        return Judgement.fails([*seen, *told, *left], missing, hint)
     if answer.flamegraph.total < linked.flamegraph.total:
         return Judgement.fails([*seen, f"what came: {came}, and the span has {linked.amount}"], *_LABELS)
     return Judgement.passes([*seen, f"what came: {came}, all of this span"])
 
 
-def _missing(link: GrafanaLink) -> tuple[str, int]:
-    return next((told for doubt, told in _MISSING.items() if doubt in link.doubts), _LABELS)
+def _missing(link: GrafanaLink, unknown: Sequence[str]) -> tuple[str, int]:
+    for doubt, told in _MISSING.items():
+        if doubt in link.doubts:
+            return told
+    what, hint = _LABELS
+    return f"{what}: they have no {' and no '.join(unknown)}" if unknown else what, hint
+
+
+def _left(found: Sequence[str]) -> list[str]:
+    """Say how many mistakes are left, where there is more than the one that is told."""
+    return [f"{len(found)} mistakes are left in {SETTINGS}; this is about one of them"] if len(found) > 1 else []
+
+
+def _labels_of_profiles(bench: Workbench, span: Span) -> set[str]:
+    query = bench.linker.query(span)
+    return set().union(*bench.linker.pyroscope.series(query.start_ms, query.end_ms, [query.selector]))
