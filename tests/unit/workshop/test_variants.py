@@ -3,64 +3,73 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spanprofiles.workshop.variants import SETTINGS_VARIABLE, Variant, Verdict
+from spanprofiles.backends import ManagedProcess
+from spanprofiles.linking import Waiting
+from spanprofiles.workshop.variants import Variant, Verdict, merged
+from spanprofiles.workshop.variants_runner import Job, finished_path, job_path
 
 HEALTHY = Variant("healthy", Path("shop.py"), is_healthy=True, fewest_requests={"/stamp": 20})
 MUTANT = Variant("mutant", Path("mutant.py"), is_healthy=False)
 ENOUGH = {"/stamp": 20}
 
 STUB = """
-import pytest, requests
+import pytest
 
-class App(requests.Session):
-    def __init__(self, environment):
-        super().__init__()
-        self.price = int(environment["PRICE"])
-    def stop(self):
-        print("stopped")
+class App:
+    def __init__(self, price):
+        self.hooks, self.price, self.program = {"response": []}, price, self
+    def get(self, *_, **__):
+        return self
+    def close(self):
+        pass
+    def __enter__(self):
+        return self
+    def __exit__(self, *_):
+        pass
+    status_code, ok, ready_ns = 200, True, 0
+
+class Starter:
+    def attach(self, name, port, **_):
+        return App(port)
 
 @pytest.fixture(scope="session")
 def span_profiles_app():
-    return lambda command, ready, environment, name: App(environment)
+    return Starter()
 """
 
 
-def run(folder: Path, tests: str, **prices: int) -> dict[str, Any]:
-    """Run tests against variants with these prices, of which only those of 7 are healthy; return what was written."""
+def run(folder: Path, tests: str, *prices: int, by_fork: bool = True) -> list[dict[str, Any]]:
+    """Run tests against variants with these prices, and return what was written of each; empty where nothing was."""
     (folder / "conftest.py").write_text(STUB, encoding="utf-8")
     (folder / "test_shop.py").write_text(tests, encoding="utf-8")
-    variants = [
-        {
-            "name": name,
-            "program": "shop.py",
-            "is_healthy": price == 7,
-            "environment": {"PRICE": str(price)},
-            "timeout_s": 0,
-            "fewest_requests": {},
-        }
-        for name, price in prices.items()
+    results = [folder / f"results-{number}.json" for number in range(len(prices))]
+    settings = [
+        json.dumps(
+            {
+                "name": f"at {price}",
+                "fixture": "shop",
+                "port": price,
+                "started_ns": 1,
+                "ready_ns": 1,
+                "witness": "",
+                "results": str(path),
+            }
+        )
+        for price, path in zip(prices, results, strict=True)
     ]
-    results = folder / "results.json"
-    settings = {"fixture": "shop", "service": "shop", "variants": variants, "results": str(results)}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:spanprofiles", "-p", "no:cacheprovider"]
-    subprocess.run(
-        [*command, "-p", "spanprofiles.workshop.variants_plugin", str(folder)],
-        env={**os.environ, SETTINGS_VARIABLE: json.dumps(settings)},
-        cwd=folder,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    found: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
-    return found
+    plugins = ("-p", "no:spanprofiles", "-p", "no:cacheprovider", "-p", "spanprofiles.workshop.variants_plugin")
+    Job(str(folder), ("-q", *plugins, str(folder)), tuple(settings), by_fork).write(job_path(folder, 0))
+    command = [sys.executable, "-m", "spanprofiles.workshop.variants_runner", str(folder)]
+    with ManagedProcess("the runner", command):
+        finished = [finished_path(folder, 0, number) for number in range(len(prices))]
+        assert Waiting(120).until(lambda: all(path.is_file() for path in finished))
+    return [json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {} for path in results]
 
 
 def test_tests_that_pass_on_a_healthy_program_are_right() -> None:
@@ -88,15 +97,14 @@ def test_one_test_that_fails_on_a_mutant_is_enough() -> None:
 
 
 @pytest.mark.slow
-def test_tests_run_until_they_are_wrong_about_a_variant(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_fork", [True, False], ids=["forks", "programs"])
+def test_tests_run_against_each_variant_at_once(tmp_path: Path, by_fork: bool) -> None:
     tests = "def test_price(shop): assert shop.price < 9\n"
 
-    found = run(tmp_path, tests, healthy=7, dear=9, cheap=5, never=9)
+    healthy, dear = run(tmp_path, tests, 7, 9, by_fork=by_fork)
 
-    assert list(found) == ["healthy", "dear", "cheap"]
-    assert found["healthy"]["passed"] == ["test_price"]
-    assert found["dear"]["failed"] == {"test_price": "AssertionError: assert 9 < 9"}
-    assert found["cheap"]["passed"] == ["test_price"]
+    assert (healthy["passed"], healthy["failed"]) == (["test_price"], {})
+    assert (dear["passed"], dear["failed"]) == ([], {"test_price": "AssertionError: assert 9 < 9"})
 
 
 @pytest.mark.slow
@@ -107,8 +115,37 @@ def test_after_one_test_has_noticed_a_mutant_the_others_are_left_out(tmp_path: P
         "def test_of_nothing(): pass\n"
     )
 
-    found = run(tmp_path, tests, healthy=7, dear=9)
+    healthy, dear = run(tmp_path, tests, 7, 9)
 
-    assert found["healthy"]["passed"] == ["test_price", "test_other"]
-    assert list(found["dear"]["failed"]) == ["test_price"]
-    assert found["dear"]["passed"] == []
+    assert healthy["passed"] == ["test_price", "test_other"]
+    assert list(dear["failed"]) == ["test_price"]
+    assert dear["passed"] == []
+
+
+@pytest.mark.slow
+def test_where_no_test_asks_for_the_program_nothing_is_written(tmp_path: Path) -> None:
+    assert run(tmp_path, "def test_of_nothing(): pass\n", 7) == [{}]
+
+
+def test_a_mutant_that_only_one_of_two_runs_notices_was_noticed_by_chance() -> None:
+    noticed, unnoticed = Verdict(MUTANT, {"test_price": "assert 9 < 5"}), Verdict(MUTANT, passed=("test_price",))
+
+    assert (merged([noticed, unnoticed]).is_right, merged([noticed, unnoticed]).is_by_chance) == (False, True)
+    assert (merged([unnoticed, unnoticed]).is_right, merged([unnoticed, unnoticed]).is_by_chance) == (False, False)
+    assert merged([noticed, noticed]).is_right
+
+
+def test_a_claim_that_fails_on_a_healthy_program_in_one_of_two_runs_fails_by_chance() -> None:
+    passed = Verdict(HEALTHY, passed=("test_price",), requests=ENOUGH)
+
+    found = merged([passed, Verdict(HEALTHY, {"test_price": "assert 7 < 5"}, requests=ENOUGH)])
+
+    assert (found.is_right, found.is_by_chance) == (False, True)
+
+
+def test_the_trace_to_show_is_that_of_a_test_that_failed() -> None:
+    traces = {"test_other": "a" * 32, "test_price": "b" * 32}
+
+    assert Verdict(MUTANT, {"test_price": "assert 9 < 5"}, traces=traces).trace_id == "b" * 32
+    assert Verdict(MUTANT, passed=("test_other",), traces=traces).trace_id == "a" * 32
+    assert Verdict(MUTANT, {"test_price": "assert 9 < 5"}).trace_id == ""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from spanprofiles.backends import ProcessFailedError
+from spanprofiles.backends import ManagedProcess, ProcessFailedError
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.linking import TracedSession, Waiting
 from spanprofiles.pytest_plugin.programs import Launcher, Program, check_arguments
@@ -136,6 +136,10 @@ class RunningApp(TracedSession):
             name, command, environment=environment, cwd=cwd, placeholders=placeholders
         )
 
+    def adopt(self, program: Program) -> None:
+        """Take a program that runs already for this app's."""
+        self._program = program
+
     def stop(self, timeout: float = 5.0) -> None:
         """Stop it before the session ends: SIGTERM, and SIGKILL after so many seconds. A second call does nothing."""
         self.program.stop(timeout)
@@ -163,6 +167,24 @@ class RunningApp(TracedSession):
             return answer
         # told outside the handler: the way to it is of no interest
         raise AppEndedError(f"{self.program.process.name} {self.program.end}; {self.program.last_words}")
+
+
+class _OthersProcess(ManagedProcess):
+    """A process that somebody else has started, and will stop."""
+
+    @property
+    def is_running(self) -> bool:
+        return True
+
+    @property
+    def exit_code(self) -> int | None:
+        return None
+
+    def wait(self, timeout_s: float) -> int | None:  # noqa: ARG002  # it does not end
+        return None
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Leave it running."""
 
 
 class AppStarter:
@@ -220,4 +242,20 @@ class AppStarter:
             problem = f"{name} cannot listen at {host}: {error.strerror or error}"
         if problem:
             pytest.fail(problem, pytrace=False)
+        return app
+
+    def attach(self, name: str, port: int, *, ready: str, started_ns: int, log: Path) -> RunningApp:
+        """Return a client of an app that somebody else has started and will stop.
+
+        Args:
+            name: what to call it in messages.
+            port: where it listens on 127.0.0.1.
+            ready: a path that answers and costs little.
+            started_ns: when it was started, ns since the epoch.
+            log: the file with what it has printed; it may be absent.
+        """
+        app = RunningApp(self._launcher, "127.0.0.1", port)
+        program = self._launcher.adopt(_OthersProcess(name, [name]), log, app.base_url, started_ns)
+        program.ask = partial(app.ask, ready)
+        app.adopt(program)
         return app

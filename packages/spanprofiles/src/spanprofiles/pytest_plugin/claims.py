@@ -336,7 +336,7 @@ class SpanProfiles:
     def _linker_of(self, traced: Traced) -> Linker:
         """Return a linker that does not wait for the telemetry of an app that has ended."""
         program = self._program_of(traced)
-        if program is None:
+        if program is None or program.is_anothers:
             return self.linker
         longest_s = self.endpoints.queryable_after_s + _STILL_TO_COME_S
         waiting = _WaitingForApp(**vars(self.linker.waiting), program=program, longest_after_end_s=longest_s)

@@ -80,6 +80,7 @@ class Program:
         is_job: whether it is meant to end by itself.
         used_by: IDs of the tests that sent it requests.
         is_wanted: whether nobody has stopped it.
+        is_anothers: whether somebody else has started it, and will stop it.
         size_before: how many bytes its log had when the running test began.
     """
 
@@ -93,6 +94,7 @@ class Program:
     is_job: bool = False
     used_by: set[str] = field(default_factory=set)
     is_wanted: bool = True
+    is_anothers: bool = False
     size_before: int = 0
 
     @property
@@ -230,6 +232,19 @@ class Launcher:
         self.started.append(program)
         self._config.stash.setdefault(PROGRAMS, []).append(program)
         process.start()
+        return program
+
+    def adopt(self, process: ManagedProcess, log: Path, url: str, started_ns: int) -> Program:
+        """Take note of a program that somebody else has started and will stop.
+
+        Args:
+            process: stands for it.
+            log: the file with what it has printed; it may be absent.
+            url: where it answers.
+            started_ns: when it was started, ns since the epoch.
+        """
+        program = Program(process, log, Asker.of(self._config), started_ns, url, is_anothers=True)
+        self._config.stash.setdefault(PROGRAMS, []).append(program)
         return program
 
     def note_use(self, program: Program) -> None:

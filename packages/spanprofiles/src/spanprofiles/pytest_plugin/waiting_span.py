@@ -109,7 +109,7 @@ def _agent_is_seen(linker: Linker, span: Span, process: str, ask_app: Callable[[
         later = replace(query, start_ms=-(-span.end_ns // _NS_PER_MS), end_ms=_now_ms())
         if without_housekeeping(linker.pyroscope.merged_profile(later)).total >= enough_ns and (has_labels or ask_app):
             return True
-    return has_labels
+    return has_labels or _has_labels(linker, replace(query, end_ms=_now_ms()))
 
 
 def _has_labels(linker: Linker, query: ProfileQuery) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -64,13 +65,16 @@ class LearnersProgram(TracedSession):
     :class:`AttemptError` that says so.
 
     Attributes:
+        name: what to call it.
         port: the port that it was given as ``PORT``.
+        started_ns: when it was started, ns since the epoch; 0 before that.
     """
 
     def __init__(self, name: str, command: Sequence[str], folder: Path, port: int, environment: Mapping[str, str]):
         super().__init__(f"http://127.0.0.1:{port}")
         self.port = port
-        self._name = name
+        self.started_ns = 0
+        self.name = name
         self._process = ManagedProcess(name, command, environment=environment, directory=folder)
 
     def start(self, ready: str | None) -> LearnersProgram:
@@ -82,15 +86,16 @@ class LearnersProgram(TracedSession):
         Raises:
             AttemptError: it cannot be started, has ended, or does not answer.
         """
+        self.started_ns = time.time_ns()
         try:
             with _interruptible():
                 self._process.start()
         except ProcessFailedError as error:
-            raise AttemptError(Judgement.fails(str(error), f"{self._name} must start")) from error
+            raise AttemptError(Judgement.fails(str(error), f"{self.name} must start")) from error
         if ready is None or await_answer(self, ready, START_S, lambda: self._process.is_running):
             return self
         if self._process.is_running:
-            seen = f"{self._name} runs, but did not answer GET {ready} on port {self.port} within {START_S:g} s"
+            seen = f"{self.name} runs, but did not answer GET {ready} on port {self.port} within {START_S:g} s"
             raise AttemptError(
                 Judgement.fails([seen, *self._last_lines()], "it must listen on 127.0.0.1, on the port in PORT")
             )
@@ -130,10 +135,10 @@ class LearnersProgram(TracedSession):
             if not self._process.is_running:
                 raise self._ended(f"while it answered {method} {url}") from error
             why = "in time" if isinstance(error, requests.Timeout) else f"({type(error).__name__})"
-            seen = f"{self._name} did not answer {method} {url} {why}"
+            seen = f"{self.name} did not answer {method} {url} {why}"
             raise AttemptError(Judgement.fails([seen, *self._last_lines()], "it must answer")) from error
         if sampled and response.status_code >= 500:
-            seen = f"{self._name} answered {method} {url} with {response.status_code}"
+            seen = f"{self.name} answered {method} {url} with {response.status_code}"
             for _ in Waiting(_LAST_MOMENT_S).attempts():
                 if self._process.output != printed:  # it says why, and that takes a moment to get here
                     break
@@ -167,7 +172,7 @@ class LearnersProgram(TracedSession):
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return AttemptError(
             Judgement.fails(
-                [f"{self._name} {how} {when}", *self._last_lines()], "it must run until it is stopped, and answer"
+                [f"{self.name} {how} {when}", *self._last_lines()], "it must run until it is stopped, and answer"
             )
         )
 
@@ -177,7 +182,7 @@ class LearnersProgram(TracedSession):
         found = tracebacks(lines)
         shown = list(found[-1]) if found else lines
         return [f"  | {printable_lines(line)}" for line in shown[-_SHOWN_LINES:]] or [
-            f"  | ({printable(self._name)} printed nothing)"
+            f"  | ({printable(self.name)} printed nothing)"
         ]
 
 

@@ -1,7 +1,7 @@
-"""A plugin of pytest that runs each test against several variants of one program, and writes down what came of it.
+"""A plugin of pytest that runs tests against one variant of a program, and writes down what came of it.
 
-:mod:`.variants` starts pytest with it. It provides the fixture by which the tests get the program, and stops as soon as
-the tests were wrong about a variant: the learner is told about one at a time.
+:mod:`.variants` has each run of pytest load it. It provides the fixture by which the tests get the program, which runs
+already.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,113 +21,144 @@ from urllib.parse import urlsplit
 import pytest
 
 from spanprofiles.waiting import Waiting
+from spanprofiles.workshop.program import START_S
+from spanprofiles.workshop.variants_runner import SETTINGS_VARIABLE
 
 if TYPE_CHECKING:
     import requests
 
-_SETTINGS: dict[str, Any] = json.loads(os.environ["SPAN_PROFILES_WORKSHOP_VARIANTS"])
-_VARIANTS: list[dict[str, Any]] = _SETTINGS["variants"]
+    from spanprofiles.linking import Linker, TracedSession
+
+_SETTINGS: dict[str, Any] = json.loads(os.environ[SETTINGS_VARIABLE])
 _FIXTURE: str = _SETTINGS["fixture"]
 _MODULE = re.compile(r"^(\w+\.)+(?=\w+: )")  # of an exception's class
+_READY = "/health"
 
 
 class _Results:
-    """What the tests said of each variant so far."""
+    """What the tests said so far."""
 
     def __init__(self) -> None:
-        self.failed: dict[str, dict[str, str]] = {variant["name"]: {} for variant in _VARIANTS}
-        self.passed: dict[str, list[str]] = {variant["name"]: [] for variant in _VARIANTS}
-        self.requests: dict[str, Counter[str]] = {variant["name"]: Counter() for variant in _VARIANTS}
-        self.left: Counter[str] = Counter()
+        self.failed: dict[str, str] = {}
+        self.passed: list[str] = []
+        self.requests: Counter[str] = Counter()
+        self.traces: dict[str, str] = {}
 
     def write(self) -> None:
-        """Write down the variants against which all tests were run."""
-        found = {
-            name: {"failed": self.failed[name], "passed": self.passed[name], "requests": self.requests[name]}
-            for name, left in self.left.items()
-            if left == 0
-        }
-        Path(_SETTINGS["results"]).write_text(json.dumps(found), encoding="utf-8")
+        """Write them down."""
+        Path(_SETTINGS["results"]).write_text(json.dumps(vars(self)), encoding="utf-8")
 
 
 _results = _Results()
 
 
-@pytest.fixture(scope="session", name=_FIXTURE, params=_VARIANTS, ids=[str(variant["name"]) for variant in _VARIANTS])
-def program(request: pytest.FixtureRequest, span_profiles_app: Callable[..., Any]) -> Iterator[Any]:
-    """Start one variant of the program, and stop it after the tests that it is for."""
-    variant: dict[str, Any] = request.param
-    app = span_profiles_app(
-        [sys.executable, variant["program"]],
-        ready="/health",
-        environment={"OTEL_SERVICE_NAME": _SETTINGS["service"], "PORT": "{port}", **variant["environment"]},
-        name=f"the program ({variant['name']})",
+@pytest.fixture(scope="session", name=_FIXTURE)
+def program(span_profiles_app: Any) -> Iterator[Any]:
+    """Give the tests the variant, as soon as it answers."""
+    from spanprofiles.linking import await_answer
+
+    app = span_profiles_app.attach(
+        f"the program ({_SETTINGS['name']})",
+        _SETTINGS["port"],
+        ready=_READY,
+        started_ns=_SETTINGS["started_ns"],
+        log=Path(_SETTINGS["results"]).with_suffix(".log"),
     )
-    app.hooks["response"].append(partial(_count, _results.requests[variant["name"]]))
+    if not await_answer(app, _READY, START_S, lambda: True):
+        pytest.fail(f"{_SETTINGS['name']}: the program did not answer within {START_S:g} s", pytrace=False)
+    app.program.ready_ns = _SETTINGS["ready_ns"] or time.time_ns()
+    app.hooks["response"].append(partial(_count, _results.requests))
     yield app
-    app.stop()
+    app.close()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count the tests of each variant."""
-    _results.left.update(variant["name"] for variant in map(_variant_of, items) if variant)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write down that there are tests, though none has run."""
+    if any(map(_is_ours, session.items)):
+        _results.write()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what cannot change the verdict: one test that fails settles it, on a mutant and on any other."""
-    variant = _variant_of(item)
-    if variant and _results.failed[variant["name"]]:
+    if _is_ours(item) and _results.failed:
         pytest.skip("another test has failed")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
-    """Let claims about a variant wait no longer than its mistake can take to show."""
-    claims = getattr(item, "funcargs", {}).get("span_profiles")
-    timeout_s = _variant_of(item).get("timeout_s")
-    if claims is not None and timeout_s:
-        claims.linker = claims.linker.with_waiting(Waiting(timeout_s))
+    """Let claims wait no longer than until nothing can come any more."""
+    funcargs = getattr(item, "funcargs", {})
+    claims, app = funcargs.get("span_profiles"), funcargs.get(_FIXTURE)
+    if claims is not None and app is not None and _SETTINGS["witness"]:
+        waiting = WaitingForWitness(**vars(claims.linker.waiting), app=app, path=_SETTINGS["witness"])
+        waiting.linker.append(claims.linker)
+        claims.linker = claims.linker.with_waiting(waiting)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note how a test ended; after the last of a variant, go on only if they were right about it."""
+    """Note how a test ended."""
     report = yield
-    variant = _variant_of(item)
-    if not variant:
+    if not _is_ours(item):
         return report
-    name = variant["name"]
     test = getattr(item, "originalname", None) or item.name
     if report.failed and call.excinfo is not None:
-        _results.failed[name].setdefault(test, _MODULE.sub("", call.excinfo.exconly().splitlines()[0]))
+        _results.failed.setdefault(test, _MODULE.sub("", call.excinfo.exconly().splitlines()[0]))
     elif report.when == "call" and report.passed:
-        _results.passed[name].append(test)
-    if report.when == "teardown":
-        _results.left[name] -= 1
-        if not _results.left[name]:
-            _results.write()
-            if not _is_right(variant):
-                item.session.shouldstop = f"the tests are wrong about {name}"
+        _results.passed.append(test)
+    if report.when == "call":
+        seen = getattr(getattr(item, "funcargs", {}).get("span_profiles"), "seen", None)
+        if seen:
+            _results.traces[test] = next(reversed(seen))
+    _results.write()
     return report
 
 
-def _is_right(variant: dict[str, Any]) -> bool:
-    """Tell whether the tests say of a variant what it is; :attr:`.variants.Verdict.is_right`, in this process."""
-    name = variant["name"]
-    if not variant["is_healthy"]:
-        return bool(_results.failed[name])
-    asked = all(_results.requests[name][path] >= fewest for path, fewest in variant["fewest_requests"].items())
-    return asked and bool(_results.passed[name]) and not _results.failed[name]
+@dataclass(frozen=True)
+class WaitingForWitness(Waiting):
+    """Waits until a later request of the same program has arrived with its samples: what is missing then stays missing.
+
+    A process exports its spans in the order in which they end, and uploads its samples in that of its windows. So no
+    clock has to say how long a busy machine may take.
+
+    Attributes:
+        app: the program.
+        path: a request to it that computes for some sample periods.
+        linker: finds the later request; one entry.
+        first_after_s: how long to wait before it is sent, s.
+    """
+
+    app: TracedSession | None = None
+    path: str = ""
+    linker: list[Linker] = field(default_factory=list, compare=False)
+    first_after_s: float = 0.5
+
+    def attempts(self) -> Iterator[float]:
+        """Yield the seconds waited so far, once for each attempt; the last one comes after the witness."""
+        witness: requests.Response | None = None
+        for waited in super().attempts():
+            yield waited
+            if self.app is None or waited < self.first_after_s:
+                continue
+            if witness is None:
+                witness = self.app.get(self.path)
+            elif self._has_arrived(witness):
+                self.sleep(self.linker[0].queryable_after_s)
+                yield waited + self.timeout_s  # the last attempt, for whoever counts
+                return
+
+    def _has_arrived(self, witness: requests.Response) -> bool:
+        request = self.linker[0].follow(witness)
+        trace = request.look()
+        return trace is not None and any(not request.flamegraph(span).is_empty for span in trace.linkable)
 
 
-def _variant_of(item: pytest.Item) -> dict[str, Any]:
-    """Return the variant against which a test runs; empty where it asks for none."""
-    callspec = getattr(item, "callspec", None)
-    variant: dict[str, Any] = callspec.params.get(_FIXTURE, {}) if callspec else {}
-    return variant
+def _is_ours(item: pytest.Item) -> bool:
+    """Tell whether a test asks for the program."""
+    return _FIXTURE in getattr(item, "fixturenames", ())
 
 
 def _count(counter: Counter[str], response: requests.Response, **_: object) -> None:

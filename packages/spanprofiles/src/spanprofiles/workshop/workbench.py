@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.clients import ProfileQuery
@@ -34,6 +35,7 @@ from spanprofiles.workshop.storage import read_learners_file
 
 if TYPE_CHECKING:
     from spanprofiles.doctor import Examination
+    from spanprofiles.workshop.kept import Kept
 
 WAIT_S = 25.0
 """The longest wait for a trace and for samples, s: an agent with its default interval uploads every 10 s."""
@@ -63,6 +65,7 @@ class Workbench:
         answer: what the learner answered, on the command line or in ``answer.txt``; may be empty.
         learner: the learner's name among others who use the same servers; empty where there are none.
         notes: what this exercise's judge wants to keep until the next check; whatever JSON can hold.
+        kept: programs that stay until the next judgement; None where nothing does.
         tell: called with a line for each step, for the learner who waits.
         shown: the trace and the span that the learner is shown beside the judgement; see :meth:`show`.
         linked: that span with its flame graph; None where there is none.
@@ -75,6 +78,7 @@ class Workbench:
     answer: str = ""
     learner: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
+    kept: Kept | None = None
     tell: Callable[[str], None] = lambda _: None
     shown: tuple[str, str] = ("", "")
     linked: LinkedSpan | None = None
@@ -116,15 +120,35 @@ class Workbench:
         Raises:
             AttemptError: it ends at once, or does not answer.
         """
+        program = self.program(command, service, environment, folder=folder)
+        self._stack.callback(program.close)
+        self._stack.callback(program.stop)
+        self.tell(f"starting {program.name}")
+        return program.start(ready)
+
+    def program(
+        self,
+        command: Sequence[str],
+        service: str = "",
+        environment: Mapping[str, str] | None = None,
+        *,
+        folder: Path | None = None,
+        name: str = "",
+    ) -> LearnersProgram:
+        """Return a program that is not started yet, and that the caller has to stop; see :meth:`start`.
+
+        Args:
+            command: as for :meth:`start`; and likewise the other arguments.
+            service: ``OTEL_SERVICE_NAME``.
+            environment: variables that are added.
+            folder: another working directory.
+            name: what to call it; by default by its file.
+        """
         (port,) = free_ports(1)
         words = [_filled_in(part, port) for part in command]
         added = {variable: _filled_in(value, port) for variable, value in (environment or {}).items()}
-        name = next((Path(word).name for word in words[1:] if not word.startswith("-")), Path(words[0]).name)
-        program = LearnersProgram(name, words, folder or self.folder, port, self.environment(port, service, added))
-        self._stack.callback(program.close)
-        self._stack.callback(program.stop)
-        self.tell(f"starting {name}")
-        return program.start(ready)
+        name = name or next((Path(word).name for word in words[1:] if not word.startswith("-")), Path(words[0]).name)
+        return LearnersProgram(name, words, folder or self.folder, port, self.environment(port, service, added))
 
     def run(
         self,
@@ -153,6 +177,7 @@ class Workbench:
             "PORT": str(port),
             "OTEL_SERVICE_NAME": service or self.exercise.name.partition("_")[2],
             **self.endpoints.environment(),
+            "PYROSCOPE_SERVER_ADDRESS": _with_login(self.endpoints),
             **(more or {}),
         }
 
@@ -267,6 +292,15 @@ class Workbench:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stack.close()
+
+
+def _with_login(endpoints: Endpoints) -> str:
+    """Return Pyroscope's address for a program that takes nothing but an address: with the login in it, if any."""
+    credentials, scheme = endpoints.credentials_for("pyroscope"), endpoints.pyroscope.partition("://")
+    name, secret = credentials.username or "token", credentials.password or credentials.bearer_token
+    if not secret:
+        return endpoints.pyroscope
+    return f"{scheme[0]}://{quote(name, safe='')}:{quote(secret, safe='')}@{scheme[2]}"
 
 
 def _filled_in(text: str, port: int) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.variants import Variant, Verdict, verdicts
 from spanprofiles.workshop.workbench import Workbench
 
+WITNESS = "/parcel"  # every variant computes for it
 FIXTURE = "post_office"
 SERVICE = "post-office"
 
@@ -54,7 +57,13 @@ def judge(bench: Workbench) -> Judgement:
         Variant(_ELSEWHERE, mutants / "letter_computes_elsewhere.py", is_healthy=False, environment=original),
         Variant(_MOVED, mutants / "stamp_looks_up_prices.py", is_healthy=False, environment=original),
     ]
-    found = verdicts(bench, FIXTURE, variants, service=bench.service_name(SERVICE))
+    found = verdicts(bench, FIXTURE, variants, service=bench.service_name(SERVICE), witness=WITNESS)
+    shown = next((verdict.trace_id for verdict in (found[-1], found[0]) if verdict.trace_id), "")
+    return _judged(found).showing(shown)
+
+
+def _judged(found: Sequence[Verdict]) -> Judgement:
+    """Judge by what the tests said of each post office, up to the first that they were wrong about."""
     healthy, last = found[0], found[-1]
     stamps = healthy.requests.get("/stamp", 0)
     if 0 < stamps < FEWEST_STAMPS:  # whether so few have a sample is chance, and so is whether their test passes

@@ -6,6 +6,7 @@ from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.variants import Variant, Verdict, verdicts
 from spanprofiles.workshop.workbench import Workbench
 
+WITNESS = "/seats"  # every variant computes for it
 FIXTURE = "cinema"
 SERVICE = "cinema"
 
@@ -13,6 +14,9 @@ MENDED = "the mended cinema"
 BROKEN = "the broken cinema"
 MOVED = "a cinema where the cost moved"
 LARGE = "a mended cinema with a large hall"
+
+RUNS = 2
+"""How often the tests run against each cinema: a claim that chance can turn is no proof."""
 
 _WHAT_IT_IS = {
     MENDED: "it sells tickets as it should",
@@ -25,16 +29,32 @@ def judge(bench: Workbench) -> Judgement:
     originals, mutants = bench.exercise.files, bench.exercise.source / "mutants"
     mended = {"PYTHONPATH": str(originals / "mended")}
     variants = [
-        Variant(MENDED, originals / "mended" / "cinema.py", is_healthy=True),
-        Variant(BROKEN, originals / "broken" / "cinema.py", is_healthy=False),
-        Variant(MOVED, mutants / "cost_moved.py", is_healthy=False, environment=mended),
-        Variant(LARGE, mutants / "large_hall.py", is_healthy=True, environment=mended),
+        Variant(MENDED, originals / "mended" / "cinema.py", is_healthy=True, runs=RUNS),
+        Variant(BROKEN, originals / "broken" / "cinema.py", is_healthy=False, runs=RUNS),
+        Variant(MOVED, mutants / "cost_moved.py", is_healthy=False, environment=mended, runs=RUNS),
+        Variant(LARGE, mutants / "large_hall.py", is_healthy=True, environment=mended, runs=RUNS),
     ]
-    found = verdicts(bench, FIXTURE, variants, service=bench.service_name(SERVICE))
+    found = verdicts(bench, FIXTURE, variants, service=bench.service_name(SERVICE), witness=WITNESS)
     last = found[-1]
     seen = [_seen(verdict) for verdict in found]
+    judgement = _judged(last, seen)
+    return judgement.showing(last.trace_id)
+
+
+def _judged(last: Verdict, seen: list[str]) -> Judgement:
+    """Judge by the last verdict, which is the only one that may be wrong."""
     if last.is_right:
         return Judgement.passes(seen)
+    if last.is_by_chance:
+        return Judgement.fails(
+            [
+                *seen,
+                f"on {last.variant.name} they were run twice, and said something else the other time: it is chance",
+            ],
+            "a claim that chance cannot turn: a bound that is further from the share that you see, or several requests"
+            " in one flame graph (span_profiles.merged)",
+            3,
+        )
     if last.variant.is_healthy:
         return Judgement.fails([*seen, f"{last.variant.name}: {_WHAT_IT_IS[last.variant.name]}"], *_cries_wolf(last))
     if last.variant.name == BROKEN:

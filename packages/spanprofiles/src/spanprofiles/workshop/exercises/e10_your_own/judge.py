@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
 import yaml
@@ -15,7 +17,7 @@ from spanprofiles.doctor import Verdict, examine
 from spanprofiles.linking import LinkError
 from spanprofiles.workshop.exercises.e10_your_own.cut_link import cut_link
 from spanprofiles.workshop.judgement import Judgement
-from spanprofiles.workshop.program import AttemptError, FinishedProgram
+from spanprofiles.workshop.program import AttemptError, FinishedProgram, LearnersProgram
 from spanprofiles.workshop.variants import LONGEST_RUN_S, settings_of_backend
 from spanprofiles.workshop.workbench import Workbench
 
@@ -24,12 +26,16 @@ FILE = "own.yaml"
 LEAST_SHARE = 0.1
 """The function must have at least this part of the request's samples."""
 
-CUT_TIMEOUT_S = 6.0
-"""How long claims wait where no sample can come, s."""
+CUT_TIMEOUT_S = 2.0
+"""How long claims wait where no sample can come, s: the trace has to come in that time."""
+
+LONG_CUT_TIMEOUT_S = 10.0
+"""How long they wait in a second run, s, where the first one failed for another reason than the missing samples."""
 
 _LEAST_SINCE_S = 1.0  # servers search by whole seconds
 _LAST_LINES = 12
 _DONE, _OPEN = "done", "open"
+_LATE = "TraceNotFoundError"
 
 
 @dataclass(frozen=True)
@@ -47,26 +53,130 @@ class Own:
 
 @dataclass(frozen=True)
 class _TestRun:
-    """How a run of the tests ended."""
+    """How a run of the tests ended.
+
+    Attributes:
+        finished: how pytest ended.
+        passed: how many tests passed.
+        failed: the messages of the tests that failed.
+        errors: how many tests could not be run, for what they need did not start.
+    """
 
     finished: FinishedProgram
     passed: int = 0
-    failed: int = 0
+    failed: tuple[str, ...] = ()
+    errors: int = 0
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there are tests, and all that ran have passed."""
+        return bool(self.passed) and not self.failed and not self.errors and self.finished.exit_code == 0
+
+    @property
+    def noticed_the_cut(self) -> bool:
+        """Whether a test failed, and for another reason than that its trace was late."""
+        return not self.errors and any(_LATE not in message for message in self.failed)
 
     @property
     def last_lines(self) -> list[str]:
         return [f"  | {line}" for line in self.finished.output.splitlines()[-_LAST_LINES:]]
 
 
+class _Tests:
+    """The learner's tests: they run twice at once, for that is quick, and again alone where they did not do well.
+
+    They begin after the app was judged: requests whose samples are lost would be its neighbours for the doctor.
+
+    Args:
+        bench: the learner's folder and the backend.
+        own: what the learner says of the app.
+        folder: where it is.
+    """
+
+    def __init__(self, bench: Workbench, own: Own, folder: Path) -> None:
+        self._bench = bench
+        self._own = own
+        self._folder = folder
+        self._stack = ExitStack()
+        self._begun: tuple[_BegunRun, _BegunRun] | None = None
+
+    def __enter__(self) -> _Tests:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def begin(self) -> None:
+        """Start them twice: on the backend, and with a Pyroscope that loses all samples."""
+        losing = self._stack.enter_context(cut_link(self._bench.endpoints.pyroscope))
+        self._begun = self._start(), self._start(losing, CUT_TIMEOUT_S)
+
+    def whole(self) -> _TestRun:
+        """Return how they ended on the backend."""
+        if self._begun is not None:
+            run = self._begun[0].end()
+            if run.is_well:
+                return run
+        self._bench.tell("running your tests alone")
+        return self._start().end()
+
+    def cut(self) -> _TestRun:
+        """Return how they ended where all samples are lost."""
+        if self._begun is not None:
+            run = self._begun[1].end()
+            if run.noticed_the_cut or (run.is_well and not run.errors):
+                return run
+        self._bench.tell("running them again, with a Pyroscope that loses all samples")
+        with cut_link(self._bench.endpoints.pyroscope) as losing:
+            return self._start(losing, LONG_CUT_TIMEOUT_S).end()
+
+    def _start(self, pyroscope: str = "", timeout_s: float = 0.0) -> _BegunRun:
+        environment = settings_of_backend(self._bench)
+        if pyroscope:
+            environment |= {"SPAN_PROFILES_PYROSCOPE_URL": pyroscope, "SPAN_PROFILES_TIMEOUT": f"{timeout_s:g}"}
+        report = Path(self._stack.enter_context(TemporaryDirectory(prefix="workshop-"))) / "report.xml"
+        command = ["{python}", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", self._own.tests]
+        program = self._bench.start(
+            command, ready=None, environment=environment, folder=self._folder, service=self._own.service
+        )
+        return _BegunRun(program, report)
+
+
+@dataclass(frozen=True)
+class _BegunRun:
+    """A run of the tests that was begun.
+
+    Attributes:
+        program: pytest.
+        report: the file in which it says how they ended.
+    """
+
+    program: LearnersProgram
+    report: Path
+
+    def end(self) -> _TestRun:
+        """Wait until they have ended."""
+        finished = self.program.wait(LONGEST_RUN_S)
+        if not self.report.is_file():
+            return _TestRun(finished)
+        cases = list(ElementTree.parse(self.report).iter("testcase"))  # noqa: S314  # written by pytest, a moment ago
+        failed = tuple(found.get("message", "") for case in cases for found in case.iter("failure"))
+        errors, skipped = (sum(case.find(name) is not None for case in cases) for name in ("error", "skipped"))
+        bad = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+        return _TestRun(finished, len(cases) - bad - skipped, failed, errors)
+
+
 class _Checklist:
     """What has been ticked off."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
         self.seen: list[str] = []
+        self._tell = tell
 
     def tick(self, what: str) -> None:
-        """Tick an item off."""
+        """Tick an item off, and tell the learner at once."""
         self.seen.append(f"[{_DONE}] {what}")
+        self._tell(self.seen[-1])
 
     def stop(self, item: str, seen: list[str], missing: str, hint: int) -> AttemptError:
         """Return the end of the judgement: an item that is open."""
@@ -75,11 +185,14 @@ class _Checklist:
 
 def judge(bench: Workbench) -> Judgement:
     """Go through the checklist, until an item is open."""
-    done = _Checklist()
+    done = _Checklist(bench.tell)
     own = _read(bench, done)
     folder = (bench.folder / Path(own.folder).expanduser()).resolve()
-    _linked(bench, own, folder, done)
-    _tested(bench, own, folder, done)
+    with _Tests(bench, own, folder) as tests:
+        _linked(bench, own, folder, done)
+        if own.tests:
+            tests.begin()
+        _tested(own, tests, done)
     return Judgement.passes([*done.seen, "your app is linked, and you can prove it"])
 
 
@@ -167,50 +280,25 @@ def _shares(own: Own, share: float, done: _Checklist) -> None:
     done.tick(f"{own.function} has {share:.0%} of the request's samples")
 
 
-def _tested(bench: Workbench, own: Own, folder: Path, done: _Checklist) -> None:
+def _tested(own: Own, tests: _Tests, done: _Checklist) -> None:
     """Tick off what the tests must do: pass, and fail where no sample arrives."""
     if not own.tests:
         raise done.stop("your tests pass", [f"{FILE} names no tests"], f"tests in {FILE}, and a test in them", 3)
-    bench.tell("running your tests")
-    run = _run(bench, own, folder)
-    if not run.passed or run.failed or run.finished.exit_code != 0:
-        said = f"pytest {own.tests}: {run.passed} passed, {run.failed} failed"
+    run = tests.whole()
+    if not run.is_well:
+        said = f"pytest {own.tests}: {run.passed} passed, {len(run.failed) + run.errors} failed"
         raise done.stop("your tests pass", [said, *run.last_lines], "a test that passes on your app", 3)
     done.tick(f"your tests pass: {run.passed}")
-    bench.tell("running them again, with a Pyroscope that loses all samples")
-    with cut_link(bench.endpoints.pyroscope) as losing:
-        cut = _run(bench, own, folder, losing)
-    if not cut.failed:
+    cut = tests.cut()
+    failed = len(cut.failed) + cut.errors
+    if not failed:
         raise done.stop(
             "your tests notice when the link is cut",
             ["no sample of your app arrived, and your tests pass all the same"],
             f"an assertion about the samples of {_path(own.request)}, such as the share of {own.function}",
             3,
         )
-    done.tick(f"your tests notice when the link is cut: {cut.failed} failed")
-
-
-def _run(bench: Workbench, own: Own, folder: Path, pyroscope: str = "") -> _TestRun:
-    """Run the learner's tests, perhaps with another Pyroscope."""
-    environment = settings_of_backend(bench)
-    if pyroscope:
-        environment |= {"SPAN_PROFILES_PYROSCOPE_URL": pyroscope, "SPAN_PROFILES_TIMEOUT": f"{CUT_TIMEOUT_S:g}"}
-    with tempfile.TemporaryDirectory(prefix="workshop-") as scratch:
-        report = Path(scratch) / "report.xml"
-        command = ["{python}", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", own.tests]
-        finished = bench.run(
-            command, timeout_s=LONGEST_RUN_S, environment=environment, folder=folder, service=own.service
-        )
-        if not report.is_file():
-            return _TestRun(finished)
-        suites = ElementTree.parse(report).iter("testsuite")  # noqa: S314  # written by pytest, a moment ago
-        counts = [{name: int(suite.get(name, 0)) for name in _COUNTED} for suite in suites]
-    total = {name: sum(count[name] for count in counts) for name in _COUNTED}
-    failed = total["failures"] + total["errors"]
-    return _TestRun(finished, total["tests"] - failed - total["skipped"], failed)
-
-
-_COUNTED = ("tests", "failures", "errors", "skipped")
+    done.tick(f"your tests notice when the link is cut: {failed} failed")
 
 
 def _path(written: str) -> str:

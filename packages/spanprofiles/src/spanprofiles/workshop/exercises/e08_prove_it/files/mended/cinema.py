@@ -14,8 +14,8 @@ from waitress import serve
 
 app = Flask(__name__)
 
-BOOKINGS = [f"row {number % 40} seat {number}" for number in range(4_000)]
-VIEWS = 500_000
+BOOKINGS = [f"row {number % 40} seat {number}" for number in range(5_000)]
+VIEWS = 700_000
 BANK_S = 0.1
 
 
