@@ -16,6 +16,8 @@ from spanprofiles.backends.ports import free_ports
 from spanprofiles.linking import LinkedSpan, TracedSession, await_answer
 from spanprofiles.pytest_plugin import SpanProfiles
 from tests.support.gunicorn import RIDESHARE
+from tests.support.installed import Installed
+from tests.support.installed import installed as make_installed
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "ride-sharing-app"
@@ -51,6 +53,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put what waits longest first; a worker knows of `--dist loadgroup` by another option."""
     if config.getoption("loadgroup", default=False):
         items.sort(key=lambda item: next((at for at, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Both distributions as users install them: for what the pages tell readers without a clone to type."""
+    folder = tmp_path_factory.getbasetemp()
+    is_one_of_several = "PYTEST_XDIST_WORKER" in os.environ
+    return make_installed(folder.parent if is_one_of_several else folder)
 
 
 class StartRegion(Protocol):

@@ -1,5 +1,5 @@
 """The tutorial's files are a project: its test passes, names a slow function, fails as the page shows, and its commands
-work by hand.
+work by hand. All of it runs in an empty folder, with what is installed from the wheels.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +18,27 @@ import requests
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.linking import Waiting
-from tests.support.documentation import COMMAND_TIMEOUT_S, not_printed, page, readers_environment, run
+from tests.support import documentation
+from tests.support.documentation import COMMAND_TIMEOUT_S, not_printed, page, readers_environment
+from tests.support.installed import Installed
 
 pytestmark = pytest.mark.slow
 
 TUTORIAL = page("docs/tutorial/first-linked-span.md")
 BROKEN = page("docs/how-to/find-the-broken-part.md")
 EXPORTS = dict(re.findall(r"(\w+)=(\S+)", " ".join(line for line in TUTORIAL.commands if line.startswith("export "))))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def activated(installed: Installed) -> Iterator[None]:
+    """Let every command find its program where the wheels are installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documentation, "PROGRAMS", installed.programs)
+        yield
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return documentation.run(command, folder)
 
 
 @pytest.fixture
@@ -68,6 +83,14 @@ def test_each_command_of_the_tutorial_is_known_here() -> None:
         "pytest --span-profiles-backend=native",
         "pytest --junitxml=report.xml --span-profiles-pictures=pictures --span-profiles-logs=logs",
     ]
+
+
+def test_what_runs_here_is_what_was_installed(shop: Path, installed: Installed) -> None:
+    code = "import spanprofiles, spanprofiles_processor as p, sys; print(spanprofiles.__file__, p.__file__, sys.prefix)"
+
+    paths = run(f"python -c '{code}'", shop).stdout.split()
+
+    assert [path for path in paths if not path.startswith(str(installed.home))] == []
 
 
 def test_the_app_answers_before_it_has_any_telemetry(shop: Path) -> None:

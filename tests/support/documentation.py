@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 COMMAND_TIMEOUT_S = 180
 
+PROGRAMS = Path(sys.executable).parent
+"""Where a reader's commands are found."""
+
 needs_the_venv_of_make = pytest.mark.skipif(
     Path(sys.prefix) != ROOT / ".venv", reason="the pages' commands live in .venv, which `make install` makes"
 )
@@ -95,7 +98,7 @@ def pages() -> list[Page]:
 def run(
     command: str, directory: Path = ROOT, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as a reader does who has activated ``.venv``."""
+    """Run a command as a reader does whose environment is active: ``.venv``, or what :data:`PROGRAMS` says."""
     return subprocess.run(
         shlex.split(command),
         cwd=directory,
@@ -110,7 +113,7 @@ def run(
 def readers_environment(more: dict[str, str] | None = None) -> dict[str, str]:
     """Return the variables of a reader's shell: none of pytest's or of the harness's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SPAN_PROFILES"))}
-    programs = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+    programs = os.pathsep.join([str(PROGRAMS), kept.get("PATH", os.defpath)])
     return {**kept, "PATH": programs, "PYTHONUNBUFFERED": "1", **(more or {})}
 
 
