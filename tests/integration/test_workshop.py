@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -218,3 +219,48 @@ def test_an_interrupted_check_leaves_no_process_and_no_result(tmp_path: Path) ->
         assert check.output[-1] == "spanprofiles: interrupted"
         assert Waiting(20).until(lambda: not any(child.is_running() for child in everything))
     assert LearnersFolder(folder).progress().of(BAKERY.name).checks == 0
+
+
+def test_two_learners_of_one_name_on_shared_servers_are_on_the_board(tmp_path: Path) -> None:
+    secret = {"SPAN_PROFILES_SERVE_TOKEN": "a-word-for-the-class", "SPAN_PROFILES_TOKEN": "a-word-for-the-class"}
+    environment = {**os.environ, **secret}
+    command = [sys.executable, "-m", "spanprofiles", "serve", *(f"--{name}-port=0" for name in ("tempo", "pyroscope"))]
+    with ManagedProcess("the class", [*command, "--otlp-http-port=0"], environment=environment) as servers:
+        lines = servers.wait_for_line(lambda line: line == "ready", START_S)
+        tempo, otlp, pyroscope = (line.split()[-1] for line in lines[:3])
+        named = ["--tempo", tempo, "--pyroscope", pyroscope, "--otlp", otlp]
+        first, second = tmp_path / "first", tmp_path / "second"
+        begin = [*PROGRAM, "start", str(first), "--port", "0", "--learner", "anna", *named]
+        with ManagedProcess("the first", begin, environment=environment) as workshop:
+            workshop.wait_for_line(lambda line: line.startswith("Leave this terminal open"), START_S)
+            LearnersFolder(second).fill("anna")
+            solve(first)
+            with ExitStack() as stack:
+                checks = [
+                    stack.enter_context(
+                        ManagedProcess(
+                            "a check", [*PROGRAM, "check", "2", *options], environment=environment, directory=each
+                        )
+                    )
+                    for each, options in ((first, []), (second, named))
+                ]
+                codes = [check.wait(120) for check in checks]
+            assert codes == [0, 1], [check.output for check in checks]
+            assert run("hint", "2", folder=first, **secret).returncode == 0
+
+        shown = run("board", "--tempo", tempo, folder=tmp_path, **secret)
+        found = json.loads(run("board", "--tempo", tempo, "--json", folder=tmp_path, **secret).stdout)["learners"]
+        page = [*PROGRAM, "board", "--page", "--port", "0", "--tempo", tempo, "--pyroscope", pyroscope]
+        with ManagedProcess("the board", page, environment=environment) as board:
+            (line,) = board.wait_for_line(lambda line: line.startswith("board "), START_S)
+            text = requests.get(line.split()[-1], timeout=30).text
+            os.kill(board.pid, signal.SIGINT)
+            assert board.wait(30) == 0
+
+    assert [re.sub(r"[0-9a-f]{4}", "1234", row["learner"]) for row in found] == ["anna (1234)", "anna (1234)"]
+    assert {(row["solved"], row["exercises"][1]["checks"], row["exercises"][1]["hints"]) for row in found} == {
+        (1, 1, 1),
+        (0, 1, 0),
+    }
+    assert shown.stdout.count("anna (") == 2
+    assert text.count('<th scope="row">anna (') == 2

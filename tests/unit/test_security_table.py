@@ -21,7 +21,7 @@ from spanprofiles.experiment import request_list
 from spanprofiles.measure import repetition, span_group
 from spanprofiles.model import measurement_json, printable
 from spanprofiles.ui import admission, chosen_groups, connections, request_group, security
-from spanprofiles.workshop import exercise, program, storage, variants, workbench
+from spanprofiles.workshop import board, exercise, program, progress_report, storage, variants, workbench
 from spanprofiles.workshop.exercises.e10_your_own import cut_link
 from spanprofiles.workshop.exercises.e13_mill import judge as mill
 from spanprofiles_processor import agent, roots
@@ -35,7 +35,12 @@ ROWS = {
     "a program of the workshop: until it answers; until a script ends": (
         f"{program.START_S:.0f} s; {workbench.LONGEST_RUN_S:.0f} s"
     ),
-    "a learner's tests, in exercises about tests": f"{variants.LONGEST_RUN_S:.0f} s",
+    "a learner's tests, in exercises about tests; until their program answers": (
+        f"{variants.LONGEST_RUN_S:.0f} s; {program.START_S:.0f} s"
+    ),
+    "learners on a board; a learner's name; what is missing": (
+        f"{board.MOST_LEARNERS}; {progress_report.LONGEST_NAME}; {progress_report.LONGEST_SENTENCE} characters"
+    ),
     "building a learner's program, in exercise 13": f"{mill.BUILD_S:.0f} s",
     "an upload, or a question to the server behind it, in exercise 10": f"{cut_link.LARGEST_BODY_BYTES // MIB} MiB",
     "a learner's file; files of an exercise": f"{storage.LEARNERS_FILE_BYTES:,} bytes; {exercise.MOST_FILES:,}",

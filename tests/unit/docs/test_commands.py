@@ -43,6 +43,9 @@ RUN_BY = {
     r"spanprofiles workshop (start|status --json)": (
         "tests/integration/test_workshop.py::test_from_the_first_check_to_solved_on_its_servers_and_page"
     ),
+    r"spanprofiles workshop board( --page)?": (
+        "tests/integration/test_workshop.py::test_two_learners_of_one_name_on_shared_servers_are_on_the_board"
+    ),
     r"make fleet": (
         "tests/integration/test_fleet.py::test_make_fleet_shows_an_order_that_passes_through_all_languages"
     ),

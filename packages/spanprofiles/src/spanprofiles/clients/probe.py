@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spanprofiles.clients.http import DEFAULT_TIMEOUT_S, HttpClient
+from spanprofiles.clients.sent_span import SentSpan
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE, Credentials, FlameGraph
 from spanprofiles.model.pprof import pprof_profile
 
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 #: The service name under which probes are sent, so that they stand in nobody's way.
 PROBE_SERVICE = "spanprofiles-probe"
 
-#: The service names under which nobody's requests come: the probe's, and that of the demo's health checks.
-CHECKING_SERVICES = frozenset({PROBE_SERVICE, "health-check"})
+#: The service name under which learners of the workshop report how far they are.
+WORKSHOP_SERVICE = "spanprofiles-workshop"
+
+#: The service names under which nobody's requests come: these two, and that of the demo's health checks.
+CHECKING_SERVICES = frozenset({PROBE_SERVICE, WORKSHOP_SERVICE, "health-check"})
 
 #: The only function in a probe's profile.
 PROBE_FUNCTION = "spanprofiles_probe"
 
-_TRACES = "/v1/traces"
 _DURATION_NS = 10_000_000
-_INTERNAL = 1
 
 
 @dataclass(frozen=True)
@@ -65,23 +66,6 @@ class Probe:
         Raises:
             ClientError: the receiver did not answer, or refused it.
         """
-        span = {
-            "traceId": self.trace_id,
-            "spanId": self.span_id,
-            "name": "probe",
-            "kind": _INTERNAL,
-            "startTimeUnixNano": str(self.time_ns),
-            "endTimeUnixNano": str(self.time_ns + _DURATION_NS),
-            "attributes": [_text_attribute(PROFILE_ID_ATTRIBUTE, self.span_id)],
-        }
-        resource = {"attributes": [_text_attribute("service.name", PROBE_SERVICE)]}
-        body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]}
-        receiver = HttpClient("the OTLP receiver", otlp_http, credentials, DEFAULT_TIMEOUT_S)
-        try:
-            receiver.post_json(_TRACES, body)
-        finally:
-            receiver.close()
-
-
-def _text_attribute(key: str, value: str) -> dict[str, object]:
-    return {"key": key, "value": {"stringValue": value}}
+        attributes = {PROFILE_ID_ATTRIBUTE: self.span_id}
+        span = SentSpan(PROBE_SERVICE, "probe", self.trace_id, self.span_id, self.time_ns, _DURATION_NS, attributes)
+        span.send(otlp_http, credentials)

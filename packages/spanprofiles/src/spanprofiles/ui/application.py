@@ -21,6 +21,7 @@ from spanprofiles.ui.controls import DemoControls
 from spanprofiles.ui.sources import Sources, install_sources
 from spanprofiles.ui.views import BLUEPRINTS
 from spanprofiles.ui.views.alarm import alarm_part
+from spanprofiles.workshop.board import Board
 from spanprofiles.workshop.folder import LearnersFolder
 
 
@@ -30,6 +31,7 @@ def create_app(
     *,
     access_token: str = "",
     workshop: LearnersFolder | None = None,
+    board: Board | None = None,
 ) -> Flask:
     """Make the page.
 
@@ -38,6 +40,7 @@ def create_app(
         controls: how to steer the demo; None where the page runs by itself.
         access_token: what a browser must send once; needed where other machines can reach the page.
         workshop: the folder of the learner whose exercises the page shows; None where it shows none.
+        board: the class whose progress the page shows; None where it shows none.
 
     Raises:
         WeakTokenError: the token is easy to guess.
@@ -54,11 +57,12 @@ def create_app(
         version=__version__,
         endpoints=endpoints,
         has_workshop=workshop is not None,
+        has_board=board is not None,
         form_field=security.form_field,
         alarm=alarm_part,
     )
     with app.app_context():
-        install_sources(Sources(endpoints, controls, workshop))
+        install_sources(Sources(endpoints, controls, workshop, board))
     security.protect(app, access_token)
     limit_concurrency(app)
     for blueprint in BLUEPRINTS:

@@ -25,6 +25,7 @@ from spanprofiles.ui.link_monitor import LinkMonitor
 from spanprofiles.ui.origins import Origins
 from spanprofiles.ui.recent_traffic import RecentTraffic
 from spanprofiles.ui.restarts import Restarts
+from spanprofiles.workshop.board import Board
 from spanprofiles.workshop.folder import LearnersFolder
 
 _EXTENSION = "spanprofiles"
@@ -59,6 +60,7 @@ class Sources:
         endpoints: the backend's addresses.
         controls: how to steer the demo; None where the page runs by itself.
         workshop: the learner's folder; None where no workshop runs.
+        board: the class that the page shows; None where it shows none.
         linker: follows spans to samples.
         cpu_cache: remembers the CPU of spans.
         latencies: remembers how long requests of each kind took.
@@ -73,6 +75,7 @@ class Sources:
     endpoints: Endpoints
     controls: DemoControls | None = None
     workshop: LearnersFolder | None = None
+    board: Board | None = None
     linker: Linker = field(init=False)
     cpu_cache: CpuCache = field(init=False)
     latencies: LatencyHistory = field(init=False)

@@ -151,8 +151,7 @@ class LearnersFolder:
         most = len(exercise.hints)
 
         def one_more(progress: Progress) -> Progress:
-            record = progress.of(exercise.name)
-            return progress.with_record(exercise.name, replace(record, hints=min(record.hints + 1, most)))
+            return progress.with_record(exercise.name, progress.of(exercise.name).after_hint(most))
 
         return self.progress_file.update(one_more).of(exercise.name).hints
 
@@ -190,9 +189,7 @@ class LearnersFolder:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         self.progress_file.update(
-            lambda progress: progress.with_record(
-                exercise.name, Record(hints=progress.of(exercise.name).hints, checks=progress.of(exercise.name).checks)
-            )
+            lambda progress: progress.with_record(exercise.name, _begun_anew(progress.of(exercise.name)))
         )
         return backup
 
@@ -220,6 +217,10 @@ class LearnersFolder:
 def absence_of(exercise: Exercise, record: Record) -> str:
     """Return why an exercise cannot be done on this machine; empty where it can, or is solved."""
     return "" if record.passed else exercise.absence or record.absence
+
+
+def _begun_anew(record: Record) -> Record:
+    return Record(hints=record.hints, checks=record.checks, begun_s=record.begun_s)
 
 
 def _copy(exercise: Exercise, folder: Path) -> bool:

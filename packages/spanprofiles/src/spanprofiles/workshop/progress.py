@@ -33,6 +33,7 @@ class Record:
         judgement: the last one; None before the first check.
         judged_s: when that was, s since the epoch.
         absence: why the last check found that it cannot be done on this machine; empty where it can.
+        begun_s: when it was first judged, or the first hint given, s since the epoch; 0 before that.
     """
 
     passed_s: float | None = None
@@ -42,6 +43,7 @@ class Record:
     judgement: Judgement | None = None
     judged_s: float = 0.0
     absence: str = ""
+    begun_s: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -60,7 +62,12 @@ class Record:
             judged_s=now_s,
             notes=notes,
             absence="",
+            begun_s=self.begun_s or now_s,
         )
+
+    def after_hint(self, most: int) -> Record:
+        """Return the record after another hint, of which there are so many."""
+        return replace(self, hints=min(self.hints + 1, most), begun_s=self.begun_s or time.time())
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,7 @@ def _as_json(record: Record) -> dict[str, Any]:
         "judgement": record.judgement.as_json() if record.judgement else None,
         "judged_s": record.judged_s,
         "absence": record.absence,
+        "begun_s": record.begun_s,
     }
 
 
@@ -190,4 +198,5 @@ def _of_json(document: dict[str, Any]) -> Record:
         judgement=Judgement.of_json(judgement) if judgement else None,
         judged_s=float(document.get("judged_s") or 0.0),
         absence=str(document.get("absence") or ""),
+        begun_s=float(document.get("begun_s") or 0.0),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from spanprofiles.cli.workshop.board import board
 from spanprofiles.cli.workshop.judge import check, watch
 from spanprofiles.cli.workshop.overview import hint, reset, show, solution, status
 from spanprofiles.cli.workshop.start import start, stop
@@ -18,5 +19,5 @@ def command() -> None:
     """
 
 
-for _subcommand in (start, status, show, check, watch, hint, solution, reset, stop):
+for _subcommand in (start, status, show, check, watch, hint, solution, reset, stop, board):
     command.add_command(_subcommand)

@@ -18,13 +18,15 @@ from spanprofiles.backends import BACKEND_NAMES, Backend, BackendError, BackendS
 from spanprofiles.backends.interruptions import INTERRUPTIONS
 from spanprofiles.cli.exits import COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import credential_options
-from spanprofiles.cli.output import say, show
+from spanprofiles.cli.output import Styled, say, show
 from spanprofiles.cli.render import console
+from spanprofiles.clients import ClientError
 from spanprofiles.model import Endpoints
 from spanprofiles.workshop import Exercise, WorkshopError, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import LearnersFolder, absence_of
 from spanprofiles.workshop.progress import Progress
+from spanprofiles.workshop.progress_report import Report
 from spanprofiles.workshop.session import Session, running
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -144,6 +146,31 @@ def backend_of(settings: BackendSettings) -> Backend:
     if settings.chosen == "external" and not settings.otlp_url:
         raise WorkshopError("the exercises must send traces: name the address with --otlp (SPAN_PROFILES_OTLP_URL)")
     return settings.create()
+
+
+def tell_board(learners: LearnersFolder, found: Endpoints, exercise: str = "") -> None:
+    """Report how far the learner is to the board of the class, where there is one; no learner waits for that.
+
+    Args:
+        learners: the folder.
+        found: the servers of the class.
+        exercise: the name of the exercise that was just worked on.
+    """
+    progress = learners.progress()
+    name = progress.learner or found.credentials.tenant
+    if not name or not found.otlp_http:
+        return
+    try:
+        Report.of(progress, name, exercise).send(found)
+    except ClientError as error:
+        say(Styled(f"(the board of the class was not told: {error})", "bright_black"), err=True)
+
+
+def tell_board_of_session(learners: LearnersFolder, exercise: str) -> None:
+    """Report to the board through the workshop that runs, if one does; see :func:`tell_board`."""
+    session = running(learners.state)
+    if session is not None:
+        tell_board(learners, _of_session(session, settings_of({})), exercise)
 
 
 def say_text(text: str) -> None:

@@ -18,6 +18,7 @@ from spanprofiles.cli.workshop.common import (
     endpoints,
     folder_option,
     progress_line,
+    tell_board,
     told,
     workshop_backend_options,
 )
@@ -27,6 +28,8 @@ from spanprofiles.workshop import Exercise, Judgement, NotHereError, Workbench, 
 from spanprofiles.workshop.check import judged
 from spanprofiles.workshop.folder import LearnersFolder
 from spanprofiles.workshop.judgement import ORDINALS
+from spanprofiles.workshop.kept import Kept
+from spanprofiles.workshop.progress_report import name_among_others
 from spanprofiles.workshop.requirements import check_installed
 from spanprofiles.workshop.session import Session
 
@@ -60,6 +63,7 @@ def check(number: int | None, answer: tuple[str, ...], folder: Path, as_json: bo
             else:
                 print_judgement(exercise, judgement, bench, session)
             learners.note_judgement(exercise, judgement, bench.notes)
+            tell_board(learners, found, exercise.name)
             if not as_json:
                 _say_what_is_next(learners, judgement)
     if not judgement.passed:
@@ -84,14 +88,19 @@ def watch(number: int | None, folder: Path, **options: str | None) -> None:
         with endpoints(learners, options) as (found, session):
             saved = _Saves(learners, watched)
             saved.note(first)
-            _judge_and_print(learners, first, found, session)
-            say("Save a file, and its exercise is judged again. Ctrl-C ends this.")
-            with suppress(KeyboardInterrupt):
-                while True:
-                    exercise = saved.next()
-                    say("")
-                    say(Styled(f"── {time.strftime('%H:%M:%S')}: saved", "bright_black"))
-                    _judge_and_print(learners, exercise, found, session)
+            with Kept() as kept:
+                _judge_and_print(learners, first, found, session, kept)
+                say("Save a file, and its exercise is judged again. Ctrl-C ends this.")
+                with suppress(KeyboardInterrupt):
+                    last = first
+                    while True:
+                        exercise = saved.next()
+                        if exercise != last:
+                            kept.close()
+                        last = exercise
+                        say("")
+                        say(Styled(f"── {time.strftime('%H:%M:%S')}: saved", "bright_black"))
+                        _judge_and_print(learners, exercise, found, session, kept)
 
 
 class _Saves:
@@ -120,13 +129,17 @@ class _Saves:
             pause(WATCH_EVERY_S)
 
 
-def _judge_and_print(learners: LearnersFolder, exercise: Exercise, found: Endpoints, session: Session | None) -> None:
+def _judge_and_print(
+    learners: LearnersFolder, exercise: Exercise, found: Endpoints, session: Session | None, kept: Kept
+) -> None:
     """Judge, and print whatever comes of it: a server that fails once is no reason to end."""
     try:
         bench = _bench(learners, exercise, found)
+        bench.kept = kept
         judgement = _judged(learners, bench)
         print_judgement(exercise, judgement, bench, session)
         learners.note_judgement(exercise, judgement, bench.notes)
+        tell_board(learners, found, exercise.name)
         _say_what_is_next(learners, judgement)
     except (WorkshopError, ClientError) as error:
         say(Styled(str(error), "red"))
@@ -150,7 +163,7 @@ def _bench(learners: LearnersFolder, exercise: Exercise, found: Endpoints, answe
         found,
         progress.seed,
         answer,
-        progress.learner,
+        name_among_others(progress),
         notes,
         tell=progress_line,
     )
@@ -170,7 +183,7 @@ def print_judgement(exercise: Exercise, judgement: Judgement, bench: Workbench, 
     if bench.linked is not None:
         target = render.console()
         say("")
-        show(target, render.linked_span(bench.linked, target, 5))
+        show(target, render.linked_span(bench.linked, target, 5, is_explained=False))
     if session is not None and session.page and judgement.trace_id:
         say(f"  on the page: {session.page}/workshop?exercise={exercise.number}")
 

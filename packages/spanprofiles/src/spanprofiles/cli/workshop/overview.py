@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 from spanprofiles.cli.output import Styled, say, say_json, say_lines
-from spanprofiles.cli.workshop.common import all_solved, chosen, folder_option, number_argument, say_text, told
+from spanprofiles.cli.workshop.common import (
+    all_solved,
+    chosen,
+    folder_option,
+    number_argument,
+    say_text,
+    tell_board_of_session,
+    told,
+)
 from spanprofiles.model import Endpoints
 from spanprofiles.workshop import Exercise, Workbench, all_exercises
 from spanprofiles.workshop.folder import LearnersFolder, absence_of
@@ -53,6 +61,7 @@ def hint(number: int | None, folder: Path) -> None:
         learners = LearnersFolder.find(folder)
         exercise = chosen(learners, number)
         given = learners.note_hint(exercise)
+        tell_board_of_session(learners, exercise.name)
         say(Styled(f"exercise {exercise.number}, hint {given} of {len(exercise.hints)}", bold=True))
         say_text(exercise.hints[given - 1])
         if given == len(exercise.hints):

@@ -20,6 +20,7 @@ from spanprofiles.cli.workshop.common import (
     folder_option,
     say_text,
     settings_of,
+    tell_board,
     told,
     workshop_backend_options,
 )
@@ -91,6 +92,7 @@ def _run(learners: LearnersFolder, learner: str, port: int, options: dict[str, s
             page = _start_page(found, learners, port)
             asked = _noted_interruptions()
             sessions.announce(learners.state, sessions.Session.of(found, page))
+            tell_board(learners, found)
             print_overview(learners, progress, page)
             say("")
             exercise = learners.next_exercise(progress)

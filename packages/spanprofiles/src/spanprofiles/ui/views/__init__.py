@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from spanprofiles.ui.views import alarm, compare, demo, doctor, group, sandwich, tour, trace_list, traces, workshop
+from spanprofiles.ui.views import (
+    alarm,
+    board,
+    compare,
+    demo,
+    doctor,
+    group,
+    sandwich,
+    tour,
+    trace_list,
+    traces,
+    workshop,
+)
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     trace_list.views,
@@ -17,6 +29,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     demo.views,
     alarm.views,
     workshop.views,
+    board.views,
 )
 
 __all__ = ["BLUEPRINTS"]
