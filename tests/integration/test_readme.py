@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support import documentation
 from tests.support.documentation import ROOT, page, run
+from tests.support.installed import Installed
 
 README = page("README.md")
 MOST_WORDS = 900
@@ -18,6 +25,23 @@ def test_the_readme_has_one_picture() -> None:
 
 def test_the_test_in_the_readme_is_that_of_the_bookshop() -> None:
     assert README.files == {"test_bookshop.py": (ROOT / "examples" / "bookshop" / "test_bookshop.py").read_text()}
+
+
+@pytest.mark.slow
+def test_the_test_in_the_readme_passes_in_an_empty_folder_from_the_wheels(
+    tmp_path: Path, installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in (ROOT / "examples" / "bookshop").glob("*.py"):
+        if not file.name.startswith("test_"):
+            shutil.copy(file, tmp_path)
+    for name, code in README.files.items():
+        (tmp_path / name).write_text(code)
+    monkeypatch.setattr(documentation, "PROGRAMS", installed.programs)
+
+    passed = run("pytest", tmp_path)
+
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert "1 passed" in passed.stdout
 
 
 def test_make_test_is_what_ci_runs_and_runs_everything() -> None:
