@@ -221,6 +221,23 @@ def test_an_interrupted_check_leaves_no_process_and_no_result(tmp_path: Path) ->
     assert LearnersFolder(folder).progress().of(BAKERY.name).checks == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
+def test_an_end_of_watch_leaves_none_of_the_programs_that_it_keeps(number: signal.Signals, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    LearnersFolder(folder).fill()
+    with ManagedProcess("watch", [*PROGRAM, "watch", "8"], directory=folder) as watch:
+        kept = Waiting(START_S).until(
+            lambda: [c for c in children_of(watch) if any("cinema" in word for word in c.cmdline())]
+        )
+        assert kept
+        everything = children_of(watch)
+
+        os.kill(watch.pid, number)
+
+        assert watch.wait(30) is not None
+        assert Waiting(20).until(lambda: not any(child.is_running() for child in everything)), everything
+
+
 def test_two_learners_of_one_name_on_shared_servers_are_on_the_board(tmp_path: Path) -> None:
     secret = {"SPAN_PROFILES_SERVE_TOKEN": "a-word-for-the-class", "SPAN_PROFILES_TOKEN": "a-word-for-the-class"}
     environment = {**os.environ, **secret}

@@ -153,6 +153,31 @@ def test_a_result_that_cannot_be_noted_is_told_all_the_same(workshop: Workshop, 
     assert "No space left on device" in result.stderr
 
 
+def test_a_full_disk_at_the_start_is_told_with_the_way_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.fsync", _no_room)
+
+    result = CliRunner().invoke(main, ["workshop", "start", str(tmp_path / "mine"), "--port", "0"])
+
+    assert result.exit_code == 2
+    assert "No space left on device" in result.stderr
+    assert "workshop start --resume" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_while_tests_are_judged_is_told(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("spanprofiles.workshop.variants._Tests._run", no_room)
+
+    result = workshop("check", "8")
+
+    assert result.exit_code == 2
+    assert "your tests cannot be run: No space left on device" in result.stderr
+
+
 def test_signals_are_handled_as_before_when_a_command_has_ended(workshop: Workshop) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from spanprofiles.linking import Waiting
+from spanprofiles.workshop.errors import WorkshopError
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.kept import Kept
 from spanprofiles.workshop.program import AttemptError, LearnersProgram
@@ -116,6 +117,7 @@ def verdicts(
 
     Raises:
         AttemptError: the tests cannot be run, or never ask the program; the judgement says which.
+        WorkshopError: there is no room for what that needs, or a file of the learner's cannot be read.
     """
     bench.tell(f"running your tests against {len(variants)} variants of the program")
     with contextlib.ExitStack() as stack:
@@ -154,7 +156,14 @@ class _Tests:
 
         Raises:
             AttemptError: they cannot be run.
+            WorkshopError: there is no room for what that needs, or a file of the learner's cannot be read.
         """
+        try:
+            return self._run(variants)
+        except OSError as error:
+            raise WorkshopError(f"your tests cannot be run: {error.strerror or error}") from error
+
+    def _run(self, variants: Sequence[Variant]) -> list[Verdict]:
         programs = [self._program(variant, number) for number, variant in enumerate(variants)]
         runner = self._kept.runner(self._start_runner)
         self._kept.await_quiet(QUIET_S)
