@@ -75,8 +75,8 @@ def test_the_terminal_shows_the_same(embedded_pair: Endpoints) -> None:
     as_json = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
 
     assert shown.exit_code == 0, shown.output
-    assert "anna" in shown.stdout
-    assert "2: the agent <b>first</b>" in shown.stdout
+    assert "stuck at 2" in shown.stdout
+    assert "anna, 2: missing the agent <b>first</b>\n" in shown.stdout
     assert "\x1b[2J" not in shown.stdout
     anna = next(row for row in as_json["learners"] if row["learner"] == "anna")
     assert (anna["solved"], anna["exercise"], anna["stuck"]) == (1, 2, True)

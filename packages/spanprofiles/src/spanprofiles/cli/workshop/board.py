@@ -24,7 +24,6 @@ from spanprofiles.workshop.board import Board, Row
 from spanprofiles.workshop.progress_report import ExerciseState
 
 _LONGEST_S = 167 * 3600  # Tempo refuses to search more than 168 h
-_MISSING_CHARACTERS = 60
 
 
 @click.command()
@@ -87,13 +86,16 @@ def _print(rows: list[Row], left_out: int) -> None:
     for exercise in all_exercises():
         table.add_column(str(exercise.number), justify="right")
     table.add_column("last seen", justify="right")
-    table.add_column("now", overflow="fold")
+    table.add_column("now", no_wrap=True)
     for row in rows:
         cells = [_cell(row, state) for state in row.states]
         table.add_row(Text(row.name), str(row.solved), *cells, ago(row.age_s), _now(row))
     show(render.console(), table)
     if left_out:
         say(f"and {left_out} more learners")
+    for row in rows:
+        if row.current is not None and not row.current.passed and row.missing:
+            say(Styled(f"{row.name}, {row.current.number}: ", bold=row.stuck is not None), f"missing {row.missing}")
     say(Styled("✓ solved · 3: checks so far · ?1: hints taken · !: stuck", "bright_black"))
 
 
@@ -112,10 +114,7 @@ def _now(row: Row) -> Text:
         return Text("has begun")
     if row.current.passed:
         return Text(f"solved {row.current.number}")
-    missing = row.missing
-    if len(missing) > _MISSING_CHARACTERS:
-        missing = f"{missing[: _MISSING_CHARACTERS - 1]}…"
-    return Text(f"{row.current.number}: {missing}" if missing else f"at {row.current.number}")
+    return Text(f"stuck at {row.current.number}", style="bold red") if row.stuck else Text(f"at {row.current.number}")
 
 
 def ago(seconds: float) -> str:
