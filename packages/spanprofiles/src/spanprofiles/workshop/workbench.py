@@ -46,6 +46,9 @@ SHORT_WAIT_S = 1.5
 LAST_WAIT_S = 0.3
 """How long to wait for them after such an end, s."""
 
+EXAMINE_S = 20.0
+"""How long the doctor may take over a request, s: it takes less than one, unless the machine is very busy."""
+
 LONGEST_RUN_S = 120.0
 """How long a learner's script may run, s."""
 
@@ -264,7 +267,7 @@ class Workbench:
         """
         from spanprofiles.doctor import examine_request
 
-        return examine_request(self.linker, evidence)
+        return examine_request(self.linker, evidence, EXAMINE_S)
 
     @property
     def _indexing(self) -> Waiting:
