@@ -17,7 +17,7 @@ from spanprofiles.doctor.observations import Link, LinkFacts, Place, ProfileFact
 from spanprofiles.doctor.question import Question
 from spanprofiles.linking import Linker, Waiting
 from spanprofiles.model import CPU, AttributeValue, Endpoints, Span, SpanKind, Trace, new_span_id, new_trace_id
-from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
+from tests.unit.conftest import otlp_span, push_profiles, push_spans, resource_spans
 
 NOW_NS = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -194,9 +194,8 @@ def tell(
         if idle_ms:
             samples[ride.host, window].append((("serve", "wait"), int(idle_ms * MS), host))
     push_spans(pair, *(_process(service, host, spans) for host, spans in groups.items()))
-    if agent_name is not None:
-        for (_, window), found in samples.items():
-            push_samples(pair, agent_name or service, found, window)
+    if agent_name is not None and samples:
+        push_profiles(pair, agent_name or service, ((found, window) for (_, window), found in samples.items()))
 
 
 def _process(service: str, host: str, spans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -30,6 +30,9 @@ settings.load_profile("unit")
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+#: Keeps its connections: tests send to their pair hundreds of times.
+_CONNECTIONS = requests.Session()
+
 #: Call paths, outermost function first, and their values; keys of any length, which a type of mappings cannot say.
 Stacks = Mapping[Any, int]
 
@@ -222,12 +225,27 @@ def push_samples(
     **of_the_series: str,
 ) -> None:
     """Push a profile, as JSON of the Connect protocol, with these labels of its series besides the usual two."""
+    push_profiles(endpoints, service, [(samples, time_ns)], profile_type, **of_the_series)
+
+
+def push_profiles(
+    endpoints: Endpoints,
+    service: str,
+    profiles: Iterable[tuple[Sequence[tuple[tuple[str, ...], int, Mapping[str, str]]], int]],
+    profile_type: str = CPU,
+    **of_the_series: str,
+) -> None:
+    """Push profiles of one series, each with its samples and its time, ns since the epoch, in one request."""
     named = {"__name__": profile_type.partition(":")[0], "service_name": service, **of_the_series}
     labels = [{"name": name, "value": value} for name, value in named.items()]
-    encoded = base64.b64encode(pprof(samples, time_ns, profile_type)).decode()
-    profile = {"ID": str(uuid.uuid4()), "rawProfile": encoded}
-    body = {"series": [{"labels": labels, "samples": [profile]}]}
-    requests.post(f"{endpoints.pyroscope}/push.v1.PusherService/Push", json=body, timeout=10).raise_for_status()
+    encoded = [base64.b64encode(pprof(samples, time_ns, profile_type)).decode() for samples, time_ns in profiles]
+    raw = [{"ID": str(uuid.uuid4()), "rawProfile": profile} for profile in encoded]
+    body = {"series": [{"labels": labels, "samples": raw}]}
+    _post(f"{endpoints.pyroscope}/push.v1.PusherService/Push", body)
+
+
+def _post(url: str, body: object) -> None:
+    _CONNECTIONS.post(url, json=body, timeout=10).raise_for_status()
 
 
 def otlp_span(
@@ -265,8 +283,7 @@ def resource_spans(service: str, *spans: Mapping[str, Any]) -> dict[str, Any]:
 
 def push_spans(endpoints: Endpoints, *groups: Mapping[str, Any]) -> None:
     """Send OTLP/JSON traces."""
-    url = f"{endpoints.otlp_http}/v1/traces"
-    requests.post(url, json={"resourceSpans": list(groups)}, timeout=10).raise_for_status()
+    _post(f"{endpoints.otlp_http}/v1/traces", {"resourceSpans": list(groups)})
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from spanprofiles.linking import Evidence, Linker, Waiting
 from spanprofiles.linking.grafana import read_data_sources
 from spanprofiles.model import CPU, Endpoints, new_span_id
 from tests.support.doctor import Ride, S, rides
-from tests.unit.conftest import otlp_span, push_samples, push_spans, resource_spans
+from tests.unit.conftest import otlp_span, push_profiles, push_spans, resource_spans
 
 MS = 1_000_000
 WALL = "wall:wall:nanoseconds:wall:nanoseconds"
@@ -87,11 +87,12 @@ class App:
             more: other labels of the samples.
             signs: labels of the series.
         """
-        for ride in self.rides[only]:
-            labels = {**({label: ride.span_id} if label else {}), **(more or {})}
-            window_ns = self.start_ns(ride) // S * S
-            samples = [(("serve", "work"), value, labels)]
-            push_samples(self.pair, self.service, samples, window_ns, profile_type, **(signs or {}))
+        told = [
+            ([(("serve", "work"), value, {**({label: ride.span_id} if label else {}), **(more or {})})], window_ns)
+            for ride in self.rides[only]
+            for window_ns in [self.start_ns(ride) // S * S]
+        ]
+        push_profiles(self.pair, self.service, told, profile_type, **(signs or {}))
         return self
 
     def examine(self, **options: object) -> Examination:
