@@ -11,6 +11,10 @@ PROTOC := grpcio-tools==1.64.3
 WORKERS ?= 2
 # Some tests run make: that one is nobody's part, and has none of these flags.
 PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
+# Each worker collects all that it is given, so it is given those files alone that have such a test.
+FILES_WITH = $(filter-out tests/integration/test_soak.py,$(shell grep -rl --include='test_*.py' 'mark\.$(1)' tests/integration tests/unit))
+# What these tests do not use, and what each worker would import.
+BARE := -p no:hypothesispytest
 # Runs targets side by side. Each one's output stands together, where this make can do that; all run, whichever fails.
 PARTS = $(MAKE) --no-print-directory --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2; exit 1; }
@@ -19,7 +23,8 @@ FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo fleet up down test lint lint-fleet types imports unit integration
-.PHONY: docs slow processor integration-slow soak browser grafana coverage mutants bench dist lock proto clean
+.PHONY: docs slow processor integration-slow soak browser exhaustive exhaustive-integration exhaustive-processor
+.PHONY: grafana coverage mutants bench dist lock proto clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
@@ -28,6 +33,7 @@ help:
 	@echo "make test     lint, types, import rules, unit tests, integration tests, side by side"
 	@echo "make docs     build the documentation as a site, in site/; a broken link fails it"
 	@echo "make slow     the tests that start many programs: span processors, faults, the page in Chromium, the documentation"
+	@echo "make exhaustive  what those two leave out: every framework, fault, exercise and language, installation, rare runs"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/reference/figures.md has the other figures' commands"
 	@echo "make coverage, mutants: what the tests leave out; mutants takes ROOM=model, linking, doctor, embedded or processor"
@@ -72,9 +78,9 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Part of make slow, too. What is missing is skipped, with the reason.
+# Part of make exhaustive, too. What is missing is skipped, with the reason.
 lint-fleet: install
-	$(PYTEST) -m slow -rs -k own_checks tests/integration/test_fleet.py
+	$(PYTEST) -m exhaustive -rs -k own_checks tests/integration/test_fleet.py
 
 types: install
 	$(BIN)/mypy
@@ -83,34 +89,44 @@ imports: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not slow" tests/unit tests/conformance
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not slow and not exhaustive" tests/unit tests/conformance
 
 # Two workers: each of them starts the three regions for itself.
 integration: install
-	$(PYTEST) -n 2 --dist loadfile -m "not slow" tests/integration --span-profiles-backend=$(BACKEND)
+	$(PYTEST) $(BARE) -n 2 --dist loadfile -m "not slow and not exhaustive" tests/integration --span-profiles-backend=$(BACKEND)
 
-# Broken links and headings that are not there are errors. A test in make slow builds it, too.
+# Broken links and headings that are not there are errors. A test in make exhaustive builds it, too.
 docs: install
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
 
 # What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser, the soak.
-# The page and the faults wait most of the time, and do so side by side. What counts samples or keeps the processors busy
-# has the machine to itself.
+# The soak sends at its own pace, and the page waits most of the time: they run side by side. What counts samples has the
+# machine to itself.
 slow: install
-	+@well=yes; $(PARTS) --jobs=2 integration-slow browser || well=; $(PARTS) --jobs=1 processor soak || well=; \
+	+@well=yes; $(PARTS) --jobs=2 soak browser || well=; $(PARTS) --jobs=1 integration-slow processor || well=; \
 	test "$$well" || $(FAILED)
 
 processor: install
-	$(PYTEST) -n 2 --dist worksteal tests/processor
+	$(PYTEST) $(BARE) -n 3 --dist loadfile -m "not exhaustive" tests/processor
 
 integration-slow: install
-	$(PYTEST) -n 4 --dist loadgroup --no-loadscope-reorder -m slow tests/unit tests/integration --ignore tests/integration/test_soak.py
+	$(PYTEST) -n 5 --dist loadgroup --no-loadscope-reorder -m slow $(call FILES_WITH,slow)
 
 soak: install
-	$(PYTEST) -m slow tests/integration/test_soak.py
+	$(PYTEST) $(BARE) -m slow tests/integration/test_soak.py
 
 browser: install
 	$(PYTEST) tests/browser
+
+# The rest of what is tested in many forms: `make slow` has one or two of each, and this has the others.
+exhaustive: install
+	+@$(PARTS) --jobs=1 exhaustive-integration exhaustive-processor || $(FAILED)
+
+exhaustive-integration: install
+	$(PYTEST) -n 5 --dist loadgroup --no-loadscope-reorder -m exhaustive $(call FILES_WITH,exhaustive)
+
+exhaustive-processor: install
+	$(PYTEST) $(BARE) -n 3 --dist loadfile -m exhaustive tests/processor
 
 # The button in a real Grafana, pressed in a real browser. Needs Docker with Compose 2, and Chromium.
 grafana: install

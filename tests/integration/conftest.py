@@ -27,7 +27,19 @@ NEIGHBOURS = {"eu-north": "us-east", "us-east": "ap-south", "ap-south": "eu-nort
 #: The tests of these files share nothing that costs much to start.
 APART = ("test_examples", "test_the_doctor_on_faults", "test_demo", "test_workshop_exercises")
 #: What waits longest begins first, that it does not go on alone.
-LONGEST = ("slow-upload", "test_installing", "test_slowest_request", "test_faults", "zero_code", "celery")
+LONGEST = (
+    "slow-upload",
+    "test_installing",
+    "test_slowest_request",
+    "test_faults",
+    "test_the_story",
+    "test_fleet",
+    "test_workshop.py",
+    "test_tutorial",
+    "test_slow_commit",
+    "zero_code",
+    "celery",
+)
 
 
 @pytest.hookimpl(optionalhook=True)

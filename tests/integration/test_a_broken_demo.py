@@ -13,7 +13,7 @@ import requests
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.linking import Waiting
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 DEMO = [sys.executable, "-m", "spanprofiles", "demo", "--wait", "3"]
 START_S = 60

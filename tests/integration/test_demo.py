@@ -114,7 +114,7 @@ def test_with_a_broken_hop_it_goes_on_for_the_doctor_to_be_asked() -> None:
     assert demo.exit_code == 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_that_start_at_once_have_ports_and_rides_of_their_own_and_end_alone() -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with ExitStack() as stack:

@@ -16,7 +16,6 @@ from tests.support.distributions import PACKAGES, Built, EmptyEnvironment, build
 pytestmark = pytest.mark.slow
 
 PROCESSOR, HARNESS = "spanprofiles-processor", "spanprofiles"
-KINDS = ["wheel", "sdist"]
 
 ONE_SPAN = """
 from opentelemetry.sdk.trace import TracerProvider
@@ -43,11 +42,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Built]:
     return of
 
 
-def wheel(built: Built, kind: str, folder: Path) -> Path:
-    """The wheel, or the one that is built of the source distribution."""
-    return built.wheel if kind == "wheel" else wheel_of(built.sdist, folder)
-
-
 def requirements(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as opened:
         (name,) = [name for name in opened.namelist() if name.endswith(".dist-info/METADATA")]
@@ -55,11 +49,10 @@ def requirements(wheel: Path) -> list[str]:
     return [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-Dist: ")]
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_the_processor_comes_with_the_sdk_and_the_agent_alone_and_works(
-    built: Callable[[str], Built], tmp_path: Path, kind: str
+    built: Callable[[str], Built], tmp_path: Path
 ) -> None:
-    found = wheel(built(PROCESSOR), kind, tmp_path)
+    found = built(PROCESSOR).wheel
     needed = closure(requirements(found))
     environment = EmptyEnvironment(tmp_path / "environment")
     environment.link(needed.values())
@@ -113,11 +106,10 @@ def test_a_wheel_has_every_module_of_its_package(built: Callable[[str], Built]) 
             assert written - set(opened.namelist()) == set()
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_the_harness_runs_its_demo_in_an_empty_folder_without_a_clone(
-    built: Callable[[str], Built], tmp_path: Path, kind: str
+    built: Callable[[str], Built], tmp_path: Path
 ) -> None:
-    found = wheel(built(HARNESS), kind, tmp_path)
+    found = built(HARNESS).wheel
     needed = closure(requirements(found), extras=["demo"])
     environment = EmptyEnvironment(tmp_path / "environment")
     environment.link(needed.values())
@@ -130,9 +122,8 @@ def test_the_harness_runs_its_demo_in_an_empty_folder_without_a_clone(
     assert environment.distributions()[HARNESS] == spanprofiles.__version__
     assert environment.can_import("rideshare", "loadgen", "spanprofiles_processor", "hypothesis") == []
     assert run([program, "--version"], folder).split()[-1] == spanprofiles.__version__
-    if kind == "wheel":  # the other is the same, file by file
-        printed = run([program, "demo", "--once", "--wait", "60"], folder)
-        assert "find_nearest_vehicle" in printed
+    printed = run([program, "demo", "--once", "--wait", "60"], folder)
+    assert "find_nearest_vehicle" in printed
     assert list(folder.iterdir()) == []
 
 
@@ -142,6 +133,8 @@ def test_the_harness_alone_brings_neither_the_processor_nor_the_demos_packages(b
 
 
 def test_both_kinds_of_the_harness_have_the_same_files(built: Callable[[str], Built], tmp_path: Path) -> None:
+    """Whatever works from a wheel does so from the source distribution, too."""
+
     def files(wheel: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(wheel) as opened:
             return {name: opened.read(name) for name in opened.namelist()}

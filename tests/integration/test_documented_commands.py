@@ -37,7 +37,7 @@ def test_the_integration_tests_run_on_another_backend() -> None:
     assert "span profiles: native backend" in result.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @needs_the_venv_of_make
 def test_make_bench_measures_and_says_against_what() -> None:
     (command,) = [line for line in run("make --dry-run bench").stdout.splitlines() if "bench." in line]

@@ -6,22 +6,29 @@ import shutil
 
 import pytest
 
-from tests.support.documentation import ROOT, pages
+from tests.support.documentation import NO_OTHER_PLUGINS, ROOT, pages
 
 pytest_plugins = ["pytester"]
-pytestmark = pytest.mark.slow
-
 EXAMPLES = ROOT / "examples"
 PROJECTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and list(path.glob("test_*.py")))
+#: The other frameworks' are for ``make exhaustive``.
+IN_MAKE_SLOW = {"fastapi", "grpc"}
 
 
 def test_every_example_is_listed() -> None:
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
     assert [name for name in PROJECTS if f"[{name}]({name})" not in page] == []
+    assert set(PROJECTS) > IN_MAKE_SLOW
 
 
-@pytest.mark.parametrize("name", PROJECTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in IN_MAKE_SLOW else pytest.mark.exhaustive)
+        for name in PROJECTS
+    ],
+)
 def test_the_example_links_its_spans_and_the_doctor_names_what_breaks_its_twin(
     name: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -30,7 +37,7 @@ def test_the_example_links_its_spans_and_the_doctor_names_what_breaks_its_twin(
     for source in (EXAMPLES / name).glob("*.py"):
         shutil.copy(source, pytester.path)
 
-    result = pytester.runpytest_subprocess("--span-profiles-timeout=8")
+    result = pytester.runpytest_subprocess(*NO_OTHER_PLUGINS, "--span-profiles-timeout=8")
 
     outcomes = result.parseoutcomes()
     assert outcomes.get("failed", 0) == outcomes.get("errors", 0) == 0

@@ -26,7 +26,7 @@ from spanprofiles.model import Endpoints, FlameGraph, Span, SpanKind, Trace, lab
 from tests.integration.conftest import ROOT
 from tests.support.gunicorn import RIDESHARE
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 TOKEN = "integration-tests-only"  # of regions that live for a test
 HEADERS = {"X-Rideshare-Admin": TOKEN}

@@ -23,7 +23,7 @@ from spanprofiles.pytest_plugin.apps import RunningApp
 from tests.support.documentation import needs_the_venv_of_make, run
 from tests.support.fleet import FAULTS, GO, JAVA, JAVA_OPTIONS, LANGUAGES, PYTHON, ROOT, LanguageOfRegion
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 START_S = 400.0
 QUOTES = 20

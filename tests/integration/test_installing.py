@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from tests.support.documentation import page
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 ROOT = Path(__file__).parents[2]
 OLDEST_PIP = "23.2"

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from spanprofiles.pytest_plugin import AppStarter, JobRunner
-from tests.support.documentation import page, run
+from tests.support.documentation import NO_OTHER_PLUGINS, page, run
 
 pytest_plugins = ["pytester"]
 
@@ -50,7 +50,9 @@ def test_its_tests_pass_and_their_negative_twin_does_not(project: pytest.Pyteste
     computes = FILES["test_shop.py"].replace("/receipt", "/search")
     (project.path / "test_that_search_waits.py").write_text(computes)
 
-    result = project.runpytest_subprocess(*shlex.split(console)[1:], *tests, "test_that_search_waits.py")
+    result = project.runpytest_subprocess(
+        *NO_OTHER_PLUGINS, *shlex.split(console)[1:], *tests, "test_that_search_waits.py"
+    )
 
     result.assert_outcomes(passed=len(tests), failed=1)
     result.stdout.fnmatch_lines(["E *NotWaitingError: the span * computed: * ms of CPU, in *compare*", "*compare*"])
@@ -63,7 +65,7 @@ def test_its_tests_pass_and_their_negative_twin_does_not(project: pytest.Pyteste
 
 @pytest.mark.slow
 def test_forked_workers_are_linked_as_the_page_says_and_not_otherwise(project: pytest.Pytester) -> None:
-    result = project.runpytest_subprocess("test_after_the_fork.py", "--span-profiles-timeout=8")
+    result = project.runpytest_subprocess(*NO_OTHER_PLUGINS, "test_after_the_fork.py", "--span-profiles-timeout=8")
 
     outcomes = result.parseoutcomes()
     assert outcomes.get("failed", 0) == outcomes.get("errors", 0) == 0

@@ -48,7 +48,7 @@ def test_make_test_is_what_ci_runs_and_runs_everything() -> None:
     ci = (ROOT / ".ci" / "run").read_text()
     steps = run("make --dry-run --always-make test VENV=/nonexistent").stdout
 
-    assert ci.rstrip().endswith("make test")
+    assert ci.rstrip().endswith("make slow\nmake exhaustive\nmake test")
     for step in ("ruff check", "ruff format --check", "mypy", "lint-imports", "tests/unit", "tests/integration"):
         assert step in steps
 
@@ -56,5 +56,15 @@ def test_make_test_is_what_ci_runs_and_runs_everything() -> None:
 def test_make_slow_runs_the_processors_and_the_browser() -> None:
     steps = run("make --dry-run --always-make slow VENV=/nonexistent").stdout
 
-    for step in ("tests/processor", "tests/integration", "tests/browser"):
+    for step in ("tests/processor", "tests/integration", "tests/browser", "test_soak.py", "tests/unit"):
         assert step in steps
+
+
+def test_make_slow_and_make_exhaustive_leave_out_no_marked_test() -> None:
+    for target, mark in (("slow", "slow"), ("exhaustive", "exhaustive")):
+        steps = run(f"make --dry-run --always-make {target} VENV=/nonexistent").stdout
+        files = [file for file in (ROOT / "tests").rglob("test_*.py") if f"mark.{mark}" in file.read_text()]
+        marked = [str(file.relative_to(ROOT)) for file in files]
+
+        assert len(marked) > 10
+        assert [file for file in marked if file not in steps.split() and not file.startswith("tests/processor")] == []

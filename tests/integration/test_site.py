@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.documentation import DOCS, needs_the_venv_of_make, run
 
-pytestmark = [pytest.mark.slow, needs_the_venv_of_make]
+pytestmark = [pytest.mark.exhaustive, needs_the_venv_of_make]
 
 _LOADED = re.compile(r"<(?:link|script|img|iframe|source)\b[^>]*?(?:src|href)=\"(?P<address>[^\"]+)\"")
 _IN_A_STYLE = re.compile(r"(?:@import\s*|url\()[\"']?(?P<address>(?:https?:)?//[^\"')]+)")

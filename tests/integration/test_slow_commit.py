@@ -18,11 +18,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.documentation import COMMAND_TIMEOUT_S, ROOT, not_printed, page, readers_environment, run
+from tests.support.documentation import (
+    COMMAND_TIMEOUT_S,
+    NO_OTHER_PLUGINS,
+    ROOT,
+    not_printed,
+    page,
+    readers_environment,
+    run,
+)
 from tests.support.git import git
 from tests.support.stack.ci_rules import ACTION, action_steps
-
-pytestmark = pytest.mark.slow
 
 GUIDE = page("docs/how-to/fail-a-slow-pull-request.md")
 TEST = "test_speed.py::test_the_cpu_of_a_search"
@@ -59,6 +65,7 @@ def make_slow(shop: Path) -> None:
     (shop / "bookshop.py").write_text(slowed_down((shop / "bookshop.py").read_text()))
 
 
+@pytest.mark.slow
 def test_the_gate_and_both_comparisons_name_the_function_of_a_slow_change(shop: Path) -> None:
     before = run(RECORD, shop)
     assert before.returncode == 0, before.stdout
@@ -83,6 +90,7 @@ def test_the_gate_and_both_comparisons_name_the_function_of_a_slow_change(shop: 
     assert len(git(shop, "worktree", "list").splitlines()) == 1
 
 
+@pytest.mark.exhaustive
 def test_its_twin_without_a_change_passes(shop: Path) -> None:
     command = f"spanprofiles ab --base git:HEAD --head 'python bookshop.py {{port}}' --requests {TEST} --ready /health"
     side_by_side = run(f"{command} --count {REQUESTS} --json --record recorded", shop)
@@ -108,6 +116,7 @@ if "--jq" in call and len(calls) == 2:
 """
 
 
+@pytest.mark.exhaustive
 def test_the_actions_steps_end_with_the_verdict_and_keep_one_comment(shop: Path) -> None:
     make_slow(shop)
     git(shop, "commit", "--quiet", "--all", "--message=Find titles however they are capitalized")
@@ -118,6 +127,7 @@ def test_the_actions_steps_end_with_the_verdict_and_keep_one_comment(shop: Path)
         "GITHUB_STEP_SUMMARY": "summary.md",
         "GITHUB_REPOSITORY": "a/shop",
         "PATH": os.pathsep.join([str(shop), readers_environment()["PATH"]]),
+        "PYTEST_ADDOPTS": " ".join(NO_OTHER_PLUGINS),
     }
     inputs = {
         "BASE": "HEAD~1",

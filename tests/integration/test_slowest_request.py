@@ -13,7 +13,7 @@ from bench.slowest_of_many import Followed, Slow, follow, load
 from spanprofiles.linking import Linker, LinkError, TraceNotFoundError, Waiting
 from spanprofiles.model import Endpoints, new_trace_id
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 USERS, SECONDS = 200, 5
 STANDS_BACK = 10  # the regions are overloaded on purpose: they must not take the processors from other tests

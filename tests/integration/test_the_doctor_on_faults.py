@@ -16,8 +16,6 @@ from spanprofiles.linking.grafana import read_data_sources
 from spanprofiles.pytest_plugin import SpanProfiles
 from tests.integration.conftest import ROOT, SERVICE, StartRegion
 
-pytestmark = pytest.mark.slow
-
 PROVISIONED = ROOT / "grafana" / "provisioning" / "datasources"
 BOOKSHOP = ROOT / "examples" / "bookshop" / "bookshop.py"
 
@@ -43,6 +41,9 @@ HOP_OF_FAULT = {
     "leaking-processor": "one span a sample",
 }
 
+#: One of each part that can be wrong: spans, agent, labels, names, clocks. The others are for ``make exhaustive``.
+IN_MAKE_SLOW = {"no-processor", "agent-before-fork", "unlabelled", "agent-under-another-name", "clock-ahead"}
+
 Doctor = Callable[..., Examination]
 
 
@@ -62,7 +63,13 @@ def examine_until(
     return found
 
 
-@pytest.mark.parametrize(("fault", "hop"), HOP_OF_FAULT.items())
+@pytest.mark.parametrize(
+    ("fault", "hop"),
+    [
+        pytest.param(fault, hop, marks=pytest.mark.slow if fault in IN_MAKE_SLOW else pytest.mark.exhaustive)
+        for fault, hop in HOP_OF_FAULT.items()
+    ],
+)
 def test_the_doctor_names_the_hop_that_the_fault_breaks(
     start_region: StartRegion, span_profiles_doctor: Doctor, fault: str, hop: str
 ) -> None:
@@ -80,6 +87,7 @@ def test_the_doctor_names_the_hop_that_the_fault_breaks(
     assert found.broken.advice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processor", ["official", "spanprofiles"])
 def test_the_doctor_finds_nothing_broken_without_a_fault(
     start_region: StartRegion, span_profiles_doctor: Doctor, span_profiles: SpanProfiles, processor: str
@@ -95,6 +103,7 @@ def test_the_doctor_finds_nothing_broken_without_a_fault(
     assert found.finding("link").verdict is Verdict.OK
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_nothing_broken_where_rides_pass_from_region_to_region(
     regions: dict[str, TracedSession], span_profiles_doctor: Doctor, span_profiles: SpanProfiles
 ) -> None:
@@ -108,6 +117,7 @@ def test_the_doctor_finds_nothing_broken_where_rides_pass_from_region_to_region(
     assert found.finding("link").verdict is Verdict.OK
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_nothing_broken_in_somebody_elses_app(
     span_profiles_app: Callable[..., TracedSession], span_profiles_doctor: Doctor, span_profiles: SpanProfiles
 ) -> None:
@@ -124,6 +134,7 @@ def test_the_doctor_finds_nothing_broken_in_somebody_elses_app(
     assert found.finding("link").verdict is Verdict.OK
 
 
+@pytest.mark.slow
 def test_the_doctor_says_that_an_unknown_service_has_no_traces(span_profiles_doctor: Doctor) -> None:
     found = span_profiles_doctor("nobody-runs-this")
 
@@ -131,6 +142,7 @@ def test_the_doctor_says_that_an_unknown_service_has_no_traces(span_profiles_doc
     assert found.broken.hop == "traces"
 
 
+@pytest.mark.slow
 def test_a_failed_claim_and_the_doctor_agree(
     start_region: StartRegion, span_profiles_doctor: Doctor, span_profiles: SpanProfiles
 ) -> None:
@@ -152,6 +164,7 @@ def cook(environment: dict[str, str], service: str, processor: str) -> None:
         assert kitchen.exit_code == 0, kitchen.output
 
 
+@pytest.mark.slow
 def test_tasks_that_share_a_threads_labels_are_found_and_others_are_not(
     span_profiles_environment: dict[str, str], span_profiles_doctor: Doctor
 ) -> None:

@@ -13,7 +13,7 @@ from spanprofiles.backends.ports import free_ports
 from spanprofiles.linking import TracedSession, Waiting, await_answer
 from spanprofiles.ui import DemoControls
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 START_S = 60
 RIDERS = """

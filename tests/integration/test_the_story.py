@@ -26,7 +26,7 @@ from spanprofiles.linking import Linker, TracedSession, Waiting
 from spanprofiles.model import Endpoints
 from tests.integration.conftest import running
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 TOKEN = new_admin_token()
 

@@ -1,6 +1,7 @@
 """Each exercise of the workshop, judged three ways: as it is given, solved, and after typical wrong attempts.
 
-They are found by their folders: an exercise that is added is tested without a line here.
+They are found by their folders: an exercise that is added is tested without a line here. ``make slow`` takes the first
+solution of each exercise, and ``make exhaustive`` all the rest.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from spanprofiles.workshop.attempt import read_attempt
 from spanprofiles.workshop.check import judged
 from tests.support.repository import ROOT
 
-pytestmark = pytest.mark.slow
-
 LEARNERS_SEED = 20_077
-SOLUTIONS = [(exercise, patch) for exercise in all_exercises() for patch in exercise.solutions]
+SOLUTIONS = [
+    pytest.param(exercise, patch, marks=pytest.mark.exhaustive if number else pytest.mark.slow)
+    for exercise in all_exercises()
+    for number, patch in enumerate(exercise.solutions)
+]
 ATTEMPTS = [(exercise, patch) for exercise in all_exercises() for patch in exercise.attempts]
 
 
@@ -41,6 +44,7 @@ def judge(exercise: Exercise, folder: Path, endpoints: Endpoints, patch: Path | 
     return judged(bench)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("exercise", all_exercises(), ids=_named)
 def test_untouched_it_fails_and_the_first_hint_fits(
     exercise: Exercise, tmp_path: Path, span_profiles_endpoints: Endpoints
@@ -62,6 +66,7 @@ def test_with_each_solution_it_passes(
     assert not judgement.missing
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("exercise", "patch"), ATTEMPTS, ids=_named)
 def test_a_wrong_attempt_fails_and_is_told_what_is_missing(
     exercise: Exercise, patch: Path, tmp_path: Path, span_profiles_endpoints: Endpoints

@@ -11,7 +11,7 @@ from spanprofiles.workshop import Workbench
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.exercises.e09_doctors_round.questions import QUESTIONS, Patient
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 SHOWN = [
     ("agent-under-another-name", "pyroscope", "patient-x-profiles has"),

@@ -1,4 +1,4 @@
-"""Runs scenarios, the same one with all processors side by side."""
+"""Runs scenarios, each once for each processor that is asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from subprocess import PIPE
 
@@ -18,7 +17,6 @@ from tests.support.processor.outcomes import Outcome, PushServer, SpanSeen, runn
 
 REPOSITORY = Path(__file__).parents[2]
 LIMIT_S = 120
-PROCESSORS = ("official", "ours")
 
 
 class ScenarioError(Exception):
@@ -28,17 +26,15 @@ class ScenarioError(Exception):
 class Scenarios:
     """Each scenario is run once for each processor, when it is first asked for."""
 
-    def __init__(self, server: PushServer, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, server: PushServer) -> None:
         self._server = server
-        self._pool = pool
-        self._outcomes: dict[tuple[str, str], Future[Outcome]] = {}
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
 
-    def outcome(self, scenario: str, processor: str, among: tuple[str, ...] = PROCESSORS) -> Outcome:
-        """What a scenario came to with a processor; those of ``among`` run at the same time."""
-        for name in among:
-            if (scenario, name) not in self._outcomes:
-                self._outcomes[scenario, name] = self._pool.submit(self._run, scenario, name)
-        return self._outcomes[scenario, processor].result()
+    def outcome(self, scenario: str, processor: str) -> Outcome:
+        """What a scenario came to with a processor."""
+        if (scenario, processor) not in self._outcomes:
+            self._outcomes[scenario, processor] = self._run(scenario, processor)
+        return self._outcomes[scenario, processor]
 
     def _run(self, scenario: str, processor: str) -> Outcome:
         service = f"{scenario}-{processor}"
@@ -72,5 +68,5 @@ class Scenarios:
 
 @pytest.fixture(scope="session")
 def scenarios() -> Iterator[Scenarios]:
-    with running_push_server() as server, ThreadPoolExecutor(2) as pool:
-        yield Scenarios(server, pool)
+    with running_push_server() as server:
+        yield Scenarios(server)

@@ -8,8 +8,6 @@ from tests.processor.conftest import Scenarios
 from tests.support.processor.outcomes import assert_labelled, assert_no_mixture
 from tests.support.processor.rows import both, defect
 
-STARTING = ("starting",)
-
 
 @defect("the attribute is set although no agent runs")
 def test_without_an_agent_there_is_no_profile_id(scenarios: Scenarios, processor: str) -> None:
@@ -25,13 +23,13 @@ def test_a_stopped_agent_gives_no_more_profile_ids(scenarios: Scenarios, process
 
 @defect("the attribute is set in a forked child, where no agent runs")
 def test_a_forked_child_has_no_profile_id(scenarios: Scenarios, processor: str) -> None:
-    outcome = scenarios.outcome("forked_child", processor, (*("official", "ours"), *STARTING))
+    outcome = scenarios.outcome("forked_child", processor)
     assert outcome.span("parent").profile_id == outcome.span("parent").span_id
     assert outcome.span("child").profile_id is None
 
 
 def test_a_forked_child_is_linked_where_the_processor_starts_the_agent(scenarios: Scenarios) -> None:
-    outcome = scenarios.outcome("forked_child", "starting", STARTING)
+    outcome = scenarios.outcome("forked_child", "starting")
     child = outcome.span("child")
     assert child.profile_id == child.span_id
     assert_labelled(outcome, "work_of_blue", child.labels)

@@ -9,8 +9,6 @@ from tests.processor.test_tasks import STEPPING
 from tests.support.processor.outcomes import Outcome, assert_labelled, assert_no_mixture
 from tests.support.processor.rows import defect
 
-OURS = ("ours",)
-
 
 def assert_linked(outcome: Outcome, *names: str) -> None:
     """These spans and no others have a profile ID, each its own."""
@@ -51,14 +49,14 @@ def test_the_next_request_of_its_thread_is_not_its_own(scenarios: Scenarios) -> 
 
 
 def test_a_root_that_ends_elsewhere_gives_way_at_the_next_span(scenarios: Scenarios) -> None:
-    outcome = scenarios.outcome("root_ends_elsewhere", "ours", OURS)
+    outcome = scenarios.outcome("root_ends_elsewhere", "ours")
     assert_labelled(outcome, "work_of_red", outcome.span("red").labels)
     assert_labelled(outcome, "work_of_nobody", ())
     assert_linked(outcome, "root", "red")
 
 
 def test_carried_work_that_outlives_its_request_is_its_own_from_the_next_span_on(scenarios: Scenarios) -> None:
-    outcome = scenarios.outcome("carried_work_outlives_its_root", "ours", OURS)
+    outcome = scenarios.outcome("carried_work_outlives_its_root", "ours")
     assert_labelled(outcome, "work_of_red", outcome.span("red").labels)
     assert_labelled(outcome, "work_of_nobody", ())
     assert_linked(outcome, "root", "red")

@@ -19,7 +19,6 @@ from spanprofiles_processor import SpanProfileProcessor, carry, follow_event_loo
 from tests.processor.conftest import Scenarios
 from tests.support.processor.outcomes import assert_labelled
 
-OURS = ("ours",)
 PACKAGE = Path(spanprofiles_processor.__file__).parent
 
 
@@ -32,7 +31,7 @@ def python(program: str, folder: Path) -> str:
 
 
 def test_memory_does_not_grow_with_the_number_of_spans(scenarios: Scenarios) -> None:
-    notes = scenarios.outcome("much_of_everything", "ours", OURS).notes
+    notes = scenarios.outcome("much_of_everything", "ours").notes
     assert isinstance(notes["roots"], int)
     assert isinstance(notes["grown_bytes"], int)
     # What is kept is one root, or a few nested ones, of each context that is still there.
@@ -41,7 +40,7 @@ def test_memory_does_not_grow_with_the_number_of_spans(scenarios: Scenarios) -> 
 
 
 def test_a_followed_loop_does_for_its_app_what_it_did(scenarios: Scenarios) -> None:
-    outcome = scenarios.outcome("asyncio_as_before", "ours", OURS)
+    outcome = scenarios.outcome("asyncio_as_before", "ours")
     assert outcome.notes == {
         "followed_once": True,
         "results": ["CancelledError", "ValueError"],
@@ -53,7 +52,7 @@ def test_a_followed_loop_does_for_its_app_what_it_did(scenarios: Scenarios) -> N
 
 
 def test_a_server_gets_the_body_it_can_send_best(scenarios: Scenarios) -> None:
-    assert scenarios.outcome("wsgi_bodies", "ours", OURS).notes == {
+    assert scenarios.outcome("wsgi_bodies", "ours").notes == {
         "list": True,
         "file": True,
         "untraced": True,
@@ -65,7 +64,7 @@ def test_a_server_gets_the_body_it_can_send_best(scenarios: Scenarios) -> None:
 
 
 def test_after_its_shutdown_it_labels_nothing(scenarios: Scenarios) -> None:
-    outcome = scenarios.outcome("after_shutdown", "ours", OURS)
+    outcome = scenarios.outcome("after_shutdown", "ours")
     assert outcome.span("before").profile_id == outcome.span("before").span_id
     assert [span.profile_id for span in outcome.spans if span.name == "after"] in ([], [None])
     assert_labelled(outcome, "work_of_red", ())

@@ -10,7 +10,6 @@ from tests.support.processor.outcomes import assert_labelled, assert_no_mixture
 from tests.support.processor.rows import both, defect
 
 ROUTES = [("coroutine", "red"), ("neighbour", "white"), ("function", "blue"), ("executor", "green"), ("stream", "gold")]
-PRELOADED = ("official", "ours", "starting")
 
 
 @pytest.mark.parametrize(("route", "name"), ROUTES)
@@ -32,7 +31,7 @@ def test_an_untraced_request_has_no_labels_of_others(scenarios: Scenarios, proce
 
 def test_every_step_of_every_request_had_its_own_labels_set(scenarios: Scenarios) -> None:
     """What was set, exactly; the tests above are of what the agent made of it."""
-    assert scenarios.outcome("fastapi_on_record", "ours", ("ours",)).notes["seen"] == [
+    assert scenarios.outcome("fastapi_on_record", "ours").notes["seen"] == [
         ["blue", "GET /function"],
         ["gold", "GET /stream"],
         ["green", "GET /executor"],
@@ -61,17 +60,17 @@ def test_a_request_after_a_streamed_body_is_its_own(scenarios: Scenarios, proces
 
 @defect("workers of gunicorn --preload have no agent, and each of their spans a profile ID")
 def test_a_preloaded_worker_has_no_dead_link(scenarios: Scenarios, processor: str) -> None:
-    outcome = scenarios.outcome("gunicorn_preload", processor, PRELOADED)
+    outcome = scenarios.outcome("gunicorn_preload", processor)
     assert [span.profile_id for span in outcome.spans] == [None, None, None]
 
 
 def test_a_preloaded_workers_spans_say_that_no_agent_runs_there(scenarios: Scenarios) -> None:
-    outcome = scenarios.outcome("gunicorn_preload", "ours", PRELOADED)
+    outcome = scenarios.outcome("gunicorn_preload", "ours")
     assert {span.missing for span in outcome.spans} == {"no agent in this process"}
 
 
 def test_a_preloaded_worker_is_linked_where_the_processor_starts_the_agent(scenarios: Scenarios) -> None:
-    outcome = scenarios.outcome("gunicorn_preload", "starting", PRELOADED)
+    outcome = scenarios.outcome("gunicorn_preload", "starting")
     for name in ("red", "blue", "green"):
         span = outcome.span(name)
         assert span.profile_id == span.span_id

@@ -82,7 +82,7 @@ def test_carried_work_that_starts_after_its_span_is_nobodys(scenarios: Scenarios
 
 
 def test_children_with_labels_of_their_own_have_their_own_samples(scenarios: Scenarios) -> None:
-    outcome = scenarios.outcome("children_of_each_kind", "each span", ("each span",))
+    outcome = scenarios.outcome("children_of_each_kind", "each span")
     assert [span.name for span in outcome.spans if span.profile_id != span.span_id] == []
     for name in ("red", "blue"):
         assert_labelled(outcome, f"work_of_{name}", outcome.span(name).labels)

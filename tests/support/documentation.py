@@ -20,6 +20,11 @@ COMMAND_TIMEOUT_S = 180
 PROGRAMS = Path(sys.executable).parent
 """Where a reader's commands are found."""
 
+#: For the runs of pytest in other projects: what `.venv` has for its own tests, and takes a second to import.
+NO_OTHER_PLUGINS = tuple(
+    f"-pno:{name}" for name in ("anyio", "hypothesispytest", "locust", "xdist", "xdist.looponfail")
+)
+
 needs_the_venv_of_make = pytest.mark.skipif(
     Path(sys.prefix) != ROOT / ".venv", reason="the pages' commands live in .venv, which `make install` makes"
 )
@@ -98,11 +103,15 @@ def pages() -> list[Page]:
 def run(
     command: str, directory: Path = ROOT, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as a reader does whose environment is active: ``.venv``, or what :data:`PROGRAMS` says."""
+    """Run a command as a reader does whose environment is active: ``.venv``, or what :data:`PROGRAMS` says.
+
+    In other projects than this one, pytest has none of the plugins that only this one's tests need.
+    """
+    options = {} if directory == ROOT else {"PYTEST_ADDOPTS": " ".join(NO_OTHER_PLUGINS)}
     return subprocess.run(
         shlex.split(command),
         cwd=directory,
-        env=readers_environment(environment),
+        env=readers_environment({**options, **(environment or {})}),
         capture_output=True,
         text=True,
         timeout=COMMAND_TIMEOUT_S,

@@ -14,7 +14,7 @@ import pytest
 
 from spanprofiles.backends import BACKEND_NAMES
 from spanprofiles.model import Endpoints
-from tests.support.documentation import not_printed, page
+from tests.support.documentation import NO_OTHER_PLUGINS, not_printed, page
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def external(embedded_pair: Endpoints) -> list[str]:
 
 
 def test_its_test_passes_where_the_link_works(project: pytest.Pytester) -> None:
-    result = project.runpytest_subprocess()
+    result = project.runpytest_subprocess(*NO_OTHER_PLUGINS)
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["span profiles: embedded backend (picked by auto)"])
@@ -116,7 +116,15 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, external: list[str]) -> 
     (project / "test_wrong.py").write_text(WRONG)
     (project / "test_merged.py").write_text(MERGED)
     where = [f"--rootdir={project}", str(project)]
-    command = [sys.executable, "-m", "pytest", *where, *external, "--span-profiles-pictures=pictures"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *NO_OTHER_PLUGINS,
+        *where,
+        *external,
+        "--span-profiles-pictures=pictures",
+    ]
     environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
