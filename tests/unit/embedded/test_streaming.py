@@ -75,6 +75,52 @@ REFUSED = [
 ]
 
 
+MINUTES = {"start": RANGE["end"] - 120 * 10**9, "end": RANGE["end"]}
+NO_END = "error parsing date range: only one of start and end provided: must provide both or neither"
+RECORDED = [
+    ("Search", {"Query": "{"}, "invalid TraceQL query: parse error at line 1, col 2: syntax error: unexpected $end"),
+    (
+        "Search",
+        {"Query": "{ span.n + `x` }"},
+        "invalid TraceQL query: illegal operation for the given types: span.n + `x`",
+    ),
+    ("Search", {"Query": "{}", "end": NOW_S}, NO_END),
+    ("Search", {"Query": "{}", "SpansPerSpanSet": 200}, "spans per span set exceeds 100. received 200"),
+    ("Search", {"Query": "{}", "Limit": 1_000_000}, "limit 1000000 exceeds max limit 262144"),
+    (
+        "Search",
+        {"Query": "{}", "Tags": {"a": "b"}},
+        "invalid request: can't specify tags and q in the same query",
+    ),
+    ("Search", {"MinDurationMs": 5, "MaxDurationMs": 1}, "invalid maxDuration: must be greater than minDuration"),
+    ("SearchTags", {"scope": "nope"}, "invalid scope: nope"),
+    ("SearchTags", {"start": NOW_S}, NO_END),
+    (
+        "SearchTags",
+        {"start": NOW_S, "end": NOW_S - 5},
+        f"range specified by start and end exceeds 168h0m0s. received start={NOW_S} end={NOW_S - 5}",
+    ),
+    ("SearchTagsV2", {"scope": "x"}, "invalid scope: x"),
+    ("SearchTagValues", {}, "please provide a non-empty tagName"),
+    ("SearchTagValuesV2", {}, "please provide a non-empty tagName"),
+    ("MetricsQueryRange", {"query": "{}", **MINUTES}, "not a metrics query"),
+    ("MetricsQueryRange", {"query": "{} | rate()", "end": RANGE["end"]}, "start required"),
+    ("MetricsQueryRange", {"query": "{} | rate()", "start": RANGE["end"]}, "end must be greater than start"),
+    (
+        "MetricsQueryRange",
+        {"query": "{} | rate()", "step": 1, **MINUTES},
+        "step of 1ns is too small, minimum step for given range is 12ms",
+    ),
+    ("MetricsQueryInstant", {"query": "{} | count_over_time()"}, "start required"),
+    (
+        "MetricsQueryInstant",
+        {"query": "{} | rate()", "start": RANGE["end"], "end": 5},
+        "end must be greater than start",
+    ),
+]
+"""Calls that Tempo 3.0.3 refused, and its words. Its code was INVALID_ARGUMENT; for those of metrics it has none."""
+
+
 def named(question: Question) -> str:
     return f"{question.method} {next(iter(question.fields.values()), '')}"[:60]
 
@@ -115,6 +161,30 @@ def test_a_call_is_refused_in_the_words_of_http(pair: Endpoints, client: StreamC
     assert status == 400
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert refused.value.details() == answer.decode()
+
+
+@pytest.mark.parametrize(("method", "fields", "words"), RECORDED)
+def test_a_call_that_tempo_refuses_is_refused_in_its_words(
+    client: StreamClient, method: str, fields: dict[str, Any], words: str
+) -> None:
+    refused = client.failure(method, **fields)
+    assert (refused.code(), refused.details()) == (grpc.StatusCode.INVALID_ARGUMENT, words)
+
+
+def test_an_answer_is_one_message_if_it_is_quick_and_says_what_was_read_as_tempos(client: StreamClient) -> None:
+    search, metrics, tags = (
+        client.messages(method, **fields)
+        for method, fields in (
+            ("Search", {"Query": "{}", **WINDOW}),
+            ("MetricsQueryRange", {"query": "{} | rate()", **RANGE}),
+            ("SearchTagsV2", {"query": "{ span.n = 1 }"}),
+        )
+    )
+    assert [len(search), len(metrics), len(tags)] == [1, 1, 1]
+    for message in (search[0], metrics[0]):
+        assert message.metrics.completedJobs == message.metrics.totalJobs == 1
+        assert message.metrics.inspectedBytes > 0
+    assert tags[0].metrics.inspectedBytes > 0
 
 
 def test_random_questions_are_answered_as_over_http(pair: Endpoints, client: StreamClient) -> None:
