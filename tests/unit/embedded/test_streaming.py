@@ -236,9 +236,18 @@ def test_bytes_that_are_no_request_and_a_call_without_one_are_refused(client: St
         with pytest.raises(grpc.RpcError) as refused:
             list(stream(iter(sent), timeout=PATIENCE_S))
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["/tempopb.StreamingQuerier/Nothing", "/opentelemetry.proto.collector.trace.v1.TraceService/Export", "/"],
+)
+def test_a_call_that_belongs_elsewhere_is_told_where(client: StreamClient, method: str) -> None:
     with pytest.raises(grpc.RpcError) as unknown:
-        list(client._channel.unary_stream("/tempopb.StreamingQuerier/Nothing")(b"", timeout=PATIENCE_S))
+        client._channel.unary_unary(method)(b"x", timeout=PATIENCE_S)
     assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert f"there is no method {method} here: this port takes queries" in unknown.value.details()
+    assert "spans go to the OTLP port" in unknown.value.details()
 
 
 def streams_on(database: Database) -> Streams:

@@ -33,8 +33,10 @@ from spanprofiles.embedded.limits import (
     STREAMING_STREAMS,
 )
 from spanprofiles.embedded.proto import status_pb2
+from spanprofiles.embedded.refusals import SHOWN_NAME, printable
 from spanprofiles.embedded.rpc import CallDeadlines, options
 from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.tempo.application import TAKES
 from spanprofiles.embedded.tempo.streams import PATHS, SERVICE, Progress, Streams
 from spanprofiles.embedded.web import FAILURES, AnswerError, Failure, failure_of, too_many_queries
 
@@ -55,6 +57,7 @@ CODES = {
     404: grpc.StatusCode.NOT_FOUND,
     422: grpc.StatusCode.RESOURCE_EXHAUSTED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    501: grpc.StatusCode.UNIMPLEMENTED,
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
@@ -111,7 +114,8 @@ class StreamingServer:
             maximum_concurrent_rpcs=GRPC_CALLS,
         )
         handlers = {method: grpc.stream_stream_rpc_method_handler(partial(self._answered, method)) for method in PATHS}
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        service = grpc.method_handlers_generic_handler(SERVICE, handlers)
+        self._server.add_generic_rpc_handlers((service, _NothingElse()))
         self._server.add_insecure_port(address)
 
     def start(self) -> None:
@@ -197,6 +201,21 @@ class StreamingServer:
             logger.exception("%s over gRPC failed", method)
             return Failure(500, "internal error")
         return None
+
+
+class _NothingElse(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
+    """Says where calls belong that are sent to the wrong port, such as exports of spans."""
+
+    def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler:
+        """Return what answers a call."""
+        method = printable(str(handler_call_details.method), SHOWN_NAME)
+        failure = Failure(501, f"there is no method {method} here: {TAKES}")
+
+        def refuse(_: Iterator[bytes], context: Any) -> Iterator[bytes]:
+            _abort(context, failure)
+            yield b""
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 def _head_of(method: str, channel: Channel, context: Any) -> Head:
