@@ -5,6 +5,9 @@ one look to the next is drawn from an exponential distribution, so that it canno
 span of d ms is then seen with the probability 1 - exp(-d/10): two of three spans of 10 ms, nearly all of 50 ms. The
 prediction is averaged over the lengths the spans really had, by the threads' own CPU clocks and by the wall clock. The
 second is what the agent goes by: it samples whoever holds the interpreter's lock, running or waiting for a processor.
+
+In Go and Java, where the length of a span cannot be asked for, these are quotes and rides of each kind. Their agents
+look after each 10 ms of CPU, so a span that uses d ms of CPU is seen with the probability d/10, and always from 10 on.
 """
 
 from __future__ import annotations
@@ -15,10 +18,22 @@ import statistics
 
 from bench.command import BenchError, Options, backend_named, circumstances, command_line, run, tell
 from bench.estimates import share_interval
-from bench.regions import RunningRegion, await_uploads, follow, linker_of, one_region, refused, send, send_all
+from bench.languages import EVERY_ORDER, LANGUAGES, Language
+from bench.regions import (
+    RunningRegion,
+    await_uploads,
+    follow,
+    linker_of,
+    one_region,
+    refused,
+    send,
+    send_all,
+    send_clocked,
+)
 
 LENGTHS_MS = (10, 20, 50, 100, 200)
 SAMPLE_NS = 10_000_000
+QUOTE = "/quote?vehicle=bike"
 _TRIALS, _TRIAL_VEHICLES = 15, 1000
 
 
@@ -34,12 +49,48 @@ def vehicles_a_millisecond(region: RunningRegion) -> float:
     return _TRIAL_VEHICLES / (statistics.median(request.cpu_ns for request in trials) / 1e6)
 
 
+def measure_rides(options: Options, language: Language) -> None:
+    """Send quotes and rides of each kind in random order, one at a time, and print how many have samples.
+
+    Raises:
+        BenchError: a request was not answered.
+    """
+    paths = [path for path in (QUOTE, *EVERY_ORDER) for _ in range(options.requests)]
+    random.Random(10).shuffle(paths)  # an order, no secret
+    with (
+        backend_named(options.backend) as endpoints,
+        one_region(endpoints, options.processor, language=language) as region,
+    ):
+        linker = linker_of(endpoints)
+        tell(f"sending {options.requests} of each of {', '.join((QUOTE, *EVERY_ORDER))}")
+        sent = [send_clocked(region, path) for path in paths]
+        if refused(sent):
+            raise BenchError(f"{len(refused(sent))} of {len(sent)} requests were not answered with 200")
+        await_uploads(linker, [region])
+        captured = {request: not follow(linker, request)[1].is_empty for request in sent}
+    for path in (QUOTE, *EVERY_ORDER):
+        those = [request for request in sent if request.path == path]
+        seen = sum(captured[request] for request in those)
+        low, high = share_interval(seen, len(those))
+        predicted = statistics.mean(min(1.0, request.cpu_ns / SAMPLE_NS) for request in those)
+        tell(
+            f"capture, {path}: {seen / len(those):.1%} of spans have a sample (95 % {low:.1%} to {high:.1%}),"
+            f" {predicted:.1%} predicted by the CPU clock; {len(those)} spans, median"
+            f" {statistics.median(request.cpu_ns for request in those) / 1e6:.1f} ms of CPU"
+        )
+    tell(f"  on {circumstances(options)}")
+
+
 def measure(options: Options) -> None:
     """Send spans of each length in random order, one at a time, and print how many have samples.
 
     Raises:
         BenchError: a request was not answered.
     """
+    language = LANGUAGES[options.language]
+    if language.fleet is not None:
+        measure_rides(options, language)
+        return
     with (
         backend_named(options.backend) as endpoints,
         one_region(endpoints, options.processor, clocked=True) as region,
@@ -74,7 +125,7 @@ def measure(options: Options) -> None:
 
 
 def main() -> None:
-    options = command_line(__doc__, requests_default=100, least=10)
+    options = command_line(__doc__, requests_default=100, least=10, languages=list(LANGUAGES))
     run(lambda: measure(options))
 
 

@@ -7,6 +7,8 @@ The agent samples whoever holds the interpreter's lock, by the wall clock: on a 
 thread waits for a processor with the lock in its hands, and that wait is sampled too. The wall-clock time of the rides
 that were alone is printed beside, and the figure of those rides that had a processor nearly all the time: both clocks
 choose them, the profile has no say.
+
+Regions in Go and Java are compared with the clocks of their process: :mod:`bench.whole_process`.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from bench.command import BenchError, Options, backend_named, circumstances, command_line, run, tell
+from bench import whole_process
+from bench.command import LARGEST_SAMPLE, BenchError, Options, backend_named, circumstances, option_parser, run, tell
 from bench.estimates import counted_ratio_reach, ratio_interval
-from bench.regions import RunningRegion, Sent, await_uploads, follow, linker_of, one_region, send_all
+from bench.languages import EVERY_ORDER, LANGUAGES, Language
+from bench.regions import WAITING, RunningRegion, Sent, await_uploads, follow, one_region, send_all
 from spanprofiles.linking import Linker
 
 ROUTES = ("/bike", "/scooter", "/bike", "/car")
@@ -98,25 +102,54 @@ def proportion(linker: Linker, region: RunningRegion, count: int) -> None:
         )
 
 
-def measure(options: Options) -> None:
-    """Measure both, and print."""
+def measure_process(options: Options, language: Language, upload_interval_s: int) -> None:
+    """Measure both in another language, where requests have no clocks of their own, and print."""
+    paths = [EVERY_ORDER[number % len(EVERY_ORDER)] for number in range(options.requests)]
+    changes = {"PYROSCOPE_UPLOAD_INTERVAL": language.interval(upload_interval_s)}
     with (
         backend_named(options.backend) as endpoints,
-        one_region(endpoints, options.processor, clocked=True) as region,
+        one_region(endpoints, options.processor, language=language, changes=changes) as region,
     ):
-        linker = linker_of(endpoints)
+        linker = Linker.of(endpoints, waiting=WAITING, upload_interval_s=upload_interval_s)
+        for at_once in (1, AT_ONCE):
+            tell(f"sending {options.requests} rides, {at_once} at once")
+            graphs = whole_process.conservation(linker, region, paths, at_once)
+            if at_once == 1:
+                whole_process.proportion(region, paths, graphs)
+    tell(f"  upload interval {upload_interval_s} s, on {circumstances(options)}")
+
+
+def measure(options: Options, upload_interval_s: int) -> None:
+    """Measure both, and print."""
+    language = LANGUAGES[options.language]
+    if language.fleet is not None:
+        measure_process(options, language, upload_interval_s)
+        return
+    changes = {"PYROSCOPE_UPLOAD_INTERVAL": language.interval(upload_interval_s)}
+    with (
+        backend_named(options.backend) as endpoints,
+        one_region(endpoints, options.processor, clocked=True, changes=changes) as region,
+    ):
+        linker = Linker.of(endpoints, waiting=WAITING, upload_interval_s=upload_interval_s)
         for at_once in (1, AT_ONCE):
             tell(f"sending {options.requests} rides, {at_once} at once")
             conservation(linker, region, options.requests, at_once)
         each = max(5, options.requests * 3 // 10)
         tell(f"sending {each * len(FACTORS)} searches, one at a time")
         proportion(linker, region, each)
-    tell(f"  on {circumstances(options)}")
+    tell(f"  upload interval {upload_interval_s} s, on {circumstances(options)}")
 
 
 def main() -> None:
-    options = command_line(__doc__, requests_default=200, least=20)
-    run(lambda: measure(options))
+    parser = option_parser(__doc__, requests_default=200, languages=list(LANGUAGES))
+    parser.add_argument("--upload-interval", type=int, default=1, help="seconds between uploads (1)")
+    given = parser.parse_args()
+    if not 20 <= given.requests <= LARGEST_SAMPLE:
+        parser.error(f"--requests must be from 20 to {LARGEST_SAMPLE}")
+    if not 1 <= given.upload_interval <= 15:
+        parser.error("--upload-interval must be from 1 to 15")
+    options = Options(given.requests, given.backend, given.processor, given.language)
+    run(lambda: measure(options, given.upload_interval))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from threading import Event
 
 from bench.command import BenchError, Options, backend_named, circumstances, command_line, run, tell
 from bench.estimates import percentile
+from bench.languages import LANGUAGES
 from bench.regions import RunningRegion, linker_of, one_region, send
 from spanprofiles.linking import Linker, Waiting
 from spanprofiles.model.endpoints import UPLOAD_INTERVAL_S
@@ -61,7 +62,10 @@ def measure(options: Options) -> None:
     """Send, wait, print."""
     chance = random.Random(1)  # moments, no secret
     found = []
-    with backend_named(options.backend) as endpoints, one_region(endpoints, options.processor) as region:
+    with (
+        backend_named(options.backend) as endpoints,
+        one_region(endpoints, options.processor, language=LANGUAGES[options.language]) as region,
+    ):
         linker = linker_of(endpoints)
         linker.waiting = Waiting(60.0, first_s=LOOK_EVERY_S, longest_s=LOOK_EVERY_S)
         tell(f"sending {options.requests} requests one after the other")
@@ -77,7 +81,7 @@ def measure(options: Options) -> None:
 
 
 def main() -> None:
-    options = command_line(__doc__, requests_default=50, least=10)
+    options = command_line(__doc__, requests_default=50, least=10, languages=list(LANGUAGES))
     run(lambda: measure(options))
 
 

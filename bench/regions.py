@@ -1,14 +1,15 @@
-"""What the benches measure: regions of the demo app under gunicorn, bounded load, and each request followed."""
+"""What the benches measure: regions of the demo app, bounded load, and each request followed."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ import requests
 
 from bench.clocked import CPU_HEADER, WALL_HEADER
 from bench.command import BenchError, tell
+from bench.languages import EVERY_ORDER, PYTHON, Language
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.linking import Linker, TracedSession, Waiting, await_answer
@@ -26,24 +28,30 @@ SERVICE = "ride-sharing-app"
 NEIGHBOURS = {"eu-north": "us-east", "us-east": "ap-south", "ap-south": "eu-north"}
 WAITING = Waiting(60.0)
 
+WARM_UP_ROUNDS = 20
+"""How often each kind of ride is ordered before the measurement: virtual machines compile what runs often."""
+
 _START_S = 60.0
+_BUSY = 4  # as much longer may a start take, for benches are run on busy machines too
 _OWN_PREFIXES = ("OTEL_", "PYROSCOPE_", "RIDESHARE_", "LOADGEN_")
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED, <linux/posix-timers.h>
 
 
 @dataclass(frozen=True)
 class RunningRegion:
-    """One region under gunicorn.
+    """One region.
 
     Attributes:
         name: as in ``RIDESHARE_REGION``.
         url: its address.
-        process: gunicorn.
+        process: what was started: in Python gunicorn.
+        language: what it is written in.
     """
 
     name: str
     url: str
     process: ManagedProcess
+    language: Language = PYTHON
 
     @property
     def worker_pid(self) -> int:
@@ -52,6 +60,8 @@ class RunningRegion:
         Raises:
             BenchError: there is none.
         """
+        if self.language.fleet is not None:
+            return self.process.pid
         children = psutil.Process(self.process.pid).children()
         if len(children) != 1:
             raise BenchError(f"region {self.name} has {len(children)} workers instead of one")
@@ -61,6 +71,17 @@ class RunningRegion:
     def cpu_ns(self) -> int:
         """CPU the worker has used in all its threads, ns, by the kernel's clock of that process (Linux)."""
         return time.clock_gettime_ns((~self.worker_pid << 3) | _CPU_CLOCK)
+
+    def requests_cpu_ns(self) -> int:
+        """CPU that its threads for requests have used, ns; that of all threads, where the language has none (Linux)."""
+        if not self.language.request_threads:
+            return self.cpu_ns()
+        total = 0
+        for task in Path(f"/proc/{self.worker_pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # it has ended
+                if (task / "comm").read_text().startswith(self.language.request_threads):
+                    total += int((task / "schedstat").read_text().split()[0])
+        return total
 
 
 @dataclass(frozen=True)
@@ -99,6 +120,7 @@ def running_region(
     factory: str = "",
     changes: Mapping[str, str] | None = None,
     niceness: int = 0,
+    language: Language = PYTHON,
 ) -> Iterator[RunningRegion]:
     """Run one region until the block ends.
 
@@ -107,18 +129,21 @@ def running_region(
         name: which region.
         port: where it listens on 127.0.0.1.
         processor: ``RIDESHARE_PROCESSOR``.
-        clocked: whether answers say how much CPU they took (:mod:`bench.clocked`).
+        clocked: whether answers say how much CPU they took (:mod:`bench.clocked`); in Python only.
         factory: what makes the app, where it is neither the app's own factory nor that with the clock.
         changes: further environment variables.
         niceness: how far it stands back for other processes, 0 to 19.
+        language: what it is written in; other than Python it is warmed up.
 
     Raises:
-        BenchError: it does not answer.
+        BenchError: it does not answer, or what it takes to build it is not there.
+        DemoError: it cannot be built.
     """
+    fleet = language.build()
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_OWN_PREFIXES)}
     environment = {
         **inherited,
-        **endpoints.environment(),
+        **(fleet.environment(endpoints, SERVICE) if fleet else endpoints.environment()),
         "OTEL_SERVICE_NAME": SERVICE,
         "OTEL_RESOURCE_ATTRIBUTES": f"region={name},host.name=rideshare-{name}",
         "RIDESHARE_REGION": name,
@@ -128,13 +153,18 @@ def running_region(
     }
     factory = factory or ("bench.clocked:create_app()" if clocked else "rideshare.app:create_app()")
     command = ["nice", "-n", str(niceness)] if niceness else []
-    command += [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", factory]
+    gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", factory]
+    command += fleet.command if fleet else gunicorn
+    start_s = _BUSY * fleet.start_s if fleet else _START_S
     with ManagedProcess(f"region {name}", command, environment=environment, directory=ROOT) as process:
         url = f"http://127.0.0.1:{port}"
         with TracedSession(url) as session:
-            if not await_answer(session, "/health", _START_S, lambda: process.is_running):
+            if not await_answer(session, "/health", start_s, lambda: process.is_running):
                 raise BenchError(str(process.failure("does not answer")))
-        yield RunningRegion(name, url, process)
+        region = RunningRegion(name, url, process, language)
+        if fleet:
+            warm_up(region)
+        yield region
 
 
 @contextmanager
@@ -145,36 +175,54 @@ def one_region(
     clocked: bool = False,
     factory: str = "",
     changes: Mapping[str, str] | None = None,
+    language: Language = PYTHON,
 ) -> Iterator[RunningRegion]:
     """Run the region that has every kind of vehicle, on a free port.
 
     Raises:
-        BenchError: it does not answer.
+        BenchError, DemoError: as :func:`running_region`.
     """
     (port,) = free_ports(1)
     with running_region(
-        endpoints, "eu-north", port, processor, clocked=clocked, factory=factory, changes=changes
+        endpoints, "eu-north", port, processor, clocked=clocked, factory=factory, changes=changes, language=language
     ) as region:
         yield region
 
 
 @contextmanager
 def all_regions(
-    endpoints: Endpoints, processor: str, changes: Mapping[str, str] | None = None, niceness: int = 0
+    endpoints: Endpoints,
+    processor: str,
+    changes: Mapping[str, str] | None = None,
+    niceness: int = 0,
+    language: Language = PYTHON,
 ) -> Iterator[dict[str, RunningRegion]]:
     """Run the three regions, each knowing its neighbour.
 
     Raises:
-        BenchError: one does not answer.
+        BenchError, DemoError: as :func:`running_region`.
     """
     ports = dict(zip(NEIGHBOURS, free_ports(len(NEIGHBOURS)), strict=True))
     with ExitStack() as stack:
         found = {}
         for name, port in ports.items():
             own = {"RIDESHARE_NEIGHBOUR_URL": f"http://127.0.0.1:{ports[NEIGHBOURS[name]]}", **(changes or {})}
-            started = running_region(endpoints, name, port, processor, changes=own, niceness=niceness)
+            started = running_region(
+                endpoints, name, port, processor, changes=own, niceness=niceness, language=language
+            )
             found[name] = stack.enter_context(started)
         yield found
+
+
+def warm_up(region: RunningRegion) -> None:
+    """Order rides of each kind, which are not measured.
+
+    Raises:
+        BenchError: the region refuses one that it should have.
+    """
+    rides = [send(region, path) for _ in range(WARM_UP_ROUNDS) for path in EVERY_ORDER]
+    if len(refused(rides)) > WARM_UP_ROUNDS:  # a region may have no vehicle of one kind
+        raise BenchError(f"region {region.name} answered {refused(rides)[0].status} to an order")
 
 
 def send(region: RunningRegion, path: str, timeout_s: float = 60.0, headers: Mapping[str, str] | None = None) -> Sent:
@@ -190,6 +238,16 @@ def send(region: RunningRegion, path: str, timeout_s: float = 60.0, headers: Map
     except requests.RequestException:
         pass  # status 0 says it
     return Sent(region.name, path, context, status, time.perf_counter() - start, time.time(), cpu_ns, wall_ns)
+
+
+def send_clocked(region: RunningRegion, path: str) -> Sent:
+    """Send one request while no other is sent, and note what the clocks of the region say of it.
+
+    They are those of its threads for requests, or of the process: see :meth:`RunningRegion.requests_cpu_ns`.
+    """
+    before_ns = region.requests_cpu_ns()
+    sent = send(region, path)
+    return replace(sent, cpu_ns=region.requests_cpu_ns() - before_ns, wall_ns=round(sent.seconds * 1e9))
 
 
 def send_all(targets: Sequence[tuple[RunningRegion, str]], at_once: int) -> list[Sent]:

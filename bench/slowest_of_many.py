@@ -19,8 +19,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.attribution import SAMPLE_NS, VIEWS, foreign_view
+from bench.attribution import SAMPLE_NS
 from bench.command import BenchError, Options, backend_named, circumstances, option_parser, run, tell
+from bench.languages import PYTHON
 from bench.regions import ROOT, all_regions, linker_of
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.linking import LinkedSpan, Linker, LinkError, Waiting
@@ -78,8 +79,8 @@ class Followed:
     @property
     def foreign_samples(self) -> int:
         """How many of them run through a view that is not the ride's own."""
-        own = VIEWS[self.request.name]
-        return round(sum(ns for path, ns in self.flamegraph.stacks.items() if foreign_view(path, own)) / SAMPLE_NS)
+        stacks = self.flamegraph.stacks.items()
+        return round(sum(ns for path, ns in stacks if PYTHON.foreign(path, self.request.name)) / SAMPLE_NS)
 
 
 def load(urls: Iterable[str], users: int, seconds: int, environment: Mapping[str, str] | None = None) -> list[Slow]:
