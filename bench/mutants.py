@@ -62,6 +62,9 @@ class Room:
     tests: tuple[str, ...]
 
 
+# The processor's other tests run it in processes of their own, which import it from elsewhere.
+_IN_PROCESS = ("agent", "one_processor", "options", "robustness", "whose_labels")
+
 ROOMS = {
     "model": Room(
         ("spanprofiles/model/*",),
@@ -71,7 +74,8 @@ ROOMS = {
     "doctor": Room(("spanprofiles/doctor/*",), ("tests/unit/doctor", "tests/unit/linking")),
     "embedded": Room(("spanprofiles/embedded/*",), ("tests/unit/embedded", "tests/conformance")),
     "processor": Room(
-        ("spanprofiles_processor/*",), ("tests/processor/test_whose_labels.py", "tests/processor/test_robustness.py")
+        ("spanprofiles_processor/*",),
+        tuple(f"tests/processor/test_{name}.py" for name in _IN_PROCESS),
     ),
 }
 
