@@ -33,6 +33,7 @@ WARM_UP_ROUNDS = 20
 
 _START_S = 60.0
 _BUSY = 4  # as much longer may a start take, for benches are run on busy machines too
+_NEIGHBOUR_S = 60  # likewise: an order that is given up has its work done and no answer
 _OWN_PREFIXES = ("OTEL_", "PYROSCOPE_", "RIDESHARE_", "LOADGEN_")
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED, <linux/posix-timers.h>
 
@@ -72,16 +73,19 @@ class RunningRegion:
         """CPU the worker has used in all its threads, ns, by the kernel's clock of that process (Linux)."""
         return time.clock_gettime_ns((~self.worker_pid << 3) | _CPU_CLOCK)
 
-    def requests_cpu_ns(self) -> int:
-        """CPU that its threads for requests have used, ns; that of all threads, where the language has none (Linux)."""
+    def clocks_ns(self) -> dict[str, int]:
+        """Return the clocks of its threads for requests, ns, by their IDs (Linux).
+
+        Where the language has no such threads, it is the one clock of the process.
+        """
         if not self.language.request_threads:
-            return self.cpu_ns()
-        total = 0
+            return {"": self.cpu_ns()}
+        clocks = {}
         for task in Path(f"/proc/{self.worker_pid}/task").iterdir():
             with contextlib.suppress(OSError):  # it has ended
                 if (task / "comm").read_text().startswith(self.language.request_threads):
-                    total += int((task / "schedstat").read_text().split()[0])
-        return total
+                    clocks[task.name] = int((task / "schedstat").read_text().split()[0])
+        return clocks
 
 
 @dataclass(frozen=True)
@@ -206,7 +210,11 @@ def all_regions(
     with ExitStack() as stack:
         found = {}
         for name, port in ports.items():
-            own = {"RIDESHARE_NEIGHBOUR_URL": f"http://127.0.0.1:{ports[NEIGHBOURS[name]]}", **(changes or {})}
+            own = {
+                "RIDESHARE_NEIGHBOUR_URL": f"http://127.0.0.1:{ports[NEIGHBOURS[name]]}",
+                "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS": str(_NEIGHBOUR_S),
+                **(changes or {}),
+            }
             started = running_region(
                 endpoints, name, port, processor, changes=own, niceness=niceness, language=language
             )
@@ -243,11 +251,16 @@ def send(region: RunningRegion, path: str, timeout_s: float = 60.0, headers: Map
 def send_clocked(region: RunningRegion, path: str) -> Sent:
     """Send one request while no other is sent, and note what the clocks of the region say of it.
 
-    They are those of its threads for requests, or of the process: see :meth:`RunningRegion.requests_cpu_ns`.
+    They are those of its threads for requests, or of the process: see :meth:`RunningRegion.clocks_ns`.
     """
-    before_ns = region.requests_cpu_ns()
+    before = region.clocks_ns()
     sent = send(region, path)
-    return replace(sent, cpu_ns=region.requests_cpu_ns() - before_ns, wall_ns=round(sent.seconds * 1e9))
+    return replace(sent, cpu_ns=used_ns(before, region.clocks_ns()), wall_ns=round(sent.seconds * 1e9))
+
+
+def used_ns(before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    """Return how much clocks have advanced, ns. Those of threads that have ended in between, idle, do not count."""
+    return sum(clock_ns - before.get(thread, 0) for thread, clock_ns in after.items())
 
 
 def send_all(targets: Sequence[tuple[RunningRegion, str]], at_once: int) -> list[Sent]:

@@ -162,3 +162,13 @@ def test_a_provider_that_is_built_otherwise_breaks_nothing(
     monkeypatch.setattr(trace, "get_tracer_provider", OtherProvider)
     link_profiles()
     assert "spans cannot be linked to their profiles" in caplog.text
+
+
+def test_the_official_processor_that_is_left_out_is_named_in_the_log(
+    provider: TracerProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    link_profiles()
+    with caplog.at_level(logging.INFO, "spanprofiles_processor"):
+        provider.add_span_processor(CustomisedOfficial())
+
+    assert caplog.messages == ["CustomisedOfficial is left out: spanprofiles-processor links the spans"]

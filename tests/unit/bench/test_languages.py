@@ -7,6 +7,7 @@ import re
 import pytest
 
 from bench.languages import EVERY_ORDER, GO, JAVA, PYTHON, Language
+from bench.regions import used_ns
 from rideshare.fleet import FLEET_SIZES
 from tests.support.repository import ROOT
 
@@ -59,6 +60,13 @@ def test_as_many_vehicles_are_counted_as_the_regions_have() -> None:
     assert list(GO.vehicles.values()) == _numbers(r"(?:Bike|Scooter|Car): ([\d_]{4,})", go)
     assert list(JAVA.vehicles.values()) == _numbers(r'\("\w+", ([\d_]+), \d\)', java)
     assert {tuple(language.vehicles) for language in (PYTHON, GO, JAVA)} == {EVERY_ORDER}
+
+
+def test_threads_that_have_ended_are_left_out_and_new_ones_count_whole() -> None:
+    before = {"idle": 2_000, "busy": 100, "ended": 9_000}
+    after = {"idle": 2_000, "busy": 350, "new": 40}
+
+    assert used_ns(before, after) == 290
 
 
 def _numbers(pattern: str, text: str) -> list[int]:

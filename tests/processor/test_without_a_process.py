@@ -1,0 +1,210 @@
+"""What the processor's own processes show in the other tests, and one can see without them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing.process
+import multiprocessing.util
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import anyio.to_thread
+import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
+
+from spanprofiles_processor import SpanProfileProcessor, agent, carry, event_loop, follow_event_loop, labels
+from spanprofiles_processor.agent import AgentStarter
+from spanprofiles_processor.labels import thread_labels
+from spanprofiles_processor.late_roots import PROFILE_ID_ATTRIBUTE, late_roots, process
+from spanprofiles_processor.roots import root_stack
+from spanprofiles_processor.streams import LabelledBodies
+
+RESOURCE = Resource({"service.name": "shop"})
+
+
+@pytest.fixture
+def tracer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracer]:
+    for name in ("add_thread_tag", "remove_thread_tag"):
+        monkeypatch.setattr(labels, name, lambda *_: True)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SpanProfileProcessor())
+    yield provider.get_tracer("test")
+    root_stack.set(())
+    process.may_be_profiled = False
+
+
+def raise_an_error(_: Resource) -> object:
+    raise OSError("no room")
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (lambda _: False, "the profiling agent did not start: spans of this process carry no profile ID"),
+        (raise_an_error, "the profiling agent cannot be started: spans of this process carry no profile ID"),
+    ],
+    ids=["refuses", "raises"],
+)
+def test_an_agent_that_does_not_start_is_told_once_with_the_consequence(
+    caplog: pytest.LogCaptureFixture, start: Callable[[Resource], object], told: str
+) -> None:
+    starter = AgentStarter(start)
+
+    starter.start_here(RESOURCE)
+    starter.start_here(RESOURCE)
+
+    agent._fork.forget()
+    assert starter.failed_here
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [told]
+
+
+def test_a_worker_of_celery_sends_its_last_samples_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[tuple[object, dict[str, object]]] = []
+    signal = SimpleNamespace(connect=lambda receiver, **options: connected.append((receiver, options)))
+    monkeypatch.setitem(sys.modules, "celery.signals", SimpleNamespace(worker_process_shutdown=signal))  # type: ignore[arg-type] # as much of it as is used
+
+    AgentStarter(lambda _: True).start_here(RESOURCE)
+
+    agent._fork.forget()
+    assert connected == [(agent._shut_down, {"weak": False, "dispatch_uid": "spanprofiles_processor.agent"})]
+
+
+@pytest.mark.parametrize("parent", [None, "the process that started it"], ids=["the first", "a worker"])
+def test_a_worker_of_multiprocessing_sends_its_last_samples_and_others_have_a_hook(
+    monkeypatch: pytest.MonkeyPatch, parent: object
+) -> None:
+    finalizers: list[tuple[object, ...]] = []
+    monkeypatch.setattr(multiprocessing.process, "parent_process", lambda: parent)
+    monkeypatch.setattr(multiprocessing.util, "Finalize", lambda *arguments, **_: finalizers.append(arguments))
+
+    AgentStarter(lambda _: True).start_here(RESOURCE)
+
+    agent._fork.forget()
+    assert finalizers == ([] if parent is None else [(None, agent._shut_down)])
+
+
+def test_a_carried_function_starts_its_spans_inside_of_the_root_that_it_works_for(tracer: Tracer) -> None:
+    with ThreadPoolExecutor(1) as pool, tracer.start_as_current_span("order"):
+        root = thread_labels().current
+        inside = pool.submit(carry(root_stack.get)).result()
+        outside = pool.submit(root_stack.get, ()).result()
+
+    assert (inside, outside) == ((root,), ())
+
+
+def test_a_followed_loop_follows_anyios_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run_sync(*_: object) -> None:
+        """What anyio has before."""
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", run_sync)
+    loop = asyncio.new_event_loop()
+    try:
+        follow_event_loop(loop)
+    finally:
+        loop.close()
+
+    assert getattr(anyio.to_thread.run_sync, event_loop.MARK)
+
+
+class RecordOnly(Sampler):
+    """Records spans, and does not sample them: their traces are not sent."""
+
+    def should_sample(self, *_: Any, **__: Any) -> SamplingResult:
+        return SamplingResult(Decision.RECORD_ONLY)
+
+    def get_description(self) -> str:
+        return "record only"
+
+
+def test_a_span_that_is_recorded_and_not_sent_has_no_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    added: list[object] = []
+    monkeypatch.setattr(labels, "add_thread_tag", lambda *tag: added.append(tag))
+    provider = TracerProvider(sampler=RecordOnly(), shutdown_on_exit=False)
+    provider.add_span_processor(SpanProfileProcessor())
+
+    with provider.get_tracer("test").start_as_current_span("order") as span:
+        assert span.is_recording()
+
+    assert added == []
+    assert PROFILE_ID_ATTRIBUTE not in (span.attributes or {})  # type: ignore[attr-defined] # the SDK's spans have them
+
+
+def test_a_call_that_outlives_its_root_is_the_root_of_what_starts_inside_of_it(tracer: Tracer) -> None:
+    root = tracer.start_span("order")
+    call: Any = tracer.start_span("call", context=set_span_in_context(root), kind=SpanKind.CLIENT)
+    root.end()
+
+    inside = tracer.start_span("work", context=set_span_in_context(call))
+
+    assert call.attributes[PROFILE_ID_ATTRIBUTE] == f"{call.get_span_context().span_id:016x}"
+    inside.end()
+    call.end()
+    assert late_roots == {}
+
+
+class File:
+    """What a server may send without reading it."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b""
+
+
+@pytest.mark.parametrize(
+    ("body", "is_labelled"),
+    [([b"list"], False), ((b"tuple",), False), (File(), False), (iter([b"streamed"]), True)],
+    ids=["list", "tuple", "file", "streamed"],
+)
+def test_only_a_body_that_is_yet_to_be_computed_is_labelled(
+    tracer: Tracer, body: Iterable[bytes], is_labelled: bool
+) -> None:
+    def application(*_: Any) -> Iterable[bytes]:
+        tracer.start_span("order").end()
+        return body
+
+    answered = LabelledBodies(application)({"wsgi.file_wrapper": File}, lambda *_: lambda _: None)
+
+    assert (answered is not body) is is_labelled
+
+
+def test_the_body_of_a_request_without_a_span_is_the_apps_own() -> None:
+    body = iter([b"streamed"])
+
+    assert LabelledBodies(lambda *_: body)({}, lambda *_: lambda _: None) is body
+
+
+def test_a_labelled_body_is_labelled_while_it_computes_and_is_closed_as_the_server_asks(tracer: Tracer) -> None:
+    seen: list[str] = []
+    closed: list[str] = []
+
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            seen.append(shown())
+            yield b"part"
+
+        def close(self) -> None:
+            closed.append(shown())
+
+    def shown() -> str:
+        current = thread_labels().current
+        return current.span_id if current else ""
+
+    def application(*_: Any) -> Iterable[bytes]:
+        with tracer.start_as_current_span("order") as span:
+            ids.append(f"{span.get_span_context().span_id:016x}")
+        return Body()
+
+    ids: list[str] = []
+    body: Any = LabelledBodies(application)({}, lambda *_: lambda _: None)
+    between = shown()
+    parts = list(body)
+    body.close()
+
+    assert (parts, seen, closed) == ([b"part"], ids, ids)
+    assert (between, shown()) == ("", "")
