@@ -60,7 +60,8 @@ def conservation(linker: Linker, region: RunningRegion, paths: Sequence[str], at
     tell(
         f"  the whole profile has {whole.total / 1e9:.2f} s for {process_ns / 1e9:.2f} s by the clock of the process:"
         f" {whole.total / process_ns - 1:+.1%}; {spans_ns / max(1, whole.total):.1%} of it is in span profiles;"
-        f" outside of requests: {_outside(region, whole)}"
+        f" {max(0, _inside_ns(region, whole) - spans_ns) / 1e9:.2f} s are of requests and in none; outside of requests:"
+        f" {_outside(region, whole)}"
     )
     return graphs
 
@@ -109,6 +110,11 @@ def _flamegraphs(linker: Linker, region: RunningRegion, sent: Sequence[Sent]) ->
             raise BenchError(f"{ride.path} was answered with {ride.status}")
     await_uploads(linker, [region])
     return [follow(linker, ride)[1] for ride in sent]
+
+
+def _inside_ns(region: RunningRegion, whole: FlameGraph) -> int:
+    """Return the CPU of the handling of requests, with and without a label, ns."""
+    return sum(value for path, value in whole.stacks.items() if region.language.in_a_request(path))
 
 
 def _outside(region: RunningRegion, whole: FlameGraph) -> str:

@@ -68,7 +68,7 @@ def test_an_agent_that_does_not_start_is_told_once_with_the_consequence(
 def test_a_worker_of_celery_sends_its_last_samples_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     connected: list[tuple[object, dict[str, object]]] = []
     signal = SimpleNamespace(connect=lambda receiver, **options: connected.append((receiver, options)))
-    monkeypatch.setitem(sys.modules, "celery.signals", SimpleNamespace(worker_process_shutdown=signal))  # type: ignore[arg-type] # as much of it as is used
+    monkeypatch.setitem(sys.modules, "celery.signals", SimpleNamespace(worker_process_shutdown=signal))
 
     AgentStarter(lambda _: True).start_here(RESOURCE)
 
