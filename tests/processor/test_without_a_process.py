@@ -179,7 +179,7 @@ def test_the_body_of_a_request_without_a_span_is_the_apps_own() -> None:
     assert LabelledBodies(lambda *_: body)({}, lambda *_: lambda _: None) is body
 
 
-def test_a_labelled_body_is_labelled_while_it_computes_and_is_closed_as_the_server_asks(tracer: Tracer) -> None:
+def test_a_labelled_body_has_labels_while_it_computes_and_while_it_is_closed(tracer: Tracer) -> None:
     seen: list[str] = []
     closed: list[str] = []
 
