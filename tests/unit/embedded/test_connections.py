@@ -334,6 +334,45 @@ def test_who_sends_all_of_a_refused_body_sees_the_answer_and_none_of_it_is_kept(
         assert server.held() == 0
 
 
+def channels(server: Server) -> dict[int, channel.Channel]:
+    """Return the open connections."""
+    (port,) = (member for member in server.listeners._channels.values() if isinstance(member, Listener))
+    return dict(port.active_channels)
+
+
+@pytest.mark.parametrize("whole", [ASKING.replace(b"ready", b"x"), head(length=5) + b"hello"], ids=["none", "5 bytes"])
+def test_who_sent_all_of_a_refused_request_is_hung_up_on_with_the_answer(
+    monkeypatch: pytest.MonkeyPatch, whole: bytes
+) -> None:
+    monkeypatch.setattr(channel, "LINGER_S", 1_000.0)
+    with running(TOKEN) as server, server.connect() as stranger:
+        stranger.sendall(whole)
+        assert answer_of(stranger)[0] == 401
+        assert wait_until(lambda: not channels(server))  # though it has not hung up itself
+        assert hung_up(stranger)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        head(length=5) + b"hell",
+        head(length=5) + b"hello" + ASKING,
+        head(length=0, more="Transfer-Encoding: chunked\r\n"),
+        head(length=5, more="Expect: 100-continue\r\n"),
+        b"no request\r\n\r\n",
+    ],
+    ids=["a part", "more", "chunks", "continue", "no HTTP"],
+)
+def test_what_may_follow_a_refused_request_is_thrown_away_first(monkeypatch: pytest.MonkeyPatch, part: bytes) -> None:
+    monkeypatch.setattr(channel, "LINGER_S", 1_000.0)
+    with running(TOKEN) as server, server.connect() as stranger:
+        stranger.sendall(part)
+        assert answer_of(stranger)[0] in {400, 401}
+        stranger.sendall(b"x" * LARGE)
+        assert len(channels(server)) == 1
+    # it ends with the stranger
+
+
 def test_a_body_over_the_limit_is_refused_by_its_header_and_seen_to_be() -> None:
     with running() as server, server.connect() as sender:
         sender.sendall(head(length=limits.BODY_BYTES + 1, more="Expect: 100-continue\r\n"))

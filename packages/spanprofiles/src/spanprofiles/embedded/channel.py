@@ -73,6 +73,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         server: the port it came in on.
         request: the one that is being read; None between two.
         refused: whether its last request was refused before it was read to its end; nothing more is read from it.
+        lingers: whether more of that request may be on its way, which is thrown away before it is hung up on.
     """
 
     task_class = LaneTask
@@ -84,6 +85,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         self.refused = False
+        self.lingers = True
         self._lingers_since_s: float | None = None
         self._began_s: float | None = None
         self._good_answers = 0
@@ -289,7 +291,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     def handle_write(self) -> None:
         """Send what waits. After a refusal, read on until the client hangs up: a reset would take its answer away."""
-        if self.refused and self.close_when_flushed and not self.will_close:
+        if self.refused and self.lingers and self.close_when_flushed and not self.will_close:
             self._flush_exception(self._flush_some)
             if self.connected and not self.will_close and not self.total_outbufs_len:
                 self._linger()

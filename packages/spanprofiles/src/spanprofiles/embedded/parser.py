@@ -85,7 +85,12 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         if self.headers_finished and not self._is_judged:
             self._is_judged = True
             if not self.empty and (self.error is None or self.error.code == TOO_LARGE):
-                self.error = self._channel.server.gate.denial(self.head) or self.error
+                denial = self._channel.server.gate.denial(self.head)
+                # Nothing more of the request is on its way, so nothing is left to be read before it is hung up on.
+                self._channel.lingers = (
+                    denial is None or self.chunked or len(data) - consumed != int(self.content_length)
+                )
+                self.error = denial or self.error
         more = self.body_bytes_received - self._held
         if more and self.error is None:
             if self._channel.server.spool.take(more, self.body_bytes_received):
