@@ -46,7 +46,7 @@ class Plan:
     http_attackers: int = 3
     grpc_attackers: int = 1
     per_second: float = 300.0
-    quiet_s: float = 1.5
+    quiet_s: float = 1.2
     load_per_second: float = 10.0
     query_timeout_s: float = 4.0
 
