@@ -26,7 +26,7 @@ FEW_TRACES = 4_000
 FEW_VALUES = 64
 """So many values of an attribute are named in a query."""
 FEW_BLOCKS = 32
-"""In so many blocks traces are looked up without counting them."""
+"""The traces of so many blocks are named in a query."""
 NEWEST, NEWEST_LOOKED_AT = 32, 2_000
 """So many traces are given, of so many of the newest, before a costly part of a filter is asked: often it is enough."""
 NEWEST_FIRST = "t.id DESC"
@@ -185,11 +185,14 @@ class _Compiler:
 
     def _of_few_values(self, listed: str) -> str:
         """Write SQL for the traces that hold one of some attributes, which are named by their numbers."""
-        look_up = f"t.id IN (SELECT trace FROM trace_attributes WHERE attribute IN ({listed}))"  # noqa: S608  # numbers
-        if self._is_few(f"SELECT 1 FROM attribute_blocks WHERE attribute IN ({listed})", (), FEW_BLOCKS):  # noqa: S608  # numbers
-            return look_up
+        blocks = self._connection.execute(
+            f"SELECT block, traces FROM attribute_blocks WHERE attribute IN ({listed}) LIMIT {FEW_BLOCKS + 1}"  # noqa: S608  # numbers
+        ).fetchall()
+        if len(blocks) <= FEW_BLOCKS:
+            traces = {block << 5 | place for block, bits in blocks for place in _places(bits)}
+            return f"t.id IN ({', '.join(map(str, sorted(traces)))})"
         if self._asks_all and self._is_few(f"SELECT 1 FROM trace_attributes WHERE attribute IN ({listed})", ()):  # noqa: S608  # numbers
-            return look_up
+            return f"t.id IN (SELECT trace FROM trace_attributes WHERE attribute IN ({listed}))"  # noqa: S608  # numbers
         self.is_complete = self._asks_all
         return (
             f"EXISTS (SELECT 1 FROM attribute_blocks WHERE attribute IN ({listed})"  # noqa: S608  # numbers
@@ -207,10 +210,10 @@ class _Compiler:
                     return None
         return numbers
 
-    def _is_few(self, select: str, arguments: tuple[Any, ...], limit: int = FEW_TRACES) -> bool:
-        counted = f"SELECT count(*) FROM ({select} LIMIT {limit + 1})"  # noqa: S608  # of this module
+    def _is_few(self, select: str, arguments: tuple[Any, ...]) -> bool:
+        counted = f"SELECT count(*) FROM ({select} LIMIT {FEW_TRACES + 1})"  # noqa: S608  # of this module
         count: int = self._connection.execute(counted, arguments).fetchone()[0]
-        return count <= limit
+        return count <= FEW_TRACES
 
 
 def _values_of(wanted: HasAttribute) -> tuple[str, tuple[Any, ...]]:
@@ -227,6 +230,14 @@ def _values_of(wanted: HasAttribute) -> tuple[str, tuple[Any, ...]]:
         where += f" AND value {comparison} ?"
         arguments = (*arguments, bound)
     return where, arguments
+
+
+def _places(bits: int) -> Iterator[int]:
+    """Give the places of the bits that are set, the lowest first."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
 
 
 def _marks(values: tuple[Any, ...]) -> str:
