@@ -29,7 +29,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
 	@echo "make fleet    the same with a region in Go and one in Java, where go, a JDK and Maven are"
-	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it"
+	@echo "make up       the same on real Tempo, Pyroscope and Grafana, with Docker; make down ends it;"
+	@echo "              with the regions in Go and Java: COMPOSE_PROFILES=fleet make up"
 	@echo "make test     lint, types, import rules, unit tests, integration tests, side by side"
 	@echo "make docs     build the documentation as a site, in site/; a broken link fails it"
 	@echo "make slow     the tests that start many programs: span processors, faults, the page in Chromium, the documentation"
@@ -66,7 +67,8 @@ demo: install
 fleet: install
 	@$(BIN)/spanprofiles demo --fleet
 
-# The same demo on real Tempo, Pyroscope and Grafana. Needs Docker with Compose 2 or 1.29, and no .venv.
+# The same demo on real Tempo, Pyroscope and Grafana. Needs Docker with Compose 2 or 1.29, and no .venv. COMPOSE_PROFILES=fleet
+# adds the regions in Go and Java.
 up down:
 	@PYTHONPATH=packages/spanprofiles/src $(PYTHON) -m spanprofiles.stack $@
 

@@ -8,6 +8,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+import gevent
 from locust import HttpUser, between, events, task, web
 from locust.clients import ResponseContextManager
 from locust.env import Environment
@@ -16,7 +17,7 @@ from locust.web import WebUI
 
 from loadgen.bad_requests import BAD_REQUESTS
 from loadgen.page import Bounds, protect
-from loadgen.regions import RegionUrl, ask_for_names
+from loadgen.regions import RegionUrl, ask_for_names, find_answering
 from loadgen.settings import Settings, SettingsError
 from loadgen.slowest import SlowestRequests, SlowRequest, format_table, write_report
 from loadgen.traceparent import new_trace_parent
@@ -26,6 +27,9 @@ ANSWER_S = 30.0
 
 FIGURES_S = 0.5
 """How old the figures of Locust's page may be; its own 2 s hide for as long that rides leave no trace."""
+
+LATE_S = 3.0
+"""After how long regions that may come later are looked for again."""
 
 REGION_WITHOUT_CARS = "ap-south"
 """The region that forwards its car orders."""
@@ -212,13 +216,26 @@ def guard_page(environment: Environment, web_ui: WebUI | None, **_: Any) -> None
     protect(web_ui.app, Bounds(max(settings.most_riders, asked_for), frozenset(urls)), hosts)
 
 
+def welcome_late_regions() -> None:
+    """Let riders ask the regions that may come later as well, each from when it answers on."""
+    missing = set(settings.more_urls)
+    while missing:
+        came = find_answering(sorted(missing))
+        Rider.regions += came
+        missing -= {region.url for region in came}
+        gevent.sleep(LATE_S)
+
+
 def watch(environment: Environment, **_: Any) -> None:
     """Collect the slowest requests of this process, or of all workers, and report them at the end."""
+    welcoming: list[Any] = []
 
     def begin(**_: Any) -> None:
         slowest.clear()
         urls = settings.urls or ((environment.host.rstrip("/"),) if environment.host else ())
+        gevent.killall(welcoming)
         Rider.regions = ask_for_names(urls)
+        welcoming[:] = [gevent.spawn(welcome_late_regions)]
 
     def report(**_: Any) -> None:
         if not isinstance(environment.runner, WorkerRunner):

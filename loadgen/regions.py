@@ -29,11 +29,26 @@ def ask_for_names(urls: Iterable[str]) -> tuple[RegionUrl, ...]:
         return tuple(RegionUrl(url, _ask(session, url)) for url in urls)
 
 
+def find_answering(urls: Iterable[str]) -> tuple[RegionUrl, ...]:
+    """Give the regions among the URLs that say who they are. Of the others nothing is said: they may come later."""
+    with requests.Session() as session:
+        session.trust_env = False
+        names = {url: _name(session, url) for url in urls}
+    return tuple(RegionUrl(url, name) for url, name in names.items() if isinstance(name, str))
+
+
 def _ask(session: requests.Session, url: str) -> str | None:
+    name = _name(session, url)
+    if isinstance(name, Exception):
+        _logger.warning("%s/health gives no region's name: %s", url, name)
+        return None
+    return name
+
+
+def _name(session: requests.Session, url: str) -> str | Exception | None:
     try:
         answer = session.get(f"{url}/health", timeout=HEALTH_S).json()
     except (requests.RequestException, ValueError) as error:
-        _logger.warning("%s/health gives no region's name: %s", url, error)
-        return None
+        return error
     name = answer.get("region") if isinstance(answer, dict) else None
     return name if isinstance(name, str) else None

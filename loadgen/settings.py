@@ -3,6 +3,7 @@
 | variable | meaning | default |
 |---|---|---|
 | ``LOADGEN_URLS`` | base URLs of the regions, with commas between them | the one of ``--host`` |
+| ``LOADGEN_MORE_URLS`` | base URLs of regions that may come later: each gets its share once it answers | none |
 | ``LOADGEN_SLOWEST`` | how many of the slowest requests are reported (1 to 1000) | ``10`` |
 | ``LOADGEN_REPORT`` | file the slowest requests are written to as JSON, besides the table | none |
 | ``LOADGEN_MOST_RIDERS`` | riders at once that Locust's page may start (1 to 10000); ``--users`` may be more | ``50`` |
@@ -32,6 +33,7 @@ class Settings:
     report: Path | None = None
     most_riders: int = 50
     page_hosts: tuple[str, ...] = ()
+    more_urls: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -45,7 +47,8 @@ class Settings:
         source = os.environ if environment is None else environment
         given = {name: value.strip() for name, value in source.items() if value.strip()}
         return cls(
-            urls=_urls(given.get("LOADGEN_URLS", "")),
+            urls=_urls(given, "LOADGEN_URLS"),
+            more_urls=_urls(given, "LOADGEN_MORE_URLS"),
             slowest=_whole_number(given, "LOADGEN_SLOWEST", cls.slowest, 1000),
             report=_report(given.get("LOADGEN_REPORT")),
             most_riders=_whole_number(given, "LOADGEN_MOST_RIDERS", cls.most_riders, 10_000),
@@ -53,8 +56,8 @@ class Settings:
         )
 
 
-def _urls(value: str) -> tuple[str, ...]:
-    urls = tuple(url.strip().rstrip("/") for url in value.split(",") if url.strip())
+def _urls(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    urls = tuple(url.strip().rstrip("/") for url in given.get(name, "").split(",") if url.strip())
     for url in urls:
         try:
             parts = urlsplit(url)
@@ -62,7 +65,7 @@ def _urls(value: str) -> tuple[str, ...]:
         except ValueError:
             usable = False
         if not usable:
-            raise SettingsError(f"LOADGEN_URLS has {url!r}; it must be base URLs, such as http://127.0.0.1:5001")
+            raise SettingsError(f"{name} has {url!r}; it must be base URLs, such as http://127.0.0.1:5001")
     return urls
 
 

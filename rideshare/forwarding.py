@@ -8,8 +8,10 @@ A rider's position means nothing in another city: the neighbour serves a forward
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -33,6 +35,29 @@ class Neighbour:
 
     url: str
     timeout_seconds: float
+
+
+def choose_neighbour(usual_url: str | None, preferred_url: str | None) -> str | None:
+    """Give the URL of the region that takes over orders.
+
+    Args:
+        usual_url: A region that is always there; None for none.
+        preferred_url: A region that may come and go, such as one of a Compose profile; None for none.
+
+    Returns:
+        The preferred one while its host's name is known, else the usual one.
+    """
+    if preferred_url is None or not _is_known(preferred_url):
+        return usual_url
+    return preferred_url
+
+
+def _is_known(url: str) -> bool:
+    try:
+        socket.getaddrinfo(urlsplit(url).hostname, None)
+    except (OSError, UnicodeError):
+        return False
+    return True
 
 
 def forward_order(neighbour: Neighbour, vehicle: str, riders: int, hops: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rideshare.drivers import Driver, build_drivers, check_driver
 from rideshare.faults.slow_code import SLOW_GATEWAY_S, confirm_with_dispatcher, drop_repeated_vehicles
 from rideshare.faults.switches import Switches
 from rideshare.fleet import SearchResult, Vehicle, build_fleet, find_nearest_vehicle
-from rideshare.forwarding import MOST_HOPS, Neighbour, NoRideError, forward_order
+from rideshare.forwarding import MOST_HOPS, Neighbour, NoRideError, choose_neighbour, forward_order
 from rideshare.geography import Position, great_circle_km
 from rideshare.payments import Payment, await_payment
 from rideshare.pricing import Price, calculate_price
@@ -191,11 +191,14 @@ def _price(city: City, order: Order, route: Route, found: SearchResult) -> Price
 
 def _order_at_neighbour(city: City, order: Order, reason: str) -> dict[str, Any]:
     settings = city.settings
-    if settings.neighbour_url is None:
+    if settings.neighbour_url is None and settings.preferred_neighbour_url is None:
         raise NoRideError(f"{reason}, and no neighbouring region is known")
     if order.hops >= MOST_HOPS:
         raise NoRideError(f"{reason}, and the order was forwarded {order.hops} times already")
-    neighbour = Neighbour(settings.neighbour_url, settings.neighbour_timeout_seconds)
+    url = choose_neighbour(settings.neighbour_url, settings.preferred_neighbour_url)
+    if url is None:
+        raise NoRideError(f"{reason}, and no neighbouring region is there")
+    neighbour = Neighbour(url, settings.neighbour_timeout_seconds)
     # What the neighbour could not do is in the message and in the status of the request's own span.
     with _tracer.start_as_current_span("forward_order", record_exception=False) as span:
         span.set_attribute("forward.reason", reason)

@@ -6,6 +6,7 @@
 | ``RIDESHARE_SEED`` | what fleets, roads and drivers are drawn from (0 or more) | ``1`` |
 | ``RIDESHARE_BIND`` | address and port gunicorn listens on | ``127.0.0.1:5000`` |
 | ``RIDESHARE_NEIGHBOUR_URL`` | base URL of the region that takes over orders | none |
+| ``RIDESHARE_PREFERRED_NEIGHBOUR_URL`` | base URL of a region that does instead while its name is known | none |
 | ``RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS`` | how long the neighbour may take to answer (0.05 to 60) | ``5`` |
 | ``RIDESHARE_GATEWAY_SECONDS`` | how long the payment gateway takes (0 to 60) | ``0.4`` |
 | ``RIDESHARE_PROCESSOR`` | the span processor: ``official``, or that of the package ``spanprofiles`` | ``official`` |
@@ -49,6 +50,7 @@ class Settings:
     processor: str = "official"
     faults: frozenset[str] = frozenset()
     admin_token: str | None = field(default=None, repr=False)
+    preferred_neighbour_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -65,7 +67,8 @@ class Settings:
             region=_region(given.get("RIDESHARE_REGION", cls.region.name)),
             seed=_seed(given.get("RIDESHARE_SEED", str(cls.seed))),
             bind=_bind(given.get("RIDESHARE_BIND", cls.bind)),
-            neighbour_url=_neighbour_url(given.get("RIDESHARE_NEIGHBOUR_URL")),
+            neighbour_url=_base_url(given, "RIDESHARE_NEIGHBOUR_URL"),
+            preferred_neighbour_url=_base_url(given, "RIDESHARE_PREFERRED_NEIGHBOUR_URL"),
             neighbour_timeout_seconds=_seconds(
                 given, "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS", cls.neighbour_timeout_seconds, least=0.05
             ),
@@ -108,10 +111,11 @@ def _processor(value: str) -> str:
     return value
 
 
-def _neighbour_url(value: str | None) -> str | None:
+def _base_url(given: Mapping[str, str], name: str) -> str | None:
+    value = given.get(name)
     if value is None:
         return None
-    problem = f"RIDESHARE_NEIGHBOUR_URL is {value!r}; it must be a base URL, such as http://127.0.0.1:5001"
+    problem = f"{name} is {value!r}; it must be a base URL, such as http://127.0.0.1:5001"
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

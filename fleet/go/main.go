@@ -1,10 +1,14 @@
 // Command rideshare is one region of the ride-sharing demo in Go: the routes and answers of the Python app, with traces,
 // profiles and the link between them as users of net/http set them up.
+//
+// With -health it asks the region that runs beside it, with the same settings, whether it is ready; its exit status is the
+// answer. A container without a shell has no other program for its health check.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,10 +27,17 @@ const (
 	refusedToStart = 3
 	headerTimeout  = 5 * time.Second
 	stopTimeout    = 1200 * time.Millisecond
+	healthTimeout  = 3 * time.Second
 )
 
 func main() {
-	if err := run(); err != nil {
+	health := flag.Bool("health", false, "ask the region that runs with these settings whether it is ready")
+	flag.Parse()
+	work := run
+	if *health {
+		work = askForHealth
+	}
+	if err := work(); err != nil {
 		fmt.Fprintf(os.Stderr, "rideshare: %s\n", err)
 		os.Exit(refusedToStart)
 	}
@@ -64,4 +75,14 @@ func run() error {
 		slog.Warn(err.Error())
 	}
 	return nil
+}
+
+func askForHealth() error {
+	chosen, err := settings.Read(os.Getenv)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
+	defer cancel()
+	return web.AskForHealth(ctx, chosen.Bind)
 }

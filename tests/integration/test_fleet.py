@@ -144,6 +144,21 @@ def test_javas_region_samples_by_the_event_itimer(region: RunningApp, span_profi
     assert labels_of(span_profiles.linked_span(region.get("/scooter")), "jfr_event", span_profiles) == ["itimer"]
 
 
+def test_spans_have_the_route_and_profiles_the_region_that_dashboards_ask_for(
+    region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
+) -> None:
+    span = span_profiles.linked_span(region.get("/scooter"))
+    query = span_profiles.linker.query(span.span)
+
+    found = {
+        label: span_profiles.linker.pyroscope.label_values(label, query.start_ms, query.end_ms, [query.selector])
+        for label in ("region", "hostname")
+    }
+
+    assert span.span.attributes["http.route"] == "/scooter"
+    assert found == {"region": [language.region], "hostname": [f"rideshare-{language.region}"]}
+
+
 def test_two_orders_at_once_have_samples_of_their_own(
     region: RunningApp, language: LanguageOfRegion, span_profiles: SpanProfiles
 ) -> None:

@@ -14,6 +14,8 @@ import pytest
 import requests
 
 from spanprofiles.backends.ports import free_ports
+from spanprofiles.linking import Linker, TracedSession, Waiting
+from spanprofiles.model import Endpoints
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env").read_text(encoding="utf-8"), re.MULTILINE))
@@ -48,8 +50,11 @@ def engine() -> None:
     """Skip where there is no engine that has the images, which no test downloads."""
     if shutil.which("docker") is None or docker("version").returncode != 0:
         pytest.skip("no Docker engine")
-    images = ("TEMPO_IMAGE", "PYROSCOPE_IMAGE", "GRAFANA_IMAGE", "PYTHON_IMAGE")
-    missing = [SETTINGS[name] for name in images if docker("image", "inspect", SETTINGS[name]).returncode != 0]
+    skip_without_images("TEMPO_IMAGE", "PYROSCOPE_IMAGE", "GRAFANA_IMAGE", "PYTHON_IMAGE")
+
+
+def skip_without_images(*variables: str) -> None:
+    missing = [SETTINGS[name] for name in variables if docker("image", "inspect", SETTINGS[name]).returncode != 0]
     if missing:
         pytest.skip(f"the Docker engine does not have {', '.join(missing)}")
 
@@ -60,7 +65,8 @@ def stack(engine: None) -> Iterator[dict[str, str]]:  # noqa: ARG001
     ports = [name for name in SETTINGS if name.endswith("_PORT")]
     numbers = dict(zip(ports, map(str, free_ports(len(ports))), strict=True))
     own = f"test-{uuid4().hex[:8]}"
-    images = {f"{name.upper()}_IMAGE": f"span-profiles/{name}:{own}" for name in ("rideshare", "loadgen")}
+    built = [name for name, image in SETTINGS.items() if image.startswith("span-profiles/")]
+    images = {name: f"{SETTINGS[name].partition(':')[0]}:{own}" for name in built}
     yield {"COMPOSE_PROJECT_NAME": f"span-profiles-{own}", **numbers, **images}
     docker("image", "rm", *images.values())
 
@@ -101,3 +107,24 @@ def test_the_stack_comes_up_and_goes_and_a_running_one_of_the_default_name_survi
     assert down.returncode == 0, down.stderr
     assert containers_of(stack["COMPOSE_PROJECT_NAME"]) == []
     assert containers_of(SETTINGS["COMPOSE_PROJECT_NAME"]) == stack_of_the_user
+
+
+def test_with_the_fleet_one_order_passes_through_three_languages(stack: dict[str, str]) -> None:
+    skip_without_images("GO_IMAGE", "MAVEN_IMAGE", "JAVA_IMAGE")
+    endpoints = Endpoints(
+        tempo=f"http://127.0.0.1:{stack['TEMPO_PORT']}", pyroscope=f"http://127.0.0.1:{stack['PYROSCOPE_PORT']}"
+    )
+    try:
+        up = make("up", {**stack, "COMPOSE_PROFILES": "fleet"})
+        assert up.returncode == 0, up.stderr
+        south = TracedSession(f"http://127.0.0.1:{stack['AP_SOUTH_PORT']}")
+        south.get("/car")  # what is loaded and compiled when it first runs has now been
+        ordered = south.get("/car")
+        spans = Linker.of(endpoints, waiting=Waiting(60)).follow(ordered).linked_spans(3)
+    finally:
+        down = make("down", stack)
+
+    assert ordered.json()["region"] == "sa-east"
+    assert {span.span.resource["telemetry.sdk.language"] for span in spans} == {"python", "go", "java"}
+    assert down.returncode == 0, down.stderr
+    assert containers_of(stack["COMPOSE_PROJECT_NAME"]) == []

@@ -12,6 +12,12 @@ _PORT = re.compile(r"127\.0\.0\.1:(\d+):\d+")
 _SHELLS = {"sh", "bash", "ash", "dash", "zsh", "/bin/sh", "/bin/bash"}
 _SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|API_KEY", re.IGNORECASE)
 
+#: What Java takes beside its heap, with a margin, MiB.
+MOST_BESIDE_THE_HEAP_MIB = 256
+
+# The Java agent's profiler is a library that the agent writes to /tmp and loads.
+_RUNS_WHAT_IT_WRITES = {"sa-east"}
+
 # The worker and the master wait for each other: the master's check asks for a worker.
 _STARTED_IS_ENOUGH = {("loadgen-worker", "loadgen")}
 
@@ -65,12 +71,23 @@ def a_slow_start_is_no_failure_and_a_failure_is_noticed(stack: Json) -> Iterator
 
 def memory_limits_are_known_to_go(stack: Json) -> Iterator[str]:
     """The collector of a Go program that knows nothing of its limit lets the heap double up to it, and is killed."""
-    for name in ("tempo", "pyroscope", "grafana"):
+    for name in ("tempo", "pyroscope", "grafana", "us-west"):
         service = services(stack)[name]
         limit = _mebibytes(str(service.get("mem_limit", "0M")))
         soft = _mebibytes(str(service.get("environment", {}).get("GOMEMLIMIT", "0MiB")))
         if not 0.5 * limit <= soft <= 0.9 * limit:
             yield f"{name}: GOMEMLIMIT, {soft} MiB, is no fit for a limit of {limit} MiB"
+
+
+def memory_limits_are_known_to_java(stack: Json) -> Iterator[str]:
+    """Beside its heap, Java needs more than 150 MB for code, threads and the agent's classes."""
+    for name, service in services(stack).items():
+        heap = re.search(r"-Xmx(\d+)m\b", str(service.get("environment", {}).get("JAVA_TOOL_OPTIONS", "")))
+        limit = _mebibytes(str(service.get("mem_limit", "0M")))
+        if "JAVA_IMAGE" in service.get("build", {}).get("args", {}) and (
+            heap is None or limit - int(heap[1]) < MOST_BESIDE_THE_HEAP_MIB
+        ):
+            yield f"{name}: a heap of {heap and heap[1]} MiB is no fit for a limit of {limit} MiB"
 
 
 def _mebibytes(size: str) -> int:
@@ -132,6 +149,8 @@ def health_checks_prove_function(stack: Json) -> Iterator[str]:
         "eu-north": ["/health"],
         "us-east": ["/health"],
         "ap-south": ["/health"],
+        "us-west": ["-health"],
+        "sa-east": ["/health", "traceparent: 00-", "-00"],
         "tempo": ["-health"],
         "tempo-gives-back": ["/v1/traces", "/api/v2/traces/"],
     }
@@ -150,7 +169,11 @@ def health_checks_prove_function(stack: Json) -> Iterator[str]:
 def services_start_in_order(stack: Json) -> Iterator[str]:
     found = services(stack)
     needed = {region: ["tempo-gives-back", "pyroscope-gives-back"] for region in ("eu-north", "us-east", "ap-south")}
-    needed |= {"loadgen": list(needed), "grafana": ["tempo", "pyroscope"], "loadgen-worker": ["loadgen"]}
+    needed |= {"sa-east": needed["ap-south"], "us-west": [*needed["ap-south"], "sa-east"]} | {
+        "loadgen": list(needed),
+        "grafana": ["tempo", "pyroscope"],
+        "loadgen-worker": ["loadgen"],
+    }
     for name, others in needed.items():
         for other in others:
             if other not in found[name].get("depends_on", {}):
@@ -193,6 +216,34 @@ def containers_are_unprivileged(stack: Json) -> Iterator[str]:
         for key in ("privileged", "network_mode", "pid", "ipc", "userns_mode", "devices"):
             if key in service:
                 yield f"{name}: {key} opens the container"
+
+
+def nothing_that_is_written_can_be_run(stack: Json) -> Iterator[str]:
+    """Docker mounts a tmpfs without `exec` unless it is asked for it."""
+    for name, service in services(stack).items():
+        for mount in service.get("tmpfs", []):
+            if "exec" in str(mount).partition(":")[2].split(",") and name not in _RUNS_WHAT_IT_WRITES:
+                yield f"{name}: what is written to {str(mount).partition(':')[0]} can be run"
+
+
+def without_a_profile_the_stack_is_whole(stack: Json) -> Iterator[str]:
+    """docker-compose 1.29 refuses a file in which a service waits for one of a profile that is not asked for."""
+    found = services(stack)
+    for name, service in found.items():
+        for other in service.get("depends_on", {}):
+            if set(found[other].get("profiles", [])) - set(service.get("profiles", [])):
+                yield f"{name}: waits for {other}, which is not there without its profile"
+
+
+def what_comes_with_a_profile_is_looked_for_at_the_engine_alone(stack: Json) -> Iterator[str]:
+    """A name that the engine does not know is asked for outside, where a machine without internet waits for long."""
+    found = services(stack)
+    optional = [name for name, service in found.items() if service.get("profiles")]
+    for name, service in found.items():
+        named = [other for other in optional if f"//{other}:" in str(service.get("environment", {}))]
+        asks_outside = (service.get("dns_search"), service.get("dns_opt")) != (["."], ["ndots:1"])
+        if named and asks_outside and not service.get("profiles"):
+            yield f"{name}: asks for {', '.join(named)} outside as well, which may not be there"
 
 
 def data_is_in_named_volumes(stack: Json) -> Iterator[str]:
@@ -260,11 +311,15 @@ RULES: tuple[Rule, ...] = (
     services_start_in_order,
     resources_are_limited,
     memory_limits_are_known_to_go,
+    memory_limits_are_known_to_java,
     a_slow_start_is_no_failure_and_a_failure_is_noticed,
     both_generations_of_compose_take_it,
     each_image_is_built_once,
     services_restart,
     containers_are_unprivileged,
+    nothing_that_is_written_can_be_run,
+    without_a_profile_the_stack_is_whole,
+    what_comes_with_a_profile_is_looked_for_at_the_engine_alone,
     data_is_in_named_volumes,
     servers_have_time_to_end,
     nothing_is_secret,

@@ -23,6 +23,7 @@ _PROGRAM = """\
 #!/bin/sh
 line="${{0##*/}} $*"
 printf '%s\\n' "$line" >> {calls}
+test "$COMPOSE_PROFILES" && printf '%s\\n' "$COMPOSE_PROFILES: $line" >> {calls}-of-profiles
 called() {{
     while read -r call; do
         case "$call" in *"$1"*) return 0 ;; esac
@@ -107,6 +108,12 @@ class Machine:
         calls = self.folder / "calls"
         return calls.read_text().splitlines() if calls.is_file() else []
 
+    def calls_for(self, profiles: str) -> list[str]:
+        """What was asked of the programs with these profiles of the stack."""
+        calls = self.folder / "calls-of-profiles"
+        lines = calls.read_text().splitlines() if calls.is_file() else []
+        return [line.removeprefix(f"{profiles}: ") for line in lines if line.startswith(f"{profiles}: ")]
+
     @property
     def started(self) -> list[str]:
         """The commands that started the stack."""
@@ -150,7 +157,8 @@ class Machine:
         """Run what `make TARGET` runs, with a Python that has no package installed."""
         self.write_answers()
         kept = {name: value for name, value in os.environ.items() if name not in self.ports and name != "DOCKER_HOST"}
-        kept.pop("COMPOSE_PROJECT_NAME", None)
+        for name in ("COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"):
+            kept.pop(name, None)
         return subprocess.run(
             [sys.executable, "-S", "-m", "spanprofiles.stack", target],
             cwd=self.clone,

@@ -81,3 +81,10 @@ def test_its_stack_has_a_name_and_ports_of_its_own(machine: Machine) -> None:
     assert len(files) == 2  # the later wins, and it names the project and every port
     assert files[0] == str(machine.clone / ".env")
     assert (machine.clone / ".env").read_text() == (machine.clone / "before").read_text()
+
+
+def test_a_folder_without_the_settings_of_the_stack_is_refused(machine: Machine) -> None:
+    machine.has("docker")
+    (machine.clone / ".env").unlink()
+
+    assert failure(machine).startswith("the compose backend cannot run: there is no .env in ")

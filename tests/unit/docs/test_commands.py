@@ -49,6 +49,9 @@ RUN_BY = {
     r"make fleet": (
         "tests/integration/test_fleet.py::test_make_fleet_shows_an_order_that_passes_through_all_languages"
     ),
+    r"COMPOSE_PROFILES=fleet make up": (
+        "tests/integration/test_stack.py::test_with_the_fleet_one_order_passes_through_three_languages"
+    ),
     r"make test|make install": MAKE_TEST,
     r"\.venv/bin/pytest tests/unit/model/test_trace\.py|\.venv/bin/pytest tests/integration -k \w+": (
         "tests/integration/test_documented_commands.py::test_one_test_is_run_as_the_page_for_contributors_says"

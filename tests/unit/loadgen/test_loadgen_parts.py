@@ -103,6 +103,7 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
         "LOADGEN_REPORT": str(tmp_path / "report.json"),
         "LOADGEN_MOST_RIDERS": "200",
         "LOADGEN_PAGE_HOSTS": "Loadgen, 10.0.0.1",
+        "LOADGEN_MORE_URLS": "http://us-west:5000/,",
     }
     assert Settings.from_environment(environment) == Settings(
         ("http://127.0.0.1:5001", "http://127.0.0.1:5002"),
@@ -110,6 +111,7 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
         tmp_path / "report.json",
         200,
         ("loadgen", "10.0.0.1"),
+        ("http://us-west:5000",),
     )
 
 
@@ -118,6 +120,7 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
     [
         ("LOADGEN_URLS", "127.0.0.1:5001"),
         ("LOADGEN_URLS", "http://127.0.0.1:5001,ftp://x"),
+        ("LOADGEN_MORE_URLS", "us-west"),
         ("LOADGEN_SLOWEST", "0"),
         ("LOADGEN_SLOWEST", "1001"),
         ("LOADGEN_SLOWEST", "all"),

@@ -41,6 +41,7 @@ class Region:
 
     name: str
     refuses: bool = True
+    is_there: bool = True
     url: str = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -62,6 +63,8 @@ def served(region: Region) -> Iterator[Region]:
             if parts.path != "/health":
                 region.asked.append((self.path, self.headers.get("traceparent", "")))
             status, answer = region.answer(parts.path, dict(parse_qsl(parts.query)))
+            if not region.is_there:
+                status, answer = 502, {}
             body = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -120,20 +123,36 @@ class Run:
     log: str
     slowest: list[dict[str, Any]]
     asked: list[tuple[str, str]]
+    asked_late: list[tuple[str, str]] = field(default_factory=list)
 
 
 def run_alone(report: Path) -> Run:
-    with served(Region("eu-north")) as north, served(Region("ap-south")) as south:
+    (nobodys,) = free_ports(1)
+    with (
+        served(Region("eu-north")) as north,
+        served(Region("ap-south")) as south,
+        served(Region("us-west", is_there=False)) as west,
+    ):
         process = start(
             [*HEADLESS, "--run-time", "120s"],
-            environment(north, south, LOADGEN_REPORT=str(report), LOADGEN_SLOWEST="5"),
+            environment(
+                north,
+                south,
+                LOADGEN_MORE_URLS=f"{west.url},http://127.0.0.1:{nobodys}",
+                LOADGEN_REPORT=str(report),
+                LOADGEN_SLOWEST="5",
+            ),
         )
         try:
             poll(lambda: has_riders_of_every_kind([*north.asked, *south.asked]))
+            assert west.asked == []
+            west.is_there = True
+            poll(lambda: len(west.asked))
         finally:
             process.terminate()
             exit_code, output, log = finish(process)
-        return Run(exit_code, output, log, json.loads(report.read_text())["slowest"], [*north.asked, *south.asked])
+        reported = json.loads(report.read_text())["slowest"]
+        return Run(exit_code, output, log, reported, [*north.asked, *south.asked], west.asked)
 
 
 def has_riders_of_every_kind(asked: list[tuple[str, str]]) -> bool:
@@ -240,10 +259,18 @@ def test_riders_of_every_kind_ride_and_all_goes_well(runs: dict[str, Any]) -> No
     assert has_riders_of_every_kind(run.asked)
 
 
+def test_a_region_that_comes_later_gets_its_share_of_the_load(runs: dict[str, Any]) -> None:
+    run = runs["alone"]
+    assert run.asked_late
+    assert "gives no region's name" not in run.log
+    assert run.exit_code == 0, run.log
+
+
 def test_every_request_has_a_sampled_trace_of_its_own(runs: dict[str, Any]) -> None:
     run = runs["alone"]
-    assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", parent) for _, parent in run.asked)
-    assert len(set(trace_ids(run.asked))) == len(run.asked) > 0
+    asked = [*run.asked, *run.asked_late]
+    assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", parent) for _, parent in asked)
+    assert len(set(trace_ids(asked))) == len(asked) > 0
 
 
 def test_the_slowest_requests_are_printed_and_written_with_their_trace_ids(runs: dict[str, Any]) -> None:
@@ -253,7 +280,7 @@ def test_the_slowest_requests_are_printed_and_written_with_their_trace_ids(runs:
     assert times == sorted(times, reverse=True)
     assert times[0] >= CAR_S * 1000
     for request in run.slowest:
-        assert request["trace_id"] in trace_ids(run.asked)
+        assert request["trace_id"] in trace_ids([*run.asked, *run.asked_late])
         assert re.search(rf"{request['response_ms']:.1f} .*{request['trace_id']}", run.output)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from threading import Event, Thread
 
 import pytest
@@ -9,7 +10,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from rideshare.app import create_app
-from rideshare.forwarding import HOPS_HEADER, Neighbour, NoRideError, forward_order
+from rideshare.forwarding import HOPS_HEADER, Neighbour, NoRideError, choose_neighbour, forward_order
 from rideshare.regions import REGIONS
 from rideshare.routes import CITY_EXTENSION
 from rideshare.settings import Settings
@@ -221,7 +222,9 @@ def test_a_forwarded_ride_says_who_serves_it_and_who_was_asked_and_both_know_it(
 
 def test_an_order_that_no_region_can_serve_goes_round_at_most_twice() -> None:
     (port,) = free_ports(1)
-    settings = Settings(region=REGIONS["ap-south"], neighbour_url=f"http://127.0.0.1:{port}")
+    settings = Settings(
+        region=REGIONS["ap-south"], neighbour_url=f"http://127.0.0.1:{port}", neighbour_timeout_seconds=60.0
+    )
     app = create_app(settings)
     hops: list[str] = []
     inner = app.wsgi_app
@@ -290,6 +293,50 @@ def test_a_neighbour_that_gives_no_ride_is_no_ride_with_the_reason(status: int, 
     with ServedApp(neighbour) as url, pytest.raises(NoRideError) as caught:
         forward_order(Neighbour(url, timeout_seconds=5.0), "car", riders=1, hops=0)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("usual", "preferred", "chosen"),
+    [
+        ("http://127.0.0.1:1", "http://localhost:2", "http://localhost:2"),
+        ("http://127.0.0.1:1", "http://nobody.invalid:2", "http://127.0.0.1:1"),
+        ("http://127.0.0.1:1", f"http://{'x' * 64}:2", "http://127.0.0.1:1"),
+        ("http://127.0.0.1:1", None, "http://127.0.0.1:1"),
+        (None, "http://localhost:2", "http://localhost:2"),
+        (None, "http://nobody.invalid:2", None),
+        (None, None, None),
+    ],
+)
+def test_orders_go_to_the_preferred_neighbour_while_its_name_is_known(
+    usual: str | None, preferred: str | None, chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_up(host: str, port: object) -> list[object]:
+        if host != "localhost":
+            raise UnicodeError("label too long") if len(host) > 63 else socket.gaierror(-2, "Name or service not known")
+        return [port]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    assert choose_neighbour(usual, preferred) == chosen
+
+
+def test_without_a_preferred_neighbour_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a name was looked up"))
+
+    assert choose_neighbour("http://eu-north:5000", None) == "http://eu-north:5000"
+
+
+def test_a_region_whose_only_neighbour_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_: object) -> list[object]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    lonely = create_app(Settings(region=REGIONS["ap-south"], preferred_neighbour_url="http://us-west:5000"))
+
+    answer = lonely.test_client().get("/car")
+
+    assert answer.status_code == 503
+    assert answer.get_json()["error"]["message"] == "ap-south has no free car, and no neighbouring region is there"
 
 
 def test_nothing_of_the_environment_is_shown(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ def test_every_variable_is_read() -> None:
             "RIDESHARE_SEED": "42",
             "RIDESHARE_BIND": "[::1]:8000",
             "RIDESHARE_NEIGHBOUR_URL": "http://127.0.0.1:5001/",
+            "RIDESHARE_PREFERRED_NEIGHBOUR_URL": "http://us-west:5000/",
             "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS": "0.5",
             "RIDESHARE_GATEWAY_SECONDS": "0",
             "RIDESHARE_FAULTS": " no-agent,slow-search, ",
@@ -31,6 +32,7 @@ def test_every_variable_is_read() -> None:
     )
     assert (settings.region.name, settings.seed, settings.bind) == ("us-east", 42, "[::1]:8000")
     assert (settings.neighbour_url, settings.neighbour_timeout_seconds) == ("http://127.0.0.1:5001", 0.5)
+    assert settings.preferred_neighbour_url == "http://us-west:5000"
     assert (settings.gateway_seconds, settings.faults) == (0.0, frozenset({"no-agent", "slow-search"}))
     assert settings.admin_token == "0123456789abcdef"
     assert "0123456789abcdef" not in repr(settings)
@@ -65,6 +67,7 @@ def test_an_unknown_fault_is_refused_with_the_known_ones() -> None:
         ("RIDESHARE_NEIGHBOUR_URL", "127.0.0.1:5001"),
         ("RIDESHARE_NEIGHBOUR_URL", "http://127.0.0.1:port"),
         ("RIDESHARE_NEIGHBOUR_URL", "http://127.0.0.1:5001/?a=b"),
+        ("RIDESHARE_PREFERRED_NEIGHBOUR_URL", "us-west:5000"),
         ("RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS", "0"),
         ("RIDESHARE_GATEWAY_SECONDS", "-0.1"),
         ("RIDESHARE_GATEWAY_SECONDS", "nan"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from spanprofiles.stack.settings import PROFILES
 from tests.support.repository import COMPOSE_FILE, Json, compose, raw_compose, services, settings
 from tests.support.stack.compose_rules import RULES, Rule, faults_of
 
@@ -88,6 +89,9 @@ BROKEN: list[tuple[Callable[[Json], None], str]] = [
     (_drop("tempo", "pids_limit"), "tempo: it has no pids_limit"),
     (_set("pyroscope", "mem_limit", "4G"), "pyroscope: GOMEMLIMIT, 400 MiB, is no fit for a limit of 4096 MiB"),
     (_set("grafana", "environment", {}), "grafana: GOMEMLIMIT, 0 MiB, is no fit for a limit of 1024 MiB"),
+    (_set("us-west", "mem_limit", "1G"), "us-west: GOMEMLIMIT, 80 MiB, is no fit for a limit of 1024 MiB"),
+    (_set("sa-east", "mem_limit", "256M"), "sa-east: a heap of 96 MiB is no fit for a limit of 256 MiB"),
+    (_set("sa-east", "environment", {}), "sa-east: a heap of None MiB is no fit for a limit of 512 MiB"),
     (
         lambda stack: services(stack)["grafana"]["healthcheck"].update(start_period="30s"),
         "grafana: 30s are too short for a first start on a slow machine",
@@ -115,6 +119,28 @@ BROKEN: list[tuple[Callable[[Json], None], str]] = [
         "us-east: its image may not be built when it starts, for it does not wait for tempo-gives-back",
     ),
     (_drop("loadgen", "build"), "loadgen: nothing builds span-profiles/loadgen:0.1.0"),
+    (_drop("us-west", "build"), "us-west: nothing builds span-profiles/rideshare-go:0.1.0"),
+    (_drop("us-west", "healthcheck"), "us-west: the health check does without -health"),
+    (
+        lambda stack: services(stack)["sa-east"]["healthcheck"].update(test=["CMD", "curl", "localhost:5000/health"]),
+        "sa-east: the health check does without traceparent: 00-",
+    ),
+    (
+        lambda stack: services(stack)["us-west"]["depends_on"].pop("sa-east"),
+        "us-west: starts without sa-east",
+    ),
+    (
+        _condition("loadgen", "us-west", "service_healthy"),
+        "loadgen: waits for us-west, which is not there without its profile",
+    ),
+    (_drop("ap-south", "dns_opt"), "ap-south: asks for us-west outside as well, which may not be there"),
+    (
+        _drop("loadgen-worker", "dns_search"),
+        "loadgen-worker: asks for us-west, sa-east outside as well, which may not be there",
+    ),
+    (_set("eu-north", "tmpfs", ["/run:exec,size=16m"]), "eu-north: what is written to /run can be run"),
+    (_set("sa-east", "read_only", False), "sa-east: its root file system can be written"),
+    (_set("us-west", "user", "0:0"), "us-west: the user '0:0' is not one by number, and not root"),
     (_drop("loadgen", "logging"), "loadgen: its log grows without end"),
     (_drop("tempo", "restart"), "tempo: restart is None, not 'unless-stopped'"),
     (_set("pyroscope-gives-back", "restart", "always"), "pyroscope-gives-back: restart is 'always', not 'no'"),
@@ -173,14 +199,26 @@ def test_a_digest_may_stand_behind_a_tag() -> None:
 
 def test_each_version_and_host_port_has_its_home_in_the_settings() -> None:
     for name, service in services(raw_compose()).items():
-        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:\?\}", service["image"]), name
+        assert re.fullmatch(r"\$\{[A-Z_]+_IMAGE:\?\}", service["image"]), name
         for port in service.get("ports", []):
             assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_]+_PORT:\?\}:\d+", port), name
 
 
 def test_the_settings_and_the_compose_file_name_the_same_variables() -> None:
     used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE_FILE.read_text()))
-    assert used | {"COMPOSE_PROJECT_NAME"} == set(settings())
+    assert used | {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"} == set(settings())
+
+
+def test_a_variable_that_only_a_profile_needs_is_known_to_make_up() -> None:
+    """It looks for no port and pulls no image of a profile that is not asked for."""
+
+    def variables(profile: str) -> set[str]:
+        texts = [str(it) for it in services(raw_compose()).values() if profile in it.get("profiles", [""])]
+        return {name for text in texts for name in re.findall(r"\$\{([A-Z_]+)", text)}
+
+    profiles = {name for service in services(compose()).values() for name in service.get("profiles", [])}
+    assert {name: variables(name) - variables("") for name in profiles} == dict(PROFILES)
+    assert settings()["COMPOSE_PROFILES"] == ""
 
 
 def test_a_stack_has_a_name_that_the_shell_can_change() -> None:
@@ -213,7 +251,7 @@ def test_other_ports_make_a_second_stack_that_shares_none_with_the_first() -> No
         return {port.split(":")[1] for service in services(stack).values() for port in service.get("ports", [])}
 
     first, second = host_ports(compose()), host_ports(compose(moved))
-    assert len(first) == len(second) == 8
+    assert len(first) == len(second) == 10
     assert not first & second
 
 
@@ -234,6 +272,28 @@ def test_the_regions_hand_their_orders_round() -> None:
         assert environment["RIDESHARE_NEIGHBOUR_URL"] == f"http://{neighbour}:5000"
         assert environment["OTEL_RESOURCE_ATTRIBUTES"] == f"region={region},host.name=rideshare-{region}"
         assert environment["OTEL_SERVICE_NAME"] == "ride-sharing-app"
+
+
+def test_the_fleet_takes_over_orders_for_cars_and_its_share_of_the_load() -> None:
+    found = services(compose())
+    fleet = {name: service for name, service in found.items() if "fleet" in service.get("profiles", [])}
+
+    assert list(fleet) == ["us-west", "sa-east"]
+    assert found["ap-south"]["environment"]["RIDESHARE_PREFERRED_NEIGHBOUR_URL"] == "http://us-west:5000"
+    neighbours = {name: service["environment"]["RIDESHARE_NEIGHBOUR_URL"] for name, service in fleet.items()}
+    assert neighbours == {"us-west": "http://sa-east:5000", "sa-east": "http://eu-north:5000"}
+    for name in ("loadgen", "loadgen-worker"):
+        assert found[name]["environment"]["LOADGEN_MORE_URLS"] == "http://us-west:5000,http://sa-east:5000"
+
+
+def test_regions_of_the_fleet_tell_the_same_of_themselves_as_the_others() -> None:
+    for name in ("us-west", "sa-east"):
+        environment = services(compose())[name]["environment"]
+        assert environment["RIDESHARE_REGION"] == name
+        assert environment["OTEL_SERVICE_NAME"] == "ride-sharing-app"
+        assert environment["OTEL_RESOURCE_ATTRIBUTES"] == f"region={name},host.name=rideshare-{name}"
+    assert environment["PYROSCOPE_APPLICATION_NAME"] == "ride-sharing-app"
+    assert environment["PYROSCOPE_LABELS"] == "region=sa-east,hostname=rideshare-sa-east"
 
 
 def test_pyroscope_traces_itself_under_the_name_of_its_own_profiles() -> None:

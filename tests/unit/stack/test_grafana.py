@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from rideshare.telemetry import TAGS_FROM_RESOURCE
 from spanprofiles.linking.grafana import PYROSCOPE_TYPE, DataSource, read_data_sources
 from tests.support.repository import (
     DATA_SOURCES,
@@ -203,6 +204,30 @@ def test_a_variable_starts_with_the_same_value_wherever_it_is_written() -> None:
             chosen = [option["value"] for option in variable["options"] if option["selected"]]
             assert chosen == [variable["current"]["value"]]
             assert variable["type"] != "textbox" or variable["query"] == variable["current"]["value"]
+
+
+def test_no_dashboard_asks_for_a_region_by_name_so_that_all_are_treated_alike() -> None:
+    for name, dashboard in dashboards().items():
+        asked = [dashboard["templating"], *(panel for panel in dashboard["panels"] if panel["type"] != "text")]
+        for region in ("eu-north", "us-east", "ap-south", "us-west", "sa-east"):
+            assert region not in json.dumps(asked), f"{name}: {region}"
+
+
+def test_a_flame_graph_is_drawn_of_each_region_that_pyroscope_knows() -> None:
+    regions = dashboards()["regions"]
+    (variable,) = regions["templating"]["list"]
+    (panel,) = (panel for panel in regions["panels"] if panel["type"] == "flamegraph")
+
+    assert (variable["type"], variable["datasource"]) == ("query", PYROSCOPE)
+    assert variable["query"] == {
+        "refId": "region",
+        "type": "labelValue",
+        "profileTypeId": CPU,
+        "labelName": TAGS_FROM_RESOURCE["region"],
+    }
+    assert (variable["multi"], variable["includeAll"], variable["current"]["value"]) == (True, True, "$__all")
+    assert panel["repeat"] == variable["name"]
+    assert panel["targets"][0]["labelSelector"] == '{service_name="ride-sharing-app", region="${region}"}'
 
 
 def test_panels_lie_beside_and_below_one_another_and_not_over() -> None:

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.repository import ROOT, compose, services
+from tests.support.repository import ROOT, compose, services, settings
 
 LOCK = (ROOT / "requirements.lock").read_text()
 
@@ -144,14 +144,97 @@ def test_only_the_lock_and_the_code_of_the_images_are_sent_to_the_engine(image: 
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"
-    assert set(rules[1:]) == {"!requirements.lock", "!rideshare", "!loadgen", "**/__pycache__"}
+    assert set(rules[1:]) == {
+        "!requirements.lock",
+        "!rideshare",
+        "!loadgen",
+        "!fleet",
+        "fleet/go/build",
+        "fleet/java/target",
+        "**/__pycache__",
+    }
     copied = re.findall(r"^COPY (?!--from)(\S+)", dockerfile(image), re.MULTILINE)
     assert copied == ["requirements.lock", f"{image}/"]
 
 
-def test_both_images_are_built_on_the_base_image_of_the_settings() -> None:
-    for name, service in services(compose()).items():
-        if "build" in service:
-            folder = service["build"]["dockerfile"].partition("/")[0]
-            assert service["image"].startswith(f"span-profiles/{folder}:"), name
-            assert re.fullmatch(r"python:3\.13\.\d+-slim-\w+", service["build"]["args"]["PYTHON_IMAGE"])
+def test_each_image_is_built_on_the_base_images_of_the_settings() -> None:
+    built = {name: service for name, service in services(compose()).items() if "build" in service}
+    for name, service in built.items():
+        folder = service["build"]["dockerfile"].removesuffix("/Dockerfile").replace("fleet/", "rideshare-")
+        assert service["image"].startswith(f"span-profiles/{folder}:"), name
+        for argument, base in service["build"]["args"].items():
+            assert re.fullmatch(BASES[argument], base), name
+            assert settings()[argument] == base
+    assert len(built) == 4
+
+
+# The exact versions of what the images are built on, by the setting that has each.
+BASES = {
+    "PYTHON_IMAGE": r"python:3\.13\.\d+-slim-\w+",
+    "GO_IMAGE": r"golang:1\.26\.\d+-\w+",
+    "MAVEN_IMAGE": r"maven:3\.9\.\d+-eclipse-temurin-17",
+    "JAVA_IMAGE": r"eclipse-temurin:17\.\d+\.\d+_\d+-jre-\w+",
+}
+
+# By the folder of its sources: the bases of an image's stages, and what each of the first ones must be built with.
+FLEET = {
+    "fleet/go": (["${GO_IMAGE} AS build", "scratch"], ["CGO_ENABLED=0 ", "-mod=readonly ", "-trimpath "]),
+    "fleet/java": (["${MAVEN_IMAGE} AS build", "${JAVA_IMAGE}"], ["--strict-checksums ", "--batch-mode "]),
+}
+
+
+def faults_of_the_fleets(folder: str, text: str) -> list[str]:
+    """Find what makes an image of the fleet unpinned, fat or privileged."""
+    bases, options = FLEET[folder]
+    faults = []
+    if re.findall(r"^FROM (.+)$", text, re.MULTILINE) != bases:
+        faults.append("it is not built in two stages on the base images given")
+    if re.search(r"^ARG \w+=", text, re.MULTILINE):
+        faults.append("a base image is not an argument without a default")
+    faults += [f"it is built without {option.strip()}" for option in options if option not in text]
+    last = text.rpartition("\nFROM ")[2]
+    if not re.search(r"^USER [1-9]\d*:\d+$", last, re.MULTILINE):
+        faults.append("it runs as root")
+    if re.search(r"^RUN ", last, re.MULTILINE) or not re.search(r"^COPY --from=build ", last, re.MULTILINE):
+        faults.append("its last stage has more than what the first one made")
+    if text.count(f"LABEL span-profiles.image=rideshare-{folder.partition('/')[2]}\n") != len(bases):
+        faults.append("a stage has no label by which an image that a build leaves without a name is found and removed")
+    if re.search(r"latest|apt-get|ADD |COPY \. ", text):
+        faults.append("it takes something that is not pinned")
+    if not re.search(r'^CMD \["', last, re.MULTILINE):
+        faults.append("its program is started by a shell")
+    return faults
+
+
+@pytest.mark.parametrize("folder", sorted(FLEET))
+def test_an_image_of_the_fleet_is_pinned_small_and_without_root(folder: str) -> None:
+    assert faults_of_the_fleets(folder, dockerfile(folder)) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "old", "new", "fault"),
+    [
+        ("fleet/go", "FROM scratch", "FROM ${GO_IMAGE}", "it is not built in two stages"),
+        ("fleet/java", "FROM ${JAVA_IMAGE}\n", "FROM java\n", "it is not built in two stages"),
+        ("fleet/go", "ARG GO_IMAGE\n", "ARG GO_IMAGE=golang:1\n", "a base image is not an argument without a default"),
+        ("fleet/go", "CGO_ENABLED=0 ", "", "it is built without CGO_ENABLED=0"),
+        ("fleet/java", "--strict-checksums ", "", "it is built without --strict-checksums"),
+        ("fleet/java", "USER 10001:10001", "", "it runs as root"),
+        ("fleet/java", "USER 10001:10001", "USER 0:0", "it runs as root"),
+        ("fleet/java", "WORKDIR /app", "RUN mvn package", "its last stage has more"),
+        ("fleet/java", "WORKDIR /app", "RUN apt-get install curl", "it takes something that is not pinned"),
+        ("fleet/go", "LABEL span-profiles.image=rideshare-go\nWORKDIR", "WORKDIR", "a stage has no label"),
+        ("fleet/go", 'CMD ["/rideshare"]', "CMD /rideshare", "its program is started by a shell"),
+    ],
+)
+def test_a_broken_dockerfile_of_the_fleet_is_found_out(folder: str, old: str, new: str, fault: str) -> None:
+    text = dockerfile(folder)
+    assert old in text
+    assert any(found.startswith(fault) for found in faults_of_the_fleets(folder, text.replace(old, new)))
+
+
+@pytest.mark.parametrize("folder", sorted(FLEET))
+def test_an_image_of_the_fleet_takes_its_own_sources_and_nothing_else(folder: str) -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile(folder), re.MULTILINE)
+    assert all(path.startswith(f"{folder}/") for line in copied for path in line.split())
+    assert copied

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,51 @@ def test_it_starts_the_stack_and_says_where_to_go_on(machine: Machine) -> None:
     ]
     assert machine.started == ["docker compose up --detach --no-build --remove-orphans"]
     assert machine.removed == []
+
+
+def test_the_fleet_is_started_where_it_is_asked_for(machine: Machine) -> None:
+    done = machine.make("up", COMPOSE_PROFILES="fleet")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == (
+        f"a ride through Python, Go and Java:  curl http://127.0.0.1:{machine.ports['AP_SOUTH_PORT']}/car"
+    )
+    assert machine.started == ["docker compose up --detach --no-build --remove-orphans"]
+    assert set(machine.started) <= set(machine.calls_for("fleet"))
+    assert any(call.startswith("docker image inspect golang:") for call in machine.calls)
+
+
+def test_nothing_of_the_fleet_is_looked_for_where_it_is_not_asked_for(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", machine.ports["SA_EAST_PORT"])):
+        done = machine.make("up")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Go and Java" not in done.stdout
+    assert not any("golang" in call or "temurin" in call for call in machine.calls)
+
+
+def test_a_port_of_the_fleet_that_is_taken_is_named_where_it_is_asked_for(machine: Machine) -> None:
+    port = machine.ports["SA_EAST_PORT"]
+    with socket.create_server(("127.0.0.1", port)):
+        done = machine.make("up", COMPOSE_PROFILES="fleet")
+
+    assert done.stderr.startswith(f"make up: port {port} (SA_EAST_PORT) is taken by another program")
+    assert machine.started == []
+
+
+def test_a_profile_that_there_is_not_is_refused_by_name(machine: Machine) -> None:
+    done = machine.make("up", COMPOSE_PROFILES="fleet,flet")
+
+    assert done.stderr == "make up: COMPOSE_PROFILES has 'flet'; the stack has the profile fleet\n"
+    assert machine.started == []
+
+
+def test_down_removes_the_fleet_as_well_whoever_started_it(machine: Machine) -> None:
+    done = machine.make("down")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert machine.removed == ["docker compose down --remove-orphans --volumes"]
+    assert set(machine.removed) <= set(machine.calls_for("fleet"))
 
 
 @pytest.mark.parametrize("target", ["up", "down"])

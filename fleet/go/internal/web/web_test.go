@@ -4,9 +4,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"rideshare/internal/city"
 	"rideshare/internal/settings"
@@ -172,5 +176,54 @@ func TestWhatIsNotThereIsAnErrorInJSON(t *testing.T) {
 	response.Body.Close()
 	if response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") == "" {
 		t.Errorf("%d %v", response.StatusCode, response.Header)
+	}
+}
+
+func TestARegionThatAnswersIsHealthy(t *testing.T) {
+	app := appIn("us-west", "")
+	defer app.Close()
+	port := app.URL[strings.LastIndex(app.URL, ":"):]
+
+	for _, bind := range []string{"127.0.0.1" + port, "0.0.0.0" + port} {
+		if err := AskForHealth(t.Context(), bind); err != nil {
+			t.Errorf("%s: %v", bind, err)
+		}
+	}
+}
+
+func TestARegionThatAnswersWithAnErrorOrNotAtAllIsNotHealthy(t *testing.T) {
+	broken := httptest.NewServer(http.NotFoundHandler())
+	defer broken.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+
+	for _, address := range []string{broken.URL, gone.URL} {
+		if AskForHealth(t.Context(), strings.TrimPrefix(address, "http://")) == nil {
+			t.Errorf("%s is said to be healthy", address)
+		}
+	}
+}
+
+func TestTheSpanOfARequestHasItsRoute(t *testing.T) {
+	recorder := tracetest.NewSpanRecorder()
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)).Tracer("")
+	app := NewApp(settings.Settings{Region: city.Regions["us-west"], Seed: 1}).Handler()
+
+	for _, path := range []string{"/bike?riders=1", "/receipt/nobodys", "/boat"} {
+		ctx, span := tracer.Start(t.Context(), path)
+		app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil).WithContext(ctx))
+		span.End()
+	}
+
+	routes := []string{}
+	for _, span := range recorder.Ended() {
+		for _, found := range span.Attributes() {
+			if found.Key == "http.route" {
+				routes = append(routes, found.Value.AsString())
+			}
+		}
+	}
+	if !slices.Equal(routes, []string{"/bike", "/receipt/{ride_id}"}) {
+		t.Errorf("the routes are %v", routes)
 	}
 }

@@ -22,24 +22,14 @@ from spanprofiles.backends.ports import free_ports
 from spanprofiles.backends.readiness import await_servers
 from spanprofiles.model import Endpoints
 from spanprofiles.stack.complaints import explain
+from spanprofiles.stack.errors import StackError
+from spanprofiles.stack.settings import read_settings
 
 _FILE = "docker-compose.yml"
 _START_S = 60.0
 _LAST_LINES = 12
 _NOT_COMPOSE_2 = re.compile("is not a docker command|unknown (shorthand )?flag")
 _OLD = "it needs `docker compose` with `up --wait`: install Docker Compose 2"
-
-# The variables of the stack's .env that name a port of this machine.
-_PORTS = (
-    "TEMPO_PORT",
-    "OTLP_HTTP_PORT",
-    "PYROSCOPE_PORT",
-    "GRAFANA_PORT",
-    "EU_NORTH_PORT",
-    "US_EAST_PORT",
-    "AP_SOUTH_PORT",
-    "LOCUST_PORT",
-)
 
 
 class ComposeBackend(Backend):
@@ -67,7 +57,7 @@ class ComposeBackend(Backend):
                 did not become healthy; the message ends with its last lines.
         """
         directory = self._directory()
-        self._settings = self._write_settings()
+        self._settings = self._write_settings(directory)
         self._compose = DockerCompose(
             directory,
             env_file=[str(directory / ".env"), str(self._settings)],
@@ -112,9 +102,13 @@ class ComposeBackend(Backend):
         return found.absolute()
 
     @staticmethod
-    def _write_settings() -> Path:
+    def _write_settings(directory: Path) -> Path:
+        try:
+            ports = [name for name in read_settings(directory, {}).values if name.endswith("_PORT")]
+        except StackError as error:
+            raise BackendError(f"the compose backend cannot run: {error}") from error
         lines = [f"COMPOSE_PROJECT_NAME=spanprofiles-{uuid4().hex[:8]}"]
-        lines += [f"{name}={port}" for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)]
+        lines += [f"{name}={port}" for name, port in zip(ports, free_ports(len(ports)), strict=True)]
         with tempfile.NamedTemporaryFile("w", prefix="spanprofiles-", suffix=".env", delete=False) as file:
             file.write("\n".join(lines) + "\n")
         return Path(file.name)

@@ -16,6 +16,7 @@ BUILD_TIMEOUT_S = 600
 
 _SOURCES = Path(__file__).parents[5] / "fleet"
 _LAST_LINES = 12
+_JAVA = "sa-east"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def java_region() -> FleetRegion:
     folder = _SOURCES / "java"
     target = folder / "target"
     return FleetRegion(
-        name="sa-east",
+        name=_JAVA,
         language="Java",
         folder=folder,
         tools=("java", "javac", "mvn"),
@@ -136,6 +137,7 @@ def _java_environment(endpoints: Endpoints, service: str, target: Path) -> dict[
         "OTEL_JAVAAGENT_EXTENSIONS": str(target / "agents" / "otel.jar"),
         "OTEL_PYROSCOPE_START_PROFILING": "true",
         "PYROSCOPE_APPLICATION_NAME": service,
+        "PYROSCOPE_LABELS": f"region={_JAVA},hostname=rideshare-{_JAVA}",
         "PYROSCOPE_FORMAT": "jfr",
         "PYROSCOPE_PROFILER_EVENT": "itimer",
         "PYROSCOPE_UPLOAD_INTERVAL": f"{shared['PYROSCOPE_UPLOAD_INTERVAL']}s",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spanprofiles.stack.commands import Commands, Compose, check_docker, find_compose
@@ -10,7 +11,7 @@ from spanprofiles.stack.complaints import complaint_of, explain, reason_in_log, 
 from spanprofiles.stack.containers import Container, containers, has_volumes, last_lines
 from spanprofiles.stack.errors import StackError
 from spanprofiles.stack.ports import check_ports, port_is_taken
-from spanprofiles.stack.settings import MOUNTED, Settings
+from spanprofiles.stack.settings import MOUNTED, PROFILES, PROFILES_VARIABLE, Settings
 from spanprofiles.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -77,9 +78,12 @@ def up(commands: Commands, settings: Settings, tell: Tell) -> None:
 def down(commands: Commands, settings: Settings, tell: Tell) -> None:
     """End the stack and remove its containers, networks and volumes; its images stay.
 
+    That of each profile is removed, whichever are asked for: Compose would leave the others running.
+
     Raises:
         StackError: there is no engine or no Compose, or it refused.
     """
+    commands = replace(commands, environment={**commands.environment, PROFILES_VARIABLE: ",".join(PROFILES)})
     check_docker(commands)
     compose = find_compose(commands)
     ended = _remove(compose, keep_volumes=False)
@@ -127,7 +131,7 @@ def _pull(commands: Commands, settings: Settings, tell: Tell) -> None:
 
 
 def _build(compose: Compose, tell: Tell) -> None:
-    tell("building the images of the app and its load (a minute the first time)")
+    tell("building the images of the app and its load (the first time takes a minute or two)")
     built = compose.run("build")
     if not built.succeeded:
         tail = [line.rstrip() for line in built.said.splitlines() if line.strip()][-_BUILD_LINES:]
@@ -187,4 +191,9 @@ def _addresses(settings: Settings) -> list[str]:
         f"Grafana  http://127.0.0.1:{ports['GRAFANA_PORT']}",
         f"Locust   http://127.0.0.1:{ports['LOCUST_PORT']}",
         f"a ride:  curl http://127.0.0.1:{ports['EU_NORTH_PORT']}/bike",
+        *(
+            [f"a ride through Python, Go and Java:  curl http://127.0.0.1:{ports['AP_SOUTH_PORT']}/car"]
+            if "fleet" in settings.profiles
+            else []
+        ),
     ]

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 COMPOSE_FILE = "docker-compose.yml"
 SETTINGS_FILE = ".env"
 
+#: By profile of the compose file, the variables that nothing needs without it.
+PROFILES: Mapping[str, frozenset[str]] = {
+    "fleet": frozenset(
+        {
+            "US_WEST_PORT",
+            "SA_EAST_PORT",
+            "GO_IMAGE",
+            "MAVEN_IMAGE",
+            "JAVA_IMAGE",
+            "RIDESHARE_GO_IMAGE",
+            "RIDESHARE_JAVA_IMAGE",
+        }
+    )
+}
+PROFILES_VARIABLE = "COMPOSE_PROFILES"
+
 #: Folders that the compose file mounts, by whose owner or by whom else they can be read.
 MOUNTED = ("tempo", "pyroscope", "grafana")
 
@@ -40,13 +56,25 @@ class Settings:
         return self.values.get("COMPOSE_PROJECT_NAME", "") or self.directory.name.lower()
 
     @property
-    def ports(self) -> Mapping[str, int]:
-        """The ports of this machine, by the variable that sets each.
+    def profiles(self) -> frozenset[str]:
+        """The profiles of the compose file that are asked for.
 
         Raises:
-            StackError: one is not a port.
+            StackError: it has none of such a name.
         """
-        named = {name: value for name, value in self.values.items() if name.endswith("_PORT")}
+        named = {name.strip() for name in self.values.get(PROFILES_VARIABLE, "").split(",")} - {""}
+        for name in sorted(named - PROFILES.keys()):
+            raise StackError(f"{PROFILES_VARIABLE} has {name!r}; the stack has the profile {', '.join(PROFILES)}")
+        return frozenset(named)
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The ports of this machine that the stack takes, by the variable that sets each.
+
+        Raises:
+            StackError: one is not a port, or a profile is asked for that there is not.
+        """
+        named = {name: value for name, value in self._needed.items() if name.endswith("_PORT")}
         for name, value in named.items():
             if not (value.isdecimal() and 0 < int(value) < 65536):
                 raise StackError(f"{name} is {value!r}, not a port: set it in {SETTINGS_FILE}, from 1 to 65535")
@@ -57,9 +85,14 @@ class Settings:
         """The images that come from a registry, by the variable that sets each."""
         return {
             name: value
-            for name, value in self.values.items()
+            for name, value in self._needed.items()
             if name.endswith("_IMAGE") and not value.startswith("span-profiles/")
         }
+
+    @property
+    def _needed(self) -> Mapping[str, str]:
+        absent = frozenset[str]().union(*(PROFILES[name] for name in PROFILES.keys() - self.profiles))
+        return {name: value for name, value in self.values.items() if name not in absent}
 
 
 def read_settings(directory: Path, environment: Mapping[str, str]) -> Settings:
