@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[3]
 LOCUST = [sys.executable, "-m", "locust", "-f", "loadgen/locustfile.py"]
-RUN_S = 60.0
+RUN_S = 180.0
 USERS = 16  # the sum of the weights: one round has every kind of rider
 CAR_S = 0.5  # far more than any other answer takes
 

@@ -182,7 +182,7 @@ def test_a_region_without_cars_and_neighbour_answers_503_and_says_so(ap_south: F
     assert ap_south.test_client().get("/bike").status_code == 200
 
 
-def south_with_neighbour(url: str, timeout_seconds: float = 5.0) -> FlaskClient:
+def south_with_neighbour(url: str, timeout_seconds: float = 60.0) -> FlaskClient:
     settings = Settings(
         region=REGIONS["ap-south"], neighbour_url=url, neighbour_timeout_seconds=timeout_seconds, gateway_seconds=0.0
     )

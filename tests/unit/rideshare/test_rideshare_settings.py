@@ -132,7 +132,7 @@ def test_gunicorn_does_not_start_on_a_bad_value_and_one_line_says_why(variables:
         env=clean_environment(**variables),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     assert ended.returncode == 3

@@ -22,12 +22,14 @@ NOWHERE = Endpoints("http://127.0.0.1:1", "http://127.0.0.1:1")
 class Round:
     """A learner's checks, one after the other."""
 
-    def __init__(self, folder: Path, seed: int = 7) -> None:
-        self.folder, self.seed = folder, seed
+    def __init__(self, folder: Path, seed: int = 7, learner: str = "") -> None:
+        self.folder, self.seed, self.learner = folder, seed, learner
         self.notes: dict[str, object] = {}
 
     def bench(self, answer: str = "") -> Workbench:
-        return Workbench(EXERCISE, self.folder, NOWHERE, seed=self.seed, answer=answer, notes=self.notes)
+        return Workbench(
+            EXERCISE, self.folder, NOWHERE, seed=self.seed, answer=answer, notes=self.notes, learner=self.learner
+        )
 
     def check(self, answer: str) -> Judgement:
         return judged(self.bench(answer))
@@ -122,6 +124,13 @@ def test_after_a_wrong_diagnosis_somebody_else_lies_in_the_bed(tmp_path: Path, a
     assert wrong.sign in answer.text
     assert "A (3 questions left)" in answer.text
     assert asked[-1][0] == "patient-a-2"
+
+
+def test_each_learner_on_shared_servers_has_patients_of_their_own(tmp_path: Path, asked: list[tuple[str, str]]) -> None:
+    for learner in ("anna", "ben"):
+        Round(tmp_path, learner=learner).check("A trace")
+
+    assert [service for service, _ in asked] == ["patient-a-1-anna", "patient-a-1-ben"]
 
 
 def test_patients_with_one_illness_may_have_different_faults() -> None:

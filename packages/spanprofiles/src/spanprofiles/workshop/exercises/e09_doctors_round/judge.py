@@ -60,7 +60,8 @@ def _answered(bench: Workbench, patient: str, question: str) -> Judgement:
     visit = state["visit"]
     fault = drawn_fault(bench.seed, patient, visit, _illness(bench, patient))
     bench.tell(f"waking patient {patient}")
-    told = QUESTIONS[question](Patient(bench, f"patient-{patient.lower()}-{visit + 1}", fault))
+    name = bench.service_name(f"patient-{patient.lower()}-{visit + 1}")
+    told = QUESTIONS[question](Patient(bench, name, fault))
     state["asked"] += cost
     _keep(bench, patient, state)
     return Judgement.fails(told, f"the diagnosis of {patient}, which has {_count(left - cost)} left", 2)

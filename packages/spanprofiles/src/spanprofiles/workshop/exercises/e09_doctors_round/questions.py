@@ -114,7 +114,7 @@ def ask_pyroscope(patient: Patient) -> list[str]:
     with suppress(LinkError):  # this is only to wait until the samples of a ride are there, or cannot be
         patient.follow(patient.ride()).linked_span()
     services = patient.bench.services_with_samples(patient.since_ns)
-    alike = [name for name in services if name.startswith(patient.service)]
+    alike = [name for name in services if name == patient.service or name.startswith(f"{patient.service}-")]
     lines = [f"services with samples since the patient woke: {', '.join(alike) or 'none that is called like it'}"]
     for name in alike:
         selector = service_selector(name)
