@@ -176,18 +176,20 @@ def run_with_workers(report: Path) -> Run:
             for region in (north, east)
         ]
         master = start(
-            [*HEADLESS, "--run-time", "6s", "--master", "--master-bind-port", str(port), "--expect-workers", "2"],
+            [*HEADLESS, "--run-time", "120s", "--master", "--master-bind-port", str(port), "--expect-workers", "2"],
             environment(north, east, LOADGEN_REPORT=str(report), LOADGEN_SLOWEST="1000"),
         )
         try:
+            poll(lambda: len(north.asked) > USERS and len(east.asked) > USERS)
+            master.terminate()
             exit_code, output, log = finish(master)
             for worker in workers:
                 worker_exit_code, worker_output, worker_log = finish(worker)
                 assert worker_exit_code == 0, worker_log
                 assert "Slowest requests" not in worker_output
         finally:
-            for worker in workers:
-                worker.kill()
+            for process in (*workers, master):
+                process.kill()
         return Run(exit_code, output, log, json.loads(report.read_text())["slowest"], [*north.asked, *east.asked])
 
 
