@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from spanprofiles.stack.commands import Commands
 from tests.support.stack.fake_docker import (
     COMPOSE_1,
     NO_COMPOSE_2,
@@ -155,6 +157,21 @@ def test_a_start_that_compose_gives_up_is_told_the_same_way(machine: Machine, ge
     assert first.startswith("make up: the stack did not start: pyroscope is unhealthy; the disk is full: ")
     assert "  | health check: level=error msg=upload failed: no space left on device" in others
     assert machine.removed == [f"{generation} down --remove-orphans --volumes"]
+
+
+ENDS_AS_COMPOSE_2 = ["sh", "-c", "trap 'exit 130' TERM; touch told; while :; do sleep 0.05; done"]
+
+
+def test_a_start_that_is_given_up_is_no_interruption(tmp_path: Path) -> None:
+    """Compose 2 ends with exit code 130, whoever tells it to end."""
+    outcome = Commands(tmp_path, os.environ).run_unless(ENDS_AS_COMPOSE_2, 60.0, (tmp_path / "told").exists)
+
+    assert not outcome.succeeded
+
+
+def test_an_interruption_that_compose_was_told_of_is_one(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Commands(tmp_path, os.environ).run_unless(["sh", "-c", "exit 130"], 60.0, lambda: False)
 
 
 def test_a_service_that_compose_gave_up_while_it_was_started_again_is_named(machine: Machine) -> None:

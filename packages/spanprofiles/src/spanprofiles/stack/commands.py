@@ -122,11 +122,14 @@ class Commands:
                 stderr=subprocess.STDOUT,
             )
             waiting = Waiting(timeout_s, _PAUSE_S, _PAUSE_S, sleep=partial(_await_end, process))
+            ended_by_itself = False
             try:
                 waiting.until(lambda: process.poll() is not None or is_lost())
+                ended_by_itself = process.poll() is not None
             finally:
                 _end(process)
-            if process.returncode in _INTERRUPTED:
+            # Compose 2 ends with the same exit code when it is told to end, as it was just now if it could not succeed.
+            if ended_by_itself and process.returncode in _INTERRUPTED:
                 raise KeyboardInterrupt
             said.seek(0)
             return Outcome(process.returncode, "", said.read())
