@@ -36,12 +36,23 @@ def targets(kind: str) -> list[Any]:
     ]
 
 
-def choices(dashboard: str) -> Iterator[dict[str, str]]:
+def choices(dashboard: str, span_profiles: SpanProfiles) -> Iterator[dict[str, str]]:
     """Give each value of the dashboard's variable, or nothing once where it has none."""
     variables = dashboards()[dashboard]["templating"]["list"]
     if not variables:
         yield {}
     for variable in variables:
+        if variable["type"] == "query":
+            asked = profiles("{}", variable["query"]["profileTypeId"])
+            label = variable["query"]["labelName"]
+
+            def look(asked: ProfileQuery = asked, label: str = label) -> list[str]:
+                return span_profiles.pyroscope.label_values(label, asked.start_ms, asked.end_ms)
+
+            found = eventually(look)
+            assert found, f"no profile has the label {label}"
+            yield from ({variable["name"]: value} for value in found)
+            continue
         for option in variable["options"]:
             yield {variable["name"]: option["value"]}
 
@@ -82,7 +93,7 @@ def ride(rides: list[requests.Response], span_profiles: SpanProfiles) -> LinkedS
 @pytest.mark.parametrize("target", targets("tempo"))
 def test_tempo_is_asked_what_finds_the_rides(target: Target, span_profiles: SpanProfiles) -> None:
     name, query = target
-    for values in choices(name):
+    for values in choices(name, span_profiles):
         asked = filled(query["query"], values)
         # metrics are made of spans: those that are chosen, and what they are grouped by
         selected, _, computed = asked.partition(" | ") if _METRIC.search(asked) else (asked, "", "")
@@ -112,7 +123,7 @@ def test_tempo_is_asked_what_finds_the_rides(target: Target, span_profiles: Span
 def test_pyroscope_is_asked_what_finds_samples(target: Target, span_profiles: SpanProfiles) -> None:
     name, query = target
     pyroscope = span_profiles.pyroscope
-    for values in choices(name):
+    for values in choices(name, span_profiles):
         asked = profiles(filled(query["labelSelector"], values), query["profileTypeId"])
 
         def functions(asked: ProfileQuery = asked) -> list[str]:
