@@ -153,6 +153,17 @@ def test_a_call_is_answered_as_the_same_question_over_http(
     assert (code, plain(streamed)) == (200, plain(answer))
 
 
+@pytest.mark.parametrize("tag", ["kind", "status"])
+def test_the_older_form_of_values_has_no_words_for_kinds_and_statuses_as_in_tempo(
+    pair: Endpoints, client: StreamClient, tag: str
+) -> None:
+    _, older = over_http(pair, Question("SearchTagValues", {"tagName": tag}))
+    (streamed,) = client.messages("SearchTagValues", tagName=tag)
+    (newer,) = client.messages("SearchTagValuesV2", tagName=tag)
+    assert plain(older)["tagValues"] == list(streamed.tagValues) == []
+    assert {value.type for value in newer.tagValues} == {"keyword"}
+
+
 @pytest.mark.parametrize("question", REFUSED, ids=named)
 def test_a_call_is_refused_in_the_words_of_http(pair: Endpoints, client: StreamClient, question: Question) -> None:
     status, answer = over_http(pair, question)
