@@ -21,7 +21,7 @@ def test_a_tag_with_dots_and_no_value_is_refused_by_pyroscope() -> None:
     link = linked(settings(tags=[{"key": "service.name", "value": ""}]))
 
     assert selector(link) == '{service.name="rides"}'
-    assert "such as service_name" in said(link, Doubt.DOTTED_LABEL)
+    assert "value: service_name" in said(link, Doubt.DOTTED_LABEL)
 
 
 @pytest.mark.parametrize("label", ["service_name", '"service.name"'])
