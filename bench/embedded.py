@@ -48,6 +48,8 @@ PROFILE_NS = 10**6
 """So long after the profile of a group comes that of the next, ns."""
 IDLE_S = 1.0
 VISIBLE_S = 30.0
+ANSWER_S = 300.0
+"""How long an answer may take: a merge of 10,000,000 samples takes longer than a query usually may."""
 # A group is made once; the numbers of its spans and traces are made of these bytes and replaced for each group.
 MARK = bytes.fromhex("fedcba98")
 CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
@@ -210,7 +212,7 @@ class Connection:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_S)
 
     def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> bytes:
         """Send a request; anything but 200 ends the measurement."""
@@ -396,7 +398,7 @@ def main() -> None:
     columns: dict[str, dict[str, float]] = {}
     stages = [GROUPS, options.groups] if options.scale else [GROUPS]
     with TemporaryDirectory(prefix="spanprofiles-bench-") as folder:
-        pair = EmbeddedBackend(data_directory=Path(folder), options=("--max-size", "0"))
+        pair = EmbeddedBackend(data_directory=Path(folder), options=("--max-size", "0", "--query-timeout", f"{ANSWER_S:g}"))
         found = measured(pair, stages, options.samples, Path(folder))
     for stage, figures in zip(stages, found, strict=True):
         columns[f"embedded, {stage * 100:,} spans"] = figures
