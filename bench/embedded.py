@@ -398,7 +398,8 @@ def main() -> None:
     columns: dict[str, dict[str, float]] = {}
     stages = [GROUPS, options.groups] if options.scale else [GROUPS]
     with TemporaryDirectory(prefix="spanprofiles-bench-") as folder:
-        pair = EmbeddedBackend(data_directory=Path(folder), options=("--max-size", "0", "--query-timeout", f"{ANSWER_S:g}"))
+        options_of_pair = ("--max-size", "0", "--query-timeout", f"{ANSWER_S:g}")
+        pair = EmbeddedBackend(data_directory=Path(folder), options=options_of_pair)
         found = measured(pair, stages, options.samples, Path(folder))
     for stage, figures in zip(stages, found, strict=True):
         columns[f"embedded, {stage * 100:,} spans"] = figures
