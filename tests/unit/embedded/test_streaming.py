@@ -13,7 +13,7 @@ import grpc
 import pytest
 import requests
 
-from spanprofiles.embedded import lanes, streaming
+from spanprofiles.embedded import lanes, stream_server
 from spanprofiles.embedded.deadline import Deadline, QueryTooLongError
 from spanprofiles.embedded.limits import FREE_GUESSES
 from spanprofiles.embedded.proto import status_pb2
@@ -426,8 +426,8 @@ def test_a_call_for_which_there_is_no_room_in_the_line_may_be_made_again(
 def test_more_calls_than_there_are_places_may_be_made_again(
     empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "STREAMING_CALLS", 2)
-    monkeypatch.setattr(streaming, "STREAMING_RESERVED", 0)
+    monkeypatch.setattr(stream_server, "STREAMING_CALLS", 2)
+    monkeypatch.setattr(stream_server, "STREAMING_RESERVED", 0)
     with pair_in_process(empty_store, tmp_path / "data") as endpoints, streams_of(endpoints.tempo) as client:
         with monkeypatch.context() as patched:
             endless = Endless(patched)

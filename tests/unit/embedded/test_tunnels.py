@@ -17,7 +17,7 @@ import psutil
 import pytest
 import requests
 
-from spanprofiles.embedded import channel, rpc, streaming, tunnel
+from spanprofiles.embedded import channel, rpc, stream_server, tunnel
 from spanprofiles.embedded.grpc_refusal import HEADERS, PING, PREFACE, RESET, SETTINGS, frame
 from spanprofiles.embedded.limits import (
     GOOD_ANSWERS,
@@ -79,7 +79,7 @@ def assert_well(pair: Endpoints) -> None:
     assert requests.get(f"{pair.tempo}/api/echo", timeout=PATIENCE_S).text == "echo\n"
 
 
-def test_a_preface_that_comes_byte_by_byte_is_one_and_what_only_begins_like_it_is_http(pair: Endpoints) -> None:
+def test_a_preface_may_come_byte_by_byte_and_what_only_begins_like_it_is_http(pair: Endpoints) -> None:
     with raw_connection(pair) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(len(GREETING)):
@@ -127,9 +127,9 @@ def test_a_call_whose_request_does_not_come_is_cancelled_and_gives_its_place_bac
     empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        streaming.StreamingServer.__init__, "__kwdefaults__", {"request_timeout_s": 0.1, "answer_timeout_s": 60.0}
+        stream_server.StreamingServer.__init__, "__kwdefaults__", {"request_timeout_s": 0.1, "answer_timeout_s": 60.0}
     )
-    monkeypatch.setattr(streaming, "STREAMING_CALLS", 1)
+    monkeypatch.setattr(stream_server, "STREAMING_CALLS", 1)
     with pair_in_process(empty_store, tmp_path / "data") as endpoints:
         with raw_connection(endpoints) as connection:
             connection.sendall(GREETING + call_frame(1))
@@ -144,7 +144,7 @@ def test_a_client_that_reads_nothing_holds_little_and_is_given_up(
     empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[Tunnels]
 ) -> None:
     monkeypatch.setattr(
-        streaming.StreamingServer.__init__, "__kwdefaults__", {"request_timeout_s": 20.0, "answer_timeout_s": 0.5}
+        stream_server.StreamingServer.__init__, "__kwdefaults__", {"request_timeout_s": 20.0, "answer_timeout_s": 0.5}
     )
 
     def answer(_self: Streams, _method: str, _request: bytes, progress: Any) -> None:
@@ -241,7 +241,7 @@ def test_a_flood_ends_or_is_borne_and_everybody_else_is_answered(
     wait_until(lambda: not opened[0].connections)
     assert process.memory_info().rss - before < 64 * MEBIBYTE
     threads = sum(thread.name.startswith("gRPC call") for thread in threading.enumerate())
-    assert threads <= STREAMING_CALLS + STREAMING_RESERVED + streaming.REFUSING_THREADS
+    assert threads <= STREAMING_CALLS + STREAMING_RESERVED + stream_server.REFUSING_THREADS
 
 
 def test_calls_without_requests_on_many_connections_leave_places_to_a_known_one(

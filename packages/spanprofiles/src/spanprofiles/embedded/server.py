@@ -195,7 +195,7 @@ def tunnels_to_streams(
 
     def make(address: str, connections: Mapping[str, Channel]) -> Backend:
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        from spanprofiles.embedded.streaming import StreamingServer
+        from spanprofiles.embedded.stream_server import StreamingServer
 
         return StreamingServer(address, connections, streams, database, gate, lanes)
 
