@@ -16,7 +16,7 @@ MOVED = "a cinema where the cost moved"
 LARGE = "a mended cinema with a large hall"
 
 RUNS = 2
-"""How often the tests run against each cinema: a claim that chance can turn is no proof."""
+"""How often the tests run against the cinema where the cost moved: a claim that notices it by chance is no proof."""
 
 _WHAT_IT_IS = {
     MENDED: "it sells tickets as it should",
@@ -29,10 +29,10 @@ def judge(bench: Workbench) -> Judgement:
     originals, mutants = bench.exercise.files, bench.exercise.source / "mutants"
     mended = {"PYTHONPATH": str(originals / "mended")}
     variants = [
-        Variant(MENDED, originals / "mended" / "cinema.py", is_healthy=True, runs=RUNS),
-        Variant(BROKEN, originals / "broken" / "cinema.py", is_healthy=False, runs=RUNS),
+        Variant(MENDED, originals / "mended" / "cinema.py", is_healthy=True),
+        Variant(BROKEN, originals / "broken" / "cinema.py", is_healthy=False),
         Variant(MOVED, mutants / "cost_moved.py", is_healthy=False, environment=mended, runs=RUNS),
-        Variant(LARGE, mutants / "large_hall.py", is_healthy=True, environment=mended, runs=RUNS),
+        Variant(LARGE, mutants / "large_hall.py", is_healthy=True, environment=mended),
     ]
     found = verdicts(bench, FIXTURE, variants, service=bench.service_name(SERVICE), witness=WITNESS)
     last = found[-1]
