@@ -174,7 +174,11 @@ def test_a_call_is_refused_in_the_words_of_http(pair: Endpoints, client: StreamC
     assert refused.value.details() == answer.decode()
 
 
-@pytest.mark.parametrize(("method", "fields", "words"), RECORDED)
+@pytest.mark.parametrize(
+    ("method", "fields", "words"),
+    RECORDED,
+    ids=[f"{method} {number}" for number, (method, *_) in enumerate(RECORDED)],  # the words have the time in them
+)
 def test_a_call_that_tempo_refuses_is_refused_in_its_words(
     client: StreamClient, method: str, fields: dict[str, Any], words: str
 ) -> None:
