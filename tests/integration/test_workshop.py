@@ -279,5 +279,6 @@ def test_two_learners_of_one_name_on_shared_servers_are_on_the_board(tmp_path: P
         (1, 1, 1),
         (0, 1, 0),
     }
-    assert shown.stdout.count("anna (") == 2
+    assert len(re.findall(r"(?m)^anna \([0-9a-f]{4}\) ", shown.stdout)) == 2
+    assert len(re.findall(r"(?m)^anna \([0-9a-f]{4}\), 2: missing ", shown.stdout)) == 1
     assert text.count('<th scope="row">anna (') == 2
