@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from spanprofiles.linking.grafana import (
     Doubt,
@@ -13,6 +14,7 @@ from spanprofiles.linking.grafana import (
     settled,
 )
 from spanprofiles.model import Span
+from spanprofiles.model.selector import label_selector
 from spanprofiles.waiting import Waiting
 from spanprofiles.workshop.exercises.e05_grafana.mistakes import mistakes, unknown_labels
 from spanprofiles.workshop.judgement import Judgement
@@ -85,5 +87,12 @@ def _left(found: Sequence[str]) -> list[str]:
 
 
 def _labels_of_profiles(bench: Workbench, span: Span) -> set[str]:
-    query = bench.linker.query(span)
-    return set().union(*bench.linker.pyroscope.series(query.start_ms, query.end_ms, [query.selector]))
+    """Return the labels of the profiles that hold the span's samples: those of another run may have had others."""
+    query, pyroscope = bench.linker.query(span), bench.linker.pyroscope
+    found: set[str] = set()
+    for labels in pyroscope.series(query.start_ms, query.end_ms, [query.selector]):
+        compared = {name: value for name, value in labels.items() if not name.startswith("__")}
+        of_series = replace(query, selector=label_selector(compared))
+        if not pyroscope.span_profile(of_series, [span.span_id]).is_empty:
+            found |= labels.keys()
+    return found
