@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -51,6 +51,18 @@ def start(folder: Path, *arguments: str) -> ManagedProcess:
 
 def children_of(process: ManagedProcess) -> list[psutil.Process]:
     return list(psutil.Process(process.pid).children(recursive=True))
+
+
+def have_ended(processes: Iterable[psutil.Process]) -> bool:
+    """Tell whether none of these processes runs; one that its new parent has not waited for yet has ended."""
+    return not any(map(_runs, processes))
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def solve(folder: Path) -> None:
@@ -151,7 +163,7 @@ def test_two_workshops_in_two_folders_run_at_once_and_stop_ends_one(
         assert stopped.returncode == 0
         assert stopped.stdout.startswith(f"the workshop in {tmp_path / 'second'} has ended")
         assert second.wait(30) == 0
-        assert Waiting(20).until(lambda: not any(child.is_running() for child in children))
+        assert Waiting(20).until(lambda: have_ended(children))
     assert first.is_running
     assert run("stop", folder=tmp_path / "second").stdout == f"no workshop runs in {tmp_path / 'second'}\n"
 
@@ -169,7 +181,7 @@ def test_however_its_terminal_ends_no_process_is_left(number: signal.Signals, tm
         os.kill(process.pid, number)
 
         assert process.wait(30) == (-9 if number is signal.SIGKILL else 0)
-        assert Waiting(20).until(lambda: not any(child.is_running() for child in children)), children
+        assert Waiting(20).until(lambda: have_ended(children)), children
 
 
 def test_ended_by_ctrl_c_it_is_resumed_with_nothing_lost(tmp_path: Path) -> None:
@@ -183,7 +195,7 @@ def test_ended_by_ctrl_c_it_is_resumed_with_nothing_lost(tmp_path: Path) -> None
 
         assert process.wait(30) == 0
         assert process.output[-1] == "everything is stopped; your files are as you left them"
-        assert Waiting(20).until(lambda: not any(child.is_running() for child in children)), children
+        assert Waiting(20).until(lambda: have_ended(children)), children
     with start(folder, "--port", "0", "--resume") as resumed:
         assert resumed.output[0] == f"going on in {folder}"
     assert (folder / BAKERY.name / "bakery.py").read_text() == "my own work"
@@ -217,7 +229,7 @@ def test_an_interrupted_check_leaves_no_process_and_no_result(tmp_path: Path) ->
 
         assert check.wait(30) == 130
         assert check.output[-1] == "spanprofiles: interrupted"
-        assert Waiting(20).until(lambda: not any(child.is_running() for child in everything))
+        assert Waiting(20).until(lambda: have_ended(everything))
     assert LearnersFolder(folder).progress().of(BAKERY.name).checks == 0
 
 
@@ -226,16 +238,14 @@ def test_an_end_of_watch_leaves_none_of_the_programs_that_it_keeps(number: signa
     folder = tmp_path / "mine"
     LearnersFolder(folder).fill()
     with ManagedProcess("watch", [*PROGRAM, "watch", "8"], directory=folder) as watch:
-        kept = Waiting(START_S).until(
-            lambda: [c for c in children_of(watch) if any("cinema" in word for word in c.cmdline())]
-        )
-        assert kept
+        watch.wait_for_line(lambda line: line.startswith("Save a file"), START_S)
         everything = children_of(watch)
+        assert any("cinema" in word for child in everything for word in child.cmdline())
 
         os.kill(watch.pid, number)
 
         assert watch.wait(30) is not None
-        assert Waiting(20).until(lambda: not any(child.is_running() for child in everything)), everything
+        assert Waiting(20).until(lambda: have_ended(everything)), everything
 
 
 def test_two_learners_of_one_name_on_shared_servers_are_on_the_board(tmp_path: Path) -> None:

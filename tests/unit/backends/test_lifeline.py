@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from spanprofiles.backends.lifeline import _GOODBYE_S
+from spanprofiles.backends.lifeline import _GOODBYE_S, Lifeline
 from spanprofiles.backends.watcher import began, end, left_over
 from spanprofiles.linking import Waiting
 
@@ -196,3 +196,15 @@ def test_a_number_without_a_process_began_never() -> None:
     with subprocess.Popen([sys.executable, "-S", "-c", ""], start_new_session=True) as ended:
         ended.wait()
     assert began(ended.pid) == ""
+
+
+def test_the_watcher_is_there_before_a_process_and_goes_if_none_could_be_started() -> None:
+    before = set(psutil.Process().children())
+    lifeline = Lifeline()
+
+    lifeline.make_ready()
+    (watcher,) = set(psutil.Process().children()) - before
+    assert "watcher.py" in watcher.cmdline()[-1]
+    lifeline.dismiss()
+
+    assert not watcher.is_running() or watcher.status() == psutil.STATUS_ZOMBIE

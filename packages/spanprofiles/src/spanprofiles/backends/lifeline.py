@@ -29,16 +29,16 @@ class Lifeline:
         self._groups: set[int] = set()
         self._watcher: subprocess.Popen[bytes] | None = None
 
+    def make_ready(self) -> None:
+        """Start the watcher before a process is started, so that none is untied for as long as that takes."""
+        with self._lock, contextlib.suppress(OSError):
+            self._watch()
+
     def tie(self, group: int) -> None:
         """Have a process group ended when this process is gone. If no watcher can start, nothing ends it."""
         with self._lock, contextlib.suppress(OSError):
             self._groups.add(group)
-            if self._watcher is not None and self._watcher.poll() is not None:  # somebody killed it
-                self._close()
-            if self._watcher is None:
-                self._watcher = _started()
-                self._say(self._groups)
-            else:
+            if not self._watch():
                 self._say({group})
 
     def let_go(self, group: int) -> None:
@@ -49,6 +49,12 @@ class Lifeline:
             self._groups.discard(group)
             with contextlib.suppress(OSError):
                 self._say({group}, "-")
+            if not self._groups:
+                self._close()
+
+    def dismiss(self) -> None:
+        """End the watcher if nothing is tied, after a process that could not be started."""
+        with self._lock:
             if not self._groups:
                 self._close()
 
@@ -69,6 +75,16 @@ class Lifeline:
             if watcher.stdin is not None:
                 watcher.stdin.close()
             watcher.returncode = 0  # not this process's child, so there is nothing to wait for
+
+    def _watch(self) -> bool:
+        """Start the watcher, which is told of all groups, and tell whether that was needed."""
+        if self._watcher is not None and self._watcher.poll() is not None:  # somebody killed it
+            self._close()
+        if self._watcher is not None:
+            return False
+        self._watcher = _started()
+        self._say(self._groups)
+        return True
 
     def _say(self, groups: set[int], what: str = "+") -> None:
         if self._watcher is not None and self._watcher.stdin is not None:
