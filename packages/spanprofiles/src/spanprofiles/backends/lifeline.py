@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from spanprofiles.backends.interruptions import ignored
@@ -29,10 +30,21 @@ class Lifeline:
         self._groups: set[int] = set()
         self._watcher: subprocess.Popen[bytes] | None = None
 
-    def make_ready(self) -> None:
-        """Start the watcher before a process is started, so that none is untied for as long as that takes."""
+    @contextlib.contextmanager
+    def ready(self) -> Iterator[None]:
+        """Have the watcher run before a process is started within: none is untied for as long as that takes.
+
+        If the process cannot be started and nothing is tied, the watcher ends again.
+        """
         with self._lock, contextlib.suppress(OSError):
             self._watch()
+        try:
+            yield
+        except OSError:
+            with self._lock:
+                if not self._groups:
+                    self._close()
+            raise
 
     def tie(self, group: int) -> None:
         """Have a process group ended when this process is gone. If no watcher can start, nothing ends it."""
@@ -49,12 +61,6 @@ class Lifeline:
             self._groups.discard(group)
             with contextlib.suppress(OSError):
                 self._say({group}, "-")
-            if not self._groups:
-                self._close()
-
-    def dismiss(self) -> None:
-        """End the watcher if nothing is tied, after a process that could not be started."""
-        with self._lock:
             if not self._groups:
                 self._close()
 

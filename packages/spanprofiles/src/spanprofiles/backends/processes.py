@@ -80,8 +80,7 @@ class ManagedProcess:
         if self._process is not None:
             raise RuntimeError(f"{self.name} was started before: make another ManagedProcess")
         try:
-            with deferred():  # in between, there would be a process that nobody knows of
-                lifeline.make_ready()
+            with deferred(), lifeline.ready():  # in between, there would be a process that nobody knows of
                 self._process = subprocess.Popen(
                     self.command,
                     env=self._environment,
@@ -95,7 +94,6 @@ class ManagedProcess:
                 )
                 lifeline.tie(self._process.pid)
         except OSError as error:
-            lifeline.dismiss()
             missing = error.filename or self.command[0]  # the program, or the directory
             raise ProcessFailedError(f"{self.name} cannot be started: {missing}: {error.strerror}") from error
         except BaseException:  # an interruption, while nobody has hold of it yet

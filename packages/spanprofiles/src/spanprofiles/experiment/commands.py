@@ -43,8 +43,7 @@ def run(command: Sequence[str], directory: Path, *, output_to_stderr: bool = Fal
     """
     process: subprocess.Popen[bytes] | None = None
     try:
-        with deferred():  # in between, there would be a process that nobody knows of
-            lifeline.make_ready()
+        with deferred(), lifeline.ready():  # in between, there would be a process that nobody knows of
             process = subprocess.Popen(
                 command,
                 cwd=directory,
@@ -55,7 +54,6 @@ def run(command: Sequence[str], directory: Path, *, output_to_stderr: bool = Fal
             lifeline.tie(process.pid)
         return process.wait()
     except OSError as error:
-        lifeline.dismiss()
         raise ExperimentError(f"{command[0]} cannot be started in {directory}: {error.strerror}") from error
     finally:
         if process is not None:
