@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
@@ -132,7 +132,6 @@ class StreamingServer:
         channel = self._connections.get(str(context.peer()))
         if channel is None:
             _abort(context, NOT_BY_THE_PORT)
-            raise AssertionError  # for the type checker: an abort raises
         if not channel.is_known:
             self._database.right_of_way.await_turn()
         denial = self._gate.denial(_head_of(method, channel, context))
@@ -142,7 +141,6 @@ class StreamingServer:
         place = self._place_for(channel)
         if place is None:
             _abort(context, TOO_MANY_CALLS)
-            raise AssertionError  # for the type checker: an abort raises
         try:
             yield from self._place_taken(method, requests, context, channel)
         finally:
@@ -181,7 +179,6 @@ class StreamingServer:
                 return next(requests)
         except StopIteration:
             _abort(context, NO_REQUEST)
-            raise  # for the type checker: an abort raises
 
     def _worked(self, method: str, request: bytes, call: Call) -> Failure | None:
         """Answer a call in a thread of the lanes; tell why it has no answer, or None where it has."""
@@ -230,7 +227,7 @@ def _failure_of_denial(denial: Denial) -> Failure:
     return Failure(denial.code, denial.body, RETRY_S if denial.delay_s else None)
 
 
-def _abort(context: Any, failure: Failure) -> None:
+def _abort(context: Any, failure: Failure) -> NoReturn:
     """End a call with an error.
 
     Raises:
@@ -240,6 +237,7 @@ def _abort(context: Any, failure: Failure) -> None:
     if failure.retry_after_s is not None:
         context.set_trailing_metadata(_retry_metadata(code.value[0], failure.message, failure.retry_after_s))
     context.abort(code, failure.message)
+    raise AssertionError  # for the type checker: that raises
 
 
 def _retry_metadata(code: int, message: str, seconds: int) -> tuple[tuple[str, str | bytes], ...]:

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.limits import PROGRESS_S
 from spanprofiles.embedded.proto import tempo_pb2 as messages
+from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.tempo.candidates import Candidates
 from spanprofiles.embedded.tempo.metrics_query import check_values, run_metrics
@@ -52,6 +53,8 @@ PATHS = {
 """The methods, and where the same is asked over HTTP."""
 Message = Any
 """A message of protobuf."""
+Response = Callable[..., Message]
+"""Makes an answer without its content."""
 
 
 class Progress:
@@ -121,12 +124,10 @@ class Streams:
     def _search(self, request: bytes, progress: Progress) -> None:
         search = _search_of(_decoded(messages.SearchRequest(), request))
         connection = self._database.reader()
+        response = _query_response(progress, messages.SearchResponse, connection)
         check = SizeCheck()
         found: list[tuple[int, Message]] = []
         said = 0
-
-        def response(*, is_complete: bool = False) -> Message:
-            return messages.SearchResponse(metrics=search_metrics(connection.inspected, is_complete=is_complete))
 
         def current() -> Iterable[Message]:
             nonlocal said
@@ -145,22 +146,14 @@ class Streams:
     def _tags_v1(self, request: bytes, progress: Progress) -> None:
         parameters = _tags_parameters(_decoded(messages.SearchTagsRequest(), request))
         connection = self._database.reader()
-        progress.current = lambda: [response()]
-
-        def response() -> Message:
-            return messages.SearchTagsResponse(metrics=metadata_metrics(connection.inspected))
-
+        response = _names_response(progress, messages.SearchTagsResponse, connection)
         names = plain_names(self._tags.names_for(connection, parameters), parameters)
         _send(progress, response(), "tagNames", names)
 
     def _tags_v2(self, request: bytes, progress: Progress) -> None:
         parameters = _tags_parameters(_decoded(messages.SearchTagsRequest(), request))
         connection = self._database.reader()
-        progress.current = lambda: [response()]
-
-        def response() -> Message:
-            return messages.SearchTagsV2Response(metrics=metadata_metrics(connection.inspected))
-
+        response = _names_response(progress, messages.SearchTagsV2Response, connection)
         found = names_by_scope(self._tags.names_for(connection, parameters), parameters)
         scopes = [
             part for scope, names in found for part in packets(messages.SearchTagsV2Scope(name=scope), "tags", names)
@@ -171,11 +164,7 @@ class Streams:
         message = _decoded(messages.SearchTagValuesRequest(), request)
         parameters = _tags_parameters(message)
         connection = self._database.reader()
-        progress.current = lambda: [response()]
-
-        def response() -> Message:
-            return messages.SearchTagValuesResponse(metrics=metadata_metrics(connection.inspected))
-
+        response = _names_response(progress, messages.SearchTagValuesResponse, connection)
         values = self._tags.plain_values_for(connection, _tag_of(message), parameters)
         _send(progress, response(), "tagValues", values)
 
@@ -183,11 +172,7 @@ class Streams:
         message = _decoded(messages.SearchTagValuesRequest(), request)
         parameters = _tags_parameters(message)
         connection = self._database.reader()
-        progress.current = lambda: [response()]
-
-        def response() -> Message:
-            return messages.SearchTagValuesV2Response(metrics=metadata_metrics(connection.inspected))
-
+        response = _names_response(progress, messages.SearchTagValuesV2Response, connection)
         found = self._tags.values_for(connection, tag_attribute(_tag_of(message)), parameters)[: limit_of(parameters)]
         values = (messages.TagValue(**value_answer(value)) for value in connection.deadline.watch(found, PIECE))
         _send(progress, response(), "tagValues", values)
@@ -204,11 +189,7 @@ class Streams:
             is_instant=message.instant,
         )
         connection = self._database.reader()
-
-        def response(*, is_complete: bool = False) -> Message:
-            return messages.QueryRangeResponse(metrics=search_metrics(connection.inspected, is_complete=is_complete))
-
-        progress.current = lambda: [response()]
+        response = _query_response(progress, messages.QueryRangeResponse, connection)
         result = run_metrics(connection, self._candidates, asked)
         check_values(result, asked.intervals)
         series = range_series(result, asked.intervals, connection.deadline)
@@ -219,15 +200,31 @@ class Streams:
         message = _decoded(messages.QueryInstantRequest(), request)
         asked = MetricsRequest.for_range(message.query, message.start, message.end)
         connection = self._database.reader()
-
-        def response(*, is_complete: bool = False) -> Message:
-            return messages.QueryInstantResponse(metrics=search_metrics(connection.inspected, is_complete=is_complete))
-
-        progress.current = lambda: [response()]
+        response = _query_response(progress, messages.QueryInstantResponse, connection)
         result = run_metrics(connection, self._candidates, asked)
         series = map(instant_series, connection.deadline.watch(result.series, PIECE))
         last = messages.QueryInstantResponse(**status_of(result, asked.limit))
         _send(progress, response(is_complete=True), "series", series, last)
+
+
+def _names_response(progress: Progress, kind: Callable[..., Message], connection: StoreConnection) -> Response:
+    """Return what makes an answer that says only what was read for it, and let that be how far the query is."""
+
+    def response() -> Message:
+        return kind(metrics=metadata_metrics(connection.inspected))
+
+    progress.current = lambda: [response()]
+    return response
+
+
+def _query_response(progress: Progress, kind: Callable[..., Message], connection: StoreConnection) -> Response:
+    """Return the same for a search and for metrics; it takes ``is_complete``, which is false while the query runs."""
+
+    def response(*, is_complete: bool = False) -> Message:
+        return kind(metrics=search_metrics(connection.inspected, is_complete=is_complete))
+
+    progress.current = lambda: [response()]
+    return response
 
 
 def _send(progress: Progress, response: Message, field: str, items: Iterable[Any], last: Message | None = None) -> None:
