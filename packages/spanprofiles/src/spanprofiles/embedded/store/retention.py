@@ -201,7 +201,10 @@ class Retention:
         return Cut(*chosen[:4]) if chosen is not rows[0] else None
 
     def _swept(self, cut: Cut) -> Iterator[None]:
-        """Remove what is before a cut; every step is committed, and leaves nothing that refers to what is gone."""
+        """Remove what is before a cut. Every step is committed, and leaves no span or sample of what is gone.
+
+        Until the attributes have their turn, they still name traces that are gone, which no search finds.
+        """
         connection = self._connection
         yield from self._remove_traces(cut.trace)
         for table, bound in (("span_samples", cut.span_sample), ("profiles", cut.profile), ("stacks", cut.profile)):

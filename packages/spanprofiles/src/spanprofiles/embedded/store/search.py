@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.store.connection import StoreConnection
+from spanprofiles.embedded.store.traces import BLOCK_BITS, TRACES_IN_BLOCK
 from spanprofiles.embedded.trace_filters import (
     EveryTrace,
     HasAttribute,
@@ -189,14 +190,14 @@ class _Compiler:
             f"SELECT block, traces FROM attribute_blocks WHERE attribute IN ({listed}) LIMIT {FEW_BLOCKS + 1}"  # noqa: S608  # numbers
         ).fetchall()
         if len(blocks) <= FEW_BLOCKS:
-            traces = {block << 5 | place for block, bits in blocks for place in _places(bits)}
+            traces = {block << BLOCK_BITS | place for block, bits in blocks for place in _places(bits)}
             return f"t.id IN ({', '.join(map(str, sorted(traces)))})"
         if self._asks_all and self._is_few(f"SELECT 1 FROM trace_attributes WHERE attribute IN ({listed})", ()):  # noqa: S608  # numbers
             return f"t.id IN (SELECT trace FROM trace_attributes WHERE attribute IN ({listed}))"  # noqa: S608  # numbers
         self.is_complete = self._asks_all
         return (
             f"EXISTS (SELECT 1 FROM attribute_blocks WHERE attribute IN ({listed})"  # noqa: S608  # numbers
-            " AND block = t.id >> 5 AND traces >> (t.id & 31) & 1)"
+            f" AND block = t.id >> {BLOCK_BITS} AND traces >> (t.id & {TRACES_IN_BLOCK - 1}) & 1)"
         )
 
     def _numbers(self, wanted: HasAttribute, where: str, arguments: tuple[Any, ...]) -> list[int] | None:

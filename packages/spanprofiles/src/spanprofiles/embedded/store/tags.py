@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spanprofiles.embedded.indexed_attributes import INTRINSIC
+from spanprofiles.embedded.store.traces import BLOCK_BITS, TRACES_IN_BLOCK
 
 VALUES_LIMIT = 20_000
 
@@ -14,8 +15,9 @@ Bounds = tuple["int | None", "int | None"]
 """The start and end of a window of time, ns since the epoch; None for no bounds."""
 # The newest first, since that is what most questions are about: one trace is enough.
 _IN_WINDOW = (
-    " AND EXISTS (SELECT 1 FROM attribute_blocks b JOIN traces t"
-    " ON t.id BETWEEN b.block << 5 AND (b.block << 5) + 31 AND b.traces >> (t.id & 31) & 1"
+    " AND EXISTS (SELECT 1 FROM attribute_blocks b JOIN traces t"  # noqa: S608  # numbers
+    f" ON t.id BETWEEN b.block << {BLOCK_BITS} AND (b.block << {BLOCK_BITS}) + {TRACES_IN_BLOCK - 1}"
+    f" AND b.traces >> (t.id & {TRACES_IN_BLOCK - 1}) & 1"
     " WHERE b.attribute = a.id AND t.end_ns >= ? AND t.start_ns <= ? ORDER BY b.block DESC LIMIT 1)"
 )
 

@@ -16,7 +16,9 @@ from spanprofiles.embedded.store.interner import CACHE_BYTES, Interner
 from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans
 
 LARGEST_INTEGER = 2**63 - 1
-TRACES_IN_BLOCK = 32
+BLOCK_BITS = 5
+"""How far a trace's number is shifted to give its block; the view ``trace_attributes`` says the same."""
+TRACES_IN_BLOCK = 1 << BLOCK_BITS
 """For so many traces a row of ``attribute_blocks`` speaks."""
 TRACE_BYTES = 32 * 1024 * 1024
 """How large a trace is given in one answer, in bytes of OTLP, and again how large its resources, and its scopes."""
