@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from bench import whole_process
 from bench.command import LARGEST_SAMPLE, BenchError, Options, backend_named, circumstances, option_parser, run, tell
 from bench.estimates import counted_ratio_reach, ratio_interval
-from bench.languages import EVERY_ORDER, LANGUAGES, Language
+from bench.languages import EVERY_ORDER, LANGUAGES
 from bench.regions import WAITING, RunningRegion, Sent, await_uploads, follow, one_region, send_all
 from spanprofiles.linking import Linker
 
@@ -102,41 +102,37 @@ def proportion(linker: Linker, region: RunningRegion, count: int) -> None:
         )
 
 
-def measure_process(options: Options, language: Language, upload_interval_s: int) -> None:
+def measure_rides(options: Options, linker: Linker, region: RunningRegion) -> None:
+    """Measure both by the clocks of each request's thread, and print."""
+    for at_once in (1, AT_ONCE):
+        tell(f"sending {options.requests} rides, {at_once} at once")
+        conservation(linker, region, options.requests, at_once)
+    each = max(5, options.requests * 3 // 10)
+    tell(f"sending {each * len(FACTORS)} searches, one at a time")
+    proportion(linker, region, each)
+
+
+def measure_process(options: Options, linker: Linker, region: RunningRegion) -> None:
     """Measure both in another language, where requests have no clocks of their own, and print."""
     paths = [EVERY_ORDER[number % len(EVERY_ORDER)] for number in range(options.requests)]
-    changes = {"PYROSCOPE_UPLOAD_INTERVAL": language.interval(upload_interval_s)}
-    with (
-        backend_named(options.backend) as endpoints,
-        one_region(endpoints, options.processor, language=language, changes=changes) as region,
-    ):
-        linker = Linker.of(endpoints, waiting=WAITING, upload_interval_s=upload_interval_s)
-        for at_once in (1, AT_ONCE):
-            tell(f"sending {options.requests} rides, {at_once} at once")
-            graphs = whole_process.conservation(linker, region, paths, at_once)
-            if at_once == 1:
-                whole_process.proportion(region, paths, graphs)
-    tell(f"  upload interval {upload_interval_s} s, on {circumstances(options)}")
+    for at_once in (1, AT_ONCE):
+        tell(f"sending {options.requests} rides, {at_once} at once")
+        graphs = whole_process.conservation(linker, region, paths, at_once)
+        if at_once == 1:
+            whole_process.proportion(region, paths, graphs)
 
 
 def measure(options: Options, upload_interval_s: int) -> None:
     """Measure both, and print."""
     language = LANGUAGES[options.language]
-    if language.fleet is not None:
-        measure_process(options, language, upload_interval_s)
-        return
+    has_clocks = language.fleet is None
     changes = {"PYROSCOPE_UPLOAD_INTERVAL": language.interval(upload_interval_s)}
     with (
         backend_named(options.backend) as endpoints,
-        one_region(endpoints, options.processor, clocked=True, changes=changes) as region,
+        one_region(endpoints, options.processor, clocked=has_clocks, changes=changes, language=language) as region,
     ):
         linker = Linker.of(endpoints, waiting=WAITING, upload_interval_s=upload_interval_s)
-        for at_once in (1, AT_ONCE):
-            tell(f"sending {options.requests} rides, {at_once} at once")
-            conservation(linker, region, options.requests, at_once)
-        each = max(5, options.requests * 3 // 10)
-        tell(f"sending {each * len(FACTORS)} searches, one at a time")
-        proportion(linker, region, each)
+        (measure_rides if has_clocks else measure_process)(options, linker, region)
     tell(f"  upload interval {upload_interval_s} s, on {circumstances(options)}")
 
 

@@ -14,6 +14,7 @@ from spanprofiles.workshop.program import LearnersProgram
 from spanprofiles.workshop.variants_runner import finished_path
 
 _END_S = 5.0
+_SHOWN_LINES = 12
 
 
 @dataclass
@@ -119,6 +120,3 @@ class Kept:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-_SHOWN_LINES = 12
