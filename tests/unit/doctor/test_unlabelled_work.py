@@ -142,6 +142,19 @@ def test_a_process_that_starts_is_not_taken_for_work_without_labels(embedded_pai
     assert_broken(examinations["working"], "sample labels", "search 900 ms")
 
 
+def test_what_the_main_program_does_as_it_starts_is_not_taken_for_lost_work(embedded_pair: Endpoints) -> None:
+    now_ns = time.time_ns()
+    paths = {"draws": ("<module>", "main", "draw_city"), "loses": ("Thread._bootstrap", "draw_city")}
+    for name, path in paths.items():
+        receipt = Ride("GET /receipt", 20.0, ms=400, cpu_ms=0)
+        tell(embedded_pair, name, [*rides(), receipt], idle_ms=0, now_ns=now_ns)
+        push_samples(embedded_pair, name, [(path, 240_000_000, {"hostname": "h1"})], now_ns - 20 * S)
+    examinations = {name: examine(embedded_pair, service=name, upload_interval_s=1) for name in paths}
+
+    assert examinations["draws"].broken is None, examinations["draws"].lines()
+    assert_broken(examinations["loses"], "sample labels", "draw_city 240 ms")
+
+
 def test_an_agent_that_labels_nothing_is_named(embedded_pair: Endpoints) -> None:
     tell(embedded_pair, "unlabelled", rides(label="", ms=400))
 

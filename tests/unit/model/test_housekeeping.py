@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from spanprofiles.model import FlameGraph
-from spanprofiles.model.housekeeping import exports_spans, without_housekeeping, without_runtime
+from spanprofiles.model.housekeeping import (
+    exports_spans,
+    without_housekeeping,
+    without_main_program,
+    without_runtime,
+)
 
 IMPORT = ("<module>", "_find_and_load", "_load_unlocked", "exec_module", "search")
 
@@ -25,6 +30,38 @@ def test_threads_that_compile_java_are_left_out_and_what_java_calls_is_kept() ->
 
     assert set(without_runtime(everything).stacks) == {premain, searches, natively}
     assert set(without_housekeeping(everything).stacks) == {searches, natively}
+
+
+READS = ("_run_module_as_main", "_run_code", "<module>", "main", "read_titles", "loads")
+IN_LOOP = ("_run_module_as_main", "_run_code", "<module>", "main", "run_forever", "loads")
+IN_THREAD = ("Thread._bootstrap", "main", "loads")
+GO_MAIN, GO_SERVES = ("runtime.main", "main.main", "main.draw"), ("net/http.(*conn).serve", "main.draw")
+JAVA_MAIN, JAVA_SERVES = ("rideshare/city/App.main", "City.draw"), ("java/lang/Thread.run", "City.draw")
+
+
+@pytest.mark.parametrize(
+    ("of_spans", "program", "work"),
+    [
+        pytest.param(IN_THREAD, [READS, IN_LOOP], [IN_THREAD], id="served by threads"),
+        pytest.param(IN_LOOP, [READS], [IN_LOOP, IN_THREAD], id="served by an event loop of the main program"),
+        pytest.param(GO_SERVES, [GO_MAIN], [GO_SERVES], id="Go"),
+        pytest.param(JAVA_SERVES, [JAVA_MAIN], [JAVA_SERVES], id="Java"),
+    ],
+)
+def test_what_the_main_program_does_beside_spans_is_left_out(
+    of_spans: tuple[str, ...], program: list[tuple[str, ...]], work: list[tuple[str, ...]]
+) -> None:
+    everything = FlameGraph([(path, 10) for path in [*program, *work]])
+
+    left = without_main_program(everything, FlameGraph({of_spans: 20}))
+
+    assert set(left.stacks) == set(work)
+
+
+def test_nothing_is_left_out_where_no_span_shows_what_is_their_work() -> None:
+    everything = FlameGraph({READS: 10, IN_THREAD: 10})
+
+    assert without_main_program(everything, FlameGraph()).stacks == everything.stacks
 
 
 @pytest.mark.parametrize(

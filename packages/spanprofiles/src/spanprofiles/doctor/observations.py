@@ -218,8 +218,9 @@ class Functions:
     """Where CPU went.
 
     Attributes:
-        top: functions with their own time, ns; the largest first, imports of modules left out.
-        start_up_share: the share of imports of modules in what the program does, 0 to 1.
+        top: functions with their own time, ns; the largest first, start-up left out.
+        start_up_share: the share of start-up in what the program does, 0 to 1: imports of modules, and what the main
+            program does beside the work of spans.
         working_ns: the rest, ns; None where only some of the spans were asked about.
         alike_share: the share of the rest that is on call paths of spans of other names, 0 to 1. A request that the
             tracer did not sample leaves CPU there, without a span ID.

@@ -39,7 +39,7 @@ _BUSY_SHARE = 0.3
 # So much of the CPU lies in one burst if it may come from one or two requests.
 _BURST_SHARE = 0.7
 
-# The share of imports of modules in the CPU of a process that starts.
+# The share of start-up in the CPU of a process that starts.
 _MOSTLY_START_UP = 0.5
 
 
@@ -74,7 +74,7 @@ class Group:
         if self.cpu is None:
             return Explains.PERHAPS
         if self.is_starting and self.cpu.explains is not Explains.YES:
-            return Explains.PERHAPS  # the imports may be what they did
+            return Explains.PERHAPS  # the start may be what they did
         if not self.has_labels and self.cpu.explains is Explains.NO and not self.cpu.is_next_to_none:
             return Explains.PERHAPS
         if self.are_short and (
@@ -107,7 +107,7 @@ class Group:
 
     @property
     def is_starting(self) -> bool:
-        """Whether most of that CPU is imports of modules, as when a process starts."""
+        """Whether most of that CPU is imports of modules, and other work of a main program that starts."""
         return self.functions.start_up_share >= _MOSTLY_START_UP
 
     @property
@@ -158,7 +158,7 @@ def groups(
 
 
 def _working_ns(cpu_ns: float, functions: Functions) -> float:
-    """Return the CPU without imports of modules, the runtime's own, and what the edges of time steps added, ns."""
+    """Return the CPU without start-up, the runtime's own, and what the edges of time steps added, ns."""
     working_ns = cpu_ns * (1 - functions.runtime_share) * (1 - functions.start_up_share)
     return working_ns if functions.working_ns is None else min(working_ns, functions.working_ns)
 

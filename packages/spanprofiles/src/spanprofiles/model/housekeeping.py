@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 
 from spanprofiles.model.flamegraph import FlameGraph
 
@@ -18,6 +19,9 @@ _IMPORTING = {
 
 # Threads of Java's virtual machine, which compile code and collect garbage, run nothing but its library.
 _JVM = "libjvm.so."
+
+# The functions in which a program begins: Python's, Go's; Java's are the main methods of classes.
+_BEGINNING = {"_run_module_as_main", "_run_code", "run_path", "<module>", "main", "runtime.main", "main.main"}
 
 # Whoever exports spans works in these. An exporter's constructor may run elsewhere, and a batch processor's worker also
 # wakes up in the parent of forked processes, with nothing to send.
@@ -51,6 +55,29 @@ def without_start_up(flamegraph: FlameGraph) -> FlameGraph:
 def without_housekeeping(flamegraph: FlameGraph) -> FlameGraph:
     """Return the flame graph without the imports of modules and the runtime's own threads."""
     return without_start_up(without_runtime(flamegraph))
+
+
+def without_main_program(flamegraph: FlameGraph, of_spans: FlameGraph) -> FlameGraph:
+    """Return the flame graph without what the main program does beside the work of spans: it reads data as it starts.
+
+    Args:
+        flamegraph: CPU without a span ID.
+        of_spans: CPU of spans of the same program. Where that is empty, nothing is left out; and what it does in the
+            main program, such as to run a server or an event loop, stays.
+    """
+    if not of_spans.total:
+        return flamegraph
+    known = {path[: _beginning(path) + 1] for path in of_spans.stacks}
+    return _without(flamegraph, lambda path: _beginning(path) > 0 and path[: _beginning(path) + 1] not in known)
+
+
+def _beginning(path: Sequence[str]) -> int:
+    """Return how many frames of a call path are no more than the program's beginning."""
+    return sum(1 for _ in takewhile(_is_beginning, path))
+
+
+def _is_beginning(name: str) -> bool:
+    return name in _BEGINNING or ("/" in name and name.endswith(".main"))
 
 
 def _without(flamegraph: FlameGraph, is_left_out: Callable[[tuple[str, ...]], bool]) -> FlameGraph:

@@ -14,7 +14,13 @@ from spanprofiles.doctor.observations import AroundSpans, Functions, GroupKey, L
 from spanprofiles.doctor.unlabelled import Group
 from spanprofiles.model import FlameGraph, Span, label_selector
 from spanprofiles.model.call_paths import share_on_paths_of
-from spanprofiles.model.housekeeping import exports_spans, without_housekeeping, without_runtime, without_start_up
+from spanprofiles.model.housekeeping import (
+    exports_spans,
+    without_housekeeping,
+    without_main_program,
+    without_runtime,
+    without_start_up,
+)
 from spanprofiles.model.margins import EMBEDDED_MARGIN_MS
 from spanprofiles.model.profile_types import ProfileType
 from spanprofiles.model.selector import narrowed, without_span
@@ -69,7 +75,7 @@ def _labelled(case: Case, links: Sequence[Link]) -> FlameGraph:
 def _functions(profiles: Sequence[FlameGraph], labelled: FlameGraph, *, of_all: bool) -> Functions:
     everything = reduce(add, profiles, FlameGraph())
     programs = without_runtime(everything)
-    working = without_start_up(programs)
+    working = without_main_program(without_start_up(programs), labelled)
     top = tuple((row.name, row.self) for row in working.top(_FUNCTIONS))
     share = 1 - working.total / programs.total if programs.total else 0.0
     return Functions(
