@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from tests.support.documentation import page
 
-pytestmark = pytest.mark.exhaustive
+pytestmark = [pytest.mark.exhaustive, pytest.mark.upstream]
 
 ROOT = Path(__file__).parents[2]
 OLDEST_PIP = "23.2"
