@@ -68,7 +68,7 @@ def test_once_ends_well_with_the_first_link_as_json(as_json: Printed) -> None:
     assert 0 < link["seconds_to_first_flamegraph"] < START_S
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_once_shows_the_span_tree_and_the_flame_graph() -> None:
     shown = run_once()
 
@@ -137,7 +137,7 @@ def test_two_that_start_at_once_have_ports_and_rides_of_their_own_and_end_alone(
     assert [demo.exit_code for demo in demos] == [0, 0]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_fault_of_a_slow_search_is_told_with_the_guilty_function() -> None:
     result = run_once("--json", "--fault", "slow-search")
 

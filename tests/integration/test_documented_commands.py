@@ -48,9 +48,14 @@ def test_make_bench_measures_and_says_against_what() -> None:
     assert re.search(r"first span flame graph: median \d+\.\d+ s .*1 runs", result.stdout)
 
 
-@pytest.mark.slow
 @needs_the_venv_of_make
-@pytest.mark.parametrize("place", ["tests/unit", "tests/integration"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param("tests/unit", marks=pytest.mark.slow),
+        pytest.param("tests/integration", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_one_test_is_run_as_the_page_for_contributors_says(place: str) -> None:
     (command,) = [command for command in page("CONTRIBUTING.md").commands if f"pytest {place}" in command]
 

@@ -22,8 +22,6 @@ from spanprofiles.linking import Waiting
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import LearnersFolder
 
-pytestmark = pytest.mark.slow
-
 PROGRAM = [sys.executable, "-m", "spanprofiles", "workshop"]
 BAKERY = exercise_of(2)
 START_S = 60
@@ -87,6 +85,7 @@ def page_of(process: ManagedProcess) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 def test_a_taken_port_of_the_page_is_told_and_another_one_used(workshop: tuple[Path, ManagedProcess]) -> None:
     _, process = workshop
 
@@ -94,6 +93,7 @@ def test_a_taken_port_of_the_page_is_told_and_another_one_used(workshop: tuple[P
     assert requests.get(f"{page_of(process)}/workshop", timeout=30).ok
 
 
+@pytest.mark.slow
 def test_the_same_folder_twice_is_refused_with_the_first_ones_page(workshop: tuple[Path, ManagedProcess]) -> None:
     folder, process = workshop
 
@@ -103,6 +103,7 @@ def test_the_same_folder_twice_is_refused_with_the_first_ones_page(workshop: tup
     assert f"a workshop runs in {folder} already; its page is {page_of(process)}" in second.stderr
 
 
+@pytest.mark.slow
 def test_from_the_first_check_to_solved_on_its_servers_and_page(workshop: tuple[Path, ManagedProcess]) -> None:
     folder, process = workshop
     page = f"{page_of(process)}/workshop?exercise=2&part=state"
@@ -134,6 +135,7 @@ def test_from_the_first_check_to_solved_on_its_servers_and_page(workshop: tuple[
     assert (row["passed"], row["checks"], row["hints"], status["page"]) == (True, 2, 1, page_of(process))
 
 
+@pytest.mark.slow
 def test_watch_judges_each_save_and_ends_by_ctrl_c(workshop: tuple[Path, ManagedProcess]) -> None:
     folder, _ = workshop
     answer = folder / "01_look" / "answer.txt"
@@ -149,6 +151,7 @@ def test_watch_judges_each_save_and_ends_by_ctrl_c(workshop: tuple[Path, Managed
         assert watch.wait(30) == 0
 
 
+@pytest.mark.exhaustive
 def test_two_workshops_in_two_folders_run_at_once_and_stop_ends_one(
     workshop: tuple[Path, ManagedProcess], tmp_path: Path
 ) -> None:
@@ -168,6 +171,7 @@ def test_two_workshops_in_two_folders_run_at_once_and_stop_ends_one(
     assert run("stop", folder=tmp_path / "second").stdout == f"no workshop runs in {tmp_path / 'second'}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL], ids=["closed", "killed"])
 def test_however_its_terminal_ends_no_process_is_left(number: signal.Signals, tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a program of a test run under nohup would survive it
@@ -184,6 +188,7 @@ def test_however_its_terminal_ends_no_process_is_left(number: signal.Signals, tm
         assert Waiting(20).until(lambda: have_ended(children)), children
 
 
+@pytest.mark.slow
 def test_ended_by_ctrl_c_it_is_resumed_with_nothing_lost(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     with start(folder, "--port", "0") as process:
@@ -202,6 +207,7 @@ def test_ended_by_ctrl_c_it_is_resumed_with_nothing_lost(tmp_path: Path) -> None
     assert LearnersFolder(folder).progress().seed == seed
 
 
+@pytest.mark.slow
 def test_without_a_running_workshop_check_brings_its_own_servers(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     LearnersFolder(folder).fill()
@@ -214,6 +220,7 @@ def test_without_a_running_workshop_check_brings_its_own_servers(tmp_path: Path)
     assert "arrange_cherries" in result.stdout
 
 
+@pytest.mark.slow
 def test_an_interrupted_check_leaves_no_process_and_no_result(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     LearnersFolder(folder).fill()
@@ -233,6 +240,7 @@ def test_an_interrupted_check_leaves_no_process_and_no_result(tmp_path: Path) ->
     assert LearnersFolder(folder).progress().of(BAKERY.name).checks == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
 def test_an_end_of_watch_leaves_none_of_the_programs_that_it_keeps(number: signal.Signals, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
@@ -248,6 +256,7 @@ def test_an_end_of_watch_leaves_none_of_the_programs_that_it_keeps(number: signa
         assert Waiting(20).until(lambda: have_ended(everything)), everything
 
 
+@pytest.mark.exhaustive
 def test_two_learners_of_one_name_on_shared_servers_are_on_the_board(tmp_path: Path) -> None:
     secret = {"SPAN_PROFILES_SERVE_TOKEN": "a-word-for-the-class", "SPAN_PROFILES_TOKEN": "a-word-for-the-class"}
     environment = {**os.environ, **secret}

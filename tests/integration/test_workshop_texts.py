@@ -23,8 +23,8 @@ from spanprofiles.workshop.session import running
 from tests.support.documentation import ROOT, Page
 from tests.support.installed import Installed
 
-pytestmark = pytest.mark.slow
-
+#: The others' are for ``make exhaustive``.
+IN_MAKE_SLOW = ("01_look", "08_prove_it")
 EXERCISES = "tests/integration/test_workshop_exercises.py::test_untouched_it_fails_and_the_first_hint_fits"
 QUESTIONS = "tests/integration/test_workshop_questions.py::test_a_question_shows_what_the_fault_does"
 ELSEWHERE = {
@@ -73,7 +73,17 @@ def learner(tmp_path_factory: pytest.TempPathFactory, installed: Installed) -> I
         yield empty / DEFAULT_NAME, environment
 
 
-@pytest.mark.parametrize("exercise", texts(), ids=lambda exercise: exercise.name)
+@pytest.mark.parametrize(
+    "exercise",
+    [
+        pytest.param(
+            exercise,
+            marks=pytest.mark.slow if exercise.name in IN_MAKE_SLOW else pytest.mark.exhaustive,
+            id=exercise.name,
+        )
+        for exercise in texts()
+    ],
+)
 def test_the_commands_of_its_text_do_what_the_text_says(
     exercise: Exercise, learner: tuple[Path, dict[str, str]]
 ) -> None:
@@ -127,6 +137,7 @@ def test_each_command_that_another_test_runs_is_in_a_text() -> None:
         assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_answer_in_json_is_what_the_page_shows(learner: tuple[Path, dict[str, str]]) -> None:
     folder, environment = learner
     command = ["spanprofiles", "workshop", "status", "--json"]

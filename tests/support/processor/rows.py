@@ -14,6 +14,4 @@ both = pytest.mark.parametrize("processor", [_official, "ours"])
 def defect(reason: str) -> pytest.MarkDecorator:
     """A row that pyroscope-otel 1.1.0 gets wrong. Strict: a release that gets it right is noticed."""
     expected = pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"pyroscope-otel 1.1.0: {reason}")
-    return pytest.mark.parametrize(
-        "processor", [pytest.param("official", marks=[expected, *_UPSTREAM]), "ours"]
-    )
+    return pytest.mark.parametrize("processor", [pytest.param("official", marks=[expected, *_UPSTREAM]), "ours"])
