@@ -43,9 +43,9 @@ def test_a_service_that_is_not_there_is_compared_with_those_that_are(embedded_pa
 
 
 def test_a_service_whose_traces_are_not_sampled_has_profiles_without_span_ids(embedded_pair: Endpoints) -> None:
-    tell(embedded_pair, "other-name", rides(2, label=""), agent_name="unsampled")
+    tell(embedded_pair, "other-name", rides(2, label=""), agent_name="sampler-off")
 
-    assert_broken(examine(embedded_pair, service="unsampled"), "traces", "OTEL_TRACES_SAMPLER")
+    assert_broken(examine(embedded_pair, service="sampler-off"), "traces", "OTEL_TRACES_SAMPLER")
 
 
 def test_the_only_service_is_taken_and_of_several_one_must_be_chosen(
