@@ -17,12 +17,20 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
-from opentelemetry.trace import SpanKind, Tracer, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    Tracer,
+    set_span_in_context,
+    use_span,
+)
 
 from spanprofiles_processor import SpanProfileProcessor, agent, carry, event_loop, follow_event_loop, labels
 from spanprofiles_processor.agent import AgentStarter
 from spanprofiles_processor.labels import thread_labels
-from spanprofiles_processor.late_roots import PROFILE_ID_ATTRIBUTE, late_roots, process
+from spanprofiles_processor.late_roots import PROFILE_ID_ATTRIBUTE, late_root, late_roots, nothing_runs, process
 from spanprofiles_processor.roots import root_stack
 from spanprofiles_processor.streams import LabelledBodies
 
@@ -147,6 +155,66 @@ def test_a_call_that_outlives_its_root_is_the_root_of_what_starts_inside_of_it(t
     inside.end()
     call.end()
     assert late_roots == {}
+
+
+def ended(span: Any) -> Any:
+    span.end()
+    return span
+
+
+def test_only_a_span_that_is_sent_and_works_becomes_a_late_root(tracer: Tracer) -> None:
+    unsent = TracerProvider(sampler=RecordOnly(), shutdown_on_exit=False).get_tracer("test")
+    plain = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+
+    def late(span: Any) -> Any:
+        return late_root(span, named=True)
+
+    work: Any = plain.start_span("work")
+    root = late(work)
+    assert (root.span_id, root.span_name) == (f"{work.get_span_context().span_id:016x}", "work")
+    assert late_root(work, named=False).span_name is None  # type: ignore[union-attr] # it is there, as above
+    assert late(unsent.start_span("work")) is None
+    assert late(plain.start_span("GET / http send")) is None
+    assert late(tracer.start_span("labelled already")) is None
+
+
+@pytest.mark.parametrize("runs", ["the current span", "the last child", "both", "neither"])
+def test_what_may_outlive_a_root_is_the_current_span_and_the_last_child(tracer: Tracer, runs: str) -> None:
+    def span(name: str) -> Any:
+        span = tracer.start_span(name)
+        return span if runs in {name, "both"} else ended(span)
+
+    with use_span(span("the current span")):
+        assert nothing_runs(span("the last child")) is (runs == "neither")
+        assert nothing_runs(None) is (runs not in {"the current span", "both"})
+    assert nothing_runs(None), "without a current span"
+
+
+@pytest.mark.parametrize("profiled", [True, False])
+def test_a_child_without_a_root_is_labelled_only_where_there_may_be_an_agent(
+    tracer: Tracer, monkeypatch: pytest.MonkeyPatch, profiled: bool
+) -> None:
+    nowhere = set_span_in_context(NonRecordingSpan(SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(1))))
+    monkeypatch.setattr(process, "may_be_profiled", profiled)
+
+    child: Any = tracer.start_span("work", context=nowhere)
+
+    assert (PROFILE_ID_ATTRIBUTE in child.attributes) is profiled
+    child.end()
+
+
+def test_a_child_of_a_dropped_root_is_started_without_an_error(
+    tracer: Tracer, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tracer.start_span("order")
+    context = set_span_in_context(NonRecordingSpan(root.get_span_context()))
+    del root
+
+    child: Any = tracer.start_span("work", context=context)
+
+    assert caplog.records == []
+    assert child.attributes[PROFILE_ID_ATTRIBUTE] == f"{child.get_span_context().span_id:016x}"
+    child.end()
 
 
 class File:
