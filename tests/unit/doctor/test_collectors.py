@@ -96,6 +96,13 @@ def found(span: Span) -> FoundTrace:
     return FoundTrace(span.trace_id, SERVICE, span.name, span.start_ns, 1, ())
 
 
+def assert_about_the_service(pyroscope: Pyroscope) -> None:
+    """Check that no question goes beyond the service and the type of profile that the examination is about."""
+    assert pyroscope.asked
+    assert all(query.selector.startswith(f'{{service_name="{SERVICE}"') for query in pyroscope.asked)
+    assert {query.profile_type for query in pyroscope.asked} == {QUESTION.profile_type}
+
+
 def test_an_older_tempo_is_searched_without_the_hint_that_it_refuses() -> None:
     span = a_span()
     tempo = Tempo(lambda query: REFUSED if "most_recent" in query else [found(span)], [Trace.of(span.trace_id, [span])])
@@ -179,6 +186,7 @@ def test_samples_with_a_neighbours_name_are_told_from_those_of_a_renamed_span() 
 
     assert (checked.own_ns, checked.neighbours) == (70 * MS, ("GET /car",))
     assert not any("GET /later" in query.selector for query in pyroscope.asked), "it ran at another time"
+    assert_about_the_service(pyroscope)
 
 
 def test_samples_far_away_are_placed_and_those_that_came_meanwhile_are_near() -> None:
@@ -195,6 +203,94 @@ def test_samples_far_away_are_placed_and_those_that_came_meanwhile_are_near() ->
     assert links._far(case_of(pyroscope=Pyroscope(lambda _: SAMPLES)), alone).place is Place.EMBEDDED
     far = links._far(case_of(pyroscope=Pyroscope(whole_alone)), alone)
     assert (far.place, far.is_earlier, far.cpu_ns) == (Place.OUTSIDE, True, 30 * MS)
+    assert far.profile_type == QUESTION.profile_type
+
+
+def holds(*moments_ms: int) -> Pyroscope:
+    """A Pyroscope with profiles of some dates, ms since the epoch."""
+    return Pyroscope(
+        lambda query: SAMPLES if any(query.start_ms <= date <= query.end_ms for date in moments_ms) else FlameGraph()
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "place", "is_earlier"),
+    [
+        (-3600, Place.OUTSIDE, True),
+        (-61, Place.OUTSIDE, True),
+        (-60, Place.BUTTON, True),
+        (-31, Place.BUTTON, True),
+        (-30, Place.EMBEDDED, None),
+        (30, Place.EMBEDDED, None),
+        (31, Place.BUTTON, False),
+        (60, Place.BUTTON, False),
+        (61, Place.OUTSIDE, False),
+        (3600, Place.OUTSIDE, False),
+        (3601, Place.NOWHERE, None),
+    ],
+)
+def test_samples_are_placed_by_how_far_from_the_span_they_are_dated(
+    seconds: int, place: Place, is_earlier: bool | None
+) -> None:
+    span = a_span(ms=0)
+    pyroscope = holds(span.start_ns // MS + 1000 * seconds)
+
+    (link,) = links._located(case_of(pyroscope=pyroscope), [links._near(case_of(pyroscope=pyroscope), span)])
+
+    assert (link.place, link.is_earlier) == (place, is_earlier)
+    assert_about_the_service(pyroscope)
+
+
+def test_samples_far_away_are_dated_to_the_second_for_the_nearest_and_the_farthest_spans() -> None:
+    spans = [a_span(ago_s=600 + index) for index in range(7)]
+    dates = [span.start_ns // MS - 200_000 for span in spans]
+    pyroscope = holds(*dates)
+    far = [Link(span, Place.OUTSIDE, 1, is_earlier=True, profile_type=QUESTION.profile_type) for span in spans]
+
+    located = links._located(case_of(pyroscope=pyroscope), far)
+
+    dated = [index for index, link in enumerate(located) if link.dated_ms is not None]
+    assert dated == [0, 1, 5, 6]
+    first = min(dates)
+    assert all(first <= (located[index].dated_ms or 0) <= first + 1000 for index in dated)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "late"),
+    [
+        ((-60, 2), False),
+        ((-60, 3), True),
+        ((2, 4), True),
+        ((4, 8), False),  # its clock is ahead
+        ((-61, 4), False),
+        ((-60, 1800), True),
+        ((-60, 1801), False),
+    ],
+)
+def test_samples_are_late_if_they_begin_after_the_span_and_others_are_on_time(
+    seconds: Sequence[int], late: bool
+) -> None:
+    span = a_span(ms=0)
+    pyroscope = holds(*(span.end_ns // MS + 1000 * after for after in seconds))
+
+    checked = links._check(case_of(pyroscope=pyroscope), span, with_names=False)
+
+    assert checked.late_ns == 30 * MS * late
+    assert checked.foreign_ns == 0
+    assert_about_the_service(pyroscope)
+
+
+def test_foreign_samples_are_those_near_the_span_with_another_name_than_it_ever_had() -> None:
+    span = a_span("GET /bike", ms=0)
+    pyroscope = Pyroscope(lambda query: SAMPLES if "!=" in query.selector else FlameGraph())
+
+    assert links._check(case_of(pyroscope=pyroscope), span, with_names=True).foreign_ns == 30 * MS
+    assert pyroscope.asked[-1] == ProfileQuery(
+        '{service_name="rides", span_name!="", span_name!="GET /bike", span_name!="GET"}',
+        span.start_ns // MS - 30_000,
+        span.end_ns // MS + 30_000,
+        QUESTION.profile_type,
+    )
 
 
 def test_the_case_looks_at_the_type_that_was_found_or_stays_as_it_is() -> None:
