@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from spanprofiles.backends import EmbeddedBackend, ManagedProcess
 from spanprofiles.backends.embedded import EmbeddedPorts
@@ -28,6 +28,9 @@ OPTIONS = [
 DEMO = [sys.executable, "-m", "spanprofiles", "demo", "--users", "3"]
 UI = [sys.executable, "-c", "from spanprofiles.cli.ui import command; command()"]
 START_S = 30
+
+# A machine with other work takes more than the five seconds that are usual.
+expect.set_options(timeout=20_000)
 
 #: Opens a window of the browser on an address.
 OpenPage = Callable[..., Page]

@@ -31,9 +31,21 @@ def home(open_page: OpenPage, demo: str) -> Page:
 
 
 def linked(page: Page, route: str) -> Locator:
-    """The first linked ride of a route."""
-    row = page.locator(".list tbody tr", has=page.locator(".mark.linked")).filter(has_text=route)
-    return row.first.locator("a.whole")
+    """The linked ride of a route with the most samples of those that are listed: one has its search among them."""
+    rows = page.locator(".list tbody tr", has=page.locator(".mark.linked")).filter(has_text=route)
+    expect(rows.first).to_be_visible(timeout=SLOW_S)
+    listed: list[tuple[str, str]] = rows.evaluate_all(
+        "rows => rows.map(row => [row.querySelector('.col-cpu').innerHTML, row.querySelector('a.whole').href])"
+    )
+    _, address = max(listed, key=lambda row: samples_in(row[0]))
+    path = address[address.index("/", len("http://")) :]
+    return page.locator(f'.list tbody a.whole[href="{path}"]').first
+
+
+def samples_in(cell: str) -> int:
+    """Return how many samples a cell of the list tells of."""
+    found = re.search(r"(\d+) sample", cell)
+    return int(found[1]) if found else 0
 
 
 def open_controls(page: Page) -> None:
