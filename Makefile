@@ -12,7 +12,7 @@ WORKERS ?= 2
 # Some tests run make: that one is nobody's part, and has none of these flags.
 PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
 # Each worker collects all that it is given, so it is given those files alone that have such a test.
-FILES_WITH = $(filter-out tests/integration/test_soak.py,$(shell grep -rl --include='test_*.py' 'mark\.$(1)' tests/integration tests/unit))
+FILES_WITH = $(filter-out tests/integration/test_soak.py,$(shell grep -rl --include='test_*.py' 'mark\.$(1)' tests/integration tests/unit tests/browser))
 # What these tests do not use, and what each worker would import.
 BARE := -p no:hypothesispytest
 # Runs targets side by side. Each one's output stands together, where this make can do that; all run, whichever fails.
@@ -120,7 +120,7 @@ soak: install
 	$(PYTEST) $(BARE) -m slow tests/integration/test_soak.py
 
 browser: install
-	$(PYTEST) tests/browser
+	$(PYTEST) -m "not exhaustive" tests/browser
 
 # The rest of what is tested in many forms: `make slow` has one or two of each, and this has the others.
 exhaustive: install

@@ -11,6 +11,8 @@ from playwright.sync_api import expect
 from spanprofiles.backends import ManagedProcess
 from tests.browser.conftest import DEMO, ROOT, START_S, OpenPage
 
+pytestmark = pytest.mark.exhaustive
+
 SLOW_S = 30_000
 FAULT = "no-agent"
 REGIONS = ("eu-north", "us-east", "ap-south")

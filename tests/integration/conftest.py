@@ -29,11 +29,13 @@ APART = ("test_examples", "test_the_doctor_on_faults", "test_demo", "test_worksh
 #: What waits longest begins first, that it does not go on alone.
 LONGEST = (
     "slow-upload",
-    "test_installing",
+    "test_workshop_texts",
+    "test_fleet",
     "test_slowest_request",
     "test_faults",
     "test_the_story",
-    "test_fleet",
+    "test_site",
+    "tests/browser",
     "test_workshop.py",
     "test_tutorial",
     "test_slow_commit",
