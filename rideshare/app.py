@@ -11,7 +11,7 @@ from rideshare.settings import Settings, SettingsError, refuse_to_start
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the application of a region; telemetry is set up by whoever runs it.
+    """Make the application of a region; the program that runs it sets up telemetry.
 
     Args:
         settings: What to serve and how. Read from the environment where None; a value there that cannot be used ends

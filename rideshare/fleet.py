@@ -65,7 +65,7 @@ class SearchResult:
     Attributes:
         nearest: The nearest free vehicle, None where none is free.
         distance_km: How far away it is, 0.0 where there is none.
-        examined: How many vehicles were looked at.
+        examined: How many vehicles were examined.
         free: How many of them are free.
         nearby: How many are within ``NEARBY_KM`` of the rider.
         out_nearby: How many of those nearby are out.

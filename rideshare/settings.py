@@ -11,7 +11,7 @@
 | ``RIDESHARE_GATEWAY_SECONDS`` | how long the payment gateway takes (0 to 60) | ``0.4`` |
 | ``RIDESHARE_PROCESSOR`` | the span processor: ``official``, or that of the package ``spanprofiles`` | ``official`` |
 | ``RIDESHARE_FAULTS`` | what is broken on purpose: names from ``rideshare.faults``, separated by commas | none |
-| ``RIDESHARE_ADMIN_TOKEN`` | opens ``rideshare.admin`` to whoever sends it (16 to 200 visible characters) | closed |
+| ``RIDESHARE_ADMIN_TOKEN`` | opens ``rideshare.admin`` (16 to 200 visible characters) | closed |
 """
 
 from __future__ import annotations

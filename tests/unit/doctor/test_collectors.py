@@ -241,7 +241,7 @@ def test_samples_are_placed_by_how_far_from_the_span_they_are_dated(
     assert_about_the_service(pyroscope)
 
 
-def test_samples_far_away_are_dated_to_the_second_for_the_nearest_and_the_farthest_spans() -> None:
+def test_samples_far_away_are_dated_from_the_nearest_to_the_farthest_span() -> None:
     spans = [a_span(ago_s=600 + index) for index in range(7)]
     dates = [span.start_ns // MS - 200_000 for span in spans]
     pyroscope = holds(*dates)

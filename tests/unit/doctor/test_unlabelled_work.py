@@ -142,7 +142,7 @@ def test_a_process_that_starts_is_not_taken_for_work_without_labels(embedded_pai
     assert_broken(examinations["working"], "sample labels", "search 900 ms")
 
 
-def test_what_the_main_program_does_as_it_starts_is_not_taken_for_lost_work(embedded_pair: Endpoints) -> None:
+def test_what_a_main_program_does_as_it_starts_is_not_taken_for_lost_work(embedded_pair: Endpoints) -> None:
     now_ns = time.time_ns()
     paths = {"draws": ("<module>", "main", "draw_city"), "loses": ("Thread._bootstrap", "draw_city")}
     for name, path in paths.items():

@@ -125,7 +125,7 @@ def follow_event_loop(loop: AbstractEventLoop | None = None) -> bool:
 
 
 def _follow_waiting(loop: AbstractEventLoop) -> None:
-    """Make steps of the callbacks that wait already; without it they have the labels of whoever is first, once.
+    """Make steps of the callbacks that wait already; otherwise they run once with the labels of the step before.
 
     asyncio has no public view of them. Other loops keep them elsewhere, and there it is so.
     """

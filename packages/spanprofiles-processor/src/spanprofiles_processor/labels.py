@@ -101,7 +101,7 @@ class ThreadLabels:
         return ref(child) if child is not None else _nobody
 
     def settle(self) -> None:
-        """If the span this thread is labelled with has ended, here or elsewhere, give the labels to whoever goes on."""
+        """If the span of this thread's labels has ended, here or elsewhere, label the span that goes on."""
         current = self.current
         if current is None or current.live:
             return

@@ -44,5 +44,5 @@ class Root(ref[Span]):
 
 
 root_stack: ContextVar[tuple[Root, ...]] = ContextVar("span_profile_roots", default=())
-"""The roots started in this context, innermost last. Tasks inherit it from whoever created them, as they do the current
-span; ended roots may linger in it until the next root starts."""
+"""The roots started in this context, innermost last. Tasks inherit it from the code that created them, like
+the current span; ended roots may linger in it until the next root starts."""

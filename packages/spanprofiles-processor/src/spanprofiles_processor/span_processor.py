@@ -177,7 +177,7 @@ class SpanProfileProcessor(SpanProcessor):
         return True
 
     def _withhold(self, span: Span, reason: str) -> None:
-        """Leave the reason why a local root span has no profile ID where whoever misses it looks: on the span."""
+        """Record on a local root span why it has no profile ID: a reader who misses the ID looks there."""
         with suppress(Exception):  # as ``_report``
             parent = span.parent
             if parent is None or parent.is_remote:

@@ -83,7 +83,7 @@ class Lifeline:
             watcher.returncode = 0  # not this process's child, so there is nothing to wait for
 
     def _watch(self) -> bool:
-        """Start the watcher, which is told of all groups, and tell whether that was needed."""
+        """Start the watcher, name all groups to it, and return whether that was needed."""
         if self._watcher is not None and self._watcher.poll() is not None:  # somebody killed it
             self._close()
         if self._watcher is not None:

@@ -1,4 +1,4 @@
-"""A program that ends process groups when whoever started them is gone. It imports nothing of the package.
+"""A program that ends process groups when the program that started them is gone. It imports nothing of the package.
 
 Its standard input has a line for each group: ``+GROUP`` when it was started, ``-GROUP`` when it has been stopped. The
 process that started the groups holds the other end of the pipe, and the kernel closes that end however it ends.

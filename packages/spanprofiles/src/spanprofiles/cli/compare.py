@@ -33,7 +33,7 @@ def command(base: Path, head: Path, threshold: float, markdown: Path | None, svg
 
 
 def _read(path: Path) -> dict[str, Measurement]:
-    """Read a recording. A folder without measurements is one of tests that have measured nothing, and is told of."""
+    """Read a recording. A folder without measurements comes from tests that measured nothing, and is reported."""
     from spanprofiles.measure.files import SUFFIX, read_measurement, read_measurements
 
     if path.is_file():

@@ -62,7 +62,7 @@ class Refusal:
         count: how many, since the server started.
         unit: of what, in the singular: export, span, profile.
         reason: the server's word for the reason.
-        message: the reason in a sentence, as the last sender was told; empty where the server does not tell.
+        message: the reason in a sentence, as the last sender got it; empty where the server does not say.
         service: of which service; empty where that is not known.
         sender: who sent the last of them; empty where that is not known.
         recent: how many there were in the time that was asked about; None where the server does not tell.

@@ -55,7 +55,7 @@ class FailedWrites:
         server: its name.
         count: since it started; 0 where it does not tell.
         running_s: how long it has been running, s, or None where it does not tell.
-        goes_on: whether it failed again while it was looked at; None where nobody could see that so soon.
+        goes_on: whether it failed again while it was watched; None where that was too soon to see.
     """
 
     server: str

@@ -17,7 +17,7 @@ class Examination:
     """The findings, in the order of the hops.
 
     Attributes:
-        service: the service that was looked at; empty where there was none to look at.
+        service: the service that was examined; empty where there was none.
         findings: one for each hop; those after the first broken one were not checked.
         unlinked: the local root spans without samples, or without any where Grafana looks, each with the cause.
         could_look: False where a server did not answer, so that the hops after it are unknown.
@@ -55,7 +55,7 @@ class Examination:
         raise KeyError(hop)
 
     def explanation_of(self, span_id: str) -> Explanation | None:
-        """Return why a span leads to no samples; None where it leads to some, or was not looked at."""
+        """Return why a span leads to no samples; None where it leads to some, or was not examined."""
         return next((explanation for explanation in self.unlinked if explanation.span.span_id == span_id), None)
 
     def with_finding(self, finding: Finding) -> Examination:

@@ -192,7 +192,7 @@ class Link:
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """A linked span whose samples were looked at for labels that are not its own.
+    """A linked span whose samples were searched for labels that are not its own.
 
     Attributes:
         span: the span.

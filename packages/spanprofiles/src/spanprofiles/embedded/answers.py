@@ -1,4 +1,4 @@
-"""Answers in JSON, made in pieces: between two pieces the clock is looked at, and all of them have a limit of size."""
+"""Answers in JSON, made in pieces: the deadline is checked between two pieces, and their total size is limited."""
 
 from __future__ import annotations
 

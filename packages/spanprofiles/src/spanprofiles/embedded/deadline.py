@@ -1,4 +1,4 @@
-"""How long the answer to one query may take: one deadline, looked at in every stage between request and answer.
+"""How long the answer to one query may take: one deadline, checked in every stage between request and answer.
 
 Python cannot stop a function that runs, so every loop whose length is the data's or the sender's to choose looks at
 the deadline itself, and what is one call of a library is given in pieces of a bounded size.

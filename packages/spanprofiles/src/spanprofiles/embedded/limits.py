@@ -129,7 +129,7 @@ STREAMED_MESSAGE_BYTES = MEBIBYTE
 TUNNEL_BYTES = 256 * KIBIBYTE
 """What one connection may hold in each direction that the other side has not taken."""
 PROGRESS_S = 0.5
-"""How often a call is told how far its query is."""
+"""How often a call receives the progress of its query."""
 
 # Tokens.
 TOKEN_CHARACTERS = 16

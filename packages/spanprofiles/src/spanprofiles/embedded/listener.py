@@ -53,7 +53,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         gate: judges requests by their headers.
         spool: counts the bytes of bodies.
         refusals: where uploads are noted that are too large.
-        grpc_message: what calls of gRPC on this port are told; empty where they are taken for requests like others.
+        grpc_message: the answer to calls of gRPC on this port; empty where they are treated like other requests.
         tunnels: lead calls of gRPC to their server; None where there is none.
     """
 
@@ -77,7 +77,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     @property
     def speaks_grpc(self) -> bool:
-        """Whether calls of gRPC are told from other requests."""
+        """Whether calls of gRPC are recognized."""
         return bool(self.grpc_message)
 
     def readable(self) -> bool:

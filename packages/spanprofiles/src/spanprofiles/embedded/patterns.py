@@ -30,7 +30,7 @@ class Pattern:
         self._compiled = compiled
 
     def matches(self, text: str) -> bool:
-        """Whether the whole of a text matches; of a longer one than the limit, its beginning is looked at."""
+        """Whether the whole of a text matches; of one beyond the limit, only its beginning is read."""
         return self._compiled.fullmatch(text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT]) is not None
 
 

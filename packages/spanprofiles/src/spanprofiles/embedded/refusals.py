@@ -114,7 +114,7 @@ class Refusal:
         signal: what it would have brought.
         way: how it came.
         reason: why it was refused.
-        message: the same in a sentence, as the sender was told.
+        message: the same in a sentence, as in the answer to the sender.
         sender: who sent it.
         service: the service it was of; empty where that is not known.
         items: how many spans or profiles were in it; 0 where that is not known.

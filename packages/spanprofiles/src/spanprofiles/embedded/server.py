@@ -71,7 +71,7 @@ class Dispatch:
         return self._applications[environ["SERVER_PORT"]](environ, start_response)
 
     def grpc_message(self, port: str) -> str:
-        """Return what calls of gRPC on a port are told; empty for nothing."""
+        """Return the answer to calls of gRPC on a port; empty for none."""
         return self._applications[port].grpc_message
 
     def is_query(self, channel: Any) -> bool:  # one of waitress's, with a request
@@ -111,7 +111,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 def _run(settings: Settings, listeners: list[socket.socket], announce: Callable[[str], None], stack: ExitStack) -> None:
-    # Imported here so that a taken port or a wrong option is told at once.
+    # Imported here so that a taken port or a wrong option is reported at once.
     from spanprofiles.embedded.gate import Gate
     from spanprofiles.embedded.guesses import Guesses
     from spanprofiles.embedded.lanes import Lanes

@@ -37,7 +37,7 @@ class Backend(Protocol):
 
 
 class TunnelError(Exception):
-    """There is no way to the server; the message is what callers are told."""
+    """There is no way to the server; the message is for callers."""
 
 
 class Tunnel(wasyncore.dispatcher):  # type: ignore[misc]  # waitress has no types

@@ -47,7 +47,7 @@ class Failure:
 
     Attributes:
         status: the same in HTTP.
-        message: what whoever asks is told.
+        message: what the client is told.
         retry_after_s: when it may be asked again, s; None where that would not help.
     """
 
@@ -68,7 +68,7 @@ FAILURES = (
 
 
 def failure_of(error: Exception) -> Failure:
-    """Say what one of ``FAILURES`` means for whoever asks."""
+    """Say what one of ``FAILURES`` means for the client."""
     if isinstance(error, QueryTooLongError):
         return Failure(TOO_LONG, str(error))
     if isinstance(error, (AnswerTooLargeError, TraceTooLargeError)):
@@ -188,7 +188,7 @@ class Application:
         database: the store; None where nothing is read.
 
     Attributes:
-        grpc_message: what calls of gRPC on the application's port are told; empty for nothing.
+        grpc_message: the answer to calls of gRPC on the application's port; empty for none.
     """
 
     grpc_message = ""

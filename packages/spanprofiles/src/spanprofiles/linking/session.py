@@ -99,7 +99,7 @@ def trace_context_of(response: AnsweredRequest) -> TraceContext:
     """Return the trace context that the answered request carried.
 
     Raises:
-        NotTracedError: the request carried no usable ``traceparent``, so its trace cannot be told from others.
+        NotTracedError: the request carried no usable ``traceparent``, so its trace is unknown.
         TypeError: this is no response.
     """
     if not hasattr(response, "request"):

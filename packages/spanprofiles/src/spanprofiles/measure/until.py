@@ -20,7 +20,7 @@ class Until:
     Attributes:
         asked: what is asked, in words.
         target: the half width; a part of the value, or a difference of shares.
-        half_width: gives the half width that a measurement has reached; None where that cannot be told.
+        half_width: gives the half width that a measurement has reached; None where it is unknown.
         requests: how many requests are asked for, where it is a number of requests.
         unit: of the half width in words.
         function: the function that the precision is of; None for the whole request.

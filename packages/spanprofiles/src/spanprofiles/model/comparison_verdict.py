@@ -14,7 +14,7 @@ from spanprofiles.model.intervals import Z95
 #: Fewer requests on a side can never tell: there are too few ways to deal them.
 LEAST_REQUESTS = 6
 
-#: No more requests are asked for than so many: whoever needs them needs another way.
+#: The most requests that are asked for: a comparison that needs more needs another method.
 MOST_REQUESTS = 1_000_000
 
 # Chance that a verdict is found with the number of requests that is asked for.
@@ -44,7 +44,7 @@ def verdict_of(
 ) -> Said:
     """Judge a comparison.
 
-    By CPU it is a regression if the request grew for sure, and by the threshold or more as far as can be told; or if
+    By CPU it is a regression if the request grew for sure, and by the threshold or more as far as is known; or if
     functions grew for sure by as much, less what others shrank: a function that was renamed is none. There is none if
     the interval of the request's growth ends below the threshold.
 

@@ -135,10 +135,10 @@ class FlameGraph:
 
     @cached_property
     def sample_value(self) -> float | None:
-        """The value of one sample, such as 10,000,000 for 10 ms; None if that cannot be told.
+        """The value of one sample, such as 10,000,000 for 10 ms; None if unknown.
 
         It is the greatest common divisor of the values, since each call path has a whole number of samples; for time it
-        is the usual period of 10 ms if all values are multiples of that. It cannot be told of bytes, and of time that
+        is the usual period of 10 ms if all values are multiples of that. It is unknown for bytes, and of time that
         was measured instead of counted. Then there are no intervals either.
         """
         if self._sample_value is not None:
@@ -148,7 +148,7 @@ class FlameGraph:
 
     @property
     def samples(self) -> int | None:
-        """How many samples it is made of; None if that cannot be told, see :attr:`sample_value`."""
+        """The number of its samples; None if unknown, see :attr:`sample_value`."""
         return round(self.total / self.sample_value) if self.sample_value else None
 
     @cached_property
@@ -206,14 +206,14 @@ class FlameGraph:
         return ClaimedShare(value / self.total if self.total else 0.0, note)
 
     def share_interval(self, function: Function) -> Interval | None:
-        """Return the 95 % interval of :meth:`share`, by the number of samples; None if that cannot be told."""
+        """Return the 95 % interval of :meth:`share`, by the number of samples; None if that number is unknown."""
         return self.interval_of_share(self._total_of(function))
 
     def total_interval(self, function: Function | None = None) -> Interval | None:
         """Return the 95 % interval of :meth:`total_of`, or of the whole without a function, in the same unit.
 
         It says how well the samples show what these requests used, and not how much other requests may differ. It is
-        None if the number of samples cannot be told.
+        None if the number of samples is unknown.
         """
         return self.interval_of(self.total if function is None else self.total_of(function))
 

@@ -1,7 +1,7 @@
 """What is known of each language: which span processor it has, how its profiler is set, whether its processes fork.
 
 The languages are those of OpenTelemetry's resource attribute ``telemetry.sdk.language``. Where advice differs by
-language it comes from here, so that nobody is told of another language's packages.
+language it comes from here, so that no advice names another language's packages.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class Precision:
         target: the half width of the 95 % interval that was asked for; a part of the value, or a difference of shares.
         half_width: the half width that was reached; None where there are too few requests to tell.
         is_reached: whether it is as narrow as the target.
-        requests_needed: how many requests the target takes, estimated; None where that cannot be told.
+        requests_needed: how many requests the target takes, estimated; None where it is unknown.
         unit: of the half width in words: ``%`` of the value, or ``points`` of a share.
     """
 
@@ -214,7 +214,7 @@ class Measurement:
 
     @property
     def _sample_ns(self) -> float:
-        """What a sample counts for, ns; 0 where that cannot be told."""
+        """The value of one sample, ns; 0 where it is unknown."""
         value = self.flamegraph.sample_value
         return float(ProfileType.of(self.flamegraph.profile_type).time_ns(value)) if value else 0.0
 

@@ -46,7 +46,7 @@ def sample_value(values: Collection[int], unit: str, *, is_time: bool) -> float 
 
     A profile's period does not come with a flame graph. Agents that sample at a fixed rate give each sample the same
     value, so the values' greatest common divisor is a period, or several; too few samples are assumed then rather than
-    too many. Values that have none were measured or weighted, and how many samples they come from cannot be told.
+    too many. Values that have none were measured or weighted, and the number of their samples is unknown.
 
     Args:
         values: positive values.

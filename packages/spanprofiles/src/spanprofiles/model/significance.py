@@ -1,4 +1,4 @@
-"""Whether two numbers of samples differ by more than chance, where many pairs are looked at."""
+"""Whether two numbers of samples differ by more than chance, where many pairs are compared."""
 
 from __future__ import annotations
 

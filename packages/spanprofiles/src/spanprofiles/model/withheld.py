@@ -28,7 +28,7 @@ def why_no_profile_id(spans: Iterable[Span]) -> str:
 
     Returns:
         A clause or two without a full stop. Whatever withholds the ID is a span processor, so that of spans that tell
-        a reason nobody is told to add one.
+        a reason, no advice is given to add one.
     """
     without = [span for span in spans if not span.profile_id]
     silent = [span for span in without if not span.profile_missing]

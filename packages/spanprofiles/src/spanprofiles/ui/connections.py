@@ -45,7 +45,7 @@ BUSY_S = 1.0
 PAUSE_S = 0.2
 """How long nobody is let in after the system had no place for a connection."""
 LOG_S = 60.0
-"""How seldom that is told."""
+"""The least time between two such log lines."""
 logger = logging.getLogger("spanprofiles.ui")
 
 

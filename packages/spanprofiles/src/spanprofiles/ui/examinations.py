@@ -107,7 +107,7 @@ class Examinations:
         """Send a synthetic span and profile, read them back, and remember what came of it.
 
         Args:
-            service: the service that is looked at.
+            service: the service that is examined.
             receiver: where apps send OTLP/HTTP traces; empty for the known address.
 
         Raises:

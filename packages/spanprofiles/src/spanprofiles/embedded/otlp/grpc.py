@@ -4,7 +4,7 @@ Source: ``opentelemetry.proto.collector.trace.v1.TraceService``, and ``ProfilesS
 answered when what it brings is committed.
 
 The call is served as one that streams, since gRPC then asks the service before it takes the message. A web page cannot
-speak to this port: browsers send HTTP/2 over TLS only, so neither ``:authority`` nor an origin is looked at.
+speak to this port: browsers send HTTP/2 over TLS only, so neither ``:authority`` nor an origin is checked.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ SERIES = LABELS = 1
 PROFILES = 2
 TABLES = (
     ("sample_type", "sample types", SAMPLE_TYPES_LIMIT),
-    # the limits of samples and their labels are told with the profile's own labels, by who knows them
+    # the limits of samples and their labels are reported with the profile's own labels, by the code that knows them
     ("sample", "samples", 4 * SAMPLES_LIMIT),
     ("mapping", "mappings", TABLE_LIMIT),
     ("location", "locations", TABLE_LIMIT),

@@ -164,7 +164,7 @@ class Database:
         Args:
             accepted_s: when it arrived, on the clock ``time.monotonic``; None for the present.
             rank: what goes before it; before a query that takes long goes everything else.
-            look: what else is done whenever the deadline is looked at; None for nothing.
+            look: what else is done whenever the deadline is checked; None for nothing.
         """
         short_until_s = time.monotonic() + SHORT_QUERY_S
         held_up, last = self.right_of_way.held_up, max(Rank)

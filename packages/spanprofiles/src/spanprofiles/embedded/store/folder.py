@@ -118,7 +118,7 @@ class Folder:
 
         Raises:
             StoreLostError: one is gone, or another has its name, or its content is gone.
-            StoreUnavailableError: they may not be looked at.
+            StoreUnavailableError: they may not be read.
         """
         for path, known in self._seen.items():
             try:

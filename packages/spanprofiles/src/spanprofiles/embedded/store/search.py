@@ -121,7 +121,7 @@ class _Compiler:
         self.is_complete = True
 
     def condition(self, wanted: TraceFilter, depth: int = 0) -> str | None:
-        """Write SQL over ``traces t``, and add its arguments; None where all traces have to be looked at."""
+        """Write SQL over ``traces t``, and add its arguments; None where all traces have to be read."""
         self._connection.deadline.check()
         if isinstance(wanted, EveryTrace):
             return None

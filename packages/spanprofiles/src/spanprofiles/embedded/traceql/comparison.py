@@ -231,7 +231,7 @@ class ComparedSpans:
         """Make the series: the commonest values of each attribute on each side, and how many spans have it.
 
         Args:
-            factor: how many spans each stands for, where only some of them were looked at.
+            factor: how many spans each stands for, where only some of them were read.
 
         Raises:
             TraceQLError: there are more of them than a query may have.

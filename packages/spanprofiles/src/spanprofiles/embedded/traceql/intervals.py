@@ -34,9 +34,9 @@ class Intervals:
         start_ns: the end of what is before the first step.
         end_ns: the end of the last one.
         step_ns: their length.
-        earliest_ns: spans that begin after it are looked at, though they be too early for the first step.
+        earliest_ns: spans that begin after it are read, even if they are too early for the first step.
         instant: whether there is but one, from start to end.
-        rate_ns: the time for which rates are told, where it is not the length of the step; else 0.
+        rate_ns: the time for which rates are given, where it is not the length of the step; else 0.
     """
 
     start_ns: int
@@ -72,7 +72,7 @@ class Intervals:
         return (at_ns - self.start_ns - 1) // self.step_ns
 
     def takes(self, at_ns: int) -> bool:
-        """Whether a span that begins at a time is looked at."""
+        """Whether a span that begins at a time is read."""
         return self.earliest_ns < at_ns <= self.end_ns
 
     def timestamp_ms(self, index: int) -> int:

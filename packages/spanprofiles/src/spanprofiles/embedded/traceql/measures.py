@@ -40,7 +40,7 @@ KINDS: dict[str, Callable[[], Accumulator]] = {
     "avg_over_time": Average,
 }
 SCALED = frozenset({Count, Sum})
-"""Where only some of the spans are looked at, these are scaled up."""
+"""Where only some of the spans are read, these are scaled up."""
 
 
 def _number(attribute: Attribute | None) -> Number:
@@ -166,7 +166,7 @@ class Measurement:
         """Make the series of all spans that were taken.
 
         Args:
-            factor: how many spans each stands for, where only some of them were looked at.
+            factor: how many spans each stands for, where only some of them were read.
 
         Raises:
             TraceQLError: there are more series than a query may have.

@@ -1,4 +1,4 @@
-"""What a metrics query fetches of spans: by what they are found, what is read of them, and what is not looked at again.
+"""What a metrics query fetches of spans: how they are found, what is read of them, and what is not checked again.
 
 Source: the behaviour of Tempo 3.0.3. Where the conditions alone seem to say which spans are meant, it does not evaluate
 the query on them; and so takes ``{ duration * 2 > 1s }`` for every span that has a duration.

@@ -29,7 +29,7 @@ def test_of(condition: Condition, deadline: Deadline) -> Test:
 
     Args:
         condition: the condition.
-        deadline: of the query, looked at before each regular expression is matched.
+        deadline: of the query, checked before each regular expression is matched.
     """
     if condition.operand is None:
         return always

@@ -16,7 +16,7 @@ class Sampler:
     """Looks at the first of every so many.
 
     Args:
-        every: of how many one is looked at; None where that follows from how many of them the query finds.
+        every: of how many spans one is read; None where that follows from how many of them the query finds.
     """
 
     def __init__(self, every: int | None) -> None:
@@ -27,7 +27,7 @@ class Sampler:
         self.sampled = self.skipped = 0
 
     def takes(self) -> bool:
-        """Whether the next one is looked at."""
+        """Whether the next span is read."""
         sample = True
         if not self._adapts or self._measured:
             self._turn = (self._turn + 1) % self._every
@@ -39,7 +39,7 @@ class Sampler:
         return sample
 
     def measured(self, count: int) -> None:
-        """Note how many more of those that were looked at count."""
+        """Note how many more of the spans that were read count."""
         self._measured += count
         if self._adapts and self.sampled and self._measured:
             self._every = min(math.ceil(self._measured / self.sampled * 10), MOST)

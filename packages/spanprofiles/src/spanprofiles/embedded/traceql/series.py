@@ -57,7 +57,7 @@ class Series:
 
 
 def label_value(value: Static) -> Static:
-    """Return what a label says of a value: lists cannot be told from nothing, and most else is text."""
+    """Return what a label says of a value: a list looks like no value, and most else is text."""
     kind = value[0]
     if kind in KEPT:
         return value

@@ -92,7 +92,7 @@ class DataSources:
 
         Args:
             reference: what names the data source; ``default`` is the default one, whatever else has that name.
-            organization: whose data sources are looked at; by default all.
+            organization: only its data sources are read; by default all.
         """
         seen = [source for source in self if organization in (None, source.organization)]
         if reference == DEFAULT_DATASOURCE:

@@ -104,7 +104,7 @@ class GrafanaLink:
 
     Attributes:
         span: the span.
-        source: the Tempo data source it is looked at with.
+        source: the Tempo data source that opens it.
         query: what the button sends, or None where there is no button.
         embedded: what the flame graph embedded in the span's details asks, or None where it does not ask.
         no_button: why there is no button, or None where there is one.

@@ -34,7 +34,7 @@ def resolve(source: DataSource, sources: DataSources, span: Span, trace: Trace) 
     """Work out whether a span has the button "Profiles for this span", and what it sends.
 
     Args:
-        source: the Tempo data source that the trace is looked at with.
+        source: the Tempo data source that opens the trace.
         sources: all data sources of the same Grafana.
         span: the span.
         trace: the trace it belongs to.

@@ -165,7 +165,7 @@ def _of_tags(settings: TraceToProfiles, compared: Sequence[Label]) -> Iterator[L
 def _of_selector(selector: str, compared: Sequence[Label], used: Sequence[Use]) -> Iterator[LinkWarning]:
     values = [label.value for label in compared] + [use.value for use in used if use.value and use.name != "__tags"]
     if any(selectors.needs_escape(value) for value in values):
-        return  # its parts cannot be told apart
+        return  # its parts look alike
     for name in selectors.unusable_names(selector):
         yield LinkWarning(
             Doubt.DOTTED_LABEL,

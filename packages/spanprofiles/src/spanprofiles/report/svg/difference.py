@@ -59,7 +59,7 @@ class DifferenceLayout:
 
     @property
     def noise_note(self) -> str:
-        """Say what the picture does with changes that may be chance; empty where chance cannot be told from change."""
+        """Say what the picture does with changes that may be chance; empty where chance and change look alike."""
         if not self.difference.has_intervals:
             return ""
         counts = " and ".join(
@@ -103,7 +103,7 @@ def difference_layout(
     pairs = list(zip(first, second, strict=True))
     if difference.has_intervals:
         directions = difference.directions(pairs)
-    else:  # chance cannot be told from change, so every change is shown
+    else:  # chance and change look alike, so every change is shown
         directions = [(now > then) - (now < then) for then, now in pairs]
     return DifferenceLayout(layout, first, second, difference, tuple(directions), sides)
 

@@ -25,7 +25,7 @@ _OWNER = tuple(Asked(name, "long") for name in ("contextId", "spanId", "spanName
 
 
 class Event(Enum):
-    """An event that is looked at: (the name of its type, the fields that are asked for).
+    """An event that is read: (the name of its type, the fields that are asked for).
 
     The first field is the stack, and the second how much; in some, five follow that say whose the sample is.
     """
@@ -165,7 +165,7 @@ class _Chunk:
 
 
 def _plans(types: Types) -> dict[int, tuple[Event, Sequence[Step], list[Any]]]:
-    """Plan how each event that is looked at is read, by the number of its type."""
+    """Plan how each wanted event is read, by the number of its type."""
     found: dict[int, tuple[Event, Sequence[Step], list[Any]]] = {}
     for event in Event:
         described = types.by_name.get(event.type_name)

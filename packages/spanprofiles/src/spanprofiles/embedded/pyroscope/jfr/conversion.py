@@ -106,7 +106,7 @@ class JfrSamples:
 
     Attributes:
         profiles: one for each kind.
-        event: what the profiler was told to look at; empty where the file does not say.
+        event: what the profiler was set to record; empty where the file does not say.
     """
 
     def __init__(self, snapshot: LabelsSnapshot, rate: int, allowance: Allowance) -> None:

@@ -63,7 +63,7 @@ class ProfilesHttp:
         return Response(b"", content_type=PROTOBUF)
 
     def _body(self, request: Request) -> bytes:
-        """Read the body; any other Content-Encoding than gzip is not looked at, as there.
+        """Read the body; any Content-Encoding but gzip is ignored, as there.
 
         Raises:
             BadBodyError: it is not gzip.
