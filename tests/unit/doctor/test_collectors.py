@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,84 +23,23 @@ from spanprofiles.clients import (
 from spanprofiles.clients.answers import Answer
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.clients.probe import Probe
-from spanprofiles.doctor.collectors import links, probe, servers, traces
+from spanprofiles.doctor.collectors import probe, profiles, servers, traces
 from spanprofiles.doctor.collectors.case import Case
-from spanprofiles.doctor.collectors.grafana import collect_grafana
+from spanprofiles.doctor.collectors.grafana import _check, collect_grafana
 from spanprofiles.doctor.collectors.queries import exemplars, valid_ids
 from spanprofiles.doctor.facts import Facts
-from spanprofiles.doctor.observations import LabelCheck, Link, Place, ProfileFacts
-from spanprofiles.doctor.question import Question
-from spanprofiles.linking.grafana import DataSources
+from spanprofiles.doctor.observations import ProfileFacts
+from spanprofiles.linking.grafana import DataSource, DataSources, GrafanaLink, GrafanaLinker, SpanProfileQuery
+from spanprofiles.linking.grafana.linker import Answer as ProfileAnswer
 from spanprofiles.model import FlameGraph, Span, Trace
+from tests.support.collectors import QUESTION, SAMPLES, Pyroscope, Tempo, case_of, given
 from tests.support.doctor import MS, NOW_NS, SERVICE, a_span, facts, linked
 
-QUESTION = Question(SERVICE, NOW_NS)
 REFUSED = RequestRefusedError("Tempo", "http://tempo", 400, "no such hint")
-SAMPLES = FlameGraph([(("work",), 30 * MS)])
-
-
-@dataclass
-class Pyroscope:
-    """A Pyroscope with a few answers; an error among them is raised."""
-
-    samples: Callable[[ProfileQuery], FlameGraph] = lambda _: FlameGraph()
-    services: Any = (SERVICE,)
-    exemplars: Any = ()
-    asked: list[ProfileQuery] = field(default_factory=list)
-
-    def span_profile(self, query: ProfileQuery, _: Sequence[str]) -> FlameGraph:
-        self.asked.append(query)
-        return self.samples(query)
-
-    def label_values(self, *_: object) -> list[str]:
-        return list(given(self.services))
-
-    def span_exemplars(self, *_: object) -> list[SpanExemplar]:
-        return list(given(self.exemplars))
-
-    def refusals(self, *_: object) -> tuple[()]:
-        return ()
-
-
-@dataclass
-class Tempo:
-    """A Tempo with a few answers; an error among them is raised."""
-
-    found: Callable[[str], Any] = lambda _: []
-    stored: Sequence[Trace] = ()
-
-    def tag_values(self, _: str) -> list[str]:
-        return [SERVICE]
-
-    def search(self, query: str, **_: object) -> list[FoundTrace]:
-        return list(given(self.found(query)))
-
-    def trace(self, trace_id: str) -> Trace | None:
-        return next((trace for trace in self.stored if trace.trace_id == trace_id), None)
-
-    def refusals(self, *_: object) -> tuple[()]:
-        return ()
-
-
-def given(answer: Any) -> Any:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
-def case_of(tempo: Tempo | None = None, pyroscope: Pyroscope | None = None) -> Case:
-    return Case(cast(TempoClient, tempo or Tempo()), cast(PyroscopeClient, pyroscope or Pyroscope()), QUESTION)
 
 
 def found(span: Span) -> FoundTrace:
     return FoundTrace(span.trace_id, SERVICE, span.name, span.start_ns, 1, ())
-
-
-def assert_about_the_service(pyroscope: Pyroscope) -> None:
-    """Check that no question goes beyond the service and the type of profile that the examination is about."""
-    assert pyroscope.asked
-    assert all(query.selector.startswith(f'{{service_name="{SERVICE}"') for query in pyroscope.asked)
-    assert {query.profile_type for query in pyroscope.asked} == {QUESTION.profile_type}
 
 
 def test_an_older_tempo_is_searched_without_the_hint_that_it_refuses() -> None:
@@ -149,6 +88,22 @@ def test_without_a_trace_pyroscope_tells_whether_the_service_runs(
     assert (collected.profiled, collected.labelled, collected.traces) == (profiled, labelled, ())
 
 
+@pytest.mark.parametrize(
+    ("trace_id", "services", "times"),
+    [("", (), 1), ("", (SERVICE,), 0), ("1" * 32, (), 0)],
+    ids=["no trace and no profile", "no trace", "one trace"],
+)
+def test_pyroscope_is_asked_what_it_refused_where_no_later_hop_will_ask(
+    trace_id: str, services: Sequence[str], times: int
+) -> None:
+    pyroscope = Pyroscope(services=services)
+    question = replace(QUESTION, trace_id=trace_id)
+
+    traces.collect_traces(case_of(pyroscope=pyroscope).about(question), Facts(question))
+
+    assert pyroscope.asked_for_refusals == times
+
+
 def test_newest_traces_without_samples_are_joined_by_older_ones_with_samples() -> None:
     span, older = a_span(), a_span(ago_s=600)
     tempo = Tempo(lambda _: [found(older)], [Trace.of(older.trace_id, [older])])
@@ -173,124 +128,79 @@ def test_a_server_that_tells_no_time_has_no_clock_to_compare(date: str | None) -
     assert servers._clock_ahead_s(cast(Answer, answer)) is None
 
 
-def test_samples_with_a_neighbours_name_are_told_from_those_of_a_renamed_span() -> None:
-    bike, car, later = a_span("GET /bike"), a_span("GET /car"), a_span("GET /later", ago_s=5)
-    values = {"GET /bike": 70 * MS, "GET /car": 30 * MS}
+def test_a_servers_clock_is_compared_in_the_middle_of_the_second_that_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "time", SimpleNamespace(time=lambda: 784_111_707.25))
+    answer = SimpleNamespace(headers={"Date": "Sun, 06 Nov 1994 08:49:37 GMT"})
 
-    def named(query: ProfileQuery) -> FlameGraph:
-        name = re.findall('span_name="([^"]*)"', query.selector)[-1]
-        return FlameGraph([(("work",), values.get(name, 0))])
-
-    pyroscope = Pyroscope(named)
-    checked = links._with_neighbours(case_of(pyroscope=pyroscope), LabelCheck(bike, foreign_ns=1), [bike, car, later])
-
-    assert (checked.own_ns, checked.neighbours) == (70 * MS, ("GET /car",))
-    assert not any("GET /later" in query.selector for query in pyroscope.asked), "it ran at another time"
-    assert_about_the_service(pyroscope)
+    assert servers._clock_ahead_s(cast(Answer, answer)) == 70.25
 
 
-def test_samples_far_away_are_placed_and_those_that_came_meanwhile_are_near() -> None:
+class Server:
+    """A server with an answer to whether it is ready."""
+
+    server, url = "Tempo", "http://tempo"
+
+    def __init__(self, ready: Any) -> None:
+        self.ready = lambda: given(ready)
+
+    def failed_writes(self) -> None:
+        return None
+
+
+def refused_with(status: int) -> RequestRefusedError:
+    return RequestRefusedError("Tempo", "http://tempo", status, "why")
+
+
+READY, AWAY = SimpleNamespace(headers={}), ClientError("away")
+ANOTHER = "the server at http://tempo is ready, but is not Tempo: it answers 404 to what every Tempo knows"
+
+
+@pytest.mark.parametrize(
+    ("ready", "asked", "error", "answers", "is_another"),
+    [
+        (READY, None, "", True, False),
+        (refused_with(404), None, "", True, False),
+        (refused_with(401), None, "", True, False),
+        (refused_with(403), None, "", True, False),
+        (refused_with(503), None, "Tempo is not ready at http://tempo: 503 why", True, False),
+        (AWAY, None, "away", False, False),
+        (refused_with(404), AWAY, "away", False, False),
+        (READY, refused_with(404), ANOTHER, False, True),
+        (READY, refused_with(500), "", True, False),
+        (READY, AWAY, "", True, False),
+    ],
+)
+def test_a_server_is_judged_by_whether_it_is_ready_and_by_what_only_it_can_answer(
+    ready: Any, asked: Any, error: str, answers: bool, is_another: bool
+) -> None:
+    found = servers._server(cast(TempoClient, Server(ready)), lambda: given(asked))
+
+    assert (found.name, found.url, found.error) == ("Tempo", "http://tempo", error)
+    assert (found.answers, found.is_another) == (answers, is_another)
+
+
+@pytest.mark.parametrize(
+    "services", [("a", "b", "c", "d"), ("a", "b", "c", "d", SERVICE)], ids=["no profiles", "other"]
+)
+@pytest.mark.parametrize(
+    ("holding", "under"),
+    [({"b"}, ("b",)), ({"d", "a"}, ("a", "d")), ({"nameless"}, ("(none)",)), (set(), ())],
+)
+def test_spans_whose_samples_are_under_other_names_are_found_there(
+    services: Sequence[str], holding: set[str], under: tuple[str, ...]
+) -> None:
+    def held(query: ProfileQuery) -> FlameGraph:
+        among = re.search('service_name=~"(.*)"', query.selector)
+        names = holding if query.selector == "{}" else set(among[1].split("|")) if among else set()
+        return SAMPLES if names & holding else FlameGraph()
+
     span = a_span()
-    alone = Link(span, Place.NOWHERE)
+    known = Facts(QUESTION, traces=facts(linked(span)).traces)
 
-    def is_wide(query: ProfileQuery) -> bool:
-        return query.start_ms < span.start_ns // MS - 600_000
+    collected = profiles.collect_profiles(case_of(pyroscope=Pyroscope(held, services)), known).profiles
 
-    def whole_alone(query: ProfileQuery) -> FlameGraph:
-        return SAMPLES if is_wide(query) else FlameGraph()
-
-    assert links._far(case_of(), alone) is alone
-    assert links._far(case_of(pyroscope=Pyroscope(lambda _: SAMPLES)), alone).place is Place.EMBEDDED
-    far = links._far(case_of(pyroscope=Pyroscope(whole_alone)), alone)
-    assert (far.place, far.is_earlier, far.cpu_ns) == (Place.OUTSIDE, True, 30 * MS)
-    assert far.profile_type == QUESTION.profile_type
-
-
-def holds(*moments_ms: int) -> Pyroscope:
-    """A Pyroscope with profiles of some dates, ms since the epoch."""
-    return Pyroscope(
-        lambda query: SAMPLES if any(query.start_ms <= date <= query.end_ms for date in moments_ms) else FlameGraph()
-    )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "place", "is_earlier"),
-    [
-        (-3600, Place.OUTSIDE, True),
-        (-61, Place.OUTSIDE, True),
-        (-60, Place.BUTTON, True),
-        (-31, Place.BUTTON, True),
-        (-30, Place.EMBEDDED, None),
-        (30, Place.EMBEDDED, None),
-        (31, Place.BUTTON, False),
-        (60, Place.BUTTON, False),
-        (61, Place.OUTSIDE, False),
-        (3600, Place.OUTSIDE, False),
-        (3601, Place.NOWHERE, None),
-    ],
-)
-def test_samples_are_placed_by_how_far_from_the_span_they_are_dated(
-    seconds: int, place: Place, is_earlier: bool | None
-) -> None:
-    span = a_span(ms=0)
-    pyroscope = holds(span.start_ns // MS + 1000 * seconds)
-
-    (link,) = links._located(case_of(pyroscope=pyroscope), [links._near(case_of(pyroscope=pyroscope), span)])
-
-    assert (link.place, link.is_earlier) == (place, is_earlier)
-    assert_about_the_service(pyroscope)
-
-
-def test_samples_far_away_are_dated_from_the_nearest_to_the_farthest_span() -> None:
-    spans = [a_span(ago_s=600 + index) for index in range(7)]
-    dates = [span.start_ns // MS - 200_000 for span in spans]
-    pyroscope = holds(*dates)
-    far = [Link(span, Place.OUTSIDE, 1, is_earlier=True, profile_type=QUESTION.profile_type) for span in spans]
-
-    located = links._located(case_of(pyroscope=pyroscope), far)
-
-    dated = [index for index, link in enumerate(located) if link.dated_ms is not None]
-    assert dated == [0, 1, 5, 6]
-    first = min(dates)
-    assert all(first <= (located[index].dated_ms or 0) <= first + 1000 for index in dated)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "late"),
-    [
-        ((-60, 2), False),
-        ((-60, 3), True),
-        ((2, 4), True),
-        ((4, 8), False),  # its clock is ahead
-        ((-61, 4), False),
-        ((-60, 1800), True),
-        ((-60, 1801), False),
-    ],
-)
-def test_samples_are_late_if_they_begin_after_the_span_and_others_are_on_time(
-    seconds: Sequence[int], late: bool
-) -> None:
-    span = a_span(ms=0)
-    pyroscope = holds(*(span.end_ns // MS + 1000 * after for after in seconds))
-
-    checked = links._check(case_of(pyroscope=pyroscope), span, with_names=False)
-
-    assert checked.late_ns == 30 * MS * late
-    assert checked.foreign_ns == 0
-    assert_about_the_service(pyroscope)
-
-
-def test_foreign_samples_are_those_near_the_span_with_another_name_than_it_ever_had() -> None:
-    span = a_span("GET /bike", ms=0)
-    pyroscope = Pyroscope(lambda query: SAMPLES if "!=" in query.selector else FlameGraph())
-
-    assert links._check(case_of(pyroscope=pyroscope), span, with_names=True).foreign_ns == 30 * MS
-    assert pyroscope.asked[-1] == ProfileQuery(
-        '{service_name="rides", span_name!="", span_name!="GET /bike", span_name!="GET"}',
-        span.start_ns // MS - 30_000,
-        span.end_ns // MS + 30_000,
-        QUESTION.profile_type,
-    )
+    assert collected is not None
+    assert (collected.found_under, collected.own_found) == (under, False)
 
 
 def test_the_case_looks_at_the_type_that_was_found_or_stays_as_it_is() -> None:
@@ -344,6 +254,49 @@ def test_a_grafana_that_refuses_is_told_from_one_that_does_not_answer(error: Cli
     assert (collected.error, collected.is_silent) == (str(error), is_silent)
 
 
+@dataclass
+class Linker:
+    """Grafana's two queries for a span, and what Pyroscope answers to each."""
+
+    button: FlameGraph
+    embedded: FlameGraph | None
+
+    def query(self, name: str) -> SpanProfileQuery:
+        return SpanProfileQuery(name, "{}", ("1" * 16,), "", 0, 1)
+
+    def resolve(self, span: Span, _: Trace) -> GrafanaLink:
+        embedded = self.query("embedded") if self.embedded is not None else None
+        return GrafanaLink(span, cast(DataSource, None), self.query("button"), embedded)
+
+    def answer(self, query: SpanProfileQuery) -> ProfileAnswer:
+        found = self.button if query.datasource_uid == "button" else self.embedded
+        return ProfileAnswer(query, found or FlameGraph())
+
+    def explain(self, answer: ProfileAnswer) -> str:
+        return f"explained {answer.query.datasource_uid}"
+
+
+@pytest.mark.parametrize(
+    ("button", "embedded", "is_drawn"),
+    [
+        (SAMPLES, SAMPLES, True),
+        (SAMPLES, FlameGraph(), False),
+        (SAMPLES, None, None),
+        (FlameGraph(), SAMPLES, None),
+    ],
+    ids=["drawn", "empty", "not asked for", "button without samples"],
+)
+def test_the_embedded_flame_graph_is_looked_at_where_the_button_has_samples(
+    button: FlameGraph, embedded: FlameGraph | None, is_drawn: bool | None
+) -> None:
+    span = a_span()
+
+    checked = _check(cast(GrafanaLinker, Linker(button, embedded)), span, Trace.of(span.trace_id, [span]))
+
+    assert (checked.has_samples, checked.embedded_is_drawn) == (button is SAMPLES, is_drawn)
+    assert checked.outcome == "explained button"
+
+
 def test_settings_without_a_tempo_data_source_say_so_and_no_settings_leave_no_facts() -> None:
     collected = collect_grafana(replace(case_of(), sources=DataSources([])), Facts(QUESTION)).grafana
 
@@ -359,19 +312,6 @@ def test_a_probe_that_is_read_back_was_sent_and_says_after_how_long() -> None:
 
     assert (read.sent, read.came_back, read.error) == (True, True, "")
     assert read.waited_s > 0
-
-
-def test_the_spans_to_check_are_the_busiest_and_others_spread_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = [linked(a_span(ago_s=100 + index), cpu_ms=10) for index in range(30)]
-    busy = [linked(a_span(ago_s=200 + index), cpu_ms=90) for index in range(8)]
-    fresh = linked(a_span(ago_s=1), cpu_ms=100)
-    far = linked(a_span(), cpu_ms=100, place=Place.BUTTON)
-    monkeypatch.setattr(links, "_check", lambda _, span, **__: LabelCheck(span))
-
-    checked = links._checks(case_of(), [fresh, far, *many, *busy], with_names=False)
-
-    expected = [link.span.span_id for link in (*busy, *many[::4])]
-    assert [check.span.span_id for check in checked] == expected
 
 
 def test_a_search_is_bounded_in_time_and_number() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spanprofiles.doctor import Verdict
@@ -113,3 +115,21 @@ def test_what_it_takes_to_answer_other_requests_is_no_work_of_spans_without_samp
 
     assert [group.explains for group in alone] == [Explains.YES]
     assert [group.explains for group in beside_others] != [Explains.YES]
+
+
+def test_spans_whose_traces_are_not_kept_are_judged_without_what_outlasts_them() -> None:
+    spans = [a_span(ago_s=60 - 10 * index, ms=400) for index in range(3)]
+    beside = [linked(a_span("GET /car", ago_s=30 - index, ms=400), cpu_ms=10) for index in range(3)]
+    series = cpu_at(
+        (110, 10), *((59.5 - 10 * index, 360) for index in range(6)), *((29.5 - index, 390) for index in range(3))
+    )
+    kept = facts(*map(unlinked, spans), *beside, found={"unlabelled": (series,)}, upload_interval_s=1.0)
+    alone = replace(kept, traces=None)
+
+    assert [group.explains for group in kept.groups] == [Explains.YES]
+    assert alone.outlasting == {}
+    assert [group.explains for group in alone.groups] == [Explains.YES]
+    assert len(alone.half_labelled) == len(kept.half_labelled) == 1
+    assert [(found.cause, found.sentence) for found in alone.explanations] == [
+        (found.cause, found.sentence) for found in kept.explanations
+    ]
