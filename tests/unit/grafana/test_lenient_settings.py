@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from spanprofiles.linking.grafana import DataSource, DataSources, Doubt, GrafanaLink, NoButton, javascript, resolve
+from spanprofiles.linking.grafana.settings import read
 from spanprofiles.model import CPU, Trace
 from tests.support.grafana_settings import LOKI, PYROSCOPE, TAGS, a_span, custom, linked, selector, settings, tempo
 
@@ -235,6 +236,46 @@ class TestSettings:
         assert link.query is not None
         assert link.query.profile_type == sent
         assert link.warnings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "note"),
+    [
+        ("customQuery", "yes", "customQuery is 'yes', which counts as true: write true or false, without quotes"),
+        ("customQuery", 0, "customQuery is 0, which counts as false: write true or false, without quotes"),
+        ("customQuery", True, ""),
+        ("customQuery", None, ""),
+        (
+            "datasourceUid",
+            {"uid": "pyroscope"},
+            "datasourceUid is {'uid': 'pyroscope'} and no text, so Grafana takes its uid: write the uid, in quotes",
+        ),
+        (
+            "datasourceUid",
+            7,
+            "datasourceUid is 7 and no text, so Grafana takes the default data source: write the uid, in quotes",
+        ),
+        ("datasourceUid", 0, ""),
+        ("profileTypeId", 0, "profileTypeId is 0 and no text, which Grafana cannot send: write it in quotes"),
+        ("profileTypeId", None, ""),
+        ("query", 5, "query is 5 and no text, which Grafana cannot send: write it in quotes"),
+        ("query", 0, ""),
+        (
+            "tags",
+            {"key": "a"},
+            "tags is {'key': 'a'} and no list, so Grafana takes its default tags: write a list of {key, value}",
+        ),
+        ("tags", "a", ""),
+        ("tags", None, ""),
+        ("tags", [{"key": "a", "value": 7}], "the value of the tag 'a' is 7 and no text: write it in quotes"),
+        ("tags", [{"key": "a", "value": "b"}, {"key": "c"}, 7], ""),
+    ],
+    ids=repr,
+)
+def test_a_value_of_a_wrong_type_is_said_with_what_comes_of_it(name: str, value: object, note: str) -> None:
+    _, notes = read({"tracesToProfiles": {name: value}})
+
+    assert notes == ((note,) if note else ())
 
 
 @pytest.mark.parametrize(

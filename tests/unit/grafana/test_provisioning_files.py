@@ -9,8 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.linking.grafana import DataSources, Doubt, NoButton, SettingsError, Tag, read_data_sources, resolve
+from spanprofiles.linking.grafana import (
+    DataSources,
+    Doubt,
+    NoButton,
+    SettingsError,
+    Tag,
+    document,
+    read_data_sources,
+    resolve,
+)
 from spanprofiles.linking.grafana.datasource import generated_uid
+from spanprofiles.linking.grafana.document import Document
 from spanprofiles.linking.grafana.provisioning import expand
 from spanprofiles.model import CPU, Trace
 from tests.support.grafana_settings import PYROSCOPE, a_span, settings, tempo
@@ -72,6 +82,15 @@ def test_what_the_link_does_not_depend_on_is_not_complained_of(path: Path) -> No
     sources = read(path, FILE.replace("http://pyroscope:4040", "$ADDRESS"))
 
     assert [note for source in sources for note in source.notes] == []
+
+
+@pytest.mark.parametrize("name", ["name", "uid", "type"])
+def test_what_names_a_data_source_is_said_where_it_becomes_empty(path: Path, name: str) -> None:
+    source = {"name": "A", "uid": "a", "type": "tempo"}
+    (found,) = read(path, json.dumps({"apiVersion": 1, "datasources": [{**source, name: f"{source[name]}$UNSET"}]}))
+
+    (note,) = found.notes
+    assert note.startswith(f"{path}:1: datasources[0].{name}: $UNSET is taken for an environment variable")
 
 
 def test_secrets_are_not_read(path: Path) -> None:
@@ -202,6 +221,20 @@ def test_a_wrong_file_is_refused_with_file_line_and_key(path: Path, text: str, m
         read(path, text)
 
     assert str(failure.value).startswith(message.replace("{path}", str(path)))
+
+
+@pytest.mark.parametrize("text", ["- {a: 1, a: 2}", "[[{a: 1, a: 2}]]", "datasources: [{b: {a: 1, a: 2}}]"])
+def test_a_key_that_is_given_twice_is_found_wherever_grafana_reads(text: str) -> None:
+    with pytest.raises(SettingsError, match="the key 'a' is given twice, first in line 1: Grafana refuses the file"):
+        Document(text)
+
+
+def test_a_file_may_stand_for_so_many_values_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "_MOST_VALUES", 4)
+
+    assert Document("[1, 2, 3]").value == [1, 2, 3]
+    with pytest.raises(SettingsError, match="it stands for more than 4 values, which is no provisioning file"):
+        Document("[1, 2, {three: 3}]")
 
 
 def test_a_file_that_is_not_text_is_refused(path: Path) -> None:

@@ -113,3 +113,15 @@ def test_a_child_below_a_root_without_a_profile_id_is_told_that_none_has_one(fol
 def test_a_server_that_cannot_tell_its_types_of_profiles_is_no_other_failure(follow: Follow) -> None:
     with pytest.raises(NoSamplesError, match="carries the profile ID"):
         follow(Scene(broken=("/Series",)).add(server_span()), timeout_s=0.05).linked_span(_SENT)
+
+
+@pytest.mark.parametrize("profile_id", [None, "tomorrow"])
+def test_the_errors_of_a_span_that_cannot_be_linked_carry_what_was_seen(follow: Follow, profile_id: str | None) -> None:
+    scene = Scene().add(server_span(profile_id=profile_id))
+    span = follow(scene).trace(_SENT).spans[0]
+    request = follow(scene, timeout_s=0.0).follow(span)
+
+    for ask in (request.linked_span, lambda: request.flamegraph(span)):
+        with pytest.raises(LinkError) as failed:
+            ask()
+        assert failed.value.evidence is request.evidence
