@@ -10,7 +10,7 @@ import pytest
 from tests.support.soak.soak import Plan, soak
 
 MEMORY_LIMIT = 300 * 2**20
-KINDS = 15
+KINDS = 18
 #: So large a part of the load's answers may be 503 on a machine that has other work.
 BUSY_SHARE = 0.01
 

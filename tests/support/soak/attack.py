@@ -33,6 +33,8 @@ REFUSALS = {
     "UNAVAILABLE",
 }
 BEYOND_THE_LIMITS = {503, 504}
+# What a query over gRPC gets that takes longer than it may.
+BEYOND_THE_TIME = {"DEADLINE_EXCEEDED"}
 END_OF_HEAD = b"\r\n\r\n"
 # What the first frame of a server has after its length that has been greeted in HTTP/2; it goes on listening.
 HTTP_2_SETTINGS = b"\4\0\0\0\0\0"
@@ -139,14 +141,16 @@ class HttpAttacker:
 
 
 class GrpcAttacker:
-    """Sends requests over gRPC.
+    """Sends requests over gRPC: exports to the port of theirs, queries to Tempo's HTTP port.
 
     Args:
-        settings: `grpc` (host and port), `seed` and `token`.
+        settings: `grpc` (host and port), `addresses` (host and port by name), `seed` and `token`.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self._channel = grpc.insecure_channel(settings["grpc"], options=[("grpc.enable_retries", 0)])
+        options = [("grpc.enable_retries", 0)]
+        self._exports = grpc.insecure_channel(settings["grpc"], options=options)
+        self._queries = grpc.insecure_channel(":".join(map(str, settings["addresses"]["tempo"])), options=options)
         self._requests = itertools.cycle(grpc_requests(settings["seed"], settings["token"], DIFFERENT))
         self.outcome = Outcome()
 
@@ -154,19 +158,24 @@ class GrpcAttacker:
         """Make the next call, and take down what came."""
         request = next(self._requests)
         began = time.monotonic()
-        call = self._channel.unary_unary(request.method)
         try:
-            call(request.body, timeout=HANG_UP_S, metadata=request.metadata)
+            if request.is_query:
+                call = self._queries.unary_stream(request.method)
+                for _ in call(request.body, timeout=HANG_UP_S, metadata=request.metadata):
+                    pass
+            else:
+                self._exports.unary_unary(request.method)(request.body, timeout=HANG_UP_S, metadata=request.metadata)
             status = "OK"
         except grpc.RpcError as error:
             status = error.code().name
-            if status not in REFUSALS:
+            if status not in REFUSALS and not (request.is_query and status in BEYOND_THE_TIME):
                 self.outcome.note_wrong(f"{request.kind}: {status} {error.details()} to {request.body[:100]!r}")
         self.outcome.note(request.kind, status, time.monotonic() - began)
 
     def close(self) -> None:
-        """Close the channel."""
-        self._channel.close()
+        """Close both channels."""
+        self._exports.close()
+        self._queries.close()
 
 
 def _is_allowed(request: RawRequest, status: int, body: bytes) -> bool:

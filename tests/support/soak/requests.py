@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from spanprofiles.embedded.proto.tempo_pb2 import SearchRequest
 from tests.support.embedded.hostile import JSON, NOW_S, OTLP, PROTOBUF, HostileRequest, Hostility
 from tests.support.pprof_writer import pprof, push
 
@@ -142,12 +143,14 @@ class Call:
         method: the path of its method.
         body: the bytes of its message.
         metadata: its headers.
+        is_query: whether it asks for a stream of answers, on Tempo's HTTP port, and not on that for exports.
     """
 
     kind: str
     method: str
     body: bytes
     metadata: tuple[tuple[str, str], ...] = ()
+    is_query: bool = False
 
 
 def grpc_requests(seed: int, token: str, count: int) -> list[Call]:
@@ -158,7 +161,9 @@ def grpc_requests(seed: int, token: str, count: int) -> list[Call]:
     made = []
     for _ in range(count):
         roll = chosen.random()
-        if roll < 0.4:
+        if roll < 0.1:
+            made.append(_query(chosen, allowed))
+        elif roll < 0.4:
             made.append(Call("gRPC without a token", GRPC_EXPORT, chosen.choice((b"", EMPTY_SPANS_PLAIN, DEEP))))
         elif roll < 0.401:
             guess = (("authorization", f"Bearer {chosen.randbytes(12).hex()}"),)
@@ -173,6 +178,22 @@ def grpc_requests(seed: int, token: str, count: int) -> list[Call]:
     return made
 
 
+def _query(chosen: random.Random, allowed: tuple[tuple[str, str], ...]) -> Call:
+    """Make a hostile query that asks for a stream of answers."""
+    roll = chosen.random()
+    if roll < 0.5:
+        return Call("stream without a token", SEARCH_STREAM, _search("{}"), is_query=True)
+    if roll < 0.51:
+        return Call("costly stream", SEARCH_STREAM, _search(chosen.choice(COSTLY)), allowed, is_query=True)
+    body = chosen.choice((chosen.randbytes(chosen.randrange(60)), _search("{" * chosen.randrange(1, 60)), DEEP))
+    return Call("malformed stream", chosen.choice((SEARCH_STREAM, METRICS_STREAM)), body, allowed, is_query=True)
+
+
+def _search(query: str) -> bytes:
+    return SearchRequest(Query=query).SerializeToString()
+
+
+SEARCH_STREAM, METRICS_STREAM = "/tempopb.StreamingQuerier/Search", "/tempopb.StreamingQuerier/MetricsQueryRange"
 GRPC_EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 NO_HTTP = (
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
