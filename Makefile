@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install demo fleet up down test lint lint-fleet types imports unit integration
 .PHONY: docs slow processor integration-slow soak browser exhaustive upstream upstream-integration
 .PHONY: upstream-processor
-.PHONY: grafana coverage mutants bench dist lock proto clean
+.PHONY: grafana coverage mutants bench dist lock lock-fleet proto clean
 
 help:
 	@echo "make demo     start everything and show the flame graph of one request (Ctrl-C ends it)"
@@ -46,6 +46,7 @@ help:
 	@echo "make lint-fleet  formatters, linters and tests of the regions in Go and Java, where their tools are"
 	@echo "make integration-slow, browser, processor, soak: the parts of make slow"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
+	@echo "make lock-fleet  pin the libraries of the region in Java anew, by their checksums (needs a JDK and Maven)"
 	@echo "make proto    generate the embedded pair's protobuf modules (needs uv)"
 
 # A stamp of what is installed: first pip itself, by the pip that Python brings, whatever its age; then all else. A change
@@ -173,6 +174,12 @@ lock:
 	uv pip compile $(LOCKED) $(METADATA) --all-extras --group dev --no-emit-package spanprofiles-processor --output-file requirements.lock
 	uv pip compile $(LOCKED) --group installer --output-file requirements-pip.lock
 	uv pip compile $(LOCKED) --group quality --constraint requirements.lock --output-file requirements-quality.lock
+
+# Needs a JDK and Maven. Go's list, go.sum, is Go's own affair.
+lock-fleet:
+	rm -rf fleet/java/target
+	cd fleet/java && mvn --quiet --batch-mode --strict-checksums -DskipTests package
+	cd fleet/java/target && find agents app ! -type d ! -path app/rideshare-1.0.0.jar | LC_ALL=C sort | xargs sha256sum > ../checksums.sha256
 
 # Needs the program uv. An old protoc, so that the code runs with every protobuf that the metadata allows.
 proto:

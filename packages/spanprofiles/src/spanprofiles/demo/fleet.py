@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spanprofiles.demo.checksums import ChecksumError, check
 from spanprofiles.demo.errors import DemoError
 from spanprofiles.model import Endpoints
 
@@ -17,6 +18,25 @@ BUILD_TIMEOUT_S = 600
 _SOURCES = Path(__file__).parents[5] / "fleet"
 _LAST_LINES = 12
 _JAVA = "sa-east"
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """Files that a build fetches and puts beside what it makes.
+
+    Attributes:
+        checksums: the list of their SHA-256.
+        folder: where the paths of the list begin.
+        parts: the folders in it that have libraries.
+        own: the paths of what the build itself puts there.
+        renew: the command that writes the list anew.
+    """
+
+    checksums: Path
+    folder: Path
+    parts: tuple[str, ...]
+    own: tuple[str, ...]
+    renew: str
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,7 @@ class FleetRegion:
         command: the command that runs it.
         start_s: how long it may take to answer, s.
         environment: makes its variables, for where telemetry goes and its service's name.
+        libraries: those that the build fetches without holding them to checksums of its own; None where it does.
     """
 
     name: str
@@ -42,6 +63,7 @@ class FleetRegion:
     command: tuple[str, ...]
     start_s: float
     environment: Callable[[Endpoints, str], Mapping[str, str]] = field(repr=False)
+    libraries: Libraries | None = None
 
     @property
     def port_name(self) -> str:
@@ -64,7 +86,7 @@ class FleetRegion:
         """Build it; what is up to date is not built again.
 
         Raises:
-            DemoError: it cannot be built.
+            DemoError: it cannot be built, or with libraries other than those that were pinned.
         """
         command = " ".join(self.build)
         try:
@@ -86,6 +108,20 @@ class FleetRegion:
         if built.returncode:
             last = built.stdout.strip().splitlines()[-_LAST_LINES:]
             raise DemoError("\n".join([f"the region in {self.language} cannot be built: {command}", *last]))
+        if self.libraries is not None:
+            self._check(self.libraries)
+
+    def _check(self, libraries: Libraries) -> None:
+        try:
+            check(libraries.checksums, libraries.folder, libraries.parts, libraries.own)
+        except ChecksumError as error:
+            raise DemoError(
+                f"the region in {self.language} is not started, for its libraries are not those that were pinned:\n"
+                f"{error}\n"
+                f"Remove {libraries.folder} and try again; if a file still differs, remove its copy in the local"
+                f" repository of {self.tools[-1]} too. If you changed the versions, {libraries.renew} writes the list"
+                " anew."
+            ) from error
 
 
 def go_region() -> FleetRegion:
@@ -123,6 +159,13 @@ def java_region() -> FleetRegion:
         ),
         start_s=180.0,
         environment=lambda endpoints, service: _java_environment(endpoints, service, target),
+        libraries=Libraries(
+            checksums=folder / "checksums.sha256",
+            folder=target,
+            parts=("agents", "app"),
+            own=("app/rideshare-1.0.0.jar",),
+            renew="make lock-fleet",
+        ),
     )
 
 
