@@ -122,30 +122,38 @@ def measure_process(options: Options, linker: Linker, region: RunningRegion) -> 
             whole_process.proportion(region, paths, graphs)
 
 
-def measure(options: Options, upload_interval_s: int) -> None:
+def measure(options: Options, upload_interval_s: int, *, every_span: bool) -> None:
     """Measure both, and print."""
     language = LANGUAGES[options.language]
     has_clocks = language.fleet is None
     changes = {"PYROSCOPE_UPLOAD_INTERVAL": language.interval(upload_interval_s)}
+    if every_span:
+        changes["OTEL_PYROSCOPE_ROOT_SPAN_ONLY"] = "false"
     with (
         backend_named(options.backend) as endpoints,
         one_region(endpoints, options.processor, clocked=has_clocks, changes=changes, language=language) as region,
     ):
         linker = Linker.of(endpoints, waiting=WAITING, upload_interval_s=upload_interval_s)
         (measure_rides if has_clocks else measure_process)(options, linker, region)
-    tell(f"  upload interval {upload_interval_s} s, on {circumstances(options)}")
+    profiled = ", a profile ID for every span" if every_span else ""
+    tell(f"  upload interval {upload_interval_s} s{profiled}, on {circumstances(options)}")
 
 
 def main() -> None:
     parser = option_parser(__doc__, requests_default=200, languages=list(LANGUAGES))
     parser.add_argument("--upload-interval", type=int, default=1, help="seconds between uploads (1)")
+    parser.add_argument(
+        "--every-span", action="store_true", help="give child spans profile IDs of their own (--language java)"
+    )
     given = parser.parse_args()
+    if given.every_span and given.language != "java":
+        parser.error("--every-span goes with --language java")
     if not 20 <= given.requests <= LARGEST_SAMPLE:
         parser.error(f"--requests must be from 20 to {LARGEST_SAMPLE}")
     if not 1 <= given.upload_interval <= 15:
         parser.error("--upload-interval must be from 1 to 15")
     options = Options(given.requests, given.backend, given.processor, given.language)
-    run(lambda: measure(options, given.upload_interval))
+    run(lambda: measure(options, given.upload_interval, every_span=given.every_span))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,11 @@ import pytest
 
 from spanprofiles import Endpoints
 from spanprofiles.backends import ManagedProcess
+from spanprofiles.clients import ProfileQuery
 from spanprofiles.doctor import Examination, Verdict
 from spanprofiles.linking import LinkedSpan, NoProfileIdError, NoSamplesError, NotWaitingError, Waiting
 from spanprofiles.model import FlameGraph, new_trace_id
+from spanprofiles.model.selector import service_selector
 from spanprofiles.pytest_plugin import SpanProfiles
 from spanprofiles.pytest_plugin.apps import RunningApp
 from tests.support.documentation import needs_the_venv_of_make, run
@@ -27,6 +29,9 @@ pytestmark = pytest.mark.exhaustive
 
 START_S = 400.0
 QUOTES = 20
+#: In so many orders for a car, a fifth of which is the check of its driver, that has samples, however few a ride has.
+CARS = 6
+CHECKS_A_DRIVER = "rideshare/city/Driver.checkDriver"
 
 Start = Callable[..., RunningApp]
 Doctor = Callable[..., Examination]
@@ -256,6 +261,28 @@ def test_java_labels_samples_that_it_takes_by_the_event_cpu(
 
     assert labels_of(order, "jfr_event", span_profiles) == ["cpu"]
     assert order.flamegraph.cpu_ns > 0
+
+
+@pytest.mark.parametrize("language", [JAVA], indirect=True, ids=["Java"])
+def test_javas_extension_loses_what_a_ride_does_after_its_first_child_span(
+    region: RunningApp, span_profiles: SpanProfiles
+) -> None:
+    """With an extension that keeps it this fails: then the documentation of what is lost has to go."""
+    orders = [span_profiles.linked_span(region.get("/car")) for _ in range(CARS)]
+    first, last = (span_profiles.linker.query(orders[place].span) for place in (0, -1))
+    of_the_service = ProfileQuery(service_selector(orders[0].service), first.start_ms, last.end_ms)
+
+    assert together(orders).total_of(JAVA.search) > 0
+    assert together(orders).total_of(CHECKS_A_DRIVER) == 0
+    assert span_profiles.linker.pyroscope.merged_profile(of_the_service).total_of(CHECKS_A_DRIVER) > 0
+
+
+def test_java_keeps_it_where_each_span_has_a_profile_id(
+    java_with_options: RunningApp, span_profiles: SpanProfiles
+) -> None:
+    orders = [span_profiles.linked_span(java_with_options.get("/car")) for _ in range(CARS)]
+
+    assert together(orders).total_of(CHECKS_A_DRIVER) > 0
 
 
 @pytest.mark.parametrize("language", [JAVA], indirect=True, ids=["Python to Go to Java"])

@@ -151,6 +151,20 @@ def test_javas_other_events_are_not_accused() -> None:
     assert not any("event" in line for line in found.evidence)
 
 
+def test_java_is_told_of_the_extension_that_loses_labels_when_a_child_span_ends() -> None:
+    unexplained = some_unexplained("java").advice
+    elsewhere = LANGUAGES["java"].elsewhere_advice
+
+    assert "after a child of it has ended, with the extension before 2.0.0" in unexplained
+    assert elsewhere.startswith("load the extension 2.0.0 or later")
+    assert "OTEL_PYROSCOPE_ROOT_SPAN_ONLY" in elsewhere
+
+
+@pytest.mark.parametrize("language", [key for key in LANGUAGES if key != "java"])
+def test_no_other_language_is_told_of_javas_extension(language: str) -> None:
+    assert "extension" not in LANGUAGES[language].elsewhere_advice
+
+
 @pytest.mark.parametrize(
     ("signs", "name"),
     [

@@ -206,7 +206,12 @@ _JAVA = Language(
     ),
     unlabelled=(
         "work handed to another thread carries no label; nor does what a span does after a child of it has ended, with"
-        " OTEL_PYROSCOPE_ROOT_SPAN_ONLY=false"
+        " the extension before 2.0.0, or with OTEL_PYROSCOPE_ROOT_SPAN_ONLY=false"
+    ),
+    hand_over=(
+        "load the extension 2.0.0 or later: an older one takes the label off a request's thread as soon as its first"
+        " child span ends; leave OTEL_PYROSCOPE_ROOT_SPAN_ONLY at true, for with false the end of each child does the"
+        " same; and do the work on the thread that started its span, for work handed to another one carries no label"
     ),
     application_name="PYROSCOPE_APPLICATION_NAME",
     upload_interval="PYROSCOPE_UPLOAD_INTERVAL",
