@@ -286,6 +286,11 @@ def test_the_fleet_takes_over_orders_for_cars_and_its_share_of_the_load() -> Non
         assert found[name]["environment"]["LOADGEN_MORE_URLS"] == "http://us-west:5000,http://sa-east:5000"
 
 
+def test_the_region_in_java_may_have_all_the_threads_that_its_server_starts() -> None:
+    """Idle it has 33 threads, with 60 orders at once 105; Javalin lets Jetty's pool grow to 250."""
+    assert services(compose())["sa-east"]["pids_limit"] >= 250 + 50
+
+
 def test_regions_of_the_fleet_tell_the_same_of_themselves_as_the_others() -> None:
     for name in ("us-west", "sa-east"):
         environment = services(compose())[name]["environment"]
