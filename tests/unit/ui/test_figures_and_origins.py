@@ -48,6 +48,11 @@ def test_the_busiest_routes_are_shown_in_order_of_their_names() -> None:
         ("/go/pkg/mod/github.com/gin/gin.go", Origin.LIBRARY),
         ("/usr/local/go/src/net/http/server.go", Origin.LIBRARY),
         ("/app/main.go", Origin.OWN),
+        ("/venv/lib/python3.11/site-packages/spanprofiles/demo/city/rideshare/pricing.py", Origin.OWN),
+        ("/venv/lib/python3.11/site-packages/spanprofiles/workshop/exercises/e01_look/stage/city.py", Origin.OWN),
+        ("/venv/lib/python3.11/site-packages/spanprofiles/demo/city.py", Origin.LIBRARY),
+        ("/venv/lib/python3.11/site-packages/spanprofiles/workshop/workbench.py", Origin.LIBRARY),
+        ("/venv/lib/python3.11/site-packages/spanprofiles_processor/processor.py", Origin.LIBRARY),
         ("<string>", Origin.UNKNOWN),
     ],
 )

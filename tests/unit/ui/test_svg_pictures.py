@@ -133,6 +133,17 @@ def test_a_chain_of_library_frames_becomes_one_box_that_says_how_many() -> None:
     assert labels == ["total", "3 library frames: lib1 … lib3", "own", "lib4"]
 
 
+def test_a_library_frame_with_time_of_its_own_is_never_folded_away() -> None:
+    leaf = graph_of({("lib1", "lib2", "lib3", "compute"): 10})
+    caller = graph_of({("lib1", "lib2", "lib3", "lib4"): 10, ("lib1", "lib2", "lib3", "lib4", "lib5"): 5})
+
+    def labels(graph: FlameGraph) -> list[str]:
+        return [box.label for box in flame_layout(graph, origin_of=lambda _: Origin.LIBRARY).boxes]
+
+    assert labels(leaf) == ["total", "3 library frames: lib1 … lib3", "compute"]
+    assert labels(caller) == ["total", "3 library frames: lib1 … lib3", "lib4", "lib5"]
+
+
 def test_library_frames_that_branch_or_are_few_are_not_folded() -> None:
     graph = graph_of({("lib1", "lib2", "own"): 10, ("lib1", "lib9"): 5})
 

@@ -24,6 +24,9 @@ _ASK_AGAIN_AFTER_S = 15.0
 _LIBRARY = re.compile(
     r"site-packages/|dist-packages/|/lib/python3|^<frozen|/pkg/mod/|/go/src/|^runtime/|node_modules/|/gems/|^node:"
 )
+# The programs of the demo and the workshop stand in this package's own folder among the libraries. To those who look at
+# their flame graphs they are the app.
+_OWN_APPS = re.compile(r"(?:^|/)spanprofiles/(?:demo/city|workshop/exercises)/")
 # What replaces the file's name for code that was generated at run time.
 _NO_FILES = frozenset({"<string>", "<stdin>", "<unknown>", "<generated>"})
 
@@ -43,7 +46,7 @@ class ServiceFiles:
     def origin_of(self, name: str) -> Origin:
         """Tell whose code a function is; unknown where files of both kinds have that name."""
         files = [file for file in self.files.get(name, ()) if file not in _NO_FILES]
-        kinds = {bool(_LIBRARY.search(file)) for file in files}
+        kinds = {is_library(file) for file in files}
         if len(kinds) != 1:
             return Origin.UNKNOWN
         return Origin.LIBRARY if kinds.pop() else Origin.OWN
@@ -52,6 +55,11 @@ class ServiceFiles:
         """Return the file of a function without the folders of its machine; empty where unknown."""
         files = self.files.get(name, frozenset())
         return short_file(next(iter(files))) if len(files) == 1 else ""
+
+
+def is_library(file: str) -> bool:
+    """Tell whether a file belongs to a library or a run time, and not to the app."""
+    return bool(_LIBRARY.search(file)) and not _OWN_APPS.search(file)
 
 
 def short_file(file: str) -> str:

@@ -207,11 +207,14 @@ def _origin(name: str, origin_of: OriginOf, inherited: Origin) -> Origin:
 
 
 def _chain(frame: Frame, key: int, origin_of: OriginOf) -> tuple[list[str], Frame, int]:
-    """Follow library frames that are only children with all of their parent's samples, at most a hundred."""
+    """Follow library frames that are only children with all of their parent's samples, at most a hundred.
+
+    A frame with samples of its own is never folded: where the time went must have a box and a name.
+    """
     names, last, last_key = [frame.name], frame, key
     while len(last.children) == 1 and last.children[0].total == last.total and len(names) < _LONGEST_CHAIN:
         child = last.children[0]
-        if origin_of(child.name) is Origin.OWN:
+        if origin_of(child.name) is Origin.OWN or child.self:
             break
         names.append(child.name)
         last, last_key = child, checksum(child.name, last_key)
