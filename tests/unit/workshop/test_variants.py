@@ -11,7 +11,7 @@ import pytest
 
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.linking import Waiting
-from spanprofiles.workshop.variants import Variant, Verdict, merged
+from spanprofiles.workshop.variant_verdict import Variant, Verdict, confirmed, merged
 from spanprofiles.workshop.variants_runner import Job, finished_path, job_path
 
 HEALTHY = Variant("healthy", Path("shop.py"), is_healthy=True, fewest_requests={"/stamp": 20})
@@ -58,6 +58,7 @@ def run(folder: Path, tests: str, *prices: int, by_fork: bool = True) -> list[di
                 "started_ns": 1,
                 "ready_ns": 1,
                 "witness": "",
+                "function": "",
                 "results": str(path),
             }
         )
@@ -123,8 +124,26 @@ def test_after_one_test_has_noticed_a_mutant_the_others_are_left_out(tmp_path: P
 
 
 @pytest.mark.slow
-def test_where_no_test_asks_for_the_program_nothing_is_written(tmp_path: Path) -> None:
-    assert run(tmp_path, "def test_of_nothing(): pass\n", 7) == [{}]
+def test_where_no_test_asks_for_the_program_that_is_written(tmp_path: Path) -> None:
+    (result,) = run(tmp_path, "def test_of_nothing(): pass\n", 7)
+
+    assert (result["tests"], result["of_program"], result["unimportable"]) == (1, 0, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tests", "why"),
+    [
+        ("def test_price(shop)\n    pass\n", "line 1: expected ':'"),
+        ("\n\nprice = cost\n", "line 3: NameError: name 'cost' is not defined"),
+        ("import no_such_module\n", "line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+    ],
+    ids=["syntax", "name", "import"],
+)
+def test_a_file_that_cannot_be_imported_is_named_with_the_line(tmp_path: Path, tests: str, why: str) -> None:
+    (result,) = run(tmp_path, tests, 7)
+
+    assert result["unimportable"] == [f"test_shop.py cannot be imported: {why}"]
 
 
 def test_a_mutant_that_only_one_of_two_runs_notices_was_noticed_by_chance() -> None:
@@ -141,6 +160,42 @@ def test_a_claim_that_fails_on_a_healthy_program_in_one_of_two_runs_fails_by_cha
     found = merged([passed, Verdict(HEALTHY, {"test_price": "assert 7 < 5"}, requests=ENOUGH)])
 
     assert (found.is_right, found.is_by_chance) == (False, True)
+
+
+def test_a_wrong_run_does_not_count_where_all_runs_after_it_are_right() -> None:
+    noticed, unnoticed = Verdict(MUTANT, {"test_price": "assert 9 < 5"}), Verdict(MUTANT, passed=("test_price",))
+
+    assert confirmed([noticed, unnoticed], iter([noticed, noticed])).is_right
+    assert confirmed([noticed, unnoticed], iter([])).is_by_chance
+
+
+def test_a_wrong_run_after_others_ends_the_confirmation_as_chance() -> None:
+    noticed = Verdict(MUTANT, {"test_price": "assert 0.15 > 0.5"}, share=0.15)
+    unnoticed = Verdict(MUTANT, passed=("test_price",), share=0.53)
+    further = iter([noticed, unnoticed, noticed])
+
+    found = confirmed([noticed, unnoticed], further)
+
+    assert (found.is_right, found.is_by_chance, found.runs) == (False, True, 4)
+    assert found.shares == (0.15, 0.53, 0.15, 0.53)
+    assert list(further) == [noticed]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (Verdict(HEALTHY, {"test_price": "AssertionError: assert 7 < 5"}, requests=ENOUGH), True),
+        (Verdict(HEALTHY, {"test_price": "TypeError: no"}, requests=ENOUGH), False),
+        (Verdict(HEALTHY, {"test_price": "assert 0.0 > 0.5"}, requests=ENOUGH, unknown={"ratings": []}), False),
+        (Verdict(HEALTHY, {"test_price": "assert 7 < 5"}), False),
+        (Verdict(HEALTHY, passed=("test_price",), requests=ENOUGH), False),
+        (Verdict(MUTANT, passed=("test_price",)), False),
+        (Verdict(MUTANT, passed=("test_price",), is_by_chance=True), True),
+    ],
+    ids=["a claim", "a mistake", "an unknown function", "too few requests", "right", "unnoticed", "disagreed"],
+)
+def test_only_a_claim_that_failed_may_be_chance(verdict: Verdict, expected: bool) -> None:
+    assert verdict.may_be_chance == expected
 
 
 def test_the_trace_to_show_is_that_of_a_test_that_failed() -> None:

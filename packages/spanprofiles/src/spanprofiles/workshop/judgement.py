@@ -23,6 +23,9 @@ class Judgement:
         hint: the hint that fits, 1 to 3; 0 where none does.
         trace_id: the trace to show, 32 hex digits; empty for none.
         span_id: the span in it whose flame graph to show, 16 hex digits; empty for none.
+        program: which program the trace is of, where the judge has several; empty where there is one.
+        others: further traces to show: of each the program, and the trace ID.
+        is_look: whether there is nothing to judge yet, because the learner has changed and answered nothing.
     """
 
     passed: bool
@@ -31,6 +34,9 @@ class Judgement:
     hint: int = 0
     trace_id: str = ""
     span_id: str = ""
+    program: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+    is_look: bool = False
 
     @classmethod
     def passes(cls, seen: _Sentences) -> Judgement:
@@ -52,6 +58,14 @@ class Judgement:
         """Return the same judgement with what to show beside it, unless it names something itself."""
         return self if self.trace_id else replace(self, trace_id=trace_id, span_id=span_id)
 
+    def showing_all(self, traces: Iterable[tuple[str, str]]) -> Judgement:
+        """Return the same judgement with several traces to show: of each the program, and its ID or nothing."""
+        known = [(program, trace_id) for program, trace_id in traces if trace_id]
+        if not known:
+            return self
+        program, trace_id = known[0]
+        return replace(self, trace_id=trace_id, program=program, others=tuple(known[1:]))
+
     @property
     def text(self) -> str:
         """All that it says, one sentence a line."""
@@ -66,6 +80,9 @@ class Judgement:
             "hint": self.hint,
             "trace_id": self.trace_id,
             "span_id": self.span_id,
+            "program": self.program,
+            "others": [list(other) for other in self.others],
+            "look": self.is_look,
         }
 
     @classmethod
@@ -78,6 +95,9 @@ class Judgement:
             hint=int(document.get("hint") or 0),
             trace_id=str(document.get("trace_id") or ""),
             span_id=str(document.get("span_id") or ""),
+            program=str(document.get("program") or ""),
+            others=tuple((str(program), str(trace_id)) for program, trace_id in document.get("others") or ()),
+            is_look=document.get("look") is True,
         )
 
 

@@ -13,18 +13,19 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, groupby
 from pathlib import Path
 from urllib.parse import quote
 
 from spanprofiles.linking import Waiting
 from spanprofiles.workshop.errors import WorkshopError
 from spanprofiles.workshop.judgement import Judgement
-from spanprofiles.workshop.kept import Kept
+from spanprofiles.workshop.kept import Kept, Runner
 from spanprofiles.workshop.program import AttemptError, LearnersProgram
-from spanprofiles.workshop.variants_runner import Job, end_path, finished_path, job_path, output_path
+from spanprofiles.workshop.variant_verdict import ShareClaim, Variant, Verdict, confirmed, merged
+from spanprofiles.workshop.variants_runner import Job, end_path, finished_path, job_path
 from spanprofiles.workshop.workbench import Workbench
 
 LONGEST_RUN_S = 300.0
@@ -36,74 +37,12 @@ QUIET_S = 2.0
 _ENTRY = "spanprofiles.workshop.variants_plugin"
 _HARNESS = "spanprofiles.pytest_plugin"
 _NO_OTHER_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # importing all that are installed can take seconds
-_SHOWN_LINES = 12
 _NOT_COPIED = shutil.ignore_patterns("conftest.py", "__pycache__", ".*")
 _RUNNER = "the runner of the tests"
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One variant of the program under test.
-
-    Attributes:
-        name: what to call it; unique.
-        program: its file.
-        is_healthy: whether all tests must pass on it; on any other, one test must fail.
-        environment: variables that are added to the program's.
-        fewest_requests: how often the tests must ask for each of these paths.
-        runs: how often the tests run against it, at once: they must be right each time, and not by chance.
-    """
-
-    name: str
-    program: Path
-    is_healthy: bool
-    environment: Mapping[str, str] = field(default_factory=dict)
-    fewest_requests: Mapping[str, int] = field(default_factory=dict)
-    runs: int = 1
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the tests said of one variant.
-
-    Attributes:
-        variant: which.
-        failed: the tests that failed, by name, and the first line of why.
-        passed: the tests that passed.
-        requests: how often the tests asked for each path.
-        traces: the last trace that each test asked about, by the test's name.
-        is_by_chance: whether the tests were wrong about it in this run, and right in another.
-    """
-
-    variant: Variant
-    failed: Mapping[str, str] = field(default_factory=dict)
-    passed: tuple[str, ...] = ()
-    requests: Mapping[str, int] = field(default_factory=dict)
-    traces: Mapping[str, str] = field(default_factory=dict)
-    is_by_chance: bool = False
-
-    @property
-    def is_right(self) -> bool:
-        """Whether the tests tell what the variant is."""
-        if not self.variant.is_healthy:
-            return bool(self.failed)
-        return bool(self.passed) and not self.failed and not self.too_few_requests
-
-    @property
-    def too_few_requests(self) -> dict[str, int]:
-        """How often the tests asked for the paths for which they must ask more often."""
-        asked = {path: self.requests.get(path, 0) for path in self.variant.fewest_requests}
-        return {path: count for path, count in asked.items() if count < self.variant.fewest_requests[path]}
-
-    @property
-    def trace_id(self) -> str:
-        """The trace to show of it: that of a test that failed, or of any; empty where no test asked about one."""
-        of_failed = (self.traces[test] for test in self.failed if test in self.traces)
-        return next(of_failed, next(iter(self.traces.values()), ""))
-
-
 def verdicts(
-    bench: Workbench, fixture: str, variants: Sequence[Variant], *, service: str, witness: str
+    bench: Workbench, fixture: str, variants: Sequence[Variant], *, service: str, witness: str, function: str = ""
 ) -> list[Verdict]:
     """Run the learner's tests against all variants, and return the verdicts, up to the first that is wrong.
 
@@ -114,6 +53,7 @@ def verdicts(
         service: ``OTEL_SERVICE_NAME`` of the first; the others get names of their own, since all run at once.
         witness: a path for which each of them computes a while, whatever is wrong with it; see
             :class:`.variants_plugin.WaitingForWitness`.
+        function: the function whose share is noted; see :attr:`Verdict.share`.
 
     Raises:
         AttemptError: the tests cannot be run, or never ask the program; the judgement says which.
@@ -122,15 +62,56 @@ def verdicts(
     bench.tell(f"running your tests against {len(variants)} variants of the program")
     with contextlib.ExitStack() as stack:
         kept = bench.kept if bench.kept is not None else stack.enter_context(Kept())
-        return _Tests(bench, kept, fixture, service, witness).run(variants)
+        return _Tests(bench, kept, fixture, service, witness, function).run(variants)
 
 
-def merged(runs: Sequence[Verdict]) -> Verdict:
-    """Return the verdict on a variant of all runs together: that of one that is wrong, where any is."""
-    wrong = next((verdict for verdict in runs if not verdict.is_right), None)
-    if wrong is None:
-        return runs[0]
-    return replace(wrong, is_by_chance=any(verdict.is_right for verdict in runs))
+@dataclass(frozen=True)
+class _Run:
+    """A run of the tests against a variant: its program, and the file where its results will be."""
+
+    variant: Variant
+    program: LearnersProgram
+    results: Path
+
+
+class _Jobs:
+    """The jobs that a runner is given in one judgement.
+
+    Args:
+        runner: the runner of tests.
+        scratch: a folder for the tests and their results.
+    """
+
+    def __init__(self, runner: Runner, scratch: Path) -> None:
+        self.tests = scratch / "tests"
+        self.last = -1
+        self._runner = runner
+        self._scratch = scratch
+        self._numbers = count()
+        self._given: dict[int, int] = {}
+
+    def next_results(self) -> Path:
+        """Return where the results of another run will be."""
+        return self._scratch / f"results-{next(self._numbers)}.json"
+
+    def give(self, settings: Sequence[str]) -> None:
+        """Give the runner another job: a run for each of these settings."""
+        plugins = ["-p", "no:cacheprovider", "-p", _HARNESS, "-p", _ENTRY, "-W", "ignore:Module already imported"]
+        arguments = ("-q", *plugins, "--rootdir", str(self.tests), str(self.tests))
+        self.last = self._runner.next_job()
+        self._given[self.last] = len(settings)
+        Job(str(self.tests), arguments, tuple(settings)).write(job_path(self._runner.folder, self.last))
+
+    def finished(self, job: int, run: int) -> Path:
+        """Return the file that tells how a run has ended."""
+        return finished_path(self._runner.folder, job, run)
+
+    def end(self) -> None:
+        """End what still runs."""
+        for job in self._given:
+            end_path(self._runner.folder, job).touch()
+        for job, runs in self._given.items():
+            self._runner.await_end(job, runs)
 
 
 class _Tests:
@@ -142,14 +123,18 @@ class _Tests:
         fixture: see :func:`verdicts`.
         service: likewise.
         witness: likewise.
+        function: likewise.
     """
 
-    def __init__(self, bench: Workbench, kept: Kept, fixture: str, service: str, witness: str) -> None:
+    def __init__(
+        self, bench: Workbench, kept: Kept, fixture: str, service: str, witness: str, function: str = ""
+    ) -> None:
         self._bench = bench
         self._kept = kept
         self._fixture = fixture
         self._service = service
         self._witness = witness
+        self._function = function
 
     def run(self, variants: Sequence[Variant]) -> list[Verdict]:
         """Run the tests against all variants at once, and return the verdicts up to a wrong one.
@@ -168,56 +153,76 @@ class _Tests:
         runner = self._kept.runner(self._start_runner)
         self._kept.await_quiet(QUIET_S)
         with tempfile.TemporaryDirectory(prefix="workshop-") as scratch:
-            folder = Path(scratch) / "tests"
-            shutil.copytree(self._bench.folder, folder, ignore=_NOT_COPIED)
-            runs: list[tuple[Variant, Path]] = []
-            settings: list[str] = []
+            jobs = _Jobs(runner, Path(scratch))
+            shutil.copytree(self._bench.folder, jobs.tests, ignore=_NOT_COPIED)
+            runs: list[_Run] = []
             for variant, program in zip(variants, programs, strict=True):
-                for _ in range(variant.runs):
-                    results = Path(scratch) / f"results-{len(runs)}.json"
-                    runs.append((variant, results))
-                    settings.append(self._settings(variant, program, results))
-            plugins = ["-p", "no:cacheprovider", "-p", _HARNESS, "-p", _ENTRY, "-W", "ignore:Module already imported"]
-            arguments = ("-q", *plugins, "--rootdir", str(folder), str(folder))
-            number = runner.next_job()
-            Job(str(folder), arguments, tuple(settings)).write(job_path(runner.folder, number))
+                runs += [_Run(variant, program, jobs.next_results()) for _ in range(variant.runs)]
+            jobs.give([self._settings(run) for run in runs])
             try:
-                return list(self._verdicts(runs, runner.folder, number))
+                return list(self._verdicts(runs, jobs))
             finally:
-                end_path(runner.folder, number).touch()
-                runner.await_end(number, len(settings))
+                jobs.end()
                 self._kept.note_use()
 
-    def _verdicts(self, runs: Sequence[tuple[Variant, Path]], folder: Path, number: int) -> Iterator[Verdict]:
+    def _verdicts(self, runs: Sequence[_Run], jobs: _Jobs) -> Iterator[Verdict]:
         """Yield the verdicts in order, as the runs end, up to one that is wrong."""
         deadline_s = time.monotonic() + LONGEST_RUN_S
-        numbered = enumerate(runs)
-        for variant, of_variant in groupby(numbered, key=lambda entry: entry[1][0]):
-            found = []
-            for run, (_, path) in of_variant:
-                output = output_path(folder, number, run)
-                self._await_end(finished_path(folder, number, run), deadline_s, output)
-                found.append(self._read(variant, path, output))
+        job = jobs.last
+        for variant, of_variant in groupby(enumerate(runs), key=lambda entry: entry[1].variant):
+            found = [self._awaited(run, jobs.finished(job, number), deadline_s) for number, run in of_variant]
             verdict = merged(found)
+            if verdict.may_be_chance and variant.confirmations:
+                self._bench.tell(f"{variant.name}: {_in_words(verdict)}; running them once more")
+                program = next(run.program for run in runs if run.variant is variant)
+                verdict = confirmed(found, self._once_more(variant, program, jobs, deadline_s))
             self._bench.tell(f"{variant.name}: {_in_words(verdict)}")
             yield verdict
             if not verdict.is_right:
                 return
 
-    def _read(self, variant: Variant, path: Path, output: Path) -> Verdict:
+    def _once_more(
+        self, variant: Variant, program: LearnersProgram, jobs: _Jobs, deadline_s: float
+    ) -> Iterator[Verdict]:
+        """Run the tests against a variant alone, again and again."""
+        for _ in range(variant.confirmations):
+            time.sleep(QUIET_S)
+            run = _Run(variant, program, jobs.next_results())
+            jobs.give([self._settings(run, was_used=True)])
+            yield self._awaited(run, jobs.finished(jobs.last, 0), deadline_s)
+
+    def _awaited(self, run: _Run, finished: Path, deadline_s: float) -> Verdict:
+        self._await_end(finished, deadline_s)
+        return self._read(run)
+
+    def _read(self, run: _Run) -> Verdict:
         """Return the verdict of a run that has ended.
 
         Raises:
             AttemptError: no test asked for the program.
         """
-        if not path.is_file():
-            seen = ["pytest found no test that asks for the program", *_last_lines(output)]
-            missing = f"a test_*.py with a test that takes the fixture {self._fixture!r}"
+        missing = f"a test_*.py with a test that takes the fixture {self._fixture!r}"
+        if not run.results.is_file():
+            raise AttemptError(Judgement.fails("pytest found no test", missing, 1))
+        result = json.loads(run.results.read_text(encoding="utf-8"))
+        if result["unimportable"]:
+            raise AttemptError(Judgement.fails(result["unimportable"], "test files that can be imported", 1))
+        if not result["of_program"]:
+            tests = result["tests"]
+            seen = f"pytest found tests ({tests}), and none asks for the program" if tests else "pytest found no test"
             raise AttemptError(Judgement.fails(seen, missing, 1))
-        result = json.loads(path.read_text(encoding="utf-8"))
-        return Verdict(variant, result["failed"], tuple(result["passed"]), result["requests"], result["traces"])
+        return Verdict(
+            run.variant,
+            result["failed"],
+            tuple(result["passed"]),
+            result["requests"],
+            result["traces"],
+            result["share"],
+            tuple(ShareClaim(*claim) for claim in result["claims"]),
+            result["unknown"],
+        )
 
-    def _await_end(self, finished: Path, deadline_s: float, output: Path) -> None:
+    def _await_end(self, finished: Path, deadline_s: float) -> None:
         """Wait until a run has ended.
 
         Raises:
@@ -227,10 +232,10 @@ class _Tests:
         if finished.is_file():
             return
         if self._kept.is_running:
-            seen = [f"your tests were still running after {LONGEST_RUN_S:g} s", *_last_lines(output)]
+            seen = f"your tests were still running after {LONGEST_RUN_S:g} s"
             raise AttemptError(Judgement.fails(seen, "tests that end", 1))
-        seen = ["what runs your tests was stopped", *self._kept.last_lines]
-        raise AttemptError(Judgement.fails(seen, "tests that run to their end"))
+        stopped = ["what runs your tests was stopped", *self._kept.last_lines]
+        raise AttemptError(Judgement.fails(stopped, "tests that run to their end"))
 
     def _program(self, variant: Variant, number: int) -> LearnersProgram:
         """Start a variant, unless it runs already."""
@@ -246,15 +251,17 @@ class _Tests:
         environment = {**settings_of_backend(self._bench), **_NO_OTHER_PLUGINS}
         return self._bench.program(command, self._service, environment, name=_RUNNER).start(None)
 
-    def _settings(self, variant: Variant, program: LearnersProgram, results: Path) -> str:
+    def _settings(self, run: _Run, *, was_used: bool = False) -> str:
+        program = run.program
         settings = {
-            "name": variant.name,
+            "name": run.variant.name,
             "fixture": self._fixture,
             "port": program.port,
             "started_ns": program.started_ns,
-            "ready_ns": program.started_ns if self._kept.was_used else 0,
+            "ready_ns": program.started_ns if was_used or self._kept.was_used else 0,
             "witness": self._witness,
-            "results": str(results),
+            "function": self._function,
+            "results": str(run.results),
         }
         return json.dumps(settings)
 
@@ -263,14 +270,6 @@ def _in_words(verdict: Verdict) -> str:
     if verdict.failed:
         return f"{', '.join(verdict.failed)} failed"
     return f"{', '.join(verdict.passed) or 'no test'} passed"
-
-
-def _last_lines(output: Path) -> list[str]:
-    try:
-        lines = output.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    return [f"  | {line}" for line in lines[-_SHOWN_LINES:]]
 
 
 def settings_of_backend(bench: Workbench) -> dict[str, str]:

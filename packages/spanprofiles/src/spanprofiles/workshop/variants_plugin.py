@@ -10,6 +10,7 @@ import json
 import os
 import re
 import time
+import traceback
 from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ from spanprofiles.workshop.variants_runner import SETTINGS_VARIABLE
 if TYPE_CHECKING:
     import requests
 
-    from spanprofiles.linking import Linker, TracedSession
+    from spanprofiles.linking import Evidence, Linker, TracedSession
+    from spanprofiles.model import FlameGraph
 
 _SETTINGS: dict[str, Any] = json.loads(os.environ[SETTINGS_VARIABLE])
 _FIXTURE: str = _SETTINGS["fixture"]
@@ -36,13 +38,19 @@ _READY = "/health"
 
 
 class _Results:
-    """What the tests said so far."""
+    """What the tests said so far; see :class:`.variants.Verdict`."""
 
     def __init__(self) -> None:
         self.failed: dict[str, str] = {}
         self.passed: list[str] = []
         self.requests: Counter[str] = Counter()
         self.traces: dict[str, str] = {}
+        self.share: float | None = None
+        self.claims: list[tuple[str, float, float]] = []
+        self.unknown: dict[str, list[str]] = {}
+        self.unimportable: list[str] = []
+        self.tests = 0
+        self.of_program = 0
 
     def write(self) -> None:
         """Write them down."""
@@ -73,9 +81,31 @@ def program(span_profiles_app: Any) -> Iterator[Any]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Write down that there are tests, though none has run."""
-    if any(map(_is_ours, session.items)):
+    """Write down how many tests there are, though none has run."""
+    _results.tests = len(session.items)
+    _results.of_program = sum(map(_is_ours, session.items))
+    _results.write()
+
+
+def pytest_exception_interact(node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]) -> None:
+    """Note which of the learner's files cannot be imported, and why."""
+    if isinstance(node, pytest.Collector) and call.excinfo is not None:
+        _results.unimportable.append(_why_unimportable(node.path, call.excinfo.value))
         _results.write()
+
+
+def _why_unimportable(path: Path, error: BaseException) -> str:
+    """Say in one line why a file cannot be imported, without the folders of this machine."""
+    error = error.__cause__ or error
+    if isinstance(error, SyntaxError):
+        where, why = error.lineno, error.msg
+        file = Path(error.filename or path).name
+    else:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+        where, why = lines[-1] if lines else None, f"{type(error).__name__}: {error}".splitlines()[0]
+        file = path.name
+    place = f"{file}: line {where}: " if where and file != path.name else f"line {where}: " if where else ""
+    return f"{path.name} cannot be imported: {place}{why}"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -113,6 +143,7 @@ def pytest_runtest_makereport(
         seen = getattr(getattr(item, "funcargs", {}).get("span_profiles"), "seen", None)
         if seen:
             _results.traces[test] = next(reversed(seen))
+            _note_shares([graph for evidence in seen.values() for graph in _flamegraphs_of(evidence)])
     _results.write()
     return report
 
@@ -159,6 +190,23 @@ class WaitingForWitness(Waiting):
 def _is_ours(item: pytest.Item) -> bool:
     """Tell whether a test asks for the program."""
     return _FIXTURE in getattr(item, "fixturenames", ())
+
+
+def _flamegraphs_of(evidence: Evidence) -> list[FlameGraph]:
+    return [*evidence.flamegraphs.values(), *([evidence.merged[1]] if evidence.merged else [])]
+
+
+def _note_shares(flamegraphs: list[FlameGraph]) -> None:
+    """Note what a test claimed about shares, and what the share of the function was that the judge asks about."""
+    for graph in flamegraphs:
+        if graph.is_empty:
+            continue
+        _results.unknown |= graph.unknown_functions
+        _results.claims += [
+            (claim.subject, claim.value / graph.total, claim.bound) for claim in graph.claims if claim.is_share
+        ]
+        if _SETTINGS["function"]:
+            _results.share = graph.total_of(_SETTINGS["function"]) / graph.total
 
 
 def _count(counter: Counter[str], response: requests.Response, **_: object) -> None:

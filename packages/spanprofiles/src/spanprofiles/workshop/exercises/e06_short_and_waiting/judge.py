@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spanprofiles.workshop.judgement import Judgement
-from spanprofiles.workshop.variants import Variant, Verdict, verdicts
+from spanprofiles.workshop.variant_verdict import Variant, Verdict
+from spanprofiles.workshop.variants import verdicts
 from spanprofiles.workshop.workbench import Workbench
 
 WITNESS = "/parcel"  # every variant computes for it

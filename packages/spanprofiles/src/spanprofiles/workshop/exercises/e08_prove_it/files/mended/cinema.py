@@ -14,7 +14,7 @@ from waitress import serve
 
 app = Flask(__name__)
 
-BOOKINGS = [f"row {number % 40} seat {number}" for number in range(5_000)]
+BOOKINGS = [f"row {number % 40} seat {number}" for number in range(7_000)]
 VIEWS = 700_000
 BANK_S = 0.1
 
