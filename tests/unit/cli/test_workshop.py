@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from spanprofiles.cli import main
+from spanprofiles.cli.workshop.start import program_of_environment
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Workbench, all_exercises
+from spanprofiles.workshop import Judgement, Workbench, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
-from spanprofiles.workshop.folder import LearnersFolder
+from spanprofiles.workshop.folder import DEFAULT_NAME, LearnersFolder
 from spanprofiles.workshop.session import Session, announce, claimed
 
 NOWHERE = Endpoints(tempo="http://127.0.0.1:9", pyroscope="http://127.0.0.1:9", otlp_http="http://127.0.0.1:9")
 Workshop = Callable[..., Result]
+START = import_module("spanprofiles.cli.workshop.start")  # its package has the command under this name
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def test_status_names_each_exercise_the_page_and_the_next_step(workshop: Worksho
     result = workshop("status")
 
     assert result.exit_code == 0
-    assert f"The workshop in {folder}, its page at http://127.0.0.1:3000" in result.stdout
+    assert f"The workshop in {folder}, its page at http://127.0.0.1:3000/workshop" in result.stdout
     assert [exercise.title for exercise in all_exercises() if exercise.title not in result.stdout] == []
     assert "Next is exercise 1, in 01_look:" in result.stdout
     assert "spanprofiles workshop check 1" in result.stdout
@@ -107,11 +110,11 @@ def test_reset_says_where_the_backup_is(workshop: Workshop, folder: Path) -> Non
     [
         (["check", "77"], "there is no exercise 77: choose one of 1, 2, 3, 4"),
         (["check", "2", "--dir", "/"], "there is no workshop in /: "),
-        (["start", "."], "already; its page is http://127.0.0.1:3000"),
-        (["start", ".", "--resume"], "already; its page is http://127.0.0.1:3000"),
-        (["start", "--resume", "nowhere"], "leave out --resume to begin one there"),
-        (["start", "there", "--learner", "Anna B"], "--learner 'Anna B': up to 40 letters, digits and hyphens"),
-        (["start", "there", "--backend", "external"], "--otlp (SPAN_PROFILES_OTLP_URL)"),
+        (["start", "."], "already; its page is http://127.0.0.1:3000/workshop"),
+        (["start", ".", "--resume"], "already; its page is http://127.0.0.1:3000/workshop"),
+        (["start", "--resume", "../nowhere"], "leave out --resume to begin one there"),
+        (["start", "../there", "--learner", "Anna B"], "--learner 'Anna B': up to 40 letters, digits and hyphens"),
+        (["start", "../there", "--backend", "external"], "--otlp (SPAN_PROFILES_OTLP_URL)"),
         (["check", "2", "--tempo", "http://127.0.0.1:9", "--pyroscope", "http://127.0.0.1:9"], "--otlp"),
         (["check", "2", "--tempo", "nonsense"], "'nonsense', which is not an address"),
         (["show", "0"], "0 is not in the range x>=1"),
@@ -123,14 +126,108 @@ def test_what_cannot_be_done_ends_with_2_and_says_why(workshop: Workshop, argume
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
-    assert not Path("there").exists()
+    assert not Path("../there").exists()
 
 
-def test_a_begun_workshop_is_not_begun_again(folder: Path) -> None:
-    result = CliRunner().invoke(main, ["workshop", "start", str(folder)])
+@pytest.mark.parametrize("inside", [".", "02_instrument"])
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_start_goes_on_with_the_workshop_that_one_stands_in(
+    folder: Path, inside: str, resume: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Path] = []
+    monkeypatch.setattr(START, "_run", lambda learners, *_: begun.append(learners.path))
+    monkeypatch.chdir(folder / inside)
+
+    result = CliRunner().invoke(main, ["workshop", "start", *resume])
+
+    assert (result.exit_code, begun) == (0, [folder]), result.stderr
+
+
+def test_start_goes_on_in_the_usual_folder_and_in_one_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LearnersFolder(tmp_path / DEFAULT_NAME).fill()
+    begun: list[Path] = []
+    monkeypatch.setattr(START, "_run", lambda learners, *_: begun.append(learners.path))
+    monkeypatch.chdir(tmp_path)
+
+    results = [CliRunner().invoke(main, ["workshop", "start", *named]) for named in ([], [DEFAULT_NAME], ["other"])]
+
+    assert [result.exit_code for result in results] == [0, 0, 0]
+    assert begun == [tmp_path / DEFAULT_NAME, tmp_path / DEFAULT_NAME, tmp_path / "other"]
+
+
+def test_no_workshop_is_begun_inside_another(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["workshop", "start", "another"])
 
     assert result.exit_code == 2
-    assert f"a workshop was begun in {folder}: go on with it by `spanprofiles workshop start --resume" in result.stderr
+    assert f"{folder / 'another'} is inside the workshop in {folder}" in result.stderr
+    assert not (folder / "another").exists()
+
+
+def test_the_line_for_a_new_terminal_names_the_virtual_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "my venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "activate").touch()
+    monkeypatch.setattr("sys.executable", str(programs / "python"))
+    monkeypatch.setattr("sys.prefix", str(programs.parent))
+    monkeypatch.setenv("PATH", str(programs))
+
+    assert program_of_environment() == f". '{programs}/activate'"
+
+    (programs / "activate").unlink()
+    assert program_of_environment() == f"PATH='{programs}':\"$PATH\""
+
+    elsewhere = tmp_path / "elsewhere" / "spanprofiles"
+    elsewhere.parent.mkdir()
+    elsewhere.touch(mode=0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{elsewhere.parent}")
+    assert program_of_environment() == ""
+
+
+def test_a_solved_check_is_noted_although_nobody_reads_to_the_end(
+    workshop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("spanprofiles.cli.workshop.judge.print_judgement", closed)
+
+    workshop("check", "1", right_answer(folder))
+
+    assert LearnersFolder(folder).progress().of("01_look").passed
+
+
+def test_a_look_at_untouched_files_is_no_failed_check(
+    workshop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = Judgement.fails("no profile ID", "the agent", hint=1)
+    monkeypatch.setattr("spanprofiles.workshop.exercise.Exercise.judge", lambda *_: failed)
+
+    look = workshop("check", "2")
+
+    assert look.exit_code == 1
+    assert "◦ seen   exercise 2" in look.stdout
+    assert "  to do    the agent" in look.stdout
+    assert [word for word in ("not yet", "missing", "stuck") if word in look.stdout] == []
+    assert LearnersFolder(folder).progress().of("02_instrument").checks == 0
+
+    (folder / "02_instrument" / "bakery.py").write_text("mine")
+    failed_check = workshop("check", "2")
+
+    assert "✗ not yet   exercise 2" in failed_check.stdout
+    assert "stuck?" in failed_check.stdout
+    assert LearnersFolder(folder).progress().of("02_instrument").checks == 1
+
+
+def test_a_hint_can_be_read_once_more(workshop: Workshop) -> None:
+    workshop("hint", "2")
+    workshop("hint", "2")
+
+    assert workshop("hint", "2", "1").stdout.startswith("exercise 2, hint 1 of 3\n")
+    assert workshop("hint", "2").stdout.startswith("exercise 2, hint 3 of 3\n")
 
 
 def test_an_exercise_that_was_removed_is_named_with_the_way_back(workshop: Workshop, folder: Path) -> None:
@@ -162,7 +259,7 @@ def test_a_full_disk_at_the_start_is_told_with_the_way_to_go_on(
 
     assert result.exit_code == 2
     assert "No space left on device" in result.stderr
-    assert "workshop start --resume" in result.stderr
+    assert f"`spanprofiles workshop start {tmp_path / 'mine'}` goes on" in result.stderr
     assert "Traceback" not in result.stderr
 
 

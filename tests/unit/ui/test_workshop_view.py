@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -59,6 +60,45 @@ def test_a_failed_judgement_shows_what_was_seen_what_is_missing_and_the_hint(
     assert "the first is about this" in text
     assert "The program never starts the agent" in text
     assert "<html" not in text
+
+
+def test_a_look_is_shown_as_what_is_to_do_and_not_as_a_failure(page: FlaskClient, learners: LearnersFolder) -> None:
+    note(learners, 2, replace(Judgement.fails("no profile ID", "the agent", hint=1), is_look=True))
+
+    text = page.get("/workshop?exercise=2&part=state").text
+
+    assert 'data-judgement="look"' in text
+    assert "To do:" in text
+    assert [word for word in ("Not yet", "Missing", "Stuck") if word in text] == []
+
+
+@pytest.mark.parametrize(
+    ("solved", "site", "status"),
+    [(False, "none", 302), (True, "none", 200), (False, "same-origin", 200), (False, "", 200)],
+)
+def test_who_types_the_address_and_has_solved_nothing_sees_the_workshop(
+    page: FlaskClient, learners: LearnersFolder, solved: bool, site: str, status: int
+) -> None:
+    if solved:
+        note(learners, 1, Judgement.passes("well found"))
+
+    answer = page.get("/", headers={"Sec-Fetch-Site": site} if site else {})
+
+    assert answer.status_code == status
+
+
+def test_the_requests_of_several_programs_are_shown_with_their_names(
+    page: FlaskClient, learners: LearnersFolder, store_ride: StoreRide
+) -> None:
+    mended, broken = (store_ride(service, {("sell", "rate_seats"): 30}, name="GET /tickets") for service in "ab")
+    traces = [("the broken cinema", broken.trace_id), ("nowhere", ""), ("the mended cinema", mended.trace_id)]
+    note(learners, 8, Judgement.passes("proven").showing_all(traces))
+
+    text = page.get("/workshop?exercise=8").text
+
+    assert "The request that was judged: GET /tickets, the broken cinema" in text
+    assert "The request that was judged: GET /tickets, the mended cinema" in text
+    assert "nowhere" not in text
 
 
 def test_a_solved_exercise_leads_on_to_the_next(page: FlaskClient, learners: LearnersFolder) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spanprofiles.clients import ClientError
 from spanprofiles.linking import LinkError
 from spanprofiles.workshop.judgement import Judgement
@@ -13,7 +15,8 @@ def judged(bench: Workbench) -> Judgement:
     """Return what the exercise's judge says.
 
     A judge need not catch what keeps a program from being judged: programs that do not run, and requests that are not
-    linked, become judgements that say what was seen.
+    linked, become judgements that say what was seen. Where the learner has neither changed nor answered anything, the
+    judgement is a look at what there is to do.
 
     Raises:
         NotHereError: the exercise cannot be done on this machine.
@@ -28,7 +31,8 @@ def judged(bench: Workbench) -> Judgement:
             judgement = error.judgement
         except LinkError as error:
             judgement = _not_linked(error, bench)
-    return judgement.showing(*bench.shown)
+    is_look = not judgement.passed and bench.is_untouched
+    return replace(judgement.showing(*bench.shown), is_look=is_look)
 
 
 def _not_linked(error: LinkError, bench: Workbench) -> Judgement:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 ANSWER_FILE = "answer.txt"
 """In the learner's folder: an answer, for those exercises that ask a question."""
 
+TEXT_FILE = "README.md"
+"""In the learner's folder: the exercise's text."""
+
 MOST_FILES = 1_000
 """How many files of an exercise's folder are looked at."""
 

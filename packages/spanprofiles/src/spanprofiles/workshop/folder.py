@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spanprofiles.workshop.errors import NotHereError, WorkshopError
-from spanprofiles.workshop.exercise import Exercise, all_exercises, plain_files
+from spanprofiles.workshop.exercise import TEXT_FILE, Exercise, all_exercises, plain_files
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.patch import difference
 from spanprofiles.workshop.progress import Progress, ProgressFile, Record
@@ -22,8 +22,6 @@ DEFAULT_NAME = "span-profiles-workshop"
 
 STATE = ".workshop"
 """In the learner's folder: what this program keeps there."""
-
-_TEXT_FILE = "README.md"
 
 Fingerprint = tuple[tuple[str, int, int], ...]
 """What tells whether somebody has saved a file: names, times and sizes."""
@@ -47,14 +45,21 @@ class LearnersFolder:
             WorkshopError: there is none.
         """
         start = start.resolve()
-        for path in (start, *start.parents, start / DEFAULT_NAME):
-            folder = cls(path)
-            if folder.is_begun:
-                return folder
+        below = cls(start / DEFAULT_NAME)
+        folder = cls.around(start) or (below if below.is_begun else None)
+        if folder is not None:
+            return folder
         raise WorkshopError(
             f"there is no workshop in {start}: go to the folder of yours, or begin one with"
             " `spanprofiles workshop start`"
         )
+
+    @classmethod
+    def around(cls, start: Path) -> LearnersFolder | None:
+        """Return the folder with a workshop that ``start`` is or is in; None where there is none."""
+        start = start.resolve()
+        folders = (cls(path) for path in (start, *start.parents))
+        return next((folder for folder in folders if folder.is_begun), None)
 
     @property
     def is_begun(self) -> bool:
@@ -225,6 +230,6 @@ def _begun_anew(record: Record) -> Record:
 
 def _copy(exercise: Exercise, folder: Path) -> bool:
     """Copy the files of an exercise that are not there yet, and tell whether there were any."""
-    texts = {_TEXT_FILE: exercise.text, **exercise.given}
+    texts = {TEXT_FILE: exercise.text, **exercise.given}
     written = [write_new_file(folder / name, text) for name, text in texts.items()]
     return any(written)

@@ -170,11 +170,11 @@ class LearnersProgram(TracedSession):
         self._process.wait(_LAST_MOMENT_S)
         code = self._process.exit_code or 0
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        return AttemptError(
-            Judgement.fails(
-                [f"{self.name} {how} {when}", *self._last_lines()], "it must run until it is stopped, and answer"
-            )
-        )
+        seen, found = [f"{self.name} {how} {when}", *self._last_lines()], tracebacks(self._process.output)
+        missing = "it must run until it is stopped, and answer"
+        if found:
+            missing = f"{self.name} crashed. Mend this first: {printable(found[-1][-1].strip())}"
+        return AttemptError(Judgement.fails(seen, missing))
 
     def _last_lines(self) -> list[str]:
         """Return its last traceback, or its last lines where it printed none."""

@@ -27,7 +27,7 @@ class Record:
 
     Attributes:
         passed_s: when it was first solved, s since the epoch; None where it is not.
-        checks: how often it was judged.
+        checks: how often it was judged; a look at the files as they were given is no check.
         hints: how many hints were given.
         notes: what its judge keeps between checks.
         judgement: the last one; None before the first check.
@@ -57,7 +57,7 @@ class Record:
         return replace(
             self,
             passed_s=passed_s,
-            checks=self.checks + 1,
+            checks=self.checks + (not judgement.is_look),
             judgement=judgement,
             judged_s=now_s,
             notes=notes,

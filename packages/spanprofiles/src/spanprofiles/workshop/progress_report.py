@@ -63,7 +63,7 @@ class ExerciseState:
     @property
     def is_begun(self) -> bool:
         """Whether the learner has done anything with it."""
-        return bool(self.passed or self.checks or self.hints)
+        return bool(self.passed or self.checks or self.hints or self.open_s)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ class Report:
         found = {each.number: _state(each.number, progress.of(each.name), now_s) for each in all_exercises()}
         number = next((each.number for each in all_exercises() if each.name == exercise), 0)
         judgement = progress.of(exercise).judgement if exercise else None
-        missing = judgement.missing[0] if judgement is not None and judgement.missing else ""
+        is_told = judgement is not None and judgement.missing and not judgement.is_look
+        missing = judgement.missing[0] if judgement is not None and is_told else ""
         states = {state.number: state for state in found.values() if state.is_begun}
         return cls(seat_of(progress.seed), learner, states, number, missing, int(now_s * 1e9))
 
@@ -164,5 +165,5 @@ def name_among_others(progress: Progress) -> str:
 
 def _state(number: int, record: Record, now_s: float) -> ExerciseState:
     until_s = record.passed_s if record.passed_s is not None else now_s
-    open_s = max(0, int(until_s - record.begun_s)) if record.begun_s else 0
+    open_s = max(1, int(until_s - record.begun_s)) if record.begun_s else 0
     return ExerciseState(number, record.passed, record.checks, record.hints, min(open_s, 9_999_999))

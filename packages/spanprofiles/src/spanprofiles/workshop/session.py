@@ -137,7 +137,7 @@ def stop(state: Path) -> Session | None:
 
 def _runs_already(state: Path) -> WorkshopError:
     found = _read(state)
-    where = f"; its page is {found.page}" if found and found.page else ""
+    where = f"; its page is {found.page}/workshop" if found and found.page else ""
     return WorkshopError(
         f"a workshop runs in {state.parent} already{where}. Go on there in another terminal, or end it with"
         " `spanprofiles workshop stop`"

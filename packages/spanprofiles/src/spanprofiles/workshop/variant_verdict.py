@@ -92,13 +92,18 @@ class Verdict:
         return {path: count for path, count in asked.items() if count < self.variant.fewest_requests[path]}
 
     @property
+    def has_mistake(self) -> bool:
+        """Whether a test failed by an error in its own text, such as a misspelt name, and not by a claim."""
+        return any(why.startswith(_MISTAKES) for why in self.failed.values())
+
+    @property
     def may_be_chance(self) -> bool:
         """Whether it is wrong in a way that another run may not be: a claim that failed, and no mistake in a test."""
         if self.is_right or self.too_few_requests or self.unknown:
             return False
         if not self.variant.is_healthy:
             return self.is_by_chance
-        return bool(self.failed) and not any(why.startswith(_MISTAKES) for why in self.failed.values())
+        return bool(self.failed) and not self.has_mistake
 
     @property
     def trace_id(self) -> str:

@@ -29,7 +29,7 @@ from spanprofiles.linking import (
 )
 from spanprofiles.model import Endpoints, FlameGraph
 from spanprofiles.model.selector import service_selector
-from spanprofiles.workshop.exercise import ANSWER_FILE, Exercise
+from spanprofiles.workshop.exercise import ANSWER_FILE, TEXT_FILE, Exercise, plain_files
 from spanprofiles.workshop.program import FinishedProgram, LearnersProgram
 from spanprofiles.workshop.storage import read_learners_file
 
@@ -283,6 +283,13 @@ class Workbench:
     def text_of(self, name: str) -> str:
         """Return the text of one of the learner's files; empty where there is none, or none that can be read."""
         return read_learners_file(self.folder / name)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the learner's files are as they were given, and there is no answer."""
+        given = self.exercise.given
+        names = {path.as_posix() for path in plain_files(self.folder)} - {TEXT_FILE}
+        return not self.answer and names == given.keys() and all(self.text_of(name) == given[name] for name in names)
 
     def read_answer(self) -> None:
         """Take the answer from ``answer.txt``, where none was given."""

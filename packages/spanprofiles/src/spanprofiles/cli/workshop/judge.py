@@ -58,12 +58,13 @@ def check(number: int | None, answer: tuple[str, ...], folder: Path, as_json: bo
         with endpoints(learners, options) as (found, session):
             bench = _bench(learners, exercise, found, " ".join(answer))
             judgement = _judged(learners, bench)
+            problem = _noted(learners, bench, judgement)  # before a word is printed: whoever reads may stop at any line
             if as_json:
                 say_json({"exercise": exercise.number, **judgement.as_json()})
             else:
                 print_judgement(exercise, judgement, bench, session)
-            learners.note_judgement(exercise, judgement, bench.notes)
-            tell_board(learners, found, exercise.name)
+            if problem is not None:
+                raise problem
             if not as_json:
                 _say_what_is_next(learners, judgement)
     if not judgement.passed:
@@ -137,9 +138,10 @@ def _judge_and_print(
         bench = _bench(learners, exercise, found)
         bench.kept = kept
         judgement = _judged(learners, bench)
+        problem = _noted(learners, bench, judgement)
         print_judgement(exercise, judgement, bench, session)
-        learners.note_judgement(exercise, judgement, bench.notes)
-        tell_board(learners, found, exercise.name)
+        if problem is not None:
+            raise problem
         _say_what_is_next(learners, judgement)
     except (WorkshopError, ClientError) as error:
         say(Styled(str(error), "red"))
@@ -152,6 +154,16 @@ def _judged(learners: LearnersFolder, bench: Workbench) -> Judgement:
     except NotHereError as error:
         learners.note_absence(bench.exercise, error)
         raise
+
+
+def _noted(learners: LearnersFolder, bench: Workbench, judgement: Judgement) -> WorkshopError | None:
+    """Note a judgement and tell the board; return what keeps it from being noted, to be told after the judgement."""
+    try:
+        learners.note_judgement(bench.exercise, judgement, bench.notes)
+        tell_board(learners, bench.endpoints, bench.exercise.name)
+    except WorkshopError as error:
+        return error
+    return None
 
 
 def _bench(learners: LearnersFolder, exercise: Exercise, found: Endpoints, answer: str = "") -> Workbench:
@@ -171,21 +183,26 @@ def _bench(learners: LearnersFolder, exercise: Exercise, found: Endpoints, answe
 
 def print_judgement(exercise: Exercise, judgement: Judgement, bench: Workbench, session: Session | None) -> None:
     """Print a judgement, with the flame graph that it is about."""
-    verdict = Styled("✓ solved", "green", bold=True) if judgement.passed else Styled("✗ not yet", "red", bold=True)
-    say(verdict, f"   exercise {exercise.number}: {exercise.title}")
+    say(_verdict_of(judgement), f"   exercise {exercise.number}: {exercise.title}")
     for sentence in judgement.seen:
         say(f"  {sentence}" if sentence.startswith("  |") else f"  seen     {sentence}")
     for sentence in judgement.missing:
-        say(Styled("  missing  ", "yellow"), sentence)
-    if not judgement.passed and judgement.hint:
-        which = ORDINALS[judgement.hint - 1]
-        say(f"  stuck?   spanprofiles workshop hint {exercise.number}   (the {which} of its hints is about this)")
+        say("  to do    " if judgement.is_look else Styled("  missing  ", "yellow"), sentence)
+    if not judgement.passed and not judgement.is_look:
+        about = f"   (the {ORDINALS[judgement.hint - 1]} of its hints is about this)" if judgement.hint else ""
+        say(f"  stuck?   spanprofiles workshop hint {exercise.number}{about}")
     if bench.linked is not None:
         target = render.console()
         say("")
         show(target, render.linked_span(bench.linked, target, 5, is_explained=False))
     if session is not None and session.page and judgement.trace_id:
         say(f"  on the page: {session.page}/workshop?exercise={exercise.number}")
+
+
+def _verdict_of(judgement: Judgement) -> Styled:
+    if judgement.is_look:
+        return Styled("◦ seen", bold=True)
+    return Styled("✓ solved", "green", bold=True) if judgement.passed else Styled("✗ not yet", "red", bold=True)
 
 
 def _say_what_is_next(learners: LearnersFolder, judgement: Judgement) -> None:

@@ -54,13 +54,15 @@ def show(number: int | None, folder: Path) -> None:
 
 @click.command()
 @number_argument
+@click.argument("again", metavar="[WHICH]", type=click.IntRange(1), required=False)
 @folder_option
-def hint(number: int | None, folder: Path) -> None:
-    """Give the next of the three hints for exercise N."""
+def hint(number: int | None, again: int | None, folder: Path) -> None:
+    """Give the next of the three hints for exercise N, or once more the one that you name behind the number."""
     with told():
         learners = LearnersFolder.find(folder)
         exercise = chosen(learners, number)
-        given = learners.note_hint(exercise)
+        known = learners.progress().of(exercise.name).hints
+        given = again if again and again <= known else learners.note_hint(exercise)
         tell_board_of_session(learners, exercise.name)
         say(Styled(f"exercise {exercise.number}, hint {given} of {len(exercise.hints)}", bold=True))
         say_text(exercise.hints[given - 1])
@@ -93,12 +95,13 @@ def reset(number: int, folder: Path) -> None:
         learners = LearnersFolder.find(folder)
         exercise = chosen(learners, number)
         backup = learners.reset(exercise)
-        say(f"exercise {number} is as it was given" + (f"; your files are in {_shown(backup)}" if backup else ""))
+        kept = f"; your files are in {_shown(backup)}" if backup else ""
+        say(f"exercise {number} is as it was given, and not solved{kept}")
 
 
 def print_overview(learners: LearnersFolder, progress: Progress, page: str) -> None:
     """Print the exercises with their states, and what to do next."""
-    say(Styled("The workshop", bold=True), f" in {learners.path}" + (f", its page at {page}" if page else ""))
+    say(Styled("The workshop", bold=True), f" in {learners.path}" + (f", its page at {page}/workshop" if page else ""))
     following = learners.next_exercise(progress)
     for exercise in all_exercises():
         record = progress.of(exercise.name)
@@ -112,10 +115,13 @@ def print_overview(learners: LearnersFolder, progress: Progress, page: str) -> N
     number = following.number
     say(f"Next is exercise {number}, in {_shown(learners.path / following.name)}:")
     say(f"    spanprofiles workshop show {number}      its text")
-    say(f"    spanprofiles workshop check {number}     judge it; `watch {number}` judges it at each save")
+    if following.given:
+        say(f"    spanprofiles workshop check {number}     judge it; `watch` judges at each save")
+    else:
+        say(f"    spanprofiles workshop check {number}     begin; then give your answer behind the number")
     say(f"    spanprofiles workshop hint {number}      a hint")
     if not page:
-        say("No page and no servers run: `spanprofiles workshop start --resume` starts them.")
+        say("No page and no servers run: `spanprofiles workshop start` starts them, and goes on.")
 
 
 def _note(record: Record, absence: str) -> str:

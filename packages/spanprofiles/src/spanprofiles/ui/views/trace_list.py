@@ -18,6 +18,7 @@ from spanprofiles.ui.scatter import find_scatter
 from spanprofiles.ui.sources import sources
 from spanprofiles.ui.trace_list import LinkState, Listing, list_traces
 from spanprofiles.ui.views.demo import controls_part
+from spanprofiles.workshop import WorkshopError
 
 views = Blueprint("trace_list", __name__)
 
@@ -26,8 +27,10 @@ _TITLES = {"time": "Started", "request": "Request", "region": "Region", "duratio
 
 
 @views.get("/")
-def home() -> str | tuple[str, int]:
+def home() -> str | Response | tuple[str, int]:
     """Show the list. A script asks for ``part=list`` and ``part=figures`` again and again."""
+    if _is_learners_first_visit():
+        return redirect(url_for("workshop.workshop"))
     part = request.args.get("part", "")
     if part == "figures":
         return render_template("figures_part.html", **_figures())
@@ -57,6 +60,17 @@ def home() -> str | tuple[str, int]:
         | {"windows": WINDOWS, "statuses": STATUSES, "refused": refused}
     )
     return render_template("trace_list.html", **values), 400 if refused else 200
+
+
+def _is_learners_first_visit() -> bool:
+    """Tell whether a learner who has solved nothing typed the page's address: there is no trace to see yet."""
+    folder = sources().workshop
+    if folder is None or request.args or request.headers.get("Sec-Fetch-Site") != "none":
+        return False
+    try:
+        return not any(record.passed for record in folder.progress().records.values())
+    except WorkshopError:
+        return False
 
 
 @views.get("/trace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -44,6 +45,7 @@ class Shown:
     """What the learner's program left behind, as pictures.
 
     Attributes:
+        title: what the request is, and of which program, where the judge has several.
         trace: its trace.
         waterfall: the spans.
         span: the span that is opened; None where there is none.
@@ -51,6 +53,7 @@ class Shown:
         flame: the flame graph; None where the span is not linked.
     """
 
+    title: str
     trace: Trace
     waterfall: Markup
     span: Span | None
@@ -78,7 +81,7 @@ def workshop() -> str:
         "record": record,
         "absence": absence_of(chosen, record),
         "following": following,
-        "shown": _shown(record.judgement),
+        "pictures": list(_pictures(record.judgement)),
         "files": folder.path / chosen.name,
         "hints": [markdown(hint) for hint in chosen.hints[: record.hints]],
         "ordinals": ORDINALS,
@@ -122,24 +125,34 @@ def _solved(progress: Progress) -> int:
     return sum(progress.of(exercise.name).passed for exercise in all_exercises())
 
 
-def _shown(judgement: Judgement | None) -> Shown | None:
-    """Return the pictures of what a judgement is about; None where there is nothing, or no longer."""
+def _pictures(judgement: Judgement | None) -> Iterator[Shown]:
+    """Yield the pictures of what a judgement is about."""
     if judgement is None or not judgement.trace_id:
-        return None
+        return
+    traces = [(judgement.program, judgement.trace_id, judgement.span_id)]
+    for program, trace_id, span_id in [*traces, *((*other, "") for other in judgement.others)]:
+        shown = _shown(program, trace_id, span_id)
+        if shown is not None:
+            yield shown
+
+
+def _shown(program: str, trace_id: str, span_id: str) -> Shown | None:
+    """Return the pictures of a trace; None where there is nothing, or no longer."""
     linker = sources().linker
     try:
-        trace = linker.tempo.trace(judgement.trace_id)
+        trace = linker.tempo.trace(trace_id)
         if trace is None:
             return None
         marks = span_marks(trace, sources().cpu_cache)
-        span = (trace.span(judgement.span_id) if judgement.span_id else None) or span_to_open(trace, marks)
+        span = (trace.span(span_id) if span_id else None) or span_to_open(trace, marks)
         chosen = span.span_id if span else ""
         svg, _ = waterfall_svg(trace, marks, chosen=chosen, label="The request's spans")
         waterfall = Markup(svg)  # noqa: S704  # its texts are escaped there
+        title = ", ".join(filter(None, [span.name if span else "", program]))
         if span is None:
-            return Shown(trace, waterfall, None, None, None)
+            return Shown(title, trace, waterfall, None, None, None)
         profile = span_profile(trace, span, linker)
-        return Shown(trace, waterfall, span, profile, _flame(trace, profile))
+        return Shown(title, trace, waterfall, span, profile, _flame(trace, profile))
     except ClientError:  # the rest of the page is worth showing without it
         return None
 

@@ -16,6 +16,9 @@ SERVICE = "post-office"
 FEWEST_STAMPS = 20
 """So many stamps have samples enough for a claim: about one sample each."""
 
+CONFIRMATIONS = 2
+"""How often the tests run once more on the post office that is in order before a claim that failed is blamed."""
+
 HEALTHY = "all is as it was"
 _COMPUTES = "a letter computes"
 _MOVED = "a stamp's time is spent elsewhere"
@@ -23,18 +26,19 @@ _ELSEWHERE = "a letter computes on another thread"
 
 _WENT_UNNOTICED = {
     _COMPUTES: (
-        "in this post office a letter computes instead of waiting, and your tests pass",
+        "in the first of the judge's three, a letter computes instead of waiting, and your tests pass",
         "a claim that a letter waits: span_profiles.waiting_span",
         2,
     ),
     _MOVED: (
-        "in this post office a stamp costs as much as before, in look_up_price and not in print_stamp, and your tests"
-        " pass",
+        "in the third of the judge's three, a stamp costs as much as before, in look_up_price and not in print_stamp,"
+        " and your tests pass",
         "a claim about the function in which the stamps spend their CPU",
         3,
     ),
     _ELSEWHERE: (
-        "in this post office a letter computes on a thread where no label follows, so that its span has no sample, and"
+        "in the second of the judge's three, a letter computes on a thread where no label follows, so that its span has"
+        " no sample, and"
         " your tests pass: no samples are no proof of waiting",
         "a claim that asks for more than an empty flame graph: span_profiles.waiting_span also looks for CPU without a"
         " span ID, and for an agent",
@@ -53,6 +57,7 @@ def judge(bench: Workbench) -> Judgement:
             bench.exercise.files / "post_office.py",
             is_healthy=True,
             fewest_requests={"/stamp": FEWEST_STAMPS},
+            confirmations=CONFIRMATIONS,
         ),
         Variant(_COMPUTES, mutants / "letter_computes.py", is_healthy=False, environment=original),
         Variant(_ELSEWHERE, mutants / "letter_computes_elsewhere.py", is_healthy=False, environment=original),
@@ -67,9 +72,11 @@ def _judged(found: Sequence[Verdict]) -> Judgement:
     """Judge by what the tests said of each post office, up to the first that they were wrong about."""
     healthy, last = found[0], found[-1]
     stamps = healthy.requests.get("/stamp", 0)
+    if healthy.has_mistake:
+        return Judgement.fails(_failed(healthy), "tests that run without an error of their own", 3)
     if 0 < stamps < FEWEST_STAMPS:  # whether so few have a sample is chance, and so is whether their test passes
         return Judgement.fails(
-            [*_failed(healthy), f"they buy {_count(stamps)}, whose CPU is less than the 10 ms between two samples"],
+            [*_failed(healthy), f"they buy {_count(stamps)}; each uses less CPU than the 10 ms between two samples"],
             f"{FEWEST_STAMPS} stamps or more in one claim: a test about fewer passes on one day and fails on the next",
             3,
         )

@@ -42,7 +42,7 @@ def parcel():
 
 @app.get("/stamp")
 def stamp():
-    return {"ink": print_stamp(70_000)}
+    return {"ink": print_stamp(100_000)}
 
 
 @app.get("/letter")

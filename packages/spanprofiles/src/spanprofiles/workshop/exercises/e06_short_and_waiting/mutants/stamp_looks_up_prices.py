@@ -11,7 +11,7 @@ def look_up_price(pages):
 
 
 def stamp():
-    return {"ink": post_office.print_stamp(10), "price": look_up_price(70_000)}
+    return {"ink": post_office.print_stamp(10), "price": look_up_price(100_000)}
 
 
 post_office.app.view_functions["stamp"] = stamp
