@@ -218,6 +218,7 @@ def test_any_text_is_a_name_a_query_a_time_and_an_id_or_refused(text: str) -> No
         return
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["q", "tags", "start", "end", "limit", "spss", "minDuration"]), st.text(max_size=20)

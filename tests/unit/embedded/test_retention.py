@@ -209,6 +209,7 @@ def test_while_a_clock_is_behind_what_is_old_goes_all_the_same(
     eventually(lambda: nothing_dangles(database))  # a sweep goes on when a search sees no more of it
 
 
+@pytest.mark.slow
 def test_the_size_is_kept_to_by_removing_the_oldest(tmp_path: Path, clock: Clock) -> None:
     limit = 2 * MEBIBYTE
     database = Database(tmp_path, Limits(size_bytes=limit), clock=clock)
@@ -227,6 +228,7 @@ def test_the_size_is_kept_to_by_removing_the_oldest(tmp_path: Path, clock: Clock
     database.close()
 
 
+@pytest.mark.slow
 def test_space_that_is_no_longer_needed_is_given_back(tmp_path: Path, clock: Clock) -> None:
     database = Database(tmp_path, Limits(age_s=100), clock=clock)
     applications = applications_on(database)

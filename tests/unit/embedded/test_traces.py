@@ -123,6 +123,7 @@ def without_repeated_spans(request: ExportTraceServiceRequest) -> None:
             scope_spans.spans.extend(kept)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(export=EXPORTS, number=st.integers(1, 2**128 - 1))
 def test_a_trace_comes_back_as_it_came_in(

@@ -198,6 +198,7 @@ def test_the_demos_page_says_why_locust_refused(page: Page, monkeypatch: pytest.
         DemoControls(locust_url=page.url).set_riders(999)
 
 
+@pytest.mark.slow
 def test_the_form_of_locusts_own_page_starts_riders_on_the_region_it_shows(page: Page) -> None:
     own = {"Host": "localhost:{port}", "Origin": "http://localhost:{port}"} | SAME_ORIGIN
     form = {"user_count": "2", "spawn_rate": "50", "host": page.region.url, "run_time": "1m", "profile": ""}

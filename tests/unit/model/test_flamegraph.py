@@ -207,6 +207,7 @@ def test_a_stack_two_thousand_calls_deep_is_no_trouble() -> None:
     assert flamegraph(flamebearer(graph.stacks)) == graph
 
 
+@pytest.mark.slow
 def test_many_deep_stacks_take_memory_in_proportion_to_their_frames() -> None:
     shared = tuple(f"f{depth}" for depth in range(2000))
     graph = FlameGraph({(f"request {number}", *shared): 1 for number in range(10)})

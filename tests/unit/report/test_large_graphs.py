@@ -71,6 +71,7 @@ _FORMS: dict[str, Callable[[FlameGraph], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", _FORMS.values(), ids=_FORMS)
 def test_a_deep_chain_takes_steps_in_proportion_to_its_depth(form: Callable[[FlameGraph], object]) -> None:
     steps = []

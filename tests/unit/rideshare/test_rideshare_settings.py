@@ -114,6 +114,7 @@ def test_a_bad_server_address_is_refused_and_not_repeated_for_its_password() -> 
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "line"),
     [

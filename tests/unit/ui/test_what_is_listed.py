@@ -65,6 +65,7 @@ def test_where_all_are_short_the_group_is_open(page: FlaskClient, store_ride: St
     assert "state empty" not in text
 
 
+@pytest.mark.slow
 def test_many_short_requests_leave_room_for_the_others(page: FlaskClient, store_ride: StoreRide) -> None:
     service = a_service()
     long = store_ride(service, STACKS, seconds_ago=90)
@@ -77,6 +78,7 @@ def test_many_short_requests_leave_room_for_the_others(page: FlaskClient, store_
     assert len(short) == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", [PROBE_SERVICE, "health-check"])
 def test_what_probes_and_health_checks_send_is_no_request_and_no_service_to_choose(
     page: FlaskClient, store_ride: StoreRide, service: str
