@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from spanprofiles.cli import main
+from spanprofiles.cli.options import endpoints_of
 from spanprofiles.cli.workshop.start import program_of_environment
 from spanprofiles.model import Endpoints
 from spanprofiles.workshop import Judgement, Workbench, all_exercises
@@ -118,6 +119,7 @@ def test_reset_says_where_the_backup_is(workshop: Workshop, folder: Path) -> Non
         (["check", "2", "--tempo", "http://127.0.0.1:9", "--pyroscope", "http://127.0.0.1:9"], "--otlp"),
         (["check", "2", "--tempo", "nonsense"], "'nonsense', which is not an address"),
         (["show", "0"], "0 is not in the range x>=1"),
+        (["check", "3x"], "'3x' is no exercise: give a number from 1 to 13"),
     ],
 )
 def test_what_cannot_be_done_ends_with_2_and_says_why(workshop: Workshop, arguments: list[str], message: str) -> None:
@@ -198,6 +200,20 @@ def test_a_solved_check_is_noted_although_nobody_reads_to_the_end(
     workshop("check", "1", right_answer(folder))
 
     assert LearnersFolder(folder).progress().of("01_look").passed
+
+
+def test_commands_in_the_workshops_folder_ask_the_servers_of_the_workshop(
+    workshop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "05_grafana")
+    nothing: dict[str, str | None] = {}
+
+    assert endpoints_of({}, nothing).tempo == NOWHERE.tempo
+    assert endpoints_of({}, {"tempo_url": "http://127.0.0.1:7"}).tempo == "http://127.0.0.1:7"
+
+    workshop("status")
+    monkeypatch.chdir("/")
+    assert endpoints_of({}, nothing).tempo == "http://127.0.0.1:3200"
 
 
 def test_a_look_at_untouched_files_is_no_failed_check(

@@ -48,7 +48,7 @@ def test_a_linked_span_is_shown_with_its_button_query_and_samples(stored: Stored
     assert "button    yes" in result.output
     assert f'asks      {{service_name="{SERVICE}"}}, span {stored.linked.span_id!r}' in result.output
     assert "came      2 functions with 140 ms of CPU" in result.output
-    assert "embedded  drawn" in result.output
+    assert "flame graph inside the trace view: drawn" in result.output
 
 
 def test_all_spans_with_a_profile_id_are_shown_and_a_dead_link_is_broken(stored: Stored, file: Path) -> None:
@@ -56,7 +56,7 @@ def test_all_spans_with_a_profile_id_are_shown_and_a_dead_link_is_broken(stored:
 
     assert result.exit_code == 1
     assert f"span {stored.child.span_id}" not in result.output
-    assert "embedded  nothing is drawn, and nothing said" in result.output
+    assert "flame graph inside the trace view: nothing is drawn, and nothing said" in result.output
     assert "is broken for GET /quote" in result.output
 
 

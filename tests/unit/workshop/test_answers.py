@@ -14,7 +14,7 @@ from spanprofiles.workshop import Workbench
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.exercises.e01_look import judge as look
 from spanprofiles.workshop.exercises.e03_forks import judge as forks
-from spanprofiles.workshop.exercises.e05_grafana.mistakes import mistakes, unknown_labels
+from spanprofiles.workshop.exercises.e05_grafana.mistakes import keys_of_nothing, mistakes, unknown_labels
 from spanprofiles.workshop.exercises.e10_your_own import judge as own
 from spanprofiles.workshop.program import FinishedProgram
 from spanprofiles.workshop.workbench import EXAMINE_S
@@ -39,6 +39,30 @@ def test_a_spans_name_is_told_apart_from_a_functions(answer: str) -> None:
 @pytest.mark.parametrize("answer", ["merge_tolls", "merge_tolls()", "city.merge_tolls"])
 def test_the_right_function_is_right_however_it_is_written(answer: str) -> None:
     assert look._judged(answer, "merge_tolls", SPANS).passed
+
+
+def test_any_caller_in_the_flame_graph_is_told_that_it_waits_for_what_it_calls() -> None:
+    text = look._judged("_price", "merge_tolls", callers=["Flask.wsgi_app", "_price"], functions=["_price"]).text
+
+    assert "_price is above the function that did the work" in text
+    assert "with the most self time" in text
+    wsgi = look._judged("wsgi_app", "merge_tolls", callers=["Flask.wsgi_app", "_price"], functions=["Flask.wsgi_app"])
+    assert "wsgi_app is above the function that did the work" in wsgi.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "fragment"),
+    [
+        ("merge_toll", "no function of the name 'merge_toll' is in the slow ride's flame graph"),
+        ("Merge_Tolls", "there is merge_tolls, and upper and lower case count"),
+        ("moving", "'moving' did not use the slow ride's CPU"),
+    ],
+)
+def test_a_name_that_is_in_no_flame_graph_is_told_so(answer: str, fragment: str) -> None:
+    judgement = look._judged(answer, "merge_tolls", functions=["merge_tolls", "Road.moving"])
+
+    assert not judgement.passed
+    assert fragment in judgement.text
 
 
 def test_a_function_of_every_ride_is_called_so_although_a_span_has_its_name() -> None:
@@ -71,12 +95,30 @@ def mistakes_of(**changes: Any) -> list[str]:
             ["datasourceUid", "profileTypeId", "service.name", "service_namespace"],
         ),
         ({"tags": [{"key": "nothing", "value": "x"}]}, ["no label"]),
+        ({"tags": [{"key": "service_name"}, NAMESPACE]}, ["no service_name", "service_namespace"]),
     ],
-    ids=["none", "namespace", "two labels", "default", "type", "one hides one", "all four", "no label"],
+    ids=[
+        "none",
+        "namespace",
+        "two labels",
+        "default",
+        "type",
+        "one hides one",
+        "all four",
+        "no label",
+        "a tag of no attribute",
+    ],
 )
 def test_every_mistake_that_is_left_is_counted(changes: dict[str, Any], expected: list[str]) -> None:
     assert mistakes_of(**changes) == expected
     assert settings()["profileTypeId"] == CPU
+
+
+def test_a_tag_for_an_attribute_that_the_span_lacks_is_named() -> None:
+    tags = [*TAGS, {"key": "service_name"}, NAMESPACE]
+    sources = DataSources([DataSource.of(tempo(settings(tags=tags))), DataSource.of(PYROSCOPE)])
+
+    assert keys_of_nothing(sources, SPAN) == ["service_name"]
 
 
 def test_a_value_that_looks_like_a_comparison_is_no_label() -> None:

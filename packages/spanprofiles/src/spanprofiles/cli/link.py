@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import click
@@ -194,14 +195,20 @@ def _print(trace: Trace, source: DataSource, url: str, looked: Sequence[_Looked]
             continue
         say("  button    ", Styled("yes", "green"))
         say(f"  asks      {query.label_selector}, span {query.span_selector[0]!r}, {query.profile_type!r}")
-        say(f"  range     {query.start_ms} to {query.end_ms} ms")
+        say(f"  range     {_clock(query.start_ms)} to {_clock(query.end_ms)}")
         say(f"  Explore   {checked.url}")
         _print_warnings(checked.link)
         say("  came      ", Styled(checked.outcome, "green" if checked.works else "red"))
         if checked.embedded is not None:
-            say(f"  embedded  {'drawn' if checked.embedded else 'nothing is drawn, and nothing said'}")
+            drawn = "drawn" if checked.embedded else "nothing is drawn, and nothing said"
+            say(f"  in trace  flame graph inside the trace view: {drawn}")
         if checked.through_grafana:
             say(f"  Grafana   {checked.through_grafana}")
+
+
+def _clock(milliseconds: int) -> str:
+    """Write a moment, ms since the epoch, as a date and a time of this machine's clock."""
+    return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _print_warnings(link: GrafanaLink) -> None:

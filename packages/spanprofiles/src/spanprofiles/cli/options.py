@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -123,7 +124,9 @@ def credential_options(command: _Command) -> _Command:
 
 
 def endpoints_of(environment: dict[str, str], options: dict[str, str | None]) -> Endpoints:
-    """Return the endpoints that options and ``SPAN_PROFILES_*`` variables name; by default those of ``serve``.
+    """Return the endpoints that options and ``SPAN_PROFILES_*`` variables name.
+
+    By default they are those of the workshop that runs in the current folder or around it, or else those of ``serve``.
 
     Raises:
         click.UsageError: a text is not an address, or the credentials contradict one another.
@@ -133,5 +136,24 @@ def endpoints_of(environment: dict[str, str], options: dict[str, str | None]) ->
     except BackendError as error:
         raise click.UsageError(str(error)) from error
     given = settings.endpoints
+    if not given.tempo and not given.pyroscope:
+        given = _of_workshop(given) or given
     tempo, pyroscope = given.tempo or "http://127.0.0.1:3200", given.pyroscope or "http://127.0.0.1:4040"
     return replace(given, tempo=tempo, pyroscope=pyroscope)  # whatever else was given stays
+
+
+def _of_workshop(given: Endpoints) -> Endpoints | None:
+    """Return the servers of the workshop that runs in the current folder or around it; None where none does."""
+    here = Path.cwd()
+    if not any((folder / ".workshop").is_dir() for folder in (here, *here.parents)):  # most commands need no import
+        return None
+    from spanprofiles.workshop.folder import LearnersFolder
+    from spanprofiles.workshop.session import running
+
+    folder = LearnersFolder.around(here)
+    session = running(folder.state) if folder else None
+    if session is None:
+        return None
+    return replace(
+        given, tempo=session.tempo, pyroscope=session.pyroscope, otlp_http=given.otlp_http or session.otlp_http
+    )

@@ -45,7 +45,23 @@ _BACKEND_OPTIONS = [
 _folder_option = click.option(
     "--dir", "folder", type=click.Path(path_type=Path), default=".", help="The workshop's folder. [default: this one]"
 )
-number_argument = click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
+
+
+class ExerciseNumber(click.IntRange):
+    """The number of an exercise."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number."""
+        try:
+            int(value)
+        except ValueError:
+            numbers = [exercise.number for exercise in all_exercises()]
+            self.fail(f"{value!r} is no exercise: give a number from {numbers[0]} to {numbers[-1]}", param, ctx)
+        number: int = super().convert(value, param, ctx)
+        return number
+
+
+number_argument = click.argument("number", metavar="[N]", type=ExerciseNumber(1), required=False)
 
 
 def folder_option(command: _Command) -> _Command:

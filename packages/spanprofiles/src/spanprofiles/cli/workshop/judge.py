@@ -17,6 +17,7 @@ from spanprofiles.cli.workshop.common import (
     chosen,
     endpoints,
     folder_option,
+    number_argument,
     progress_line,
     tell_board,
     told,
@@ -38,7 +39,7 @@ WATCH_EVERY_S = 0.3
 
 
 @click.command()
-@click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
+@number_argument
 @click.argument("answer", metavar="[ANSWER]...", nargs=-1)
 @folder_option
 @click.option("--json", "as_json", is_flag=True, help="Print the judgement as JSON.")
@@ -72,7 +73,7 @@ def check(number: int | None, answer: tuple[str, ...], folder: Path, as_json: bo
 
 
 @click.command()
-@click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
+@number_argument
 @folder_option
 @workshop_backend_options
 def watch(number: int | None, folder: Path, **options: str | None) -> None:

@@ -10,6 +10,7 @@ import click
 
 from spanprofiles.cli.output import Styled, say, say_json, say_lines
 from spanprofiles.cli.workshop.common import (
+    ExerciseNumber,
     all_solved,
     chosen,
     folder_option,
@@ -71,7 +72,7 @@ def hint(number: int | None, again: int | None, folder: Path) -> None:
 
 
 @click.command()
-@click.argument("number", metavar="N", type=click.IntRange(1))
+@click.argument("number", metavar="N", type=ExerciseNumber(1))
 @folder_option
 def solution(number: int, folder: Path) -> None:
     """Show what turns your files of exercise N into a solution, as a unified diff."""
@@ -87,7 +88,7 @@ def solution(number: int, folder: Path) -> None:
 
 
 @click.command()
-@click.argument("number", metavar="N", type=click.IntRange(1))
+@click.argument("number", metavar="N", type=ExerciseNumber(1))
 @folder_option
 def reset(number: int, folder: Path) -> None:
     """Put the files of exercise N back as they were given, and keep yours as a backup."""

@@ -43,8 +43,8 @@ def judge(bench: Workbench) -> Judgement:
     if not bench.answer:
         return _look(bench)
     trace_id, span_id = (str(bench.notes.get(name, "")) for name in ("trace_id", "span_id"))
-    spans = [str(name) for name in bench.notes.get("spans") or ()]
-    return _judged(bench.answer, drawn(bench), spans).showing(trace_id, span_id)
+    seen = {name: [str(each) for each in bench.notes.get(name) or ()] for name in ("spans", "callers", "functions")}
+    return _judged(bench.answer, drawn(bench), **seen).showing(trace_id, span_id)
 
 
 def _look(bench: Workbench) -> Judgement:
@@ -80,7 +80,14 @@ def _shown(bench: Workbench, slow: requests.Response, count: int) -> Judgement:
             f"the slow ride's profile lacks what made it slow: {linked.flamegraph!r}", request.evidence
         )
     spans = sorted({span.name for span in request.trace().spans})
-    bench.notes.update(trace_id=linked.trace_id, span_id=linked.span_id, spans=spans)
+    stacks = [path[: path.index(drawn(bench))] for path in linked.flamegraph.stacks if drawn(bench) in path]
+    bench.notes.update(
+        trace_id=linked.trace_id,
+        span_id=linked.span_id,
+        spans=spans,
+        callers=sorted({name for path in stacks for name in path}),
+        functions=sorted(linked.flamegraph.functions),
+    )
     bench.shown = (linked.trace_id, linked.span_id)
     took = f"it took {duration(linked.span.duration_ns)}, and its span profile has {linked.amount}"
     return Judgement.fails(
@@ -90,13 +97,21 @@ def _shown(bench: Workbench, slow: requests.Response, count: int) -> Judgement:
     )
 
 
-def _judged(answer: str, right: str, spans: Sequence[str] = ()) -> Judgement:
+def _judged(
+    answer: str,
+    right: str,
+    spans: Sequence[str] = (),
+    callers: Sequence[str] = (),
+    functions: Sequence[str] = (),
+) -> Judgement:
     """Judge an answer, whichever way the function is written.
 
     Args:
         answer: the learner's.
         right: the right one.
         spans: the names of the slow ride's spans; they are not asked for.
+        callers: the functions that the right one was called by, directly or not.
+        functions: all functions in the slow ride's flame graph; empty where nobody has looked at it.
     """
     written = re.sub(r"\(.*\)$", "", answer.strip()).strip()
     name = written.rpartition(".")[2]
@@ -122,8 +137,27 @@ def _judged(answer: str, right: str, spans: Sequence[str] = ()) -> Judgement:
             "a function: one of the boxes of the flame graph below the bars, the one with the most self time",
             hint=2,
         )
+    if name in map(_short, callers):
+        return Judgement.fails(
+            f"{name} is above the function that did the work: it is as wide, but it waits for what it calls",
+            "the function at the bottom of the widest column, with the most self time",
+            hint=2,
+        )
+    if functions and name not in map(_short, functions):
+        alike = next((_short(known) for known in functions if _short(known).casefold() == name.casefold()), "")
+        case = f"; there is {alike}, and upper and lower case count" if alike else ""
+        return Judgement.fails(
+            f"no function of the name {name!r} is in the slow ride's flame graph{case}",
+            "the name of the function with the most self time, as the flame graph has it",
+            hint=2,
+        )
     return Judgement.fails(
         f"{name!r} did not use the slow ride's CPU",
         "the name of the function with the most self time, as the flame graph of the slow ride's first span has it",
         hint=2,
     )
+
+
+def _short(function: str) -> str:
+    """Return a function's name without that of its class."""
+    return function.rpartition(".")[2]

@@ -11,7 +11,7 @@ from spanprofiles.workshop.workbench import Workbench
 COMMAND = ("{python}", "bakery.py")
 SERVICE = "bakery"
 WORK = "arrange_cherries"
-ORDER = "/cake?guests=3"
+ORDER = "/cake?guests=18"
 
 
 def judge(bench: Workbench) -> Judgement:
@@ -53,6 +53,16 @@ def _without_profile_id(bench: Workbench, since_ns: int) -> Judgement:
     service = bench.service_name(SERVICE)
     trace = "the order's trace is in Tempo, and its span carries no pyroscope.profile.id"
     samples = bench.samples_of(service, since_ns)
+    others = bench.services_with_samples(since_ns, WORK) if samples.is_empty else []
+    if others:
+        return Judgement.fails(
+            [trace, f"Pyroscope has no sample of {service!r}, and has some of {', '.join(others)}: the agent runs"],
+            [
+                f"one name: the agent must call itself {service!r}, as the traces do (OTEL_SERVICE_NAME)",
+                "the span processor, which writes the span's ID on the span and on the samples",
+            ],
+            hint=1,
+        )
     if samples.is_empty:
         return Judgement.fails(
             [trace, f"Pyroscope has no sample of {service!r}"],

@@ -13,7 +13,7 @@ COMMAND = ("{python}", "-m", "gunicorn", "-c", "gunicorn.conf.py", "ferry:app")
 SERVICE = "ferry"
 WORK = "load_cars"
 LOADED = "draw_timetable"  # while the app is loaded, by whichever process does that
-TICKET = "/ticket?cars=2"
+TICKET = "/ticket?cars=12"
 _IN_WORKER = "spawn_worker"  # in every stack of a worker: gunicorn forks there
 _ALL_IN_PLACE = "what the ferry had already: its traces, its span processor and its agent all stay"
 
@@ -67,7 +67,8 @@ def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
     if samples.total_of(WORK):
         return Judgement.fails(
             [carries, f"Pyroscope has {samples.amount} of {service!r}, {WORK} among it, without the span's ID"],
-            "the span's ID on the samples: the span processor and the agent must be of the same process",
+            "the span's ID on the samples: in the worker, agent and span processor must both be there before the"
+            " request starts",
             hint=2,
         )
     if samples.is_empty:
@@ -81,8 +82,8 @@ def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
         [
             carries,
             f"Pyroscope has {samples.amount} of {service!r}, and none of it in {WORK}; it is in {busiest}",
-            "that is what gunicorn's master did before it forked the worker: the agent runs in the master",
+            f"so the agent saw the process that ran this, and not the one that ran {WORK}",
         ],
-        "an agent in the worker: it is a thread, and a fork takes no threads along",
+        "an agent in the worker, the process that answers requests: it is a thread, and a fork takes no threads along",
         hint=1,
     )

@@ -62,8 +62,9 @@ def _without_samples(bench: Workbench, since_ns: int, evidence: Evidence | None)
         [
             span,
             f"Pyroscope has the program's samples under {names}",
-            f"so the question for service_name={traced!r} and this span ID finds nothing",
+            f"so the query for service_name={traced!r} and this span ID finds nothing",
         ],
-        f"one name: the tracer says {traced!r} and the agent says {names}, and a single letter is enough to miss",
+        f"one name: the tracer says {traced!r} and the agent says {names}, and the two names must be equal to the"
+        " letter",
         hint=1,
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from spanprofiles.linking.grafana import (
     Doubt,
-    GrafanaLink,
     GrafanaLinker,
     SettingsError,
     read_data_sources,
@@ -16,7 +15,7 @@ from spanprofiles.linking.grafana import (
 from spanprofiles.model import Span
 from spanprofiles.model.selector import label_selector
 from spanprofiles.waiting import Waiting
-from spanprofiles.workshop.exercises.e05_grafana.mistakes import mistakes, unknown_labels
+from spanprofiles.workshop.exercises.e05_grafana.mistakes import keys_of_nothing, mistakes, unknown_labels
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.workbench import Workbench
 
@@ -36,7 +35,7 @@ _MISSING: Mapping[Doubt, tuple[str, int]] = {
     Doubt.NAMESPACE_BY_DEFAULT: ("a tag for service.name alone, in place of the default", 3),
     Doubt.NO_LABELS: ("a tag for service.name, so that not all services are searched", 3),
 }
-_LABELS = ("tags, or a query, that compare only labels that the profiles have", 3)
+_LABELS = ("tags (or a customQuery) that compare only labels that the profiles have", 3)
 
 
 def judge(bench: Workbench) -> Judgement:
@@ -61,29 +60,38 @@ def judge(bench: Workbench) -> Judgement:
         reason = f" ({link.no_button.value})" if link.no_button else ""
         return Judgement.fails([*seen, f"there is no button{reason}: {link.explanation}", *left], "the button", 1)
     seen.append(f"the button is there, and asks for {link.query.label_selector} as {link.query.profile_type!r}")
+    seen += [
+        f"the span has no attribute {key!r}, so Grafana leaves this tag out"
+        for key in keys_of_nothing(sources, linked.span)
+    ]
     answer = through.answer(link.query)
     came = through.explain(answer)
     doubts = settled(link, answer).warnings
     if not answer.has_samples or Doubt.NO_LABELS in link.doubts:
-        missing, hint = _missing(link, unknown_labels(link.query.label_selector, labels))
-        told = [f"what came: {came}", *(warning.text for warning in doubts)]
+        doubt = next((doubt for doubt in _MISSING if doubt in link.doubts), None)
+        missing, hint = _MISSING[doubt] if doubt else _missing_label(link.query.label_selector, labels)
+        about = [warning.text for warning in doubts if warning.doubt is doubt or not doubt]
+        told = [f"what came: {came}", *(about or [warning.text for warning in doubts][:1])]
         return Judgement.fails([*seen, *told, *left], missing, hint)
     if answer.flamegraph.total < linked.flamegraph.total:
         return Judgement.fails([*seen, f"what came: {came}, and the span has {linked.amount}"], *_LABELS)
     return Judgement.passes([*seen, f"what came: {came}, all of this span"])
 
 
-def _missing(link: GrafanaLink, unknown: Sequence[str]) -> tuple[str, int]:
-    for doubt, told in _MISSING.items():
-        if doubt in link.doubts:
-            return told
+def _missing_label(selector: str, known_labels: Collection[str]) -> tuple[str, int]:
+    """Say what is wrong with the labels that are compared: one that no profile has, or a service that is not named."""
     what, hint = _LABELS
+    unknown = unknown_labels(selector, known_labels)
     return f"{what}: they have no {' and no '.join(unknown)}" if unknown else what, hint
 
 
 def _left(found: Sequence[str]) -> list[str]:
-    """Say how many mistakes are left, where there is more than the one that is told."""
-    return [f"{len(found)} mistakes are left in {SETTINGS}; this is about one of them"] if len(found) > 1 else []
+    """Say how many mistakes are left."""
+    if not found:
+        return []
+    if len(found) == 1:
+        return [f"1 mistake is left in {SETTINGS}: this one"]
+    return [f"{len(found)} mistakes are left in {SETTINGS}; this is about one of them"]
 
 
 def _labels_of_profiles(bench: Workbench, span: Span) -> set[str]:

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from spanprofiles.linking.grafana import Doubt, resolve
 from spanprofiles.linking.grafana.datasource import PYROSCOPE_TYPE, DataSource, DataSources
-from spanprofiles.linking.grafana.selectors import unusable_names
+from spanprofiles.linking.grafana.selectors import labels, unusable_names
 from spanprofiles.model import Span, Trace
 
 _TYPE_DOUBTS = {Doubt.MISSING_PROFILE_TYPE, Doubt.MALFORMED_PROFILE_TYPE, Doubt.OTHER_PROFILE_TYPE}
 _LABEL_NAME = re.compile(r"([^\s,{}=!~]+)\s*(?:=~|!~|!=|=)")
+_SERVICE = {"service_name", "service.name"}
 _QUOTED_VALUE = re.compile(r'(?<==)\s*"(?:[^"\\]|\\.)*"')
 
 
@@ -43,13 +44,28 @@ def mistakes(sources: DataSources, span: Span, trace: Trace, known_labels: Colle
 def unknown_labels(selector: str, known_labels: Collection[str]) -> list[str]:
     """Return the labels that a selector compares and that no profile has, those with dots left out."""
     refused = unusable_names(selector)
-    names = dict.fromkeys(_LABEL_NAME.findall(_QUOTED_VALUE.sub('""', selector)))
-    return [name for name in names if name not in refused and name.strip('"') not in known_labels]
+    return [name for name in _compared(selector) if name not in refused and name not in known_labels]
+
+
+def keys_of_nothing(sources: DataSources, span: Span) -> list[str]:
+    """Return the keys of the tags for which the span has no attribute: Grafana leaves these tags out."""
+    settings = sources.tempo().traces_to_profiles
+    tags = settings.tags if settings is not None else ()
+    return [tag.key for tag in tags if not labels(span, [tag])]
+
+
+def _compared(selector: str) -> dict[str, None]:
+    """Return the names of the labels that a selector compares, in its order."""
+    return dict.fromkeys(name.strip('"') for name in _LABEL_NAME.findall(_QUOTED_VALUE.sub('""', selector)))
 
 
 def _of_labels(selector: str, known_labels: Collection[str]) -> Iterator[str]:
     if selector.replace(" ", "") == "{}":
         yield "no label"
+    elif (
+        not {"service_name", "service.name"} & _compared(selector).keys()
+    ):  # a tag for an attribute that the span lacks
+        yield "no service_name"
     yield from dict.fromkeys(unusable_names(selector))
     yield from unknown_labels(selector, known_labels)
 

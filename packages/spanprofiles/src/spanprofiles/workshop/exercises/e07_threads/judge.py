@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from spanprofiles.linking import TracedSession
+from spanprofiles.linking import LinkedSpan, TracedSession
 from spanprofiles.model import FlameGraph, Span
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.workbench import Workbench
@@ -25,6 +25,14 @@ MOST_LOST = 0.2
 """So small a part of the work may be in nobody's flame graph: labels change a moment before or after the work."""
 
 _THREADS_FIRST_FRAME = "_bootstrap"  # of every thread that Python starts; the loop runs on the first, which has another
+_CARRY = (
+    "a function that carry(...) returned within the request, and SpanProfileProcessor: with the official span processor"
+    " carry has no label to set"
+)
+_NO_LEAK = (
+    f"together they are all samples of {WORK}, and none came after the requests had ended: where equal requests differ,"
+    " it is the machine, and no label that stayed"
+)
 _LABELS_STAY = "an end of the labels: take them off a thread when its work for the request is done"
 
 
@@ -55,14 +63,20 @@ def judge(bench: Workbench) -> Judgement:
     answers = {path: [lab.get(path) for _ in range(rounds)] for path, rounds in _ORDERS.items()}
     spans = {path: [bench.follow(answer).answering_span() for answer in answers[path]] for path in _ORDERS}
     work = _find(bench, lab, spans, since_ns)
-    seen = [f"GET {path} has {_in_words(work.of(path))} of {WORK} in its flame graph" for path in _ORDERS]
+    seen = [
+        f"{len(asked)} times GET {path}: {_in_words(work.of(path))} of {WORK} in its own flame graph"
+        for path, asked in spans.items()
+    ]
+    _show(bench, spans, work)
     if not any(work.of("/print")):
         return Judgement.fails(seen, f"the work of a print, which was there before: leave {WORK} in it", 1)
     empty = [path for path in HANDED_OVER if not any(work.of(path))]
     if empty:
         seen.append(f"{_ms(work.lost_ns)} of {WORK} is in none of them")
         named = " and ".join(f"GET {path} ({HANDED_OVER[path]})" for path in empty)
-        missing = f"the span's ID on the threads that develop for {named}, while they do"
+        missing = [f"the span's ID on the threads that develop for {named}, while they do"]
+        if empty == ["/album"]:
+            missing.append(_CARRY)
         return Judgement.fails(seen, missing, 2 if empty == ["/album"] else 1)
     on_the_loop = [path for path in HANDED_OVER if _is_on_the_loop(work.own[path])]
     if on_the_loop:
@@ -92,10 +106,20 @@ def judge(bench: Workbench) -> Judgement:
             _LABELS_STAY,
             3,
         )
-    return Judgement.passes([*seen, "nothing is added to them after they have ended"])
+    return Judgement.passes([*seen, _NO_LEAK])
 
 
-_ORDERS = {"/print": 1, **dict.fromkeys(HANDED_OVER, ROUNDS)}
+_ORDERS = dict.fromkeys(("/print", *HANDED_OVER), ROUNDS)
+
+
+def _show(bench: Workbench, spans: Mapping[str, list[Span]], work: _Work) -> None:
+    """Show the learner a request of the first kind without samples; of the albums, where all have some."""
+    path = next((path for path in HANDED_OVER if not any(work.of(path))), "/album")
+    span, graph = max(zip(spans[path], work.own[path], strict=True), key=lambda pair: pair[1].total)
+    if graph.is_empty:
+        bench.shown, bench.linked = (span.trace_id, span.span_id), None
+    else:
+        bench.show(LinkedSpan(span, graph))
 
 
 def _find(bench: Workbench, lab: TracedSession, spans: Mapping[str, list[Span]], since_ns: int) -> _Work:
@@ -130,7 +154,7 @@ def _is_on_the_loop(flamegraphs: Iterable[FlameGraph]) -> bool:
 
 
 def _in_words(nanoseconds: list[int]) -> str:
-    return ", ".join(map(_ms, nanoseconds))
+    return f"{', '.join(f'{value / 1e6:.0f}' for value in nanoseconds)} ms"
 
 
 def _ms(nanoseconds: int) -> str:
