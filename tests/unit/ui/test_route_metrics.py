@@ -117,4 +117,4 @@ def test_figures_count_each_request_of_the_last_minutes_once(
     assert 50 * MS < found["GET /figures"].median_ns < 200 * MS
     text = page.get("/?part=figures").text
     assert "GET /figures" in text
-    assert "estimates from Tempo" in text
+    assert "Durations are estimates" in text
