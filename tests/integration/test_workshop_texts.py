@@ -19,7 +19,6 @@ from spanprofiles.model import Endpoints
 from spanprofiles.workshop import Exercise, Workbench, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import DEFAULT_NAME, LearnersFolder
-from spanprofiles.workshop.session import running
 from tests.support.documentation import ROOT, Page
 from tests.support.installed import Installed
 
@@ -115,8 +114,7 @@ def run(command: str, exercise: Exercise, folder: Path, directory: Path, environ
 
 def _filled_in(command: str, exercise: Exercise, folder: Path) -> str:
     learners = LearnersFolder(folder)
-    progress, session = learners.progress(), running(learners.state)
-    assert session is not None
+    progress = learners.progress()
     if "THE_FUNCTION" in command:
         bench = Workbench(exercise, folder, Endpoints(tempo="", pyroscope=""), progress.seed)
         command = command.replace("THE_FUNCTION", exercise.drawn(bench))
@@ -124,7 +122,6 @@ def _filled_in(command: str, exercise: Exercise, folder: Path) -> str:
         judgement = progress.of(exercise.name).judgement
         assert judgement is not None
         command = command.replace("TRACE_ID", judgement.trace_id)
-        command += f" --tempo {session.tempo} --pyroscope {session.pyroscope}"
     return command
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spanprofiles.workshop.exercises.e06_short_and_waiting import judge as short
 from spanprofiles.workshop.exercises.e08_prove_it import judge as prove
 from spanprofiles.workshop.variant_verdict import ShareClaim, Variant, Verdict
 
@@ -72,3 +73,19 @@ def test_a_misspelt_function_is_named_with_the_one_that_may_be_meant() -> None:
     misspelt = Verdict(MENDED, {"test_seats": "assert 0.0 > 0.5"}, unknown={"rate_seat": ["rate_seats"]})
 
     assert "no function is called 'rate_seat'; there is rate_seats" in prove._judged([misspelt]).text
+    assert "no function is called 'rate_seat'; there is rate_seats" in short._judged([misspelt]).text
+
+
+def test_a_function_that_another_cinema_has_is_not_told_to_be_unknown() -> None:
+    healthy = Verdict(MENDED, passed=("test_quick",), unknown={"drop_double_bookings": []})
+
+    assert "no function is called" not in prove._judged([healthy, Verdict(BROKEN, passed=("test_quick",))]).text
+
+
+def test_an_error_in_a_test_is_all_that_is_told_of_too_few_stamps() -> None:
+    mistake = Verdict(MENDED, {"test_stamps": "TypeError: no"}, requests={"/stamp": 1})
+
+    judgement = short._judged([mistake])
+
+    assert "TypeError: no" in judgement.text
+    assert "one stamp" not in judgement.text

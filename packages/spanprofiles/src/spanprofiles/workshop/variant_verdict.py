@@ -91,6 +91,13 @@ class Verdict:
         asked = {path: self.requests.get(path, 0) for path in self.variant.fewest_requests}
         return {path: count for path, count in asked.items() if count < self.variant.fewest_requests[path]}
 
+    def unknown_in_words(self) -> list[str]:
+        """Say of each function that no sample has which ones may be meant."""
+        return [
+            f"no function is called {name!r}" + (f"; there is {' and '.join(similar)}" if similar else "")
+            for name, similar in self.unknown.items()
+        ]
+
     @property
     def has_mistake(self) -> bool:
         """Whether a test failed by an error in its own text, such as a misspelt name, and not by a claim."""

@@ -119,7 +119,8 @@ def _cries_wolf(healthy: Verdict) -> Judgement:
 
 
 def _failed(healthy: Verdict) -> list[str]:
-    return [f"on the post office as it is, {name} fails: {why}" for name, why in healthy.failed.items()]
+    failed = [f"on the post office as it is, {name} fails: {why}" for name, why in healthy.failed.items()]
+    return [*failed, *healthy.unknown_in_words()]
 
 
 def _count(stamps: int) -> str:

@@ -62,9 +62,8 @@ def judge(bench: Workbench) -> Judgement:
 def _judged(found: Sequence[Verdict]) -> Judgement:
     """Judge by the last verdict, which is the only one that may be wrong."""
     last, seen = found[-1], [_seen(verdict) for verdict in found]
-    for name, similar in last.unknown.items():
-        if all(name in verdict.unknown for verdict in found):
-            seen.append(f"no function is called {name!r}{_nearest(similar)}")
+    if all(verdict.unknown.keys() >= last.unknown.keys() for verdict in found):
+        seen += last.unknown_in_words()
     if last.is_right:
         return Judgement.passes([*seen, *_without_room(found)])
     if last.is_by_chance and (last.claims or not last.variant.is_healthy):
@@ -112,10 +111,6 @@ def _without_room(found: Sequence[Verdict]) -> list[str]:
                 f" On a busy day it fails. A bound halfway, near {percent((below + above) / 2)}, holds"
             )
     return said
-
-
-def _nearest(similar: Sequence[str]) -> str:
-    return f"; there is {' and '.join(similar)}" if similar else " in the flame graph"
 
 
 def _seen(verdict: Verdict) -> str:
