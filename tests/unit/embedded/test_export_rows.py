@@ -34,9 +34,12 @@ def test_the_spans_of_a_trace_make_one_row_that_is_as_long_as_all_of_them() -> N
     trace, other = rows.traces[TRACE], rows.traces[OTHER_TRACE]
     assert (trace.start_ns, trace.end_ns) == (3, 2**63 - 1)
     assert (other.start_ns, other.end_ns) == (1, 2)
-    assert [span_id for span_id, *_ in trace.spans] == [ROOT, CHILD]
-    assert ("rootName", INTRINSIC, STRING, "root") in trace.attributes
-    assert not any(key == "rootName" for key, *_ in other.attributes)
+    assert [(chunk.trace_id, chunk.span_ids) for chunk in rows.chunks] == [
+        (TRACE, [ROOT, CHILD]),
+        (OTHER_TRACE, [CHILD]),
+    ]
+    assert ("rootName", INTRINSIC, STRING, "root") in rows.attributes_of(TRACE)
+    assert not any(key == "rootName" for key, *_ in rows.attributes_of(OTHER_TRACE))
 
 
 def test_attributes_are_indexed_by_their_types_and_lists_by_their_members() -> None:
@@ -48,7 +51,7 @@ def test_attributes_are_indexed_by_their_types_and_lists_by_their_members() -> N
     members.add().string_value = "a"
     members.add().int_value = 1
     members.add().array_value.values.add().int_value = 2
-    found = span_rows(export(span, service="")).traces[TRACE].attributes
+    found = span_rows(export(span, service="")).attributes_of(TRACE)
     own = {(key, kind, value) for key, scope, kind, value in found if scope == SPAN}
     assert own == {
         ("price", FLOAT, 1.5),
@@ -82,4 +85,4 @@ def test_an_export_with_a_wrong_id_is_refused_with_its_service_and_number(
 
 
 def test_a_span_may_have_no_id_and_no_parent() -> None:
-    assert len(span_rows(export(Span(trace_id=TRACE))).traces[TRACE].spans) == 1
+    assert len(span_rows(export(Span(trace_id=TRACE))).chunks) == 1

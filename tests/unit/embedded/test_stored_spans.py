@@ -13,7 +13,7 @@ from spanprofiles.embedded.indexed_attributes import EVENT, INTEGER, INTRINSIC, 
 from spanprofiles.embedded.otlp.rows import span_rows
 from spanprofiles.embedded.store import retention
 from spanprofiles.embedded.store.database import Database
-from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans
+from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans, framed_spans
 from spanprofiles.embedded.store.retention import Limits
 from spanprofiles.embedded.store.traces import TRACES_IN_BLOCK
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
@@ -25,7 +25,7 @@ TRACES = [f"{number:02x}" for number in range(1, 2 * TRACES_IN_BLOCK + 6)]
 
 def indexed(*spans: Span, trace: bytes = TRACE) -> set[tuple[str, int, int, object]]:
     """What a trace is found by, but for the names that every trace has."""
-    found = span_rows(export(*spans)).traces[trace].attributes
+    found = span_rows(export(*spans)).attributes_of(trace)
     return {entry for entry in found if not entry[0].startswith(("service.", "instrumentation:", "root"))}
 
 
@@ -64,9 +64,9 @@ def test_a_span_is_kept_byte_by_byte_with_what_nobody_knows() -> None:
     unknown = b"\xfa\x07\x03new"
     span = Span.FromString(whole_span().SerializeToString() + unknown)
     request = ExportTraceServiceRequest.FromString(export(span).SerializeToString())
-    _, _, ids, payload = next(iter(span_rows(request).traces[TRACE].chunks()))
-    (kept,) = WholeSpans.FromString(payload).spans
-    assert (kept, ids) == (span.SerializeToString(), ROOT)
+    chunk = span_rows(request).chunks[0]
+    (kept,) = WholeSpans.FromString(chunk.payload).spans
+    assert (kept, chunk.span_ids) == (span.SerializeToString(), [ROOT])
     assert kept.endswith(unknown)
 
 
@@ -75,7 +75,12 @@ def test_the_messages_for_stored_spans_read_what_otlp_writes() -> None:
     first, second = OpenedSpans.FromString(written).spans
     assert (first.trace_id, first.kind, first.name, second.name) == (TRACE, 2, "work", "next")
     assert list(first.attributes) == [whole_span().attributes[0].SerializeToString()]
-    assert WholeSpans(spans=WholeSpans.FromString(written).spans).SerializeToString() == written
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 1_023, 1_024, 16_383, 16_384, 3_000_000])
+def test_spans_of_any_size_are_kept_as_protobuf_writes_them(size: int) -> None:
+    spans = [bytes(size), b"x"]
+    assert framed_spans(spans) == WholeSpans(spans=spans).SerializeToString()
 
 
 @pytest.fixture

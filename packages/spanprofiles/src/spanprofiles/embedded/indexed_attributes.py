@@ -26,7 +26,12 @@ def span_attribute(raw: bytes) -> IndexedAttribute:
     Args:
         raw: the attribute, serialized; its value is no list.
     """
-    return next(indexed(SPAN, (KeyValue.FromString(raw),)))
+    pair = KeyValue.FromString(raw)
+    value = pair.value
+    kind = value.WhichOneof("value")
+    if kind == "string_value":
+        return pair.key, SPAN, STRING, value.string_value
+    return _scalar(SPAN, pair.key, kind, value)
 
 
 def may_be_list(raw: bytes) -> bool:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from spanprofiles.embedded.limits import MEBIBYTE
+from spanprofiles.embedded.store.bulk_insert import BulkInsert
 from spanprofiles.embedded.store.connection import StoreConnection
 
 CACHE_BYTES = 8 * MEBIBYTE
 LARGEST_SHARE = 16
-MANY = 8
-"""So many values without a number are made together rather than one by one."""
 ENTRY_BYTES = 200
 """About what an entry takes beside its texts: its key, its number, and their places in the tables."""
 TEXT_BYTES = 60
@@ -57,13 +56,8 @@ class Interner:
         made = (*columns, *more, "seen") if marks else columns + more
         where = " AND ".join(f"{column} = ?" for column in columns)
         self._find = f"SELECT id FROM {table} WHERE {where}"  # noqa: S608  # table and columns are this program's own
-        self._make = (
-            f"INSERT INTO {table} ({', '.join(made)}) VALUES ({', '.join('?' * len(made))})"  # noqa: S608  # likewise
-            f" ON CONFLICT ({', '.join(columns)}) DO NOTHING"
-        )
+        self._make = BulkInsert(table, made, f"ON CONFLICT ({', '.join(columns)}) DO NOTHING")
         self._mark = f"UPDATE {table} SET seen = ? WHERE id = ?"  # noqa: S608  # likewise
-        self._since = f"SELECT id, {', '.join(columns)} FROM {table} WHERE id > ?"  # noqa: S608  # likewise
-        self._last = f"SELECT max(id) FROM {table}"  # noqa: S608  # likewise
         self._limit = limit_bytes
         self._encode = encode
         self._marks = marks
@@ -85,53 +79,47 @@ class Interner:
         return number
 
     def numbers(self, connection: StoreConnection, values: Sequence[Any]) -> list[int]:
-        """Return the numbers of many values; those that have none are made together, which takes half the time."""
+        """Return the numbers of many values; those that have none are made together."""
         if self._bucket != connection.bucket or self._generation != connection.generation:
             self._follow(connection)
-        found = list(map(self._numbers.get, values))
+        known = self._numbers
+        found = list(map(known.get, values))
         if None in found:
-            unknown = {
-                value: self._encode(value) for value, number in zip(values, found, strict=True) if number is None
-            }
-            made = self._make_together(connection, unknown) if len(unknown) >= MANY else {}
-            numbers = [
-                number or made.get(value) or self.number(connection, value)
-                for value, number in zip(values, found, strict=True)
-            ]
+            made = self._make_together(connection, {value: None for value in values if value not in known})
+            numbers = [made[value] if number is None else number for value, number in zip(values, found, strict=True)]
         else:
             numbers = [number for number in found if number]
         if self._marks:
             unmarked = set(numbers).difference(self._marked)
-            connection.executemany(self._mark, [(self._bucket, number) for number in unmarked])
-            self._marked |= unmarked
+            if unmarked:
+                connection.executemany(self._mark, [(self._bucket, number) for number in unmarked])
+                self._marked |= unmarked
         return numbers
 
-    def _make_together(self, connection: StoreConnection, unknown: Mapping[Any, tuple[Any, ...]]) -> dict[Any, int]:
-        """Make the values that are not in the table, and remember them; those that are there are left out."""
-        last: int = connection.execute(self._last).fetchone()[0] or 0
+    def _make_together(self, connection: StoreConnection, unknown: Iterable[Any]) -> dict[Any, int]:
+        """Find or make the values that are not remembered."""
+        rows = {value: self._encode(value) for value in unknown}
         mark = (self._bucket,) if self._marks else ()
-        connection.executemany(self._make, [row + mark for row in unknown.values()])
-        numbers = {tuple(row): number for number, *row in connection.execute(self._since, (last,))}
-        made = {value: numbers[row] for value, row in unknown.items() if row in numbers}
-        for value, number in made.items():
-            if self._marks:
-                self._marked.add(number)
+        made = self._make.numbers(connection, [row + mark for row in rows.values()])
+        numbers: dict[Any, int] = {}
+        for (value, row), new in zip(rows.items(), made, strict=True):
+            number = numbers[value] = new or connection.execute(self._find, row).fetchone()[0]
+            if new and self._marks:
+                self._marked.add(new)
             self._remember(value, number)
-        return made
+        return numbers
 
     def _find_or_make(self, connection: StoreConnection, values: Any, more: tuple[Any, ...]) -> int:
         encoded = self._encode(values)
         # Most values that are not remembered are new: to make them at once saves the search before it.
         row = (*encoded, *more, self._bucket) if self._marks else encoded + more
-        made = connection.execute(self._make, row)
-        if made.rowcount:
-            number = made.lastrowid or 0
-            if self._marks:
-                self._marked.add(number)
-        else:
+        number = self._make.numbers(connection, [row])[0]
+        if not number:
             number = connection.execute(self._find, encoded).fetchone()[0]
+        elif self._marks:
+            self._marked.add(number)
         self._remember(values, number)
-        return number
+        return int(number)
 
     def _remember(self, values: Any, number: int) -> None:
         size = ENTRY_BYTES + _bytes_of(values)

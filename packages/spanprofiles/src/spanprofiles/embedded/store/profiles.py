@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from spanprofiles.embedded.store.bulk_insert import BulkInsert
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interner import Interner
 from spanprofiles.embedded.store.stacks import EncodedStacks, StackTable
@@ -20,6 +21,7 @@ STACK_BITS = 32
 """By how many bits an entry's stack is shifted; below it is the number of the stack's call path."""
 PATH_MASK = 2**STACK_BITS - 1
 NOBODY: Owner = (None, None)
+_NEW_PARTS = BulkInsert("span_samples", ("profile", "series", "time_ms", "span_id", "trace_id", "total", "entries"))
 OF_UPLOAD = "CASE upload WHEN 0 THEN id ELSE upload END"
 """SQL over ``profiles``: the number by which an upload is known, that of its first profile."""
 
@@ -103,9 +105,8 @@ class ProfileBatch:
             "INSERT INTO profiles (upload, series, time_ms, total, entries) VALUES (?, ?, ?, ?, ?)",
             (upload.number, series, profile.time_ms, _total(profile.values), _entries(profile.values, upload.entries)),
         ).lastrowid
-        connection.executemany(
-            "INSERT INTO span_samples (profile, series, time_ms, span_id, trace_id, total, entries)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        _NEW_PARTS.run(
+            connection,
             [
                 (number, series, profile.time_ms, *owner, _total(values), _entries(values, upload.entries))
                 for owner, values in profile.parts.items()

@@ -6,6 +6,7 @@ messages are made of the descriptors of OTLP's own, so they have the fields that
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
@@ -13,6 +14,10 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
+SPANS_TAG = bytes([ScopeSpans.SPANS_FIELD_NUMBER << 3 | 2])
+LENGTH_BITS, LENGTH_MASK, CONTINUES = 7, 0x7F, 0x80
+SHORT_BYTES = 1_024
+"""What stands before a span is remembered for spans that are smaller, as most are."""
 _PACKAGE = "spanprofiles.embedded.raw"
 _FIELDS = (
     "trace_id",
@@ -62,3 +67,25 @@ def _messages() -> tuple[Any, Any]:
 
 WholeSpans, OpenedSpans = _messages()
 """The same bytes as ScopeSpans: each span in bytes, or opened, with what is inside it in bytes."""
+
+
+class _Frames(dict[int, bytes]):
+    """What stands before a span of so many bytes in a ScopeSpans: the field and the length, a varint."""
+
+    def __missing__(self, size: int) -> bytes:
+        frame, left = bytearray(SPANS_TAG), size
+        while left > LENGTH_MASK:
+            frame.append(left & LENGTH_MASK | CONTINUES)
+            left >>= LENGTH_BITS
+        frame.append(left)
+        if size < SHORT_BYTES:
+            self[size] = bytes(frame)
+        return bytes(frame)
+
+
+_FRAMES = _Frames()
+
+
+def framed_spans(spans: Iterable[bytes]) -> bytes:
+    """Write a ScopeSpans with nothing but spans, which are serialized: as ``WholeSpans`` would, in less time."""
+    return b"".join([part for span in spans for part in (_FRAMES[len(span)], span)])

@@ -98,6 +98,7 @@ class Retention:
         self._sweep: Iterator[None] | None = None
         self._next_check = 0.0
         self._opened_s, self._grown = 0, 0
+        self._page_bytes = self._pages("page_size")
         self.recall()
 
     def recall(self) -> None:
@@ -110,17 +111,16 @@ class Retention:
     @property
     def file_bytes(self) -> int:
         """How large the file is, or will be when SQLite's log is copied into it."""
-        pages, size = (self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-        return int(pages * size)
+        return self._pages("page_count") * self._page_bytes
 
     @property
     def used_bytes(self) -> int:
         """How much of the file holds data."""
-        pages, free, size = (
-            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        return int((pages - free) * size)
+        return (self._pages("page_count") - self._pages("freelist_count")) * self._page_bytes
+
+    def _pages(self, count: str) -> int:
+        """Read one of SQLite's counts."""
+        return int(self._connection.execute(f"PRAGMA {count}").fetchone()[0])
 
     def begin_group(self) -> int:
         """Open a bucket where one is due, within the transaction of a group; gives the bytes used before it."""

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
+from operator import lt
 from typing import TypeAlias
 
 from spanprofiles.embedded.deadline import PIECE
 from spanprofiles.embedded.indexed_attributes import IndexedAttribute, span_attribute
+from spanprofiles.embedded.store.bulk_insert import BulkInsert
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interner import CACHE_BYTES, Interner
-from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans
+from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans, framed_spans
 
 LARGEST_INTEGER = 2**63 - 1
 BLOCK_BITS = 5
 """How far a trace's number is shifted to give its block; the view ``trace_attributes`` says the same."""
 TRACES_IN_BLOCK = 1 << BLOCK_BITS
 """For so many traces a row of ``attribute_blocks`` speaks."""
+BLOCK_MASK = (1 << TRACES_IN_BLOCK) - 1
+TRACES_IN_WINDOW = 2 * TRACES_IN_BLOCK
+"""For so many traces of an export a number says which of them hold an attribute."""
 TRACE_BYTES = 32 * 1024 * 1024
 """How large a trace is given in one answer, in bytes of OTLP, and again how large its resources, and its scopes."""
 
+_NEW_TRACES = BulkInsert("traces", ("trace_id", "start_ns", "end_ns"), "ON CONFLICT (trace_id) DO NOTHING")
+_NEW_SPANS = BulkInsert("spans", ("trace", "resource", "scope", "span_ids", "payload"))
+_NEW_ENTRIES = BulkInsert(
+    "attribute_blocks",
+    ("attribute", "block", "traces"),
+    "ON CONFLICT (attribute, block) DO UPDATE SET traces = traces | excluded.traces",
+)
 
 AttributeKey: TypeAlias = "IndexedAttribute | bytes"
 
@@ -36,33 +46,43 @@ class NewTrace:
     """What one export brings of one trace.
 
     Attributes:
+        place: which trace of the export it is, from 0 on.
         start_ns: start of its earliest span, ns since the epoch.
         end_ns: end of its latest span, ns since the epoch.
-        keys: the attributes under which it is found; those of spans that are no lists as serialized OTLP.
-        spans: (span ID, place of the resource, place of the scope, serialized OTLP) of each span.
     """
 
+    place: int
     start_ns: int
     end_ns: int
-    keys: set[AttributeKey] = field(default_factory=set)
-    spans: list[tuple[bytes, int, int, bytes]] = field(default_factory=list)
 
     def widen(self, start_ns: int, end_ns: int) -> None:
         """Widen its times to those of another span, which are ns since the epoch."""
         self.start_ns = min(self.start_ns, start_ns)
         self.end_ns = max(self.end_ns, end_ns)
 
-    @property
-    def attributes(self) -> set[IndexedAttribute]:
-        """The attributes under which it is found, decoded."""
-        return set(map(_attribute_row, self.keys))
 
-    def chunks(self) -> Iterator[tuple[int, int, bytes, bytes]]:
-        """Give the spans of each resource and scope: the places of those, the spans' IDs, and serialized OTLP."""
-        for (resource, scope), some in groupby(self.spans, key=itemgetter(1, 2)):
-            spans = list(some)
-            payload = WholeSpans(spans=[span[3] for span in spans]).SerializeToString()
-            yield resource, scope, b"".join([span[0] for span in spans]), payload
+@dataclass(slots=True)
+class NewChunk:
+    """The spans of one trace, one resource and one scope, which are kept in one row.
+
+    Attributes:
+        trace_id: the ID of the trace.
+        resource: the place of the resource.
+        scope: the place of the scope.
+        span_ids: the ID of each span.
+        spans: serialized OTLP of each span.
+    """
+
+    trace_id: bytes
+    resource: int
+    scope: int
+    span_ids: list[bytes] = field(default_factory=list)
+    spans: list[bytes] = field(default_factory=list)
+
+    @property
+    def payload(self) -> bytes:
+        """The spans in serialized OTLP, as the store keeps them."""
+        return framed_spans(self.spans)
 
 
 @dataclass
@@ -73,20 +93,33 @@ class NewSpans:
         resources: (serialized OTLP, schema URL) of each resource.
         scopes: the same of each scope.
         traces: what it brings of each trace, by trace ID.
+        chunks: the spans.
+        holders: for each TRACES_IN_WINDOW traces, in their order, which of them hold which attributes: a bit for each
+            trace, the lowest for the first. Attributes of spans that are no lists are keys as serialized OTLP.
     """
 
     resources: list[tuple[bytes, str]] = field(default_factory=list)
     scopes: list[tuple[bytes, str]] = field(default_factory=list)
     traces: dict[bytes, NewTrace] = field(default_factory=dict)
+    chunks: list[NewChunk] = field(default_factory=list)
+    holders: list[dict[AttributeKey, int]] = field(default_factory=list)
 
     def trace(self, trace_id: bytes, start_ns: int, end_ns: int) -> NewTrace:
         """Return the trace to which a span belongs, widened to the span's times, which are ns since the epoch."""
         trace = self.traces.get(trace_id)
         if trace is None:
-            trace = self.traces[trace_id] = NewTrace(start_ns, end_ns)
+            place = len(self.traces)
+            trace = self.traces[trace_id] = NewTrace(place, start_ns, end_ns)
+            if place % TRACES_IN_WINDOW == 0:
+                self.holders.append({})
         else:
             trace.widen(start_ns, end_ns)
         return trace
+
+    def attributes_of(self, trace_id: bytes) -> set[IndexedAttribute]:
+        """Return the attributes under which a trace is found."""
+        window, place = divmod(self.traces[trace_id].place, TRACES_IN_WINDOW)
+        return {_attribute_row(key) for key, bits in self.holders[window].items() if bits >> place & 1}
 
 
 class SpanInterners:
@@ -118,55 +151,87 @@ class SpanBatch:
         scopes = [interners.scopes.number(connection, scope) for scope in self._spans.scopes]
         traces = self._spans.traces
         numbers = _trace_numbers(connection, traces)
-        connection.executemany(
-            "INSERT INTO spans (trace, resource, scope, span_ids, payload) VALUES (?, ?, ?, ?, ?)",
+        _NEW_SPANS.run(
+            connection,
             [
-                (numbers[trace_id], resources[resource], scopes[scope], span_ids, payload)
-                for trace_id, trace in traces.items()
-                for resource, scope, span_ids, payload in trace.chunks()
+                (
+                    numbers[chunk.trace_id],
+                    resources[chunk.resource],
+                    scopes[chunk.scope],
+                    b"".join(chunk.span_ids),
+                    chunk.payload,
+                )
+                for chunk in self._spans.chunks
             ],
         )
-        self._index(connection, numbers)
+        self._index(connection, list(numbers.values()))
 
-    def _index(self, connection: StoreConnection, numbers: Mapping[bytes, int]) -> None:
+    def _index(self, connection: StoreConnection, numbers: Sequence[int]) -> None:
         """Note which traces hold which attributes.
 
         Args:
             connection: the writer's.
-            numbers: of the traces, by their IDs.
+            numbers: of the traces, in their order.
         """
-        blocks: dict[int, dict[AttributeKey, int]] = {}
-        for trace_id, trace in self._spans.traces.items():
-            block, place = divmod(numbers[trace_id], TRACES_IN_BLOCK)
-            holders, bit = blocks.setdefault(block, {}), 1 << place
-            for key in trace.keys:
-                holders[key] = holders.get(key, 0) | bit
         attributes = self._interners.attributes
-        connection.executemany(
-            "INSERT INTO attribute_blocks (attribute, block, traces) VALUES (?, ?, ?)"
-            " ON CONFLICT (attribute, block) DO UPDATE SET traces = traces | excluded.traces",
-            [
-                (number, block, bits)
-                for block, holders in blocks.items()
-                for number, bits in zip(attributes.numbers(connection, list(holders)), holders.values(), strict=True)
-            ],
-        )
+        for window, holders in enumerate(self._spans.holders):
+            of_window = numbers[window * TRACES_IN_WINDOW : (window + 1) * TRACES_IN_WINDOW]
+            blocks_of = _blocks_of_consecutive if _are_consecutive(of_window) else _blocks
+            _NEW_ENTRIES.run(
+                connection,
+                [
+                    (attribute, block, bits)
+                    for attribute, held in zip(
+                        attributes.numbers(connection, list(holders)), holders.values(), strict=True
+                    )
+                    for block, bits in blocks_of(of_window, held)
+                ],
+            )
 
     def forget(self) -> None:
         """Drop the numbers of rows that were rolled back."""
         self._interners.forget()
 
 
+def _are_consecutive(numbers: Sequence[int]) -> bool:
+    return numbers[-1] - numbers[0] == len(numbers) - 1 and all(map(lt, numbers, numbers[1:]))
+
+
+def _blocks_of_consecutive(numbers: Sequence[int], held: int) -> Iterator[tuple[int, int]]:
+    """Tell which traces of which blocks hold an attribute.
+
+    Args:
+        numbers: of traces, each larger by one than that before.
+        held: which of them hold it, a bit for each.
+    """
+    block, place = divmod(numbers[0], TRACES_IN_BLOCK)
+    held <<= place
+    while held:
+        if bits := held & BLOCK_MASK:
+            yield block, bits
+        held >>= TRACES_IN_BLOCK
+        block += 1
+
+
+def _blocks(numbers: Sequence[int], held: int) -> Iterable[tuple[int, int]]:
+    """Tell the same of traces with any numbers."""
+    blocks: dict[int, int] = {}
+    for place, number in enumerate(numbers):
+        if held >> place & 1:
+            block, bit = divmod(number, TRACES_IN_BLOCK)
+            blocks[block] = blocks.get(block, 0) | 1 << bit
+    return blocks.items()
+
+
 def _trace_numbers(connection: sqlite3.Connection, traces: Mapping[bytes, NewTrace]) -> dict[bytes, int]:
     """Find the traces' numbers, or make them, and widen the times of those that are there to their new spans."""
-    last: int = connection.execute("SELECT max(id) FROM traces").fetchone()[0] or 0
-    connection.executemany(
-        "INSERT INTO traces (trace_id, start_ns, end_ns) VALUES (?, ?, ?) ON CONFLICT (trace_id) DO NOTHING",
-        [(trace_id, trace.start_ns, trace.end_ns) for trace_id, trace in traces.items()],
+    made = _NEW_TRACES.numbers(
+        connection, [(trace_id, trace.start_ns, trace.end_ns) for trace_id, trace in traces.items()]
     )
-    numbers: dict[bytes, int] = dict(connection.execute("SELECT trace_id, id FROM traces WHERE id > ?", (last,)))
-    for trace_id in traces.keys() - numbers.keys():
-        numbers[trace_id] = _widened(connection, trace_id, traces[trace_id])
+    numbers = dict(zip(traces, made, strict=True))
+    if 0 in made:
+        for trace_id in [trace_id for trace_id, number in numbers.items() if not number]:
+            numbers[trace_id] = _widened(connection, trace_id, traces[trace_id])
     return numbers
 
 

@@ -12,8 +12,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
@@ -23,6 +21,8 @@ from spanprofiles.embedded.store.folder import Folder, NoRoomError, StoreLostErr
 from spanprofiles.embedded.store.retention import Retention
 
 QUEUE_LIMIT = 256
+FULL_S = 0.01
+"""How often to look whether there is a place in the queue, if it is full."""
 RETRY_S = 1.0
 LOOK_S = 1.0
 JOIN_S = 30.0
@@ -48,7 +48,39 @@ class Opened(NamedTuple):
     retention: Retention
 
 
-Waiting = list[tuple[Batch, "Future[None]"]]
+class Outcome:
+    """What became of a batch: one thread waits for it, and the writer settles it once.
+
+    It is a lock that the writer opens. The condition of a ``Future`` takes several, and each is an occasion for
+    threads to get in each other's way.
+
+    Attributes:
+        is_settled: whether it is known.
+    """
+
+    def __init__(self) -> None:
+        self.is_settled = False
+        self._error: BaseException | None = None
+        self._closed = threading.Lock()
+        self._closed.acquire()
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """Tell who waits that the batch is committed, or why it is not."""
+        self._error = error
+        self.is_settled = True
+        self._closed.release()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the outcome; tell whether it is known."""
+        return self._closed.acquire(timeout=timeout_s)
+
+    def check(self) -> None:
+        """Return if the batch is committed, or raise what kept it from being."""
+        if self._error is not None:
+            raise self._error
+
+
+Waiting = list[tuple[Batch, Outcome]]
 
 
 class Writer:
@@ -80,7 +112,7 @@ class Writer:
         self._opened: Opened | None = None
         self._next_try_s = 0.0
         self._ended = False
-        self._queue: queue.Queue[tuple[Batch, Future[None]] | None] = queue.Queue(QUEUE_LIMIT)
+        self._queue: queue.SimpleQueue[tuple[Batch, Outcome] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
 
     def start(self) -> None:
@@ -100,19 +132,16 @@ class Writer:
         Raises:
             sqlite3.Error: it could not be written, and nothing of it is kept.
         """
-        done: Future[None] = Future()
-        item = (batch, done)
+        outcome = Outcome()
         while True:
             self._check_alive()
-            with suppress(queue.Full):
-                self._queue.put(item, timeout=LOOK_S)
+            if self._queue.qsize() < QUEUE_LIMIT:
+                self._queue.put((batch, outcome))
                 break
-        while not done.done():
-            with suppress(FutureTimeoutError):
-                done.exception(LOOK_S)
-            if not done.done():
-                self._check_alive()
-        done.result()
+            time.sleep(FULL_S)
+        while not outcome.wait(LOOK_S):
+            self._check_alive()
+        outcome.check()
 
     def _check_alive(self) -> None:
         if self.failure is not None:
@@ -161,7 +190,8 @@ class Writer:
                 self._write_group(opened, waiting)
             if not self._ended:
                 opened.retention.work()
-                self._check(opened)
+                if not waiting:  # else it was looked at when the group was written
+                    self._check(opened)
         except BaseException as error:
             self._fail(error)
             self._refuse(waiting, self.failure or error)
@@ -198,11 +228,11 @@ class Writer:
     @staticmethod
     def _refuse(waiting: Waiting, error: BaseException) -> None:
         told = error if isinstance(error, sqlite3.Error) else StoreUnavailableError(str(error))
-        for batch, done in waiting:
-            if not done.done():
+        for batch, outcome in waiting:
+            if not outcome.is_settled:
                 with suppress(Exception):
                     batch.forget()
-                done.set_exception(told)
+                outcome.settle(told)
 
     def _next_group(self, patience: float | None) -> Waiting:
         """Take what waits to be written; note whether nothing will come after it.
@@ -223,17 +253,20 @@ class Writer:
 
     def _write_group(self, opened: Opened, waiting: Waiting) -> None:
         connection, retention = opened
-        written: list[Future[None]] = []
+        written: list[Outcome] = []
         try:
             self._folder.check()
             connection.execute("BEGIN IMMEDIATE")
             used = retention.begin_group()
-            for batch, done in waiting:
-                if _write_one(connection, batch, done):
-                    written.append(done)
+            for batch, outcome in waiting:
+                if _write_one(connection, batch, outcome):
+                    written.append(outcome)
             retention.end_group(used)
+            file_bytes = (
+                retention.file_bytes
+            )  # here, since after the commit SQLite would have to look at the file again
             connection.execute("COMMIT")
-            self._folder.check(retention.file_bytes)
+            self._folder.check(file_bytes)
             self.trouble = None
         except sqlite3.Error as error:  # no room, most often
             with suppress(sqlite3.Error):
@@ -246,11 +279,11 @@ class Writer:
             self.trouble = None if _NO_ROOM in str(error) else error
             self._refuse(waiting, error)
             return
-        for done in written:
-            done.set_result(None)
+        for outcome in written:
+            outcome.settle()
 
 
-def _write_one(connection: StoreConnection, batch: Batch, done: Future[None]) -> bool:
+def _write_one(connection: StoreConnection, batch: Batch, outcome: Outcome) -> bool:
     connection.execute("SAVEPOINT batch")
     try:
         batch.write(connection)
@@ -260,7 +293,7 @@ def _write_one(connection: StoreConnection, batch: Batch, done: Future[None]) ->
         connection.execute("ROLLBACK TO batch")
         connection.execute("RELEASE batch")
         batch.forget()
-        done.set_exception(error)
+        outcome.settle(error)
         return False
     connection.execute("RELEASE batch")
     return True
