@@ -22,6 +22,7 @@ from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.folded import read_groups
 from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, NAMES_EXPANSION, NAMES_FREE_BYTES, Quantity
 from spanprofiles.embedded.pyroscope.pprof import check, decode, split
+from spanprofiles.embedded.pyroscope.sample_parts import serialized_samples
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape, check_push_shape
 from spanprofiles.embedded.store.database import Database
 from tests.support.embedded import raw_profiles as raw
@@ -274,8 +275,9 @@ PARTS = st.lists(
 def test_no_profile_keeps_more_than_its_limits(parts: list[bytes], types: int) -> None:
     try:
         decoded, size = decode(raw.profile(*parts, F, types=types))
-        check(decoded, size, raw.LABELS, raw.NOW_S * 10**9)
-        made = split(decoded, list(raw.LABELS.items()), raw.NOW_S * 10**9)
+        samples = serialized_samples(decoded)
+        check(decoded, samples, size, raw.LABELS, raw.NOW_S * 10**9)
+        made = split(decoded, samples, list(raw.LABELS.items()), raw.NOW_S * 10**9)
     except ConnectError:
         return
     for profile in made:

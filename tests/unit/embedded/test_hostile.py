@@ -23,6 +23,7 @@ from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.pprof import check, decode, split
 from spanprofiles.embedded.pyroscope.render import parse_query, time_of
+from spanprofiles.embedded.pyroscope.sample_parts import serialized_samples
 from spanprofiles.embedded.tempo.application import parse_trace_id
 from spanprofiles.embedded.tempo.parameters import Search
 from spanprofiles.embedded.web import AnswerError, plain_json
@@ -173,8 +174,9 @@ def test_any_bytes_are_a_profile_or_refused(raw: bytes) -> None:
     labels = {"__name__": "process_cpu", "service_name": "shop"}
     try:
         profile, size = decode(raw)
-        check(profile, size, labels, NOW_S * 10**9)
-        split(profile, list(labels.items()), NOW_S * 10**9)
+        samples = serialized_samples(profile)
+        check(profile, samples, size, labels, NOW_S * 10**9)
+        split(profile, samples, list(labels.items()), NOW_S * 10**9)
     except ConnectError:
         return
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from spanprofiles.embedded.errors import DataDirectoryError
+from spanprofiles.embedded.store.bulk_insert import ROWS, BulkInsert
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.interner import Interner
@@ -233,3 +234,37 @@ def test_values_made_together_have_the_numbers_that_they_have_one_by_one(databas
     repeated = _Numbers(Interner("attributes", columns), [("key", 0, 0, "v1")] * 20, together=True)
     database.write(repeated)
     assert repeated.found == [everything[1]] * 20
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 16, 21, 2 * ROWS[0] + 1])
+def test_rows_inserted_together_are_all_there_under_the_numbers_that_are_told(database: Database, count: int) -> None:
+    inserted = _Inserted(count)
+    database.write(inserted)
+    select = "SELECT id, value FROM attributes WHERE key = 'bulk' ORDER BY id"
+    assert database.reader().execute(select).fetchall() == list(zip(inserted.numbers, range(count), strict=True))
+
+
+def test_rows_among_which_one_is_known_have_no_number_and_those_apart_have(database: Database) -> None:
+    database.write(_Inserted(1))
+    again = _Inserted(ROWS[0] + 1)
+    database.write(again)
+    assert again.numbers[: ROWS[0]] == [0] * ROWS[0]
+    assert database.reader().execute("SELECT value FROM attributes WHERE id = ?", again.numbers[-1:]).fetchone() == (
+        ROWS[0],
+    )
+
+
+class _Inserted:
+    """A batch of attributes whose values are the numbers from 0 on."""
+
+    STATEMENT = BulkInsert("attributes", ("key", "scope", "type", "value"), "ON CONFLICT DO NOTHING")
+
+    def __init__(self, count: int) -> None:
+        self._rows = [("bulk", 0, 0, value) for value in range(count)]
+        self.numbers: list[int] = []
+
+    def write(self, connection: StoreConnection) -> None:
+        self.numbers = self.STATEMENT.numbers(connection, self._rows)
+
+    def forget(self) -> None:
+        """There is nothing to forget."""

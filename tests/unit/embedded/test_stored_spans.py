@@ -15,7 +15,7 @@ from spanprofiles.embedded.store import retention
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans, framed_spans
 from spanprofiles.embedded.store.retention import Limits
-from spanprofiles.embedded.store.traces import TRACES_IN_BLOCK
+from spanprofiles.embedded.store.traces import TRACES_IN_BLOCK, holders_by_block
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_export_rows import OTHER_TRACE, ROOT, TRACE, export
 from tests.unit.embedded.test_retention import Clock, eventually, nothing_dangles, rows
@@ -75,6 +75,17 @@ def test_the_messages_for_stored_spans_read_what_otlp_writes() -> None:
     first, second = OpenedSpans.FromString(written).spans
     assert (first.trace_id, first.kind, first.name, second.name) == (TRACE, 2, "work", "next")
     assert list(first.attributes) == [whole_span().attributes[0].SerializeToString()]
+
+
+@pytest.mark.parametrize("first", [1, 31, 32, 50])
+@pytest.mark.parametrize("known", [[], [3], [90, 2]], ids=["all new", "one known before", "two known, out of order"])
+def test_the_index_names_the_traces_that_hold_an_attribute(first: int, known: list[int]) -> None:
+    numbers = [*known, *range(first + 100, first + 145)]
+    blocks_of = holders_by_block(numbers)
+    for held in ({0}, {len(numbers) - 1}, {0, 1, 7, 33, 44}, set(range(len(numbers)))):
+        blocks = dict(blocks_of(sum(1 << place for place in held)))
+        found = {block * 32 + place for block, bits in blocks.items() for place in range(32) if bits >> place & 1}
+        assert found == {numbers[place] for place in held}
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 1_023, 1_024, 16_383, 16_384, 3_000_000])

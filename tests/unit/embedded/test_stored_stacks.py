@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanprofiles.embedded.pyroscope.pprof import LOCATIONS_TAG, VALUES_TAG, ends_of
+from spanprofiles.embedded.pyroscope.sample_parts import LOCATIONS_TAG, VALUES_TAG, parts_of
 from spanprofiles.embedded.store.stacks import NUMBERS, StackTable, StoredStacks
 from tests.support.embedded import raw_profiles as raw
 from tests.support.pprof_writer import block, number, numbers
@@ -64,8 +64,7 @@ def test_the_parts_of_a_sample_are_found_whatever_their_lengths(
     locations: list[int], values: list[int], label: bytes
 ) -> None:
     parts = [numbers(1, locations) if locations else b"", numbers(2, values) if values else b"", block(3, label)]
-    first, second = ends_of(b"".join(parts))
-    assert (first, second) == (len(parts[0]), len(parts[0] + parts[1]))
+    assert parts_of(b"".join(parts)) == tuple(parts)
     assert (numbers(1, [1])[0], numbers(2, [1])[0]) == (LOCATIONS_TAG, VALUES_TAG)
 
 
@@ -105,6 +104,7 @@ def test_stacks_are_told_apart_whatever_the_numbers_of_their_locations(
         *(raw.sample([place, first], [place - first + 1]) for place in places),
         raw.sample([first + count, first], [7]),
         raw.sample([first + count + 1, first], [1_000]),  # of a location that is not there
+        *(raw.sample(stack, [2_000]) for stack in ([0, first], [first, 0], [0], [first, 0, first + 1])),  # likewise
         *(raw.location(place, raw.line(place - first + 1)) for place in places),
         inlined,
         functions=[(index, 2 + index) for index in range(1, count + 1)],

@@ -119,6 +119,23 @@ class Stacks:
         stacks.append(kept if isinstance(kept, bytes) else array(NUMBERS, kept))
         return len(stacks) - 1
 
+    def add_all(self, stacks: Sequence[bytes]) -> range:
+        """Add stacks that differ from each other and from those before, none of them beyond the depth limit.
+
+        Args:
+            stacks: the places of their frames, root first.
+
+        Returns:
+            Their places in the table.
+
+        Raises:
+            ConnectError: the upload has too many frames.
+        """
+        self._allowance.take(_FRAMES, sum(map(len, stacks)))
+        first = len(self.table.stacks)
+        self.table.stacks += stacks
+        return range(first, first + len(stacks))
+
 
 def _written(text: str) -> int:
     """How many bytes a text takes at most, wherever it is written."""

@@ -26,6 +26,7 @@ from spanprofiles.embedded.pyroscope.labels import NAME, SERVICE, SPY, merged_la
 from spanprofiles.embedded.pyroscope.limits import CONFIGURATION_BYTES_LIMIT
 from spanprofiles.embedded.pyroscope.push import Pusher, note_profiles
 from spanprofiles.embedded.pyroscope.repairs import mend
+from spanprofiles.embedded.pyroscope.sample_parts import serialized_samples
 from spanprofiles.embedded.refusals import Reason, Refusals, Way
 from spanprofiles.embedded.web import json_answer, ticket_of
 
@@ -248,8 +249,9 @@ class Ingester:
         self._store(profile, profile.ByteSize(), labels, now_ns)
 
     def _store(self, profile: Profile, size: int, pairs: list[tuple[str, str]], now_ns: int) -> None:
-        pprof.check(profile, size, merged_labels(pairs), now_ns)
-        self._pusher.store(pprof.split(profile, pairs, now_ns))
+        samples = serialized_samples(profile)
+        pprof.check(profile, samples, size, merged_labels(pairs), now_ns)
+        self._pusher.store(pprof.split(profile, samples, pairs, now_ns))
 
 
 @contextmanager

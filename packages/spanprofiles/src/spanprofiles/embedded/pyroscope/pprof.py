@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from google.protobuf.message import DecodeError
 
 from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, bounded_gunzip
-from spanprofiles.embedded.proto.pprof_pb2 import Location, Profile, ProfileTables, Sample
+from spanprofiles.embedded.proto.pprof_pb2 import Location, Profile, Sample
 from spanprofiles.embedded.pyroscope.allowance import Allowance, Stacks
 from spanprofiles.embedded.pyroscope.bounds import check_samples, check_size, check_time
 from spanprofiles.embedded.pyroscope.connect import ConnectError
@@ -24,19 +24,17 @@ from spanprofiles.embedded.pyroscope.limits import (
     SYMBOL_LENGTH_LIMIT,
     Quantity,
 )
+from spanprofiles.embedded.pyroscope.sample_parts import LENGTH_MASK, parts_of
 from spanprofiles.embedded.pyroscope.series import Group, Head, Series, Sums, check_type_names, group_of, malformed
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.store.profiles import NewProfile
 
 GZIP_MAGIC = b"\x1f\x8b"
-LOCATIONS_TAG, VALUES_TAG = 0x0A, 0x12
-"""How the packed fields of a serialized sample begin, before their lengths."""
-LENGTH_BITS = 7
-LENGTH_MASK = 2**LENGTH_BITS - 1
-CONTINUES = 0x80
 LABEL_BYTES = 2
 """How many bytes a label takes at least."""
+END = b"\0"
+"""What stands between stacks whose locations take a byte each."""
 PLAIN_BYTES = 2 + LENGTH_MASK
 """The largest field whose length takes one byte."""
 
@@ -83,8 +81,15 @@ def _too_large(actual: str) -> ConnectError:
     )
 
 
-def check(profile: Profile, size: int, labels: Mapping[str, str], now_ns: int) -> None:
+def check(profile: Profile, samples: Sequence[bytes], size: int, labels: Mapping[str, str], now_ns: int) -> None:
     """See that a profile is whole and within the limits.
+
+    Args:
+        profile: the profile.
+        samples: its samples, serialized.
+        size: its size in bytes once decompressed.
+        labels: the labels of its upload.
+        now_ns: the time of arrival, ns since the epoch.
 
     Raises:
         ConnectError: it is not; the message says what is wrong.
@@ -94,13 +99,12 @@ def check(profile: Profile, size: int, labels: Mapping[str, str], now_ns: int) -
         raise malformed("empty profile")
     check_time(shown, profile.time_nanos, now_ns)
     check_size(shown, size)
-    check_samples(shown, len(profile.sample), _most_labels(profile))
+    check_samples(shown, len(samples), _most_labels(profile, samples))
     _check_references(profile)
 
 
-def _most_labels(profile: Profile) -> int:
+def _most_labels(profile: Profile, samples: Sequence[bytes]) -> int:
     """How many labels a sample has at most; no less than that, where they are so few that it does not matter."""
-    samples = ProfileTables.FromString(profile.SerializeToString()).sample
     bound = max(map(len, samples), default=0) // LABEL_BYTES
     if bound <= SAMPLE_LABELS_LIMIT:
         return bound
@@ -112,9 +116,9 @@ def _check_references(profile: Profile) -> None:
     strings = len(profile.string_table)
     if not strings or profile.string_table[0]:
         raise malformed("string 0 should be empty string")
-    if any(location.id == 0 for location in profile.location):
+    if 0 in [location.id for location in profile.location]:
         raise malformed("location id is 0")
-    if any(function.id == 0 for function in profile.function):
+    if 0 in [function.id for function in profile.function]:
         raise malformed("function id is 0")
     kinds = [*profile.sample_type, profile.period_type]
     if any(not 0 <= number < strings for kind in kinds for number in (kind.type, kind.unit)):
@@ -198,25 +202,41 @@ class Reader:
             place = self._places[number] = self._made.function(names)
         return place
 
-    def stack(self, raw: bytes) -> int | None:
-        """Return the place in the table of a sample's stack; a deep one is cut to its outermost frames.
+    def stacks(self, different: Iterable[bytes]) -> dict[bytes, int | None]:
+        """Return the places in the table of the stacks of samples; a deep one is cut to its outermost frames.
 
         None where a location is not in the profile, or refers to what is not: the real server drops such a sample.
 
         Args:
-            raw: the sample, serialized, of which the locations alone count, leaf first.
+            different: the locations of samples, serialized, leaf first; each once.
 
         Raises:
             ConnectError: there are too many frames.
         """
-        if len(raw) <= PLAIN_BYTES and raw[2:].isascii():  # each number takes one byte, after the field's own two
-            stack = raw[:1:-1].translate(self._in_bytes)
-            if 0 in stack:
-                for number in set(raw[2:]).difference(self._frames):
-                    self._frames_of(number)
-                stack = raw[:1:-1].translate(self._in_bytes)
-            if 0 not in stack:
-                return self._made.add(stack)
+        places: dict[bytes, int | None] = {}
+        rest: list[bytes] = []
+        plain: list[bytes] = []
+        for raw in different:  # where each number takes one byte, after the field's own two
+            (plain if 2 < len(raw) <= PLAIN_BYTES and raw[2:].isascii() else rest).append(raw)
+        joined = END.join([raw[2:] for raw in plain])
+        numbers = set(joined).difference(END)
+        for number in numbers.difference(self._frames):
+            self._frames_of(number)
+        others = bytes([number for number in numbers if not self._in_bytes[number]])
+        if others or joined.count(END) >= max(1, len(plain)):  # END may also be a number, of no location
+            others += END
+            rest += [raw for raw in plain if len(raw[2:].translate(None, others)) < len(raw) - 2]
+            plain = [raw for raw in plain if len(raw[2:].translate(None, others)) == len(raw) - 2]
+            joined = END.join([raw[2:] for raw in plain])
+        if plain:
+            made = joined[::-1].translate(self._in_bytes).split(END)
+            places.update(zip(plain, self._made.add_all(made[::-1]), strict=True))
+        for raw in rest:
+            places[raw] = self._stack(raw)
+        return places
+
+    def _stack(self, raw: bytes) -> int | None:
+        """Return the place of one stack, or None, likewise."""
         locations = Sample.FromString(raw).location_id
         outermost = locations[: -DEPTH_LIMIT - 1 : -1]
         if len(locations) > DEPTH_LIMIT:  # it may be as another is, once it is cut
@@ -265,12 +285,17 @@ class Reader:
 
 
 def split(
-    profile: Profile, pairs: Sequence[tuple[str, str]], now_ns: int, allowance: Allowance | None = None
+    profile: Profile,
+    samples: Sequence[bytes],
+    pairs: Sequence[tuple[str, str]],
+    now_ns: int,
+    allowance: Allowance | None = None,
 ) -> list[NewProfile]:
     """Split a profile into series: one for each sample type and each set of sample labels that splits series.
 
     Args:
         profile: a profile that was checked.
+        samples: its samples, serialized.
         pairs: the labels of the push.
         now_ns: the time of arrival, for a profile without its own.
         allowance: what the upload that it came in may still bring.
@@ -290,29 +315,32 @@ def split(
         time_ms=(profile.time_nanos if profile.time_nanos > 0 else now_ns) // 10**6,
     )
     series = Series(head, reader.table, allowance)
-    _add_samples(profile, reader, series, allowance)
+    _add_samples(samples, len(profile.sample_type), reader, series, allowance)
     return series.profiles(pairs)
 
 
-def _add_samples(profile: Profile, reader: Reader, series: Series, allowance: Allowance) -> None:
+def _add_samples(samples: Sequence[bytes], types: int, reader: Reader, series: Series, allowance: Allowance) -> None:
     """Add the samples of a profile to its series.
 
     Samples differ, but their stacks, labels and values repeat. So each sample is taken as bytes, and what has not been
     seen is decoded alone.
+
+    Args:
+        samples: the samples, serialized.
+        types: how many values each has.
+        reader: reads their parts.
+        series: what they are added to.
+        allowance: what the upload that they came in may still bring.
     """
-    stacks: dict[bytes, int | None] = {}
     counts: dict[bytes, Sequence[tuple[int, int]]] = {}
     groups: dict[bytes, tuple[Group, list[Sums | None]]] = {}
-    types = len(profile.sample_type)
+    parts = list(map(parts_of, samples))
+    stacks = reader.stacks(dict.fromkeys([part[0] for part in parts]))
     count, room = 0, allowance.left(Quantity.VALUES)
-    for raw in ProfileTables.FromString(profile.SerializeToString()).sample:
-        values_start, labels_start = ends_of(raw)
-        locations, values, labels = raw[:values_start], raw[values_start:labels_start], raw[labels_start:]
+    for locations, values, labels in parts:
         known = groups.get(labels)
         if known is None:
             known = groups[labels] = reader.group(labels), [None] * types
-        if locations not in stacks:
-            stacks[locations] = reader.stack(locations)
         stack = stacks[locations]
         if stack is None:
             continue
@@ -330,41 +358,3 @@ def _add_samples(profile: Profile, reader: Reader, series: Series, allowance: Al
             for each in sums:
                 each[stack] = each.get(stack, 0) + value
     allowance.take(Quantity.VALUES, count)
-
-
-def ends_of(sample: bytes) -> tuple[int, int]:
-    """Find the ends of the locations and of the values of a sample that protobuf has serialized.
-
-    Its fields come in order, each once, and labels follow them.
-    """
-    # Most often both are there, and of 127 bytes at most.
-    if len(sample) > 4 and sample[0] == LOCATIONS_TAG and (length := sample[1]) <= LENGTH_MASK:
-        end = length + 2
-        if end + 1 < len(sample) and sample[end] == VALUES_TAG and (length := sample[end + 1]) <= LENGTH_MASK:
-            return end, end + 2 + length
-    end = _end_of(sample, 0, LOCATIONS_TAG)
-    return end, _end_of(sample, end, VALUES_TAG)
-
-
-def _end_of(sample: bytes, start: int, tag: int) -> int:
-    """Find the end of a packed field.
-
-    Args:
-        sample: the sample.
-        start: where the field begins, if it is there.
-        tag: the byte with which it begins.
-
-    Returns:
-        Where the field ends; ``start`` where another begins there.
-    """
-    if start == len(sample) or sample[start] != tag:
-        return start
-    length = sample[start + 1]
-    end = start + 2
-    shift = 0
-    while length >> shift > LENGTH_MASK:
-        length &= ~(CONTINUES << shift)
-        shift += LENGTH_BITS
-        length |= sample[end] << shift
-        end += 1
-    return end + length

@@ -13,6 +13,7 @@ from spanprofiles.embedded.pyroscope import pprof
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import SERVICE, merged_labels
+from spanprofiles.embedded.pyroscope.sample_parts import serialized_samples
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.profiles import NewProfile, ProfileBatch, ProfileInterners
@@ -65,8 +66,9 @@ class Pusher:
         """
         now_ns = time.time_ns()
         profile, size = pprof.decode(raw, allowance)
-        pprof.check(profile, size, merged_labels(pairs), now_ns)
-        return pprof.split(profile, pairs, now_ns, allowance)
+        samples = serialized_samples(profile)
+        pprof.check(profile, samples, size, merged_labels(pairs), now_ns)
+        return pprof.split(profile, samples, pairs, now_ns, allowance)
 
     def store_each(self, uploads: Iterable[Callable[[], list[NewProfile]]]) -> None:
         """Commit those profiles of one upload that are taken, as the real server does, and refuse the others.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import lt
 from typing import TypeAlias
 
 from spanprofiles.embedded.deadline import PIECE
@@ -175,8 +174,7 @@ class SpanBatch:
         """
         attributes = self._interners.attributes
         for window, holders in enumerate(self._spans.holders):
-            of_window = numbers[window * TRACES_IN_WINDOW : (window + 1) * TRACES_IN_WINDOW]
-            blocks_of = _blocks_of_consecutive if _are_consecutive(of_window) else _blocks
+            blocks_of = holders_by_block(numbers[window * TRACES_IN_WINDOW : (window + 1) * TRACES_IN_WINDOW])
             _NEW_ENTRIES.run(
                 connection,
                 [
@@ -184,7 +182,7 @@ class SpanBatch:
                     for attribute, held in zip(
                         attributes.numbers(connection, list(holders)), holders.values(), strict=True
                     )
-                    for block, bits in blocks_of(of_window, held)
+                    for block, bits in blocks_of(held)
                 ],
             )
 
@@ -193,34 +191,37 @@ class SpanBatch:
         self._interners.forget()
 
 
-def _are_consecutive(numbers: Sequence[int]) -> bool:
-    return numbers[-1] - numbers[0] == len(numbers) - 1 and all(map(lt, numbers, numbers[1:]))
-
-
-def _blocks_of_consecutive(numbers: Sequence[int], held: int) -> Iterator[tuple[int, int]]:
-    """Tell which traces of which blocks hold an attribute.
+def holders_by_block(numbers: Sequence[int]) -> Callable[[int], Iterable[tuple[int, int]]]:
+    """Return a function that tells which traces of which blocks hold an attribute.
 
     Args:
-        numbers: of traces, each larger by one than that before.
-        held: which of them hold it, a bit for each.
+        numbers: of some traces.
+
+    Returns:
+        The function. It is given which of these traces hold the attribute, a bit for each, the lowest for the first;
+        it gives the blocks, and for each a bit for each of its traces, as the table has them.
     """
-    block, place = divmod(numbers[0], TRACES_IN_BLOCK)
-    held <<= place
-    while held:
-        if bits := held & BLOCK_MASK:
-            yield block, bits
-        held >>= TRACES_IN_BLOCK
-        block += 1
 
+    def of_consecutive(held: int) -> Iterator[tuple[int, int]]:
+        block = first_block
+        held <<= first_place
+        while held:
+            if bits := held & BLOCK_MASK:
+                yield block, bits
+            held >>= TRACES_IN_BLOCK
+            block += 1
 
-def _blocks(numbers: Sequence[int], held: int) -> Iterable[tuple[int, int]]:
-    """Tell the same of traces with any numbers."""
-    blocks: dict[int, int] = {}
-    for place, number in enumerate(numbers):
-        if held >> place & 1:
-            block, bit = divmod(number, TRACES_IN_BLOCK)
-            blocks[block] = blocks.get(block, 0) | 1 << bit
-    return blocks.items()
+    def of_any(held: int) -> Iterable[tuple[int, int]]:
+        blocks: dict[int, int] = {}
+        for place, number in enumerate(numbers):
+            if held >> place & 1:
+                block, bit = divmod(number, TRACES_IN_BLOCK)
+                blocks[block] = blocks.get(block, 0) | 1 << bit
+        return blocks.items()
+
+    first_block, first_place = divmod(numbers[0], TRACES_IN_BLOCK)
+    are_consecutive = list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))  # as those of new traces are
+    return of_consecutive if are_consecutive else of_any
 
 
 def _trace_numbers(connection: sqlite3.Connection, traces: Mapping[bytes, NewTrace]) -> dict[bytes, int]:
