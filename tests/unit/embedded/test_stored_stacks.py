@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanprofiles.embedded.pyroscope.sample_parts import LOCATIONS_TAG, VALUES_TAG, parts_of
-from spanprofiles.embedded.store.stacks import NUMBERS, StackTable, StoredStacks
+from spanprofiles.embedded.store.stacks import NUMBERS, StackTable, StoredStacks, path_bytes
 from tests.support.embedded import raw_profiles as raw
 from tests.support.pprof_writer import block, number, numbers
 from tests.unit.embedded.conftest import Applications
@@ -40,7 +40,9 @@ def test_stacks_are_read_as_they_were_written_however_many_frames_there_are(fram
     assert [list(stack) for stack in stored.stacks()] == stacks
     assert list(stored.functions) == list(range(5, frames + 5))
     assert list(stored.lines[-1:]) == [10 * (frames - 1) - 1]
-    assert [list(array(NUMBERS, path)) for path in encoded.paths] == [[4 + place for place in row] for row in stacks]
+    assert [list(array(NUMBERS, path_bytes(path))) for path in encoded.paths] == [
+        [4 + place for place in row] for row in stacks
+    ]
 
 
 @pytest.mark.parametrize("first", [1, NOT_A_CHARACTER, SURROGATE, BEYOND_CHARACTERS - 1, BEYOND_CHARACTERS, 2**31 - 3])
@@ -48,7 +50,7 @@ def test_stacks_are_read_as_they_were_written_however_many_frames_there_are(fram
 def test_call_paths_have_the_numbers_of_their_functions_however_large_these_are(first: int, frames: int) -> None:
     functions = [*range(first, first + 3), *range(1, frames - 2)]
     paths = table_of(frames, [[1, 2, 3], [], [3, 3]]).encoded(functions).paths
-    assert [list(array(NUMBERS, path)) for path in paths] == [functions[:3], [], [functions[2]] * 2]
+    assert [list(array(NUMBERS, path_bytes(path))) for path in paths] == [functions[:3], [], [functions[2]] * 2]
 
 
 def test_what_few_frames_take_is_a_byte_each() -> None:

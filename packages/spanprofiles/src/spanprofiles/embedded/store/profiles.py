@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from spanprofiles.embedded.store.bulk_insert import BulkInsert
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.interner import Interner
-from spanprofiles.embedded.store.stacks import EncodedStacks, StackTable
+from spanprofiles.embedded.store.stacks import EncodedStacks, StackTable, path_bytes
 
 LARGEST_INTEGER = 2**63 - 1
 
@@ -51,9 +51,9 @@ class ProfileInterners:
     """The numbers that the writer remembers between pushes."""
 
     def __init__(self) -> None:
-        self.series = Interner("series", ("labels",), ("profile_type",), marks=True)
+        self.series = Interner("series", ("labels",), ("profile_type",), encode=_labels_row, marks=True)
         self.functions = Interner("functions", ("name", "system_name", "file"), marks=True)
-        self.paths = Interner("paths", ("functions",), encode=lambda functions: (functions,), marks=True)
+        self.paths = Interner("paths", ("functions",), encode=lambda path: (path_bytes(path),), marks=True)
 
     def forget(self) -> None:
         """Forget every number."""
@@ -99,8 +99,8 @@ class ProfileBatch:
 
     def _write_profile(self, connection: StoreConnection, profile: NewProfile, upload: Upload) -> None:
         """Write one profile, and the stacks of its upload with the first."""
-        labels = json.dumps(sorted(profile.labels.items()), ensure_ascii=False, separators=(",", ":"))
-        series = self._interners.series.number(connection, (labels,), (profile.profile_type,))
+        labels = tuple(sorted(profile.labels.items()))
+        series = self._interners.series.number(connection, labels, (profile.profile_type,))
         number = connection.execute(
             "INSERT INTO profiles (upload, series, time_ms, total, entries) VALUES (?, ?, ?, ?, ?)",
             (upload.number, series, profile.time_ms, _total(profile.values), _entries(profile.values, upload.entries)),
@@ -122,6 +122,11 @@ class ProfileBatch:
     def forget(self) -> None:
         """Drop the numbers of rows that were rolled back."""
         self._interners.forget()
+
+
+def _labels_row(labels: tuple[tuple[str, str], ...]) -> tuple[str]:
+    """Write sorted labels as the table ``series`` has them."""
+    return (json.dumps(labels, ensure_ascii=False, separators=(",", ":")),)
 
 
 def _total(values: Mapping[int, int]) -> int:

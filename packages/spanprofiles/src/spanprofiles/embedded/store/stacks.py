@@ -29,6 +29,8 @@ CHARACTERS = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
 """How a text of characters is written so that it is an array of 32-bit numbers."""
 Stack: TypeAlias = "bytes | array[int]"
 """The places of a stack's frames, root first; in bytes where none is above 255."""
+Path: TypeAlias = "bytes | str"
+"""The functions of a stack's frames, root first: the numbers of 32 bits, or a character in place of each number."""
 
 
 class StackTable:
@@ -71,19 +73,24 @@ class EncodedStacks:
     Attributes:
         frames: the function of each frame, then the line of each.
         stacks: the frames of each stack.
-        paths: the call path of each stack.
+        paths: the call path of each stack; ``path_bytes`` gives it as the store keeps it.
     """
 
     frames: bytes
     stacks: bytes
-    paths: list[bytes]
+    paths: Sequence[Path]
 
 
 def _as_bytes(stack: Stack) -> bytes:
     return stack if isinstance(stack, bytes) else bytes(stack.tolist())
 
 
-def _paths(stacks: bytes, functions: Sequence[int]) -> list[bytes]:
+def path_bytes(path: Path) -> bytes:
+    """Return a call path as the store keeps it."""
+    return path if isinstance(path, bytes) else path.encode(CHARACTERS, "surrogatepass")
+
+
+def _paths(stacks: bytes, functions: Sequence[int]) -> Sequence[Path]:
     """Make the call path of each stack, given the function of each frame.
 
     A number of a function is taken for a character, since Python replaces bytes by characters, of which a table says
@@ -93,7 +100,7 @@ def _paths(stacks: bytes, functions: Sequence[int]) -> list[bytes]:
     try:
         table = "".join(map(chr, of_frame))
         text, _ = charmap_decode(stacks, "strict", table)
-        return [path.encode(CHARACTERS, "surrogatepass") for path in text.split("\0")[:-1]]
+        return text.split("\0")[:-1]
     except ValueError:  # a number that is too large, or the one that stands for no character
         return _long_paths(stacks, functions)
 
