@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from spanprofiles.model import Measurement, MeasurementEnvironment
+from spanprofiles.model import CPU, Measurement, MeasurementEnvironment
 from spanprofiles.model.comparison import Basis, ComparisonVerdict
 from spanprofiles.model.comparison_report import compare_pair, compare_recordings, machine_difference
 from tests.support.compared_measurements import HERE, measurement, recording
@@ -167,6 +167,16 @@ def test_on_a_machine_that_is_always_busy_only_large_growth_is_a_regression(
     assert compare_pair("a", base, head).verdict is ComparisonVerdict.REGRESSION  # side by side, both were slowed alike
 
 
+@pytest.mark.parametrize(("before", "after"), [(None, None), (None, 0.2), (0.2, None)])
+def test_a_machine_that_does_not_tell_how_busy_it_was_is_taken_for_a_quiet_one(
+    before: float | None, after: float | None
+) -> None:
+    base = measurement({"search": 200}, environment=replace(HERE, processor_wait=before))
+    head = measurement({"search": 300}, environment=replace(HERE, processor_wait=after))
+
+    assert compare_pair("a", base, later(head)).verdict is ComparisonVerdict.REGRESSION
+
+
 def test_machines_that_nobody_knows_are_not_taken_for_the_same() -> None:
     unknown = MeasurementEnvironment()
 
@@ -180,7 +190,8 @@ def test_profiles_of_different_types_are_refused(*, same_name: bool) -> None:
 
     assert compared.verdict is ComparisonVerdict.CANNOT_SAY
     assert compared.comparison is None
-    assert compared.note.startswith("refused: the base has samples of ")
+    before, after = (CPU, other) if same_name else ("CPU time", "wall time")
+    assert compared.note == f"refused: the base has samples of {before}, the head of {after}"
 
 
 def test_apps_in_different_languages_are_refused() -> None:

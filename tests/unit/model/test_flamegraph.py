@@ -59,6 +59,7 @@ def test_paths_that_come_twice_are_summed_and_those_without_value_left_out() -> 
     assert graph.stacks == {("a", "b"): 3}
     assert graph == graph_of({("a", "b"): 3})
     assert hash(graph) == hash(graph_of({("a", "b"): 3}))
+    assert len({hash(graph_of({("a", "b"): value})) for value in range(1, 9)}) > 1
     assert graph != graph_of({("a", "b"): 4})
 
 

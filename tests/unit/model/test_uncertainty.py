@@ -92,8 +92,23 @@ def test_the_sum_of_two_averages_has_their_variances_sum() -> None:
     assert (one + FlameGraph()).samples == (FlameGraph() + one).samples == 3
 
 
+def test_the_sum_of_an_average_and_nothing_is_known_as_well_as_the_average() -> None:
+    average = FlameGraph({("a",): 30_000_000}).divided(4)
+
+    assert average.sample_value == 2_500_000
+    for nothing in (FlameGraph(), FlameGraph([], "memory:alloc_space:bytes:space:bytes")):
+        assert (average + nothing).sample_value == (nothing + average).sample_value == 2_500_000
+
+
 def test_the_sum_of_plain_flame_graphs_tells_its_period_anew() -> None:
     assert (samples_of({"a": 3}) + samples_of({"b": 4})).samples == 7
+
+
+def test_an_interval_covers_its_ends_and_nothing_beyond() -> None:
+    interval = Interval(1.0, 2.0)
+
+    assert [value for value in (0.9, 1.0, 1.5, 2.0, 2.1) if interval.covers(value)] == [1.0, 1.5, 2.0]
+    assert interval.times(3.0) == Interval(3.0, 6.0)
 
 
 def test_intervals_are_those_of_the_textbook() -> None:

@@ -14,7 +14,7 @@ def share_on_paths_of(flamegraph: FlameGraph, other: FlameGraph) -> float:
     Which function was at work at the moment of a sample is chance, so a path also counts if the other flame graph has
     its callers; but not if these are no more than the framework that all paths of the other begin with.
     """
-    if not flamegraph.total:
+    if not flamegraph.total or other.is_empty:
         return 0.0
     known = {path[:depth] for path in other.stacks for depth in range(1, len(path) + 1)}
     trunk = _trunk(other)
@@ -27,9 +27,7 @@ def share_on_paths_of(flamegraph: FlameGraph, other: FlameGraph) -> float:
 
 
 def _trunk(flamegraph: FlameGraph) -> int:
-    """Return how many frames all call paths begin with."""
+    """Return how many frames all call paths begin with; there is at least one."""
     paths = flamegraph.stacks
-    if not paths:
-        return 0
     ends = zip(min(paths), max(paths), strict=False)  # what the first and the last in order share, all share
     return sum(1 for _ in takewhile(lambda frames: eq(*frames), ends))
