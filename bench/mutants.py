@@ -44,8 +44,8 @@ COPIED = (
     "SECURITY.md",
     "docker-compose.yml",
 )
-# Tests that count steps, calls or seconds see mutmut's own work. Those of whole processes take seconds for each mutant. One
-# test copies the processor under another name, where mutmut's mutants do not find themselves.
+# Tests that count steps, calls or seconds see mutmut's own work. Those of whole processes take seconds for each mutant.
+# One test copies the processor under another name, where mutmut's mutants do not find themselves.
 LEFT_OUT = " and ".join(
     f"not {name}"
     for name in (

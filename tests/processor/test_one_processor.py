@@ -172,3 +172,29 @@ def test_the_official_processor_that_is_left_out_is_named_in_the_log(
         provider.add_span_processor(CustomisedOfficial())
 
     assert caplog.messages == ["CustomisedOfficial is left out: spanprofiles-processor links the spans"]
+
+
+def test_an_error_of_its_own_is_logged_and_not_the_apps(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> trace.TracerProvider:
+        raise RuntimeError("a provider of another kind")
+
+    monkeypatch.setattr(trace, "get_tracer_provider", fail)
+    monkeypatch.delenv("OTEL_SDK_DISABLED", raising=False)
+    link_profiles()
+
+    assert [record.getMessage() for record in caplog.records] == ["spans cannot be linked to their profiles"]
+    assert "a provider of another kind" in caplog.text
+
+
+@pytest.mark.parametrize(("value", "starts"), [("", True), ("true", True), ("false", False)])
+def test_the_environment_decides_whether_zero_code_starts_the_agent(
+    provider: TracerProvider, monkeypatch: pytest.MonkeyPatch, value: str, starts: bool
+) -> None:
+    monkeypatch.setenv("OTEL_PYROSCOPE_START_PROFILING", value)
+    link_profiles()
+
+    (added,) = provider._active_span_processor._span_processors
+    assert isinstance(added, SpanProfileProcessor)
+    assert (added._agent is not None) is starts

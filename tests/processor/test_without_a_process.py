@@ -7,13 +7,16 @@ import logging
 import multiprocessing.process
 import multiprocessing.util
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from types import SimpleNamespace
 from typing import Any
 
 import anyio.to_thread
 import pytest
+from opentelemetry.context import Context as OtelContext
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
@@ -91,12 +94,39 @@ def test_a_worker_of_multiprocessing_sends_its_last_samples_and_others_have_a_ho
 ) -> None:
     finalizers: list[tuple[object, ...]] = []
     monkeypatch.setattr(multiprocessing.process, "parent_process", lambda: parent)
-    monkeypatch.setattr(multiprocessing.util, "Finalize", lambda *arguments, **_: finalizers.append(arguments))
+    monkeypatch.setattr(
+        multiprocessing.util, "Finalize", lambda *arguments, exitpriority: finalizers.append((*arguments, exitpriority))
+    )
 
     AgentStarter(lambda _: True).start_here(RESOURCE)
 
     agent._fork.forget()
-    assert finalizers == ([] if parent is None else [(None, agent._shut_down)])
+    assert finalizers == ([] if parent is None else [(None, agent._shut_down, 0)])
+
+
+def test_a_process_that_ends_waits_for_its_last_samples_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck, begun = threading.Event(), threading.Event()
+
+    def shutdown() -> None:
+        begun.set()
+        stuck.wait()
+
+    monkeypatch.setattr(agent.pyroscope, "shutdown", shutdown)
+    monkeypatch.setattr(agent, "LAST_UPLOAD_S", 0.001)
+    try:
+        agent._shut_down(signal="of celery")
+        (thread,) = (thread for thread in threading.enumerate() if thread.name == "last-samples")
+        assert begun.wait(20.0)
+    finally:
+        stuck.set()
+    thread.join(20.0)
+    assert thread.daemon, "it would keep the process"
+
+
+def test_a_process_that_never_started_an_agent_forks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent.time, "sleep", lambda _: pytest.fail("it waits"))
+
+    agent._Fork().wait()
 
 
 def test_a_carried_function_starts_its_spans_inside_of_the_root_that_it_works_for(tracer: Tracer) -> None:
@@ -218,6 +248,90 @@ def test_a_child_of_a_dropped_root_is_started_without_an_error(
     assert caplog.records == []
     assert child.attributes[PROFILE_ID_ATTRIBUTE] == f"{child.get_span_context().span_id:016x}"
     child.end()
+
+
+def whose() -> str | None:
+    """The name of the span whose labels this thread has."""
+    current = thread_labels().current
+    return None if current is None else current.span_name
+
+
+def test_what_waits_on_a_loop_as_it_is_followed_runs_with_the_labels_of_its_context(tracer: Tracer) -> None:
+    seen: list[str | None] = []
+    loop = asyncio.new_event_loop()
+    order = tracer.start_span("order")
+    loop.call_soon(lambda: seen.append(whose()))
+    loop.call_soon(lambda: None).cancel()
+    thread_labels().show(None)  # the span waits, and something else has its turn
+    follow_event_loop(loop)
+    loop.call_soon(loop.stop)
+
+    loop.run_forever()
+
+    loop.close()
+    assert seen == ["order"]
+    order.end()
+
+
+def test_a_step_of_another_context_has_no_labels_and_gives_them_back(tracer: Tracer) -> None:
+    with tracer.start_as_current_span("order"):
+        assert Context().run(event_loop._run_step, whose) is None
+        assert whose() == "order"
+
+
+def test_a_step_looks_like_its_callback_to_asyncio_and_to_inspect() -> None:
+    def callback(*_: object) -> None:
+        """The app's function."""
+
+    callback.kept = "by the app"  # type: ignore[attr-defined]
+    step = event_loop._Step(event_loop._run_step, callback, 1, 2)
+
+    assert (step.func, step.args, step.__wrapped__, step.kept) == (callback, (1, 2), callback, "by the app")
+    assert repr(step) == repr(callback)
+
+
+def test_a_carried_function_gives_the_threads_own_labels_back(tracer: Tracer) -> None:
+    order = tracer.start_span("order", context=OtelContext())
+    carried = carry(whose)
+    with tracer.start_as_current_span("invoice", context=OtelContext()):
+        assert carried() == "order"
+        assert whose() == "invoice"
+    order.end()
+
+
+def test_a_root_that_starts_after_another_app_was_asked_is_still_awaited(tracer: Tracer) -> None:
+    inner = LabelledBodies(lambda *_: iter([b"inner"]))
+
+    def outer(*arguments: Any) -> Iterable[bytes]:
+        inner(*arguments)
+        tracer.start_span("order").end()
+        return iter([b"outer"])
+
+    body: Any = LabelledBodies(outer)({}, lambda *_: lambda _: None)
+
+    assert type(body).__name__ == "_LabelledBody"
+    body.close()
+
+
+def test_what_a_streamed_body_hands_to_threads_is_labelled_until_it_is_closed(tracer: Tracer) -> None:
+    carried: list[bool] = []
+
+    def parts() -> Iterator[bytes]:
+        while True:
+            carried.append(carry(len) is not len)
+            yield b"part"
+
+    def application(*_: Any) -> Iterable[bytes]:
+        tracer.start_span("order").end()
+        return parts()
+
+    body: Any = LabelledBodies(application)({}, lambda *_: lambda _: None)
+    next(body)
+    assert body._root.live
+    body.close()
+
+    assert carried == [True]
+    assert not body._root.live
 
 
 class File:

@@ -93,7 +93,7 @@ def test_the_sum_of_two_averages_has_their_variances_sum() -> None:
 
 
 def test_the_sum_of_an_average_and_nothing_is_known_as_well_as_the_average() -> None:
-    average = FlameGraph({("a",): 30_000_000}).divided(4)
+    average = FlameGraph([(("a",), 30_000_000)]).divided(4)
 
     assert average.sample_value == 2_500_000
     for nothing in (FlameGraph(), FlameGraph([], "memory:alloc_space:bytes:space:bytes")):
