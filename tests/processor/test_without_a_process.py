@@ -111,7 +111,7 @@ def test_a_process_that_ends_waits_for_its_last_samples_and_not_for_ever(monkeyp
         begun.set()
         stuck.wait()
 
-    monkeypatch.setattr(agent.pyroscope, "shutdown", shutdown)
+    monkeypatch.setattr("pyroscope.shutdown", shutdown)
     monkeypatch.setattr(agent, "LAST_UPLOAD_S", 0.001)
     try:
         agent._shut_down(signal="of celery")
@@ -124,7 +124,7 @@ def test_a_process_that_ends_waits_for_its_last_samples_and_not_for_ever(monkeyp
 
 
 def test_a_process_that_never_started_an_agent_forks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent.time, "sleep", lambda _: pytest.fail("it waits"))
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waits"))
 
     agent._Fork().wait()
 
