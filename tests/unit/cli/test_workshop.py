@@ -235,6 +235,7 @@ def test_a_look_at_untouched_files_is_no_failed_check(
 
     assert "✗ not yet   exercise 2" in failed_check.stdout
     assert "stuck?" in failed_check.stdout
+    assert "on the page: http://127.0.0.1:3000/workshop?exercise=2" in failed_check.stdout
     assert LearnersFolder(folder).progress().of("02_instrument").checks == 1
 
 

@@ -89,6 +89,21 @@ def test_what_went_wrong_is_told_with_the_programs_own_words(
     assert [fragment for fragment in fragments if fragment not in judgement.text] == [], judgement.text
 
 
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("def main()\n    pass", "app.py crashed. Mend this first: SyntaxError: expected ':'"),
+        ("import nowhere", "app.py crashed. Mend this first: ModuleNotFoundError: No module named 'nowhere'"),
+        ("print('no luck')", "it must run until it is stopped, and answer"),
+    ],
+    ids=["syntax", "import", "no error"],
+)
+def test_what_is_to_mend_first_is_the_last_line_of_a_crash(
+    attempt: Callable[..., Judgement], text: str, missing: str
+) -> None:
+    assert attempt(text).missing == (missing,)
+
+
 def test_a_program_that_listens_nowhere_is_told_where_to(
     attempt: Callable[..., Judgement], monkeypatch: pytest.MonkeyPatch
 ) -> None:

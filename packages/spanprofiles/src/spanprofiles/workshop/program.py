@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -30,6 +31,7 @@ FINISH_S = 8.0
 """How long it may take to send what it has left after SIGINT, s."""
 
 _LAST_MOMENT_S = 2.0
+_ERROR = re.compile(r"\w*Error: ")  # of a file that is no Python there is no traceback
 _SHOWN_LINES = 12
 
 
@@ -170,11 +172,19 @@ class LearnersProgram(TracedSession):
         self._process.wait(_LAST_MOMENT_S)
         code = self._process.exit_code or 0
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        seen, found = [f"{self.name} {how} {when}", *self._last_lines()], tracebacks(self._process.output)
+        seen = [f"{self.name} {how} {when}", *self._last_lines()]
+        error = self._last_error()
         missing = "it must run until it is stopped, and answer"
-        if found:
-            missing = f"{self.name} crashed. Mend this first: {printable(found[-1][-1].strip())}"
+        if error:
+            missing = f"{self.name} crashed. Mend this first: {error}"
         return AttemptError(Judgement.fails(seen, missing))
+
+    def _last_error(self) -> str:
+        """Return the last line of its last traceback; empty where it printed none."""
+        lines = self._process.output
+        found = tracebacks(lines)
+        last = found[-1][-1] if found else lines[-1] if lines and _ERROR.match(lines[-1]) else ""
+        return printable(last.strip())
 
     def _last_lines(self) -> list[str]:
         """Return its last traceback, or its last lines where it printed none."""

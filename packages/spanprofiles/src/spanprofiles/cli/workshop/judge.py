@@ -196,7 +196,7 @@ def print_judgement(exercise: Exercise, judgement: Judgement, bench: Workbench, 
         target = render.console()
         say("")
         show(target, render.linked_span(bench.linked, target, 5, is_explained=False))
-    if session is not None and session.page and judgement.trace_id:
+    if session is not None and session.page:
         say(f"  on the page: {session.page}/workshop?exercise={exercise.number}")
 
 
