@@ -72,8 +72,8 @@ def test_a_time_is_told_to_depend_on_the_machine() -> None:
 def test_a_misspelt_function_is_named_with_the_one_that_may_be_meant() -> None:
     misspelt = Verdict(MENDED, {"test_seats": "assert 0.0 > 0.5"}, unknown={"rate_seat": ["rate_seats"]})
 
-    assert "no function is called 'rate_seat'; there is rate_seats" in prove._judged([misspelt]).text
-    assert "no function is called 'rate_seat'; there is rate_seats" in short._judged([misspelt]).text
+    assert "no function is called 'rate_seat'; there are rate_seats" in prove._judged([misspelt]).text
+    assert "no function is called 'rate_seat'; there are rate_seats" in short._judged([misspelt]).text
 
 
 def test_a_function_that_another_cinema_has_is_not_told_to_be_unknown() -> None:

@@ -60,7 +60,7 @@ class Verdict:
         traces: the last trace that each test asked about, by the test's name.
         share: the share of the judge's function in the last flame graph that a test looked at; None where none did.
         claims: what the tests compared shares with.
-        unknown: the functions that no sample has although the tests asked about them, with similar names.
+        unknown: the functions that no sample has although the tests asked about them, with similar ones or the largest.
         is_by_chance: whether the tests were wrong about it in this run, and right in another.
         shares: :attr:`share` in each run, where there was more than one.
         runs: how many runs it is made of.
@@ -92,10 +92,10 @@ class Verdict:
         return {path: count for path, count in asked.items() if count < self.variant.fewest_requests[path]}
 
     def unknown_in_words(self) -> list[str]:
-        """Say of each function that no sample has which ones may be meant."""
+        """Say of each function that no sample has which ones there are."""
         return [
-            f"no function is called {name!r}" + (f"; there is {' and '.join(similar)}" if similar else "")
-            for name, similar in self.unknown.items()
+            f"no function is called {name!r}" + (f"; there are {', '.join(known)}" if known else "")
+            for name, known in self.unknown.items()
         ]
 
     @property
