@@ -106,6 +106,14 @@ def test_reset_says_where_the_backup_is(workshop: Workshop, folder: Path) -> Non
     assert (folder / backup / "bakery.py").read_text() == "mine"
 
 
+def test_reset_of_the_folder_that_one_stands_in_names_the_backups_path(
+    workshop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "02_instrument")
+
+    assert f"your files are in {folder / '.workshop' / 'backups'}" in workshop("reset", "2").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

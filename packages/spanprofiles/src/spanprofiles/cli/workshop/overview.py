@@ -161,4 +161,4 @@ def _row(exercise: Exercise, record: Record) -> dict[str, Any]:
 def _shown(path: Path) -> str:
     """Return a path as the learner would type it here."""
     relative = os.path.relpath(path)
-    return relative if len(relative) < len(str(path)) else str(path)
+    return relative if len(relative) < len(str(path)) and relative != os.curdir else str(path)
