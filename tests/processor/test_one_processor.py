@@ -107,6 +107,18 @@ def test_a_processor_that_the_app_adds_has_the_apps_arguments(
     assert labels_of_a_span(provider, tags) == ["span_id", "trace_id"]
 
 
+def test_a_second_processor_of_the_apps_own_is_the_apps_own_affair(
+    provider: TracerProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    added = [SpanProfileProcessor(), SpanProfileProcessor()]
+    provider.add_span_processor(added[0])
+    link_profiles()
+    provider.add_span_processor(added[1])
+
+    assert list(provider._active_span_processor._span_processors) == added
+    assert caplog.records == []
+
+
 def test_any_other_processor_is_added_and_sees_the_profile_id(
     provider: TracerProvider, tags: list[tuple[str, str]]
 ) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import anyio.to_thread
 import pytest
@@ -332,6 +332,59 @@ def test_what_a_streamed_body_hands_to_threads_is_labelled_until_it_is_closed(tr
 
     assert carried == [True]
     assert not body._root.live
+
+
+def test_a_loop_that_keeps_other_things_ready_is_followed_without_an_error() -> None:
+    other = SimpleNamespace()
+
+    event_loop._follow_waiting(cast(asyncio.AbstractEventLoop, SimpleNamespace(_ready=[other])))
+    event_loop._follow_waiting(cast(asyncio.AbstractEventLoop, SimpleNamespace()))
+
+    assert vars(other) == {}
+
+
+def test_a_forked_process_knows_nothing_of_its_parents_labels(tracer: Tracer) -> None:
+    thread = thread_labels()
+    with tracer.start_as_current_span("order"):
+        tracer.start_span("part").end()
+        thread.first_started = []
+        labels._forget_labels()
+        known: list[object] = [thread.current, thread.first_started, thread.last_child]
+    assert known == [None, None, None]
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_the_labels_of_a_thread_that_ends_are_taken_off_on_that_thread_alone(
+    tracer: Tracer, monkeypatch: pytest.MonkeyPatch, is_own: bool
+) -> None:
+    removed: list[str] = []
+    with tracer.start_as_current_span("order"):
+        ending = labels.ThreadLabels()
+        ending.current = thread_labels().current
+        ending._thread += not is_own
+        monkeypatch.setattr(labels, "remove_thread_tag", lambda key, _: removed.append(key))
+        ending.__del__()
+        monkeypatch.setattr(labels, "remove_thread_tag", lambda *_: True)
+        ending.current = None
+
+    assert removed == (["span_id", "span_name", "trace_id"] if is_own else [])
+
+
+@pytest.mark.parametrize(("name", "shown"), [("order", "order"), ("größer", "größer"), ("a\ud800b", "a?b")])
+def test_a_label_has_the_spans_name_as_far_as_it_can_be_sent(tracer: Tracer, name: str, shown: str) -> None:
+    with tracer.start_as_current_span(name):
+        assert whose() == shown
+
+
+def test_a_span_is_labelled_in_an_app_that_never_imported_asyncio(
+    tracer: Tracer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "asyncio.events")
+
+    with tracer.start_as_current_span("order") as span:
+        assert whose() == "order"
+
+    assert PROFILE_ID_ATTRIBUTE in span.attributes  # type: ignore[attr-defined] # the SDK's spans have them
 
 
 class File:

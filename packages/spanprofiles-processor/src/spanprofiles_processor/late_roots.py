@@ -127,9 +127,7 @@ def _goes_on(span: Span, ended: Sequence[Root]) -> bool:
     return not _is_of_another_process(span) and any(root.trace_id == trace_id for root in ended)
 
 
-def without_a_root(
-    span: Span, parent_context: Context | None, roots: Sequence[Root], *, named: bool = True
-) -> Root | None:
+def without_a_root(span: Span, parent_context: Context | None, roots: Sequence[Root], *, named: bool) -> Root | None:
     """Return the root that a child is, or is inside of, when it starts where none is open; None where one is elsewhere.
 
     Args:
