@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from spanprofiles.linking.grafana import DataSource, DataSources, NoButton, resolve, resolve_trace
+from spanprofiles.linking.grafana import DataSource, DataSources, NoButton, resolve, resolve_trace, trace_url
+from spanprofiles.linking.grafana.variables import attribute_text
 from spanprofiles.model import CPU, Trace
 from tests.support.grafana_settings import (
     LOKI,
@@ -33,6 +36,7 @@ def test_with_working_settings_there_is_a_button_without_doubts() -> None:
     assert link.no_button is None
     assert link.explanation == ""
     assert link.warnings == ()
+    assert link.source.uid == "tempo"
 
 
 def test_the_button_sends_the_query_of_grafanas_data_source() -> None:
@@ -266,3 +270,35 @@ class TestCustomQuery:
 
     def test_a_variable_that_grafana_fills_in_later_does_not_hide_it(self) -> None:
         assert selector(custom('{x="${__interval}"}')) == '{x="${__interval}"}'
+
+
+def test_the_address_of_a_trace_has_whole_milliseconds_a_minute_around_it() -> None:
+    span = a_span(start_ns=START_MS * 10**6 + 999_999, end_ns=START_MS * 10**6 + 2_999_999)
+    source = DataSource.of(tempo(settings()))
+
+    address = urlsplit(trace_url("http://grafana:3000/", source, Trace.of(span.trace_id, [span])))
+
+    panes = json.loads(parse_qs(address.query)["panes"][0])
+    assert (address.netloc, address.path) == ("grafana:3000", "/explore")
+    assert panes["a"]["range"] == {"from": str(START_MS - 60_000), "to": str(START_MS + 60_002)}
+    (query,) = panes["a"]["queries"]
+    assert (query["queryType"], query["query"], query["datasource"]["uid"]) == ("traceql", span.trace_id, "tempo")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "a"),
+        (True, "true"),
+        (False, "false"),
+        (7, "7"),
+        (7.0, "7"),
+        (7.5, "7.5"),
+        (b"7", ""),
+        (["ä", 1, b"7"], '["ä",1,""]'),
+        ({"b": 1, "a": [b"7"]}, '{"a":[""],"b":1}'),
+    ],
+    ids=repr,
+)
+def test_an_attribute_is_written_as_grafana_writes_it(value: Any, text: str) -> None:
+    assert attribute_text(value) == text

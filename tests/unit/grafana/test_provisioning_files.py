@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from spanprofiles.linking.grafana import (
     DataSources,
@@ -242,6 +243,23 @@ def test_a_file_that_is_not_text_is_refused(path: Path) -> None:
 
     with pytest.raises(SettingsError, match=r"not UTF-8 text \(byte 0\)"):
         read_data_sources([path], {})
+
+
+@pytest.mark.parametrize(("line", "place"), [(6, ":7: "), (None, ": ")])
+def test_a_file_that_is_no_yaml_is_refused_with_its_line_if_there_is_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch, line: int | None, place: str
+) -> None:
+    mark = None if line is None else yaml.Mark("", 0, line, 0, "", 0)
+
+    def fail(_: str) -> Document:
+        raise yaml.MarkedYAMLError(problem="it ends too early", problem_mark=mark)
+
+    monkeypatch.setattr("spanprofiles.linking.grafana.provisioning.Document", fail)
+
+    with pytest.raises(SettingsError) as failed:
+        read(path, "")
+
+    assert str(failed.value) == f"{path}{place}not YAML: it ends too early"
 
 
 def test_a_file_that_is_not_there_is_named(path: Path) -> None:

@@ -182,3 +182,36 @@ def test_the_other_traces_that_match_are_counted_and_named(serve: Serve) -> None
     found = _search(serve, _Trace([[_span(_ROOT)]], [_ROOT], others=2))
     assert found.others == 2
     assert found.note.startswith(f"3 traces match {_QUERY}: this is the newest; others: ")
+
+
+def test_of_very_many_traces_that_match_it_says_that_there_are_more(serve: Serve) -> None:
+    assert _search(serve, _Trace([[_span(_ROOT)]], [_ROOT], others=48)).note.startswith("49 traces match ")
+    assert _search(serve, _Trace([[_span(_ROOT)]], [_ROOT], others=49)).note.startswith("50 or more traces match ")
+
+
+def test_the_root_of_many_children_is_that_of_the_process_of_the_first(serve: Serve) -> None:
+    children = [new_span_id() for _ in range(100)]
+    other_root = new_span_id()
+    first = [_span(_ROOT), _span(children[0], _ROOT)]  # spans begin as they are made
+    others = [_span(other_root), *(_span(child, other_root) for child in children[1:])]
+    server = _Trace([[]], children)
+    answer = {"resourceSpans": [resource_spans("archive", *others), resource_spans("report", *first)]}
+
+    def respond(seen: Seen) -> Answer:
+        found = seen.path == "/api/search"
+        return server.respond(seen) if found else Answer.of({"trace": answer, "metrics": {}})
+
+    found = search_span(TempoClient(serve(respond).url), _QUERY, 0, Waiting(20.0, longest_s=0.02))
+
+    assert found.span.span_id == _ROOT
+
+
+def test_an_older_tempo_is_asked_for_the_same_time_without_the_hint(serve: Serve) -> None:
+    server = _Tempo(knows_hints=False)
+    stub = serve(server.respond)
+
+    search_span(TempoClient(stub.url), _QUERY, server.start_ns, Waiting(20))
+
+    hinted, plain = (seen.query for seen in stub.seen if seen.path == "/api/search")
+    assert plain == {**hinted, "q": _QUERY}
+    assert {"start", "end", "limit", "spss"} <= set(plain)
