@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from spanprofiles.doctor import (
@@ -28,6 +30,19 @@ def test_one_trace_is_looked_at_in_the_light_of_its_neighbours(embedded_pair: En
     assert [(explanation.span.span_id, explanation.cause) for explanation in examination.unlinked] == [
         (dead.span_id, Cause.UNLABELLED)
     ]
+
+
+@pytest.mark.parametrize(("since_s", "traces"), [(0.2, 1), (0.6, 2)])
+def test_neighbours_of_a_trace_count_from_the_moment_that_is_asked_for(
+    embedded_pair: Endpoints, since_s: float, traces: int
+) -> None:
+    late_in_a_second_ns = time.time_ns() // 10**9 * 10**9 - 10**8
+    wanted, service = Ride(ago_s=15.0), f"neighbours-{traces}"
+    tell(embedded_pair, service, [wanted, Ride(ago_s=15.4)], idle_ms=0, now_ns=late_in_a_second_ns)
+
+    examination = examine(embedded_pair, service=service, trace_id=wanted.trace_id, since_s=since_s)
+
+    assert examination.finding("traces").seen["traces"] == traces, examination.lines()
 
 
 def test_a_trace_that_is_not_there_says_so(embedded_pair: Endpoints) -> None:

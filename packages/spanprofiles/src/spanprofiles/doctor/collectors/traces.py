@@ -123,6 +123,8 @@ def _search(case: Case, until_s: float | None = None) -> list[str]:
         found = case.tempo.search(query + _NEWEST_FIRST, **window)
     except RequestRefusedError:  # an older Tempo does not know the hint
         found = case.tempo.search(query, **window)
+    if case.question.around_ns is not None:  # servers search by whole seconds, and neighbours may be nearer
+        found = [trace for trace in found if trace.start_ns >= first * 1e9]
     return [trace.trace_id for trace in sorted(found, key=lambda trace: -trace.start_ns)]
 
 

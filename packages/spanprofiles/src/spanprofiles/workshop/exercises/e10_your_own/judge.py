@@ -32,7 +32,6 @@ CUT_TIMEOUT_S = 2.0
 LONG_CUT_TIMEOUT_S = 10.0
 """How long they wait in a second run, s, where the first one failed for another reason than the missing samples."""
 
-_LEAST_SINCE_S = 1.0  # servers search by whole seconds
 _LAST_LINES = 12
 _DONE, _OPEN = "done", "open"
 _LATE = "TraceNotFoundError"
@@ -228,7 +227,7 @@ def _linked(bench: Workbench, own: Own, folder: Path, done: _Checklist) -> None:
         app = bench.start(command, ready=_path(own.ready), folder=folder, service=own.service)
         done.tick(f"the app starts, and answers GET {_path(own.ready)}")
         # The doctor looks at neighbours of the trace: none of an attempt before this one, which may have been broken.
-        since_s = max(_LEAST_SINCE_S, (time.time_ns() - started_ns) / 1e9 - _LEAST_SINCE_S)
+        since_s = (time.time_ns() - started_ns) / 1e9
         answer = app.get(_path(own.request))
     except ValueError as error:
         raise done.stop("the app starts", [f"the command cannot be read: {error}"], "a command", 1) from error
