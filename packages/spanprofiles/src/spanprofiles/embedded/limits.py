@@ -147,6 +147,8 @@ GUESSERS = 1_000
 # The processor.
 TURN_S = 0.0002
 """How long one thread computes while another waits; Python's own 5 ms add up over the steps of a request."""
+GARBAGE_OBJECTS = 5_000
+"""After so many new objects Python looks for garbage among them; with its own 700, that takes three times as long."""
 
 # The log.
 LOG_LINES = 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import os
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from spanprofiles.embedded.access import check_address
 from spanprofiles.embedded.errors import DataLostError, MissingPackageError, PortTakenError
-from spanprofiles.embedded.limits import TURN_S
+from spanprofiles.embedded.limits import GARBAGE_OBJECTS, TURN_S
 from spanprofiles.embedded.settings import Settings
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     check_address(settings)
     sys.setswitchinterval(TURN_S)
+    gc.set_threshold(GARBAGE_OBJECTS)
     with ExitStack() as stack, _stops_on_signals():
         listeners = []
         for port, option in (
