@@ -66,6 +66,7 @@ def test_traces_that_the_search_misses_are_found_by_the_ids_on_samples() -> None
 
     assert collected.traces is not None
     assert collected.traces.by_samples
+    assert (collected.traces.profiled, collected.traces.labelled) == (True, True)
     assert [trace.trace_id for trace in collected.traces.traces] == [span.trace_id]
 
 
@@ -226,6 +227,21 @@ def test_a_probe_that_is_refused_or_cannot_be_read_back_says_why(dead_url: str) 
     assert "does not answer" in followed.error
     assert read.error == "away"
     assert not probe._is_found(case.tempo, sent), "a search that fails proves no loss"
+
+
+def test_a_probe_is_searched_by_its_span_id_around_its_time() -> None:
+    asked: dict[str, Any] = {}
+    searched = SimpleNamespace(search=lambda query, **window: asked.update(window, query=query))
+
+    assert not probe._is_found(cast(TempoClient, searched), Probe("1" * 32, "2" * 16, NOW_NS))
+
+    now_s = NOW_NS // 10**9
+    assert asked == {
+        "query": f'{{ span.pyroscope.profile.id = "{"2" * 16}" }}',
+        "start_s": now_s - probe._WINDOW_S,
+        "end_s": now_s + probe._WINDOW_S,
+        "limit": 1,
+    }
 
 
 class Grafana:

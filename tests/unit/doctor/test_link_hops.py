@@ -12,7 +12,7 @@ from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.hops import clocks, link, window
 from spanprofiles.doctor.observations import Link, Place, ServerFacts
 from spanprofiles.doctor.processes import ProcessLabel, process_label
-from tests.support.doctor import MS, S, a_span, facts, linked, unlinked, uploads
+from tests.support.doctor import MS, S, a_span, cpu_at, facts, linked, unlinked, uploads
 
 BIKES = [linked(a_span(ago_s=60 + index)) for index in range(10)]
 HOSTS = ProcessLabel("host.name", "hostname")
@@ -246,3 +246,31 @@ def test_a_trace_whose_neighbours_are_linked_has_no_strange_ids() -> None:
 def test_a_single_span_far_from_its_samples_is_no_proof_against_a_clock() -> None:
     assert clocks.judge(facts(away(60, -45), series=[])).verdict is Verdict.OK
     assert clocks.judge(facts(away(60, 45), series=[])).verdict is Verdict.BROKEN, "no upload dates samples later"
+
+
+@pytest.mark.parametrize(("cpu_ms", "cause"), [(10, Cause.WAITING), (11, Cause.UNCLEAR)])
+def test_a_single_sample_around_a_span_cannot_have_been_its_work(cpu_ms: int, cause: Cause) -> None:
+    series = [cpu_at((100, 10), (60, cpu_ms), (20, 10))]
+    known = facts(unlinked(a_span(ms=400)), series=series, found={"unlabelled": None}, upload_interval_s=1.0)
+
+    assert causes(known) == [cause]
+
+
+def test_a_span_whose_resource_names_no_process_has_an_empty_label() -> None:
+    assert (HOSTS.value(a_span()), HOSTS.value(a_span(host="h1"))) == ("", "h1")
+
+
+def test_an_explanation_is_a_json_object_of_plain_values() -> None:
+    span = a_span(ms=400, host="h1")
+    (found,) = facts(unlinked(span), series=[], found={"unlabelled": None}).explanations
+
+    assert found.as_json() == {
+        "trace_id": span.trace_id,
+        "span_id": span.span_id,
+        "profile_id": span.span_id,
+        "name": "GET /bike",
+        "process": "host.name=h1",
+        "duration_ns": 400 * MS,
+        "cause": "waiting",
+        "sentence": found.sentence,
+    }
