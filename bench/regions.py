@@ -155,6 +155,7 @@ def running_region(
         "RIDESHARE_PROCESSOR": processor,
         **(changes or {}),
     }
+    environment.update(labels_of_its_own(environment, name))
     factory = factory or ("bench.clocked:create_app()" if clocked else "rideshare.app:create_app()")
     command = ["nice", "-n", str(niceness)] if niceness else []
     gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:rideshare.gunicorn_config", factory]
@@ -169,6 +170,21 @@ def running_region(
         if fleet:
             warm_up(region)
         yield region
+
+
+def labels_of_its_own(environment: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return the variable by which a region's agent labels its profiles as its own; none where it is not set.
+
+    Of two profiles with the same labels and the same time a real Pyroscope keeps one, and Java's agent dates its
+    uploads by whole seconds.
+
+    Args:
+        environment: the region's variables.
+        name: which region.
+    """
+    if "PYROSCOPE_LABELS" not in environment:
+        return {}
+    return {"PYROSCOPE_LABELS": f"region={name},hostname=rideshare-{name}"}
 
 
 @contextmanager

@@ -7,8 +7,10 @@ import re
 import pytest
 
 from bench.languages import EVERY_ORDER, GO, JAVA, PYTHON, Language
-from bench.regions import used_ns
+from bench.regions import NEIGHBOURS, labels_of_its_own, used_ns
 from rideshare.fleet import FLEET_SIZES
+from spanprofiles.demo.fleet import java_region
+from spanprofiles.model import Endpoints
 from tests.support.repository import ROOT
 
 FLASK = ("wsgi_app", "full_dispatch_request", "dispatch_request")
@@ -50,6 +52,14 @@ def test_what_happens_before_and_after_a_request_is_told_apart(
     language: Language, inside: tuple[str, ...], outside: tuple[str, ...]
 ) -> None:
     assert (language.in_a_request(inside), language.in_a_request(outside)) == (True, False)
+
+
+def test_regions_in_java_have_labels_of_their_own_as_a_real_pyroscope_needs() -> None:
+    fleet = java_region().environment(Endpoints("http://t", "http://p", "http://o"), "ride-sharing-app")
+    labels = {labels_of_its_own(fleet, name)["PYROSCOPE_LABELS"] for name in NEIGHBOURS}
+
+    assert len(labels) == len(NEIGHBOURS)
+    assert labels_of_its_own({"OTEL_SERVICE_NAME": "ride-sharing-app"}, "eu-north") == {}
 
 
 def test_as_many_vehicles_are_counted_as_the_regions_have() -> None:
