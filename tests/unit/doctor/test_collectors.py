@@ -52,6 +52,20 @@ def test_an_older_tempo_is_searched_without_the_hint_that_it_refuses() -> None:
     assert [trace.trace_id for trace in collected.traces.traces] == [span.trace_id]
 
 
+def test_without_a_service_nothing_is_searched() -> None:
+    class Empty(Tempo):
+        def tag_values(self, _: str) -> list[str]:
+            return []
+
+    question = replace(QUESTION, service="")
+    case = case_of(Empty(lambda _: pytest.fail("it is searched")), Pyroscope(services=())).about(question)
+
+    collected = traces.collect_traces(case, Facts(question)).traces
+
+    assert collected is not None
+    assert (collected.services, collected.traces, collected.profiled) == ((), (), False)
+
+
 def test_before_the_window_nothing_is_searched() -> None:
     assert traces._search(case_of(Tempo(lambda _: pytest.fail("it is asked"))), until_s=0.0) == []
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from spanprofiles.clients import ProfileQuery, PyroscopeClient, TempoClient
+from spanprofiles.clients import ProfileQuery, ProfileSeries, PyroscopeClient, TempoClient
 from spanprofiles.doctor.collectors import links
 from spanprofiles.doctor.collectors.case import Case
 from spanprofiles.doctor.collectors.unlabelled import unlabelled_functions
@@ -212,3 +212,20 @@ def test_functions_without_a_span_are_those_of_the_process_in_the_time_of_its_sp
     (group,) = known.groups
     times = sorted((query.start_ms, query.end_ms) for query in pyroscope.asked)
     assert times == sorted(group.profiles_ms(span, known.uploads) for span in spans)
+
+
+def test_samples_are_asked_for_by_the_label_that_tells_processes_apart() -> None:
+    spans = [a_span(host=f"h{index}") for index in range(3)]
+    by_labels: list[object] = []
+
+    class Grouping(Pyroscope):
+        def totals(self, *arguments: object) -> list[ProfileSeries]:
+            by_labels.append(arguments[-1])
+            return []
+
+    series = tuple({"hostname": f"h{index}", "span_name": ""} for index in range(3))
+    found = links._links(case_of(pyroscope=Grouping(lambda _: SAMPLES)), spans, profiled(series=series))
+
+    assert found.process_label == ProcessLabel("host.name", "hostname")
+    assert by_labels == [["hostname"], ["hostname"]]
+    assert [link.place for link in found.links] == [Place.EMBEDDED] * 3

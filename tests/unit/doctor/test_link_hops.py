@@ -12,6 +12,7 @@ from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.hops import clocks, link, window
 from spanprofiles.doctor.observations import Link, Place, ServerFacts
 from spanprofiles.doctor.processes import ProcessLabel, process_label
+from spanprofiles.doctor.uploads import Arrival
 from tests.support.doctor import MS, S, a_span, cpu_at, facts, linked, unlinked, uploads
 
 BIKES = [linked(a_span(ago_s=60 + index)) for index in range(10)]
@@ -274,3 +275,21 @@ def test_an_explanation_is_a_json_object_of_plain_values() -> None:
         "cause": "waiting",
         "sentence": found.sentence,
     }
+
+
+@pytest.mark.parametrize(("linked_spans", "verdict"), [(19, Verdict.DOUBTFUL), (20, Verdict.OK)])
+def test_one_unexplained_span_in_twenty_is_doubtful_and_fewer_are_not(linked_spans: int, verdict: Verdict) -> None:
+    others = [linked(a_span(ago_s=60 + index, ms=400), cpu_ms=400) for index in range(linked_spans)]
+    known = facts(*others, unlinked(a_span(ago_s=59, ms=400)))
+
+    assert causes(known) == [Cause.UNEXPLAINED]
+    assert link.judge(known).verdict is verdict
+
+
+def test_profiles_without_the_label_are_those_of_spans_that_name_no_process() -> None:
+    nameless, named = a_span(ms=400), a_span(ms=400, host="h1")
+    series = [uploads(), uploads(until_s=90.0, hostname="h1")]
+    known = facts(unlinked(nameless), unlinked(named), series=series, process_label=HOSTS, upload_interval_s=1.0)
+
+    assert known.uploads.arrival(nameless) is Arrival.ARRIVED
+    assert known.uploads.arrival(named) is Arrival.MISSING
