@@ -8,6 +8,7 @@ import multiprocessing.process
 import multiprocessing.util
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
@@ -31,10 +32,11 @@ from opentelemetry.trace import (
 )
 
 from spanprofiles_processor import SpanProfileProcessor, agent, carry, event_loop, follow_event_loop, labels
+from spanprofiles_processor import late_roots as late_roots_module
 from spanprofiles_processor.agent import AgentStarter
 from spanprofiles_processor.labels import thread_labels
 from spanprofiles_processor.late_roots import PROFILE_ID_ATTRIBUTE, late_root, late_roots, nothing_runs, process
-from spanprofiles_processor.roots import root_stack
+from spanprofiles_processor.roots import Root, root_stack
 from spanprofiles_processor.streams import LabelledBodies
 
 RESOURCE = Resource({"service.name": "shop"})
@@ -233,6 +235,7 @@ def test_a_child_without_a_root_is_labelled_only_where_there_may_be_an_agent(
     child: Any = tracer.start_span("work", context=nowhere)
 
     assert (PROFILE_ID_ATTRIBUTE in child.attributes) is profiled
+    assert list(late_roots.values()) == ([thread_labels().current] if profiled else [])
     child.end()
 
 
@@ -385,6 +388,46 @@ def test_a_span_is_labelled_in_an_app_that_never_imported_asyncio(
         assert whose() == "order"
 
     assert PROFILE_ID_ATTRIBUTE in span.attributes  # type: ignore[attr-defined] # the SDK's spans have them
+
+
+def test_a_forked_process_forgets_late_roots_and_may_have_an_agent_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("may_be_profiled", False), ("began_ns", 0)):
+        monkeypatch.setattr(process, name, value)
+    root_stack.set((cast(Root, "of the parent"),))
+    forked_ns = time.time_ns()
+
+    late_roots_module._forget_the_parent_process()
+
+    assert (process.may_be_profiled, root_stack.get(), late_roots) == (True, (), {})
+    assert process.began_ns >= forked_ns
+
+
+@pytest.mark.parametrize("parent", ["none", "remote", "local"])
+def test_only_a_child_of_this_process_goes_on_when_its_root_has_ended(
+    tracer: Tracer, monkeypatch: pytest.MonkeyPatch, parent: str
+) -> None:
+    monkeypatch.setattr(process, "may_be_profiled", True)
+    order = tracer.start_span("order")
+    root = thread_labels().current
+    assert root is not None
+    known = order.get_span_context()
+    above = SpanContext(known.trace_id, 7, is_remote=parent == "remote", trace_flags=TraceFlags(1))
+    context = OtelContext() if parent == "none" else set_span_in_context(NonRecordingSpan(above))
+    plain = TracerProvider(shutdown_on_exit=False).get_tracer("test")
+    span: Any = plain.start_span("work", context=context)
+    order.end()
+
+    assert late_roots_module._goes_on(span, [root]) is (parent == "local")
+
+
+def test_a_carried_function_keeps_what_the_app_has_put_on_it(tracer: Tracer) -> None:
+    with tracer.start_as_current_span("order"):
+        carried: Any = carry(whose)
+
+    assert carried.__wrapped__ is whose
+    assert carried.__name__ == "whose"
 
 
 class File:

@@ -215,3 +215,8 @@ def test_an_older_tempo_is_asked_for_the_same_time_without_the_hint(serve: Serve
     hinted, plain = (seen.query for seen in stub.seen if seen.path == "/api/search")
     assert plain == {**hinted, "q": _QUERY}
     assert {"start", "end", "limit", "spss"} <= set(plain)
+
+
+def test_where_a_child_began_before_its_root_the_root_is_found_all_the_same(serve: Serve) -> None:
+    spans = [_span(_CHILD, _ROOT), _span(_ROOT)]  # spans begin as they are made
+    assert _search(serve, _Trace([spans], [_CHILD, _ROOT])).span.span_id == _ROOT
