@@ -425,6 +425,7 @@ def test_only_a_child_of_this_process_goes_on_when_its_root_has_ended(
 def test_a_carried_function_keeps_what_the_app_has_put_on_it(tracer: Tracer) -> None:
     with tracer.start_as_current_span("order"):
         carried: Any = carry(whose)
+        assert carry(dict)([("a", 1)], b=2) == {"a": 1, "b": 2}
 
     assert carried.__wrapped__ is whose
     assert carried.__name__ == "whose"
