@@ -271,6 +271,8 @@ def test_two_learners_of_one_name_on_shared_servers_are_on_the_board(tmp_path: P
             workshop.wait_for_line(lambda line: line.startswith("Leave this terminal open"), START_S)
             LearnersFolder(second).fill("anna")
             solve(first)
+            with (second / BAKERY.name / "bakery.py").open("a", encoding="utf-8") as wrong:
+                wrong.write("# to be linked\n")
             with ExitStack() as stack:
                 checks = [
                     stack.enter_context(
