@@ -94,7 +94,7 @@ def test_once_fails_with_the_reason_where_the_link_is_broken() -> None:
     assert result.stdout == ""
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_with_a_broken_hop_it_goes_on_for_the_doctor_to_be_asked() -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "RIDESHARE_FAULTS": "no-agent"}
     with ManagedProcess("the demo", [*DEMO, "--wait", "6"], environment=environment) as demo:

@@ -63,7 +63,7 @@ def test_its_tests_pass_and_their_negative_twin_does_not(project: pytest.Pyteste
     assert {path.name for path in (project.path / "logs").iterdir()} >= {"shop.log", "worker.log"}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_forked_workers_are_linked_as_the_page_says_and_not_otherwise(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess(*NO_OTHER_PLUGINS, "test_after_the_fork.py", "--span-profiles-timeout=8")
 

@@ -164,7 +164,7 @@ def cook(environment: dict[str, str], service: str, processor: str) -> None:
         assert kitchen.exit_code == 0, kitchen.output
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_tasks_that_share_a_threads_labels_are_found_and_others_are_not(
     span_profiles_environment: dict[str, str], span_profiles_doctor: Doctor
 ) -> None:

@@ -240,8 +240,13 @@ def test_an_interrupted_check_leaves_no_process_and_no_result(tmp_path: Path) ->
     assert LearnersFolder(folder).progress().of(BAKERY.name).checks == 0
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive, id="interrupted"),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow, id="killed"),
+    ],
+)
 def test_an_end_of_watch_leaves_none_of_the_programs_that_it_keeps(number: signal.Signals, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     LearnersFolder(folder).fill()

@@ -1,7 +1,7 @@
 """Each exercise of the workshop, judged three ways: as it is given, solved, and after typical wrong attempts.
 
 They are found by their folders: an exercise that is added is tested without a line here. ``make slow`` takes the first
-solution of each exercise, and ``make exhaustive`` all the rest.
+solution of each exercise that is judged quickly, and ``make exhaustive`` all the rest.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ from spanprofiles.workshop.check import judged
 from tests.support.repository import ROOT
 
 LEARNERS_SEED = 20_077
+#: The numbers of those whose judge runs several programs, or tests against each of them.
+LONG = {6, 8, 10, 13}
 SOLUTIONS = [
-    pytest.param(exercise, patch, marks=pytest.mark.exhaustive if number else pytest.mark.slow)
+    pytest.param(
+        exercise, patch, marks=pytest.mark.exhaustive if number or exercise.number in LONG else pytest.mark.slow
+    )
     for exercise in all_exercises()
     for number, patch in enumerate(exercise.solutions)
 ]

@@ -17,6 +17,8 @@ from tests.unit.cli.conftest import Ride, instrumented, leave_telemetry
 from tests.unit.conftest import Answer, Serve, push_samples
 from tests.unit.pair_in_process import pair_in_process
 
+pytestmark = pytest.mark.slow
+
 _NAMES = {
     "controls": "\x1b]0;owned\x07\x1b[2Jname\x9b2J\u202eeman\u2066\u200b\u2028",
     "markup": "[link=http://evil.invalid]name[/link][bold]shop[/eu]",

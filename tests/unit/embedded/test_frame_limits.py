@@ -29,6 +29,8 @@ from tests.support.embedded import raw_profiles as raw
 from tests.support.pprof_writer import block, number
 from tests.unit.embedded.conftest import Applications
 
+pytestmark = pytest.mark.slow
+
 PUSH, INGEST = "/push.v1.PusherService/Push", "/ingest?name=shop&format=pprof"
 CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
 WINDOW = {"start": (raw.NOW_S - 3_000) * 1000, "end": (raw.NOW_S + 600) * 1000}

@@ -34,6 +34,8 @@ from tests.support.embedded.step_clock import CALLS_LIMIT, steps_of
 from tests.unit.embedded.conftest import Applications, applications_on
 from tests.unit.embedded.test_profiles import CPU, NOW_S, SPAN, TRACE, WINDOW, profile, pushed, sample, shop
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["shop"]  # a fixture
 STACKS, SERIES, PROFILES = 1_500, 400, 40
 QUESTION: dict[str, Any] = {"profileTypeID": CPU, "labelSelector": "{}"} | WINDOW
