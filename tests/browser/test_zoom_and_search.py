@@ -15,6 +15,8 @@ from spanprofiles.model import Endpoints, new_span_id, new_trace_id
 from tests.browser.conftest import OpenPage
 from tests.unit.conftest import Stacks, otlp_span, push_samples, push_spans, resource_spans
 
+pytestmark = pytest.mark.exhaustive
+
 MS = 1_000_000
 PageOf = Callable[[Endpoints], str]
 STACKS: Stacks = {

@@ -21,6 +21,8 @@ from tests.support.embedded.step_clock import CALLS_LIMIT, Steps, steps_of
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_traceql_search import QUERIES
 
+pytestmark = pytest.mark.slow
+
 
 def long_trace(applications: Applications, spans: int) -> None:
     """Send one trace: a root, and below it chains of ten spans, each with two events and a link."""

@@ -34,6 +34,8 @@ from tests.unit.embedded.test_retention import eventually
 from tests.unit.embedded.test_store import Rows, rows_of
 from tests.unit.embedded.test_survival import JSON_TYPE, large_export
 
+pytestmark = pytest.mark.slow
+
 FILES = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", LOCK_NAME)
 END_S = 30.0
 

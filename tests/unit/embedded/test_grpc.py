@@ -27,6 +27,8 @@ from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.store.writer import Batch
 from tests.support.embedded.otlp_profiles import SPAN, cpu_export
 
+pytestmark = pytest.mark.slow
+
 PAIR = [sys.executable, "-m", "spanprofiles.embedded"]
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"

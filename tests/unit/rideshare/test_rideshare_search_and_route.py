@@ -21,6 +21,8 @@ from rideshare.geography import Position, great_circle_km, moved
 from rideshare.regions import REGIONS, VehicleKind
 from rideshare.road_map import NoRouteError, RoadMap, build_road_map, nearest_junction, plan_route
 
+pytestmark = pytest.mark.slow
+
 EU_NORTH = REGIONS["eu-north"]
 BIKES = build_vehicles(EU_NORTH, VehicleKind.BIKE, seed=1, size=60)
 ROAD_MAP = build_road_map(EU_NORTH, seed=1)

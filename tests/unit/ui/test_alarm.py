@@ -20,6 +20,8 @@ from tests.unit.conftest import Answer, Serve
 from tests.unit.ui.conftest import MS, StoreRide
 from tests.unit.ui.test_pages import NOBODY, STACKS, a_service
 
+pytestmark = pytest.mark.slow
+
 SETTLED_AFTER_S = 1.7
 REGIONS = ("north", "south")
 

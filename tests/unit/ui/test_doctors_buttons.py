@@ -22,6 +22,8 @@ from tests.unit.conftest import Answer, Seen, Serve
 from tests.unit.ui.conftest import StoreRide
 from tests.unit.ui.test_pages import NOBODY, STACKS, a_service
 
+pytestmark = pytest.mark.slow
+
 #: Options of the command that the page has nothing for: those with which it is started itself.
 STARTED_WITH = {"--tempo", "--pyroscope"}
 #: An option of the server that the page asks.
