@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo fleet up down test lint lint-fleet types imports unit integration
 .PHONY: docs slow processor integration-slow soak browser exhaustive upstream upstream-integration
-.PHONY: upstream-processor beside-the-soak
+.PHONY: upstream-processor
 .PHONY: grafana coverage mutants bench dist lock lock-fleet proto clean
 
 help:
@@ -105,13 +105,11 @@ docs: install
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
 
 # What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser, the soak.
-# The soak sends at its own pace, so all else runs beside it, one after the other; but the processors, whose tests count
-# samples, have the machine to themselves.
+# The soak sends at its own pace, and the page waits most of the time: they run side by side. What counts samples has the
+# machine to itself.
 slow: install
-	+@well=yes; $(PARTS) --jobs=2 soak beside-the-soak || well=; $(PARTS) processor || well=; test "$$well" || $(FAILED)
-
-beside-the-soak: install
-	+@$(PARTS) --jobs=1 browser integration-slow
+	+@well=yes; $(PARTS) --jobs=2 soak browser || well=; $(PARTS) --jobs=1 integration-slow processor || well=; \
+	test "$$well" || $(FAILED)
 
 processor: install
 	$(PYTEST) $(BARE) -n 3 --dist loadfile -m "not exhaustive" tests/processor
