@@ -27,6 +27,8 @@ def test_the_flame_graph_of_a_local_root_has_the_samples_of_its_children(
     assert [part.profile_id for part in parts] == [part.span_id for part in parts]
     assert parts[0].flamegraph.share("saw") > 0.5
     assert parts[1].flamegraph.share("sand") > 0.5
-    assert whole.flamegraph.total_of("saw") == parts[0].flamegraph.total_of("saw") > 0
-    assert whole.flamegraph.total_of("sand") == parts[1].flamegraph.total_of("sand") > 0
+    for part, function in zip(parts, ("saw", "sand"), strict=True):
+        # a burst of samples at an edge may have the labels of the span before or after it
+        assert whole.flamegraph.total_of(function) >= part.flamegraph.total_of(function)
+        assert part.flamegraph.total_of(function) > whole.flamegraph.total_of(function) / 2
     assert span_profiles_doctor("assembly-line").broken is None
