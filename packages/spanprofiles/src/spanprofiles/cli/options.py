@@ -144,13 +144,10 @@ def endpoints_of(environment: dict[str, str], options: dict[str, str | None]) ->
 
 def _of_workshop(given: Endpoints) -> Endpoints | None:
     """Return the servers of the workshop that runs in the current folder or around it; None where none does."""
-    here = Path.cwd()
-    if not any((folder / ".workshop").is_dir() for folder in (here, *here.parents)):  # most commands need no import
-        return None
     from spanprofiles.workshop.folder import LearnersFolder
     from spanprofiles.workshop.session import running
 
-    folder = LearnersFolder.around(here)
+    folder = LearnersFolder.around(Path.cwd())
     session = running(folder.state) if folder else None
     if session is None:
         return None

@@ -67,13 +67,13 @@ def without_main_program(flamegraph: FlameGraph, of_spans: FlameGraph) -> FlameG
     """
     if not of_spans.total:
         return flamegraph
-    known = {path[: _beginning(path) + 1] for path in of_spans.stacks}
-    return _without(flamegraph, lambda path: _beginning(path) > 0 and path[: _beginning(path) + 1] not in known)
+    known = set(map(_way_out, of_spans.stacks))
+    return _without(flamegraph, lambda path: any(map(_is_beginning, path[:1])) and _way_out(path) not in known)
 
 
-def _beginning(path: Sequence[str]) -> int:
-    """Return how many frames of a call path are no more than the program's beginning."""
-    return sum(1 for _ in takewhile(_is_beginning, path))
+def _way_out(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the frames of a call path that are no more than the program's beginning, and the one after them."""
+    return path[: sum(1 for _ in takewhile(_is_beginning, path)) + 1]
 
 
 def _is_beginning(name: str) -> bool:

@@ -11,6 +11,7 @@ from spanprofiles.embedded.deadline import NO_DEADLINE, PIECE, Deadline
 from spanprofiles.embedded.proto.pyroscope_pb2 import FlameGraph, FlameGraphDiff, Level
 from spanprofiles.embedded.pyroscope.limits import MERGED_NODES_LIMIT
 from spanprofiles.embedded.store.profiles import LARGEST_INTEGER
+from spanprofiles.embedded.varint import varint
 
 OTHER, TOTAL = "other", "total"
 FEW = 16
@@ -174,16 +175,6 @@ def _values(level: list[tuple[int, Node, int]], deadline: Deadline) -> list[int]
         values += (offset - end, node.total, node.own, name)
         end = offset + node.total
     return values
-
-
-def varint(number: int) -> bytes:
-    """Encode a number in protobuf's base-128 form."""
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def tree_bytes(root: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE) -> bytes:

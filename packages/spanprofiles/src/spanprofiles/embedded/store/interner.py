@@ -72,7 +72,7 @@ class Interner:
             self._follow(connection)
         number = self._numbers.get(values)
         if number is None:
-            number = self._find_or_make(connection, values, more)
+            number = self._find_or_make(connection, (values,), more)[values]
         if self._marks and number not in self._marked:
             connection.execute(self._mark, (self._bucket, number))
             self._marked.add(number)
@@ -85,7 +85,7 @@ class Interner:
         known = self._numbers
         found = list(map(known.get, values))
         if None in found:
-            made = self._make_together(connection, {value: None for value in values if value not in known})
+            made = self._find_or_make(connection, {value: None for value in values if value not in known})
             numbers = [made[value] if number is None else number for value, number in zip(values, found, strict=True)]
         else:
             numbers = [number for number in found if number]
@@ -96,11 +96,14 @@ class Interner:
                 self._marked |= unmarked
         return numbers
 
-    def _make_together(self, connection: StoreConnection, unknown: Iterable[Any]) -> dict[Any, int]:
-        """Find or make the values that are not remembered."""
+    def _find_or_make(
+        self, connection: StoreConnection, unknown: Iterable[Any], more: tuple[Any, ...] = ()
+    ) -> dict[Any, int]:
+        """Find or make the values that are not remembered, each once."""
         rows = {value: self._encode(value) for value in unknown}
-        mark = (self._bucket,) if self._marks else ()
-        made = self._make.numbers(connection, [row + mark for row in rows.values()])
+        rest = (*more, self._bucket) if self._marks else more
+        # Most values that are not remembered are new: to make them at once saves the search before it.
+        made = self._make.numbers(connection, [row + rest for row in rows.values()])
         numbers: dict[Any, int] = {}
         for (value, row), new in zip(rows.items(), made, strict=True):
             number = numbers[value] = new or connection.execute(self._find, row).fetchone()[0]
@@ -108,18 +111,6 @@ class Interner:
                 self._marked.add(new)
             self._remember(value, number)
         return numbers
-
-    def _find_or_make(self, connection: StoreConnection, values: Any, more: tuple[Any, ...]) -> int:
-        encoded = self._encode(values)
-        # Most values that are not remembered are new: to make them at once saves the search before it.
-        row = (*encoded, *more, self._bucket) if self._marks else encoded + more
-        number = self._make.numbers(connection, [row])[0]
-        if not number:
-            number = connection.execute(self._find, encoded).fetchone()[0]
-        elif self._marks:
-            self._marked.add(number)
-        self._remember(values, number)
-        return int(number)
 
     def _remember(self, values: Any, number: int) -> None:
         size = ENTRY_BYTES + _bytes_of(values)

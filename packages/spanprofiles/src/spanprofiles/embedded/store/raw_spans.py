@@ -14,8 +14,9 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
+from spanprofiles.embedded.varint import varint
+
 SPANS_TAG = bytes([ScopeSpans.SPANS_FIELD_NUMBER << 3 | 2])
-LENGTH_BITS, LENGTH_MASK, CONTINUES = 7, 0x7F, 0x80
 SHORT_BYTES = 1_024
 """What stands before a span is remembered for spans that are smaller, as most are."""
 _PACKAGE = "spanprofiles.embedded.raw"
@@ -73,14 +74,10 @@ class _Frames(dict[int, bytes]):
     """What stands before a span of so many bytes in a ScopeSpans: the field and the length, a varint."""
 
     def __missing__(self, size: int) -> bytes:
-        frame, left = bytearray(SPANS_TAG), size
-        while left > LENGTH_MASK:
-            frame.append(left & LENGTH_MASK | CONTINUES)
-            left >>= LENGTH_BITS
-        frame.append(left)
+        frame = SPANS_TAG + varint(size)
         if size < SHORT_BYTES:
-            self[size] = bytes(frame)
-        return bytes(frame)
+            self[size] = frame
+        return frame
 
 
 _FRAMES = _Frames()

@@ -262,9 +262,7 @@ class Writer:
                 if _write_one(connection, batch, outcome):
                     written.append(outcome)
             retention.end_group(used)
-            file_bytes = (
-                retention.file_bytes
-            )  # here, since after the commit SQLite would have to look at the file again
+            file_bytes = retention.file_bytes  # after the commit SQLite would have to look at the file again
             connection.execute("COMMIT")
             self._folder.check(file_bytes)
             self.trouble = None

@@ -31,6 +31,7 @@ from spanprofiles.embedded.tempo.tags import (
 )
 from spanprofiles.embedded.tempo.trace_json import Payloads, trace_json, trace_message
 from spanprofiles.embedded.upload_paths import note_wrong_path
+from spanprofiles.embedded.varint import varint
 from spanprofiles.embedded.web import AnswerError, Application, json_answer, text, written_answer
 
 PROTOBUF = "application/protobuf"
@@ -214,9 +215,4 @@ def _wants_protobuf(request: Request) -> bool:
 
 def _length_delimited(number: int, payload: bytes) -> bytes:
     """Encode a protobuf field that is a message: Tempo's ``TraceByIDResponse`` has the trace as its field 1."""
-    length, size = len(payload), bytearray()
-    while length > 0x7F:
-        size.append(length & 0x7F | 0x80)
-        length >>= 7
-    size.append(length)
-    return bytes([number << 3 | 2]) + bytes(size) + payload
+    return bytes([number << 3 | 2]) + varint(len(payload)) + payload

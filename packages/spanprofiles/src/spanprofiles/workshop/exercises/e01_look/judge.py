@@ -114,7 +114,7 @@ def _judged(
         functions: all functions in the slow ride's flame graph; empty where nobody has looked at it.
     """
     written = re.sub(r"\(.*\)$", "", answer.strip()).strip()
-    name = written.rpartition(".")[2]
+    name = _short(written)
     if name == right:
         return Judgement.passes(f"{right} it is: its self time is what the slow ride took longer than the others")
     if name == CALLER:

@@ -62,9 +62,7 @@ def _compared(selector: str) -> dict[str, None]:
 def _of_labels(selector: str, known_labels: Collection[str]) -> Iterator[str]:
     if selector.replace(" ", "") == "{}":
         yield "no label"
-    elif (
-        not {"service_name", "service.name"} & _compared(selector).keys()
-    ):  # a tag for an attribute that the span lacks
+    elif not _SERVICE & _compared(selector).keys():  # a tag for an attribute that the span lacks
         yield "no service_name"
     yield from dict.fromkeys(unusable_names(selector))
     yield from unknown_labels(selector, known_labels)
