@@ -47,6 +47,6 @@ def test_work_that_the_label_follows_is_computing(canteen: StartCanteen, span_pr
     app = canteen("spanprofiles")
 
     for path in ("/cook", "/cook-at-once"):
-        with pytest.raises(NotWaitingError, match=r"computed: \d+ ms of CPU, in .*stir"):
+        with pytest.raises(NotWaitingError, match=r"computed: [\d.]+ m?s of CPU, in .*stir"):
             span_profiles.waiting_span(app.get(path))
     span_profiles.waiting_span(app.get("/deliver"))

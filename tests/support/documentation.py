@@ -136,7 +136,7 @@ def not_printed(shown: str, printed: str) -> list[str]:
 
 
 def _form(line: str) -> str:
-    parts = re.split(r"(\b[0-9a-f]{16,32}\b|\d+(?:\.\d+)?(?: [mu]?s\b)?|…|\s+|█+)", line.strip())
+    parts = re.split(r"(\b[0-9a-f]{16,32}\b|\d+(?:,\d{3})*(?:\.\d+)?(?: [mu]?s\b)?|…|\s+|█+)", line.strip())
     return "".join(_form_of(part) for part in parts)
 
 
@@ -146,7 +146,7 @@ def _form_of(part: str) -> str:
     if re.fullmatch(r"[0-9a-f]{16,32}", part):
         return "[0-9a-f]{16,32}"
     if re.match(r"\d", part):
-        return r"[\d.]+ [mu]?s" if " " in part else r"[\d.]+(?: [mu]?s(?= to ))?"
+        return r"[\d.,]+ [mu]?s" if " " in part else r"[\d.,]+(?: [mu]?s(?= to ))?"
     if part and not part.strip("█"):
         return "█+"
     return " " if part and not part.strip() else re.escape(part)
