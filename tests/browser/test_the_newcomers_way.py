@@ -17,23 +17,22 @@ from tests.browser.conftest import OpenPage
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 TAKE = "SPAN_PROFILES_TAKE_PICTURES"
-SLOW_S = 20_000
 WORK = "find_nearest_vehicle"
 FAULT, SLOW_REGION, REGRESSED_FUNCTION = "slow-search", "us-east", "drop_repeated_vehicles"
-FOUND_WITHIN_S = 60
+FOUND_WITHIN_S = 120
 
 
 @pytest.fixture
 def home(open_page: OpenPage, demo: str) -> Page:
     page = open_page(demo)
-    expect(page.locator(".mark.linked").first).to_be_visible(timeout=SLOW_S)
+    expect(page.locator(".mark.linked").first).to_be_visible()
     return page
 
 
 def linked(page: Page, route: str) -> Locator:
     """The linked ride of a route with the most samples of those that are listed: one has its search among them."""
     rows = page.locator(".list tbody tr", has=page.locator(".mark.linked")).filter(has_text=route)
-    expect(rows.first).to_be_visible(timeout=SLOW_S)
+    expect(rows.first).to_be_visible()
     listed: list[tuple[str, str]] = rows.evaluate_all(
         "rows => rows.map(row => [row.querySelector('.col-cpu').innerHTML, row.querySelector('a.whole').href])"
     )
@@ -50,7 +49,7 @@ def samples_in(cell: str) -> int:
 
 def open_controls(page: Page) -> None:
     """Open the demo's controls, unless they are."""
-    expect(page.locator("#controls")).to_contain_text("riders at once", timeout=SLOW_S)
+    expect(page.locator("#controls")).to_contain_text("riders at once")
     if page.locator("#controls[open]").count() == 0:
         page.locator("#controls summary").click()
     expect(page.locator("#riders")).to_be_visible()
@@ -85,7 +84,7 @@ def test_the_list_follows_what_happens_and_holds_still_while_it_is_pointed_at(ho
     newest = home.locator(".list tbody tr .whole").first
     seen = newest.get_attribute("href") or ""
 
-    expect(newest).not_to_have_attribute("href", seen, timeout=SLOW_S)
+    expect(newest).not_to_have_attribute("href", seen)
     home.locator(".list tbody tr").nth(3).hover()
     held = newest.get_attribute("href") or ""
     expect(home.locator(".held")).to_be_visible()
@@ -137,7 +136,7 @@ def test_a_fault_is_switched_on_seen_and_named(home: Page, demo: str, pictures: 
     open_controls(home)
     switch.click()
     try:
-        expect(switch).to_have_attribute("aria-pressed", "true", timeout=SLOW_S)
+        expect(switch).to_have_attribute("aria-pressed", "true")
         expect(home.locator("#controls summary")).to_contain_text(f"{FAULT} is on in {SLOW_REGION}")
         compare = home.get_by_role("link", name="compare before and after").first.get_attribute("href") or ""
         regression = home.locator("[data-top-regression]", has_text=f"{REGRESSED_FUNCTION} grew most")
@@ -152,7 +151,7 @@ def test_a_fault_is_switched_on_seen_and_named(home: Page, demo: str, pictures: 
         home.goto(demo)
         open_controls(home)
         switch.click()
-        expect(switch).to_have_attribute("aria-pressed", "false", timeout=SLOW_S)
+        expect(switch).to_have_attribute("aria-pressed", "false")
 
 
 def test_the_load_is_turned_up(home: Page) -> None:
@@ -161,7 +160,7 @@ def test_the_load_is_turned_up(home: Page) -> None:
 
     home.get_by_role("button", name="More riders").click()
 
-    expect(home.locator("#riders")).to_have_text(str(before + 2), timeout=SLOW_S)
+    expect(home.locator("#riders")).to_have_text(str(before + 2))
 
 
 def test_the_tour_explains_a_span_profile_on_data_that_is_there(home: Page) -> None:
@@ -178,7 +177,7 @@ def test_the_doctors_table_follows_and_comes_to_every_hop_in_order(open_page: Op
     page = open_page(f"{demo}/doctor")
 
     try:
-        expect(page.locator(".state h3")).to_contain_text("every hop is in order", timeout=SLOW_S)
+        expect(page.locator(".state h3")).to_contain_text("every hop is in order")
     except AssertionError as error:  # a wrong verdict is explained by what the doctor saw
         raise AssertionError(page.locator("main").inner_text()) from error
     expect(page.locator(".findings .v-ok").first).to_be_visible()
@@ -200,10 +199,10 @@ def test_pages_are_whole_without_the_script(open_page: OpenPage, demo: str) -> N
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pictures_of_the_readme(open_page: OpenPage, demo: str, pictures: Path, scheme: str) -> None:
     page = open_page(f"{demo}/?linked=1&route=/car", width=1280, height=800, scheme=scheme)
-    expect(page.locator(".mark.linked").first).to_be_visible(timeout=SLOW_S)
+    expect(page.locator(".mark.linked").first).to_be_visible()
     address = linked(page, "GET /car").get_attribute("href") or ""
     page.goto(demo)
-    expect(page.locator("#controls")).to_contain_text("no fault is on", timeout=SLOW_S)
+    expect(page.locator("#controls")).to_contain_text("no fault is on")
     picture(page, pictures / f"rides-{scheme}.png")
     page.goto(demo + address)
     expect(page.locator(".flame [data-box]").first).to_be_visible()

@@ -71,15 +71,15 @@ def test_a_server_that_goes_is_told_and_one_that_comes_back_needs_no_reload(
     expect(page.locator("#away")).to_be_hidden()
 
     backend.stop()
-    expect(page.locator("#away")).to_contain_text("Tempo does not answer", timeout=15_000)
+    expect(page.locator("#away")).to_contain_text("Tempo does not answer")
     expect(page.locator(".list tbody tr")).to_have_count(1)  # what was known stays to be read
     page.reload()
     expect(page.locator(".state.failed")).to_contain_text("Tempo does not answer")
 
     backend.start()
-    expect(page.locator(".state.empty")).to_contain_text("No request", timeout=15_000)
+    expect(page.locator(".state.empty")).to_contain_text("No request")
     store(endpoints, "GET /car", "work")
-    expect(page.locator(".list tbody tr")).to_have_count(1, timeout=15_000)
+    expect(page.locator(".list tbody tr")).to_have_count(1)
 
 
 def test_samples_that_arrive_later_appear_by_themselves(open_page: OpenPage, page_of: PageOf, pair: Endpoints) -> None:
