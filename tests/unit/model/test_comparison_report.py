@@ -167,6 +167,20 @@ def test_on_a_machine_that_is_always_busy_only_large_growth_is_a_regression(
     assert compare_pair("a", base, head).verdict is ComparisonVerdict.REGRESSION  # side by side, both were slowed alike
 
 
+def test_a_busy_machine_says_how_much_growth_it_may_explain() -> None:
+    there = replace(HERE, processor_wait=0.8)
+    base, head = measurement({"search": 200}, environment=there), measurement({"search": 300}, environment=there)
+    compared = compare_pair("a", base, later(head))
+
+    assert compared.comparison is not None
+    assert compared.comparison.reason.startswith("a request uses 300.3 ms of CPU instead of 200.3 ms, +50% (+39% ")
+    assert compared.comparison.reason.endswith(
+        "; but threads waited for a processor for 80% of the time, so growth by less than 64% may come from other"
+        " programs: measure on a quieter machine, or side by side"
+    )
+    assert compared.comparison.more_requests is None
+
+
 @pytest.mark.parametrize(("before", "after"), [(None, None), (None, 0.2), (0.2, None)])
 def test_a_machine_that_does_not_tell_how_busy_it_was_is_taken_for_a_quiet_one(
     before: float | None, after: float | None

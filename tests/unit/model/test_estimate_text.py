@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spanprofiles.model import FlameGraph
+from spanprofiles.model import CPU, FlameGraph
 from spanprofiles.model import estimate_text as text
 from spanprofiles.model.intervals import Interval
 
@@ -39,6 +39,32 @@ def test_an_amount_says_what_it_is_of() -> None:
 
 def test_a_part_of_a_flame_graph_has_its_own_samples() -> None:
     assert text.amount(cpu(550), 50 * MS) == "50 ms (5 samples, 20 to 120 ms)"
+
+
+@pytest.mark.parametrize(
+    ("ms", "figure", "whole"),
+    [
+        (550, "550 ms", "550 ms (55 samples, 420 to 720 ms)"),
+        (10_000, "10.0 s", "10.0 s (1,000 samples, 9.4 to 10.6 s)"),
+        (555, "555.0 ms", "555.0 ms"),  # of no whole number of samples
+        (0, "0 us", "0 ms (0 samples, 0 to 38 ms)"),
+    ],
+)
+def test_cpu_without_its_flame_graph_is_made_of_the_usual_samples(ms: int, figure: str, whole: str) -> None:
+    assert text.cpu_figure(ms * MS) == figure
+    assert text.cpu(ms * MS) == whole
+
+
+@pytest.mark.parametrize(
+    ("profile_type", "value", "reach"),
+    [
+        (CPU, 550 * MS, "420 to 720 ms"),
+        ("wall:samples:count:cpu:nanoseconds", 38, "28 to 52"),
+        ("memory:alloc_space:bytes:space:bytes", 1536, ""),
+    ],
+)
+def test_an_interval_by_itself_is_empty_where_there_is_none(profile_type: str, value: int, reach: str) -> None:
+    assert text.reach(FlameGraph([(("f",), value)], profile_type), value) == reach
 
 
 def test_what_is_not_counted_in_samples_has_no_interval() -> None:

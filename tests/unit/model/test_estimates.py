@@ -49,6 +49,21 @@ def test_requests_that_differ_by_more_than_chance_have_wider_intervals() -> None
     assert wide > 2 * narrow > 0
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("sample_value", [0.0, 1.0])
+def test_how_well_requests_are_known_does_not_depend_on_the_unit(unit: float, sample_value: float) -> None:
+    parts, wholes = [0.0, 1.0, 4.0, 0.0, 2.0, 0.0], [1.0, 3.0, 6.0, 1.0, 2.0, 1.0]
+    in_units = [value * unit for value in parts], [value * unit for value in wholes]
+
+    mean, mean_in_units = estimates.mean(parts, sample_value), estimates.mean(in_units[0], sample_value * unit)
+    share = estimates.share(parts, wholes, sample_value)
+    share_in_units = estimates.share(*in_units, sample_value * unit)
+
+    assert mean.interval is not None
+    assert mean_in_units.interval == pytest.approx(mean.interval.times(unit))
+    assert share_in_units.interval == pytest.approx(share.interval)
+
+
 def test_measured_values_that_agree_are_known_exactly() -> None:
     assert estimates.mean([5.0] * 10).half_width == 0.0
 

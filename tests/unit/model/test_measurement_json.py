@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from tests.support.measurements import a_measurement
 
 ENVIRONMENT = MeasurementEnvironment(
     app_version="1.4.2", host="ci-7", machine="x86_64, 2 cores", runtime="CPython 3.12.3", agent="pyroscope-io 1.4.0",
-    backend="embedded", seed=7, time_ns=1_700_000_000_000_000_000, upload_interval_s=1.0, spanprofiles="0.1.0",
+    backend="embedded", seed=7, time_ns=1_700_000_000_000_000_000, upload_interval_s=1.0,
+    processor_wait=0.25, spanprofiles="0.1.0",
 )  # fmt: skip
 PRECISION = Precision("the request's CPU to within 10 %", 0.1, 0.27, is_reached=False, requests_needed=21)
 MEASUREMENT = a_measurement(
@@ -122,6 +124,28 @@ def test_a_damaged_recording_is_refused_with_the_reason(path: tuple[Any, ...], v
         place = place[key]
     place[path[-1]] = value
     with pytest.raises(MeasurementError, match=f"it.json is a damaged measurement: .*{reason}.*; record it again"):
+        read_text(json.dumps(found), "it.json")
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        *(("environment", field.name) for field in fields(MeasurementEnvironment)),
+        *(("precision", field.name) for field in fields(Precision)),
+    ],
+)
+def test_a_damaged_field_is_named(part: str, field: str) -> None:
+    found = document()
+    found[part][field] = {}
+    with pytest.raises(MeasurementError, match=f"its {field} is {{}}, where"):
+        read_text(json.dumps(found), "it.json")
+
+
+@pytest.mark.parametrize("wait", [1, 1.5])
+def test_threads_that_waited_all_the_time_ran_no_request(wait: float) -> None:
+    found = document()
+    found["environment"]["processor_wait"] = wait
+    with pytest.raises(MeasurementError, match=f"processor_wait is {float(wait)}: a part from 0 to 1 is expected"):
         read_text(json.dumps(found), "it.json")
 
 

@@ -76,8 +76,9 @@ def test_six_requests_say_enough_of_one_that_is_many_times_as_slow() -> None:
     assert found.top_regression.name == "price"
 
 
-def test_requests_without_any_sample_have_nothing_to_compare() -> None:
-    found = compare_requests(drawn_requests(1, 30, {}), drawn_requests(2, 30, {}))
+@pytest.mark.parametrize("basis", Basis)
+def test_requests_without_any_sample_have_nothing_to_compare(basis: Basis) -> None:
+    found = compare_requests(drawn_requests(1, 30, {}), drawn_requests(2, 30, {}), basis=basis)
     assert found.verdict is CANNOT_SAY
     assert found.more_requests is None
     assert "no CPU to compare" in found.reason

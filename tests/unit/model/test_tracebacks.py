@@ -107,6 +107,20 @@ def test_those_of_other_languages_are_told_too(printed: str) -> None:
     assert tracebacks(["ready", *printed.splitlines(), "after"]) == [tuple(printed.splitlines())]
 
 
+@pytest.mark.parametrize(
+    "printed",
+    [
+        ("Error: no", "    at f (/app/a.js:1:2)"),
+        ("panic: no",),
+        ("Fatal Python error: Aborted",),
+        ("Traceback (most recent call last):", "KeyError: 'title'"),
+    ],
+    ids=["node", "go", "c", "python"],
+)
+def test_the_shortest_traceback_ends_where_the_next_line_begins(printed: tuple[str, ...]) -> None:
+    assert tracebacks(["ready", *printed, "after"]) == [printed]
+
+
 def test_where_there_is_none_none_is_found() -> None:
     assert tracebacks([]) == []
     assert tracebacks(["ready", "  at noon", "no Traceback here", "  indented"][:1]) == []

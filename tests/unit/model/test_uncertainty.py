@@ -49,6 +49,11 @@ def test_another_period_is_told_from_the_values() -> None:
     assert graph.samples == 7
 
 
+@pytest.mark.parametrize(("period_ns", "samples"), [(1_000_000, 7), (999_999, None)])
+def test_no_agent_samples_more_often_than_each_millisecond(period_ns: int, samples: int | None) -> None:
+    assert graph_of({("a",): 4 * period_ns, ("b",): 3 * period_ns}).samples == samples
+
+
 def test_a_slower_agent_is_told_where_many_paths_agree() -> None:
     graph = graph_of({(f"f{number}",): 20_000_000 * (number % 3 + 1) for number in range(9)})
     assert graph.samples == 18  # and not 36
@@ -236,6 +241,16 @@ def test_directions_turn_round_with_the_sides(pairs: list[tuple[int, int]]) -> N
     found = directions(pairs)
     assert directions([(after, before) for before, after in pairs]) == [-direction for direction in found]
     assert all(direction == 0 for direction, (before, after) in zip(found, pairs, strict=True) if before == after)
+
+
+@pytest.mark.parametrize(("pair", "direction"), [((0, 6), 1), ((6, 0), -1)])
+def test_a_difference_that_counts_alone_may_be_chance_among_ten(pair: tuple[int, int], direction: int) -> None:
+    assert directions([pair]) == [direction]
+    assert directions([pair] * 10) == [0] * 10
+
+
+def test_pairs_that_can_tell_nothing_take_nothing_from_the_others() -> None:
+    assert directions([(0, 6), *[(0, 1)] * 100]) == [1, *[0] * 100]
 
 
 def test_thousands_of_samples_are_told_apart_by_a_few_per_cent() -> None:
