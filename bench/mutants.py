@@ -64,7 +64,7 @@ _LEFT_OUT = (
     "imports_neither_the_harness",
 )
 LEFT_OUT = " and ".join(f"not {name}" for name in _LEFT_OUT)
-# So do tests with these marks.
+# These start programs, or take their time.
 MARKS_LEFT_OUT = "not slow and not exhaustive and not upstream and not grafana"
 
 # mutmut walks through the names of the functions that a test has reached while threads of a server add to them.
