@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -12,6 +13,7 @@ from spanprofiles.clients import ProfileQuery, PyroscopeClient
 from spanprofiles.linking import sample_collector
 from spanprofiles.linking.sample_collector import SampleCollector
 from spanprofiles.model import CPU, FlameGraph
+from spanprofiles.waiting import Waiting
 from tests.support.doctor import NOW_NS, S
 
 WALL = "wall:wall:nanoseconds:wall:nanoseconds"
@@ -64,6 +66,47 @@ def test_a_span_has_ended_long_ago_once_its_upload_must_be_there_by_any_clock(ag
     collected = collector(Pyroscope(), upload_interval_s=10.0, queryable_after_s=1.0)  # 0.25 s under way, clocks 1 s
 
     assert collected._has_ended_long_ago(NOW_NS - int(ago_s * S)) is is_long
+
+
+def waiting(clock: Clock) -> Waiting:
+    def sleep(seconds: float) -> None:
+        clock.now_s += seconds
+
+    return Waiting(0.0, first_s=0.5, longest_s=0.5, clock=clock.monotonic, sleep=sleep)
+
+
+def test_a_span_is_asked_about_for_as_long_as_its_samples_can_take(clock: Clock) -> None:
+    collected = collector(Pyroscope(), upload_interval_s=2.0, queryable_after_s=1.0)  # and 0.25 s under way
+    answers: list[float] = []
+
+    def ask() -> FlameGraph:
+        answers.append(clock.now_s - NOW_NS / S)
+        return FlameGraph([(("wait",), 10 * len(answers))])
+
+    last = collected.await_uploads(ask, NOW_NS, waiting(clock), math.inf)
+
+    assert answers == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.25]
+    assert last.total == 80
+
+
+@pytest.mark.parametrize(("enough_ns", "looks"), [(19, 2), (20, 3)])
+def test_a_span_is_asked_about_no_more_once_it_has_more_than_is_enough(
+    clock: Clock, enough_ns: float, looks: int
+) -> None:
+    graphs = [FlameGraph([(("wait",), 10 * (number + 1))]) for number in range(3)]
+    left = iter(graphs)
+
+    last = collector(Pyroscope()).await_uploads(lambda: next(left), NOW_NS, waiting(clock), enough_ns)
+
+    assert last is graphs[looks - 1]
+
+
+def test_a_span_that_ended_long_ago_is_asked_about_once(clock: Clock) -> None:
+    only = FlameGraph()
+
+    found = collector(Pyroscope()).await_uploads(iter([only]).__next__, NOW_NS - 3600 * S, waiting(clock), math.inf)
+
+    assert found is only
 
 
 def test_the_types_of_a_service_are_asked_for_once_a_second(clock: Clock) -> None:
