@@ -7,6 +7,10 @@ PACKAGES := packages/spanprofiles-processor packages/spanprofiles
 METADATA := $(PACKAGES:%=%/pyproject.toml)
 LOCKED := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.10
 PROTOC := grpcio-tools==1.64.3
+# Maven notes the checksums of all that it fetches, instead of holding it to those noted before.
+CHECKSUMS := aether.artifactResolver.postProcessor.trustedChecksums
+NOTED := -D$(CHECKSUMS).record=true -D$(CHECKSUMS).failIfMissing=false \
+	-Daether.trustedChecksumsSource.summaryFile.basedir=$(CURDIR)/fleet/java/target/lock
 # Of each suite. Two suites run side by side, and both wait as well as compute.
 WORKERS ?= 2
 # Some tests run make: that one is nobody's part, and has none of these flags.
@@ -46,7 +50,7 @@ help:
 	@echo "make lint-fleet  formatters, linters and tests of the regions in Go and Java, where their tools are"
 	@echo "make integration-slow, browser, processor, soak: the parts of make slow"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
-	@echo "make lock-fleet  pin the libraries of the region in Java anew, by their checksums (needs a JDK and Maven)"
+	@echo "make lock-fleet  pin what the region in Java is built with anew, by checksums (needs a JDK and Maven 3.9.6 or later)"
 	@echo "make proto    generate the embedded pair's protobuf modules (needs uv)"
 
 # A stamp of what is installed: first pip itself, by the pip that Python brings, whatever its age; then all else. A change
@@ -176,9 +180,12 @@ lock:
 	uv pip compile $(LOCKED) --group quality --constraint requirements.lock --output-file requirements-quality.lock
 
 # Needs a JDK and Maven. Go's list, go.sum, is Go's own affair.
+# Needs Maven 3.9.6 or later: an older one notes no checksums of what it fetches. It runs the tests and checks the format,
+# because those take plugins and libraries too.
 lock-fleet:
 	rm -rf fleet/java/target
-	cd fleet/java && mvn --quiet --batch-mode --strict-checksums -DskipTests package
+	cd fleet/java && mvn --quiet --batch-mode --strict-checksums $(NOTED) verify
+	LC_ALL=C sort -k 2 fleet/java/target/lock/checksums.sha256 > fleet/java/.mvn/checksums.sha256
 	cd fleet/java/target && find agents app ! -type d ! -path app/rideshare-1.0.0.jar | LC_ALL=C sort | xargs sha256sum > ../checksums.sha256
 
 # Needs the program uv. An old protoc, so that the code runs with every protobuf that the metadata allows.

@@ -138,6 +138,42 @@ def test_the_committed_list_has_what_javas_region_asks_for_in_its_version() -> N
     assert f"<version>{OWN.rpartition('-')[2].removesuffix('.jar')}</version>" in pom
 
 
+def plugins_in(pom: str) -> list[tuple[str, str]]:
+    """Return the plugins that a build runs, each with its version; a version that is not pinned is empty."""
+    found = re.findall(r"<plugin>(.+?)</artifactId>\s*(?:<version>(.+?)</version>)?", pom, re.DOTALL)
+    return [(text.rpartition("<artifactId>")[2], version) for text, version in found]
+
+
+def test_maven_holds_its_plugins_to_a_list_before_it_runs_them() -> None:
+    settings = (ROOT / "fleet/java/.mvn/maven.config").read_text(encoding="utf-8").split()
+    checked = "-Daether.artifactResolver.postProcessor.trustedChecksums"
+    listed = "-Daether.trustedChecksumsSource.summaryFile"
+
+    assert settings == [
+        f"{checked}=true",
+        f"{checked}.checksumAlgorithms=SHA-256",
+        f"{checked}.failIfMissing=true",
+        f"{listed}=true",
+        f"{listed}.originAware=false",
+        f"{listed}.basedir=${{session.rootDirectory}}/.mvn",
+    ]
+
+
+def test_mavens_list_has_each_plugin_and_library_of_the_build_in_its_version() -> None:
+    pom = (ROOT / "fleet/java/pom.xml").read_text(encoding="utf-8")
+    lines = (ROOT / "fleet/java/.mvn/checksums.sha256").read_text(encoding="utf-8").splitlines()
+    listed = {line.split("  ")[1].rpartition("/")[2]: line.split("  ")[0] for line in lines}
+    libraries = map(str.split, (ROOT / "fleet/java/checksums.sha256").read_text(encoding="utf-8").splitlines())
+    plugins = plugins_in(pom)
+
+    assert len(plugins) == 6
+    assert [name for name, version in plugins if f"{name}-{version}.jar" not in listed] == []
+    assert [name for name, version in plugins if f"{name}-{version}.pom" not in listed] == []
+    assert [path for digest, path in libraries if digest not in listed.values()] == []
+    assert lines == sorted(lines, key=lambda line: line.split("  ")[1])
+    assert all(re.fullmatch(r"[0-9a-f]{64}  \S+", line) for line in lines)
+
+
 def lists_the_files(text: str) -> str:
     """Return the commands by which a text lists the files, as the folder's own."""
     (found,) = re.findall(r"find agents app .*sha256sum", text)

@@ -179,7 +179,10 @@ BASES = {
 # By the folder of its sources: the bases of an image's stages, and what each of the first ones must be built with.
 FLEET = {
     "fleet/go": (["${GO_IMAGE} AS build", "scratch"], ["CGO_ENABLED=0 ", "-mod=readonly ", "-trimpath "]),
-    "fleet/java": (["${MAVEN_IMAGE} AS build", "${JAVA_IMAGE}"], ["--strict-checksums ", "--batch-mode ", "diff "]),
+    "fleet/java": (
+        ["${MAVEN_IMAGE} AS build", "${JAVA_IMAGE}"],
+        ["--strict-checksums ", "--batch-mode ", "diff ", "/.mvn/ "],
+    ),
 }
 
 
@@ -219,6 +222,7 @@ def test_an_image_of_the_fleet_is_pinned_small_and_without_root(folder: str) -> 
         ("fleet/go", "ARG GO_IMAGE\n", "ARG GO_IMAGE=golang:1\n", "a base image is not an argument without a default"),
         ("fleet/go", "CGO_ENABLED=0 ", "", "it is built without CGO_ENABLED=0"),
         ("fleet/java", "--strict-checksums ", "", "it is built without --strict-checksums"),
+        ("fleet/java", "COPY fleet/java/.mvn/ .mvn/\n", "", "it is built without /.mvn/"),
         ("fleet/java", "| diff ../checksums.sha256 -", "", "it is built without diff"),
         ("fleet/java", "USER 10001:10001", "", "it runs as root"),
         ("fleet/java", "USER 10001:10001", "USER 0:0", "it runs as root"),
