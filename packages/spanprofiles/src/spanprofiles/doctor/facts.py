@@ -21,6 +21,7 @@ from spanprofiles.doctor.observations import (
 from spanprofiles.doctor.process_links import ProcessLinks, links_by_process
 from spanprofiles.doctor.processes import process_of
 from spanprofiles.doctor.question import Question
+from spanprofiles.doctor.replicas import AlikeReplicas, alike_replicas, with_loss
 from spanprofiles.doctor.roots import Roots, roots_of
 from spanprofiles.doctor.unlabelled import Group
 from spanprofiles.doctor.uploads import Uploads
@@ -136,9 +137,14 @@ class Facts:
         return links_by_process(self.all_links, self.uploads)
 
     @cached_property
+    def alike_replicas(self) -> AlikeReplicas | None:
+        """Processes that share all labels where that loses samples; None where nothing proves that there are any."""
+        return alike_replicas(self.all_links, self.profiles or ProfileFacts())
+
+    @cached_property
     def explanations(self) -> list[Explanation]:
         """Why spans in question lead to no samples, or to samples far from them."""
-        return explain(
+        found = explain(
             self.focus,
             self.all_links,
             uploads=self.uploads,
@@ -147,3 +153,4 @@ class Facts:
             processes=self.processes,
             kind=self.looked_at.kind,
         )
+        return with_loss(found, self.alike_replicas)

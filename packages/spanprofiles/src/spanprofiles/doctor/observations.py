@@ -108,7 +108,8 @@ class ProfileFacts:
     Attributes:
         services: all services that Pyroscope has profiles of.
         series: the label sets of the service's profiles, without names that need quotes.
-        signs: their labels that tell which profiler it is (:data:`spanprofiles.model.profilers.TELLING_LABELS`).
+        signs: their labels that tell which profiler it is (:data:`spanprofiles.model.profilers.TELLING_LABELS`), and
+            those with dots that tell which process.
         all_types: the profile types of all services.
         own_found: whether samples with the profile IDs of the newest spans are under the service's name.
         looked_at: the type of time that later hops look at: the one the user asks for, or its stand-in; empty for the

@@ -18,6 +18,9 @@ PROCESS_ATTRIBUTES = (
     "cloud.region",
 )
 
+#: Those of them that a server lists as labels only to those who ask for them by name.
+DOTTED_ATTRIBUTES = tuple(name for name in PROCESS_ATTRIBUTES if "." in name)
+
 # Labels that tell what a profile is, and not which process it is of.
 _NOT_OF_A_PROCESS = (
     "__",
@@ -54,6 +57,11 @@ def process_of(span: Span) -> str:
     return ", ".join(pairs) or "the only process that its resource names"
 
 
+def process_labels_of(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of a series that may tell which process it is of."""
+    return {name: value for name, value in labels.items() if not name.startswith(_NOT_OF_A_PROCESS)}
+
+
 def process_label(spans: Iterable[Span], series: Sequence[Mapping[str, str]]) -> ProcessLabel | None:
     """Find the label of profiles that tells processes apart: the one whose values match the most spans' resources."""
     of_spans: dict[str, set[str]] = {}
@@ -63,9 +71,8 @@ def process_label(spans: Iterable[Span], series: Sequence[Mapping[str, str]]) ->
                 of_spans.setdefault(attribute, set()).add(str(span.resource[attribute]))
     of_profiles: dict[str, set[str]] = {}
     for labels in series:
-        for name, value in labels.items():
-            if not name.startswith(_NOT_OF_A_PROCESS):
-                of_profiles.setdefault(name, set()).add(value)
+        for name, value in process_labels_of(labels).items():
+            of_profiles.setdefault(name, set()).add(value)
     found = [
         (len(values & shared), -order, attribute, label)
         for order, (attribute, values) in enumerate(of_spans.items())

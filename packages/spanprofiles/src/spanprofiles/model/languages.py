@@ -36,6 +36,8 @@ class Language:
         starter: a span processor that starts the profiler in each process by itself; empty where none is known.
         application_name: the settings that name the service.
         upload_interval: the settings of the upload interval.
+        same_labels: what becomes of profiles of several processes that have all labels in common, and what to do; empty
+            where no loss is known.
     """
 
     key: str
@@ -58,6 +60,7 @@ class Language:
     starter: str = ""
     application_name: str = "its application name"
     upload_interval: str = "its upload interval"
+    same_labels: str = ""
 
     @property
     def has_processor(self) -> bool:
@@ -215,6 +218,11 @@ _JAVA = Language(
     ),
     application_name="PYROSCOPE_APPLICATION_NAME",
     upload_interval="PYROSCOPE_UPLOAD_INTERVAL",
+    same_labels=(
+        "give each process a label of its own, such as PYROSCOPE_LABELS=hostname=NAME: Java's agent dates profiles by"
+        " whole seconds, and of several with the same labels and the same second a real Pyroscope keeps one, and loses"
+        " the samples of the others"
+    ),
 )
 _DOTNET = Language(
     "dotnet",

@@ -12,6 +12,7 @@ from spanprofiles.doctor.collectors.traces import with_profiled
 from spanprofiles.doctor.collectors.unlabelled import around_spans
 from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.observations import ProfileFacts
+from spanprofiles.doctor.processes import DOTTED_ATTRIBUTES
 from spanprofiles.doctor.uploads import USUAL_INTERVAL_S, is_overdue
 from spanprofiles.model import CPU, Span, label_selector
 from spanprofiles.model.profile_types import Kind, ProfileType, stand_ins
@@ -59,7 +60,7 @@ def _profiles(case: Case, carrying: Sequence[Span]) -> ProfileFacts:
     known = ProfileFacts(
         services=services,
         series=tuple(case.pyroscope.series(first, last, [case.selector])),
-        signs=tuple(case.pyroscope.series(first, last, [case.selector], TELLING_LABELS)),
+        signs=tuple(case.pyroscope.series(first, last, [case.selector], (*TELLING_LABELS, *DOTTED_ATTRIBUTES))),
         all_types=all_types,
     )
     return _with_types(case, known, valid_ids(carrying)[:_NEWEST])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from spanprofiles.doctor.causes import HARMLESS, Cause
 from spanprofiles.doctor.facts import Facts
@@ -24,7 +27,22 @@ _ENOUGH_NS = 2_000_000_000
 
 
 def judge(facts: Facts) -> Finding:
-    """Judge the share of linked spans, by process."""
+    """Judge the share of linked spans, by process; and whether processes share all labels where that loses samples."""
+    finding = _judge_links(facts)
+    alike = facts.alike_replicas
+    if alike is None:
+        return finding
+    is_fine = finding.verdict is Verdict.OK
+    return replace(
+        finding,
+        verdict=Verdict.DOUBTFUL if is_fine else finding.verdict,
+        evidence=(*finding.evidence, alike.sentence),
+        seen={**finding.seen, "processes_with_too_few_labels": list(alike.processes)},
+        advice=alike.language.same_labels if is_fine else f"{alike.language.same_labels}; {finding.advice}",
+    )
+
+
+def _judge_links(facts: Facts) -> Finding:
     links = facts.focus
     linked = sum(link.is_linked for link in links)
     explained = [explanation for explanation in facts.explanations if explanation.cause is not Cause.FAR_AWAY]
@@ -45,7 +63,7 @@ def judge(facts: Facts) -> Finding:
     if dead:
         missing = facts.refused_profiles if any(process.has_profiles is False for process in dead) else ()
         evidence: tuple[str, ...] = (counted, *(_sentence(process) for process in dead), *missing)
-        return Finding(_NAME, Verdict.BROKEN, evidence, seen, facts.advice(_dead))
+        return Finding(_NAME, Verdict.BROKEN, evidence, seen, facts.advice(partial(_dead, dead)))
     if not linked and _should_be_linked(facts):
         evidence = (counted, _strangers(facts), *reasons)
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, _STRANGERS)
@@ -116,8 +134,11 @@ _LOST = (
 )
 
 
-def _dead(language: Language) -> str:
-    return f"its spans carry profile IDs, but none of its samples is labelled: {language.fork_advice}"
+def _dead(dead: Sequence[ProcessLinks], language: Language) -> str:
+    said = f"its spans carry profile IDs, but none of its samples is labelled: {language.fork_advice}"
+    if language.same_labels and any(process.has_profiles is None for process in dead):
+        return f"{said}; if it does run there, {language.same_labels}"
+    return said
 
 
 def _unexplained(language: Language) -> str:
