@@ -8,6 +8,9 @@ second is what the agent goes by: it samples whoever holds the interpreter's loc
 
 In Go and Java, where the length of a span cannot be asked for, these are quotes and rides of each kind. Their agents
 look after each 10 ms of CPU, so a span that uses d ms of CPU is seen with the probability d/10, and always from 10 on.
+The clocks there know the CPU of the whole request. What the server does before the span begins and after it has ended,
+such as accepting the connection, is in no span. So a span has no more CPU than the clocks say, and no more than the
+time that it lasted: the lesser of the two gives the prediction, which is an upper bound.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import math
 import random
 import statistics
+from collections.abc import Iterable
 
 from bench.command import BenchError, Options, backend_named, circumstances, command_line, run, tell
 from bench.estimates import share_interval
@@ -49,6 +53,15 @@ def vehicles_a_millisecond(region: RunningRegion) -> float:
     return _TRIAL_VEHICLES / (statistics.median(request.cpu_ns for request in trials) / 1e6)
 
 
+def most_captured(spans: Iterable[tuple[int, int]]) -> float:
+    """Return the greatest share of spans that can be expected to have a sample, 0 to 1, at one for each 10 ms of CPU.
+
+    Args:
+        spans: of each the CPU of its whole request by the clocks, ns, and how long it lasted, ns.
+    """
+    return statistics.mean(min(1.0, min(cpu_ns, duration_ns) / SAMPLE_NS) for cpu_ns, duration_ns in spans)
+
+
 def measure_rides(options: Options, language: Language) -> None:
     """Send quotes and rides of each kind in random order, one at a time, and print how many have samples.
 
@@ -67,16 +80,19 @@ def measure_rides(options: Options, language: Language) -> None:
         if refused(sent):
             raise BenchError(f"{len(refused(sent))} of {len(sent)} requests were not answered with 200")
         await_uploads(linker, [region])
-        captured = {request: not follow(linker, request)[1].is_empty for request in sent}
+        followed = {request: follow(linker, request) for request in sent}
     for path in (QUOTE, *EVERY_ORDER):
         those = [request for request in sent if request.path == path]
-        seen = sum(captured[request] for request in those)
+        seen = sum(not followed[request][1].is_empty for request in those)
         low, high = share_interval(seen, len(those))
-        predicted = statistics.mean(min(1.0, request.cpu_ns / SAMPLE_NS) for request in those)
+        durations_ns = [followed[request][0].duration_ns for request in those]
+        predicted = most_captured(zip((request.cpu_ns for request in those), durations_ns, strict=True))
+        lasts_ms = statistics.median(durations_ns) / 1e6
+        cpu_ms = statistics.median(request.cpu_ns for request in those) / 1e6
         tell(
             f"capture, {path}: {seen / len(those):.1%} of spans have a sample (95 % {low:.1%} to {high:.1%}),"
-            f" {predicted:.1%} predicted by the CPU clock; {len(those)} spans, median"
-            f" {statistics.median(request.cpu_ns for request in those) / 1e6:.1f} ms of CPU"
+            f" at most {predicted:.1%} predicted; {len(those)} spans, median {lasts_ms:.1f} ms, of requests with a"
+            f" median of {cpu_ms:.1f} ms of CPU"
         )
     tell(f"  on {circumstances(options)}")
 
