@@ -116,6 +116,7 @@ def test_a_busier_machine_is_no_regression_and_the_note_says_how_busy_it_was() -
     )
     assert compared.head is not None
     assert compared.head.cpu.value == pytest.approx(200_000_000, rel=0.05)
+    assert compared.head.flamegraph.total == pytest.approx(sum(compared.head.cpu_values), rel=1e-6)
     assert unknown.verdict is ComparisonVerdict.REGRESSION
 
 

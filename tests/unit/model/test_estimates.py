@@ -49,6 +49,14 @@ def test_requests_that_differ_by_more_than_chance_have_wider_intervals() -> None
     assert wide > 2 * narrow > 0
 
 
+def test_requests_whose_shares_differ_by_more_than_chance_have_wider_intervals() -> None:
+    alike = estimates.share([50.0] * 10, [100.0] * 10, 1.0).interval
+    mixed = estimates.share([20.0, 80.0] * 5, [100.0] * 10, 1.0).interval
+    assert alike is not None
+    assert mixed is not None
+    assert mixed.high - mixed.low > 2 * (alike.high - alike.low) > 0
+
+
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
 @pytest.mark.parametrize("sample_value", [0.0, 1.0])
 def test_how_well_requests_are_known_does_not_depend_on_the_unit(unit: float, sample_value: float) -> None:

@@ -141,6 +141,22 @@ def test_a_damaged_field_is_named(part: str, field: str) -> None:
         read_text(json.dumps(found), "it.json")
 
 
+@pytest.mark.parametrize("field", ["trace_id", "span_ids", "start_ns", "duration_ns", "cpu_ns", "samples"])
+def test_a_damaged_field_of_a_request_is_named(field: str) -> None:
+    found = document()
+    found["requests"][1][field] = {}
+    with pytest.raises(MeasurementError, match=f"its {field} is {{}}, where"):
+        read_text(json.dumps(found), "it.json")
+
+
+@pytest.mark.parametrize(
+    "field", ["name", "service", "profile_type", "environment", "precision", "functions", "requests", "stacks"]
+)
+def test_a_damaged_field_of_a_recording_is_named(field: str) -> None:
+    with pytest.raises(MeasurementError, match=f"its {field} is 7, where"):
+        read_text(json.dumps(document() | {field: 7}), "it.json")
+
+
 @pytest.mark.parametrize("wait", [1, 1.5])
 def test_threads_that_waited_all_the_time_ran_no_request(wait: float) -> None:
     found = document()
