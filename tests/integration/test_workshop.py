@@ -1,4 +1,4 @@
-"""The workshop as learners run it: programs in terminals, which end, fail and are closed."""
+"""The workshop as learners run it, installed from the wheels: programs in terminals, which end, fail and are closed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,10 +20,21 @@ from spanprofiles.backends import ManagedProcess
 from spanprofiles.linking import Waiting
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import LearnersFolder
+from tests.support.installed import Installed
 
-PROGRAM = [sys.executable, "-m", "spanprofiles", "workshop"]
 BAKERY = exercise_of(2)
 START_S = 60
+
+PROGRAM: list[str] = []
+"""The command, as it was installed."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed_program(installed: Installed) -> Iterator[None]:
+    """Run the program of the wheels, and nothing of the checkout."""
+    PROGRAM[:] = [str(installed.programs / "spanprofiles"), "workshop"]
+    yield
+    PROGRAM.clear()
 
 
 def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -265,7 +275,7 @@ def test_an_end_of_watch_leaves_none_of_the_programs_that_it_keeps(number: signa
 def test_two_learners_of_one_name_on_shared_servers_are_on_the_board(tmp_path: Path) -> None:
     secret = {"SPAN_PROFILES_SERVE_TOKEN": "a-word-for-the-class", "SPAN_PROFILES_TOKEN": "a-word-for-the-class"}
     environment = {**os.environ, **secret}
-    command = [sys.executable, "-m", "spanprofiles", "serve", *(f"--{name}-port=0" for name in ("tempo", "pyroscope"))]
+    command = [PROGRAM[0], "serve", *(f"--{name}-port=0" for name in ("tempo", "pyroscope"))]
     with ManagedProcess("the class", [*command, "--otlp-http-port=0"], environment=environment) as servers:
         lines = servers.wait_for_line(lambda line: line == "ready", START_S)
         tempo, otlp, pyroscope = (line.split()[-1] for line in lines[:3])

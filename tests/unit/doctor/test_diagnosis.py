@@ -101,3 +101,30 @@ def test_an_examination_prints_what_it_could_not_look_at_and_its_notes() -> None
     assert "  not checked: traces: Tempo does not answer" in found.lines()
     note = Finding("profile type", Verdict.OK, ("wall time has them",), advice="set the type")
     assert "  note: profile type: wall time has them: set the type" in Examination("rides", (note,)).lines()
+
+
+LABELS = Finding("sample labels", Verdict.DOUBTFUL, ("no sample carries the ID",), advice="use PySpy; start it later")
+
+
+def test_beside_a_failure_a_span_that_only_waited_needs_no_long_advice() -> None:
+    found = examination(LABELS, unlinked=(why(a_span(), Cause.WAITING),))
+
+    assert found.brief_lines()[2] == (
+        "    do: nothing, if it should wait or be short; `spanprofiles doctor` says how to make sure"
+    )
+    assert "    do: use PySpy; start it later" in found.lines()
+    assert [line for line in found.brief_lines() if "PySpy" in line] == []
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        examination(LABELS),
+        examination(LABELS, unlinked=(why(a_span(), Cause.WAITING), why(a_span(), Cause.UNLABELLED))),
+        examination(DOUBT, unlinked=(why(a_span(), Cause.WAITING),)),
+        examination(BROKEN, unlinked=(why(a_span(), Cause.WAITING),)),
+    ],
+    ids=["nothing explained", "one not explained", "another doubt", "broken"],
+)
+def test_beside_a_failure_all_other_advice_is_given_whole(found: Examination) -> None:
+    assert found.brief_lines() == found.lines()

@@ -113,6 +113,18 @@ def test_who_needs_help_is_stuck(judgements: list[Judgement], hints: int, ago_s:
     assert (row.stuck is not None) == stuck
 
 
+def test_who_only_looked_is_told_from_who_has_tried() -> None:
+    look = replace(FAILS, is_look=True)
+    (looked,), (tried,), (asked,) = (
+        rows_of(report_of(1, "anna", *judgements, hints=hints))
+        for judgements, hints in (([look], 0), ([look, FAILS], 0), ([look], 1))
+    )
+
+    assert [row.states[1].mark for row in (looked, tried, asked)] == ["◦", "1", "?1"]
+    assert [row.now for row in (looked, tried, asked)] == ["looks at 2", "at 2", "at 2"]
+    assert [state.mark for state in looked.states[:3]] == ["✓", "◦", "·"]
+
+
 def test_who_is_stuck_comes_first() -> None:
     rows = rows_of(report_of(1, "anna", FAILS), report_of(2, "zoe", *[FAILS] * 5))
 

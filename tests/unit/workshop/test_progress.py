@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> ProgressFile:
 
 
 def test_what_was_written_is_read_again(file: ProgressFile) -> None:
-    record = Record(hints=2).after(JUDGEMENT, {"asked": ["one"]})
+    record = Record(hints=2).after(JUDGEMENT, {"asked": ["one"]}, "a")
 
     written = file.update(lambda progress: progress.with_record("02_instrument", record))
 
@@ -44,6 +44,23 @@ def test_a_solved_exercise_stays_solved_when_a_later_check_fails() -> None:
 
     assert (again.passed, again.checks, again.passed_s) == (True, 2, solved.passed_s)
     assert again.judgement == JUDGEMENT
+
+
+def test_one_attempt_that_is_judged_by_check_and_by_watch_is_one_check() -> None:
+    first = Record().after(JUDGEMENT, {}, "a")
+
+    assert first.after(JUDGEMENT, {}, "a").checks == 1
+    assert first.after(Judgement.passes("well done"), {}, "a").passed
+
+
+def test_an_attempt_that_differs_is_another_check_and_so_is_a_return_to_an_old_one() -> None:
+    record = Record().after(JUDGEMENT, {}, "a").after(JUDGEMENT, {}, "b").after(JUDGEMENT, {}, "a")
+
+    assert record.checks == 3
+
+
+def test_attempts_that_nothing_tells_apart_all_count() -> None:
+    assert Record().after(JUDGEMENT, {}).after(JUDGEMENT, {}).checks == 2
 
 
 def test_a_judgement_that_fails_says_what_is_missing() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spanprofiles.doctor.causes import Explanation
+from spanprofiles.doctor.causes import HARMLESS, Explanation
 from spanprofiles.doctor.finding import Finding, Verdict
 from spanprofiles.model.printable import LONGEST_LINE, printable
 
 _SHOWN = 5
+_EXPLAINED_HOP = "sample labels"
+_EXPLAINED_ADVICE = "nothing, if it should wait or be short; `spanprofiles doctor` says how to make sure"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,28 @@ class Examination:
         """Return the same examination with another finding of its hop."""
         findings = (finding if known.hop == finding.hop else known for known in self.findings)
         return replace(self, findings=tuple(findings))
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether nothing is broken, and each span without samples has a reason that comes with sampling."""
+        causes = {explanation.cause for explanation in self.unlinked}
+        return self.could_look and self.broken is None and bool(causes) and causes <= HARMLESS
+
+    def brief_lines(self) -> list[str]:
+        """Return :meth:`lines` for whoever reads them beside something else, such as a test's failure.
+
+        Where all spans without samples are explained, the doubt about the labels needs no long advice: a span that
+        waits is reason enough for it, and no fault.
+        """
+        if not self.is_explained:
+            return self.lines()
+        findings = (
+            replace(finding, advice=_EXPLAINED_ADVICE)
+            if finding.hop == _EXPLAINED_HOP and finding.verdict is Verdict.DOUBTFUL
+            else finding
+            for finding in self.findings
+        )
+        return replace(self, findings=tuple(findings)).lines()
 
     def lines(self) -> list[str]:
         """Return what matters as printable lines: the broken and doubtful hops, and the names of those in order."""

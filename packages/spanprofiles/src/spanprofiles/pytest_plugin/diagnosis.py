@@ -114,7 +114,7 @@ def _grouped(examined: Iterable[tuple[Evidence, Examination | str]]) -> list[tup
         else:
             bad = [finding for finding in said.findings if finding.verdict in {Verdict.BROKEN, Verdict.DOUBTFUL}]
             key = (said.service, said.verdict, tuple((finding.hop, finding.advice) for finding in bad))
-            lines = said.lines()
+            lines = said.brief_lines()
         known, trace_ids = groups.setdefault(key, (lines, []))
         trace_ids.append(evidence.trace_id)
         if known is not lines and not isinstance(said, str):  # what is said of this trace's spans alone

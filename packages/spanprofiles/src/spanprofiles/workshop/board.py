@@ -72,6 +72,17 @@ class Row:
         return state.checks >= STUCK_CHECKS or state.hints >= STUCK_HINTS or is_long
 
     @property
+    def now(self) -> str:
+        """What the learner does, in words."""
+        if self.current is None:
+            return "has begun"
+        if self.current.passed:
+            return f"solved {self.current.number}"
+        if self.stuck:
+            return f"stuck at {self.current.number}"
+        return f"looks at {self.current.number}" if self.current.is_look else f"at {self.current.number}"
+
+    @property
     def stuck(self) -> ExerciseState | None:
         """The exercise with which the learner is stuck; None for none."""
         return self.current if self.current is not None and self.is_stuck(self.current) else None

@@ -24,7 +24,7 @@ def judged(bench: Workbench) -> Judgement:
         BackendError: likewise.
     """
     with bench:
-        bench.read_answer()
+        bench.read_attempt()
         try:
             judgement = bench.exercise.judge(bench)
         except AttemptError as error:

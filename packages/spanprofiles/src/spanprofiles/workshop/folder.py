@@ -119,15 +119,19 @@ class LearnersFolder:
                 return exercise
         return None
 
-    def note_judgement(self, exercise: Exercise, judgement: Judgement, notes: dict[str, Any]) -> None:
-        """Note what a judge said, and what it wants to keep.
+    def note_judgement(
+        self, exercise: Exercise, judgement: Judgement, notes: dict[str, Any], attempt: str = ""
+    ) -> None:
+        """Note what a judge said, and what it wants to keep; see :meth:`.Record.after`.
 
         Raises:
             WorkshopError: that cannot be noted; the message says what it was.
         """
         try:
             self.progress_file.update(
-                lambda progress: progress.with_record(exercise.name, progress.of(exercise.name).after(judgement, notes))
+                lambda progress: progress.with_record(
+                    exercise.name, progress.of(exercise.name).after(judgement, notes, attempt)
+                )
             )
         except WorkshopError as error:
             result = "solved" if judgement.passed else "not solved yet"

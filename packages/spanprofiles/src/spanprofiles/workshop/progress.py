@@ -27,13 +27,15 @@ class Record:
 
     Attributes:
         passed_s: when it was first solved, s since the epoch; None where it is not.
-        checks: how often it was judged; a look at the files as they were given is no check.
+        checks: how many attempts were judged; a look at the files as they were given is none, and an attempt that was
+            judged again is the same one.
         hints: how many hints were given.
         notes: what its judge keeps between checks.
         judgement: the last one; None before the first check.
         judged_s: when that was, s since the epoch.
         absence: why the last check found that it cannot be done on this machine; empty where it can.
         begun_s: when it was first judged, or the first hint given, s since the epoch; 0 before that.
+        attempt: what tells the attempt that was judged last from others; empty where that is not known.
     """
 
     passed_s: float | None = None
@@ -44,25 +46,34 @@ class Record:
     judged_s: float = 0.0
     absence: str = ""
     begun_s: float = 0.0
+    attempt: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether the exercise was solved."""
         return self.passed_s is not None
 
-    def after(self, judgement: Judgement, notes: dict[str, Any]) -> Record:
-        """Return the record after another check."""
+    def after(self, judgement: Judgement, notes: dict[str, Any], attempt: str = "") -> Record:
+        """Return the record after another judgement.
+
+        Args:
+            judgement: what was said.
+            notes: what the judge wants to keep.
+            attempt: what tells the attempt from others; empty where that is not known.
+        """
         now_s = time.time()
+        is_same = bool(attempt) and attempt == self.attempt  # by check and by watch, of one save
         passed_s = self.passed_s if self.passed or not judgement.passed else now_s
         return replace(
             self,
             passed_s=passed_s,
-            checks=self.checks + (not judgement.is_look),
+            checks=self.checks + (not judgement.is_look and not is_same),
             judgement=judgement,
             judged_s=now_s,
             notes=notes,
             absence="",
             begun_s=self.begun_s or now_s,
+            attempt=attempt,
         )
 
     def after_hint(self, most: int) -> Record:
@@ -184,6 +195,7 @@ def _as_json(record: Record) -> dict[str, Any]:
         "judged_s": record.judged_s,
         "absence": record.absence,
         "begun_s": record.begun_s,
+        "attempt": record.attempt,
     }
 
 
@@ -199,4 +211,5 @@ def _of_json(document: dict[str, Any]) -> Record:
         judged_s=float(document.get("judged_s") or 0.0),
         absence=str(document.get("absence") or ""),
         begun_s=float(document.get("begun_s") or 0.0),
+        attempt=str(document.get("attempt") or ""),
     )

@@ -65,6 +65,17 @@ class ExerciseState:
         """Whether the learner has done anything with it."""
         return bool(self.passed or self.checks or self.hints or self.open_s)
 
+    @property
+    def is_look(self) -> bool:
+        """Whether the learner has looked at it, and tried and asked nothing yet."""
+        return self.is_begun and not (self.passed or self.checks or self.hints)
+
+    @property
+    def mark(self) -> str:
+        """How far the learner is, in a few characters: solved, looked at, or the checks so far; then the hints."""
+        checks = "✓" if self.passed else "◦" if self.is_look else str(self.checks) if self.checks else ""
+        return checks + (f"?{self.hints}" if self.hints else "") if self.is_begun else "·"
+
 
 @dataclass(frozen=True)
 class Report:

@@ -37,6 +37,7 @@ QUIET_S = 2.0
 _ENTRY = "spanprofiles.workshop.variants_plugin"
 _HARNESS = "spanprofiles.pytest_plugin"
 _NO_OTHER_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # importing all that are installed can take seconds
+_QUICK_TRACEBACKS = "--tb=native"  # nobody reads them, and the source lines of others take long to find
 _NOT_COPIED = shutil.ignore_patterns("conftest.py", "__pycache__", ".*")
 _RUNNER = "the runner of the tests"
 
@@ -97,7 +98,7 @@ class _Jobs:
     def give(self, settings: Sequence[str]) -> None:
         """Give the runner another job: a run for each of these settings."""
         plugins = ["-p", "no:cacheprovider", "-p", _HARNESS, "-p", _ENTRY, "-W", "ignore:Module already imported"]
-        arguments = ("-q", *plugins, "--rootdir", str(self.tests), str(self.tests))
+        arguments = ("-q", _QUICK_TRACEBACKS, *plugins, "--rootdir", str(self.tests), str(self.tests))
         self.last = self._runner.next_job()
         self._given[self.last] = len(settings)
         Job(str(self.tests), arguments, tuple(settings)).write(job_path(self._runner.folder, self.last))

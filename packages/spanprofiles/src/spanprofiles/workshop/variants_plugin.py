@@ -160,13 +160,14 @@ class WaitingForWitness(Waiting):
         app: the program.
         path: a request to it that computes for some sample periods.
         linker: finds the later request; one entry.
-        first_after_s: how long to wait before it is sent, s.
+        first_after_s: how long to wait before it is sent, s. Samples that come at all are mostly there by then, and it
+            would only slow them down.
     """
 
     app: TracedSession | None = None
     path: str = ""
     linker: list[Linker] = field(default_factory=list, compare=False)
-    first_after_s: float = 0.5
+    first_after_s: float = 2.0
 
     def attempts(self) -> Iterator[float]:
         """Yield the seconds waited so far, once for each attempt; the last one comes after the witness."""

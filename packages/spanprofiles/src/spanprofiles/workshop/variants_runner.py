@@ -23,6 +23,7 @@ SETTINGS_VARIABLE = "SPAN_PROFILES_WORKSHOP_VARIANT"
 """Tells the plugin in a run what the run is about, JSON."""
 
 _IMPORTED = (
+    "pdb",
     "pytest",
     "spanprofiles.doctor",
     "spanprofiles.pytest_plugin.apps",
@@ -30,6 +31,8 @@ _IMPORTED = (
     "spanprofiles.pytest_plugin.diagnosis",
     "spanprofiles.pytest_plugin.options",
     "spanprofiles.pytest_plugin.waiting_span",
+    "unittest",
+    "xml.etree.ElementTree",
 )
 _LOOK_EVERY_S = 0.02
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import random
 import sys
@@ -52,6 +54,9 @@ EXAMINE_S = 20.0
 LONGEST_RUN_S = 120.0
 """How long a learner's script may run, s."""
 
+ATTEMPT_DIGITS = 16
+"""How many hex digits tell an attempt from others."""
+
 # What a shell may have set for other programs is not for the learner's.
 _OTHERS_VARIABLES = ("OTEL_", "PYROSCOPE_", "SPAN_PROFILES_")
 
@@ -72,6 +77,7 @@ class Workbench:
         tell: called with a line for each step, for the learner who waits.
         shown: the trace and the span that the learner is shown beside the judgement; see :meth:`show`.
         linked: that span with its flame graph; None where there is none.
+        attempt: what tells what is judged from all else; see :meth:`read_attempt`.
     """
 
     exercise: Exercise
@@ -85,6 +91,7 @@ class Workbench:
     tell: Callable[[str], None] = lambda _: None
     shown: tuple[str, str] = ("", "")
     linked: LinkedSpan | None = None
+    attempt: str = ""
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @cached_property
@@ -291,9 +298,17 @@ class Workbench:
         names = {path.as_posix() for path in plain_files(self.folder)} - {TEXT_FILE}
         return not self.answer and names == given.keys() and all(self.text_of(name) == given[name] for name in names)
 
-    def read_answer(self) -> None:
-        """Take the answer from ``answer.txt``, where none was given."""
+    def read_attempt(self) -> None:
+        """Take the answer from ``answer.txt``, where none was given, and note what is judged.
+
+        Two judgements are of one attempt where the learner's files, the answer, and what the judge knows from earlier
+        ones are the same, though one may be by ``check`` and one by ``watch``.
+        """
         self.answer = self.answer.strip() or self.text_of(ANSWER_FILE).strip()
+        names = {path.as_posix() for path in plain_files(self.folder)} - {TEXT_FILE, ANSWER_FILE}
+        texts = {name: self.text_of(name) for name in sorted(names)}
+        judged = json.dumps([self.answer, self.notes, texts], sort_keys=True)
+        self.attempt = hashlib.sha256(judged.encode()).hexdigest()[:ATTEMPT_DIGITS]
 
     def __enter__(self) -> Workbench:
         return self

@@ -96,25 +96,17 @@ def _print(rows: list[Row], left_out: int) -> None:
     for row in rows:
         if row.current is not None and not row.current.passed and row.missing:
             say(Styled(f"{row.name}, {row.current.number}: ", bold=row.stuck is not None), f"missing {row.missing}")
-    say(Styled("✓ solved · 3: checks so far · ?1: hints taken · !: stuck", "bright_black"))
+    say(Styled("✓ solved · ◦ looked at · 3: checks so far · ?1: hints taken · !: stuck", "bright_black"))
 
 
 def _cell(row: Row, state: ExerciseState) -> Text:
-    hints = f"?{state.hints}" if state.hints else ""
-    if state.passed:
-        return Text(f"✓{hints}", style="green")
-    if not state.is_begun:
-        return Text("·", style="bright_black")
-    mark = "!" if row.is_stuck(state) else ""
-    return Text(f"{mark}{state.checks}{hints}", style="bold red" if mark else "")
+    if row.is_stuck(state):
+        return Text(f"!{state.mark}", style="bold red")
+    return Text(state.mark, style="green" if state.passed else "" if state.is_begun else "bright_black")
 
 
 def _now(row: Row) -> Text:
-    if row.current is None:
-        return Text("has begun")
-    if row.current.passed:
-        return Text(f"solved {row.current.number}")
-    return Text(f"stuck at {row.current.number}", style="bold red") if row.stuck else Text(f"at {row.current.number}")
+    return Text(row.now, style="bold red" if row.stuck else "")
 
 
 def ago(seconds: float) -> str:
@@ -133,5 +125,5 @@ def _document(row: Row) -> dict[str, Any]:
         "stuck": row.stuck is not None,
         "missing": row.missing,
         "age_s": round(row.age_s),
-        "exercises": [asdict(state) for state in row.states],
+        "exercises": [{**asdict(state), "looked": state.is_look} for state in row.states],
     }

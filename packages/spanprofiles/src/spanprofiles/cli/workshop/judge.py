@@ -101,7 +101,8 @@ def watch(number: int | None, folder: Path, **options: str | None) -> None:
                             kept.close()
                         last = exercise
                         say("")
-                        say(Styled(f"── {time.strftime('%H:%M:%S')}: saved", "bright_black"))
+                        now = time.strftime("%H:%M:%S")
+                        say(Styled(f"── {now}: saved, judging exercise {exercise.number}", "bright_black"))
                         _judge_and_print(learners, exercise, found, session, kept)
 
 
@@ -160,7 +161,7 @@ def _judged(learners: LearnersFolder, bench: Workbench) -> Judgement:
 def _noted(learners: LearnersFolder, bench: Workbench, judgement: Judgement) -> WorkshopError | None:
     """Note a judgement and tell the board; return what keeps it from being noted, to be told after the judgement."""
     try:
-        learners.note_judgement(bench.exercise, judgement, bench.notes)
+        learners.note_judgement(bench.exercise, judgement, bench.notes, bench.attempt)
         tell_board(learners, bench.endpoints, bench.exercise.name)
     except WorkshopError as error:
         return error

@@ -127,6 +127,8 @@ def print_overview(learners: LearnersFolder, progress: Progress, page: str) -> N
 
 def _note(record: Record, absence: str) -> str:
     words = [f"not here: {absence}"] if absence else []
+    if record.begun_s and not (record.checks or record.hints):
+        words.append("looked at")
     if record.checks:
         words.append(f"{record.checks} {'check' if record.checks == 1 else 'checks'}")
     if record.hints:

@@ -10,7 +10,7 @@ from spanprofiles.workshop.variant_verdict import Variant, Verdict
 from spanprofiles.workshop.variants import verdicts
 from spanprofiles.workshop.workbench import Workbench
 
-WITNESS = "/seats"  # every variant computes for it
+WITNESS = "/seats"  # every variant computes for it, and none for long
 FIXTURE = "cinema"
 SERVICE = "cinema"
 
@@ -33,7 +33,7 @@ _BY_THE_MACHINE = "milliseconds depend on the machine and its day: claim a share
 
 _WHAT_IT_IS = {
     MENDED: "it sells tickets as it should",
-    LARGE: "it has twelve times the seats to rate, and its bank takes its time; nothing is wrong with it",
+    LARGE: "it has six times the seats to rate, and its bank takes its time; nothing is wrong with it",
 }
 
 

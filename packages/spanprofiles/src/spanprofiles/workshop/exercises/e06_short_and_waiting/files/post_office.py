@@ -37,7 +37,7 @@ def wait_for_courier():
 
 @app.get("/parcel")
 def parcel():
-    return {"grams": weigh(1_500_000)}
+    return {"grams": weigh(600_000)}
 
 
 @app.get("/stamp")

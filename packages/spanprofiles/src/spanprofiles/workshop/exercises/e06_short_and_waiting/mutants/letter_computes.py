@@ -5,7 +5,7 @@ import post_office
 
 def letter():
     for _ in range(4):
-        post_office.weigh(1_500_000)
+        post_office.weigh(600_000)
     return {"taken": True}
 
 

@@ -7,7 +7,7 @@ import post_office
 
 def weigh_letter():
     for _ in range(4):
-        post_office.weigh(1_500_000)
+        post_office.weigh(600_000)
 
 
 def letter():

@@ -13,7 +13,7 @@ def count_guests(bookings):
 
 def tickets():
     taken = count_guests(cinema.drop_double_bookings(cinema.BOOKINGS))
-    seat = cinema.rate_seats(taken)
+    seat = cinema.rate_seats(taken, cinema.VIEWS)
     cinema.pay()
     return {"seat": seat}
 

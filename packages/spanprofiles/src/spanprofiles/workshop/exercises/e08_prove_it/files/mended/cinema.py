@@ -14,8 +14,9 @@ from waitress import serve
 
 app = Flask(__name__)
 
-BOOKINGS = [f"row {number % 40} seat {number}" for number in range(7_000)]
-VIEWS = 700_000
+BOOKINGS = [f"row {number % 40} seat {number}" for number in range(5_000)]
+VIEWS = 500_000
+FIRST_ROWS = 300_000
 BANK_S = 0.1
 
 
@@ -24,10 +25,10 @@ def drop_double_bookings(bookings):
     return list(dict.fromkeys(bookings))
 
 
-def rate_seats(taken):
+def rate_seats(taken, views):
     """Look at the screen from every free seat."""
     best = 0
-    for view in range(VIEWS):
+    for view in range(views):
         best = max(best, (view * 31 + taken) % 1_000_003)
     return best
 
@@ -39,15 +40,15 @@ def pay():
 
 @app.get("/tickets")
 def tickets():
-    seat = rate_seats(len(drop_double_bookings(BOOKINGS)))
+    seat = rate_seats(len(drop_double_bookings(BOOKINGS)), VIEWS)
     pay()
     return {"seat": seat}
 
 
 @app.get("/seats")
 def seats():
-    """Show the best seats, and sell none."""
-    return {"seat": rate_seats(len(BOOKINGS))}
+    """Show the best seat of the first rows, and sell none."""
+    return {"seat": rate_seats(len(BOOKINGS), FIRST_ROWS)}
 
 
 @app.get("/health")
