@@ -21,8 +21,16 @@ from spanprofiles.experiment import request_list
 from spanprofiles.measure import repetition, span_group
 from spanprofiles.model import measurement_json, printable
 from spanprofiles.ui import admission, chosen_groups, connections, request_group, security
-from spanprofiles.workshop import board, exercise, program, progress_report, storage, variants, workbench
-from spanprofiles.workshop.exercises.e10_your_own import cut_link
+from spanprofiles.workshop import (
+    board,
+    exercise,
+    program,
+    progress_report,
+    pyroscope_relay,
+    storage,
+    variants,
+    workbench,
+)
 from spanprofiles.workshop.exercises.e13_mill import judge as mill
 from spanprofiles_processor import agent, roots
 from spanprofiles_processor import settings as agent_settings
@@ -42,7 +50,7 @@ ROWS = {
         f"{board.MOST_LEARNERS}; {progress_report.LONGEST_NAME}; {progress_report.LONGEST_SENTENCE} characters"
     ),
     "building a learner's program, in exercise 13": f"{mill.BUILD_S:.0f} s",
-    "an upload, or a question to the server behind it, in exercise 10": f"{cut_link.LARGEST_BODY_BYTES // MIB} MiB",
+    "a request through the workshop's relay": f"{pyroscope_relay.LARGEST_BODY_BYTES // MIB} MiB",
     "a learner's file; files of an exercise": f"{storage.LEARNERS_FILE_BYTES:,} bytes; {exercise.MOST_FILES:,}",
     "a header": f"{pair.HEADER_BYTES // KIB} KiB, {pair.HEADER_FIELDS} fields, {pair.HEADER_S:.0f} s",
     "a body, compressed or not": (

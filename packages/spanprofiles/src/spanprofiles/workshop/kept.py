@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +55,14 @@ class Kept:
         self._runner: Runner | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._used_s: float | None = None
+        self._relay = ExitStack()
+        self._relay_address = ""
+
+    def relay(self, begin: Callable[[], AbstractContextManager[str]]) -> str:
+        """Return the address of the relay to Pyroscope; begin it where there is none."""
+        if not self._relay_address:
+            self._relay_address = self._relay.enter_context(begin())
+        return self._relay_address
 
     def program(self, key: str, start: Callable[[], LearnersProgram]) -> LearnersProgram:
         """Return the program of that key; start it where it does not run."""
@@ -103,6 +112,8 @@ class Kept:
         for program in self._programs.values():
             program.__exit__()
         self._programs.clear()
+        self._relay.close()  # after the programs, which send what they have when they end
+        self._relay_address = ""
         self._used_s = None
 
     def _stop_runner(self) -> None:

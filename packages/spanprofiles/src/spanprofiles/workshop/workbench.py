@@ -9,7 +9,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,7 @@ from spanprofiles.model import Endpoints, FlameGraph
 from spanprofiles.model.selector import service_selector
 from spanprofiles.workshop.exercise import ANSWER_FILE, TEXT_FILE, Exercise, plain_files
 from spanprofiles.workshop.program import FinishedProgram, LearnersProgram
+from spanprofiles.workshop.pyroscope_relay import relay
 from spanprofiles.workshop.storage import read_learners_file
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Workbench:
     linked: LinkedSpan | None = None
     attempt: str = ""
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
+    _relay_address: str = field(default="", repr=False)
 
     @cached_property
     def draw(self) -> random.Random:
@@ -187,9 +189,27 @@ class Workbench:
             "PORT": str(port),
             "OTEL_SERVICE_NAME": service or self.exercise.name.partition("_")[2],
             **self.endpoints.environment(),
-            "PYROSCOPE_SERVER_ADDRESS": _with_login(self.endpoints),
+            "PYROSCOPE_SERVER_ADDRESS": self._address_for_agents,
             **(more or {}),
         }
+
+    @property
+    def _address_for_agents(self) -> str:
+        """Pyroscope's address for a program that takes nothing but an address, such as a learner's.
+
+        A login stands in it. A tenant, further headers and a certificate of one's own cannot: a relay adds those.
+        """
+        credentials = self.endpoints.credentials_for("pyroscope")
+        if not (credentials.tenant or credentials.headers or credentials.verify_tls is not True):
+            return _with_login(self.endpoints)
+        if self.kept is not None:
+            return self.kept.relay(self._relay)
+        if not self._relay_address:
+            self._relay_address = self._stack.enter_context(self._relay())
+        return self._relay_address
+
+    def _relay(self) -> AbstractContextManager[str]:
+        return relay(self.endpoints.pyroscope, self.endpoints.credentials_for("pyroscope"))
 
     def follow(self, traced: Traced) -> FollowedRequest:
         """Follow a request hop by hop; what is found of it is shown to the learner."""
