@@ -11,12 +11,17 @@ PROTOC := grpcio-tools==1.64.3
 CHECKSUMS := aether.artifactResolver.postProcessor.trustedChecksums
 NOTED := -D$(CHECKSUMS).record=true -D$(CHECKSUMS).failIfMissing=false \
 	-Daether.trustedChecksumsSource.summaryFile.basedir=$(CURDIR)/fleet/java/target/lock
-# Of each suite. Two suites run side by side, and both wait as well as compute.
+# Of the integration tests: each worker starts the three regions for itself.
 WORKERS ?= 2
 # Some tests run make: that one is nobody's part, and has none of these flags.
 PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
 # Each worker collects all that it is given, so it is given those files alone that have such a test.
-FILES_WITH = $(filter-out tests/integration/test_soak.py,$(shell grep -rl --include='test_*.py' 'mark\.$(1)' tests/integration tests/unit tests/browser))
+FILES_WITH = $(filter-out tests/integration/test_soak.py,$(shell grep -rl --include='test_*.py' 'mark\.$(1)' $(2)))
+SUITES := tests/integration tests/unit tests/browser
+# The unit tests in two halves that take about as long, each in one process: among workers, both would collect them all,
+# and tell a third process of each test what it came to.
+FIRST_HALF := tests/unit/embedded tests/unit/doctor tests/unit/model tests/unit/clients tests/conformance
+SECOND_HALF := $(filter-out $(FIRST_HALF) %/__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/)) $(wildcard tests/unit/test_*.py))
 # What these tests do not use, and what each worker would import.
 BARE := -p no:hypothesispytest
 # Runs targets side by side. Each one's output stands together, where this make can do that; all run, whichever fails.
@@ -27,6 +32,7 @@ FAILED = { echo "make $@ failed: what did stands above, with *** at its end" >&2
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo fleet up down test lint lint-fleet types imports unit integration
+.PHONY: first-half second-half unit-slow long-soak
 .PHONY: docs slow processor integration-slow soak browser exhaustive upstream upstream-integration
 .PHONY: upstream-processor
 .PHONY: grafana coverage mutants bench dist lock lock-fleet proto clean
@@ -48,7 +54,8 @@ help:
 	@echo "make install  make .venv from the two locks (the others do it first)"
 	@echo "make lint, types, imports, unit, integration: the parts of make test; integration takes BACKEND=native"
 	@echo "make lint-fleet  formatters, linters and tests of the regions in Go and Java, where their tools are"
-	@echo "make integration-slow, browser, processor, soak: the parts of make slow"
+	@echo "make integration-slow, unit-slow, browser, processor, soak: the parts of make slow"
+	@echo "make long-soak  the soak with a hundred thousand requests"
 	@echo "make lock     pin the dependencies anew (needs uv); make clean removes .venv"
 	@echo "make lock-fleet  pin what the region in Java is built with anew, by checksums (needs a JDK and Maven 3.9.6 or later)"
 	@echo "make proto    generate the embedded pair's protobuf modules (needs uv)"
@@ -81,7 +88,7 @@ up down:
 
 # The tests that wait for uploads leave the processors to those that compute.
 test: install
-	+@$(PARTS) --jobs=3 integration unit types lint imports || $(FAILED)
+	+@$(PARTS) --jobs=4 integration first-half second-half types lint imports || $(FAILED)
 
 lint: install
 	$(BIN)/ruff check .
@@ -98,45 +105,57 @@ imports: install
 	$(BIN)/lint-imports
 
 unit: install
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not slow and not exhaustive" tests/unit tests/conformance
+	+@$(PARTS) --jobs=2 first-half second-half || $(FAILED)
 
-# Two workers: each of them starts the three regions for itself.
+first-half: install
+	$(PYTEST) -p no:xdist -m "not slow and not exhaustive" $(FIRST_HALF)
+
+second-half: install
+	$(PYTEST) -p no:xdist -m "not slow and not exhaustive" $(SECOND_HALF)
+
 integration: install
-	$(PYTEST) $(BARE) -n 2 --dist loadfile -m "not slow and not exhaustive" tests/integration --span-profiles-backend=$(BACKEND)
+	$(PYTEST) $(BARE) -n $(WORKERS) --dist loadfile -m "not slow and not exhaustive" tests/integration --span-profiles-backend=$(BACKEND)
 
 # Broken links and headings that are not there are errors. A test in make exhaustive builds it, too.
 docs: install
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
 
 # What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser, the soak.
-# The soak sends at its own pace, and the page waits most of the time: they run side by side. What counts samples has the
-# machine to itself.
+# Two at a time: the soak sends at its own pace, and the page and programs that start wait most of the time. What counts
+# the samples of single functions has the machine to itself.
 slow: install
-	+@well=yes; $(PARTS) --jobs=2 soak browser || well=; $(PARTS) --jobs=1 integration-slow processor || well=; \
+	+@well=yes; $(PARTS) --jobs=2 soak browser unit-slow integration-slow || well=; $(PARTS) processor || well=; \
 	test "$$well" || $(FAILED)
 
 processor: install
 	$(PYTEST) $(BARE) -n 3 --dist loadfile -m "not exhaustive" tests/processor
 
 integration-slow: install
-	$(PYTEST) -n 5 --dist loadgroup --no-loadscope-reorder -m slow $(call FILES_WITH,slow)
+	$(PYTEST) $(BARE) -n 4 --dist loadgroup --no-loadscope-reorder -m slow $(call FILES_WITH,slow,tests/integration)
+
+unit-slow: install
+	$(PYTEST) -n 2 --dist loadfile -m slow $(call FILES_WITH,slow,tests/unit)
 
 soak: install
 	$(PYTEST) $(BARE) -m slow tests/integration/test_soak.py
+
+# Three minutes of the same requests again and again: whether memory grows shows late.
+long-soak: install
+	$(PYTEST) $(BARE) -m exhaustive tests/integration/test_soak.py
 
 browser: install
 	$(PYTEST) -m "not exhaustive" tests/browser
 
 # The rest of what is tested in many forms: `make slow` has one or two of each, and this has the others.
 exhaustive: install
-	$(PYTEST) -n 5 --dist loadgroup --no-loadscope-reorder -m "exhaustive and not upstream" $(call FILES_WITH,exhaustive)
+	$(PYTEST) -n 5 --dist loadgroup --no-loadscope-reorder -m "exhaustive and not upstream" $(call FILES_WITH,exhaustive,$(SUITES))
 
 # What other people's releases change and no commit here does: a landing does not wait for it, nor fail by it.
 upstream: install
 	+@$(PARTS) --jobs=1 upstream-integration upstream-processor || $(FAILED)
 
 upstream-integration: install
-	$(PYTEST) -m upstream $(call FILES_WITH,upstream)
+	$(PYTEST) -m upstream $(call FILES_WITH,upstream,$(SUITES))
 
 upstream-processor: install
 	$(PYTEST) $(BARE) -n 3 --dist loadfile -m upstream tests/processor

@@ -57,6 +57,17 @@ def test_make_test_is_what_ci_runs_and_runs_everything() -> None:
         assert step in steps
 
 
+def test_make_test_runs_each_unit_test_once() -> None:
+    steps = run("make --dry-run --always-make test VENV=/nonexistent").stdout
+    halves = [set(line.split()) for line in steps.splitlines() if " tests/unit/" in line]
+
+    assert len(halves) == 2
+    for room in ("unit", "conformance"):
+        for file in (ROOT / "tests" / room).rglob("test_*.py"):
+            names = {str(path.relative_to(ROOT)) for path in (file, *file.parents) if path.is_relative_to(ROOT)}
+            assert [bool(names & half) for half in halves].count(True) == 1, file
+
+
 def test_make_slow_runs_the_processors_and_the_browser() -> None:
     steps = run("make --dry-run --always-make slow VENV=/nonexistent").stdout
 
@@ -65,7 +76,8 @@ def test_make_slow_runs_the_processors_and_the_browser() -> None:
 
 
 def test_make_slow_exhaustive_and_upstream_leave_out_no_marked_test() -> None:
-    for target, mark, least in (("slow", "slow", 10), ("exhaustive", "exhaustive", 10), ("upstream", "upstream", 1)):
+    tiers = (("slow", "slow", 10), ("exhaustive long-soak", "exhaustive", 10), ("upstream", "upstream", 1))
+    for target, mark, least in tiers:
         steps = run(f"make --dry-run --always-make {target} VENV=/nonexistent").stdout
         files = [file for file in (ROOT / "tests").rglob("test_*.py") if f"mark.{mark}" in file.read_text()]
         marked = [str(file.relative_to(ROOT)) for file in files]
