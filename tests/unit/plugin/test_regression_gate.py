@@ -8,6 +8,7 @@ import pytest
 
 from spanprofiles.measure.files import write_measurement
 from tests.support.compared_measurements import measurement
+from tests.support.documentation import NO_OTHER_PLUGINS
 
 pytest_plugins = ["pytester"]
 
@@ -46,7 +47,7 @@ class Suite:
 
     def run(self, *arguments: str, test: str = SEARCH) -> pytest.RunResult:
         return self.pytester.runpytest_inprocess(
-            "-p", "no:cacheprovider", "--span-profiles-baseline=before", test, *arguments
+            *NO_OTHER_PLUGINS, "-p", "no:cacheprovider", "--span-profiles-baseline=before", test, *arguments
         )
 
 
