@@ -111,7 +111,7 @@ class RegionProcess:
         self.log = ""
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        return requests.get(f"{self.url}{path}", headers=headers, timeout=20)
+        return requests.get(f"{self.url}{path}", headers=headers, timeout=90)  # a busy machine takes its time
 
     def stop(self) -> float:
         """Stop it and give the seconds that took."""
