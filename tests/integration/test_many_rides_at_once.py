@@ -28,7 +28,7 @@ def rides(rideshare: TracedSession) -> Iterator[list[Ride]]:
 
     def order(path: str) -> Ride:
         with TracedSession(address) as session:  # one for each: a session is not for many threads
-            return path, session.get(path)
+            return path, session.get(path, timeout=120)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield list(pool.map(order, list(VIEWS) * ROUNDS))
