@@ -60,6 +60,14 @@ def test_its_critical_score_is_that_of_all_deals_of_a_few_requests() -> None:
     assert result.critical == pytest.approx(exact, rel=0.02)
 
 
+def test_the_same_seed_deals_the_same_groups() -> None:
+    chance = random.Random(4)
+    columns = [normal(chance, 20) + normal(chance, 20, 3.0)]
+    first, again, other = (permutation_test(columns, 20, 0.05, seed=seed, deals=100) for seed in (3, 3, 4))
+    assert math.isfinite(first.critical)
+    assert first == again != other
+
+
 def test_equal_groups_are_told_apart_as_seldom_as_is_asked() -> None:
     chance = random.Random(7)
     wrong = 0
