@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from spanprofiles.workshop import Workbench
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.exercises.e10_your_own.cut_link import cut_link
 from spanprofiles.workshop.kept import Kept
-from spanprofiles.workshop.pyroscope_relay import LARGEST_BODY_BYTES
+from spanprofiles.workshop.pyroscope_relay import LARGEST_BODY_BYTES, relay
 from tests.support.http_server import http_server
 
 Seen = list[tuple[str, str, bytes]]
@@ -89,6 +90,47 @@ def test_a_body_that_is_too_large_is_refused_unread(losing: str, seen: Seen) -> 
 def test_where_the_real_server_is_gone_questions_fail_with_502() -> None:
     with cut_link("http://127.0.0.1:1") as losing:
         assert requests.post(f"{losing}/querier.v1.QuerierService/Series", data=b"{}", timeout=5).status_code == 502
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Origin": "https://example.org"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "rebound.example.org"},
+        {"Host": "127.0.0.1:1"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/push.v1.PusherService/Push", "/querier.v1.QuerierService/Series"])
+def test_a_website_uses_no_credentials(real: str, seen: Seen, header: dict[str, str], path: str) -> None:
+    with relay(real, Credentials(tenant="anna")) as address:
+        answer = requests.post(address + path, data=b"{}", headers=header, timeout=5)
+
+    assert answer.status_code == 403
+    assert seen == []
+
+
+@pytest.mark.parametrize("target", ["@example.org/", ".example.org/", "http://example.org/", "0/"])
+def test_no_path_leads_to_another_host(real: str, seen: Seen, target: str) -> None:
+    with relay(real, Credentials(tenant="anna")) as address:
+        connection = HTTPConnection(address.removeprefix("http://"), timeout=5)
+        connection.request("POST", target, b"{}")
+        status = connection.getresponse().status
+        connection.close()
+
+    assert status == 400
+    assert seen == []
+
+
+@pytest.mark.parametrize("length", ["-1", "²", "1e3", "9" * 30, ""])
+def test_a_length_that_is_none_is_refused(real: str, seen: Seen, length: str) -> None:
+    with relay(real) as address:
+        headers = {"Content-Length": length.encode("latin-1")}
+        answer = requests.post(f"{address}/ingest", headers=headers, timeout=5)
+
+    assert answer.status_code == 413
+    assert seen == []
 
 
 def upload(address: str) -> int:

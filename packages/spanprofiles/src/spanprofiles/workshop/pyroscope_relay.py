@@ -2,10 +2,14 @@
 
 An agent can be told an address, and in some languages a login, but not always a tenant or further headers. A learner's
 program must not have to know them.
+
+It serves programs of this machine. A browser's request for a web page of another site is refused, and so is one by
+another name than this machine's, which a website could give to 127.0.0.1: the credentials are not theirs to use.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +27,7 @@ LARGEST_BODY_BYTES = 16 * 1024 * 1024
 
 _POLL_S = 0.05
 _UPLOADS = ("/push.v1.PusherService/", "/ingest", "/pyroscope/ingest", "/v1development/profiles")
+_OF_WEB_PAGES = ("Origin", "Sec-Fetch-Site")
 _OF_ONE_CONNECTION = {"connection", "content-length", "content-encoding", "transfer-encoding", "host", "keep-alive"}
 
 
@@ -72,8 +77,20 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _answer(self) -> None:
+        if not self.path.startswith("/"):  # what follows an address must not become a part of its host
+            self.close_connection = True
+            self.send_error(400)
+            return
+        if not self._is_for_a_program():
+            self.close_connection = True
+            self.send_error(403)
+            return
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > LARGEST_BODY_BYTES or "Transfer-Encoding" in self.headers:
+        if (
+            not re.fullmatch("[0-9]{1,19}", length)
+            or int(length) > LARGEST_BODY_BYTES
+            or "Transfer-Encoding" in self.headers
+        ):
             self.close_connection = True
             self.send_error(413)
             return
@@ -101,6 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         kept = {name: value for name, value in found.headers.items() if name.lower() not in _OF_ONE_CONNECTION}
         self._send(found.status_code, kept, found.content)
+
+    def _is_for_a_program(self) -> bool:
+        port = self.connection.getsockname()[1]
+        is_here = self.headers.get("Host", "").lower() in {f"127.0.0.1:{port}", f"localhost:{port}"}
+        return is_here and not any(name in self.headers for name in _OF_WEB_PAGES)
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
