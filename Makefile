@@ -198,9 +198,8 @@ lock:
 	uv pip compile $(LOCKED) --group installer --output-file requirements-pip.lock
 	uv pip compile $(LOCKED) --group quality --constraint requirements.lock --output-file requirements-quality.lock
 
-# Needs a JDK and Maven. Go's list, go.sum, is Go's own affair.
-# Needs Maven 3.9.6 or later: an older one notes no checksums of what it fetches. It runs the tests and checks the format,
-# because those take plugins and libraries too.
+# Needs a JDK and Maven 3.9.6 or later: an older one notes no checksums of what it fetches. It runs the tests and checks
+# the format, because those take plugins and libraries too. Go's list, go.sum, is Go's own affair.
 lock-fleet:
 	rm -rf fleet/java/target
 	cd fleet/java && mvn --quiet --batch-mode --strict-checksums $(NOTED) verify
