@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import LONGEST_MS, OpenPage
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 TAKE = "SPAN_PROFILES_TAKE_PICTURES"
@@ -47,6 +47,17 @@ def samples_in(cell: str) -> int:
     return int(found[1]) if found else 0
 
 
+def point_at(page: Page, box: Locator) -> None:
+    """Point at a box of the flame graph until its words are there: the page may still be waiting for its script."""
+    deadline = time.monotonic() + LONGEST_MS / 1000
+    box.hover()
+    while not page.locator(".tip").is_visible():
+        assert time.monotonic() < deadline, "nothing is said of the box"
+        page.mouse.move(2, 2)
+        box.hover()
+        page.wait_for_timeout(100)
+
+
 def open_controls(page: Page) -> None:
     """Open the demo's controls, unless they are."""
     expect(page.locator("#controls")).to_contain_text("riders at once")
@@ -72,8 +83,7 @@ def test_from_the_home_page_to_the_function_that_used_the_cpu_of_one_ride(home: 
     expect(home.get_by_role("heading", name=re.compile("Profiles for this span"))).to_be_visible()
     expect(home.locator(".waterfall .cpu").first).to_be_visible()
     home.get_by_role("link", name="Open the flame graph").click()
-    box = home.locator(".flame [data-box]", has_text=WORK).first
-    box.hover()
+    point_at(home, home.locator(".flame [data-box]", has_text=WORK).first)
     expect(home.locator(".tip")).to_contain_text(WORK)
     expect(home.locator(".tip")).to_contain_text("your code, rideshare/fleet.py")
     expect(home.locator(".tip")).to_contain_text(re.compile(r"self \d.*total \d"))
