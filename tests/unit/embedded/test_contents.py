@@ -19,6 +19,10 @@ from spanprofiles.embedded.otlp import protobuf
 from spanprofiles.embedded.otlp.json import decode_json
 from spanprofiles.embedded.otlp.protobuf import count_messages, decode_protobuf
 from spanprofiles.embedded.otlp.rows import span_rows
+from spanprofiles.embedded.pyroscope.allowance import Allowance
+from spanprofiles.embedded.pyroscope.connect import ConnectError
+from spanprofiles.embedded.pyroscope.limits import Quantity
+from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.turns import OverloadError, Turns
 from tests.support.pprof_writer import block
 from tests.unit.embedded.conftest import BODY_LIMIT, Applications, SpanFactory, attributes
@@ -115,6 +119,16 @@ def test_the_bound_is_never_less_than_the_count() -> None:
     assert count_messages(body) >= 2 + 20 * 11
 
 
+@pytest.mark.parametrize(
+    "number",
+    [b"\x85\x01" + bytes(4), b"\x81\x01" + bytes(8), b"\x80\x01" + b"\x80\x08"],
+    ids=["32 bits", "64 bits", "varint"],
+)
+def test_messages_before_and_behind_a_number_are_counted_once(number: bytes) -> None:
+    body = b"\x0a\x00" * 3 + number + b"\x0a\x00" * 4
+    assert protobuf.TRACES.check(body, len(body), MESSAGES, "messages") == 3 + 4
+
+
 @pytest.mark.parametrize("body", [b"\xff" * 40, b"\x0a", b"\x0a\xff", b"\x0a\x05\x12", b"\x0b\x12\x00\x0c", b"\x08"])
 def test_damaged_data_is_left_to_its_parser(body: bytes) -> None:
     assert count_messages(body) <= len(body)
@@ -202,8 +216,9 @@ def test_many_small_pieces_are_joined_up_to_a_number_and_each_is_read_once(
         return step(inflater, data, room, name)
 
     monkeypatch.setattr(compression, "_step", counted)
-    with pytest.raises(BadBodyError, match="pieces"):
+    with pytest.raises(BadBodyError, match="pieces") as refused:
         bounded_gunzip(piece * 100_000, BODY_BYTES)
+    assert refused.value.reason is Reason.DAMAGED_COMPRESSION
     assert len(read) == GZIP_MEMBERS
     assert max(read) <= compression.STEP_BYTES
 
@@ -272,3 +287,11 @@ def test_a_request_for_which_there_is_no_room_is_to_be_sent_again(
     again = applications.otlp.post("/v1/traces", json=document)
     assert again.status_code == 200, "the room is given back"
     assert len(json.dumps(document)) < BODY_LIMIT
+
+
+def test_an_allowance_gives_what_it_has_and_no_more() -> None:
+    allowance = Allowance()
+    allowance.take(Quantity.SERIES, Quantity.SERIES.limit)
+    assert allowance.left(Quantity.SERIES) == 0
+    with pytest.raises(ConnectError, match="more than 5000 series"):
+        allowance.take(Quantity.SERIES, 1)

@@ -49,6 +49,23 @@ def test_a_difference_has_both_sides_as_they_are(
     assert (graph.leftTicks, graph.rightTicks) == (sum(value for _, value in left), sum(value for _, value in right))
 
 
+def test_a_difference_keeps_what_is_large_on_either_side_and_adds_up_the_rest() -> None:
+    left = build([(("f", "g"), 50), (("h",), 3), (("i",), 2)])
+    right = build([(("f",), 1), (("h",), 40), (("i",), 4)])
+
+    def sides(max_nodes: int) -> list[Tree]:
+        graph = difference(left, right, max_nodes)
+        return list(two_call_trees(list(graph.names), [list(level.values) for level in graph.levels]))
+
+    assert sides(4) == [
+        {("total",): (55, 0), ("total", "f"): (50, 0), ("total", "f", "g"): (50, 50), ("total", "h"): (3, 3),
+         ("total", "other"): (2, 2)},
+        {("total",): (45, 0), ("total", "f"): (1, 1), ("total", "h"): (40, 40), ("total", "other"): (4, 4)},
+    ]  # fmt: skip
+    assert ("total", "i") in sides(5)[0]
+    assert sides(5) == sides(0)
+
+
 def read_tree(data: bytes) -> Tree:
     """Serialized tree bytes, read as they are described: name, own value, number of children, the last child first."""
     position = 0

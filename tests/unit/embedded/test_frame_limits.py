@@ -16,11 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
-from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.application import Pyroscope
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.folded import read_groups
-from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, NAMES_EXPANSION, NAMES_FREE_BYTES, Quantity
+from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, NAMES_EXPANSION, NAMES_FREE_BYTES
 from spanprofiles.embedded.pyroscope.pprof import check, decode, split
 from spanprofiles.embedded.pyroscope.sample_parts import serialized_samples
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape, check_push_shape
@@ -295,11 +294,3 @@ def test_damaged_data_has_a_shape_or_is_left_to_its_parser(noise: bytes, place: 
             check_one(b"".join(parts))
         except ShapeError:
             continue
-
-
-def test_an_allowance_gives_what_it_has_and_no_more() -> None:
-    allowance = Allowance()
-    allowance.take(Quantity.SERIES, Quantity.SERIES.limit)
-    assert allowance.left(Quantity.SERIES) == 0
-    with pytest.raises(ConnectError, match="more than 5000 series"):
-        allowance.take(Quantity.SERIES, 1)

@@ -13,6 +13,7 @@ from spanprofiles.embedded.pyroscope.languages import language_of, without_shape
         ("slices.Sort[go.shape.int]", "slices.Sort"),
         ("x[go.shape.[]int].y", "x.y"),
         ("a[go.shape.int,go.shape.string].b[go.shape.struct { X []int }]", "a.b"),
+        ("[go.shape.int].Sort", ".Sort"),
         ("slices.Sort[...]", "slices.Sort[...]"),
         ("open[go.shape.int", "open[go.shape.int"),
         ("a[go.shape.int].open[go.shape.x", "a.open[go.shape.x"),

@@ -249,6 +249,13 @@ def test_a_merge_as_pprof_has_every_stack_with_its_lines(shop: Applications) -> 
     assert {line["line"] for location in merged["location"] for line in location["line"]} == {"11", "12", "13", "14"}
 
 
+@pytest.mark.parametrize(("name", "period"), [("process_cpu", 10**9), ("memory", 512 * 1024), ("block", 1)])
+def test_a_merge_as_pprof_has_the_period_of_its_kind_or_1(applications: Applications, name: str, period: int) -> None:
+    assert pushed(applications, profile(sample("work")), __name__=name) == 200
+    body = {"profileTypeID": CPU.replace("process_cpu", name), "labelSelector": "{}"} | WINDOW
+    assert applications.call("SelectMergeProfile", body)["period"] == str(period)
+
+
 def test_a_span_as_pprof_has_its_own_stacks_alone_with_their_lines(shop: Applications) -> None:
     body = {"profileTypeID": CPU, "labelSelector": "{}", "spanSelector": [SPAN], "format": "PROFILE_FORMAT_PPROF"}
     answer = shop.call("SelectMergeStacktraces", body | WINDOW)["pprof"]["profile"]

@@ -304,3 +304,30 @@ def test_after_the_newest_traces_the_index_finds_the_older_ones_once_each(
     assert [trace["rootTraceName"] for trace in response.get_json()["traces"]] == ["ee", "bb", "aa"]
     assert list(applications.search("{ span.key != nil }", limit=1)) == ["ee"]
     assert applications.search("{ span.other != nil }") == {}
+
+
+def test_two_conditions_on_events_must_hold_on_the_same_event(applications: Applications) -> None:
+    span = SpanFactory("aa")
+
+    def events(*values: dict[str, object]) -> list[dict[str, object]]:
+        return [{"name": "retry", "timeUnixNano": "1", "attributes": attributes(some)} for some in values]
+
+    applications.export(
+        span("both", events=events({"attempt": 1, "host": "a"})),
+        span("apart", events=events({"attempt": 1}, {"host": "a"})),
+        span("first", events=events({"attempt": 1})),
+    )
+    assert applications.search('{ event.attempt = 1 && event.host = "a" }') == {"aa": ["both"]}
+    assert applications.search('{ event.attempt = 1 || event.host = "a" }') == {"aa": ["apart", "both", "first"]}
+
+
+@pytest.mark.parametrize("looked_at", [0, 1, 2, 3, 4])
+def test_a_trace_at_the_edge_of_the_newest_is_found_once(
+    applications: Applications, monkeypatch: pytest.MonkeyPatch, looked_at: int
+) -> None:
+    monkeypatch.setattr(store_search, "FEW_VALUES", 1)
+    monkeypatch.setattr(store_search, "NEWEST_LOOKED_AT", looked_at)
+    for number, trace in enumerate(("aa", "bb", "cc", "dd")):
+        applications.export(SpanFactory(trace)(trace, values={"key": number}))
+    response = applications.tempo.get("/api/search", query_string={"q": "{ span.key != nil }", "limit": 9})
+    assert [trace["rootTraceName"] for trace in response.get_json()["traces"]] == ["dd", "cc", "bb", "aa"]
