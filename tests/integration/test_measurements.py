@@ -15,6 +15,7 @@ from tests.integration.conftest import ROOT
 pytestmark = pytest.mark.slow
 
 SEARCH = "/search?title=w"
+WORK = "edit_distance"
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +35,12 @@ def test_a_search_is_measured_until_its_cpu_is_known_and_recorded(
     assert measurement.is_precise
     assert measurement.cpu.relative_half_width is not None
     assert measurement.cpu.relative_half_width <= 0.5
-    share = measurement.share("edit_distance").interval
+    share = measurement.share(WORK).interval
     assert share is not None
     assert share.low > 0.5
-    assert all(request.functions["edit_distance"].total_ns for request in measurement.requests if request.samples)
+    # not in each: the only sample of a short search may be of another function
+    compared = [request.functions[WORK].total_ns for request in measurement.requests if WORK in request.functions]
+    assert sum(compared) > 0.5 * sum(request.cpu_ns for request in measurement.requests)
     assert measurement.environment.agent.startswith("pyroscope-io ")
     assert read_measurements(tmp_path) == {measurement.name: measurement}
 
