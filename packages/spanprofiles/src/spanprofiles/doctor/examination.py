@@ -79,13 +79,11 @@ class Examination:
         """
         if not self.is_explained:
             return self.lines()
-        findings = (
-            replace(finding, advice=_EXPLAINED_ADVICE)
-            if finding.hop == _EXPLAINED_HOP and finding.verdict is Verdict.DOUBTFUL
-            else finding
-            for finding in self.findings
-        )
-        return replace(self, findings=tuple(findings)).lines()
+        brief = self
+        for finding in self.findings:
+            if finding.hop == _EXPLAINED_HOP and finding.verdict is Verdict.DOUBTFUL:
+                brief = self.with_finding(replace(finding, advice=_EXPLAINED_ADVICE))
+        return brief.lines()
 
     def lines(self) -> list[str]:
         """Return what matters as printable lines: the broken and doubtful hops, and the names of those in order."""

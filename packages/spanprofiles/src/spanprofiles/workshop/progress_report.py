@@ -71,10 +71,16 @@ class ExerciseState:
         return self.is_begun and not (self.passed or self.checks or self.hints)
 
     @property
+    def stage(self) -> str:
+        """How far the learner is, in a few characters: solved, looked at, or the checks so far."""
+        if not self.is_begun:
+            return "·"
+        return "✓" if self.passed else "◦" if self.is_look else str(self.checks or "")
+
+    @property
     def mark(self) -> str:
-        """How far the learner is, in a few characters: solved, looked at, or the checks so far; then the hints."""
-        checks = "✓" if self.passed else "◦" if self.is_look else str(self.checks) if self.checks else ""
-        return checks + (f"?{self.hints}" if self.hints else "") if self.is_begun else "·"
+        """How far the learner is, and with how many hints."""
+        return self.stage + (f"?{self.hints}" if self.hints else "")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ LARGEST_BODY_BYTES = 16 * 1024 * 1024
 _POLL_S = 0.05
 _UPLOADS = ("/push.v1.PusherService/", "/ingest", "/pyroscope/ingest", "/v1development/profiles")
 _OF_WEB_PAGES = ("Origin", "Sec-Fetch-Site")
-_OF_ONE_CONNECTION = {"connection", "content-length", "content-encoding", "transfer-encoding", "host", "keep-alive"}
+_OF_ONE_CONNECTION = {"connection", "content-length", "transfer-encoding", "host", "keep-alive"}
 
 
 @contextmanager
@@ -77,32 +77,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _answer(self) -> None:
-        if not self.path.startswith("/"):  # what follows an address must not become a part of its host
+        status = self._refusal()
+        if status:
             self.close_connection = True
-            self.send_error(400)
+            self.send_error(status)
             return
-        if not self._is_for_a_program():
-            self.close_connection = True
-            self.send_error(403)
-            return
-        length = self.headers.get("Content-Length", "0")
-        if (
-            not re.fullmatch("[0-9]{1,19}", length)
-            or int(length) > LARGEST_BODY_BYTES
-            or "Transfer-Encoding" in self.headers
-        ):
-            self.close_connection = True
-            self.send_error(413)
-            return
-        body = self.rfile.read(int(length))
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         if self.loses_uploads and self.path.startswith(_UPLOADS):
             self._send(200, {}, b"")
             return
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in _OF_ONE_CONNECTION}
-        if "Content-Encoding" in self.headers:
-            headers["Content-Encoding"] = self.headers["Content-Encoding"]
-        replaced = {name.lower() for name in self.added}
-        headers = {name: value for name, value in headers.items() if name.lower() not in replaced}
+        left_out = _OF_ONE_CONNECTION | {name.lower() for name in self.added}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in left_out}
         try:
             found = requests.request(
                 self.command,
@@ -116,8 +101,19 @@ class _Handler(BaseHTTPRequestHandler):
         except requests.RequestException:
             self._send(502, {}, b"")
             return
-        kept = {name: value for name, value in found.headers.items() if name.lower() not in _OF_ONE_CONNECTION}
+        left_out = _OF_ONE_CONNECTION | {"content-encoding"}  # it was decoded here
+        kept = {name: value for name, value in found.headers.items() if name.lower() not in left_out}
         self._send(found.status_code, kept, found.content)
+
+    def _refusal(self) -> int:
+        """Return the status with which a request is refused unread; 0 if it is not."""
+        if not self.path.startswith("/"):  # what follows an address must not become a part of its host
+            return 400
+        if not self._is_for_a_program():
+            return 403
+        length = self.headers.get("Content-Length", "0")
+        is_known = re.fullmatch("[0-9]{1,19}", length) and "Transfer-Encoding" not in self.headers
+        return 0 if is_known and int(length) <= LARGEST_BODY_BYTES else 413
 
     def _is_for_a_program(self) -> bool:
         port = self.connection.getsockname()[1]
