@@ -2,6 +2,7 @@
 
     python -m bench.mutants model
     python -m bench.mutants embedded --sample 300 --seed 1
+    python -m bench.mutants embedded --modules 'traceql/*' parser.py
 
 mutmut makes the mutants and runs, for each, the tests that reach the changed function. It wants a project with a folder
 ``src`` of its own, so the room is copied to ``.mutants/ROOM``, with the tests and what they read. A room takes minutes
@@ -93,6 +94,12 @@ class Room:
     sources: tuple[str, ...]
     tests: tuple[str, ...]
 
+    def only(self, modules: Sequence[str]) -> Room:
+        """Return the room with the modules of these patterns alone, or the whole of it where there are none."""
+        if not modules:
+            return self
+        return Room(tuple(pattern.replace("*", module) for pattern in self.sources for module in modules), self.tests)
+
 
 # The processor's other tests run it in processes of their own, which import it from elsewhere.
 _IN_PROCESS = ("agent", "one_processor", "options", "robustness", "whose_labels", "without_a_process")
@@ -115,9 +122,9 @@ ROOMS = {
 class Workshop:
     """The copy of the repository in which a room's mutants live."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, modules: Sequence[str] = ()) -> None:
         self.folder = ROOT / ".mutants" / name
-        self.room = ROOMS[name]
+        self.room = ROOMS[name].only(modules)
 
     def prepare(self) -> None:
         """Copy the sources and the tests anew."""
@@ -213,11 +220,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description="Count the mutants of a room that its tests notice.")
     parser.add_argument("room", choices=sorted(ROOMS))
+    parser.add_argument("--modules", nargs="+", default=(), help="only these of the room: patterns of their files")
     parser.add_argument("--sample", type=int, help="try only so many mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default 0)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many at once (all processors)")
     options = parser.parse_args(arguments)
-    workshop = Workshop(options.room)
+    workshop = Workshop(options.room, options.modules)
     workshop.prepare()
     workers = ("--max-children", str(options.workers))
     drawn: list[str] = []

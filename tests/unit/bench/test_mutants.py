@@ -36,3 +36,11 @@ def test_a_share_has_wilsons_interval(noticed: int, tried: int, low: float, high
 
 def test_the_tests_of_every_room_are_there() -> None:
     assert [path for room in ROOMS.values() for path in room.tests if not (ROOT / path).exists()] == []
+
+
+def test_a_part_of_a_room_keeps_the_tests_of_the_whole() -> None:
+    room = ROOMS["embedded"]
+    part = room.only(["traceql/*", "parser.py"])
+    assert part.sources == ("spanprofiles/embedded/traceql/*", "spanprofiles/embedded/parser.py")
+    assert part.tests == room.tests
+    assert room.only([]) == room
