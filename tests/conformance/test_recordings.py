@@ -1,20 +1,28 @@
-"""Every recorded exchange with Tempo and Pyroscope, replayed on freshly started pairs."""
+"""Every recorded exchange with Tempo and Pyroscope, replayed on fresh pairs.
+
+These run in this process, so that mutation tests and coverage see what the recordings reach.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
+from spanprofiles.embedded.store.database import Database
 from tests.support.conformance.differences import MOST, known_differences
 from tests.support.conformance.exchanges import Exchange, in_the_present, read_recording
 from tests.support.conformance.meaning import meaning_of, meaning_of_answer, meaning_of_series
-from tests.support.conformance.pair import Pair, running_pair
+from tests.support.conformance.pair import send
+from tests.unit.pair_in_process import pair_in_process
 
 RECORDINGS = ("tempo", "tempo_metrics", "pyroscope", "pyroscope_more", "pyroscope_ingest", "java_jfr", "java_events")
 EXCHANGES = {name: read_recording(name) for name in RECORDINGS}
@@ -26,29 +34,68 @@ STEPS_PHASE_S, RECORDED_PHASE_S = 420, 360
 """Steps begin at multiples of their length, of which the recording has 60 s and 7 s: it began at such a time."""
 
 
+Urls = dict[str, str]
+"""The address of each of a pair's ports, by the names that exchanges have for them."""
+
+
 class Replay(NamedTuple):
     """A pair that has taken what a recording sends, the time of that, and what it answered."""
 
-    pair: Pair
+    urls: Urls
     now_s: int
     taken: dict[str, tuple[int, bytes]]
 
 
-def _send(pair: Pair, exchange: Exchange, now_s: int) -> tuple[int, bytes]:
+class _Lines(logging.Handler):
+    """Keeps what is logged, except that uploads were refused, as the recordings have it of some."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.others: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not record.getMessage().startswith("refused "):
+            self.others.append(record.getMessage())
+
+
+@contextmanager
+def _logging_only_refusals() -> Iterator[None]:
+    """While it is entered, nothing is logged but refusals of uploads."""
+    lines, root = _Lines(), logging.getLogger()
+    root.addHandler(lines)
+    try:
+        yield
+    finally:
+        root.removeHandler(lines)
+    assert lines.others == []
+
+
+def _send(urls: Urls, exchange: Exchange, now_s: int) -> tuple[int, bytes]:
     path, body, headers = exchange.request(now_s)
     # The present of the recording was a second after its time.
     path = path.replace("since=5m", f"start={now_s - 299}&end={now_s + 1}")
-    return pair.send(exchange.port, exchange.method, path, body, headers)
+    return send(urls[exchange.port], exchange.method, path, body, headers)
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("empty") / "data"
+    Database(directory).close()
+    return directory
 
 
 @pytest.fixture(scope="module", params=EXCHANGES)
-def replay(request: pytest.FixtureRequest) -> Iterator[Replay]:
+def replay(
+    request: pytest.FixtureRequest, empty_store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Replay]:
     now_s = int(time.time())
     if request.param == "tempo_metrics":
         now_s -= (now_s - RECORDED_PHASE_S) % STEPS_PHASE_S
-    with running_pair() as pair:
+    directory = tmp_path_factory.mktemp("pair") / "data"
+    with _logging_only_refusals(), pair_in_process(empty_store, directory, streams=False) as pair:
+        urls = {"tempo": pair.tempo, "otlp-http": pair.otlp_http, "pyroscope": pair.pyroscope}
         sent = [exchange for exchange in EXCHANGES[request.param] if exchange.phase == "ingest"]
-        yield Replay(pair, now_s, {exchange.title: _send(pair, exchange, now_s) for exchange in sent})
+        yield Replay(urls, now_s, {exchange.title: _send(urls, exchange, now_s) for exchange in sent})
 
 
 def _cases() -> list[object]:
@@ -69,7 +116,7 @@ def test_the_pair_answers_as_the_real_server_did(replay: Replay, exchange: Excha
         status, _ = replay.taken[exchange.title]
         assert status == exchange.status
         return
-    status, body = _send(replay.pair, exchange, replay.now_s)
+    status, body = _send(replay.urls, exchange, replay.now_s)
     recorded = in_the_present(exchange.answer, replay.now_s)
     assert status == exchange.status
     if exchange.recording == "tempo_metrics":
@@ -96,7 +143,7 @@ TRACES_BY_ID = [
 def test_a_trace_by_its_id_is_the_same_in_protobuf(replay: Replay, exchange: Exchange) -> None:
     """Grafana asks for protobuf, and reads parts that JSON leaves out: each span's status, and each value."""
     path, _, _ = exchange.request(replay.now_s)
-    status, body = replay.pair.send("tempo", "GET", path, None, {"Accept": "application/protobuf"})
+    status, body = send(replay.urls["tempo"], "GET", path, None, {"Accept": "application/protobuf"})
     assert status == 200
     trace = TracesData.FromString(body)
     spans = list(_spans(trace))
