@@ -102,7 +102,7 @@ class Room:
 
 
 # The processor's other tests run it in processes of their own, which import it from elsewhere.
-_IN_PROCESS = ("agent", "one_processor", "options", "robustness", "whose_labels", "without_a_process")
+_IN_PROCESS = ("agent", "one_processor", "options", "robustness", "steps", "whose_labels", "without_a_process")
 
 ROOMS = {
     "model": Room(

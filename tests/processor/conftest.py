@@ -66,6 +66,13 @@ class Scenarios:
         )
 
 
+@pytest.fixture
+def silent(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test in which anything is logged: the processor keeps its errors from the app, but not from the log."""
+    yield
+    assert [record.getMessage() for record in caplog.get_records("call")] == []
+
+
 @pytest.fixture(scope="session")
 def scenarios() -> Iterator[Scenarios]:
     with running_push_server() as server:

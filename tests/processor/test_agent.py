@@ -14,7 +14,7 @@ from spanprofiles_processor.settings import AgentSettings, start_agent
 RESOURCE = Resource({"service.name": "shop"})
 
 
-def test_without_any_variable_profiles_go_where_the_other_agents_send_them() -> None:
+def test_without_any_variable_profiles_go_where_the_other_agents_send_them(caplog: pytest.LogCaptureFixture) -> None:
     assert AgentSettings.from_environment({}).for_agent(RESOURCE) == {
         "application_name": "shop",
         "server_address": "http://localhost:4040",
@@ -24,6 +24,7 @@ def test_without_any_variable_profiles_go_where_the_other_agents_send_them() -> 
         "tenant_id": "",
         "tags": {},
     }
+    assert caplog.records == []
 
 
 def test_every_variable_has_its_argument() -> None:
@@ -69,8 +70,10 @@ def test_an_upload_interval_that_cannot_be_used_is_a_warning_and_the_default(
     caplog: pytest.LogCaptureFixture, value: str
 ) -> None:
     assert AgentSettings.from_environment({"PYROSCOPE_UPLOAD_INTERVAL": value}).upload_interval_s == 10
-    assert f"PYROSCOPE_UPLOAD_INTERVAL is {value!r}; it must be a whole number of seconds from 1 to 3600" in caplog.text
-    assert "The default, 10, is taken." in caplog.text
+    assert caplog.messages == [
+        f"PYROSCOPE_UPLOAD_INTERVAL is '{value}'; it must be a whole number of seconds from 1 to 3600."
+        " The default, 10, is taken."
+    ]
 
 
 ADDRESSES = ["localhost:4040", "ftp://bob:secret@h", "http://", "http://bob:secret@ h", "http://h:secret", "http://h:0"]
@@ -82,7 +85,7 @@ def test_an_address_that_cannot_be_used_starts_no_agent_and_is_not_repeated(
 ) -> None:
     monkeypatch.setenv("PYROSCOPE_SERVER_ADDRESS", address)
     assert start_agent(RESOURCE) is False
-    assert "PYROSCOPE_SERVER_ADDRESS must be a URL, such as http://localhost:4040" in caplog.text
+    assert caplog.messages == ["PYROSCOPE_SERVER_ADDRESS must be a URL, such as http://localhost:4040"]
     assert "secret" not in caplog.text
 
 

@@ -107,15 +107,18 @@ def test_a_processor_that_the_app_adds_has_the_apps_arguments(
     assert labels_of_a_span(provider, tags) == ["span_id", "trace_id"]
 
 
+@pytest.mark.parametrize("before", [0, 1], ids=["both afterwards", "one before"])
 def test_a_second_processor_of_the_apps_own_is_the_apps_own_affair(
-    provider: TracerProvider, caplog: pytest.LogCaptureFixture
+    provider: TracerProvider, caplog: pytest.LogCaptureFixture, before: int
 ) -> None:
     added = [SpanProfileProcessor(), SpanProfileProcessor()]
-    provider.add_span_processor(added[0])
+    for processor in added[:before]:
+        provider.add_span_processor(processor)
     link_profiles()
-    provider.add_span_processor(added[1])
+    for processor in added[before:]:
+        provider.add_span_processor(processor)
 
-    assert list(provider._active_span_processor._span_processors) == added
+    assert list(provider._active_span_processor._span_processors)[-2:] == added
     assert caplog.records == []
 
 
@@ -131,7 +134,7 @@ def test_any_other_processor_is_added_and_sees_the_profile_id(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("OTEL_SDK_DISABLED", " True"), ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "flask, spanprofiles")],
+    [("OTEL_SDK_DISABLED", " True"), ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "flask,spanprofiles ,grpc")],
 )
 def test_it_can_be_switched_off(
     provider: TracerProvider,

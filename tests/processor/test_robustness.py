@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Span, TracerProvider
 
 import spanprofiles_processor
 from spanprofiles_processor import SpanProfileProcessor, carry, follow_event_loop
@@ -128,6 +128,24 @@ def test_an_error_of_the_agent_is_not_the_apps(monkeypatch: pytest.MonkeyPatch) 
         assert "pyroscope.profile.id" not in getattr(span, "attributes", {})
 
 
+class Unlike(Span):
+    """A span of another SDK, which has nothing of what the processor asks for."""
+
+    def __init__(self) -> None:
+        """Nothing is set up."""
+
+
+def test_a_span_of_another_kind_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    processor = SpanProfileProcessor()
+
+    processor.on_start(Unlike())
+    processor.on_end(Unlike())
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "a span could not be linked to its profile; further errors of this kind are not shown"
+    ]
+
+
 @pytest.mark.parametrize("start", [lambda: False, lambda: 1 // 0], ids=["refused", "raised"])
 def test_a_span_says_where_its_agent_failed_to_start(start: Callable[[], object]) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
@@ -141,7 +159,9 @@ def test_an_error_of_the_processor_is_logged_once_and_not_the_apps(caplog: pytes
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SpanProfileProcessor())
     for _ in range(3):
-        provider.get_tracer("test").start_span(7).end()  # type: ignore[arg-type] # the app's mistake
+        span = provider.get_tracer("test").start_span(7)  # type: ignore[arg-type] # the app's mistake
+        span.end()
+        assert getattr(span, "attributes", {}) == {"pyroscope.profile.missing": "the span processor failed"}
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert "could not be linked" in caplog.text
 

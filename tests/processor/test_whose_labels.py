@@ -21,7 +21,7 @@ from tests.support.processor.setup import remote_parent
 
 
 @pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
+def provider(monkeypatch: pytest.MonkeyPatch, silent: None) -> Iterator[TracerProvider]:  # noqa: ARG001 - as it says
     monkeypatch.setattr(labels, "add_thread_tag", lambda _key, _value: True)
     monkeypatch.setattr(labels, "remove_thread_tag", lambda _key, _value: True)
     provider = TracerProvider(shutdown_on_exit=False)

@@ -126,3 +126,47 @@ def test_an_empty_flame_graph_cannot_say() -> None:
     empty = FlameGraph()
     assert not empty.share("search") > 0.5
     assert "cannot decide that, nor would" in sentences(empty)[0]
+
+
+def test_the_requests_that_decide_an_amount_are_counted_in_its_samples() -> None:
+    of_one, of_four = graph(90, 110), graph(360, 440)
+    assert of_one.total_of("search") > 80 * MS
+    assert of_four.total_of("search") > 320 * MS
+    assert of_one.claims[0].requests_to_decide() == of_one.claims[0].requests_to_decide(1) == 66
+    assert of_four.claims[0].requests_to_decide(4) == 66  # they are the same requests, four times
+    assert sentences(of_four, 4)[0].endswith("80 samples cannot decide that; about 66 requests like these would")
+
+
+def test_an_amount_that_is_not_counted_in_usual_samples_is_decided_by_its_own() -> None:
+    coarse = FlameGraph([(("search",), 90 * MS), (("serve",), 110 * MS)], sample_value=1 * MS)
+    assert coarse.total_of("search") > 85 * MS
+    assert coarse.claims[0].requests_to_decide() == 28  # of samples of 10 ms, it would be 274
+
+
+def test_where_the_requests_at_hand_seem_enough_it_says_one_more() -> None:
+    searched = graph()
+    assert not searched.share("search") > 0.6
+    claim = searched.claims[0]
+    assert claim.requests_to_decide() == 5
+    assert claim.sentence().endswith("about 5 requests like this one would")
+    for needed, said in ((4, 5), (5, 5), (6, 6)):
+        object.__setattr__(claim, "requests_to_decide", lambda _, needed=needed: needed)
+        assert claim.sentence(4).endswith(f"about {said} requests like these would")
+
+
+def test_a_hundred_thousand_requests_are_still_sensible() -> None:
+    searched = graph()
+    assert not searched.share("search") > 0.501
+    claim = searched.claims[0]
+    for needed, ending in (
+        (100_000, "about 100,000 requests like this one would"),
+        (100_001, "a sensible number of requests"),
+    ):
+        object.__setattr__(claim, "requests_to_decide", lambda _, needed=needed: needed)
+        assert claim.sentence().endswith(ending)
+
+
+def test_a_flame_graph_without_samples_says_that_it_has_none() -> None:
+    empty = FlameGraph(sample_value=10 * MS)
+    assert not empty.total_of("search") > 20 * MS
+    assert sentences(empty)[0].endswith("0 samples cannot decide that, nor would a sensible number of requests")

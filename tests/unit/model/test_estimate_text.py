@@ -92,6 +92,21 @@ def test_a_change_is_written_with_its_sign() -> None:
     assert text.change(-1_200 * MS, Interval(-2_000 * MS, -400 * MS)) == "-1.2 s (-2.0 to -0.4 s)"
 
 
+@pytest.mark.parametrize(
+    ("change_ns", "low_ns", "high_ns", "written"),
+    [
+        (600 * MS, 200 * MS, 1_000 * MS, "+0.6 s (+0.2 to +1.0 s)"),
+        (-600 * MS, -1_000 * MS, -200 * MS, "-0.6 s (-1.0 to -0.2 s)"),
+        (600_000, 200_000, MS, "+0.6 ms (+0.2 to +1.0 ms)"),
+        (600, 200, 999, "+0.6 us (+0.2 to +1.0 us)"),
+    ],
+)
+def test_a_change_has_the_largest_unit_that_its_interval_reaches(
+    change_ns: int, low_ns: int, high_ns: int, written: str
+) -> None:
+    assert text.change(change_ns, Interval(low_ns, high_ns)) == written
+
+
 def test_a_time_without_an_interval_has_three_digits() -> None:
     assert text.time(561_234_567, None) == "561 ms"
     assert text.time(561_234_567, Interval(512 * MS, 611 * MS)) == "560 ms (510 to 610 ms)"

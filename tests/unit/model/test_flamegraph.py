@@ -79,6 +79,7 @@ def test_below_starts_at_the_outermost_occurrence() -> None:
     assert _RECURSIVE.below("f").stacks == {("f", "g", "f"): 10, ("f",): 20}
     assert _RECURSIVE.below("main") == _RECURSIVE
     assert _RECURSIVE.below("nope").is_empty
+    assert list(_RECURSIVE.unknown_functions) == ["nope"]
 
 
 def test_below_merges_what_was_called_from_two_places() -> None:
@@ -110,6 +111,9 @@ def test_an_empty_flame_graph_answers_every_question_with_nothing() -> None:
 def test_what_a_failed_assertion_prints_names_the_functions_that_matter() -> None:
     assert repr(graph_of({("main", "a"): 30_000_000, ("main",): 10_000_000})) == (
         "<FlameGraph of 40 ms; own time: a 75%, main 25%>"
+    )
+    assert repr(graph_of({(f"f{number}",): number for number in range(1, 8)})) == (
+        "<FlameGraph of 2.8e-05 ms; own time: f7 25%, f6 21%, f5 18%, f4 14%, f3 11%>"
     )
 
 

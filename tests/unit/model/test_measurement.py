@@ -36,6 +36,20 @@ def test_its_figures_are_those_of_its_requests() -> None:
     assert MEASUREMENT.share("nobody").value == 0.0
 
 
+def test_the_mean_of_few_samples_is_no_better_known_than_they_are() -> None:
+    alike = a_measurement([{"search": 40}] * 4)
+
+    for estimate in (alike.cpu, alike.total("search"), alike.own("search")):
+        assert estimate.value == 40 * MS
+        assert estimate.interval is not None
+        assert estimate.interval.low < 31 * MS  # of 16 samples in all
+        assert estimate.interval.high > 49 * MS
+    shared = a_measurement([{"search": 20, "render": 20}] * 4).share("search")
+    assert shared.interval is not None
+    assert shared.interval.low < 0.3
+    assert shared.interval.high > 0.7
+
+
 def test_the_message_of_a_failed_assertion_shows_its_requests_and_their_cpu() -> None:
     assert repr(a_measurement([{"search": 40}])) == "<Measurement of 1 request, 40 ms of CPU each>"
     assert repr(MEASUREMENT).startswith("<Measurement of 3 requests, 30 ms (")
@@ -53,6 +67,7 @@ def test_the_message_of_a_failed_assertion_shows_its_requests_and_their_cpu() ->
             9,
             "9 requests: known to 12 points, not as asked (5 points); about 52 requests would do",
         ),
+        (Precision("10 %", 0.1, 1.0, is_reached=True), 9, "9 requests: known to 100 %, as asked (10 %)"),
         (
             Precision("10 %", 0.1, 1.254, is_reached=False, requests_needed=52),
             9,

@@ -42,6 +42,40 @@ def test_what_is_read_is_what_was_written(measurement: Measurement) -> None:
     assert read_text(write_text(measurement, "it.pprof"), "it.json") == measurement
 
 
+def test_the_kind_of_its_samples_is_read_back() -> None:
+    wall = Measurement("waits", "shop", (), FlameGraph([], "wall:wall:nanoseconds:wall:nanoseconds"))
+    assert read_text(write_text(wall), "it.json").flamegraph.profile_type == "wall:wall:nanoseconds:wall:nanoseconds"
+
+
+@pytest.mark.parametrize("field", [each.name for each in fields(MeasurementEnvironment)])
+def test_what_a_recording_does_not_know_of_its_environment_is_empty(field: str) -> None:
+    found = document()
+    del found["environment"][field]
+    environment = read_text(json.dumps(found), "it.json").environment
+    assert getattr(environment, field) == getattr(MeasurementEnvironment(), field)
+    assert type(getattr(environment, field)) is type(getattr(MeasurementEnvironment(), field))
+
+
+def test_a_precision_that_could_not_be_told_is_read_back() -> None:
+    found = document()
+    for field in ("half_width", "requests_needed", "unit"):
+        del found["precision"][field]
+    assert read_text(json.dumps(found), "it.json").precision == Precision(
+        "the request's CPU to within 10 %", 0.1, None, is_reached=False
+    )
+    untold = a_measurement([{}], precision=Precision("30 requests", 30.0, None, is_reached=False))
+    assert read_text(write_text(untold), "it.json") == untold
+
+
+def test_the_least_and_the_most_that_a_field_can_say_is_read() -> None:
+    found = document()
+    found["environment"]["processor_wait"] = 0
+    found["requests"][0]["start_ns"] = 2**63 - 1
+    read = read_text(json.dumps(found), "it.json")
+    assert read.environment.processor_wait == 0.0
+    assert read.requests[0].start_ns == 2**63 - 1
+
+
 def test_it_describes_itself() -> None:
     found = document()
     assert found["format"] == "spanprofiles measurement"
@@ -86,6 +120,14 @@ def test_what_no_reader_of_json_takes_is_refused(text: str | bytes) -> None:
         read_text(text, "it.json")
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_named(number: str) -> None:
+    with pytest.raises(
+        MeasurementError, match=f"it.json is no JSON, perhaps cut off: {number} is not a number; record"
+    ):
+        read_text(f'{{"a": {number}}}', "it.json")
+
+
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
@@ -102,7 +144,9 @@ def test_what_no_reader_of_json_takes_is_refused(text: str | bytes) -> None:
         (("requests", 0, "cpu_ns"), 70_000_000, "its stacks sum up to 100000000 ns, and its requests to 110000000 ns"),
         (("requests", 0, "trace_id"), "xyz", "'xyz' is not a trace ID"),
         (("requests", 0, "span_ids"), ["0" * 16], "all zeros"),
+        (("requests", 0, "span_ids"), [7], "its span_ids is 7, where a text"),
         (("requests", 0, "functions"), [[9, 1, 1]], "it names function 9 of 4"),
+        (("requests", 0, "functions"), [[4, 1, 1]], "it names function 4 of 4"),
         (("requests", 0, "functions"), [[0, 1]], "not enough values"),
         (("requests", 0, "functions"), 7, "its functions of a request is 7, where a list"),
         (("requests", 0, "functions"), [7], "its functions of a request is 7, where a list"),
@@ -110,9 +154,14 @@ def test_what_no_reader_of_json_takes_is_refused(text: str | bytes) -> None:
         (("requests", 0, "functions"), [[0, 1, -1]], "its total_ns is -1, where a whole number"),
         (("stacks", 0), [[-1], 1], "its place of a function is -1"),
         (("stacks", 0), 3, "its stacks is 3"),
+        (("stacks", 0), [7, 1], "its stacks is 7, where a list"),
+        (("stacks", 0), [[0], -1], "its value of a stack is -1, where a whole number"),
         (("environment",), [], r"its environment is \[\], where an object"),
         (("environment", "host"), 7, "its host is 7"),
         (("precision", "target"), "a", "its target is"),
+        (("precision", "target"), -0.1, "its target is -0.1, where a number from 0"),
+        (("precision", "target"), float("1e999"), "its target is Infinity, where a number from 0"),
+        (("name",), ["na\u00efve"], r'its name is \["na\\u00efve"\], where a text'),
         (("precision", "is_reached"), 1, "its is_reached is 1"),
         (("functions", 0), 7, "its functions is 7, where a text"),
     ],
@@ -123,8 +172,20 @@ def test_a_damaged_recording_is_refused_with_the_reason(path: tuple[Any, ...], v
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
+    text = json.dumps(found).replace("Infinity", "1e999")  # which is JSON
     with pytest.raises(MeasurementError, match=f"it.json is a damaged measurement: .*{reason}.*; record it again"):
-        read_text(json.dumps(found), "it.json")
+        read_text(text, "it.json")
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(138, True), (139, False), (100_000, False)])
+def test_of_a_long_value_a_message_shows_the_beginning(length: int, is_whole: bool) -> None:
+    reason = f'its name is ["{"x" * length}"], where a text is expected'
+    with pytest.raises(MeasurementError) as refused:
+        read_text(json.dumps(document() | {"name": ["x" * length]}), "it.json")
+    shown = reason if is_whole else f"{reason[:180]}…"
+    assert str(refused.value) == (
+        f"it.json is a damaged measurement: {shown}; record it again with pytest --span-profiles-record"
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,24 @@ def test_a_total_twice_its_bound_is_decided_by_few_requests() -> None:
     assert many is not None
     assert 60 <= many <= 100  # (1.96 * sqrt(10) + 0.84 * sqrt(11)) ** 2
     assert requests_to_decide_total(_SAMPLE_NS, _SAMPLE_NS) is None
+
+
+@pytest.mark.parametrize("bound", [0.0, 1.0])
+def test_the_ends_are_not_missed_by_requests_with_a_sample_now_and_then_either(bound: float) -> None:
+    assert requests_to_decide_share(0.4, bound, 0.01) == 1
+
+
+def test_requests_with_less_than_a_sample_each_take_as_many_more() -> None:
+    each = requests_to_decide_share(0.6, 0.5, 10)
+    assert each is not None
+    assert requests_to_decide_share(0.6, 0.5, 0.1) == pytest.approx(100 * each, rel=0.05)
+
+
+def test_a_share_that_is_clear_from_one_request_takes_one() -> None:
+    assert requests_to_decide_share(0.9, 0.1, 1_000) == 1
+
+
+@pytest.mark.parametrize(("samples", "needed"), [(1.0, 1), (0.5, 2), (0.1, 8)])
+def test_how_many_requests_show_that_a_request_uses_more_than_nothing(samples: float, needed: int) -> None:
+    assert requests_to_decide_total(samples, 0.0, 1.0) == needed  # (0.84 * sqrt(samples) / samples) ** 2
+    assert requests_to_decide_total(samples, -0.0, 1.0) == needed

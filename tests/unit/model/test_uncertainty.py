@@ -35,6 +35,13 @@ def test_a_flame_graph_knows_how_many_samples_it_is_made_of() -> None:
     assert FlameGraph().samples == 0
 
 
+def test_each_figure_has_the_interval_of_its_own_samples() -> None:
+    graph = graph_of({("main",): 5 * _SAMPLE_NS, ("main", "search"): 12 * _SAMPLE_NS})
+    assert graph.self_interval("main") == count_interval(5).times(_SAMPLE_NS)
+    assert graph.total_interval("main") == graph.total_interval() == count_interval(17).times(_SAMPLE_NS)
+    assert graph.share_interval("search") == share_interval(12, 17)
+
+
 def test_values_that_count_samples_are_counted_as_they_are() -> None:
     assert graph_of({("a",): 7}, _WALL_COUNT).samples == 7
 
@@ -95,6 +102,12 @@ def test_the_sum_of_two_averages_has_their_variances_sum() -> None:
     both = one + other
     assert both.sample_value == pytest.approx(19_000_000 / 11)
     assert (one + FlameGraph()).samples == (FlameGraph() + one).samples == 3
+
+
+def test_a_sum_has_no_intervals_where_one_part_cannot_be_counted() -> None:
+    counted = graph_of({("a",): 3_000_000}, sample_value=1_000_000)
+    measured = graph_of({("a",): 12_345_678, ("b",): 7_654_321})
+    assert (counted + measured).samples is (measured + counted).samples is None
 
 
 def test_the_sum_of_an_average_and_nothing_is_known_as_well_as_the_average() -> None:

@@ -112,7 +112,7 @@ def follow_event_loop(loop: AbstractEventLoop | None = None) -> bool:
         return False
     _follow_waiting(loop)
     # Whoever runs in this step, which is none of ours, stays labelled after it: until all that waits has had its turn.
-    loop.call_soon(thread_labels().show_live, thread_labels().current, context=Context())
+    loop.call_soon(thread_labels().show_live, thread_labels().current)
     for name in ("call_soon", "call_soon_threadsafe"):
         _replace(loop, name, _scheduling_now(getattr(loop, name)))
     for name in ("call_later", "call_at"):
