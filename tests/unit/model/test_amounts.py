@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spanprofiles.model.amounts import age, duration, size
+from spanprofiles.model.amounts import age, duration, percent, size
 
 MS, S = 10**6, 10**9
 KIB, MIB, GIB = 2**10, 2**20, 2**30
@@ -27,6 +27,23 @@ KIB, MIB, GIB = 2**10, 2**20, 2**30
 )
 def test_a_duration(value_ns: int, written: str) -> None:
     assert duration(value_ns) == written
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [
+        (0.0, "0 %"),
+        (1e-9, "< 1 %"),
+        (0.004, "< 1 %"),
+        (0.01, "1 %"),
+        (0.69, "69 %"),
+        (0.99, "99 %"),
+        (0.996, "> 99 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_a_share_that_is_not_all_or_nothing_never_reads_as_such(share: float, written: str) -> None:
+    assert percent(share) == written
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,18 @@ def test_a_part_of_a_flame_graph_notes_its_claims_with_the_whole() -> None:
     assert [claim.value for claim in searched.claims] == [90 * MS]
 
 
+def test_each_figure_is_named_with_its_function() -> None:
+    searched = graph()
+    assert searched.share("search") < 0.9
+    assert searched.total_of("search") < 190 * MS
+    assert searched.self_of("serve") < 190 * MS
+    assert [claim.subject for claim in searched.claims] == [
+        "the share of search",
+        "the total of search",
+        "the own value of serve",
+    ]
+
+
 def test_a_pattern_is_named_by_its_text() -> None:
     searched = graph()
     assert searched.share(re.compile("sea.*")) < 0.9

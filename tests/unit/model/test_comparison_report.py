@@ -76,8 +76,9 @@ def test_recordings_without_any_pair_cannot_say() -> None:
         (replace(HERE, machine="another"), "the machine is another one (a processor, then another)"),
         (replace(HERE, host="b"), "the host is another one (a, then b)"),
         (replace(HERE, agent=""), "the agent is another one (pyroscope-io 1.4.0, then unknown)"),
+        (replace(HERE, host=""), "the host is another one (a, then unknown)"),
     ],
-    ids=["processor", "host", "agent"],
+    ids=["processor", "host", "agent", "unknown host"],
 )
 def test_between_machines_shares_are_compared_and_it_says_why(other: MeasurementEnvironment, reason: str) -> None:
     twice_as_slow = {name: 2 * cpu_ms for name, cpu_ms in FAST.items()}
@@ -116,6 +117,7 @@ def test_a_busier_machine_is_no_regression_and_the_note_says_how_busy_it_was() -
     )
     assert compared.head is not None
     assert compared.head.cpu.value == pytest.approx(200_000_000, rel=0.05)
+    assert compared.head.own("search").value == compared.head.total("search").value == compared.head.cpu.value
     assert compared.head.flamegraph.total == pytest.approx(sum(compared.head.cpu_values), rel=1e-6)
     assert unknown.verdict is ComparisonVerdict.REGRESSION
 
@@ -143,9 +145,9 @@ def test_a_regression_that_only_shows_without_the_waiting_cannot_be_said() -> No
     assert compared.comparison.more_requests is None
 
 
-def later(measured: Measurement) -> Measurement:
-    """Return a measurement that began an hour later."""
-    requests = tuple(replace(each, start_ns=each.start_ns + 3600 * 10**9) for each in measured.requests)
+def later(measured: Measurement, by_s: int = 3600) -> Measurement:
+    """Return a measurement that began so much later."""
+    requests = tuple(replace(each, start_ns=each.start_ns + by_s * 10**9) for each in measured.requests)
     return replace(measured, requests=requests)
 
 
@@ -153,10 +155,12 @@ def later(measured: Measurement) -> Measurement:
     ("search_ms", "wait", "verdict"),
     [
         (300, 0.9, ComparisonVerdict.CANNOT_SAY),
+        (300, 0.75, ComparisonVerdict.CANNOT_SAY),
+        (400, 0.9, ComparisonVerdict.REGRESSION),
         (800, 0.9, ComparisonVerdict.REGRESSION),
         (300, 0.2, ComparisonVerdict.REGRESSION),
     ],
-    ids=["half as much again", "four times", "hardly busy"],
+    ids=["half as much again", "less busy", "twice", "four times", "hardly busy"],
 )
 def test_on_a_machine_that_is_always_busy_only_large_growth_is_a_regression(
     search_ms: int, wait: float, verdict: ComparisonVerdict
@@ -192,10 +196,42 @@ def test_a_machine_that_does_not_tell_how_busy_it_was_is_taken_for_a_quiet_one(
     assert compare_pair("a", base, later(head)).verdict is ComparisonVerdict.REGRESSION
 
 
+@pytest.mark.parametrize(("by_s", "side_by_side"), [(0, True), (15, True), (45, False), (-15, True), (-45, False)])
+def test_measurements_that_overlap_by_most_of_their_time_are_side_by_side(by_s: int, side_by_side: bool) -> None:
+    there = replace(HERE, processor_wait=0.9)
+    base, head = measurement({"search": 200}, environment=there), measurement({"search": 300}, environment=there)
+
+    verdict = compare_pair("a", base, later(head, by_s)).verdict  # each has a request a second, for a minute
+
+    assert verdict is (ComparisonVerdict.REGRESSION if side_by_side else ComparisonVerdict.CANNOT_SAY)
+
+
+def test_on_a_busy_machine_what_did_not_grow_is_no_regression_all_the_same() -> None:
+    busy = measurement(FAST, environment=replace(HERE, processor_wait=0.9))
+
+    assert compare_pair("a", busy, later(busy)).verdict is ComparisonVerdict.NO_REGRESSION
+
+
+@pytest.mark.parametrize("empty", ["base", "head", "both"])
+def test_a_side_without_requests_has_nothing_to_say(empty: str) -> None:
+    some, none = measurement(FAST), measurement(FAST, requests=0)
+    base, head = none if empty != "head" else some, none if empty != "base" else some
+
+    assert compare_pair("a", base, head).verdict is ComparisonVerdict.CANNOT_SAY
+
+
 def test_machines_that_nobody_knows_are_not_taken_for_the_same() -> None:
     unknown = MeasurementEnvironment()
 
     assert machine_difference(unknown, unknown) == "the machines are unknown"
+    for known in (MeasurementEnvironment(machine="a processor"), MeasurementEnvironment(host="a")):
+        assert machine_difference(known, known) == ""
+
+
+def test_an_agent_that_only_one_side_knows_is_another_one() -> None:
+    assert machine_difference(replace(HERE, agent=""), HERE) == (
+        "the agent is another one (unknown, then pyroscope-io 1.4.0)"
+    )
 
 
 @pytest.mark.parametrize("same_name", [True, False])
@@ -217,6 +253,20 @@ def test_apps_in_different_languages_are_refused() -> None:
     assert compared.note == ("refused: the base runs on CPython, the head on go, whose functions have other names")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_refused"),
+    [
+        ("CPython", "go", True),
+        ("CPython 3.13.1", "CPython 3.13.1 free threading", False),
+        ("CPython 3.13.1", "", False),
+    ],
+)
+def test_the_first_word_of_a_runtime_is_its_language(before: str, after: str, is_refused: bool) -> None:
+    base, head = (measurement(FAST, environment=replace(HERE, runtime=runtime)) for runtime in (before, after))
+
+    assert compare_pair("a", base, head).note.startswith("refused: ") is is_refused
+
+
 def test_the_threshold_decides_what_counts() -> None:
     base, head = measurement({"search": 200}), measurement({"search": 260})
 
@@ -232,3 +282,27 @@ def test_what_is_a_change_by_itself_may_be_chance_among_many() -> None:
     assert among_many.comparison is not None
     assert alone.comparison.changed
     assert not among_many.comparison.changed
+
+
+def test_one_of_two_comparisons_is_held_to_half_the_chance_of_a_false_alarm() -> None:
+    base, head = (
+        [measurement({"search": search, "render": 100}, name=name, requests=20) for name in ("a", "b")]
+        for search in (200, 215)
+    )
+    assert compare_pair("a", base[0], head[0], threshold=0.01).verdict is ComparisonVerdict.REGRESSION
+    alone = compare_recordings(recording(*base), recording(head[0]), threshold=0.01)
+    both = compare_recordings(recording(*base), recording(*head), threshold=0.01)
+
+    assert [each.verdict for each in alone.measurements] == [ComparisonVerdict.REGRESSION, None]
+    assert [each.verdict for each in both.measurements] == [ComparisonVerdict.CANNOT_SAY] * 2
+
+
+def test_several_measurements_of_other_machines_are_all_compared_by_shares() -> None:
+    elsewhere = replace(HERE, host="b")
+    base = [measurement(FAST, name=name, requests=12) for name in ("a", "b")]
+    head = [measurement({"search": 1800}, name=name, requests=12, environment=elsewhere) for name in ("a", "b")]
+
+    for compared in compare_recordings(recording(*base), recording(*head)).measurements:
+        assert compared.comparison is not None
+        assert compared.comparison.basis is Basis.SHARE
+        assert compared.verdict is ComparisonVerdict.REGRESSION

@@ -111,6 +111,10 @@ def growth(own: tuple[float, float], total: tuple[float, float], name: str = "se
             "search uses 22.0 ms instead of 10.0 ms; what grew for sure is 12% of the request's CPU",
         ),
         (
+            [growth((10, 22), (22, 22))],
+            "search uses 22.0 ms instead of 10.0 ms; what grew for sure is 12% of the request's CPU",
+        ),
+        (
             [growth((10, 16), (10, 16)), growth((5, 9), (15, 25), "serve")],
             "search uses 16.0 ms instead of 10.0 ms; what grew for sure is 10% of the request's CPU",
         ),
@@ -122,7 +126,16 @@ def growth(own: tuple[float, float], total: tuple[float, float], name: str = "se
         ([growth((10, 22), (10, 22), "new name"), growth((12, 0), (12, 0), "old name")], ""),
         ([growth((10, 22), (10, 22)), growth((40, 40), (40, 36), "serve")], ""),
     ],
-    ids=["own code", "what it calls", "several", "less what others shrank", "too little", "renamed", "shrank as well"],
+    ids=[
+        "own code",
+        "what it calls",
+        "no longer what it calls",
+        "several",
+        "less what others shrank",
+        "too little",
+        "renamed",
+        "shrank as well",
+    ],
 )
 def test_functions_are_a_regression_by_what_grew_less_what_shrank(
     functions: list[FunctionComparison], reason: str
@@ -196,9 +209,25 @@ def test_shares_are_judged_by_what_the_threshold_makes_of_them(
 
 
 @pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (share(0.1, 0.92, 0.72, 0.86, sure=True), "search has 92% of the CPU instead of 10% (+72 to +86 points)"),
+        (share(0.1, 0.2, 0.05, 0.15, sure=True), "no function's share of the CPU grew by as much as 80 points"),
+        (
+            share(0.1, 0.2, 0.05, 0.9),
+            "too few requests to tell whether a function's share of the CPU grew by 80 points",
+        ),
+    ],
+)
+def test_shares_are_written_in_whole_points(change: Change, reason: str) -> None:
+    assert judged(share(1, 1), function("search", change, change), threshold=4.0, basis=Basis.SHARE).reason == reason
+
+
+@pytest.mark.parametrize(
     ("change", "more"),
     [
         (share(0.25, 0.75, -0.1, 0.9), 7),
+        (share(0.25, 0.45, -0.1, 0.55), 1),
         (share(0.25, 0.45, 0.05, 0.55, sure=True), 36),
         (share(0.25, 0.25), None),
         (share(0.25, 0.25, -0.5, 0.5), 21),

@@ -63,6 +63,17 @@ def test_where_every_span_is_labelled_one_that_starts_after_its_root_is_a_late_r
     assert [child.span_id for child in trace.spans[0].added] == ["in"]
 
 
+def test_a_child_may_begin_and_end_with_its_root_and_not_begin_as_it_ends() -> None:
+    spans = a_span("root"), a_span("whole", "root", 0, 100), a_span("after", "root", 100, 150)
+    assert added(*spans) == {"root": ["whole"]}
+    assert added(a_span("root"), a_span("end", "root", 90, 100)) == {"root": ["end"]}
+
+
+def test_a_root_that_takes_no_time_has_the_children_of_that_moment() -> None:
+    spans = a_span("root", end=0), a_span("now", "root", 0, 0), a_span("then", "root", 1, 1)
+    assert added(*spans) == {"root": ["now"]}
+
+
 def test_a_request_to_another_process_counts_for_nobody_else() -> None:
     server = a_span("server", "call", 20, 80, kind=SpanKind.SERVER, parent_is_remote=True)
     spans = [a_span("root"), a_span("call", "root", 10, 90), server, a_span("there", "server", 30, 40)]

@@ -71,6 +71,8 @@ def test_what_is_not_counted_in_samples_has_no_interval() -> None:
     memory = FlameGraph([(("f",), 1536)], "memory:alloc_space:bytes:space:bytes")
     assert text.amount(memory) == "1.5 KiB"
     assert text.of_what(memory) == "1.5 KiB of alloc_space"
+    assert text.of_what(FlameGraph(memory.stacks, memory.profile_type, sample_value=512)) == "1.5 KiB of alloc_space"
+    assert text.share_of(FlameGraph(), 0) == "0 % (0 to 100 %)", "nothing was counted"
     assert text.of_what(FlameGraph()) == "0 us of CPU"
 
 
@@ -80,6 +82,8 @@ def test_what_is_not_counted_in_samples_has_no_interval() -> None:
         (0.45, Interval(0.26, 0.658), "45 % (26 to 66 %)"),
         (0.333, Interval(0.3301, 0.3359), "33.30 % (33.01 to 33.59 %)"),
         (0.0, Interval(0.0, 0.161), "0 % (0 to 16 %)"),
+        (0.45, Interval(0.0, 0.81), "45 % (0 to 81 %)"),
+        (0.45, Interval(0.434, 0.466), "45 % (43 to 47 %)"),
         (0.5, None, "50 %"),
     ],
 )
@@ -111,6 +115,16 @@ def test_a_time_without_an_interval_has_three_digits() -> None:
     assert text.time(561_234_567, None) == "561 ms"
     assert text.time(561_234_567, Interval(512 * MS, 611 * MS)) == "560 ms (510 to 610 ms)"
     assert text.time(0, Interval(0, 0)) == "0 us (0 to 0 us)"
+    assert text.time(1_000 * MS, None) == "1 s"
+
+
+def test_a_time_has_the_unit_in_which_its_interval_is_read() -> None:
+    assert text.time(900 * MS, Interval(200 * MS, 3_000 * MS)) == "0.9 s (0.2 to 3.0 s)"
+    assert text.time(900 * MS, Interval(200 * MS, 2_990 * MS)) == "900 ms (200 to 3,000 ms)"
+
+
+def test_nothing_is_written_without_a_sign_before_it() -> None:
+    assert text.change(-0.2 * MS, Interval(-40 * MS, 40 * MS)) == "+0 ms (-40 to +40 ms)"
 
 
 @pytest.mark.parametrize(("half", "place"), [(14.0, 1.0), (35.4, 1.0), (35.6, 10.0), (99.0, 10.0), (0.5, 0.1)])

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from spanprofiles.model import estimates
+from spanprofiles.model.intervals import share_interval
 
 PERIOD = 10_000_000.0
 
@@ -93,3 +94,34 @@ def test_a_share_of_none_or_all_is_still_uncertain(part: float, limits: tuple[fl
     found = estimates.share([part * 10] * 10, [10.0] * 10, 1.0)
     assert found.interval is not None
     assert limits[0] <= found.interval.low < found.interval.high <= limits[1]
+
+
+@pytest.mark.parametrize(
+    ("parts", "ratio", "low", "high"),
+    [
+        ([2.0, 4.0, 3.0], 0.3, 0.0516, 0.5484),  # 4.303 * sqrt(3 / 2 * (1 + 1 + 0)) / 30 to either side
+        ([9.0, 10.0, 10.0], 0.9667, 0.8233, 1.0),
+        ([1.0, 0.0, 0.0], 0.0333, 0.0, 0.1768),
+    ],
+)
+def test_a_share_of_measured_times_has_the_interval_of_the_textbook(
+    parts: list[float], ratio: float, low: float, high: float
+) -> None:
+    found = estimates.share(parts, [10.0] * 3)
+    assert found.value == pytest.approx(ratio, abs=1e-4)
+    assert found.interval == pytest.approx((low, high), abs=1e-3)
+
+
+@pytest.mark.parametrize(("sample_value", "samples"), [(1.0, 1_000), (2.0, 500)])
+def test_requests_that_differ_make_a_share_as_uncertain_as_fewer_samples(sample_value: float, samples: int) -> None:
+    # By the samples alone the variance would be a quarter of their number; the requests show 10,000 in these units.
+    dispersion = 10_000 / (samples * sample_value**2 / 4) * (2.262 / 1.96) ** 2
+
+    found = estimates.share([20.0, 80.0] * 5, [100.0] * 10, sample_value)
+
+    assert found.interval == pytest.approx(share_interval(samples / 2, samples, dispersion), abs=1e-3)
+
+
+@pytest.mark.parametrize("part", [0.0, 1.0])
+def test_requests_that_agree_on_none_or_all_are_as_uncertain_as_their_samples(part: float) -> None:
+    assert estimates.share([part * 10] * 10, [10.0] * 10, 1.0).interval == share_interval(part * 100, 100)

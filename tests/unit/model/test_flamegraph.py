@@ -232,3 +232,15 @@ def test_a_box_equals_itself_and_one_with_the_same_tree_and_no_other() -> None:
     assert hash(first) == hash(second)
     assert first != other
     assert first != "main"
+
+
+def test_boxes_that_share_a_part_may_differ_in_another() -> None:
+    shared = Frame("search", 10, 10)
+    first, second = (Frame("price", 10, 0, (Frame(name, 10, 10),)) for name in ("round", "discount"))
+    assert Frame("main", 20, 0, (first, shared)) != Frame("main", 20, 0, (second, shared))
+    assert Frame("main", 20, 0, (shared, first)) != Frame("main", 20, 0, (shared, second))
+
+
+def test_different_boxes_have_different_hashes() -> None:
+    assert len({hash(Frame("main", total, total)) for total in range(8)}) > 1
+    assert len({hash(Frame("main", 8, 0, (Frame("search", total, total),))) for total in range(8)}) > 1

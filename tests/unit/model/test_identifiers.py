@@ -79,6 +79,11 @@ def test_only_the_lowest_flag_says_sampled() -> None:
     assert not TraceContext.parse(f"00-{_TRACE}-{_SPAN}-02").sampled
 
 
+@pytest.mark.parametrize(("flags", "sampled"), [("10", False), ("1b", True), ("fe", False), ("ff", True)])
+def test_flags_are_hexadecimal(flags: str, sampled: bool) -> None:
+    assert TraceContext.parse(f"00-{_TRACE}-{_SPAN}-{flags}").sampled is sampled
+
+
 def test_a_later_version_may_have_more_fields_and_the_first_may_not() -> None:
     assert TraceContext.parse(f"cc-{_TRACE}-{_SPAN}-01-what-comes-then") == TraceContext(_TRACE, _SPAN)
     with pytest.raises(IdentifierError, match="is not a traceparent"):

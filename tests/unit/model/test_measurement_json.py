@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from spanprofiles.model import FlameGraph, Measurement, MeasurementEnvironment, Precision
 from spanprofiles.model import measurement_json as recording
 from spanprofiles.model.measurement_json import MeasurementError, read_text, write_text
-from tests.support.measurements import a_measurement
+from tests.support.measurements import MS, a_measurement, a_request
 
 ENVIRONMENT = MeasurementEnvironment(
     app_version="1.4.2", host="ci-7", machine="x86_64, 2 cores", runtime="CPython 3.12.3", agent="pyroscope-io 1.4.0",
@@ -74,6 +74,32 @@ def test_the_least_and_the_most_that_a_field_can_say_is_read() -> None:
     read = read_text(json.dumps(found), "it.json")
     assert read.environment.processor_wait == 0.0
     assert read.requests[0].start_ns == 2**63 - 1
+
+
+def test_a_call_path_may_have_functions_that_no_request_names() -> None:
+    whole = a_request(0, {"search": 10})
+    unnamed = Measurement(
+        "of one", "shop", (replace(whole, functions={}),), FlameGraph([(("handle", "search"), 10 * MS)])
+    )
+    read = read_text(write_text(unnamed), "it.json")
+    assert (read, read.flamegraph.functions) == (unnamed, {"handle", "search"})
+
+
+def test_it_names_the_profile_beside_it_if_there_is_one() -> None:
+    assert json.loads(write_text(MEASUREMENT, "it.pprof"))["pprof"] == "it.pprof"
+    assert document()["pprof"] == ""
+
+
+def test_without_requests_its_lists_are_empty() -> None:
+    text = write_text(Measurement("of nothing", "", (), FlameGraph()))
+    assert '"requests": []' in text
+    assert '"stacks": []' in text
+
+
+def test_what_is_no_number_is_not_written() -> None:
+    endless = a_measurement([{}], precision=Precision("10 %", 0.1, float("inf"), is_reached=False))
+    with pytest.raises(ValueError, match="Out of range"):
+        write_text(endless)
 
 
 def test_it_describes_itself() -> None:
@@ -235,6 +261,9 @@ def test_a_recording_without_one_of_its_fields_says_which(field: str) -> None:
 
 
 def test_a_recording_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = write_text(MEASUREMENT)
+    monkeypatch.setattr(recording, "LARGEST_RECORDING_BYTES", len(text))
+    assert read_text(text, "it.json") == MEASUREMENT
     monkeypatch.setattr(recording, "LARGEST_RECORDING_BYTES", 2**20)
     with pytest.raises(MeasurementError, match=r"it\.json is larger than 1 MiB"):
         read_text(b" " * (2**20 + 1), "it.json")

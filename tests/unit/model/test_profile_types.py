@@ -26,6 +26,7 @@ LOCKS = "mutex:contentions:count:mutex:count"
         (DOTNET_WALL, Kind.WALL, 10_000_000, "10.0 ms of wall time"),
         (GO_SAMPLES, Kind.CPU, 38, "38 samples of CPU"),
         (NODE_SAMPLES, Kind.WALL, 38, "38 samples of wall time"),
+        ("wall:wall:count:wall:nanoseconds", Kind.WALL, 38, "38 samples of wall time"),
         (MEMORY, Kind.OTHER, 1_572_864, "1.5 MiB of alloc_space"),
         (LOCKS, Kind.OTHER, 7, "7 contentions"),
         ("mutex:delay:nanoseconds:mutex:count", Kind.OTHER, 2_000_000, "2.0 ms of delay"),
@@ -87,6 +88,7 @@ def test_cpu_and_wall_time_do_not_add_up() -> None:
 
 def test_a_part_of_a_flame_graph_is_of_the_same_type() -> None:
     assert FlameGraph([(("f", "g"), 5)], WALL).below("g").profile_type == WALL
+    assert FlameGraph([(("f", "g"), 50)], WALL).divided(5).profile_type == WALL
 
 
 def test_a_wall_profile_is_one_in_pprof_too() -> None:

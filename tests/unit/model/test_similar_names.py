@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -38,6 +39,18 @@ def test_there_are_three_at_most_and_names_nobody_writes_are_left_out() -> None:
     assert time.process_time() - began_s < 5
 
 
+@pytest.mark.parametrize(("length", "similar"), [(200, True), (201, False)])
+def test_names_of_two_hundred_characters_are_still_compared(length: int, similar: bool) -> None:
+    known = "f" * (length - 1) + "h"
+    assert similar_names("f" * (length - 1) + "g", [known]) == ([known] if similar else [])
+    assert similar_names("f" * 199 + "g", [known]) == ([known] if similar else [])
+
+
+@pytest.mark.parametrize("name", ["", "::"])
+def test_punctuation_is_not_like_other_punctuation(name: str) -> None:
+    assert similar_names(name, ["--", "...", "main"]) == []
+
+
 def test_a_flame_graph_remembers_the_names_it_was_asked_about_in_vain() -> None:
     graph = graph_of({("main", "find_nearest_vehicle"): 10, ("main",): 5})
     assert graph.unknown_functions == {}
@@ -45,12 +58,17 @@ def test_a_flame_graph_remembers_the_names_it_was_asked_about_in_vain() -> None:
     assert graph.share("find_nearest_vehicel") == 0.0
     assert graph.self_of("mian") == graph.below("main").total_of("sort") == 0
     assert graph.share("main") == 1.0
+    assert graph.total_of(re.compile("sort.*")) == 0, "a pattern may match nothing"
+    assert graph.callees_of("wait").is_empty
+    assert graph.callers_of("poll").is_empty
     assert graph.below("find_nearest_vehicle").total_of("main") == 0, "the whole has it, only this part has not"
 
     assert graph.unknown_functions == {
         "find_nearest_vehicel": ["find_nearest_vehicle"],
         "mian": ["main"],
         "sort": [],
+        "wait": [],
+        "poll": [],
     }
     assert graph == graph_of({("main", "find_nearest_vehicle"): 10, ("main",): 5}), "that is no part of its value"
 

@@ -121,6 +121,34 @@ def test_the_shortest_traceback_ends_where_the_next_line_begins(printed: tuple[s
     assert tracebacks(["ready", *printed, "after"]) == [printed]
 
 
+_FIRST = ("Traceback (most recent call last):", '  File "a.py", line 1', "KeyError: 'title'")
+_SENTENCE = "During handling of the above exception, another exception occurred:"
+_SECOND = ("Traceback (most recent call last):", '  File "a.py", line 2', "OSError: not found")
+
+
+@pytest.mark.parametrize("before", [(), ("",)], ids=["at once", "after an empty line"])
+@pytest.mark.parametrize("after", [(), ("",)], ids=["at once", "after an empty line"])
+def test_errors_that_came_of_one_another_may_stand_close_together(
+    before: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    printed = (*_FIRST, *before, _SENTENCE, *after, *_SECOND)
+
+    assert tracebacks(printed) == [printed]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(("", ""), ("",)), (("",), ("", ""))], ids=["the sentence", "the second error"]
+)
+def test_what_stands_further_away_is_another_traceback(before: tuple[str, ...], after: tuple[str, ...]) -> None:
+    assert tracebacks([*_FIRST, *before, _SENTENCE, *after, *_SECOND]) == [_FIRST, _SECOND]
+
+
+def test_a_traceback_that_other_output_cuts_short_takes_a_line_of_it_for_its_error() -> None:
+    printed = ["Traceback (most recent call last):", '  File "a.py", line 1', "+--- a table ---+", "| of figures"]
+
+    assert tracebacks(printed) == [tuple(printed[:3])]
+
+
 def test_where_there_is_none_none_is_found() -> None:
     assert tracebacks([]) == []
     assert tracebacks(["ready", "  at noon", "no Traceback here", "  indented"][:1]) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -39,6 +40,7 @@ def test_each_figure_has_the_interval_of_its_own_samples() -> None:
     graph = graph_of({("main",): 5 * _SAMPLE_NS, ("main", "search"): 12 * _SAMPLE_NS})
     assert graph.self_interval("main") == count_interval(5).times(_SAMPLE_NS)
     assert graph.total_interval("main") == graph.total_interval() == count_interval(17).times(_SAMPLE_NS)
+    assert graph.total_interval("search") == count_interval(12).times(_SAMPLE_NS)
     assert graph.share_interval("search") == share_interval(12, 17)
 
 
@@ -76,6 +78,7 @@ def test_a_slower_agent_is_told_where_many_paths_agree() -> None:
 )
 def test_where_samples_cannot_be_counted_there_are_no_intervals(graph: FlameGraph) -> None:
     assert graph.samples is None
+    assert graph.divided(10).samples is None
     assert graph.total_interval() is graph.total_interval("a") is graph.self_interval("a") is None
     assert graph.share_interval("a") is None
     difference = graph_of({}, graph.profile_type).diff(graph)
@@ -94,6 +97,8 @@ def test_an_average_of_ten_requests_is_known_as_well_as_their_sum() -> None:
     assert interval is not None
     assert tenfold is not None
     assert interval.low * 10 == pytest.approx(tenfold.low)
+    for part in (average.below("search"), average.callers_of("search")):
+        assert part.samples == 120, "a part of an average is made of the same parts of samples"
 
 
 def test_the_sum_of_two_averages_has_their_variances_sum() -> None:
@@ -133,6 +138,8 @@ def test_intervals_are_those_of_the_textbook() -> None:
     assert share_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert share_interval(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
     assert share_interval(0, 0) == Interval(0.0, 1.0)
+    assert share_interval(1, 1) == pytest.approx((0.2065, 1.0), abs=1e-4)
+    assert share_interval(0.25, 0.5) == pytest.approx((0.0297, 0.9703), abs=1e-4)
     assert count_interval(0) == pytest.approx((0, 3.8415), abs=1e-4)
     assert count_interval(100) == pytest.approx((82.23, 121.62), abs=0.01)
     table = {1: 12.706, 2: 4.303, 3: 3.182, 5: 2.571, 10: 2.228, 30: 2.042, 1000: 1.962}
@@ -264,6 +271,36 @@ def test_a_difference_that_counts_alone_may_be_chance_among_ten(pair: tuple[int,
 
 def test_pairs_that_can_tell_nothing_take_nothing_from_the_others() -> None:
     assert directions([(0, 6), *[(0, 1)] * 100]) == [1, *[0] * 100]
+    assert directions([(0, 7), *[(0, 6)] * 10]) == [1, *[0] * 10], "ten that could tell something only by themselves"
+
+
+def test_two_pairs_share_the_chance_of_an_error() -> None:
+    rare = 0.1 / 0.9  # two of the second alone have the probability 0.01, and 0.025 / 2 is the limit
+    assert directions([(0, 2)] * 2, rare) == [1, 1]
+    assert directions([(0, 2)] * 3, rare) == [0, 0, 0]
+
+
+def test_a_single_sample_where_hardly_any_should_be_is_more_than_chance() -> None:
+    assert directions([(0, 1)], 0.01 / 0.99) == [1]
+    assert directions([(0, 1)], 0.1 / 0.9) == [0]
+
+
+@pytest.mark.parametrize("trials", [1_999, 2_001])
+def test_of_thousands_of_samples_the_limit_of_chance_is_where_the_exact_sum_has_it(trials: int) -> None:
+    limit, ways = trials, 1
+    while (ways + math.comb(trials, limit - 1)) * 40 <= 2**trials:  # 2.5 % of all the ways there are
+        limit -= 1
+        ways += math.comb(trials, limit)
+    assert directions([(trials - limit, limit)]) == [1]
+    assert directions([(trials - limit + 1, limit - 1)]) == [0]
+
+
+@pytest.mark.parametrize(("odds", "grown"), [(1.0, 50_320), (1 / 9, 10_190)])
+def test_of_many_samples_two_standard_errors_are_more_than_chance(odds: float, grown: int) -> None:
+    expected = round(100_000 * odds / (1 + odds))
+    assert directions([(100_000 - grown, grown)], odds) == [1]
+    nearer = expected + round((grown - expected) * 0.95)
+    assert directions([(100_000 - nearer, nearer)], odds) == [0]
 
 
 def test_thousands_of_samples_are_told_apart_by_a_few_per_cent() -> None:

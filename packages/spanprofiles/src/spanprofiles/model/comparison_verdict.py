@@ -147,7 +147,7 @@ def _growth(functions: Sequence[FunctionComparison], sign: int = 1) -> float:
     """Return how much functions grew for sure (shrank, with the sign -1), without counting a callee in its callers."""
     own = (sign * row.self.change for row in functions if row.self.is_significant)
     totals = (sign * row.total.change for row in functions if row.total.is_significant)
-    return max(math.fsum(change for change in own if change > 0), max(totals, default=0.0), 0.0)
+    return max(math.fsum(change for change in own if change > 0), max(totals, default=0.0))
 
 
 def _more(requests: int, excess: float) -> int:
