@@ -104,7 +104,7 @@ def test_a_step_of_a_call_that_outlives_its_root_has_the_calls_labels(tracer: Tr
         assert whose() == "call"
 
 
-def test_a_root_that_ends_in_another_context_still_leaves_its_labels_to_the_child_that_goes_on(tracer: Tracer) -> None:
+def test_a_root_that_ends_in_another_context_leaves_its_labels_to_its_child(tracer: Tracer) -> None:
     order = copy_context().run(tracer.start_span, "order", ELSEWHERE)
     child = tracer.start_span("work", set_span_in_context(order))
 
