@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ KEPT_MINUTES = 24 * 60
 GROUPS_LIMIT = 200
 SHOWN_CHARACTERS, SHOWN_NAME = 300, 80
 MANY = "(several)"
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 
 
 class Signal(str, Enum):
@@ -170,6 +172,11 @@ def _printable(text: str, limit: int) -> str:
     return shown[:limit] + ("..." if len(text) > limit or len(shown) > limit else "")
 
 
+def _shown_peer(peer: str) -> str:
+    """Make a sender's address fit for a terminal; IPv6's ``::1`` is no command to a CI, and stays as it is."""
+    return peer if _ADDRESS.fullmatch(peer) else printable(peer, SHOWN_NAME)
+
+
 class Refusals:
     """All that was refused since the start.
 
@@ -192,7 +199,7 @@ class Refusals:
             refusal,
             message=printable(refusal.message),
             service=printable(refusal.service, SHOWN_NAME),
-            sender=Sender(printable(refusal.sender.peer, SHOWN_NAME), printable(refusal.sender.agent, SHOWN_NAME)),
+            sender=Sender(_shown_peer(refusal.sender.peer), printable(refusal.sender.agent, SHOWN_NAME)),
         )
         now_s, steady_s = self._clock(), self._steady()
         with self._lock:
