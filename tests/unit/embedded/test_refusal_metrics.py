@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from spanprofiles.embedded import metrics
 from spanprofiles.embedded.metrics import Metric, RefusalRoutes, _since
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Sender, Signal, Way
 
@@ -108,7 +109,7 @@ def test_all_that_is_known_of_a_refusal_is_told(
     clock[0] = NOW_S
     refuse(refusals, Signal.PROFILES, Way.PUSH, Reason.SAMPLES, 3)
     refuse(refusals, Signal.TRACES, Way.OTLP_HTTP, Reason.TRACE_ID, 2)
-    monkeypatch.setattr(time, "time", lambda: NOW_S + 1)
+    monkeypatch.setattr(metrics, "time", SimpleNamespace(time=lambda: NOW_S + 1))
 
     class Asks:
         args = {"since": str(STARTED_S + 60)}  # noqa: RUF012  # stands in for a request
