@@ -9,20 +9,22 @@ from typing import Any
 
 import pytest
 
-from spanprofiles.embedded import turns
 from spanprofiles.embedded.calls import Call
+from spanprofiles.embedded.deadline import Deadline
+from spanprofiles.embedded.limits import LIGHT_BYTES
 from spanprofiles.embedded.priority import PERIOD_S, QUERY_S, Rank, RightOfWay
 from spanprofiles.embedded.tunnel import Tunnel, TunnelError, Tunnels
-from spanprofiles.embedded.turns import BUSY, OverloadError, Turns
+from spanprofiles.embedded.turns import BUSY, LARGE, OverloadError, Turns
 from spanprofiles.embedded.web import Failure
 
 ENDING, NO_ANSWER = Failure(503, "the server ends"), Failure(404, "nothing there")
 
 
-class Time:
+class Time(Deadline):
     """Stands in for a deadline."""
 
     def __init__(self) -> None:
+        super().__init__(1.0)
         self.cancelled = 0
 
     def cancel(self) -> None:
@@ -81,7 +83,7 @@ def test_a_call_that_was_not_begun_when_the_server_ends_is_told_so() -> None:
 
 def test_a_call_whose_client_has_gone_is_given_up_wherever_it_is() -> None:
     begun, deadline = call(), Time()
-    begun.begin(deadline)  # type: ignore[arg-type]  # stands in for one
+    begun.begin(deadline)
     begun.send(b"one")
     assert (deadline.cancelled, begun.deadline) == (0, deadline)
     begun.abandon()
@@ -93,7 +95,7 @@ def test_a_call_whose_client_has_gone_is_given_up_wherever_it_is() -> None:
     waiting, late = call(worked.append), Time()
     waiting.abandon()
     waiting.service()
-    waiting.begin(late)  # type: ignore[arg-type]  # likewise
+    waiting.begin(late)
     assert (worked, late.cancelled, waiting.failure) == ([], 1, None)
 
 
@@ -133,7 +135,7 @@ def test_more_large_requests_than_may_wait_are_refused_at_once() -> None:
         first.expect(1)
         with pytest.raises(OverloadError):
             second.expect(1)
-    assert turns.LARGE.light_bytes == turns.LIGHT_BYTES
+    assert LARGE.light_bytes == LIGHT_BYTES
 
 
 @pytest.mark.parametrize("ranks", [(Rank.KNOWN,), (Rank.KNOWN, Rank.KNOWN), (Rank.KNOWN_QUERY, Rank.KNOWN)])
@@ -213,7 +215,8 @@ def test_a_tunnel_takes_so_much_ahead_and_closes_both_sides_once() -> None:
     near, far = socket.socketpair()
     with near, far:
         near.setblocking(False)
-        tunnel = Tunnel(near, channel, lambda: forgotten.append(True))  # type: ignore[arg-type]  # stands in for one
+        client: Any = channel
+        tunnel = Tunnel(near, client, lambda: forgotten.append(True))
         assert (tunnel.writable(), tunnel.readable(), tunnel.has_room, tunnel.goes_first) == (False, True, True, True)
         tunnel.handle_read()  # nothing is there
         far.sendall(b"said")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from waitress.utilities import build_http_date
 
-from spanprofiles.embedded import channel
+from spanprofiles.embedded import channel, limits
 from spanprofiles.embedded.access import brought_token
 from spanprofiles.embedded.channel import RefusingTask
 from spanprofiles.embedded.gate import CHALLENGES, Denial, Gate, Head, busy
@@ -229,7 +229,7 @@ class Connection(channel.Channel):
     """A connection whose state is set by hand."""
 
     def __init__(self, **state: Any) -> None:
-        made = {
+        made: dict[str, Any] = {
             "requests": [], "request": None, "last_activity": NOW_S, "_began_s": None, "total_outbufs_len": 0,
             "_lingers_since_s": None, "_unread_since_s": None, "_tunnel": None, "_waits_for_tunnel": False,
             "_heard_s": 0.0, "calls": set(), "close_when_flushed": False, "will_close": False, "_good_answers": 0,
@@ -245,22 +245,22 @@ STEADY_S = 1_000.0
     ("state", "idleness"),
     [
         ({"_lingers_since_s": 5.0}, (0, NOW_S)),
-        ({"_waits_for_tunnel": True, "_heard_s": STEADY_S - channel.BUSY_S}, (1, STEADY_S - channel.BUSY_S)),
+        ({"_waits_for_tunnel": True, "_heard_s": STEADY_S - limits.BUSY_S}, (1, STEADY_S - limits.BUSY_S)),
         ({"_waits_for_tunnel": True, "_heard_s": STEADY_S}, (6, STEADY_S)),
         ({"_waits_for_tunnel": True, "calls": {1}}, None),
         ({"total_outbufs_len": 5}, None),
-        ({"total_outbufs_len": 5, "_unread_since_s": STEADY_S - channel.READING_S},
-         (5, STEADY_S - channel.READING_S)),
-        ({"total_outbufs_len": 5, "_unread_since_s": STEADY_S - channel.READING_S + 0.01}, None),
+        ({"total_outbufs_len": 5, "_unread_since_s": STEADY_S - limits.READING_S},
+         (5, STEADY_S - limits.READING_S)),
+        ({"total_outbufs_len": 5, "_unread_since_s": STEADY_S - limits.READING_S + 0.01}, None),
         ({"requests": [1]}, None),
         ({}, (6, NOW_S)),
-        ({"last_activity": NOW_S - channel.BUSY_S}, (1, NOW_S - channel.BUSY_S)),
-        ({"_began_s": STEADY_S - channel.BUSY_S}, (2, STEADY_S - channel.BUSY_S)),
-        ({"_began_s": STEADY_S - channel.BUSY_S + 0.01}, None),
-        ({"_began_s": STEADY_S, "request": READS_BODY, "last_activity": NOW_S - channel.BUSY_S},
-         (3, NOW_S - channel.BUSY_S)),
-        ({"_began_s": STEADY_S - channel.HEADER_S, "request": READS_BODY}, (4, STEADY_S - channel.HEADER_S)),
-        ({"_began_s": STEADY_S - channel.HEADER_S + 0.01, "request": READS_BODY}, None),
+        ({"last_activity": NOW_S - limits.BUSY_S}, (1, NOW_S - limits.BUSY_S)),
+        ({"_began_s": STEADY_S - limits.BUSY_S}, (2, STEADY_S - limits.BUSY_S)),
+        ({"_began_s": STEADY_S - limits.BUSY_S + 0.01}, None),
+        ({"_began_s": STEADY_S, "request": READS_BODY, "last_activity": NOW_S - limits.BUSY_S},
+         (3, NOW_S - limits.BUSY_S)),
+        ({"_began_s": STEADY_S - limits.HEADER_S, "request": READS_BODY}, (4, STEADY_S - limits.HEADER_S)),
+        ({"_began_s": STEADY_S - limits.HEADER_S + 0.01, "request": READS_BODY}, None),
     ],
 )  # fmt: skip
 def test_connections_give_up_their_place_by_what_they_do(
@@ -273,14 +273,14 @@ def test_connections_give_up_their_place_by_what_they_do(
 @pytest.mark.parametrize(
     ("state", "deadline_s"),
     [
-        ({"_waits_for_tunnel": True, "_heard_s": 100.0}, channel.ANSWER_S),
-        ({"_lingers_since_s": 100.0}, channel.LINGER_S),
-        ({"total_outbufs_len": 5, "_unread_since_s": 100.0}, channel.ANSWER_S),
-        ({"_began_s": 100.0}, channel.HEADER_S),
-        ({"_began_s": 100.0, "request": SimpleNamespace(headers_finished=False)}, channel.HEADER_S),
-        ({"_began_s": 100.0, "request": READS_BODY}, channel.BODY_S),
+        ({"_waits_for_tunnel": True, "_heard_s": 100.0}, limits.ANSWER_S),
+        ({"_lingers_since_s": 100.0}, limits.LINGER_S),
+        ({"total_outbufs_len": 5, "_unread_since_s": 100.0}, limits.ANSWER_S),
+        ({"_began_s": 100.0}, limits.HEADER_S),
+        ({"_began_s": 100.0, "request": SimpleNamespace(headers_finished=False)}, limits.HEADER_S),
+        ({"_began_s": 100.0, "request": READS_BODY}, limits.BODY_S),
         ({"_tunnel": object(), "close_when_flushed": True, "total_outbufs_len": 5, "_unread_since_s": 100.0},
-         channel.ANSWER_S),
+         limits.ANSWER_S),
         ({"requests": [1], "_began_s": 100.0}, None),
         ({}, None),
         ({"_tunnel": object(), "total_outbufs_len": 5, "_unread_since_s": 100.0}, None),
@@ -298,7 +298,7 @@ def test_an_answer_is_unread_from_the_first_look_at_it() -> None:
     slow = Connection(total_outbufs_len=5)
     assert not slow.is_overdue(100.0)
     assert slow._unread_since_s == 100.0
-    assert slow.is_overdue(100.0 + channel.ANSWER_S)
+    assert slow.is_overdue(100.0 + limits.ANSWER_S)
     slow.__dict__["total_outbufs_len"] = 0
     assert not slow.is_overdue(100_000.0)
     assert slow._unread_since_s is None
