@@ -175,7 +175,7 @@ def test_queries_have_the_first_part_of_each_period_and_wait_for_the_rest_of_it(
     assert waits.seconds[2:] == [7.0]
 
 
-def test_a_server_of_grpc_that_does_not_start_is_told_to_each_caller_and_started_once() -> None:
+def test_a_server_of_grpc_that_cannot_start_is_tried_once_and_told_to_callers() -> None:
     made: list[str] = []
 
     def make(address: str, connections: Any) -> Any:

@@ -208,6 +208,7 @@ def test_a_body_is_read_as_its_encoding_says() -> None:
         (gzip.compress(bytes(1_001)), "gzip", BodyTooLargeError, "the decompressed body is larger than 1000 bytes",
          None),
     ],
+    ids=["unknown", "in capitals", "empty", "large", "large in gzip"],
 )  # fmt: skip
 def test_a_body_that_is_not_taken_is_refused_with_what_is(
     data: bytes, encoding: str, error: type[Exception], words: str, reason: Reason | None
@@ -238,6 +239,7 @@ def test_what_is_decompressed_is_bounded_and_told_while_it_grows() -> None:
         (bounded_inflate, b"nonsense", "zlib: incorrect header check"),
         (bounded_inflate, zlib.compress(b"x")[:-1] + b"?", "zlib: incorrect data check"),
     ],
+    ids=["cut off", "gzip and more", "nothing", "no zlib", "another sum"],
 )
 def test_damaged_data_is_refused_with_what_is_wrong(
     decompress: Callable[[bytes, int], bytes], data: bytes, words: str
