@@ -13,7 +13,7 @@ from spanprofiles.embedded.indexed_attributes import EVENT, INTEGER, INTRINSIC, 
 from spanprofiles.embedded.otlp.rows import span_rows
 from spanprofiles.embedded.store import retention
 from spanprofiles.embedded.store.database import Database
-from spanprofiles.embedded.store.raw_spans import OpenedSpans, WholeSpans, framed_spans
+from spanprofiles.embedded.store.raw_spans import WholeSpans, framed_spans, span_messages
 from spanprofiles.embedded.store.retention import Limits
 from spanprofiles.embedded.store.traces import TRACES_IN_BLOCK, holders_by_block
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
@@ -71,10 +71,25 @@ def test_a_span_is_kept_byte_by_byte_with_what_nobody_knows() -> None:
 
 
 def test_the_messages_for_stored_spans_read_what_otlp_writes() -> None:
-    written = ScopeSpans(spans=[whole_span(), Span(name="next")]).SerializeToString()
-    first, second = OpenedSpans.FromString(written).spans
-    assert (first.trace_id, first.kind, first.name, second.name) == (TRACE, 2, "work", "next")
-    assert list(first.attributes) == [whole_span().attributes[0].SerializeToString()]
+    whole_spans, opened_spans = span_messages()
+    written = ScopeSpans(spans=[whole_span(), Span(name="next", parent_span_id=ROOT)]).SerializeToString()
+    assert list(whole_spans.FromString(written).spans) == [
+        span.SerializeToString() for span in ScopeSpans.FromString(written).spans
+    ]
+    first, second = opened_spans.FromString(written).spans
+    assert (first.trace_id, first.span_id, first.kind, first.name) == (TRACE, ROOT, 2, "work")
+    assert (second.name, second.parent_span_id, second.status) == ("next", ROOT, b"")
+    for inner in ("attributes", "events", "links"):
+        assert list(getattr(first, inner)) == [each.SerializeToString() for each in getattr(whole_span(), inner)]
+    assert first.status == whole_span().status.SerializeToString()
+
+
+def test_the_messages_for_stored_spans_have_nothing_that_no_row_is_made_of() -> None:
+    whole_spans, opened_spans = span_messages()
+    opened = opened_spans.DESCRIPTOR.fields_by_name["spans"].message_type
+    assert set(whole_spans.DESCRIPTOR.fields_by_name) == set(opened_spans.DESCRIPTOR.fields_by_name) == {"spans"}
+    assert set(Span.DESCRIPTOR.fields_by_name) - set(opened.fields_by_name) >= {"trace_state", "dropped_links_count"}
+    assert {name for name in Span.DESCRIPTOR.fields_by_name if name.endswith("unix_nano")} <= set(opened.fields_by_name)
 
 
 @pytest.mark.parametrize("first", [1, 31, 32, 50])

@@ -50,7 +50,8 @@ def _copied(descriptor: Any, names: tuple[str, ...], name: str) -> DescriptorPro
     return made
 
 
-def _messages() -> tuple[Any, Any]:
+def span_messages() -> tuple[Any, Any]:
+    """Make the messages of ``WholeSpans`` and ``OpenedSpans``, from the descriptors of OTLP's own."""
     whole = _copied(ScopeSpans.DESCRIPTOR, ("spans",), "WholeSpans")
     opened = DescriptorProto()
     opened.CopyFrom(whole)
@@ -66,7 +67,7 @@ def _messages() -> tuple[Any, Any]:
     return whole_spans, opened_spans
 
 
-WholeSpans, OpenedSpans = _messages()
+WholeSpans, OpenedSpans = span_messages()
 """The same bytes as ScopeSpans: each span in bytes, or opened, with what is inside it in bytes."""
 
 
