@@ -17,7 +17,7 @@ SIMPLE = {
     '"': '"',
 }
 ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.DOTALL)
-LARGEST_CHARACTER = 0x10FFFF
+LARGEST_BYTE, LARGEST_CHARACTER = 0xFF, 0x10FFFF
 
 
 class StringLiteralError(Exception):
@@ -29,12 +29,12 @@ def _unescape(match: re.Match[str]) -> str:
     if body in SIMPLE:
         return SIMPLE[body]
     if len(body) == 3 and body[0] in "01234567":
-        number = int(body, 8)
+        number, largest = int(body, 8), LARGEST_BYTE
     elif len(body) > 1:
-        number = int(body[1:], 16)
+        number, largest = int(body[1:], 16), LARGEST_CHARACTER
     else:
         raise StringLiteralError(f"unknown escape sequence \\{body}")
-    if number > LARGEST_CHARACTER or 0xD800 <= number < 0xE000:
+    if number > largest or 0xD800 <= number < 0xE000:
         raise StringLiteralError(f"escape sequence \\{body} is no character")
     return chr(number)
 
