@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from spanprofiles.embedded.cache import ByteCache
 from spanprofiles.embedded.patterns import LENGTH_LIMIT, TEXT_LIMIT, PatternError, compile_pattern
+from spanprofiles.embedded.traceql.errors import TraceQLError
 from spanprofiles.embedded.traceql.limits import (
     CONDITIONS_LIMIT,
     DEPTH_LIMIT,
@@ -16,6 +17,7 @@ from spanprofiles.embedded.traceql.limits import (
     STAGES_LIMIT,
     TOKENS_LIMIT,
 )
+from spanprofiles.embedded.traceql.parser import parse
 from tests.unit.embedded.conftest import Applications, SpanFactory
 
 
@@ -133,3 +135,39 @@ def test_a_cache_never_holds_more_bytes_than_it_may(puts: list[tuple[int, int]])
         held = [found for key in range(21) if (found := cache.get(key)) is not None]
         assert sum(held) == cache.bytes <= 200
         assert len(held) == len(cache)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (spansets(STAGES_LIMIT + 1), f"the query has more than {STAGES_LIMIT} stages: ask for less at once"),
+        (
+            " | ".join(["{ }", *[f"max({' + '.join(['span.a'] * 100)}) > 1"] * 6]),
+            f"the query has more than {CONDITIONS_LIMIT} operators within spansets: ask for less at once",
+        ),
+        (
+            chain(PATTERNS_LIMIT + 1, "||", "span.a =~ `x{0}`"),
+            f"the query has more than {PATTERNS_LIMIT} regular expressions: ask for less at once",
+        ),
+        (
+            f"{{ }} | compare({chain(PATTERNS_LIMIT + 1, '||', 'span.a{0} !~ `x`')})",
+            f"the query has more than {PATTERNS_LIMIT} regular expressions: ask for less at once",
+        ),
+        (f"{{ {'!' * DEPTH_LIMIT}span.b }}", f"at most {DEPTH_LIMIT} operators may be in each other or in a row"),
+        ("(" * 51 + "{}" + ")" * 51, f"at most {NESTING_LIMIT} brackets may be open at once"),
+        (
+            f"{{ }} | select({', '.join(['span.a'] * TOKENS_LIMIT)})",
+            f"the query has more than {TOKENS_LIMIT} names, values and operators",
+        ),
+    ],
+    ids=["stages", "operators", "patterns", "compared", "depth", "brackets", "tokens"],
+)
+def test_a_query_beyond_a_limit_is_told_which_it_is(query: str, message: str) -> None:
+    with pytest.raises(TraceQLError) as refused:
+        parse(query)
+    assert str(refused.value).endswith(message)
+
+
+def test_what_was_compiled_is_remembered() -> None:
+    assert parse("{ name = `remembered` }") is parse("{ name = `remembered` }")
+    assert compile_pattern("remembered") is compile_pattern("remembered")

@@ -58,6 +58,14 @@ def test_a_trace_is_found_by_what_is_in_its_own_spans_alone() -> None:
         ("name", INTRINSIC, STRING, "other"),
         ("status", INTRINSIC, INTEGER, 0),
     }
+    assert ("name", INTRINSIC, STRING, "other") not in indexed(whole_span(), other)
+
+
+def test_a_list_is_found_in_the_traces_alone_that_hold_it() -> None:
+    listed = Span(trace_id=OTHER_TRACE, span_id=ROOT, name="listed")
+    listed.attributes.add(key="list").value.array_value.values.add().string_value = "a"
+    assert ("list", SPAN, STRING, "a") in indexed(whole_span(), listed, trace=OTHER_TRACE)
+    assert ("list", SPAN, STRING, "a") not in indexed(whole_span(), listed)
 
 
 def test_a_span_is_kept_byte_by_byte_with_what_nobody_knows() -> None:

@@ -283,6 +283,7 @@ def test_progress_tells_each_trace_once_and_at_last_comes_the_whole_answer(
         streams_on(database).answer("Search", request, progress)
     *earlier, last = said
     told = [trace.traceID for message in earlier for trace in message.traces]
+    assert told[:2] == ["cc" * 16, "bb" * 16]  # the newest first
     assert len(told) == len(set(told)) >= 2  # the last is found when there is nothing more to look at
     assert {trace.traceID for trace in last.traces} == {"aa" * 16, "bb" * 16, "cc" * 16} >= set(told)
     assert {message.metrics.completedJobs for message in earlier} == {0}

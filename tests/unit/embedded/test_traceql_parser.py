@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -383,6 +384,14 @@ def test_a_query_printed_and_parsed_again_is_the_same(field: str) -> None:
         (1_500, "1.5µs"),
         (5_000_000, "5ms"),
         (1_566_666_666, "1.566666666s"),
+        (1_000_000_000, "1s"),
+        (999_999_999, "999.999999ms"),
+        (60_000_000_000, "1m0s"),
+        (59_000_000_000, "59s"),
+        (1_000, "1µs"),
+        (1_000_000, "1ms"),
+        (-1, "-1ns"),
+        (3_605_000_000_000, "1h0m5s"),
         (90_000_000_000, "1m30s"),
         (3_600_000_000_000, "1h0m0s"),
         (-2_000_000_000, "-2s"),
@@ -394,7 +403,25 @@ def test_durations_print_as_go_prints_them(nanoseconds: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(1.5, "1.5"), (2.0, "2.0"), (1e9, "1e+09"), (1234567.5, "1.2345675e+06"), (1e-7, "1e-07"), (-0.25, "-0.25")],
+    [
+        (0.0, "0.0"),
+        (-0.0, "-0.0"),
+        (1e6, "1e+06"),
+        (999999.0, "999999.0"),
+        (1e-4, "0.0001"),
+        (1e-5, "1e-05"),
+        (1e100, "1e+100"),
+        (-1e6, "-1e+06"),
+        (math.nan, "NaN.0"),
+        (math.inf, "+Inf.0"),
+        (-math.inf, "-Inf.0"),
+        (1.5, "1.5"),
+        (2.0, "2.0"),
+        (1e9, "1e+09"),
+        (1234567.5, "1.2345675e+06"),
+        (1e-7, "1e-07"),
+        (-0.25, "-0.25"),
+    ],
 )
 def test_floats_print_as_go_prints_them(number: float, text: str) -> None:
     assert float_text(number) == text

@@ -31,7 +31,7 @@ class Pattern:
 
     def matches(self, text: str) -> bool:
         """Whether the whole of a text matches; of one beyond the limit, only its beginning is read."""
-        return self._compiled.fullmatch(text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT]) is not None
+        return self._compiled.fullmatch(text[:TEXT_LIMIT]) is not None
 
 
 _compiled: ByteCache[str, Pattern] = ByteCache(CACHE_BYTES)

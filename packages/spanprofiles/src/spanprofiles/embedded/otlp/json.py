@@ -60,7 +60,7 @@ def _hex_to_base64(holder: dict[str, Any], names: tuple[str, ...], length: int) 
     reason = Reason.TRACE_ID if length == TRACE_ID_BYTES else Reason.SPAN_ID
     for name in names:
         value = holder.get(name)
-        if value in {None, ""} if isinstance(value, (str, type(None))) else False:
+        if value is None or value == "":
             continue
         if not isinstance(value, str):
             raise ExportError(f"{name} must be a string of {2 * length} hexadecimal digits", reason)

@@ -160,7 +160,7 @@ class _Compiler:
             elif wanted.join == "OR":
                 del self.arguments[before:]
                 return None
-        return f" {wanted.join} ".join(parts) if parts else None
+        return f" {wanted.join} ".join(parts) or None
 
     def _attribute(self, wanted: HasAttribute) -> str | None:
         """Name few values by their numbers; leave many to the index where few traces have them."""

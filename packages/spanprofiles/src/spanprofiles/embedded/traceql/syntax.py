@@ -215,9 +215,6 @@ class ScalarOperation:
     left: Scalar
     right: Scalar
 
-    def __str__(self) -> str:
-        return f"{_wrapped(self.left)} {self.operator} {_wrapped(self.right)}"
-
     @property
     def implied_type(self) -> int:
         """The type of the operands."""
