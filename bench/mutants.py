@@ -8,7 +8,8 @@ mutmut makes the mutants and runs, for each, the tests that reach the changed fu
 ``src`` of its own, so the room is copied to ``.mutants/ROOM``, with the tests and what they read. A room takes minutes
 to hours; a sample gives a share with an interval in a fraction of the time. The command prints each survivor as a
 difference, and ends with 1 where fewer than 90 % of the mutants are noticed. ``tests/survivors.yaml`` lists those that
-were looked at and may live, with the reason: they count as noticed.
+were looked at and may live, with the reason: they count as noticed. A kind of change that comes in many places is
+listed once, by a pattern.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,10 +172,34 @@ class Workshop:
         return codes
 
 
-def accepted() -> dict[str, str]:
-    """Return the survivors that may live: the changed lines of each, and the reason."""
-    listed = yaml.safe_load((ROOT / "tests" / "survivors.yaml").read_text(encoding="utf-8")) or []
-    return {"\n".join(entry["change"].strip().splitlines()): entry["reason"] for entry in listed}
+@dataclass(frozen=True)
+class Survivors:
+    """The survivors that may live, each with the reason.
+
+    Attributes:
+        changes: by their changed lines.
+        kinds: by a pattern of their changed lines, for what comes in many places.
+    """
+
+    changes: Mapping[str, str]
+    kinds: Mapping[re.Pattern[str], str]
+
+    @classmethod
+    def listed(cls) -> Survivors:
+        """Read those that are listed."""
+        entries = yaml.safe_load((ROOT / "tests" / "survivors.yaml").read_text(encoding="utf-8")) or []
+        return cls(
+            {
+                "\n".join(entry["change"].strip().splitlines()): entry["reason"]
+                for entry in entries
+                if "change" in entry
+            },
+            {re.compile(entry["pattern"].strip()): entry["reason"] for entry in entries if "pattern" in entry},
+        )
+
+    def may_live(self, changed: str) -> bool:
+        """Whether a survivor is listed, by its changed lines or its kind."""
+        return changed in self.changes or any(pattern.fullmatch(changed) for pattern in self.kinds)
 
 
 def changed_lines(difference: str) -> str:
@@ -193,13 +218,13 @@ def interval(noticed: int, tried: int) -> tuple[float, float]:
 
 def report(workshop: Workshop, tried: dict[str, int | None]) -> int:
     """Print survivors and the share of noticed mutants; return the exit code."""
-    may_live, noticed, fates = accepted(), 0, Counter[str]()
+    survivors, noticed, fates = Survivors.listed(), 0, Counter[str]()
     for mutant, code in sorted(tried.items()):
         if code not in {SURVIVED, NO_TESTS}:
             noticed += 1
             continue
         difference = changed_lines(workshop.mutmut("show", mutant, quiet=True))
-        is_accepted = difference in may_live
+        is_accepted = survivors.may_live(difference)
         fate = "may live" if is_accepted else "no test reaches it" if code == NO_TESTS else "survived"
         fates[fate] += 1
         noticed += is_accepted

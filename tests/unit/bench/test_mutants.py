@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from bench.mutants import ROOMS, ROOT, accepted, changed_lines, interval
+from bench.mutants import ROOMS, ROOT, Survivors, changed_lines, interval
 
 DIFFERENCE = """\
 # spanprofiles.model.sampling.x_is_too_short__mutmut_1: survived
@@ -26,7 +28,33 @@ def test_a_survivor_is_known_by_its_changed_lines_wherever_they_stand() -> None:
 
 
 def test_each_survivor_that_may_live_has_its_reason() -> None:
-    assert all(change and reason for change, reason in accepted().items())
+    survivors = Survivors.listed()
+    assert all(change and reason for change, reason in survivors.changes.items())
+    assert all(pattern.pattern and reason for pattern, reason in survivors.kinds.items())
+
+
+def test_a_survivor_may_live_by_its_lines_or_by_its_kind() -> None:
+    survivors = Survivors({"- a\n+ b": "..."}, {re.compile(r"- (.*), PIECE\)\n\+ \1, \)"): "..."})
+    assert survivors.may_live("- a\n+ b")
+    assert survivors.may_live("- watch(spans, PIECE)\n+ watch(spans, )")
+    assert not survivors.may_live("- watch(spans, PIECE)\n+ watch(None, )")
+    assert not survivors.may_live("- a\n+ c")
+
+
+@pytest.mark.parametrize(
+    ("changed", "may_live"),
+    [
+        ("- for view in deadline.watch(views, PIECE):\n+ for view in deadline.watch(views, ):", True),
+        ("- for view in deadline.watch(views, PIECE):\n+ for view in deadline.watch(None, PIECE):", False),
+        ('- "SELECT id FROM spans WHERE id = ?"\n+ "select id from spans where id = ?"', True),
+        ('- "SELECT id FROM spans WHERE id = ?"\n+ "XXSELECT id FROM spans WHERE id = ?XX"', False),
+        ('- {"where": "Here"}\n+ {"where": "here"}', False),
+        ("- zip(a, b, strict=True)\n+ zip(a, b, strict=False)", True),
+        ("- zip(a, b, strict=True)\n+ zip(a, strict=True)", False),
+    ],
+)
+def test_kinds_of_survivors_are_no_wider_than_their_reasons(changed: str, may_live: bool) -> None:
+    assert Survivors.listed().may_live(changed) == may_live
 
 
 @pytest.mark.parametrize(("noticed", "tried", "low", "high"), [(90, 100, 0.826, 0.945), (10, 10, 0.722, 1.0)])
