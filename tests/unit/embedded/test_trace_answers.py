@@ -221,7 +221,7 @@ def test_in_protobuf_every_attribute_has_a_value_however_deep() -> None:
     (scope_spans,) = resource_spans.scope_spans
     (found,) = scope_spans.spans
     assert found.HasField("status")
-    holders = [resource_spans.resource, scope_spans.scope, found, found.events[0], found.links[0]]
+    holders: list[Any] = [resource_spans.resource, scope_spans.scope, found, found.events[0], found.links[0]]
     for holder in holders:
         first, second = holder.attributes
         (within,) = first.value.array_value.values[1].array_value.values[0].kvlist_value.values
