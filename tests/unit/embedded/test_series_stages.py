@@ -185,7 +185,7 @@ ALIKE: list[Static] = [
 ]  # fmt: skip
 
 
-def test_of_equal_values_the_first_in_the_alphabet_is_among_the_largest_and_the_last_among_the_smallest() -> None:
+def test_equal_values_are_ranked_by_their_labels_from_both_ends_of_the_alphabet() -> None:
     alike = [series(value, 1) for value in ALIKE]
     order = {
         name: [labels(ranked(alike, Ranking(name, limit), 1, NO_DEADLINE))[-1] for limit in range(1, len(alike))]

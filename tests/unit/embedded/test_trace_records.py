@@ -194,7 +194,7 @@ WORK = Span(span_id=b"work", parent_span_id=b"shared", kind=Span.SPAN_KIND_INTER
 ROOT = Span(span_id=b"root")
 
 
-def test_of_a_client_and_a_server_with_one_id_the_client_is_above_the_server_and_that_above_all_else() -> None:
+def test_a_client_is_above_the_server_of_its_id_and_that_above_all_else() -> None:
     expected = [(1, 8, -1), (2, 7, 1), (3, 6, 2), (4, 5, 3)]
     assert place(ROOT, CLIENT, SERVER, WORK) == expected
     assert place(ROOT, SERVER, CLIENT, WORK) == [expected[0], expected[2], expected[1], expected[3]]
@@ -259,7 +259,7 @@ EVERYBODY = [name for name, _ in FAMILY]
         ("son cousin", "&~", "daughter aunt", "daughter son"),
     ],
 )
-def test_relations_find_who_is_related_on_the_right_and_with_an_ampersand_on_both_sides(
+def test_relations_find_spans_on_the_right_and_with_an_ampersand_on_both_sides(
     left: str, operator: str, right: str, found: str
 ) -> None:
     views = {name: SpanView(span) for name, span in tree(*FAMILY).items()}
