@@ -7,12 +7,18 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import grpc
 import pytest
 
 from spanprofiles.embedded.calls import Call
+from spanprofiles.embedded.channel import Channel
 from spanprofiles.embedded.deadline import Deadline
-from spanprofiles.embedded.limits import LIGHT_BYTES
+from spanprofiles.embedded.gate import Denial, Head
+from spanprofiles.embedded.limits import LIGHT_BYTES, RETRY_S
+from spanprofiles.embedded.listener import Listener
 from spanprofiles.embedded.priority import PERIOD_S, QUERY_S, Rank, RightOfWay
+from spanprofiles.embedded.proto import status_pb2
+from spanprofiles.embedded.stream_server import _abort, _failure_of_denial, _head_of
 from spanprofiles.embedded.tunnel import Tunnel, TunnelError, Tunnels
 from spanprofiles.embedded.turns import BUSY, LARGE, OverloadError, Turns
 from spanprofiles.embedded.web import Failure
@@ -225,3 +231,89 @@ def test_a_tunnel_takes_so_much_ahead_and_closes_both_sides_once() -> None:
         tunnel.handle_close()
         tunnel.handle_close()
         assert (given, forgotten, channel.close_when_flushed) == ([b"said", b"said last"], [True], True)
+
+
+def test_whoever_guesses_a_token_is_told_when_to_try_again_and_nobody_else() -> None:
+    assert _failure_of_denial(Denial("401 Unauthorized", "no token")) == Failure(401, "no token", None)
+    assert _failure_of_denial(Denial("429 Too Many", "guessed", delay_s=1.0)) == Failure(429, "guessed", RETRY_S)
+
+
+def test_a_call_is_judged_as_a_request_over_http() -> None:
+    metadata = [
+        SimpleNamespace(key="user-agent", value="grafana"),
+        SimpleNamespace(key="authorization", value="Bearer x"),
+        SimpleNamespace(key="trace-bin", value=b"bytes"),
+    ]
+    context = SimpleNamespace(invocation_metadata=lambda: metadata)
+    client: Any = SimpleNamespace(addr=("192.0.2.7", 5))
+    assert _head_of("Search", client, context) == Head(
+        "POST",
+        "/tempopb.StreamingQuerier/Search",
+        "2",
+        {"USER_AGENT": "grafana", "AUTHORIZATION": "Bearer x", "CONTENT_TYPE": "application/grpc"},
+        "192.0.2.7",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "INVALID_ARGUMENT"), (401, "UNAUTHENTICATED"), (403, "PERMISSION_DENIED"), (404, "NOT_FOUND"),
+        (422, "RESOURCE_EXHAUSTED"), (429, "RESOURCE_EXHAUSTED"), (501, "UNIMPLEMENTED"), (503, "UNAVAILABLE"),
+        (504, "DEADLINE_EXCEEDED"), (500, "INTERNAL"), (418, "INTERNAL"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("retry_after_s", [None, 5])
+def test_a_call_ends_with_the_code_of_its_failure_and_when_to_try_again(
+    status: int, code: str, retry_after_s: int | None
+) -> None:
+    said: list[Any] = []
+
+    class EndedError(Exception):
+        pass
+
+    def abort(*words: Any) -> None:
+        said.append(words)
+        raise EndedError
+
+    context = SimpleNamespace(abort=abort, set_trailing_metadata=said.append)
+    with pytest.raises(EndedError):
+        _abort(context, Failure(status, "why", retry_after_s))
+    assert said[-1] == (grpc.StatusCode[code], "why")
+    if retry_after_s is None:
+        assert len(said) == 1
+        return
+    (name, details), pushback = said[0]
+    assert (name, pushback) == ("grpc-status-details-bin", ("grpc-retry-pushback-ms", "5000"))
+    found = status_pb2.Status.FromString(details)
+    assert (found.code, found.message) == (grpc.StatusCode[code].value[0], "why")
+    (detail,) = found.details
+    assert detail.type_url == "type.googleapis.com/google.rpc.RetryInfo"
+    assert status_pb2.RetryInfo.FromString(detail.value).retry_delay.seconds == 5
+
+
+def test_the_connection_that_is_idle_longest_makes_room_for_another() -> None:
+    closed: list[str] = []
+
+    class Idles(Channel):
+        def __init__(self, name: str, idleness: tuple[int, float] | None) -> None:
+            self.__dict__.update(name=name, found=idleness)
+
+        def idleness(self) -> tuple[int, float] | None:
+            found: tuple[int, float] | None = self.found
+            return found
+
+        def handle_close(self) -> None:
+            closed.append(self.name)
+
+    everyone = [Idles("works", None), Idles("late", (1, 9.0)), Idles("first", (1, 5.0)), Idles("reads", (5, 1.0))]
+    port = Listener.__new__(Listener)
+    port._map = {1: object(), **dict(enumerate(everyone, 2))}
+    assert port._make_room() is True
+    tunnels = Tunnels(lambda *_: pytest.fail("it was started"))
+    tunnels.connections.update({each.name: each for each in everyone})
+    assert tunnels._make_room() is True
+    assert closed == ["first", "first"]
+    port._map = {1: object(), 2: everyone[0]}
+    tunnels.connections = {"works": everyone[0]}
+    assert (port._make_room(), tunnels._make_room(), len(closed)) == (False, False, 2)

@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from spanprofiles.embedded.proto.pprof_pb2 import Profile
 from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.folded import LONGEST_LINE
+from spanprofiles.embedded.pyroscope.ingest import EARLIEST_NS
 from tests.support.conformance.meaning import call_tree
 from tests.support.pprof_writer import pprof
 from tests.unit.embedded.conftest import Applications
@@ -321,3 +323,23 @@ def test_any_name_is_taken_apart_or_refused(text: str) -> None:
         return
     assert name.service
     assert all(name.labels)
+
+
+def test_a_text_has_the_agents_name_among_its_labels(applications: Applications) -> None:
+    assert ingest(applications, b"f 1", spyName="rubyspy").status_code == 200
+    assert tree(applications, selector='{pyroscope_spy="rubyspy"}') == {"f": SAMPLE_NS}
+    assert ingest(applications, b"f 1", name="other").status_code == 200
+    assert tree(applications, selector='{pyroscope_spy="unknown"}') == {"f": SAMPLE_NS}
+
+
+@pytest.mark.parametrize(("time_ns", "is_its_own"), [(0, False), (EARLIEST_NS - 1, False), (EARLIEST_NS, True)])
+def test_a_time_of_the_first_year_is_none_and_the_windows_is_taken(
+    applications: Applications, time_ns: int, *, is_its_own: bool
+) -> None:
+    profile = Profile.FromString(pprof({**PROFILE, "t": None}, NOW_S))
+    profile.time_nanos = time_ns
+    response = ingest(
+        applications, profile.SerializeToString(), format="pprof", **{"from": str(NOW_S - 50), "spyName": "gospy"}
+    )
+    # its own time would be of 1971, long before the window in which profiles are taken
+    assert (response.status_code == 422) is is_its_own

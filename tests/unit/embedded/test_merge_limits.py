@@ -200,7 +200,7 @@ def test_a_merged_pprof_has_so_many_frames_and_one_sample_for_the_rest(
 ) -> None:
     deep = raw.profile(*(raw.sample([1] * depth, [depth]) for depth in range(1, 101)), F)
     assert pushed(applications, deep) == (200, "")
-    monkeypatch.setattr(merged_profile, "MERGED_FRAMES_LIMIT", 300)
+    monkeypatch.setattr(merged_profile, "MERGED_FRAMES_LIMIT", 100 + 99 + 98)
     profile = applications.call("SelectMergeProfile", question("SelectMergeProfile"))
     names = {function["id"]: profile["stringTable"][int(function["name"])] for function in profile["function"]}
     assert sum(int(sample["value"][0]) for sample in profile["sample"]) == sum(range(1, 101))

@@ -8,14 +8,30 @@ import json
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 
+from spanprofiles.embedded.answers import JsonWriter
+from spanprofiles.embedded.deadline import NO_DEADLINE
+from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.limits import IN_MEMORY_BYTES, WAITING_BODIES_BYTES
 from spanprofiles.embedded.proto.pprof_pb2 import Function, Label, Line, Location, Mapping, Profile, Sample, ValueType
-from spanprofiles.embedded.pyroscope import folded, forms, pprof
+from spanprofiles.embedded.proto.pyroscope_pb2 import (
+    FlameGraph,
+    LabelNamesRequest,
+    LabelNamesResponse,
+    LabelPair,
+    Point,
+    PushRequest,
+    PushResponse,
+    SelectMergeStacktracesResponse,
+    SelectSeriesResponse,
+    Series,
+)
+from spanprofiles.embedded.pyroscope import folded, forms, pprof, shape
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.bounds import NEWEST_S, OLDEST_S, check_time
-from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError
+from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError, _decode, message_json
 from spanprofiles.embedded.pyroscope.flamegraph import (
     Node,
     build,
@@ -33,13 +49,16 @@ from spanprofiles.embedded.pyroscope.ingest import DISPLAYED, Upload, _rate, met
 from spanprofiles.embedded.pyroscope.label_queries import profile_type
 from spanprofiles.embedded.pyroscope.labels import labels_text, merged_labels, time_text
 from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, SAMPLE_LABELS_LIMIT, SYMBOL_LENGTH_LIMIT, Quantity
+from spanprofiles.embedded.pyroscope.otlp.messages import decode_json
 from spanprofiles.embedded.pyroscope.queries import bad_id, profile_numbers, profile_uuid
-from spanprofiles.embedded.pyroscope.sample_parts import serialized_samples
+from spanprofiles.embedded.pyroscope.sample_parts import parts_of, serialized_samples
 from spanprofiles.embedded.pyroscope.selector import SelectorError, parse_selector
 from spanprofiles.embedded.pyroscope.series import group_of
+from spanprofiles.embedded.pyroscope.shape import ShapeError
 from spanprofiles.embedded.pyroscope.timeseries import _Uploads, step_of
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.spool import Spool
+from tests.support.pprof_writer import block
 
 NOW_NS = 1_700_000_000 * 10**9
 
@@ -541,3 +560,85 @@ def test_a_spool_is_full_to_the_byte() -> None:
     assert (small.held, small.take(1, IN_MEMORY_BYTES)) == (10, True)
     small.give_back(11)
     assert (small.held, Spool()._limit) == (0, WAITING_BODIES_BYTES)
+
+
+def test_the_fields_of_a_sample_may_be_of_any_length() -> None:
+    for count in (100, 20_000, 3_000_000):
+        locations, values = block(1, bytes(count)), block(2, b"\x05")
+        assert parts_of(locations + values) == (locations, values, b"")
+
+
+def test_series_of_any_size_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shape, "COUNTED_FROM_BYTES", 0)
+    monkeypatch.setattr(shape, "PROFILES_LIMIT", 2)
+    for size in (5, 200, 70_000):
+        profile = block(2, bytes(size))
+        shape.check_push_shape(block(1, profile * 2))
+        for beyond in (block(1, profile * 3), block(1, profile) * 3):
+            with pytest.raises(ShapeError):
+                shape.check_push_shape(beyond)
+
+
+DEEP = b'{"a":' * 100_000 + rb'"\ud800"'
+
+
+def test_json_that_is_nested_too_deeply_is_refused_in_words() -> None:
+    with pytest.raises(ExportError) as refused:
+        decode_json(DEEP, lambda _: None)
+    assert str(refused.value) == "Failed to parse JSON request: it is nested too deeply"
+    with pytest.raises(ConnectError) as error:
+        _decode(DEEP, LabelNamesRequest, is_json=True)
+    assert str(error.value) == "unmarshal message: unmarshal into LabelNamesRequest: nested too deeply"
+    assert (error.value.code, error.value.reason) == ("invalid_argument", Reason.MALFORMED_REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_json", "words"),
+    [
+        (b"\xff", False, "unmarshal message: proto: Error parsing message"),
+        (b"{", True, "unmarshal message: unmarshal into LabelNamesRequest: "),
+        (b"\xff", True, "unmarshal message: unmarshal into LabelNamesRequest: "),
+        (b'{"start": "x"}', True, "unmarshal message: unmarshal into LabelNamesRequest: "),
+    ],
+    ids=["no protobuf", "no JSON", "no text", "no number"],
+)
+def test_a_question_that_cannot_be_read_is_told_as_what(body: bytes, words: str, *, is_json: bool) -> None:
+    with pytest.raises(ConnectError) as error:
+        _decode(body, LabelNamesRequest, is_json=is_json)
+    assert str(error.value).startswith(words)
+    assert (error.value.code, error.value.reason) == ("invalid_argument", Reason.MALFORMED_REQUEST)
+
+
+def test_an_empty_question_is_one_and_unknown_members_are_ignored() -> None:
+    for body in (b"", b" ", b"{}", b'{"unknown": 5}'):
+        assert _decode(body, LabelNamesRequest, is_json=True) == LabelNamesRequest()
+    assert _decode(b"", LabelNamesRequest, is_json=False) == LabelNamesRequest()
+
+
+def test_a_push_of_too_much_is_told_as_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shape, "COUNTED_FROM_BYTES", 0)
+    monkeypatch.setattr(shape, "PROFILES_LIMIT", 2)
+    monkeypatch.setattr(shape, "JSON_VALUES_LIMIT", 2)
+    for body, is_json, words in (
+        (block(1, b"") * 3, False, "unmarshal message: there are more than 2 series in a push"),
+        (b"{,,}", True, "unmarshal message: there are more than 2 values in the JSON"),
+    ):
+        with pytest.raises(ConnectError) as error:
+            _decode(body, PushRequest, is_json=is_json)
+        assert (str(error.value), error.value.reason) == (words, Reason.BODY_SIZE)
+    assert len(_decode(b"\x0a\x00" * 3, PushResponse, is_json=False).SerializeToString()) == 6
+
+
+@pytest.mark.parametrize("messages", [1, 15, 16, 17, 500])
+def test_a_large_answer_in_json_is_the_same_as_a_small_one(messages: int) -> None:
+    series = [
+        Series(labels=[LabelPair(name="n", value="é" * (place % 40))], points=[Point(value=0.5, timestamp=place)])
+        for place in range(messages)
+    ]
+    for message in (
+        SelectSeriesResponse(series=series),
+        LabelNamesResponse(names=[f"name {place}" for place in range(messages)]),
+        SelectMergeStacktracesResponse(flamegraph=FlameGraph(names=["x" * messages] * 30, total=5, max_self=2**60)),
+    ):
+        written = JsonWriter(NO_DEADLINE).written(message_json(message))
+        assert json.loads(written) == json_format.MessageToDict(message)

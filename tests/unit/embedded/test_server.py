@@ -158,13 +158,14 @@ def test_each_port_answers_for_its_own_server_and_all_of_them_share_one_store(se
             send(pyroscope, "GET", "/spanprofiles/refused")[1].count(b'"service":"shop"'),
             send(otlp, "POST", "/v1/traces", b" " * (settings.body_limit + 1), JSON)[0],
             send(pyroscope, "POST", "/ingest?name=shop", b" " * (settings.body_limit + 1))[0],
+            b"the body is too large: exceeds" in send(pyroscope, "GET", "/spanprofiles/refused")[1],
             send(tempo, "GET", "/ready", headers={"Host": "rebound.example"})[0],
         ]
 
     found = run(settings, visit)
     assert [line[:11] for line in found.lines] == ["tempo      ", "otlp-http  ", "pyroscope  ", "ready"]
     assert all(url.startswith("http://127.0.0.1:") for url in found.urls.values())
-    assert found.seen == [(200, b"ready\n"), (200, b"ready"), 200, True, 400, True, 422, 1, 413, 413, 403]
+    assert found.seen == [(200, b"ready\n"), (200, b"ready"), 200, True, 400, True, 422, 1, 413, 413, True, 403]
 
 
 def test_exports_and_queries_over_grpc_have_their_ports_too(settings: Settings) -> None:
@@ -291,6 +292,7 @@ def test_an_address_of_ipv6_stands_in_brackets() -> None:
 
 def test_without_its_package_grpc_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spanprofiles.embedded.otlp.grpc", None)
+    monkeypatch.delenv("GRPC_VERBOSITY", raising=False)
     nothing: Any = None
     assert server._otlp_grpc(Settings(), nothing, nothing, nothing, print) is None
     with pytest.raises(MissingPackageError) as refused:
@@ -298,6 +300,7 @@ def test_without_its_package_grpc_is_refused_with_what_to_install(monkeypatch: p
     assert str(refused.value) == (
         "OTLP over gRPC needs the package grpcio: install spanprofiles[grpc], or leave out --otlp-grpc-port"
     )
+    assert os.environ["GRPC_VERBOSITY"] == "NONE"
 
 
 def test_without_its_package_no_call_is_led_to_a_server_of_grpc(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import pytest
 
-from spanprofiles.embedded.pyroscope import timeseries
+from spanprofiles.embedded.pyroscope import render, timeseries
 from spanprofiles.embedded.pyroscope.render import _metadata, _number, parse_query, step_seconds, time_of
 from spanprofiles.embedded.pyroscope.timeseries import timeline
 from tests.unit.embedded.conftest import Applications
@@ -330,3 +331,43 @@ def test_a_timeline_adds_up_what_lies_in_each_step(points: dict[int, int], sampl
     assert timeline(points, 61_000, 106_999, 15) == {
         "startTime": 60, "samples": samples, "durationDelta": 15, "watermarks": None,
     }  # fmt: skip
+
+
+def test_too_many_points_or_steps_are_refused_with_what_to_ask_for(
+    shop: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeseries, "POINTS_LIMIT", 3)
+    grouped = QUESTION | {"groupBy": ["region"]}
+    assert len(shop.call("SelectSeries", grouped)["series"]) == 2
+    monkeypatch.setattr(timeseries, "POINTS_LIMIT", 2)
+    assert shop.call("SelectSeries", grouped, 400)["message"] == (
+        "the answer would have more than 2 points: ask for a longer step, for less time, or group by labels of fewer"
+        " values"
+    )
+    monkeypatch.setattr(timeseries, "CELLS_LIMIT", 3)
+    heatmap = QUESTION | {"queryType": "HEATMAP_QUERY_TYPE_INDIVIDUAL"}
+    assert shop.call("SelectHeatmap", heatmap)
+    monkeypatch.setattr(timeseries, "CELLS_LIMIT", 2)
+    words = "there are more than 2 of them in this time: ask for less time"
+    assert shop.call("SelectHeatmap", heatmap, 400)["message"] == words
+    asked = {"query": CPU, "from": str(START_S), "until": str(START_S + 120), "groupBy": "region"}
+    for limit, status in ((18, 200), (17, 400)):
+        monkeypatch.setattr(render, "TIMELINES_LIMIT", limit)
+        response = shop.pyroscope.get("/pyroscope/render", query_string=asked)
+        assert response.status_code == status
+    assert response.get_json()["message"] == (
+        "the timelines would have more than 17 steps: group by a label of fewer values"
+    )
+
+
+def test_a_store_that_cannot_be_read_is_an_internal_error(
+    shop: Applications, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("no such table: series")
+
+    monkeypatch.setattr("spanprofiles.embedded.pyroscope.samples.SeriesLabels.matching", fail)
+    assert shop.call("Series", {"start": ms(START_S), "end": ms(START_S + 120)}, 500) == {
+        "code": "internal", "message": "the stored data could not be read: no such table: series",
+    }  # fmt: skip
+    assert "no such table" in caplog.text

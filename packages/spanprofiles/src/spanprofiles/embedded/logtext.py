@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from types import TracebackType
 
 from spanprofiles.embedded.settings import LOG_FORMAT
@@ -40,6 +39,6 @@ class LineFormatter(logging.Formatter):
 
 def log_to_standard_error() -> None:
     """Let all loggers of this process write there."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter(LOG_FORMAT))
     logging.basicConfig(handlers=[handler])

@@ -171,20 +171,19 @@ def _uploads(groups: list[Group], refusals: Refusals) -> list[Metric]:
         key = (group.last.way.value, group.last.reason.value)
         uploads, last_s = summed.get(key, (0, 0.0))
         summed[key] = (uploads + group.uploads, max(last_s, group.last_s))
-    labels = [{"way": way, "reason": reason} for way, reason in summed]
-    values = list(summed.values())
+    labelled = [({"way": way, "reason": reason}, *sums) for (way, reason), sums in summed.items()]
     return [
         Metric(
             "spanprofiles_refused_uploads_total",
             "counter",
             "Uploads that were refused, by how they came and why.",
-            [(label, uploads) for label, (uploads, _) in zip(labels, values, strict=True)],
+            [(labels, uploads) for labels, uploads, _ in labelled],
         ),
         Metric(
             "spanprofiles_last_refusal_timestamp_seconds",
             "gauge",
             "When the last of them came, in seconds since the epoch.",
-            [(label, last_s) for label, (_, last_s) in zip(labels, values, strict=True)],
+            [(labels, last_s) for labels, _, last_s in labelled],
         ),
         Metric(
             "process_start_time_seconds",

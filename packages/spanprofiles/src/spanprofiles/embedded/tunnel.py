@@ -100,7 +100,6 @@ class Tunnel(wasyncore.dispatcher):  # type: ignore[misc]  # waitress has no typ
     def handle_close(self) -> None:
         """Close both sides, when the client has what the server said at last."""
         if not self._is_over:
-            self._is_over = True
             self._give_the_rest()
             self.end()
             self._channel.close_when_flushed = True

@@ -195,6 +195,10 @@ def tree_bytes(root: Node, max_nodes: int = 0, deadline: Deadline = NO_DEADLINE)
     return bytes(out)
 
 
+_NOTHING = Node("")
+"""In place of a function that one side of a difference lacks."""
+
+
 @dataclass
 class Pair:
     """A function in the call paths of two trees; a side that lacks it has zeros."""
@@ -207,7 +211,7 @@ class Pair:
         """Return the children of both sides by name."""
         names = sorted({*self.left.children, *self.right.children})
         return [
-            Pair(name, self.left.children.get(name) or Node(name), self.right.children.get(name) or Node(name))
+            Pair(name, self.left.children.get(name, _NOTHING), self.right.children.get(name, _NOTHING))
             for name in names
         ]
 
