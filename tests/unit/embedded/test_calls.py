@@ -14,7 +14,10 @@ from spanprofiles.embedded.calls import Call
 from spanprofiles.embedded.channel import Channel
 from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.gate import Denial, Head
-from spanprofiles.embedded.limits import LIGHT_BYTES, RETRY_S
+from spanprofiles.embedded.limits import (
+    LIGHT_BYTES,
+    RETRY_S,
+)
 from spanprofiles.embedded.listener import Listener
 from spanprofiles.embedded.priority import PERIOD_S, QUERY_S, Rank, RightOfWay
 from spanprofiles.embedded.proto import status_pb2

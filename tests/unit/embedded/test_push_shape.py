@@ -21,7 +21,9 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "between", [b"", number(9, 2**40), FIXED_64, FIXED_32, GROUP, block(9, b"text")], ids=lambda field: field.hex()
+    "between",
+    [b"", number(9, 2**40), FIXED_64, FIXED_32, GROUP, block(9, b"text"), block(9, SERIES * 9)],
+    ids=lambda field: field.hex(),
 )
 def test_series_are_counted_whatever_stands_between_them(between: bytes) -> None:
     check_push_shape((SERIES + between) * LIMIT)
