@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -309,7 +310,7 @@ def test_the_connection_that_is_idle_longest_makes_room_for_another() -> None:
         def handle_close(self) -> None:
             closed.append(self.name)
 
-    everyone = [Idles("works", None), Idles("late", (1, 9.0)), Idles("first", (1, 5.0)), Idles("reads", (5, 1.0))]
+    everyone = [Idles("works", None), Idles("late", (1, 9.0)), Idles("first", (1, 5.0)), Idles("second", (1, 5.0))]
     port = Listener.__new__(Listener)
     port._map = {1: object(), **dict(enumerate(everyone, 2))}
     assert port._make_room() is True
@@ -320,3 +321,41 @@ def test_the_connection_that_is_idle_longest_makes_room_for_another() -> None:
     port._map = {1: object(), 2: everyone[0]}
     tunnels.connections = {"works": everyone[0]}
     assert (port._make_room(), tunnels._make_room(), len(closed)) == (False, False, 2)
+
+
+def test_why_there_is_no_way_to_the_server_of_grpc_is_told(tmp_path: Path) -> None:
+    tunnels = Tunnels(lambda *_: pytest.fail("it was started"), limit=1)
+    channel: Any = SimpleNamespace(idleness=lambda: None)
+    tunnels._folder = SimpleNamespace(name=str(tmp_path / "gone"))  # type: ignore[assignment]  # stands in for one
+    with pytest.raises(TunnelError) as error:
+        tunnels.open(channel)
+    assert str(error.value) == "queries over gRPC cannot be served: No such file or directory"
+    tunnels.connections["busy"] = channel
+    with pytest.raises(TunnelError) as error:
+        tunnels.open(channel)
+    assert str(error.value) == "1 connections send queries over gRPC already: try again later"
+
+
+def test_a_tunnel_leads_to_the_server_by_a_name_of_its_own(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "grpc"))
+        server.listen()
+        server.settimeout(20)
+        tunnels = Tunnels(lambda *_: pytest.fail("it was started"))
+        tunnels._folder = SimpleNamespace(name=str(tmp_path), cleanup=lambda: None)  # type: ignore[assignment]
+        channel: Any = SimpleNamespace(server=SimpleNamespace(_map={}), total_outbufs_len=0)
+        first, second = tunnels.open(channel), tunnels.open(channel)
+        accepted = [server.accept() for _ in range(2)]
+        names = [f"unix:{name}" for _, name in accepted]
+        assert list(tunnels.connections) == names
+        assert len(set(names)) == 2
+        assert [path.name for path in tmp_path.iterdir()] == ["grpc"]
+        first.take(b"asked")
+        assert accepted[0][0].recv(100) == b"asked"
+        assert not first.writable()
+        first.end()
+        assert list(tunnels.connections) == names[1:]
+        second.end()
+        for connection, _ in accepted:
+            connection.close()
+        tunnels.stop()

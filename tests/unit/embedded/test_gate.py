@@ -334,3 +334,23 @@ def test_a_connection_that_lingers_says_that_no_more_will_come() -> None:
     gone = Connection(socket=near)
     gone._linger()
     assert gone.will_close is True
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_known"),
+    [
+        ((200, 204, 304), True),
+        ((200, 200), False),
+        ((200, 200, 200, 400), False),
+        ((400, 200, 200), False),
+        ((400, 200, 200, 200), True),
+        ((200, 404, 429, 503, 504, 200, 200), True),
+        ((200, 200, 500, 200), False),
+        ((200, 200, 399), True),
+    ],
+)
+def test_a_connection_is_known_after_three_good_answers_in_a_row(statuses: tuple[int, ...], *, is_known: bool) -> None:
+    connection = Connection()
+    for status in statuses:
+        connection.note_answer(status)
+    assert (connection.is_known, connection.goes_first) == (is_known, is_known)

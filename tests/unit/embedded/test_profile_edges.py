@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+from array import array
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +29,7 @@ from spanprofiles.embedded.proto.pyroscope_pb2 import (
     SelectSeriesResponse,
     Series,
 )
-from spanprofiles.embedded.pyroscope import folded, forms, pprof, shape
+from spanprofiles.embedded.pyroscope import folded, forms, merged_profile, pprof, shape
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.bounds import NEWEST_S, OLDEST_S, check_time
@@ -50,12 +52,13 @@ from spanprofiles.embedded.pyroscope.label_queries import profile_type
 from spanprofiles.embedded.pyroscope.labels import labels_text, merged_labels, time_text
 from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, SAMPLE_LABELS_LIMIT, SYMBOL_LENGTH_LIMIT, Quantity
 from spanprofiles.embedded.pyroscope.otlp.messages import decode_json
-from spanprofiles.embedded.pyroscope.queries import bad_id, profile_numbers, profile_uuid
+from spanprofiles.embedded.pyroscope.queries import bad_id, check_profile_type, profile_numbers, profile_uuid
 from spanprofiles.embedded.pyroscope.sample_parts import parts_of, serialized_samples
 from spanprofiles.embedded.pyroscope.selector import SelectorError, parse_selector
 from spanprofiles.embedded.pyroscope.series import group_of
 from spanprofiles.embedded.pyroscope.shape import ShapeError
 from spanprofiles.embedded.pyroscope.timeseries import _Uploads, step_of
+from spanprofiles.embedded.pyroscope.totals import OTHER_STACK, Kind, StackTotals
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.spool import Spool
 from tests.support.pprof_writer import block
@@ -642,3 +645,53 @@ def test_a_large_answer_in_json_is_the_same_as_a_small_one(messages: int) -> Non
     ):
         written = JsonWriter(NO_DEADLINE).written(message_json(message))
         assert json.loads(written) == json_format.MessageToDict(message)
+
+
+def test_deep_stacks_are_told_apart_by_their_outermost_frames() -> None:
+    deep = [Sample(location_id=[leaf] * DEPTH_LIMIT + [root] * 2, value=[1]) for leaf, root in ((1, 8), (8, 1), (1, 1))]
+    (profile,) = split(whole(*deep, Sample(location_id=[3, *[1] * DEPTH_LIMIT, 8, 8], value=[1])))
+    assert profile.values == {0: 2, 1: 1, 2: 1}
+    assert [len(stack) for stack in profile.table.stacks] == [DEPTH_LIMIT] * 3
+
+
+def test_a_type_of_profile_may_say_that_its_values_are_differences() -> None:
+    check_profile_type("a:b:c:d:e:delta")
+    check_profile_type("a:b:c:d:e")
+    check_profile_type("a:b:c::")
+    for wrong in ("a:b:c:d", "a:b:c:d:e:DELTA", "a:b:c:d:e:delta:x"):
+        with pytest.raises(ConnectError):
+            check_profile_type(wrong)
+
+
+def test_what_a_merge_did_not_tell_apart_is_one_sample_of_other() -> None:
+    totals = StackTotals(Kind.STACKS)
+    totals._values[OTHER_STACK] = 7
+    nothing = SimpleNamespace(fetchall=list)
+    connection: Any = SimpleNamespace(deadline=NO_DEADLINE, execute=lambda *_: nothing)
+    numbers: dict[tuple[int, int], int] = {}
+    (sample,) = merged_profile._samples(connection, totals, numbers)
+    assert (list(sample.location_id), list(sample.value), numbers) == ([1], [7], {merged_profile.OTHER_FRAME: 1})
+    functions = list(merged_profile._functions(connection, [merged_profile.OTHER_FUNCTION]))
+    assert functions == [(merged_profile.OTHER_FUNCTION, "other", "other", "")]
+    assert list(merged_profile._functions(connection, [])) == []
+
+
+def test_the_sums_of_many_stacks_are_cut_to_the_largest() -> None:
+    totals = StackTotals(Kind.STACKS, limit=2)
+    places = [(number, (9, number, 1)) for number in range(10, 15)]
+    entries = array("q", [part for place in range(5) for part in (place << 32 | 77, place + 1)]).tobytes()
+    totals.add_stacks(entries, places)
+    assert list(totals.items()) == [(OTHER_STACK, 1 + 2 + 3), (14, 5), (13, 4)]
+    assert (len(totals), totals.places) == (3, {14: (9, 14, 1), 13: (9, 13, 1)})
+    totals.add_stacks(entries[:16], places)
+    assert dict(totals.items()) == {OTHER_STACK: 6, 14: 5, 13: 4, 10: 1}
+    assert dict(totals.kept({13, 10}).items()) == {13: 4, 10: 1}
+    paths = StackTotals(Kind.PATHS)
+    paths.add_entries(entries)
+    assert dict(paths.items()) == {77: 15}
+
+
+def test_a_sum_beyond_64_bits_ends_the_list() -> None:
+    totals = StackTotals(Kind.PATHS)
+    totals._values.update({1: 2**63 - 5, 2: 10, 3: 1})
+    assert list(totals.items()) == [(1, 2**63 - 5), (2, 4)]

@@ -460,3 +460,14 @@ def test_numbers_are_forgotten_when_they_take_too_much(connection: StoreConnecti
     paths.number(connection, (b"of two bytes",))
     assert (len(paths._numbers), paths._bytes) == (1, each + ENTRY_BYTES)
     assert interners.CACHE_BYTES == 8 * MEBIBYTE
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "expected"), [(1_100, 1_000, False), (1_101, 1_000, True), (950, 1_000, False), (5, 0, False)]
+)
+def test_a_tenth_more_than_the_limit_is_borne_for_a_while(
+    connection: StoreConnection, clocks: Clocks, monkeypatch: pytest.MonkeyPatch, used: int, limit: int, *,
+    expected: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Retention, "used_bytes", used)
+    assert keeper(connection, clocks, size_bytes=limit)._is_far_too_large() is expected
