@@ -16,6 +16,7 @@ from spanprofiles.embedded.channel import RefusingTask
 from spanprofiles.embedded.gate import CHALLENGES, Denial, Gate, Head, busy
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.limits import FREE_GUESSES, GUESS_DELAY_S, GUESSES_S
+from spanprofiles.embedded.listener import Listener
 from spanprofiles.embedded.parser import NO_ROOM, TOO_LARGE
 from spanprofiles.embedded.refusals import Reason, Refusals, Sender, Signal, Way
 from spanprofiles.embedded.settings import Settings
@@ -354,3 +355,32 @@ def test_a_connection_is_known_after_three_good_answers_in_a_row(statuses: tuple
     for status in statuses:
         connection.note_answer(status)
     assert (connection.is_known, connection.goes_first) == (is_known, is_known)
+
+
+def test_a_connection_is_hung_up_on_by_the_loop_that_is_woken() -> None:
+    woken: list[bool] = []
+    connection = Connection(server=SimpleNamespace(pull_trigger=lambda: woken.append(True)))
+    connection.hang_up()
+    assert (connection.will_close, woken) == (True, [True])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "given_up"),
+    [
+        ((limits.UNSENT_BYTES // 2, limits.UNSENT_BYTES // 2), []),
+        ((limits.UNSENT_BYTES // 2 + 1, limits.UNSENT_BYTES // 2), [0]),
+        ((limits.UNSENT_BYTES, limits.UNSENT_BYTES, 5), [0]),
+        ((5, limits.UNSENT_BYTES), [1]),
+    ],
+)
+def test_of_too_much_that_is_unread_the_largest_answer_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], given_up: list[int]
+) -> None:
+    monkeypatch.setattr(channel, "time", SimpleNamespace(monotonic=lambda: STEADY_S))
+    since_s = STEADY_S - limits.READING_S
+    slow = [Connection(total_outbufs_len=size, _unread_since_s=since_s) for size in sizes]
+    recent = Connection(total_outbufs_len=0)
+    port = Listener.__new__(Listener)
+    port._map = dict(enumerate([*slow, recent, object()]))
+    port._drop_unread()
+    assert [place for place, each in enumerate(slow) if each.will_close] == given_up

@@ -287,3 +287,16 @@ def test_a_method_without_a_name_is_no_frame_and_each_line_of_another_is_one() -
     assert list(samples.table.functions) == [("A.m5", "", ""), ("A.m6", "", "")]
     assert list(samples.table.frames) == [(0, 7), (0, 8), (1, 7)]
     assert [list(stack) for stack in samples.table.stacks] == [[3, 2, 1]]
+
+
+def test_a_setting_without_a_value_says_nothing() -> None:
+    chunk = JfrChunk(types=dict(TYPES) | {"jdk.ActiveSetting": (("name", "java.lang.String"),)})
+    chunk.event("jdk.ActiveSetting", name="event")
+    (found,) = occurrences(chunk.write())
+    assert (found.event, found.values) == (Event.SETTING, ["event", ""])
+
+
+def test_numbers_of_the_metadata_have_32_bits() -> None:
+    with pytest.raises(JfrError) as error:
+        MetadataReader(b"\xff" * 5 + b"\x01" + bytes(20), 0).read()
+    assert str(error.value) == "int overflow"

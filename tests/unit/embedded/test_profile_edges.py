@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from werkzeug.wrappers import Request
 
 from spanprofiles.embedded.answers import JsonWriter
 from spanprofiles.embedded.deadline import NO_DEADLINE
@@ -33,7 +34,7 @@ from spanprofiles.embedded.pyroscope import folded, forms, merged_profile, pprof
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.bounds import NEWEST_S, OLDEST_S, check_time
-from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError, _decode, message_json
+from spanprofiles.embedded.pyroscope.connect import STATUS, ConnectError, _decode, message_json, unary
 from spanprofiles.embedded.pyroscope.flamegraph import (
     Node,
     build,
@@ -54,6 +55,7 @@ from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, SAMPLE_LABELS_LI
 from spanprofiles.embedded.pyroscope.otlp.messages import decode_json
 from spanprofiles.embedded.pyroscope.queries import bad_id, check_profile_type, profile_numbers, profile_uuid
 from spanprofiles.embedded.pyroscope.sample_parts import parts_of, serialized_samples
+from spanprofiles.embedded.pyroscope.samples import SeriesLabels
 from spanprofiles.embedded.pyroscope.selector import SelectorError, parse_selector
 from spanprofiles.embedded.pyroscope.series import group_of
 from spanprofiles.embedded.pyroscope.shape import ShapeError
@@ -61,6 +63,7 @@ from spanprofiles.embedded.pyroscope.timeseries import _Uploads, step_of
 from spanprofiles.embedded.pyroscope.totals import OTHER_STACK, Kind, StackTotals
 from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.spool import Spool
+from spanprofiles.embedded.web import TICKET
 from tests.support.pprof_writer import block
 
 NOW_NS = 1_700_000_000 * 10**9
@@ -695,3 +698,44 @@ def test_a_sum_beyond_64_bits_ends_the_list() -> None:
     totals = StackTotals(Kind.PATHS)
     totals._values.update({1: 2**63 - 5, 2: 10, 3: 1})
     assert list(totals.items()) == [(1, 2**63 - 5), (2, 4)]
+
+
+def test_a_location_that_looks_like_the_next_field_is_none() -> None:
+    locations, values = block(1, b"\x02\x05\x12\x01"), block(2, b"\x07")
+    assert parts_of(locations + values) == (locations, values, b"")
+
+
+def test_labels_of_a_series_are_read_once() -> None:
+    asked: list[Any] = []
+
+    def execute(select: str, arguments: Any) -> Any:
+        asked.append((select, arguments))
+        return SimpleNamespace(fetchone=lambda: ('[["a", "b"]]', "cpu"))
+
+    connection: Any = SimpleNamespace(execute=execute)
+    series = SeriesLabels()
+    assert [series.get(connection, 7) for _ in range(3)] == [("cpu", {"a": "b"})] * 3
+    assert asked == [("SELECT labels, profile_type FROM series WHERE id = ?", (7,))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("application/json", 400), ("application/proto", 400), ("text/plain", 415)]
+)
+def test_a_call_of_another_type_is_told_which_are_taken(kind: str, status: int) -> None:
+    noted: list[ConnectError] = []
+
+    def refuse(_: Any) -> Any:
+        raise ConnectError("why")
+
+    request = Request.from_values(
+        method="POST", data=b"", content_type=kind, environ_overrides={TICKET: SimpleNamespace(expect=lambda _: None)}
+    )
+    response = unary(request, 10, LabelNamesRequest, refuse, NO_DEADLINE, lambda _, error: noted.append(error))
+    assert response.status_code == status
+    (error,) = noted
+    if status == 415:
+        assert response.headers["Accept-Post"] == "application/json, application/proto"
+        assert str(error) == "unsupported media type, supported: [application/json, application/proto]"
+        assert (error.reason, response.data) == (Reason.MEDIA_TYPE, b"")
+    else:
+        assert response.get_json() == {"code": "invalid_argument", "message": "why"}
