@@ -129,6 +129,23 @@ def test_messages_before_and_behind_a_number_are_counted_once(number: bytes) -> 
     assert protobuf.TRACES.check(body, len(body), MESSAGES, "messages") == 3 + 4
 
 
+def test_messages_are_counted_by_the_fields_that_hold_them() -> None:
+    counter = message_counter.MessageCounter(ExportTraceServiceRequest)
+    span = block(1, b"\x01" * 16) + b"\x39" + b"\x0a\x00" * 4 + block(9, block(1, b"key") + block(2, block(1, b"x")))
+    body = block(1, block(2, block(2, span) * 2))  # two groups, and each span with an attribute and its value
+    assert counter.check(body, len(body), MESSAGES, "messages") == 2 + 2 * 3
+    assert counter.check(body, 2, MESSAGES, "groups") == 2
+    assert counter.bound(body) >= 8
+    assert counter.bound(b"\x05plain text") == 0
+
+
+def test_whoever_sends_too_many_messages_is_told_how_many_may_be() -> None:
+    counter = message_counter.MessageCounter(ExportTraceServiceRequest)
+    with pytest.raises(ExportError, match=f"more than {MESSAGES:,} messages in it"):
+        counter.count(b"\x0a\x00" * (MESSAGES + 1))
+    assert counter.count(b"\x0a\x00" * MESSAGES) == MESSAGES
+
+
 @pytest.mark.parametrize("body", [b"\xff" * 40, b"\x0a", b"\x0a\xff", b"\x0a\x05\x12", b"\x0b\x12\x00\x0c", b"\x08"])
 def test_damaged_data_is_left_to_its_parser(body: bytes) -> None:
     assert count_messages(body) <= len(body)

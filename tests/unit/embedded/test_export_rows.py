@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from spanprofiles.embedded.export_errors import ExportError
-from spanprofiles.embedded.indexed_attributes import FLOAT, INTRINSIC, OTHER, RESOURCE, SPAN, STRING
+from spanprofiles.embedded.indexed_attributes import FLOAT, INTEGER, INTRINSIC, OTHER, RESOURCE, SPAN, STRING
 from spanprofiles.embedded.otlp.rows import span_rows
 from spanprofiles.embedded.refusals import Reason
 
@@ -82,6 +82,22 @@ def test_an_export_with_a_wrong_id_is_refused_with_its_service_and_number(
         span_rows(export(Span(**right), Span(**(right | wrong))))  # type: ignore[arg-type]  # bytes alone
     assert str(refused.value) == message
     assert (refused.value.reason, refused.value.service, refused.value.spans) == (reason, "shop", 2)
+
+
+def test_each_trace_of_an_export_is_found_by_its_own_spans_alone() -> None:
+    traces = [bytes([number]) * 16 for number in (1, 2, 3, 4)]
+    spans = [Span(trace_id=trace, span_id=ROOT, name=f"work {trace[0]}") for trace in traces]
+    for span in spans[1:3]:
+        span.attributes.add(key="vehicle").value.string_value = "bike"
+    spans[3].status.code = Status.STATUS_CODE_ERROR
+    rows = span_rows(export(*spans))
+    assert [("vehicle", SPAN, STRING, "bike") in rows.attributes_of(trace) for trace in traces] == [0, 1, 1, 0]
+    for code, expected in ((0, [1, 1, 1, 0]), (2, [0, 0, 0, 1])):
+        assert [("status", INTRINSIC, INTEGER, code) in rows.attributes_of(trace) for trace in traces] == expected
+    for span in spans:
+        assert [("name", INTRINSIC, STRING, span.name) in rows.attributes_of(trace) for trace in traces].count(
+            True
+        ) == 1
 
 
 def test_a_span_may_have_no_id_and_no_parent() -> None:

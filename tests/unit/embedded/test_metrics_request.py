@@ -39,7 +39,8 @@ def test_what_is_no_time_is_refused(written: str) -> None:
 @pytest.mark.parametrize(
     ("written", "nanoseconds"),
     [("15", 15 * SECOND), ("0.5", SECOND // 2), ("1e1", 10 * SECOND), ("30s", 30 * SECOND), ("1m30s", 90 * SECOND),
-     ("1.5h", 5_400 * SECOND), ("100ms", SECOND // 10), ("7µs", 7_000), ("-5s", -5 * SECOND), ("0", 0)],
+     ("1.5h", 5_400 * SECOND), ("100ms", SECOND // 10), ("7µs", 7_000), ("-5s", -5 * SECOND), ("+5s", 5 * SECOND),
+     ("0", 0)],
 )  # fmt: skip
 def test_steps_are_seconds_or_durations(written: str, nanoseconds: int) -> None:
     assert step_ns(written) == nanoseconds
@@ -164,3 +165,27 @@ def test_between_two_bounds_a_quantile_grows_evenly_by_its_logarithm(
     share: float, counts: dict[float, int], value: float
 ) -> None:
     assert quantile(share, counts) == pytest.approx(value)
+
+
+def test_a_wrong_step_is_refused_in_the_words_of_tempo() -> None:
+    with pytest.raises(AnswerError) as refused:
+        MetricsRequest.of_range({"step": "x"}, NOW)
+    assert refused.value.response.get_data(as_text=True) == 'cannot parse "x" to a valid duration'
+
+
+def test_a_range_may_begin_where_it_ends() -> None:
+    moment = str(NOW // SECOND)
+    assert MetricsRequest.of_range({"start": moment, "end": moment, "step": "60"}).intervals.count == 1
+
+
+def test_as_many_series_may_be_asked_for_as_32_bits_can_say() -> None:
+    for written, limit in (("4294967295", 4_294_967_295), ("4294967296", 0)):
+        assert MetricsRequest.of_range({"maxSeries": written}, NOW).limit == limit
+
+
+def test_a_time_in_milliseconds_is_in_the_step_that_ends_at_or_after_it() -> None:
+    steps = Intervals.of_range(120 * SECOND, 180 * SECOND, 60 * SECOND)  # from 60 s to 180 s
+    times = [60_000, 60_001, 120_000, 120_001, 180_000, 180_001]
+    assert [steps.index_of_ms(at) for at in times] == [None, 0, 0, 1, 1, None]
+    moment = Intervals.at_once(60 * SECOND + 5, 180 * SECOND + 5)
+    assert [moment.index_of_ms(at) for at in (59_999, 60_000, 180_000, 180_001)] == [None, 0, 0, None]

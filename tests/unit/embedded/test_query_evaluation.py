@@ -204,6 +204,8 @@ ALL = "order pick pack pay idle"
         ("{} | max(span.nothing) < 0", ""),
         ("{} | min(span.note) < 5", ""),
         ("{} | max(span.note) != 5", ""),
+        ("{} | by(name) | max(span.n) > 0", "pick"),  # groups without a value are left out
+        ("{} | ({} | count())", ALL),
     ],
 )  # fmt: skip
 def test_these_spans_of_a_trace_answer_a_query(query: str, found: str) -> None:

@@ -129,6 +129,38 @@ def test_a_trace_gives_one_exemplar_and_a_query_no_more_than_it_may() -> None:
     assert [dict(exemplar.labels)["trace:id"] for exemplar in series.exemplars] == [(STRING, "1"), (STRING, "2")]
 
 
+def test_a_list_and_a_column_of_another_type_look_like_nothing_to_a_comparison() -> None:
+    spans = [span("a", values={"l": ["a", "b"], "http.method": 5}), span("b", values={"l": ["c", "d"]})]
+    found = totals(measured("{} | compare({ name = `nobody` })", trace_of(1, *spans)))
+    assert found["__meta_type=baseline, span.l=nil"] == 2
+    assert found["__meta_type=baseline, span.http.method=nil"] == 2
+    assert found["__meta_type=baseline, span.http.method=5"] == 1
+
+
+def test_groups_of_floats_are_told_apart_by_their_bits() -> None:
+    spans = [span(f"{price}", values={"price": price}) for price in (0.0, -0.0, math.nan, math.nan)]
+    result = measured("{} | count_over_time() by (span.price)", trace_of(1, *spans))
+    assert totals(result) == {"span.price=0.0": 1, "span.price=-0.0": 1, "span.price=NaN.0": 2}
+
+
+@pytest.mark.parametrize(
+    ("hints", "count"), [("", 8), ("sample=0.5", 8), ("trace_sample=0.25", 8), ("sample=true", 8), ("sample=0", 8)]
+)
+def test_where_traces_are_sampled_a_count_is_scaled_up(hints: str, count: int) -> None:
+    traces = [trace_of(number, span("a"), span("b")) for number in (1, 2, 3, 4)]
+    query = "{} | count() > 0 | count_over_time()" + (f" with ({hints})" if hints else "")
+    assert totals(measured(query, *traces)) == {"__name__=count_over_time": count}
+
+
+def test_what_is_found_of_times_long_ago_is_given() -> None:
+    pipeline, metrics = split(parse("{} | count_over_time()"))
+    assert metrics is not None
+    query = MetricsQuery(pipeline, metrics, INTERVALS, NO_DEADLINE)
+    assert totals(query.result([TRACE], is_searched=False)) == {"__name__=count_over_time": 3}
+    nothing = MetricsQuery(pipeline, metrics, INTERVALS, NO_DEADLINE)
+    assert nothing.result([], is_searched=False).series == []
+
+
 def test_a_query_stops_when_it_has_as_many_series_as_were_asked_for() -> None:
     read = []
 

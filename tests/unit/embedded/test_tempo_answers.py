@@ -166,7 +166,7 @@ def samples(series: Series) -> Any:
 
 
 def test_counts_are_zero_at_each_step_and_other_numbers_are_left_out() -> None:
-    values = {-1: 9.0, 1: 4.0, 7: 9.0}
+    values = {-1: 9.0, 1: 4.0, 2: 9.0}
     given = {"timestampMs": "180000", "value": 4}
     assert samples(Series((), values, zeros=True)) == [{"timestampMs": "120000"}, given]
     assert samples(Series((), values, zeros=False)) == [given]
@@ -294,6 +294,14 @@ def test_values_are_those_of_the_spans_that_a_query_finds(applications: Applicat
     assert _values(applications, "rootServiceName", q="{ span.n = 1 }") == ["shop"]
     assert _values(applications, "kind")[:2] == ["client", "consumer"]
     assert _values(applications, "duration") == []
+
+
+def test_spans_are_found_by_several_ids_at_once(applications: Applications) -> None:
+    tagged(applications)
+    query = "{ span:id = `aa00000000000002` || span:id = `bb00000000000001` || span:id = `ff` }"
+    assert applications.search(query) == {"aa": ["pick"], "bb": ["lone"]}
+    query = f"{{ trace:id = `{'aa' * 16}` || trace:id = `{'bb' * 16}` }}"
+    assert applications.search(query) == {"aa": ["order", "pick"], "bb": ["lone"]}
 
 
 def test_values_of_the_older_form_are_texts_of_any_scope(applications: Applications) -> None:

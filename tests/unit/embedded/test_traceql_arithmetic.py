@@ -44,6 +44,8 @@ LARGEST, LEAST = 2**63 - 1, -(2**63)
         (7, "%", -3, 1),
         (2**60 + 1, "%", 2, 1),
         (-(2**60) - 1, "%", 2, -1),
+        (LEAST, "%", -1, 0),
+        (6, "%", 3, 0),
         (2, "^", 3, 9),  # as the real server computes it
         (1_000, "^", 1_000, LEAST),
     ],
@@ -172,6 +174,9 @@ def test_an_operator_before_a_value_of_the_wrong_type_fails(operator: str, opera
         ((FLOAT, 2.5), (INTEGER, 2), 1),
         ((INTEGER, 2), (FLOAT, 2.0), 0),
         ((STRING, "a"), (STRING, "b"), -1),
+        ((STRING, "b"), (STRING, "a"), 1),
+        ((STRING, "a"), (STRING, "a"), 0),
+        ((FLOAT, 1.5), (FLOAT, 1.5), 0),
         (NOTHING, NOTHING, 0),
         (NOTHING, (INTEGER, 1), -1),
     ],

@@ -79,6 +79,7 @@ def test_every_stage_is_understood_and_printed(query: str, shown: str) -> None:
     ("query", "shown"),
     [
         (".a = 1 || .a = 2 || .a = 3", ".a IN [1, 2, 3]"),
+        (".a = 1 || (.a = 2 || .a = 3)", ".a IN [1, 2, 3]"),
         (".a != 1 && .a != 2", ".a NOT IN [1, 2]"),
         (".a =~ `x` || .a =~ `y`", ".a MATCH ANY [`x`, `y`]"),
         (".a !~ `x` && .a !~ `y`", ".a MATCH NONE [`x`, `y`]"),
@@ -125,6 +126,8 @@ def test_the_expression_of_an_aggregate_is_rewritten_as_well() -> None:
         (r'"\n\t\\\"\x41\u00e9\U0001F6B2\101"', '`\n\t\\"Aé🚲A`'),
         (r'"\377"', "`ÿ`"),
         ("`\\n`", "`\\n`"),
+        ("minInt", "-9223372036854775808"),
+        ("maxInt", "9223372036854775807"),
         ("ok", "ok"),
         ("unset", "unset"),
         ("unspecified", "unspecified"),

@@ -41,7 +41,7 @@ def _shape(descriptor: Any, known: dict[str, Shape], tags: set[int]) -> Shape:
         if field.message_type is None and not (field.is_repeated and field.type in _TEXTS):
             continue
         tag = field.number << 3 | BYTES
-        tags.add(tag if tag < CONTINUES else tag & 0x7F)
+        tags.add(tag & 0x7F)
         message = field.message_type
         shape.inner[field.number] = None if message is None else _shape(message, known, tags)
     return shape

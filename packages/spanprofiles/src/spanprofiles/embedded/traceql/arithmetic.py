@@ -54,11 +54,8 @@ def _divide_integers(left: int, right: int) -> int:
 def _modulo_integers(left: int, right: int) -> int:
     if right == 0:
         raise EvaluationError("modulo by zero")
-    return (
-        int(math.copysign(abs(left) % abs(right), left))
-        if abs(left) < 2**53
-        else left - right * _divide_integers(left, right)
-    )
+    rest = abs(left) % abs(right)
+    return -rest if left < 0 else rest
 
 
 def _integer_power(left: int, right: int) -> int:

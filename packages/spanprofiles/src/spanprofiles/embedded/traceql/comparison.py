@@ -227,7 +227,7 @@ class ComparedSpans:
             exemplar = Exemplar(shown_labels(view), math.nan, view.record.start_ns // MILLISECOND_NS)
             self._side(view).exemplars.append(exemplar)
 
-    def series(self, factor: float = 1.0) -> list[Series]:
+    def series(self, factor: float) -> list[Series]:
         """Make the series: the commonest values of each attribute on each side, and how many spans have it.
 
         Args:

@@ -162,7 +162,7 @@ class Measurement:
         exemplar = Exemplar(shown_labels(view), value, view.record.start_ns // 10**6)
         self._exemplars.setdefault(tuple(map(same_label, key)), []).append(exemplar)
 
-    def series(self, factor: float = 1.0) -> list[Series]:
+    def series(self, factor: float) -> list[Series]:
         """Make the series of all spans that were taken.
 
         Args:
