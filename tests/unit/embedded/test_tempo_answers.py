@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spanprofiles.embedded.deadline import NO_DEADLINE
 from spanprofiles.embedded.proto import tempo_pb2 as messages
 from spanprofiles.embedded.store.database import Database
+from spanprofiles.embedded.store.search import payload_of
 from spanprofiles.embedded.tempo import candidates as candidates_module
 from spanprofiles.embedded.tempo.candidates import Candidates
 from spanprofiles.embedded.tempo.metrics_query import instant_answer, range_answer
@@ -199,7 +200,6 @@ def test_resources_and_scopes_are_read_once_for_all_searches(
     for trace in ("aa", "bb"):
         applications.export(SpanFactory(trace)(trace))
     read: list[str] = []
-    payload_of = candidates_module.payload_of
 
     def counted(connection: Any, table: Any, number: int) -> bytes:
         read.append(table)
@@ -249,7 +249,7 @@ def _names(applications: Applications, **parameters: Any) -> dict[str, list[str]
     return {scope["name"]: scope["tags"] for scope in answer.get_json()["scopes"]}
 
 
-def _values(applications: Applications, name: str, **parameters: Any) -> list[str | None]:
+def _values(applications: Applications, name: str, **parameters: Any) -> list[str]:
     answer = applications.tempo.get(f"/api/v2/search/tag/{name}/values", query_string=parameters)
     assert answer.status_code == 200, answer.text
     return sorted(str(value.get("value")) for value in answer.get_json()["tagValues"])
