@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from waitress.utilities import build_http_date
 
-from spanprofiles.embedded import channel, limits
+from spanprofiles.embedded import channel, limits, listener
 from spanprofiles.embedded.access import brought_token
 from spanprofiles.embedded.channel import RefusingTask
 from spanprofiles.embedded.gate import CHALLENGES, Denial, Gate, Head, busy
@@ -384,3 +384,59 @@ def test_of_too_much_that_is_unread_the_largest_answer_is_given_up(
     port._map = dict(enumerate([*slow, recent, object()]))
     port._drop_unread()
     assert [place for place, each in enumerate(slow) if each.will_close] == given_up
+
+
+class Door(Listener):
+    """A port at which a test decides who comes."""
+
+    def __init__(self, comes: Any, *, places: int = 5, has_room: bool = True) -> None:
+        self.comes, self.has_room, self.asked = comes, has_room, 0
+        self.let_in: list[Any] = []
+        self._map: dict[int, object] = {1: object()}
+        self.adj = SimpleNamespace(connection_limit=places)
+        self._closed_until_s = 0.0
+        self.__dict__["channel_class"] = lambda *arguments, **more: self.let_in.append((*arguments[1:], more))
+
+    def accept(self) -> Any:
+        if isinstance(self.comes, Exception):
+            raise self.comes
+        return self.comes
+
+    def set_socket_options(self, connection: Any) -> None:
+        connection.set_options()
+
+    def _make_room(self) -> bool:
+        self.asked += 1
+        return self.has_room
+
+
+def test_a_port_takes_whom_it_has_a_place_for_and_pauses_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listener, "time", SimpleNamespace(monotonic=lambda: STEADY_S))
+    closed: list[bool] = []
+    connection = SimpleNamespace(set_options=lambda: None, close=lambda: closed.append(True))
+    paused_s = STEADY_S + limits.ACCEPT_PAUSE_S
+    full = OSError(24, "Too many open files")
+    for door, rooms_asked, is_let_in, closed_until_s in (
+        (Door((connection, "::1")), 0, True, 0.0),
+        (Door((connection, "::1"), places=1), 1, True, 0.0),
+        (Door((connection, "::1"), places=1, has_room=False), 1, False, paused_s),
+        (Door(None), 0, False, 0.0),
+        (Door(full), 1, False, paused_s),
+    ):
+        door.handle_accept()
+        expected = [(connection, "::1", door.adj, {"map": door._map})] if is_let_in else []
+        assert (door.asked, door.let_in, door._closed_until_s) == (rooms_asked, expected, closed_until_s)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a connection could not be accepted: Too many open files"
+    ]
+    assert closed == []
+
+    def gone() -> None:
+        raise OSError(9, "Bad file descriptor")
+
+    connection.set_options = gone
+    door = Door((connection, "::1"))
+    door.handle_accept()
+    assert (door.let_in, closed) == ([], [True])
