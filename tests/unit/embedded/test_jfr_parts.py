@@ -8,6 +8,7 @@ import pytest
 
 from spanprofiles.embedded.proto.jfr_labels_pb2 import LabelsSnapshot
 from spanprofiles.embedded.pyroscope.allowance import Allowance
+from spanprofiles.embedded.pyroscope.jfr import constants as chunk_constants
 from spanprofiles.embedded.pyroscope.jfr.chunks import Budget, Event, Occurrence, occurrences
 from spanprofiles.embedded.pyroscope.jfr.conversion import JfrSamples
 from spanprofiles.embedded.pyroscope.jfr.metadata import MetadataReader
@@ -300,3 +301,30 @@ def test_numbers_of_the_metadata_have_32_bits() -> None:
     with pytest.raises(JfrError) as error:
         MetadataReader(b"\xff" * 5 + b"\x01" + bytes(20), 0).read()
     assert str(error.value) == "int overflow"
+
+
+def test_pools_of_constants_are_read_from_the_last_to_the_first() -> None:
+    data = chunk_of().write()
+    types = MetadataReader(data, int.from_bytes(data[24:32], "big")).read()
+    kind = number(types.by_name["jdk.types.ThreadState"].number)
+
+    def pool(delta: int, state: int, name: str) -> bytes:
+        return bytes(4) + number(delta) + b"\x01\x01" + kind + number(1) + number(state) + text(name)
+
+    first = pool(0, 1, "STATE_RUNNABLE")
+    second = pool(-len(first), 2, "STATE_SLEEPING")
+    sizes: list[int] = []
+    constants = chunk_constants.Constants(types)
+    constants.read(b"?" + first + second, 1 + len(first), sizes.append)
+    assert [constants.thread_state(state) for state in (1, 2, 3)] == ["STATE_RUNNABLE", "STATE_SLEEPING", None]
+    assert sizes == [len(second), len(first)]
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [(b"\x05\x01a", "unknown string type 5 at 7"), (b"\x03" + b"\xff" * 5 + b"\x01", "int overflow")],
+)
+def test_a_text_of_the_metadata_that_is_none_is_refused(written: bytes, words: str) -> None:
+    with pytest.raises(JfrError) as error:
+        MetadataReader(bytes(5) + number(1) + written, 0).read()
+    assert str(error.value) == words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -151,3 +152,12 @@ def test_a_request_that_breaks_gives_its_place_back(
     idle._serve(visitor)
     assert (idle._under_way[Rank.KNOWN], idle._known_requests) == (1, 1)
     assert [record.getMessage() for record in caplog.records] == ["a request could not be answered"]
+
+
+def test_a_request_that_never_ends_does_not_keep_the_process_from_ending() -> None:
+    before = set(threading.enumerate())
+    made = Lanes(2, lambda _: True, lambda _: contextlib.nullcontext())
+    started = set(threading.enumerate()) - before
+    assert {thread.name for thread in started} >= {"request 0", "request 1", "query 0"}
+    assert all(thread.daemon for thread in started)
+    assert made.shutdown(timeout=20)

@@ -739,3 +739,9 @@ def test_a_call_of_another_type_is_told_which_are_taken(kind: str, status: int) 
         assert (error.reason, response.data) == (Reason.MEDIA_TYPE, b"")
     else:
         assert response.get_json() == {"code": "invalid_argument", "message": "why"}
+
+
+def test_a_name_alone_in_a_selector_is_that_of_the_metric() -> None:
+    for selector in ('{"process_cpu"}', "process_cpu", "process_cpu{}"):
+        (matcher,) = parse_selector(selector).matchers
+        assert (matcher.name, matcher.operator, matcher.value) == ("__name__", "=", "process_cpu")
