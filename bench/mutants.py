@@ -69,10 +69,27 @@ LEFT_OUT = " and ".join(f"not {name}" for name in _LEFT_OUT)
 # These start programs, or take their time.
 MARKS_LEFT_OUT = "not slow and not exhaustive and not upstream and not grafana"
 
-# mutmut walks through the names of the functions that a test has reached while threads of a server add to them.
+# mutmut walks through the names of the functions that a test has reached while threads of a server add to them. It runs
+# the tests once before it forks a process for each mutant: what a cache keeps of that run would hide the mutants.
 _MUTMUT = """
+import os
+import sys
+
 from mutmut import __main__
 from mutmut.state import state
+
+
+def forget():
+    for name, module in list(sys.modules.items()):
+        if name.startswith("spanprofiles"):
+            for value in list(vars(module).values()):
+                if type(value).__name__ == "ByteCache":
+                    value.clear()
+                elif type(value).__name__ == "_lru_cache_wrapper":
+                    value.cache_clear()
+
+
+os.register_at_fork(after_in_child=forget)
 
 class Names(set):
     def __iter__(self):

@@ -308,6 +308,6 @@ def test_groups_of_quantiles_are_told_apart_by_their_labels_as_prometheus_has_th
 
 
 def test_an_exemplar_is_given_with_the_quantile_that_it_is_nearest_to() -> None:
-    buckets = [bucket(2.0, {0: 1.0}, exemplar=1.5), bucket(8.0, {0: 1.0}, exemplar=7.0), bucket(64.0, {0: 1.0})]
+    buckets = [bucket(2.0, {0: 1.0}, exemplar=1.5), bucket(8.0, {0: 1.0}), bucket(64.0, {0: 1.0}, exemplar=40.0)]
     found = quantile_series(buckets, (0.3, 1.0), INTERVALS, 10, NO_DEADLINE)
-    assert [[exemplar.value for exemplar in each.exemplars] for each in found] == [[1.5, 7.0], []]
+    assert [[exemplar.value for exemplar in each.exemplars] for each in found] == [[1.5], [40.0]]
