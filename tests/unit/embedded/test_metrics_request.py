@@ -24,6 +24,7 @@ NOW = 1_800_000_000 * SECOND
         ("1800000000000000007", NOW + 7),
         ("2027-01-15T08:00:00Z", NOW),
         ("2027-01-15T09:00:00.000000007+01:00", NOW + 7),
+        ("2027-01-15T08:00:00.0000000079Z", NOW + 7),
     ],
 )
 def test_times_are_seconds_nanoseconds_or_dates(written: str, nanoseconds: int) -> None:
