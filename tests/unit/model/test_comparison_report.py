@@ -250,6 +250,7 @@ def test_apps_in_different_languages_are_refused() -> None:
     compared = compare_pair("a", measurement(FAST), rewritten)
 
     assert compared.verdict is ComparisonVerdict.CANNOT_SAY
+    assert compared.name == "a"
     assert compared.note == ("refused: the base runs on CPython, the head on go, whose functions have other names")
 
 

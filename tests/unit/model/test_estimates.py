@@ -8,7 +8,7 @@ import random
 import pytest
 
 from spanprofiles.model import estimates
-from spanprofiles.model.intervals import share_interval
+from spanprofiles.model.intervals import count_interval, share_interval
 
 PERIOD = 10_000_000.0
 
@@ -125,3 +125,29 @@ def test_requests_that_differ_make_a_share_as_uncertain_as_fewer_samples(sample_
 @pytest.mark.parametrize("part", [0.0, 1.0])
 def test_requests_that_agree_on_none_or_all_are_as_uncertain_as_their_samples(part: float) -> None:
     assert estimates.share([part * 10] * 10, [10.0] * 10, 1.0).interval == share_interval(part * 100, 100)
+
+
+@pytest.mark.parametrize(
+    ("values", "mean", "low", "high"),
+    [([4.0, 6.0, 8.0], 6.0, 1.032, 10.968), ([0.0, 0.0, 3.0], 1.0, 0.0, 5.303)],  # 4.303 * sqrt(variance / 3)
+)
+def test_a_mean_of_measured_times_has_the_interval_of_the_textbook(
+    values: list[float], mean: float, low: float, high: float
+) -> None:
+    found = estimates.mean(values)
+    assert found.value == mean
+    assert found.interval == pytest.approx((low, high), abs=0.01)
+
+
+@pytest.mark.parametrize(("sample_value", "samples"), [(1.0, 500), (2.0, 250)])
+def test_requests_that_differ_make_a_mean_as_uncertain_as_fewer_samples(sample_value: float, samples: int) -> None:
+    # By the samples alone the variance of a request would be its mean, 50; the requests show 1,000.
+    dispersion = 1_000 / (50 * sample_value) * (2.262 / 1.96) ** 2
+
+    found = estimates.mean([20.0, 80.0] * 5, sample_value)
+
+    assert found.interval == pytest.approx(count_interval(samples, dispersion).times(sample_value / 10), abs=0.05)
+
+
+def test_requests_without_any_sample_are_as_uncertain_as_no_samples() -> None:
+    assert estimates.mean([0.0] * 10, PERIOD).interval == count_interval(0).times(PERIOD / 10)

@@ -91,9 +91,12 @@ def test_where_nothing_can_differ_nothing_does(columns: list[list[float]]) -> No
 def test_quantities_of_very_different_size_are_tested_alike() -> None:
     chance = random.Random(2)
     small = normal(chance, 20) + normal(chance, 20, 2.5)
-    result = permutation_test([small, [1e12 + 1e9 * value for value in small]], 20, 0.005)
-    assert result.scores[0] == pytest.approx(result.scores[1], rel=1e-6)
-    assert result.significant == [True, True]
+    columns = [small, [1e12 + 1e9 * value for value in small], [value - 1_000 for value in small]]
+    result = permutation_test(columns, 20, 0.005)
+    assert result.scores == pytest.approx((result.scores[0],) * 3, rel=1e-6)
+    assert result.significant == [True, True, True]
+    for column in columns:
+        assert permutation_test([column], 20, 0.005).significant == [True]
 
 
 def test_groups_of_different_size_are_tested_from_either_side() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from dataclasses import replace
@@ -10,9 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spanprofiles.model import Basis, ComparisonVerdict, MeasuredRequest, compare_measurements
-from spanprofiles.model.request_comparison import compare_requests
+from spanprofiles.model import (
+    CPU,
+    Basis,
+    ComparisonVerdict,
+    FunctionCpu,
+    MeasuredRequest,
+    compare_measurements,
+    request_comparison,
+)
+from spanprofiles.model.intervals import Interval, count_interval, share_interval
+from spanprofiles.model.permutation import DEALS, PermutationResult
+from spanprofiles.model.request_comparison import ERROR, compare_requests
 from tests.support.measured_requests import drawn_requests, measurement_of
+from tests.support.measurements import MS, a_request
 
 _WORK = {"search": 6.0, "price": 3.0, "render": 2.0, **{f"rare{number}": 0.1 for number in range(6)}}
 _WALL = "wall:wall:nanoseconds:wall:nanoseconds"
@@ -107,7 +119,7 @@ def test_a_slower_function_is_found_where_the_whole_is_not_yet_sure() -> None:
 def test_growth_below_the_threshold_is_told_and_is_no_regression() -> None:
     base, head = drawn_requests(1, 100, _WORK), drawn_requests(2, 100, slower("log", 0.5))
     found = compare_requests(base, head, threshold=0.25)
-    assert found.verdict is NO_REGRESSION
+    assert (found.verdict, found.threshold, found.basis) == (NO_REGRESSION, 0.25, Basis.CPU)
     assert [row.name for row in found.changed] == ["log"]
 
 
@@ -209,7 +221,7 @@ def test_measurements_compare_by_their_requests() -> None:
 
 def test_cpu_does_not_compare_with_wall_time() -> None:
     requests = drawn_requests(1, 6, _WORK)
-    with pytest.raises(ValueError, match="different types"):
+    with pytest.raises(ValueError, match=f"different types do not compare: {CPU} and {_WALL}"):
         compare_measurements(measurement_of(requests), measurement_of(requests, _WALL))
 
 
@@ -232,3 +244,114 @@ def test_the_same_requests_on_both_sides_never_differ(seed: int, number: int) ->
     found = compare_requests(requests, tuple(replace(request, start_ns=1) for request in reversed(requests)))
     assert found.changed == []
     assert found.verdict is not REGRESSION
+
+
+def of_functions(**functions_ms: tuple[int, int]) -> MeasuredRequest:
+    """A request whose functions have so much CPU of their own and in all, ms."""
+    costs = {name: FunctionCpu(own * MS, total * MS) for name, (own, total) in functions_ms.items()}
+    cpu_ns = sum(cost.self_ns for cost in costs.values())
+    return replace(a_request(0, {}), cpu_ns=cpu_ns, samples=cpu_ns // (10 * MS), functions=costs)
+
+
+def test_functions_stand_in_the_order_in_which_they_matter() -> None:
+    before = {
+        "grew_most": (10, 10), "grew": (10, 10), "only_calls_more": (20, 60), "calls_more_and_does_less": (40, 60),
+        "shrank": (50, 50), "shrank_most": (90, 90), "does_less_and_calls_as_much": (40, 60), "same": (10, 10),
+    }  # fmt: skip
+    after = {
+        "grew_most": (90, 90), "grew": (50, 50), "only_calls_more": (20, 160), "calls_more_and_does_less": (10, 160),
+        "shrank": (10, 10), "shrank_most": (10, 10), "does_less_and_calls_as_much": (20, 60), "same": (10, 10),
+    }  # fmt: skip
+    now_and_then = [
+        of_functions(**before, rare=(0, 0), rarer=(0, 0)),
+        of_functions(**before, rare=(20, 20), rarer=(10, 10)),
+    ]
+    base = [now_and_then[number % 2] for number in range(20)]
+    head = [of_functions(**after, rare=(10, 10), rarer=(0, 10 * (number % 2))) for number in range(20)]
+
+    found = compare_requests(base, [*head[1:], of_functions(**after, rare=(30, 30), rarer=(10, 10))])
+
+    assert [row.name for row in found.functions] == [
+        "grew_most",
+        "grew",
+        "only_calls_more",
+        "calls_more_and_does_less",
+        "shrank_most",
+        "shrank",
+        "does_less_and_calls_as_much",
+        "rarer",
+        "rare",
+        "same",
+    ]
+    assert [row.name for row in found.changed] == [row.name for row in found.functions[:7]]
+    assert found.top_regression is found.functions[0]
+
+
+def test_a_function_that_does_less_and_calls_more_is_not_blamed_before_what_it_calls() -> None:
+    base = [of_functions(handle=(40, 50), render=(10, 10))] * 20
+    head = [of_functions(handle=(10, 80), render=(70, 70))] * 20
+    top = compare_requests(base, head).top_regression
+    assert top is not None
+    assert top.name == "render"
+
+
+def test_shares_are_compared_request_by_request_however_much_each_does() -> None:
+    sizes = [1, 2, 3, 5, 8, 13, 21, 34] * 2
+    base = [a_request(0, {"search": 30 * size, "render": 70 * size}) for size in sizes]
+    head = [a_request(0, {"search": 45 * size, "render": 55 * size}) for size in sizes]
+
+    found = compare_requests(base, head, basis=Basis.SHARE)
+
+    assert [row.name for row in found.changed] == ["search", "render"]
+    assert found.functions[0].self.base == pytest.approx(0.3)
+    assert found.functions[0].self.head == pytest.approx(0.45)
+
+
+def test_by_shares_the_request_is_the_whole_on_both_sides() -> None:
+    requests = [a_request(0, {"search": 40, "render": 60})] * 10
+    found = compare_requests(requests, requests, basis=Basis.SHARE)
+
+    assert (found.request.base, found.request.head, found.request.interval) == (1.0, 1.0, Interval(0.0, 0.0))
+    search = next(row.self for row in found.functions if row.name == "search")
+    assert (search.base, search.head) == (0.4, 0.4)
+    counted = share_interval(40, 100)  # samples of ten requests
+    assert search.interval is not None
+    assert search.interval.low == pytest.approx(-math.hypot(0.4 - counted.low, counted.high - 0.4))
+
+
+@pytest.mark.parametrize(("samples", "counted"), [(10, 100), (100, 1_000), (0, 100)], ids=["10 ms", "1 ms", "unknown"])
+def test_requests_are_known_as_well_as_their_own_samples_allow(samples: int, counted: int) -> None:
+    requests = [replace(a_request(0, {"search": 100}), samples=samples)] * 10
+    found = compare_requests(requests, requests)
+
+    interval = count_interval(counted).times(100 * MS / counted * 10)
+    assert found.request.interval is not None
+    assert found.request.interval.high == pytest.approx(
+        math.hypot(interval.high - 1_000 * MS, 1_000 * MS - interval.low) / 10
+    )
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_of_one_or_two_requests_nothing_is_known_to_have_changed(number: int) -> None:
+    found = compare_requests(drawn_requests(1, number, _WORK), drawn_requests(2, 60, slower("price", 60)))
+    assert found.changed == []
+    assert not found.request.is_significant
+
+
+@pytest.mark.parametrize(
+    ("error", "deals"), [(ERROR, DEALS), (2 * ERROR, DEALS), (ERROR / 3, 3 * DEALS), (ERROR / 1_000, 40_000)]
+)
+def test_a_rarer_error_takes_more_deals_and_all_are_of_the_seed_that_was_given(
+    monkeypatch: pytest.MonkeyPatch, error: float, deals: int
+) -> None:
+    asked: list[tuple[float, int, int]] = []
+
+    def test(columns: list[list[float]], _: int, error: float, *, seed: int, deals: int = DEALS) -> PermutationResult:
+        asked.append((error, seed, deals))
+        return PermutationResult((float(len(asked) == 1),) * len(columns), 1.0)
+
+    monkeypatch.setattr(request_comparison, "permutation_test", test)
+    sides = measurement_of(drawn_requests(1, 12, _WORK)), measurement_of(drawn_requests(2, 12, _WORK))
+    compare_measurements(*sides, seed=7, error=error)
+
+    assert asked == [(error, 7, pytest.approx(deals, abs=1)), (ERROR, 7, DEALS)], "all quantities, and then the shares"

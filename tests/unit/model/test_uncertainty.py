@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spanprofiles.model import FlameGraph
-from spanprofiles.model.intervals import Interval, count_interval, difference_interval, share_interval, student_quantile
+from spanprofiles.model.intervals import (
+    Interval,
+    count_interval,
+    difference_interval,
+    ratio_interval,
+    share_interval,
+    student_quantile,
+)
 from spanprofiles.model.selector import CPU
 from spanprofiles.model.significance import directions
 from tests.unit.conftest import Stacks
@@ -145,6 +152,22 @@ def test_intervals_are_those_of_the_textbook() -> None:
     table = {1: 12.706, 2: 4.303, 3: 3.182, 5: 2.571, 10: 2.228, 30: 2.042, 1000: 1.962}
     for freedom, quantile in table.items():
         assert student_quantile(0.975, freedom) == pytest.approx(quantile, rel=0.002)
+    for freedom, quantile in {6: 2.446912, 8: 2.306004, 12: 2.178813, 30: 2.042272}.items():
+        assert student_quantile(0.975, freedom) == pytest.approx(quantile, rel=1e-4)
+
+
+def test_the_interval_of_a_ratio_is_that_of_the_difference_of_logarithms() -> None:
+    half, whole = (0.5, Interval(0.4, 0.625)), (1.0, Interval(0.8, 1.25))
+    found = ratio_interval(*half, *whole)
+    assert found == pytest.approx((2 * math.exp(-math.hypot(math.log(1.25), math.log(1.25))), 2 * 1.25 ** math.sqrt(2)))
+    assert ratio_interval(*whole, *half) == pytest.approx((1 / found[1], 1 / found[0]) if found else None)
+
+
+def test_what_comes_after_may_be_nothing_and_what_was_before_may_not() -> None:
+    half, little, nothing = (0.5, Interval(0.4, 0.625)), (0.1, Interval(0.0, 0.3)), (0.0, Interval(0.0, 0.2))
+    assert ratio_interval(*half, *little) == (0.0, 0.3 / 0.4)
+    assert ratio_interval(*half, *nothing) == (0.0, 0.2 / 0.4)
+    assert ratio_interval(*little, *half) is ratio_interval(*nothing, *half) is None
 
 
 def test_twice_the_dispersion_is_half_the_events() -> None:

@@ -88,7 +88,7 @@ def compare_requests(
         for name, own, total in zip(names, changes[1::2], changes[2::2], strict=True)
     ]
     functions.sort(key=_rank)
-    is_uniform = basis is Basis.CPU and changes[0].is_significant and not any(_test(before, after, Basis.SHARE, seed))
+    is_uniform = basis is Basis.CPU and changes[0].is_significant and not any(_shares_changed(before, after, seed))
     said = verdict_of(changes[0], functions, min(len(base), len(head)), threshold, basis)
     return Comparison(
         said.verdict,
@@ -171,10 +171,9 @@ def _changes(before: _Side, after: _Side, basis: Basis, seed: int, error: float)
     return found
 
 
-def _test(before: _Side, after: _Side, basis: Basis, seed: int) -> list[bool]:
-    """Return whether each quantity changed by more than chance, in the order of the columns."""
-    sides = (before.columns, after.columns) if basis is Basis.CPU else _deviations(before, after)
-    columns = [[*first, *second] for first, second in zip(*sides, strict=True)]
+def _shares_changed(before: _Side, after: _Side, seed: int) -> list[bool]:
+    """Return whether each quantity's share changed by more than chance, in the order of the columns."""
+    columns = [[*first, *second] for first, second in zip(*_deviations(before, after), strict=True)]
     return permutation_test(columns, before.requests, ERROR, seed=seed).significant
 
 
@@ -209,6 +208,7 @@ def _estimate(side: _Side, place: int, basis: Basis) -> estimates.Estimate:
 
 def _rank(function: FunctionComparison) -> tuple[object, ...]:
     own, total = function.self, function.total
-    grew, shrank = own.grew or total.grew, own.shrank or total.shrank
-    size = own.change if grew else abs(own.change)
-    return not grew, not shrank, not own.is_significant, -size, -abs(total.change), function.name
+    if own.grew or total.grew:
+        return 0, not own.grew, -own.change, -abs(total.change), function.name
+    shrank = own.shrank or total.shrank
+    return 1 if shrank else 2, not own.is_significant, -abs(own.change), -abs(total.change), function.name
