@@ -151,6 +151,55 @@ def test_a_carried_function_that_starts_after_its_span_has_no_labels(tracer: Tra
 
 
 @pytest.mark.usefixtures("tracer")
+def test_a_child_goes_on_without_labels_where_the_agent_has_stopped_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SpanProfileProcessor())
+    tracer = provider.get_tracer("test")
+    order = tracer.start_span("order")
+    with tracer.start_as_current_span("goes on", set_span_in_context(order)) as child:
+        monkeypatch.setattr(labels, "add_thread_tag", lambda *_: False)
+        order.end()
+        assert whose() is None
+    assert cast(Any, child).attributes == {}
+
+
+@pytest.mark.usefixtures("tracer")
+def test_after_the_shutdown_a_child_without_a_root_starts_no_agent() -> None:
+    started: list[str] = []
+    processor = SpanProfileProcessor(start_agent=lambda: started.append("agent"))
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    processor.shutdown()
+    parent = SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(1))
+
+    provider.get_tracer("test").start_span("work", set_span_in_context(NonRecordingSpan(parent))).end()
+
+    assert started == []
+
+
+def test_a_thread_that_works_in_a_copy_of_the_roots_context_has_no_root_of_its_own(tracer: Tracer) -> None:
+    def work() -> tuple[str | None, object]:
+        with tracer.start_as_current_span("part") as part:
+            return whose(), cast(Any, part).attributes
+
+    with tracer.start_as_current_span("order"), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(copy_context().run, work).result() == (None, {})
+
+
+@pytest.mark.usefixtures("tracer")
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_loop_is_left_alone_where_the_app_says_so(follows: bool) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SpanProfileProcessor(follow_asyncio=follows))
+
+    async def order() -> bool:
+        with provider.get_tracer("test").start_as_current_span("order", ELSEWHERE):
+            return hasattr(asyncio.get_running_loop().call_soon, event_loop.MARK)
+
+    assert asyncio.run(order()) is follows
+
+
+@pytest.mark.usefixtures("tracer")
 def test_a_late_root_that_the_agent_refuses_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels, "add_thread_tag", lambda *_: False)
     monkeypatch.setattr(process, "may_be_profiled", True)

@@ -106,6 +106,16 @@ def test_a_worker_of_multiprocessing_sends_its_last_samples_and_others_have_a_ho
     assert finalizers == ([] if parent is None else [(None, agent._shut_down, 0)])
 
 
+def test_an_app_that_starts_no_processes_does_not_pay_for_what_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "multiprocessing.process")
+    monkeypatch.setattr(multiprocessing.util, "Finalize", lambda *_, **__: pytest.fail("it is no worker"))
+
+    AgentStarter(lambda _: True).start_here(RESOURCE)
+
+    agent._fork.forget()
+    assert "multiprocessing.process" not in sys.modules
+
+
 def test_a_process_that_ends_waits_for_its_last_samples_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     stuck, begun = threading.Event(), threading.Event()
 

@@ -46,6 +46,10 @@ JAVA_MAIN, JAVA_SERVES = ("rideshare/city/App.main", "City.draw"), ("java/lang/T
         pytest.param(IN_LOOP, [READS], [IN_LOOP, IN_THREAD], id="served by an event loop of the main program"),
         pytest.param(GO_SERVES, [GO_MAIN], [GO_SERVES], id="Go"),
         pytest.param(JAVA_SERVES, [JAVA_MAIN], [JAVA_SERVES], id="Java"),
+        pytest.param(
+            IN_THREAD, [READS], [IN_THREAD, ("shop.main", "loads"), ("net/http.serve", "loads")], id="other mains"
+        ),
+        pytest.param((*IN_LOOP[:5], "other"), [READS], [IN_LOOP], id="served by the same loop in another function"),
     ],
 )
 def test_what_the_main_program_does_beside_spans_is_left_out(
@@ -93,3 +97,13 @@ def test_who_exports_spans_is_seen_to(name: str) -> None:
 )
 def test_making_an_exporter_is_not_taken_for_exporting(name: str) -> None:
     assert not exports_spans(FlameGraph([(("run", name), 10)]))
+
+
+def test_what_is_left_is_of_the_same_type_and_the_same_samples() -> None:
+    average = FlameGraph(
+        {IMPORT: 30, ("serve", "search"): 70}, "wall:wall:nanoseconds:wall:nanoseconds", sample_value=10
+    )
+
+    left = without_housekeeping(average)
+
+    assert (left.profile_type, left.sample_value) == (average.profile_type, 10)

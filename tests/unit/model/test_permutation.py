@@ -79,13 +79,41 @@ def test_equal_groups_are_told_apart_as_seldom_as_is_asked() -> None:
 
 def test_too_few_requests_tell_nothing_however_different() -> None:
     assert permutation_test([[0.0] * 4 + [100.0] * 4], 4, 0.005).significant == [False]  # 1 of 35 splits
+    assert permutation_test([[100.0] * 4 + [0.0] * 7], 4, 0.005).significant == [False]  # 1 of 330
+    assert permutation_test([[0.0] * 5 + [100.0] * 6], 5, 0.005).significant == [True]  # 1 of 462
     assert permutation_test([[0.0] * 6 + [100.0] * 6], 6, 0.005).significant == [True]  # 1 of 462
+
+
+@pytest.mark.parametrize(("first", "differs"), [(1, False), (2, True), (598, True), (599, False)])
+def test_two_requests_may_differ_from_hundreds_and_one_may_not(first: int, differs: bool) -> None:
+    chance = random.Random(5)
+    outliers = [100.0, 101.0][: min(first, 600 - first)]
+    others = normal(chance, 600 - len(outliers))
+    result = permutation_test([outliers + others if first < 3 else others + outliers], first, 0.005)
+    assert result.significant == [differs]
+    assert (result.scores == (0.0,)) is not differs
+
+
+def test_the_groups_as_they_are_count_as_one_more_deal() -> None:
+    column = [*range(20), *range(1_000, 1_020)]
+    assert permutation_test([column], 20, 0.05, deals=18).significant == [False]  # 1 of 19 is more than 5 %
+    assert permutation_test([column], 20, 0.05, deals=19).significant == [True]
+
+
+def test_nothing_is_significant_that_a_single_quantity_reaches_by_chance() -> None:
+    chance = random.Random(6)
+    criticals = [
+        permutation_test([normal(chance, 12, 2.0) + normal(chance, 12)], 12, 0.05, deals=40) for _ in range(20)
+    ]
+    assert min(result.critical for result in criticals) == pytest.approx(1.96, abs=0.001)
 
 
 @pytest.mark.parametrize("columns", [[], [[]], [[5.0] * 20], [[1.0, 2.0]]])
 def test_where_nothing_can_differ_nothing_does(columns: list[list[float]]) -> None:
-    assert not any(permutation_test(columns, 0, 0.005).significant)
-    assert not any(permutation_test(columns, 1, 0.005).significant)
+    for first in (0, 1, 10):
+        result = permutation_test(columns, first, 0.005)
+        assert not any(result.significant)
+        assert result.scores == (0.0,) * len(columns)
 
 
 def test_quantities_of_very_different_size_are_tested_alike() -> None:

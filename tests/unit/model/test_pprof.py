@@ -18,6 +18,9 @@ START_NS, MINUTE_NS = 1_700_000_000_123_456_789, 60_000_000_000
 
 def read(data: bytes) -> tuple[Profile, list[str]]:
     profile = Profile.FromString(gzip.decompress(data))
+    size = profile.ByteSize()
+    profile.DiscardUnknownFields()
+    assert profile.ByteSize() == size, "nothing else is in it"
     return profile, list(profile.string_table)
 
 
@@ -98,3 +101,10 @@ def test_a_profile_without_samples_is_one_too_and_the_same_each_time() -> None:
     assert not profile.sample
     assert len(profile.sample_type) == 1
     assert pprof_profile(FlameGraph([(("f",), 1)])) == pprof_profile(FlameGraph([(("f",), 1)]))
+    assert pprof_profile(FlameGraph())[4:8] == bytes(4), "gzip's field for the time of day"
+
+
+@pytest.mark.parametrize("value", [1, 126, 127, 128, 129, 2**14 - 1, 2**14, 2**63 - 1])
+def test_a_value_of_any_size_is_read_back(value: int) -> None:
+    profile, texts = read(pprof_profile(FlameGraph([(("f",), value)], GO_SAMPLES), time_ns=START_NS))
+    assert stacks_of(profile, texts) == [([("f", "", 0)], value)]

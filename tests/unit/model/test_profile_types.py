@@ -50,6 +50,7 @@ def test_a_count_of_samples_is_worth_ten_milliseconds_each() -> None:
         ([CPU, WALL, MEMORY], (WALL,)),
         ([CPU, GO_SAMPLES], ()),
         ([GO_SAMPLES], (GO_SAMPLES,)),
+        ([WALL, GO_SAMPLES], (GO_SAMPLES, WALL)),
         ([WALL, NODE_SAMPLES], (WALL,)),
         ([CPU, WALL, NODE_SAMPLES], (WALL,)),
         ([], ()),
@@ -82,7 +83,7 @@ def test_cpu_and_wall_time_do_not_add_up() -> None:
 
     with pytest.raises(ValueError, match="do not add up"):
         cpu + wall
-    assert (FlameGraph() + wall).profile_type == WALL
+    assert (FlameGraph() + wall).profile_type == (wall + FlameGraph()).profile_type == WALL
     assert (wall + wall).total == 10
 
 

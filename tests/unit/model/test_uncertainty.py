@@ -75,6 +75,11 @@ def test_a_slower_agent_is_told_where_many_paths_agree() -> None:
     assert graph.samples == 18  # and not 36
 
 
+@pytest.mark.parametrize(("paths", "period_ms"), [(7, 10), (8, 20)])
+def test_eight_paths_are_enough_to_agree(paths: int, period_ms: int) -> None:
+    assert graph_of({(f"f{number}",): 20_000_000 for number in range(paths)}).sample_value == period_ms * 1_000_000
+
+
 @pytest.mark.parametrize(
     "graph",
     [

@@ -150,3 +150,33 @@ def test_two_upload_intervals_elsewhere_are_enough_to_know_what_is_usual(
     points = timeline((first_s, 10), (12, 30), interval_s=10.0)
     found = unlabelled_cpu(ran(15), points).usual_ns
     assert found == (None if usual_ms is None else pytest.approx(usual_ms * MS))
+
+
+@pytest.mark.parametrize(
+    ("points", "interval_s", "share"),
+    [
+        ([(20.0, 50), (19.0, 30)], 1.0, 1.0),
+        ([(20.5, 50), (19.0, 30)], 1.0, 50 / 80),
+        ([(21.0, 10), (20.0, 30), (19.0, 40)], 1.0, 70 / 80),
+        ([(20.9, 40), (19.9, 20), (18.9, 40)], 1.0, 60 / 100),
+        ([(28.6, 50), (18.6, 30)], 10.0, 1.0),
+        ([(28.7, 50), (18.6, 30)], 10.0, 50 / 80),
+        ([], 1.0, 1.0),
+        ([(20.0, 1e-6)], 1.0, 1.0),
+    ],
+    ids=[
+        "a step apart",
+        "further",
+        "later",
+        "with the first or the last",
+        "an interval",
+        "longer",
+        "none",
+        "hardly any",
+    ],
+)
+def test_a_burst_is_in_the_two_busiest_profiles_that_follow_each_other(
+    points: list[tuple[float, float]], interval_s: float, share: float
+) -> None:
+    found = unlabelled_cpu(ran(20), timeline((60, 10), *points, interval_s=interval_s))
+    assert found.burst_share == pytest.approx(share)

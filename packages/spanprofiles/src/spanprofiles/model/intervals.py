@@ -21,6 +21,16 @@ CONFIDENCE = 0.95
 Z95 = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
+# The terms in 1/freedom, 1/freedom**2, ... of Student's quantile for a normal quantile z: the factors of z, z**3, z**5,
+# ..., and what divides their sum.
+_STUDENT_EXPANSION = (
+    ((1, 1), 4),
+    ((3, 16, 5), 96),
+    ((-15, 17, 19, 3), 384),
+    ((-945, -1920, 1482, 776, 79), 92_160),
+)
+
+
 class Interval(NamedTuple):
     """From where to where a figure may lie, 95 times in 100.
 
@@ -120,9 +130,7 @@ def student_quantile(probability: float, freedom: float) -> float:
         return excess * math.sqrt(2 / (1 - excess**2))
     z = statistics.NormalDist().inv_cdf(probability)
     terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
+        sum(factor * z ** (2 * place + 1) for place, factor in enumerate(factors)) / divisor
+        for factors, divisor in _STUDENT_EXPANSION
     )
     return z + sum(term / freedom**power for power, term in enumerate(terms, 1))

@@ -68,7 +68,7 @@ def permutation_test(
     """
     number = len(columns[0]) if columns else 0
     second = number - first
-    if first < 1 or second < 1:
+    if min(first, second) < 2:  # one request says nothing of how much requests differ
         return PermutationResult((0.0,) * len(columns), math.inf)
     scales = [_scale(column, first, second) for column in columns]
     scores = tuple(_score(column, scale, first) for column, scale in zip(columns, scales, strict=True))
@@ -108,7 +108,7 @@ def _score(column: Sequence[float], scale: float, first: int) -> float:
     The other is from the variance within each group.
     """
     second = len(column) - first
-    if not scale or min(first, second) < 2:
+    if not scale:
         return 0.0
     (before, around), (after, about) = mean_and_variance(column[:first]), mean_and_variance(column[first:])
     within = math.sqrt(around / first + about / second)
