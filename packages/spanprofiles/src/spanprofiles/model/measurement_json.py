@@ -264,7 +264,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def _shown(value: Any) -> str:
-    return _short(json.dumps(value, ensure_ascii=True))
+    return _short(json.dumps(value))
 
 
 def _short(value: object) -> str:
