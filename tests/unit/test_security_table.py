@@ -76,6 +76,9 @@ ROWS = {
     ),
     "how long such requests are then read": f"{pair.OTHERS_TURN_S * 1000:.0f} ms",
     "a query that goes before uploads on connections that are not known": f"{pair.SHORT_QUERY_S:g} s",
+    "an upload that is acknowledged before it is indexed; all of them": (
+        f"{pair.KEPT_UPLOAD_BYTES // KIB} KiB; {pair.BACKLOG_BYTES // MIB} MiB"
+    ),
     "a token": f"at least {pair.TOKEN_CHARACTERS} characters",
     "lines of one kind in the log": f"{pair.LOG_LINES} a minute",
     "batches that wait to be written": f"{writer.QUEUE_LIMIT}",

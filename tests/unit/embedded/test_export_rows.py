@@ -8,7 +8,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.indexed_attributes import FLOAT, INTEGER, INTRINSIC, OTHER, RESOURCE, SPAN, STRING
-from spanprofiles.embedded.otlp.rows import span_rows
+from spanprofiles.embedded.otlp.rows import check_ids, span_rows
 from spanprofiles.embedded.refusals import Reason
 
 TRACE, OTHER_TRACE, ROOT, CHILD = b"\x01" * 16, b"\x02" * 16, b"\x01" * 8, b"\x02" * 8
@@ -79,7 +79,7 @@ def test_an_export_with_a_wrong_id_is_refused_with_its_service_and_number(
 ) -> None:
     right = {"trace_id": TRACE, "span_id": ROOT}
     with pytest.raises(ExportError) as refused:
-        span_rows(export(Span(**right), Span(**(right | wrong))))  # type: ignore[arg-type]  # bytes alone
+        check_ids(export(Span(**right), Span(**(right | wrong))))  # type: ignore[arg-type]  # bytes alone
     assert str(refused.value) == message
     assert (refused.value.reason, refused.value.service, refused.value.spans) == (reason, "shop", 2)
 
@@ -101,4 +101,5 @@ def test_each_trace_of_an_export_is_found_by_its_own_spans_alone() -> None:
 
 
 def test_a_span_may_have_no_id_and_no_parent() -> None:
+    check_ids(export(Span(trace_id=TRACE)))
     assert len(span_rows(export(Span(trace_id=TRACE))).chunks) == 1

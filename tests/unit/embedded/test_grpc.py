@@ -24,7 +24,7 @@ from spanprofiles.embedded.limits import FREE_GUESSES
 from spanprofiles.embedded.otlp.grpc import OtlpGrpc
 from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.settings import Settings
-from spanprofiles.embedded.store.writer import Batch
+from spanprofiles.embedded.store.batch import Batch
 from tests.support.embedded.otlp_profiles import SPAN, cpu_export
 
 pytestmark = pytest.mark.slow

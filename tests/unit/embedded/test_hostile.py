@@ -18,7 +18,7 @@ from spanprofiles.embedded.compression import BadBodyError, BodyTooLargeError, b
 from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.otlp.json import decode_json
 from spanprofiles.embedded.otlp.protobuf import decode_protobuf
-from spanprofiles.embedded.otlp.rows import span_rows
+from spanprofiles.embedded.otlp.rows import check_ids, span_rows
 from spanprofiles.embedded.pyroscope.appname import parse_name, time_ns
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.pprof import check, decode, split
@@ -140,7 +140,9 @@ def test_what_is_no_http_is_refused_or_hung_up_on(pair: Pair, port: str) -> None
 def test_any_bytes_are_an_export_or_refused(body: bytes) -> None:
     for decode_export in (decode_protobuf, decode_json):
         try:
-            span_rows(decode_export(body, lambda _: None))
+            export = decode_export(body, lambda _: None)
+            check_ids(export)
+            span_rows(export)
         except ExportError:
             continue
 
@@ -164,7 +166,9 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES)
 def test_any_json_is_an_export_or_refused(document: object) -> None:
     try:
-        span_rows(decode_json(json.dumps(document).encode(), lambda _: None))
+        export = decode_json(json.dumps(document).encode(), lambda _: None)
+        check_ids(export)
+        span_rows(export)
     except ExportError:
         return
 

@@ -185,7 +185,8 @@ def test_what_could_not_be_stored_is_told(
     def full(_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(database, "write", full)
+    for way in ("keep", "write"):
+        monkeypatch.setattr(database, way, full)
     body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SpanFactory("ab")("one")]}]}]})
     assert applications.otlp.post("/v1/traces", data=body, content_type=JSON).status_code == 503
     assert applications.pyroscope.post(PUSH, data=pushed(profile()), content_type=PROTOBUF).status_code == 503

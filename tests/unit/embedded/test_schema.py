@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,14 @@ from tests.unit.embedded.conftest import SpanFactory, applications_on
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
 
 LATER = (
+    *schema.MIGRATIONS,
     "ALTER TABLE traces ADD COLUMN weight INTEGER NOT NULL DEFAULT 1",
     "UPDATE traces SET weight = weight + 1; CREATE INDEX traces_by_weight ON traces (weight);",
 )
-"""Two steps to versions that are still to come."""
+"""The steps that there are, and two to versions that are still to come."""
+NEW = len(schema.MIGRATIONS)
+WITHOUT_BACKLOG = "DROP TABLE backlog; DELETE FROM sqlite_sequence WHERE name = 'backlog'; PRAGMA user_version = 5;"
+"""Makes a file of version 5 of one of version 6."""
 
 
 @pytest.fixture
@@ -36,6 +41,8 @@ def filled(tmp_path: Path) -> Path:
     applications.export(SpanFactory("aa")("span", values={"key": "value"}))
     assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 200
     database.close()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.executescript(WITHOUT_BACKLOG)
     return tmp_path
 
 
@@ -44,6 +51,12 @@ def tables(path: Path) -> set[str]:
     found = {re.sub(r"\s+", " ", sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master") if sql}
     connection.close()
     return found
+
+
+def without_comments(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        found = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master") if sql]
+    return {re.sub(r"\s+", "", re.sub("--.*", "", sql)) for sql in found}
 
 
 def version(path: Path) -> int:
@@ -76,10 +89,17 @@ def test_an_older_file_is_migrated_step_by_step_with_all_it_holds(
     assert version(file) == OLDEST_VERSION + len(LATER)
 
 
+def test_a_file_of_the_oldest_version_gets_the_tables_of_a_new_one(filled: Path, file: Path, tmp_path: Path) -> None:
+    assert version(file) == OLDEST_VERSION
+    Database(filled).close()
+    Database(tmp_path / "new").close()
+    assert without_comments(file) == without_comments(tmp_path / "new" / FILE_NAME)
+
+
 def test_a_file_between_two_versions_takes_only_the_steps_it_lacks(
     filled: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for steps in (LATER[:1], LATER, LATER):
+    for steps in (LATER[: NEW + 1], LATER, LATER):
         monkeypatch.setattr(schema, "MIGRATIONS", steps)
         Database(filled).close()
         assert version(file) == OLDEST_VERSION + len(steps)

@@ -131,6 +131,14 @@ TUNNEL_BYTES = 256 * KIBIBYTE
 PROGRESS_S = 0.5
 """How often a call receives the progress of its query."""
 
+# What is acknowledged before it is indexed.
+KEPT_UPLOAD_BYTES = 64 * KIBIBYTE
+"""The largest upload that is kept as it came; a larger one is indexed before it is acknowledged."""
+BACKLOG_BYTES = 8 * MEBIBYTE
+"""Where more than that is to be indexed, uploads are taken no faster than they are indexed."""
+BACKLOG_STEP_BYTES = 256 * KIBIBYTE
+"""How much is indexed in one transaction, while other uploads wait to be kept."""
+
 # Tokens.
 TOKEN_CHARACTERS = 16
 """The shortest token that is accepted as one."""

@@ -70,19 +70,31 @@ def span_count(export: ExportTraceServiceRequest) -> int:
     return sum(len(scope_spans.spans) for group in export.resource_spans for scope_spans in group.scope_spans)
 
 
-def span_rows(export: ExportTraceServiceRequest) -> NewSpans:
-    """Make the rows of an export.
+def check_ids(export: ExportTraceServiceRequest) -> None:
+    """See that every span has IDs with which it can be kept.
 
     Raises:
         ExportError: a span has no trace ID, or one that is all zeros, or an ID of a wrong length.
     """
-    rows = NewSpans()
     for resource_spans in export.resource_spans:
         try:
-            _add_resource(rows, resource_spans)
+            for scope_spans in resource_spans.scope_spans:
+                for span in scope_spans.spans:
+                    trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
+                    if len(trace_id) != TRACE_ID_BYTES or trace_id == NO_TRACE_ID:
+                        raise _wrong_trace_id(trace_id)
+                    if (len(span_id) | len(parent_id)) not in SPAN_ID_LENGTHS:
+                        _check_span_ids(span_id, parent_id)
         except ExportError as error:
             error.service, error.spans = service_of(resource_spans.resource), span_count(export)
             raise
+
+
+def span_rows(export: ExportTraceServiceRequest) -> NewSpans:
+    """Make the rows of an export, or of several together, whose IDs were checked."""
+    rows = NewSpans()
+    for resource_spans in export.resource_spans:
+        _add_resource(rows, resource_spans)
     for holders in rows.holders:
         _open_lists(holders)
     return rows
@@ -121,7 +133,6 @@ def _add_spans(rows: NewSpans, scope_spans: ScopeSpans, common: tuple[IndexedAtt
         if start_ns > LARGEST_INTEGER or end_ns > LARGEST_INTEGER:
             start_ns, end_ns = min(start_ns, LARGEST_INTEGER), min(end_ns, LARGEST_INTEGER)
         if trace_id not in known:
-            _check_trace_id(trace_id)
             trace = rows.trace(trace_id, start_ns, end_ns)
             window, place = divmod(trace.place, TRACES_IN_WINDOW)
             if window not in held:
@@ -133,8 +144,6 @@ def _add_spans(rows: NewSpans, scope_spans: ScopeSpans, common: tuple[IndexedAtt
         trace, chunk, of_window, bit = known[trace_id]
         if start_ns < trace.start_ns or end_ns > trace.end_ns:
             trace.widen(start_ns, end_ns)
-        if (len(span_id) | len(parent_id)) not in SPAN_ID_LENGTHS:
-            _check_span_ids(span_id, parent_id)
         holders, names = of_window.holders, of_window.names
         for attribute in span.attributes:
             holders[attribute] = holders.get(attribute, 0) | bit
@@ -206,10 +215,9 @@ def _open_lists(holders: dict[AttributeKey, int]) -> None:
             holders[key] = holders.get(key, 0) | bits
 
 
-def _check_trace_id(trace_id: bytes) -> None:
-    if len(trace_id) != TRACE_ID_BYTES or trace_id == NO_TRACE_ID:
-        bits = len(trace_id.lstrip(b"\0")) and len(trace_id) * 8
-        raise ExportError(f"trace ids must be 128 bit, received {bits} bits", Reason.TRACE_ID)
+def _wrong_trace_id(trace_id: bytes) -> ExportError:
+    bits = len(trace_id.lstrip(b"\0")) and len(trace_id) * 8
+    return ExportError(f"trace ids must be 128 bit, received {bits} bits", Reason.TRACE_ID)
 
 
 def _check_span_ids(span_id: bytes, parent_id: bytes) -> None:

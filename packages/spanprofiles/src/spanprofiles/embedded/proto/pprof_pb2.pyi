@@ -156,10 +156,12 @@ class ProfileLists(_message.Message):
     def __init__(self, sample: _Optional[_Iterable[_Union[SampleLists, _Mapping]]] = ..., location: _Optional[_Iterable[_Union[LocationLists, _Mapping]]] = ...) -> None: ...
 
 class SampleLists(_message.Message):
-    __slots__ = ("label",)
+    __slots__ = ("value", "label")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
+    value: bytes
     label: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, label: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    def __init__(self, value: _Optional[bytes] = ..., label: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class LocationLists(_message.Message):
     __slots__ = ("line",)

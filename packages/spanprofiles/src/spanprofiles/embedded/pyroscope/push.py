@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from werkzeug.wrappers import Request
 
-from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest, PushResponse
+from spanprofiles.embedded.limits import KEPT_UPLOAD_BYTES
+from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest, PushResponse, RawProfileSeries
 from spanprofiles.embedded.pyroscope import pprof
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.pyroscope.labels import SERVICE, merged_labels
+from spanprofiles.embedded.pyroscope.quick_check import is_surely_taken
 from spanprofiles.embedded.pyroscope.sample_parts import serialized_samples
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
+from spanprofiles.embedded.store.backlog import KeptUpload
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.profiles import NewProfile, ProfileBatch, ProfileInterners
 from spanprofiles.embedded.upload_paths import sender_of
+
+PUSH = "push"
+"""What pushes are called among the uploads that are kept as they came."""
 
 
 def note_profiles(refusals: Refusals, request: Request, way: Way, error: ConnectError) -> None:
@@ -27,48 +34,44 @@ def note_profiles(refusals: Refusals, request: Request, way: Way, error: Connect
 
 
 class Pusher:
-    """Takes pushes; each is committed whole before it is answered, or refused whole."""
+    """Takes pushes; each is committed whole before it is answered, or refused whole.
+
+    Most are small and certain to be taken: they are kept as they came, and read when they are indexed.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._interners = ProfileInterners()
+        database.index_with(PUSH, self._batch_of)
 
     def push(self, request: PushRequest) -> PushResponse:
         """``push.v1.PusherService/Push``."""
         count = sum(len(series.samples) for series in request.series)
         if not count:
             raise ConnectError("no profiles received", reason=Reason.MALFORMED_REQUEST)
-        pairs: list[tuple[str, str]] = []
-        profiles: list[NewProfile] = []
-        allowance = Allowance()
+        now_ns = time.time_ns()
+        is_kept = request.ByteSize() <= KEPT_UPLOAD_BYTES and is_surely_taken(request, now_ns)
         try:
-            for series in request.series:
-                pairs = [(label.name, label.value) for label in series.labels]
-                for sample in series.samples:
-                    profiles += self.profiles_of(sample.raw_profile, pairs, allowance)
-            self.store(profiles)
+            if is_kept:
+                with _storing():
+                    self._database.keep(KeptUpload(PUSH, now_ns, request.SerializeToString()))
+            else:
+                self.store(profiles_of(request, now_ns))
         except ConnectError as error:
-            error.profiles, error.service = count, dict(pairs).get(SERVICE, "")
+            error.profiles = count
+            if error.reason is Reason.NOT_STORED:
+                error.service = dict(_pairs(request.series[0])).get(SERVICE, "")
             raise
         return PushResponse()
 
-    @staticmethod
-    def profiles_of(raw: bytes, pairs: list[tuple[str, str]], allowance: Allowance) -> list[NewProfile]:
-        """Decode and check one pprof.
-
-        Args:
-            raw: the profile.
-            pairs: the labels of its series.
-            allowance: what the push may still bring.
-
-        Raises:
-            ConnectError: the profile or its labels are refused.
-        """
-        now_ns = time.time_ns()
-        profile, size = pprof.decode(raw, allowance)
-        samples = serialized_samples(profile)
-        pprof.check(profile, samples, size, merged_labels(pairs), now_ns)
-        return pprof.split(profile, samples, pairs, now_ns, allowance)
+    def _batch_of(self, uploads: Sequence[KeptUpload]) -> ProfileBatch:
+        """Read pushes that were kept."""
+        profiles = [
+            profile
+            for upload in uploads
+            for profile in profiles_of(PushRequest.FromString(upload.payload), upload.time_ns)
+        ]
+        return ProfileBatch(profiles, self._interners)
 
     def store_each(self, uploads: Iterable[Callable[[], list[NewProfile]]]) -> None:
         """Commit those profiles of one upload that are taken, as the real server does, and refuse the others.
@@ -98,9 +101,44 @@ class Pusher:
             ConnectError: they could not be written, and nothing is kept.
         """
         if profiles:
-            try:
+            with _storing():
                 self._database.write(ProfileBatch(profiles, self._interners))
-            except (sqlite3.Error, OverflowError) as error:
-                raise ConnectError(
-                    f"the profiles could not be stored: {error}", "unavailable", Reason.NOT_STORED
-                ) from error
+
+
+def _pairs(series: RawProfileSeries) -> list[tuple[str, str]]:
+    return [(label.name, label.value) for label in series.labels]
+
+
+def profiles_of(request: PushRequest, now_ns: int) -> list[NewProfile]:
+    """Decode and check the profiles of a push.
+
+    Args:
+        request: the push.
+        now_ns: the time of arrival, ns since the epoch.
+
+    Raises:
+        ConnectError: one of them or its labels are refused.
+    """
+    profiles: list[NewProfile] = []
+    allowance = Allowance()
+    for series in request.series:
+        pairs = _pairs(series)
+        try:
+            for sample in series.samples:
+                profile, size = pprof.decode(sample.raw_profile, allowance)
+                samples = serialized_samples(profile)
+                pprof.check(profile, samples, size, merged_labels(pairs), now_ns)
+                profiles += pprof.split(profile, samples, pairs, now_ns, allowance)
+        except ConnectError as error:
+            error.service = dict(pairs).get(SERVICE, "")
+            raise
+    return profiles
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Tell the sender what kept profiles from being stored."""
+    try:
+        yield
+    except (sqlite3.Error, OverflowError) as error:
+        raise ConnectError(f"the profiles could not be stored: {error}", "unavailable", Reason.NOT_STORED) from error

@@ -15,12 +15,14 @@ from spanprofiles.embedded.deadline import NO_DEADLINE, Deadline
 from spanprofiles.embedded.errors import DataDirectoryError
 from spanprofiles.embedded.limits import SHORT_QUERY_S
 from spanprofiles.embedded.priority import Rank, RightOfWay
+from spanprofiles.embedded.store.backlog import Backlog, Indexer, KeptUpload
+from spanprofiles.embedded.store.batch import Batch
 from spanprofiles.embedded.store.connection import Inspected, StoreConnection, was_interrupted
 from spanprofiles.embedded.store.folder import FILE_NAME, Folder, NoRoomError, StoreUnavailableError, is_full
 from spanprofiles.embedded.store.makeshift import makeshift_reader
 from spanprofiles.embedded.store.retention import Limits, Retention
 from spanprofiles.embedded.store.schema import migrate
-from spanprofiles.embedded.store.writer import Batch, Opened, Writer
+from spanprofiles.embedded.store.writer import Opened, Writer
 
 BUSY_S = 30.0
 WRITER_CACHE_KIB, READER_CACHE_KIB = 16_384, 4_096
@@ -64,6 +66,7 @@ class Database:
         self.path = self._folder.path
         self._readers = threading.local()
         self._open: list[StoreConnection] = []
+        self._indexers: dict[str, Indexer] = {}
         self._writer = Writer(self._opened, self._folder, on_failure)
         try:
             self._writer.start()
@@ -84,6 +87,7 @@ class Database:
             connection = self._connect(WRITER_CACHE_KIB)
             self._prepare(connection)
             retention = Retention(connection, self._limits, self._clock)
+            backlog = Backlog(connection, self._indexers)
         except sqlite3.Error as error:
             if connection is not None:
                 self._open.remove(connection)
@@ -92,7 +96,7 @@ class Database:
                 raise NoRoomError(f"data directory {self.directory}: there is no room ({error})") from error
             raise DataDirectoryError(f"{self.path} cannot be read as a database: {error}") from error
         self._folder.watch()
-        return Opened(connection, retention)
+        return Opened(connection, retention, backlog)
 
     @staticmethod
     def _prepare(connection: StoreConnection) -> None:
@@ -133,10 +137,11 @@ class Database:
         return connection
 
     def reader(self) -> StoreConnection:
-        """Return this thread's own connection, for reading only.
+        """Return this thread's own connection, for reading only. What was acknowledged before can be read from it.
 
         Raises:
             StoreUnavailableError: there is nothing to read from.
+            QueryTooLongError: the question's time is over.
         """
         connection: StoreConnection | None = getattr(self._readers, "connection", None)
         if connection is None or (connection.is_makeshift and self._writer.unopened is None):
@@ -144,6 +149,8 @@ class Database:
             connection.watch_time()
             self._readers.connection = connection
         deadline: Deadline | None = getattr(self._readers, "deadline", None)
+        if not connection.in_transaction:
+            self._writer.catch_up(deadline or NO_DEADLINE)
         if deadline is not None and not connection.in_transaction:
             connection.deadline = deadline
             connection.inspected = Inspected()
@@ -214,6 +221,22 @@ class Database:
         """
         with self.right_of_way.claimed():
             self._writer.write(batch)
+
+    def index_with(self, kind: str, indexer: Indexer) -> None:
+        """Have what is kept of a kind made ready for queries by a function, which the writer's thread calls."""
+        self._indexers[kind] = indexer
+
+    def keep(self, upload: KeptUpload) -> None:
+        """Keep a small upload as it came, to be indexed later, and wait until that is committed.
+
+        Args:
+            upload: nothing in it is wrong, and its kind is one of those given to ``index_with``.
+
+        Raises:
+            sqlite3.Error: it could not be written, and nothing of it is kept.
+        """
+        with self.right_of_way.claimed():
+            self._writer.write(upload)
 
     @property
     def failure(self) -> StoreUnavailableError | None:

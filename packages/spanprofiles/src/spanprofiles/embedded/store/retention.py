@@ -122,17 +122,22 @@ class Retention:
         """Read one of SQLite's counts."""
         return int(self._connection.execute(f"PRAGMA {count}").fetchone()[0])
 
+    @property
+    def is_bucket_due(self) -> bool:
+        """Whether what arrives from now on belongs to another bucket."""
+        share = self._limits.size_bytes // BUCKETS_IN_SIZE or LARGEST_BUCKET_BYTES
+        return self._arrivals.now() - self._opened_s >= BUCKET_S or self._grown >= min(share, LARGEST_BUCKET_BYTES)
+
     def begin_group(self) -> int:
         """Open a bucket where one is due, within the transaction of a group; gives the bytes used before it."""
-        share = self._limits.size_bytes // BUCKETS_IN_SIZE or LARGEST_BUCKET_BYTES
-        if self._arrivals.now() - self._opened_s >= BUCKET_S or self._grown >= min(share, LARGEST_BUCKET_BYTES):
+        if self.is_bucket_due:
             self._open_bucket()
         return self.used_bytes
 
     def end_group(self, used_before: int) -> None:
         """Write down how much a group made the file grow, within its transaction."""
         used = self.used_bytes
-        self._grown += max(0, used - used_before)
+        self._grown = max(0, self._grown + used - used_before)  # what was kept as it came goes when it is indexed
         self._connection.execute("UPDATE arrivals SET bytes = ? WHERE id = ?", (self._grown, self._connection.bucket))
         if 0 < self._limits.size_bytes < used:
             self._next_check = 0.0

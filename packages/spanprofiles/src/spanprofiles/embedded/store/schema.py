@@ -11,7 +11,10 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 """The tables of the current version."""
 OLDEST_VERSION = 5
 """The oldest version that is read. No release wrote an older one."""
-MIGRATIONS: tuple[str, ...] = ()
+MIGRATIONS: tuple[str, ...] = (
+    "CREATE TABLE backlog (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, time_ns INTEGER NOT NULL,"
+    " payload BLOB NOT NULL)",
+)
 """SQL that makes the next version of a file of OLDEST_VERSION, then of the version after it, and so on.
 
 A change of ``schema.sql`` belongs here as well.

@@ -127,6 +127,16 @@ CREATE INDEX span_samples_by_span ON span_samples (span_id) WHERE span_id IS NOT
 CREATE INDEX span_samples_by_trace ON span_samples (trace_id) WHERE trace_id IS NOT NULL;
 CREATE INDEX span_samples_by_series ON span_samples (series, time_ms);
 
+------------------------------------------------------------------------------------------------------------ backlog
+
+-- Uploads that were acknowledged and are not in the tables above yet.
+CREATE TABLE backlog (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,   -- in the order of their arrival
+    kind TEXT NOT NULL,                     -- who indexes it
+    time_ns INTEGER NOT NULL,               -- when it arrived
+    payload BLOB NOT NULL                   -- as it came
+);
+
 ---------------------------------------------------------------------------------------------------------- retention
 
 -- A bucket: what arrived within some seconds or megabytes has these numbers or greater, up to those of the next bucket.

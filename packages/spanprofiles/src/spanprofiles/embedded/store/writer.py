@@ -1,7 +1,9 @@
-"""The thread that writes: batches that wait at the same time are committed together, and each gets an answer.
+"""The thread that writes: what waits at the same time is committed together, and each who waits gets an answer.
 
-It opens the store, and tries again if the disk was full. It ends only when it is closed: after a failure that it cannot
-mend it refuses all batches, and reports the failure so that the process can end.
+Small uploads are kept as they came. They are indexed when no more come, when there are many, or when somebody asks.
+
+The thread opens the store, and tries again if the disk was full. It ends only when it is closed: after a failure that
+it cannot mend it refuses everything, and reports the failure so that the process can end.
 """
 
 from __future__ import annotations
@@ -9,36 +11,36 @@ from __future__ import annotations
 import logging
 import queue
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from enum import Enum
+from typing import NamedTuple, TypeAlias
 
+from spanprofiles.embedded.deadline import Deadline
 from spanprofiles.embedded.errors import CannotServeError
+from spanprofiles.embedded.store.backlog import Backlog, KeptUpload, Step
+from spanprofiles.embedded.store.batch import Batch
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.folder import Folder, NoRoomError, StoreLostError, StoreUnavailableError
+from spanprofiles.embedded.store.outcome import Outcome
 from spanprofiles.embedded.store.retention import Retention
 
 QUEUE_LIMIT = 256
 FULL_S = 0.01
 """How often to look whether there is a place in the queue, if it is full."""
 RETRY_S = 1.0
+ASK_S = 0.1
+"""How often who asks looks at the clock."""
 LOOK_S = 1.0
 JOIN_S = 30.0
+QUIET_S = 0.2
+"""After so long without an upload, those that were kept are indexed."""
 # What SQLite says of a full disk. Its error codes are not told before Python 3.11.
 _NO_ROOM = "database or disk is full"
 logger = logging.getLogger("spanprofiles.embedded")
-
-
-class Batch(Protocol):
-    """What one request wants written: all of it, or nothing."""
-
-    def write(self, connection: StoreConnection) -> None:
-        """Write the batch in the transaction under way."""
-
-    def forget(self) -> None:
-        """Drop whatever was remembered of rows that were rolled back."""
 
 
 class Opened(NamedTuple):
@@ -46,41 +48,17 @@ class Opened(NamedTuple):
 
     connection: StoreConnection
     retention: Retention
+    backlog: Backlog
 
 
-class Outcome:
-    """What became of a batch: one thread waits for it, and the writer settles it once.
+class Question(Enum):
+    """In the queue it stands for somebody who asks: what was acknowledged before is indexed first."""
 
-    It is a lock that the writer opens. The condition of a ``Future`` takes several, and each is an occasion for
-    threads to get in each other's way.
-
-    Attributes:
-        is_settled: whether it is known.
-    """
-
-    def __init__(self) -> None:
-        self.is_settled = False
-        self._error: BaseException | None = None
-        self._closed = threading.Lock()
-        self._closed.acquire()
-
-    def settle(self, error: BaseException | None = None) -> None:
-        """Tell who waits that the batch is committed, or why it is not."""
-        self._error = error
-        self.is_settled = True
-        self._closed.release()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for the outcome; tell whether it is known."""
-        return self._closed.acquire(timeout=timeout_s)
-
-    def check(self) -> None:
-        """Return if the batch is committed, or raise what kept it from being."""
-        if self._error is not None:
-            raise self._error
+    ASKED = "asked"
 
 
-Waiting = list[tuple[Batch, Outcome]]
+Item: TypeAlias = "Batch | KeptUpload | Question"
+Waiting = list[tuple[Item, Outcome]]
 
 
 class Writer:
@@ -95,6 +73,7 @@ class Writer:
         failure: why nothing can be written any more; None while all is well.
         unopened: why the store is not open yet; None when it is.
         trouble: why the last upload was not written, where that was not for want of room; None since one was.
+        is_behind: whether there are uploads that were acknowledged and are not indexed yet.
     """
 
     def __init__(
@@ -111,8 +90,12 @@ class Writer:
         self.trouble: sqlite3.Error | None = None
         self._opened: Opened | None = None
         self._next_try_s = 0.0
+        self.is_behind = False
+        self._asked: list[tuple[int, Outcome]] = []
+        self._quiet_at_s = self._not_before_s = 0.0
+        self._is_stuck = False
         self._ended = False
-        self._queue: queue.SimpleQueue[tuple[Batch, Outcome] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Item, Outcome] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
 
     def start(self) -> None:
@@ -126,8 +109,8 @@ class Writer:
             logger.warning("%s: uploads are refused until there is room", self.unopened)
         self._thread.start()
 
-    def write(self, batch: Batch) -> None:
-        """Write a batch and wait until it is committed.
+    def write(self, item: Batch | KeptUpload) -> None:
+        """Write a batch, or keep an upload as it came, and wait until that is committed.
 
         Raises:
             sqlite3.Error: it could not be written, and nothing of it is kept.
@@ -136,12 +119,27 @@ class Writer:
         while True:
             self._check_alive()
             if self._queue.qsize() < QUEUE_LIMIT:
-                self._queue.put((batch, outcome))
+                self._queue.put((item, outcome))
                 break
             time.sleep(FULL_S)
         while not outcome.wait(LOOK_S):
             self._check_alive()
         outcome.check()
+
+    def catch_up(self, deadline: Deadline) -> None:
+        """Wait until what was acknowledged is indexed; as much of it as the disk has room for.
+
+        Raises:
+            QueryTooLongError: the deadline passed before.
+        """
+        if not self.is_behind:
+            return
+        outcome = Outcome()
+        self._queue.put((Question.ASKED, outcome))
+        while not outcome.wait(ASK_S):
+            deadline.check()
+            if self.failure is not None or not self._thread.is_alive():
+                return
 
     def _check_alive(self) -> None:
         if self.failure is not None:
@@ -159,6 +157,7 @@ class Writer:
         self._next_try_s = time.monotonic() + RETRY_S
         try:
             self._opened = self._open_store()
+            self.is_behind = not self._opened.backlog.is_empty
             self.unopened = None
         except NoRoomError as error:
             self.unopened = error
@@ -167,15 +166,19 @@ class Writer:
         try:
             while not self._ended:
                 self._go_on()
+            if self._opened is not None:
+                self._index_all(self._opened)
         except BaseException as error:  # noqa: BLE001  # whatever it is, those who wait must hear of it
             self._fail(error)
             while not self._ended:
                 self._refuse(self._next_group(None), self.failure or error)
+        finally:
+            self._answer(sys.maxsize)
 
     def _go_on(self) -> None:
         """Write what waits, and do what is to be done beside it."""
         opened = self._opened
-        patience = opened.retention.patience if opened else self._next_try_s - time.monotonic()
+        patience = self._patience(opened) if opened else self._next_try_s - time.monotonic()
         waiting = self._next_group(max(0.0, min(patience, LOOK_S)))
         try:
             if opened is None and time.monotonic() >= self._next_try_s:
@@ -186,8 +189,15 @@ class Writer:
             if opened is None:
                 self._refuse(waiting, self.unopened or StoreUnavailableError("the store is not open"))
                 return
-            if waiting or self.trouble is not None:
-                self._write_group(opened, waiting)
+            uploads = [pair for pair in waiting if pair[0] is not Question.ASKED]
+            if opened.retention.is_bucket_due:  # what arrived until now is dated by the bucket that is open
+                self._index_all(opened)
+            if uploads or self.trouble is not None:
+                self._write_group(opened, uploads)
+            if uploads:
+                self._quiet_at_s = time.monotonic() + QUIET_S
+            self._asked += [(opened.backlog.last, outcome) for item, outcome in waiting if item is Question.ASKED]
+            self._index(opened)
             if not self._ended:
                 opened.retention.work()
                 if not waiting:  # else it was looked at when the group was written
@@ -196,6 +206,13 @@ class Writer:
             self._fail(error)
             self._refuse(waiting, self.failure or error)
             raise
+
+    def _patience(self, opened: Opened) -> float:
+        """For how long to wait for uploads and questions before there is something else to do, s."""
+        patience_s = opened.retention.patience
+        if opened.backlog.is_empty:
+            return patience_s
+        return min(patience_s, self._index_at_s(opened.backlog) - time.monotonic())
 
     def _check(self, opened: Opened) -> None:
         """Return if the files are there.
@@ -223,19 +240,21 @@ class Writer:
                 logger.error("the store's writer failed", exc_info=error)
             words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             self.failure = StoreLostError(f"{self._folder.path} can no longer be written: {words}")
+        self._answer(sys.maxsize)
         self._on_failure(self.failure)
 
     @staticmethod
     def _refuse(waiting: Waiting, error: BaseException) -> None:
         told = error if isinstance(error, sqlite3.Error) else StoreUnavailableError(str(error))
-        for batch, outcome in waiting:
+        for item, outcome in waiting:
             if not outcome.is_settled:
-                with suppress(Exception):
-                    batch.forget()
+                if not isinstance(item, (KeptUpload, Question)):
+                    with suppress(Exception):
+                        item.forget()
                 outcome.settle(told)
 
     def _next_group(self, patience: float | None) -> Waiting:
-        """Take what waits to be written; note whether nothing will come after it.
+        """Take what waits to be written or answered; note whether nothing will come after it.
 
         Args:
             patience: how long to wait for it, s; None waits without end.
@@ -252,21 +271,52 @@ class Writer:
         return waiting
 
     def _write_group(self, opened: Opened, waiting: Waiting) -> None:
-        connection, retention = opened
         written: list[Outcome] = []
+
+        def write() -> None:
+            kept = [(item, outcome) for item, outcome in waiting if isinstance(item, KeptUpload)]
+            if kept:
+                opened.backlog.keep([upload for upload, _ in kept])
+                written.extend(outcome for _, outcome in kept)
+            for item, outcome in waiting:
+                if not isinstance(item, (KeptUpload, Question)) and _write_one(opened.connection, item, outcome):
+                    written.append(outcome)
+
+        try:
+            self._commit(opened, write)
+        except StoreLostError:
+            raise
+        except sqlite3.Error as error:
+            self._refuse(waiting, error)
+            return
+        self.is_behind = not opened.backlog.is_empty
+        for outcome in written:
+            outcome.settle()
+
+    def _commit(self, opened: Opened, work: Callable[[], None], *, opens_bucket: bool = True) -> None:
+        """Do some work in a transaction.
+
+        Args:
+            opened: what to work with.
+            work: writes something.
+            opens_bucket: whether it is new, and so belongs to another bucket if one is due.
+
+        Raises:
+            StoreLostError: the files are not what they were.
+            sqlite3.Error: it could not be written, most often for want of room, and nothing of it is kept.
+        """
+        connection, retention, backlog = opened
         try:
             self._folder.check()
             connection.execute("BEGIN IMMEDIATE")
-            used = retention.begin_group()
-            for batch, outcome in waiting:
-                if _write_one(connection, batch, outcome):
-                    written.append(outcome)
+            used = retention.begin_group() if opens_bucket else retention.used_bytes
+            work()
             retention.end_group(used)
             file_bytes = retention.file_bytes  # after the commit SQLite would have to look at the file again
             connection.execute("COMMIT")
             self._folder.check(file_bytes)
             self.trouble = None
-        except sqlite3.Error as error:  # no room, most often
+        except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -274,11 +324,60 @@ class Writer:
             if isinstance(error, StoreLostError):
                 raise
             retention.recall()
+            backlog.recall()
             self.trouble = None if _NO_ROOM in str(error) else error
-            self._refuse(waiting, error)
+            raise
+
+    def _index(self, opened: Opened) -> None:
+        """Index some of what was kept, if it is time to, and tell those who asked for it."""
+        backlog = opened.backlog
+        if not backlog.is_empty and time.monotonic() >= self._index_at_s(backlog):
+            self._index_step(opened)
+        self.is_behind = not backlog.is_empty
+        self._answer(backlog.last if self._is_stuck else backlog.indexed)
+
+    def _index_all(self, opened: Opened) -> None:
+        """Index everything that was kept, as far as there is room for it."""
+        while not opened.backlog.is_empty and time.monotonic() >= self._not_before_s:
+            self._index_step(opened)
+
+    def _index_at_s(self, backlog: Backlog) -> float:
+        """Return when the next step is due, s of ``time.monotonic``."""
+        is_wanted = bool(self._asked) or backlog.is_full
+        return max(self._not_before_s, 0.0 if is_wanted else self._quiet_at_s)
+
+    def _answer(self, number: int) -> None:
+        """Tell those who asked for no more than the upload of this number."""
+        for asked, outcome in self._asked:
+            if asked <= number:
+                outcome.settle()
+        self._asked = [pair for pair in self._asked if pair[0] > number]
+
+    def _index_step(self, opened: Opened) -> None:
+        """Index some of what was kept, or note when to try again."""
+        backlog = opened.backlog
+        steps: list[Step] = []
+
+        def work() -> None:
+            step = backlog.index_some()
+            if step is not None:
+                steps.append(step)
+
+        try:
+            self._commit(opened, work, opens_bucket=False)
+        except StoreLostError:
+            raise
+        except sqlite3.Error as error:
+            for batch in [batch for step in steps for batch in step.batches]:
+                batch.forget()
+            self._is_stuck, self._not_before_s = True, time.monotonic() + RETRY_S
+            logger.warning("uploads that were acknowledged cannot be found yet: %s", error)
             return
-        for outcome in written:
-            outcome.settle()
+        self._is_stuck = False
+        for step in steps:
+            backlog.finish(step)
+        if not steps:  # who indexes them is about to be there
+            self._not_before_s = time.monotonic() + FULL_S
 
 
 def _write_one(connection: StoreConnection, batch: Batch, outcome: Outcome) -> bool:
