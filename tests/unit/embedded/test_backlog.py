@@ -20,6 +20,7 @@ from spanprofiles.embedded.store import backlog, writer
 from spanprofiles.embedded.store.backlog import KeptUpload
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import FILE_NAME, Database
+from spanprofiles.embedded.store.folder import StoreUnavailableError
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_profiles import SPAN, TRACE, WINDOW, profile, pushed, sample, tree
 
@@ -181,7 +182,7 @@ def test_an_upload_that_cannot_be_indexed_takes_no_other_with_it(
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_there_is_no_room_to_index_stays_until_there_is(
+def test_what_there_is_no_room_to_index_is_told_and_stays_until_there_is(
     database: Database, indexer: Indexer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(_: Sequence[bytes]) -> None:
@@ -192,8 +193,10 @@ def test_what_there_is_no_room_to_index_stays_until_there_is(
     indexer.before = full
     monkeypatch.setattr(writer, "RETRY_S", LONG_S)
     keep(database, "b")
-    assert indexed(database) == ["a"]  # a question is answered from what there is
-    assert "uploads that were acknowledged cannot be found yet: database or disk is full" in caplog.text
+    message = "the latest uploads are kept and cannot be indexed yet: database or disk is full"
+    with pytest.raises(StoreUnavailableError, match=f"^{message}$"):  # an answer without them would be wrong
+        indexed(database)
+    assert message in caplog.text
     assert rows(database.path, "backlog") == 1
     assert indexer.batches[-1].forgot
     indexer.before = lambda _: None

@@ -24,7 +24,7 @@ from spanprofiles.embedded.limits import FREE_GUESSES
 from spanprofiles.embedded.otlp.grpc import OtlpGrpc
 from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.settings import Settings
-from spanprofiles.embedded.store.batch import Batch
+from spanprofiles.embedded.store.backlog import Indexer, KeptUpload
 from tests.support.embedded.otlp_profiles import SPAN, cpu_export
 
 pytestmark = pytest.mark.slow
@@ -103,10 +103,13 @@ class Keeper:
     """Stands in for the store: notes what it is given."""
 
     def __init__(self) -> None:
-        self.kept: list[Batch] = []
+        self.kept: list[KeptUpload] = []
 
-    def write(self, batch: Batch) -> None:
-        self.kept.append(batch)
+    def index_with(self, kind: str, indexer: Indexer) -> None:
+        """Nothing is indexed."""
+
+    def keep(self, upload: KeptUpload) -> None:
+        self.kept.append(upload)
 
 
 @contextmanager

@@ -140,7 +140,7 @@ class Database:
         """Return this thread's own connection, for reading only. What was acknowledged before can be read from it.
 
         Raises:
-            StoreUnavailableError: there is nothing to read from.
+            StoreUnavailableError: there is nothing to read from, or what was acknowledged cannot be read yet.
             QueryTooLongError: the question's time is over.
         """
         connection: StoreConnection | None = getattr(self._readers, "connection", None)

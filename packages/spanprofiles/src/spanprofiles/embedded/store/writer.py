@@ -93,7 +93,7 @@ class Writer:
         self.is_behind = False
         self._asked: list[tuple[int, Outcome]] = []
         self._quiet_at_s = self._not_before_s = 0.0
-        self._is_stuck = False
+        self._stuck: StoreUnavailableError | None = None
         self._ended = False
         self._queue: queue.SimpleQueue[tuple[Item, Outcome] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store writer", daemon=True)
@@ -127,9 +127,10 @@ class Writer:
         outcome.check()
 
     def catch_up(self, deadline: Deadline) -> None:
-        """Wait until what was acknowledged is indexed; as much of it as the disk has room for.
+        """Wait until what was acknowledged is indexed.
 
         Raises:
+            StoreUnavailableError: it cannot be written to the tables that are read, most often for want of room.
             QueryTooLongError: the deadline passed before.
         """
         if not self.is_behind:
@@ -140,6 +141,7 @@ class Writer:
             deadline.check()
             if self.failure is not None or not self._thread.is_alive():
                 return
+        outcome.check()
 
     def _check_alive(self) -> None:
         if self.failure is not None:
@@ -334,7 +336,9 @@ class Writer:
         if not backlog.is_empty and time.monotonic() >= self._index_at_s(backlog):
             self._index_step(opened)
         self.is_behind = not backlog.is_empty
-        self._answer(backlog.last if self._is_stuck else backlog.indexed)
+        self._answer(backlog.indexed)
+        if self._stuck is not None:
+            self._answer(backlog.last, self._stuck)
 
     def _index_all(self, opened: Opened) -> None:
         """Index everything that was kept, as far as there is room for it."""
@@ -346,11 +350,11 @@ class Writer:
         is_wanted = bool(self._asked) or backlog.is_full
         return max(self._not_before_s, 0.0 if is_wanted else self._quiet_at_s)
 
-    def _answer(self, number: int) -> None:
-        """Tell those who asked for no more than the upload of this number."""
+    def _answer(self, number: int, error: StoreUnavailableError | None = None) -> None:
+        """Tell those who asked for no more than the upload of this number that it is indexed, or why it is not."""
         for asked, outcome in self._asked:
             if asked <= number:
-                outcome.settle()
+                outcome.settle(error)
         self._asked = [pair for pair in self._asked if pair[0] > number]
 
     def _index_step(self, opened: Opened) -> None:
@@ -370,10 +374,11 @@ class Writer:
         except sqlite3.Error as error:
             for batch in [batch for step in steps for batch in step.batches]:
                 batch.forget()
-            self._is_stuck, self._not_before_s = True, time.monotonic() + RETRY_S
-            logger.warning("uploads that were acknowledged cannot be found yet: %s", error)
+            self._stuck = StoreUnavailableError(f"the latest uploads are kept and cannot be indexed yet: {error}")
+            self._not_before_s = time.monotonic() + RETRY_S
+            logger.warning("%s", self._stuck)
             return
-        self._is_stuck = False
+        self._stuck = None
         for step in steps:
             backlog.finish(step)
         if not steps:  # who indexes them is about to be there
