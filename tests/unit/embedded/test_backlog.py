@@ -272,6 +272,20 @@ def sent(applications: Applications) -> tuple[object, object]:
     return found, (tree(applications, spanSelector=[SPAN]), applications.call("Series", WINDOW))
 
 
+@pytest.mark.usefixtures("patient")
+def test_a_push_is_indexed_at_once_while_much_waits_to_be_indexed(
+    applications: Applications, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "BACKLOG_BYTES", 100)
+    database.index_with(KIND, Indexer())
+    one = profile(sample("leaf", span_id=SPAN))
+    assert pushed(applications, one) == 200
+    assert (rows(database.path, "backlog"), rows(database.path, "profiles")) == (1, 0)  # far more than 50 bytes
+    assert pushed(applications, one) == 200
+    eventually(lambda: rows(database.path, "profiles") == 2)
+    assert tree(applications, spanSelector=[SPAN])["leaf"] == (20, 20)
+
+
 def test_what_is_kept_first_is_found_as_what_is_indexed_at_once(
     applications: Applications, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

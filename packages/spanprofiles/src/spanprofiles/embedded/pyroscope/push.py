@@ -50,7 +50,9 @@ class Pusher:
         if not count:
             raise ConnectError("no profiles received", reason=Reason.MALFORMED_REQUEST)
         now_ns = time.time_ns()
-        is_kept = request.ByteSize() <= KEPT_UPLOAD_BYTES and is_surely_taken(request, now_ns)
+        is_small = request.ByteSize() <= KEPT_UPLOAD_BYTES
+        # A push that is kept is read twice: it pays for a burst, and not when they never end.
+        is_kept = is_small and not self._database.is_far_behind and is_surely_taken(request, now_ns)
         try:
             if is_kept:
                 with _storing():

@@ -89,6 +89,11 @@ class Backlog:
         """Whether some of it should be indexed before more is kept."""
         return self.size_bytes >= BACKLOG_BYTES
 
+    @property
+    def is_half_full(self) -> bool:
+        """Whether what takes longer to keep and to index than to index at once should not be kept."""
+        return 2 * self.size_bytes >= BACKLOG_BYTES
+
     def keep(self, uploads: Sequence[KeptUpload]) -> None:
         """Keep uploads as they came, in the transaction under way."""
         self.last = _NEW_UPLOADS.numbers(self._connection, uploads)[-1]

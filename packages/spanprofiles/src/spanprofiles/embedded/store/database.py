@@ -226,6 +226,11 @@ class Database:
         """Have what is kept of a kind made ready for queries by a function, which the writer's thread calls."""
         self._indexers[kind] = indexer
 
+    @property
+    def is_far_behind(self) -> bool:
+        """Whether much is kept and not indexed yet: what takes longer in two steps than in one need not be kept."""
+        return self._writer.is_far_behind
+
     def keep(self, upload: KeptUpload) -> None:
         """Keep a small upload as it came, to be indexed later, and wait until that is committed.
 

@@ -74,6 +74,7 @@ class Writer:
         unopened: why the store is not open yet; None when it is.
         trouble: why the last upload was not written, where that was not for want of room; None since one was.
         is_behind: whether there are uploads that were acknowledged and are not indexed yet.
+        is_far_behind: whether there are many of them.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Writer:
         self.trouble: sqlite3.Error | None = None
         self._opened: Opened | None = None
         self._next_try_s = 0.0
-        self.is_behind = False
+        self.is_behind = self.is_far_behind = False
         self._asked: list[tuple[int, Outcome]] = []
         self._quiet_at_s = self._not_before_s = 0.0
         self._stuck: StoreUnavailableError | None = None
@@ -159,7 +160,7 @@ class Writer:
         self._next_try_s = time.monotonic() + RETRY_S
         try:
             self._opened = self._open_store()
-            self.is_behind = not self._opened.backlog.is_empty
+            self._note(self._opened.backlog)
             self.unopened = None
         except NoRoomError as error:
             self.unopened = error
@@ -291,7 +292,7 @@ class Writer:
         except sqlite3.Error as error:
             self._refuse(waiting, error)
             return
-        self.is_behind = not opened.backlog.is_empty
+        self._note(opened.backlog)
         for outcome in written:
             outcome.settle()
 
@@ -335,10 +336,14 @@ class Writer:
         backlog = opened.backlog
         if not backlog.is_empty and time.monotonic() >= self._index_at_s(backlog):
             self._index_step(opened)
-        self.is_behind = not backlog.is_empty
+        self._note(backlog)
         self._answer(backlog.indexed)
         if self._stuck is not None:
             self._answer(backlog.last, self._stuck)
+
+    def _note(self, backlog: Backlog) -> None:
+        """Have other threads know how much is to be indexed."""
+        self.is_behind, self.is_far_behind = not backlog.is_empty, backlog.is_half_full
 
     def _index_all(self, opened: Opened) -> None:
         """Index everything that was kept, as far as there is room for it."""
