@@ -276,14 +276,17 @@ def sent(applications: Applications) -> tuple[object, object]:
 def test_a_push_is_indexed_at_once_while_much_waits_to_be_indexed(
     applications: Applications, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "BACKLOG_BYTES", 100)
-    database.index_with(KIND, Indexer())
     one = profile(sample("leaf", span_id=SPAN))
     assert pushed(applications, one) == 200
-    assert (rows(database.path, "backlog"), rows(database.path, "profiles")) == (1, 0)  # far more than 50 bytes
+    with closing(sqlite3.connect(database.path)) as connection:
+        size: int = connection.execute("SELECT length(payload) FROM backlog").fetchone()[0]
+    assert tree(applications, spanSelector=[SPAN])["leaf"] == (10, 10)
+    monkeypatch.setattr(backlog, "BACKLOG_BYTES", size * 3 // 2)
     assert pushed(applications, one) == 200
-    eventually(lambda: rows(database.path, "profiles") == 2)
-    assert tree(applications, spanSelector=[SPAN])["leaf"] == (20, 20)
+    assert (rows(database.path, "backlog"), rows(database.path, "profiles")) == (1, 1)
+    assert pushed(applications, one) == 200
+    assert (rows(database.path, "backlog"), rows(database.path, "profiles")) == (1, 2)
+    assert tree(applications, spanSelector=[SPAN])["leaf"] == (30, 30)
 
 
 def test_what_is_kept_first_is_found_as_what_is_indexed_at_once(
