@@ -20,7 +20,7 @@ FILES_WITH = $(filter-out tests/integration/test_soak.py,$(shell grep -rl --incl
 SUITES := tests/integration tests/unit tests/browser
 # The unit tests in two halves that take about as long, each in one process: among workers, both would collect them all,
 # and tell a third process of each test what it came to.
-FIRST_HALF := tests/unit/embedded tests/unit/doctor tests/unit/model tests/unit/clients tests/conformance
+FIRST_HALF := tests/unit/embedded tests/unit/doctor tests/unit/clients tests/conformance
 SECOND_HALF := $(filter-out $(FIRST_HALF) %/__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/)) $(wildcard tests/unit/test_*.py))
 # What these tests do not use, and what each worker would import.
 BARE := -p no:hypothesispytest
