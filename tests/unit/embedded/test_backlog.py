@@ -182,6 +182,25 @@ def test_an_upload_that_cannot_be_indexed_takes_no_other_with_it(
 
 
 @pytest.mark.usefixtures("patient")
+def test_a_want_of_memory_loses_no_upload(
+    database: Database, indexer: Indexer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = iter([MemoryError()])
+
+    def too_large_once(_: Sequence[bytes]) -> None:
+        for error in tries:
+            raise error
+
+    monkeypatch.setattr(writer, "RETRY_S", 0.0)
+    indexer.before = too_large_once
+    keep(database, "a", "b")
+    with pytest.raises(StoreUnavailableError, match="cannot be indexed yet: out of memory"):
+        indexed(database)
+    assert indexed(database) == ["a", "b"]
+    assert "lost" not in caplog.text
+
+
+@pytest.mark.usefixtures("patient")
 def test_what_there_is_no_room_to_index_is_told_and_stays_until_there_is(
     database: Database, indexer: Indexer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -157,6 +157,8 @@ class Backlog:
         try:
             batches.append(self._indexers[kind](uploads))
             batches[-1].write(connection)
+        except MemoryError as error:  # of Python or of SQLite: there may be enough the next time
+            raise sqlite3.OperationalError("out of memory") from error
         except Exception as error:
             if not connection.in_transaction or isinstance(error, sqlite3.OperationalError):
                 raise
