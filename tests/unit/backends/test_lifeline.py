@@ -204,7 +204,9 @@ def test_the_watcher_is_there_before_a_process_and_goes_if_none_could_be_started
 
     with suppress(OSError), lifeline.ready():
         (watcher,) = set(psutil.Process().children()) - before
-        assert "watcher.py" in watcher.cmdline()[-1]
+        # A program that has just been started has no command line for a moment.
+        command = Waiting(60).until(watcher.cmdline)
+        assert "watcher.py" in command[-1]
         raise FileNotFoundError
 
     assert not watcher.is_running() or watcher.status() == psutil.STATUS_ZOMBIE
