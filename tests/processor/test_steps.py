@@ -20,8 +20,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 from spanprofiles_processor import SpanProfileProcessor, carry, event_loop, follow_event_loop, labels
 from spanprofiles_processor.labels import thread_labels
 from spanprofiles_processor.late_roots import late_roots, process
-from spanprofiles_processor.roots import root_stack
 from spanprofiles_processor.streams import LabelledBodies
+from tests.support.processor.willing_agent import provider_beside_it, whose
 
 ELSEWHERE = OtelContext()
 """Where no span is current."""
@@ -29,26 +29,13 @@ ELSEWHERE = OtelContext()
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch, silent: None) -> Iterator[TracerProvider]:  # noqa: ARG001 - as it says
-    for name in ("add_thread_tag", "remove_thread_tag"):
-        monkeypatch.setattr(labels, name, lambda *_: True)
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SpanProfileProcessor())
-    yield provider
-    assert whose() is None, "every test ends all its spans"
-    assert late_roots == {}
-    root_stack.set(())
-    process.may_be_profiled = False
+    with provider_beside_it(monkeypatch) as provider:
+        yield provider
 
 
 @pytest.fixture
 def tracer(provider: TracerProvider) -> Tracer:
     return provider.get_tracer("test")
-
-
-def whose() -> str | None:
-    """The name of the span whose labels this thread has."""
-    current = thread_labels().current
-    return None if current is None else current.span_name
 
 
 class Loop:

@@ -13,35 +13,20 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Tracer
 
-from spanprofiles_processor import SpanProfileProcessor, labels
-from spanprofiles_processor.labels import thread_labels
-from spanprofiles_processor.late_roots import late_roots, process
-from spanprofiles_processor.roots import root_stack
+from spanprofiles_processor.late_roots import late_roots
 from tests.support.processor.setup import remote_parent
+from tests.support.processor.willing_agent import provider_beside_it, whose
 
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch, silent: None) -> Iterator[TracerProvider]:  # noqa: ARG001 - as it says
-    monkeypatch.setattr(labels, "add_thread_tag", lambda _key, _value: True)
-    monkeypatch.setattr(labels, "remove_thread_tag", lambda _key, _value: True)
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SpanProfileProcessor())
-    yield provider
-    assert whose() is None, "every test ends all its spans"
-    assert late_roots == {}
-    root_stack.set(())
-    process.may_be_profiled = False
+    with provider_beside_it(monkeypatch) as provider:
+        yield provider
 
 
 @pytest.fixture
 def tracer(provider: TracerProvider) -> Tracer:
     return provider.get_tracer("test")
-
-
-def whose() -> str | None:
-    """The name of the span whose labels this thread has."""
-    current = thread_labels().current
-    return None if current is None else current.span_name
 
 
 def has_own_id(span: Span) -> bool:

@@ -6,7 +6,6 @@ import logging
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +22,7 @@ from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import StoreUnavailableError
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_profiles import SPAN, TRACE, WINDOW, profile, pushed, sample, tree
+from tests.unit.embedded.test_retention import eventually
 
 LONG_S = 60.0
 KIND = "test"
@@ -91,13 +91,6 @@ def rows(file: Path, table: str) -> int:
     with closing(sqlite3.connect(file)) as connection:
         count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  # of this module
     return count
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)  # between two attempts
 
 
 @pytest.mark.usefixtures("patient")
