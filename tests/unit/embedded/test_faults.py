@@ -27,7 +27,7 @@ from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import LOCK_NAME, StoreUnavailableError
 from spanprofiles.embedded.store.retention import Retention
 from tests.support.conformance.pair import Pair, announced
-from tests.unit.embedded.conftest import SpanFactory, applications_on
+from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_process import export_of, free_ports, start
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
 from tests.unit.embedded.test_retention import eventually
@@ -506,12 +506,18 @@ def test_a_disk_that_can_only_be_read_from_now_on_loses_nothing_that_was_taken(
     database.close()
 
 
-def test_what_was_taken_at_the_last_moment_is_not_passed_over_on_a_full_disk(small_disk: Path) -> None:
-    database = Database(small_disk / "data")
-    applications = applications_on(database)
+def four_traces(applications: Applications) -> list[str]:
+    """Send four traces of some 50 kB; gives the first digits of their IDs."""
     names = [f"{number:02x}" for number in range(1, 5)]
     for name in names:
         applications.export(SpanFactory(name)("x" * 50_000))
+    return names
+
+
+def test_what_was_taken_at_the_last_moment_is_not_passed_over_on_a_full_disk(small_disk: Path) -> None:
+    database = Database(small_disk / "data")
+    applications = applications_on(database)
+    names = four_traces(applications)
     make_room = fill_bytes(small_disk)
     answer = applications.tempo.get("/api/search", query_string={"q": "{ }"})
     if answer.status_code == 503:  # nobody asked before the disk was full: some may be kept and not yet indexed
@@ -526,9 +532,7 @@ def test_what_was_taken_at_the_last_moment_is_not_passed_over_on_a_full_disk(sma
 def test_a_checkpoint_for_which_there_is_no_room_loses_nothing_and_is_made_up_for(small_disk: Path) -> None:
     database = Database(small_disk / "data")
     applications = applications_on(database)
-    names = [f"{number:02x}" for number in range(1, 5)]
-    for name in names:
-        applications.export(SpanFactory(name)("x" * 50_000))
+    names = four_traces(applications)
     assert sorted(applications.search("{ }")) == names
     before = database.path.stat().st_size
     make_room = fill_bytes(small_disk)

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 
+from spanprofiles.embedded.proto.pyroscope_pb2 import RawProfileSeries
 from spanprofiles.embedded.pyroscope.connect import ConnectError
 from spanprofiles.embedded.refusals import Reason
 
@@ -49,6 +50,11 @@ def _valued(given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         pairs.append((SERVICE, UNKNOWN_SERVICE))
     emptied = {name for name, value in pairs if not value}
     return [(name, value) for name, value in pairs if name not in emptied]
+
+
+def pairs_of(series: RawProfileSeries) -> list[tuple[str, str]]:
+    """Return the labels of one series of a push, as they came."""
+    return [(label.name, label.value) for label in series.labels]
 
 
 def merged_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

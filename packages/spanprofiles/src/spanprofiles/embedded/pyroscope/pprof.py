@@ -24,7 +24,7 @@ from spanprofiles.embedded.pyroscope.limits import (
     SYMBOL_LENGTH_LIMIT,
     Quantity,
 )
-from spanprofiles.embedded.pyroscope.sample_parts import LENGTH_MASK, parts_of
+from spanprofiles.embedded.pyroscope.sample_parts import LENGTH_MASK, parts_of, serialized_samples
 from spanprofiles.embedded.pyroscope.series import Group, Head, Series, Sums, check_type_names, group_of, malformed
 from spanprofiles.embedded.pyroscope.shape import ShapeError, check_profile_shape
 from spanprofiles.embedded.refusals import Reason
@@ -101,6 +101,26 @@ def check(profile: Profile, samples: Sequence[bytes], size: int, labels: Mapping
     check_size(shown, size)
     check_samples(shown, len(samples), _most_labels(profile, samples))
     _check_references(profile)
+
+
+def read(
+    raw: bytes, pairs: Iterable[tuple[str, str]], now_ns: int, allowance: Allowance
+) -> tuple[Profile, Sequence[bytes]]:
+    """Decode a profile and check it; return it with its samples, serialized.
+
+    Args:
+        raw: the profile, gzip'd or not.
+        pairs: the labels of its upload.
+        now_ns: the time of arrival, ns since the epoch.
+        allowance: what the upload may still bring.
+
+    Raises:
+        ConnectError: it is no profile, is not whole, or is not within the limits.
+    """
+    profile, size = decode(raw, allowance)
+    samples = serialized_samples(profile)
+    check(profile, samples, size, merged_labels(pairs), now_ns)
+    return profile, samples
 
 
 def _most_labels(profile: Profile, samples: Sequence[bytes]) -> int:

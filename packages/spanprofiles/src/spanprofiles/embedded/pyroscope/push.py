@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from werkzeug.wrappers import Request
 
 from spanprofiles.embedded.limits import KEPT_UPLOAD_BYTES
-from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest, PushResponse, RawProfileSeries
+from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest, PushResponse
 from spanprofiles.embedded.pyroscope import pprof
 from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import SERVICE, merged_labels
+from spanprofiles.embedded.pyroscope.labels import SERVICE, pairs_of
 from spanprofiles.embedded.pyroscope.quick_check import is_surely_taken
-from spanprofiles.embedded.pyroscope.sample_parts import serialized_samples
 from spanprofiles.embedded.refusals import Reason, Refusal, Refusals, Signal, Way
 from spanprofiles.embedded.store.backlog import KeptUpload
 from spanprofiles.embedded.store.database import Database
@@ -62,7 +61,7 @@ class Pusher:
         except ConnectError as error:
             error.profiles = count
             if error.reason is Reason.NOT_STORED:
-                error.service = dict(_pairs(request.series[0])).get(SERVICE, "")
+                error.service = dict(pairs_of(request.series[0])).get(SERVICE, "")
             raise
         return PushResponse()
 
@@ -107,10 +106,6 @@ class Pusher:
                 self._database.write(ProfileBatch(profiles, self._interners))
 
 
-def _pairs(series: RawProfileSeries) -> list[tuple[str, str]]:
-    return [(label.name, label.value) for label in series.labels]
-
-
 def profiles_of(request: PushRequest, now_ns: int) -> list[NewProfile]:
     """Decode and check the profiles of a push.
 
@@ -124,12 +119,10 @@ def profiles_of(request: PushRequest, now_ns: int) -> list[NewProfile]:
     profiles: list[NewProfile] = []
     allowance = Allowance()
     for series in request.series:
-        pairs = _pairs(series)
+        pairs = pairs_of(series)
         try:
             for sample in series.samples:
-                profile, size = pprof.decode(sample.raw_profile, allowance)
-                samples = serialized_samples(profile)
-                pprof.check(profile, samples, size, merged_labels(pairs), now_ns)
+                profile, samples = pprof.read(sample.raw_profile, pairs, now_ns, allowance)
                 profiles += pprof.split(profile, samples, pairs, now_ns, allowance)
         except ConnectError as error:
             error.service = dict(pairs).get(SERVICE, "")

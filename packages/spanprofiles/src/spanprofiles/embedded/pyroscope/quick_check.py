@@ -14,9 +14,8 @@ from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest
 from spanprofiles.embedded.pyroscope import pprof
 from spanprofiles.embedded.pyroscope.allowance import ESCAPED, Allowance
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.labels import COUNT_LIMIT, check_label_sizes, check_labels, merged_labels
+from spanprofiles.embedded.pyroscope.labels import COUNT_LIMIT, check_label_sizes, check_labels, merged_labels, pairs_of
 from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, LINES_LIMIT, Quantity
-from spanprofiles.embedded.pyroscope.sample_parts import serialized_samples
 from spanprofiles.embedded.pyroscope.series import MADE_HERE, PROFILE_ID, SPAN_ID, TRACE_ID
 
 IDS = frozenset({PROFILE_ID, SPAN_ID, TRACE_ID})
@@ -41,7 +40,7 @@ def is_surely_taken(push: PushRequest, now_ns: int) -> bool:
     has_profile = False
     try:
         for series in push.series:
-            pairs = [(label.name, label.value) for label in series.labels]
+            pairs = pairs_of(series)
             check_labels(pairs)
             for sample in series.samples:
                 has_profile = True
@@ -64,10 +63,8 @@ def _check_profile(raw: bytes, pairs: Sequence[tuple[str, str]], now_ns: int, mo
         _UnsureError: it is not certain.
         ConnectError: likewise.
     """
-    profile, size = pprof.decode(raw, most)
-    samples = serialized_samples(profile)
+    profile, samples = pprof.read(raw, pairs, now_ns, most)
     labels = merged_labels(pairs)
-    pprof.check(profile, samples, size, labels, now_ns)
     types = len(profile.sample_type)
     most.take(Quantity.FRAMES, len(samples) * DEPTH_LIMIT)
     most.take(Quantity.VALUES, len(samples) * types)

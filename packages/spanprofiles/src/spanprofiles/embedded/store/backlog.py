@@ -56,7 +56,9 @@ class Step(NamedTuple):
 
 
 class Backlog:
-    """The uploads that are to be indexed, in the order of their arrival; used by the writer's thread alone.
+    """The uploads that are to be indexed, in the order of their arrival.
+
+    The writer's thread alone calls its methods; any thread may look how much there is.
 
     Args:
         connection: the writer's.

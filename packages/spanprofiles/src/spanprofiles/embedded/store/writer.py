@@ -73,8 +73,6 @@ class Writer:
         failure: why nothing can be written any more; None while all is well.
         unopened: why the store is not open yet; None when it is.
         trouble: why the last upload was not written, where that was not for want of room; None since one was.
-        is_behind: whether there are uploads that were acknowledged and are not indexed yet.
-        is_far_behind: whether there are many of them.
     """
 
     def __init__(
@@ -91,7 +89,6 @@ class Writer:
         self.trouble: sqlite3.Error | None = None
         self._opened: Opened | None = None
         self._next_try_s = 0.0
-        self.is_behind = self.is_far_behind = False
         self._asked: list[tuple[int, Outcome]] = []
         self._quiet_at_s = self._not_before_s = 0.0
         self._stuck: StoreUnavailableError | None = None
@@ -127,6 +124,16 @@ class Writer:
             self._check_alive()
         outcome.check()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether there are uploads that were acknowledged and are not indexed yet."""
+        return self._opened is not None and not self._opened.backlog.is_empty
+
+    @property
+    def is_far_behind(self) -> bool:
+        """Whether there are many of them."""
+        return self._opened is not None and self._opened.backlog.is_half_full
+
     def catch_up(self, deadline: Deadline) -> None:
         """Wait until what was acknowledged is indexed.
 
@@ -160,7 +167,6 @@ class Writer:
         self._next_try_s = time.monotonic() + RETRY_S
         try:
             self._opened = self._open_store()
-            self._note(self._opened.backlog)
             self.unopened = None
         except NoRoomError as error:
             self.unopened = error
@@ -292,7 +298,6 @@ class Writer:
         except sqlite3.Error as error:
             self._refuse(waiting, error)
             return
-        self._note(opened.backlog)
         for outcome in written:
             outcome.settle()
 
@@ -336,14 +341,9 @@ class Writer:
         backlog = opened.backlog
         if not backlog.is_empty and time.monotonic() >= self._index_at_s(backlog):
             self._index_step(opened)
-        self._note(backlog)
         self._answer(backlog.indexed)
         if self._stuck is not None:
             self._answer(backlog.last, self._stuck)
-
-    def _note(self, backlog: Backlog) -> None:
-        """Have other threads know how much is to be indexed."""
-        self.is_behind, self.is_far_behind = not backlog.is_empty, backlog.is_half_full
 
     def _index_all(self, opened: Opened) -> None:
         """Index everything that was kept, as far as there is room for it."""
