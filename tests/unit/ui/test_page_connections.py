@@ -40,8 +40,10 @@ def listening() -> Iterator[tuple[Listener, tuple[str, int]]]:
         try:
             yield listener, port.getsockname()[:2]
         finally:
-            listener.trigger.pull_trigger(lambda: listener.asyncore.close_all(listener._map, ignore_all=True))
+            with contextlib.suppress(OSError):  # a loop that was awake has closed everything before it is woken
+                listener.trigger.pull_trigger(lambda: listener.asyncore.close_all(listener._map, ignore_all=True))
             loop.join(TIMEOUT_S)
+            assert not loop.is_alive()
             listener.task_dispatcher.shutdown(timeout=TIMEOUT_S)
 
 
