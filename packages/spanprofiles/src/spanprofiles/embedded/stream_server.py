@@ -208,9 +208,8 @@ class _NothingElse(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         method = printable(str(handler_call_details.method), SHOWN_NAME)
         failure = Failure(501, f"there is no method {method} here: {TAKES}")
 
-        def refuse(_: Iterator[bytes], context: Any) -> Iterator[bytes]:
+        def refuse(_: Iterator[bytes], context: Any) -> NoReturn:
             _abort(context, failure)
-            yield b""
 
         return grpc.stream_stream_rpc_method_handler(refuse)
 

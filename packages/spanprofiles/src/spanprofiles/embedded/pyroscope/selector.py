@@ -104,7 +104,7 @@ def parse_selector(text: str) -> Selector:
 
 
 def _parse(text: str) -> Selector:
-    from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+    from lark.exceptions import UnexpectedCharacters, UnexpectedToken  # an LALR parser has no others
 
     if len(text) > SELECTOR_LENGTH_LIMIT:
         raise SelectorError(f"the selector is longer than {SELECTOR_LENGTH_LIMIT} characters")
@@ -114,14 +114,10 @@ def _parse(text: str) -> Selector:
         if error.token.type == "$END":  # lark's name for the end of input
             raise SelectorError("unknown position: parse error: unexpected end of input") from error
         raise SelectorError(f'{error.line}:{error.column}: parse error: unexpected "{error.token}"') from error
-    except UnexpectedEOF as error:
-        raise SelectorError("unknown position: parse error: unexpected end of input") from error
     except UnexpectedCharacters as error:
         raise SelectorError(
             f"{error.line}:{error.column}: parse error: unexpected character: '{error.char}'"
         ) from error
-    except UnexpectedInput as error:
-        raise SelectorError(f"parse error: {error}") from error
     if len(tree.children) > MATCHERS_LIMIT:
         raise SelectorError(f"the selector has more than {MATCHERS_LIMIT} comparisons")
     matchers = []

@@ -24,7 +24,6 @@ from spanprofiles.embedded.traceql.values import (
     as_float,
     equal,
     matching,
-    matching_element,
 )
 
 INTEGER_SIZE = 2**64
@@ -128,36 +127,31 @@ def binary_value(operator: str, left: Static, right: Static, check: Callable[[],
     if not matching(kind, other) or not (valid_for(operator, kind) and valid_for(operator, other)):
         return FALSE
     if kind in ELEMENT_OF or other in ELEMENT_OF:
-        if matching_element(kind, other):
-            return _array_value(operator, left, right, check)
-    elif operator in ARRAY_OPERATION:
+        return _array_value(operator, left, right, check)
+    if operator in ARRAY_OPERATION:
         return FALSE
     return _scalar_value(operator, left, right, check)
 
 
 def _scalar_value(operator: str, left: Static, right: Static, check: Callable[[], None]) -> Static:
+    """Evaluate an operation on two values that are no arrays, whose types go together and with the operator."""
     kind, other = left[0], right[0]
     if operator == operators.EQUAL:
         return BOOLEAN, equal(left, right)
     if operator == operators.NOT_EQUAL:
         return BOOLEAN, NIL not in {kind, other} and not equal(left, right)
-    if kind == STRING and other == STRING:
+    if kind == STRING:
         if operator in ORDER:
             return BOOLEAN, ORDER[operator](left[1].encode(), right[1].encode())
-        if operator in {operators.MATCHES, operators.MATCHES_NOT}:
-            check()
-            return BOOLEAN, compile_pattern(right[1]).matches(left[1]) == (operator == operators.MATCHES)
-    if kind == BOOLEAN and other == BOOLEAN:
+        check()
+        return BOOLEAN, compile_pattern(right[1]).matches(left[1]) == (operator == operators.MATCHES)
+    if kind == BOOLEAN:
         return BOOLEAN, (left[1] and right[1]) if operator == operators.AND else (left[1] or right[1])
     if operator in ORDER:
-        if kind in NUMERIC and other in NUMERIC:
-            return BOOLEAN, ORDER[operator](left[1], right[1])
-        return FALSE
+        return BOOLEAN, ORDER[operator](left[1], right[1])
     if kind == INTEGER and other == INTEGER:
         return INTEGER, INTEGERS[operator](left[1], right[1])
-    if operator in FLOATS:
-        return FLOAT, FLOATS[operator](as_float(left), as_float(right))
-    raise EvaluationError(f"unexpected operator {operator}")
+    return FLOAT, FLOATS[operator](as_float(left), as_float(right))
 
 
 def _array_value(operator: str, left: Static, right: Static, check: Callable[[], None]) -> Static:

@@ -115,9 +115,7 @@ class Builder:
             return syntax.Aggregate(str(name), self._field(field[0]) if field else None)
         if kind == "number":
             return self.number(tree)
-        if kind == "wrapped":
-            return self._wrapped(tree.children[0])
-        return self._expression(tree)
+        return self._wrapped(tree.children[0])
 
     def filter(self, tree: Any) -> syntax.Filter:
         """Build ``{ ... }``."""

@@ -20,9 +20,7 @@ from spanprofiles.embedded.traceql.syntax import (
     Measure,
     Metrics,
     Pipeline,
-    Scalar,
     ScalarFilter,
-    ScalarOperation,
     Select,
     SpansetOperation,
     Stage,
@@ -130,10 +128,12 @@ def _stage(stage: Stage, found: Conditions) -> None:
         _stage(stage.right, found)
         found.every = False
     elif isinstance(stage, ScalarFilter):
-        _scalar(stage.left, found)
-        _scalar(stage.right, found)
+        assert isinstance(stage.left, Aggregate)  # noqa: S101  # it was validated
+        _stage(stage.left, found)
     elif isinstance(stage, Aggregate):
-        _scalar(stage, found)
+        found.every = False
+        if stage.expression is not None:
+            _field(stage.expression, found)
     elif isinstance(stage, Group):
         _field(stage.expression, found)
         found.every = False
@@ -152,18 +152,6 @@ def _filter_of_all(stage: Filter, found: Conditions) -> None:
         )
         if not known:
             found.first.append(Condition(START))
-
-
-def _scalar(scalar: Scalar, found: Conditions) -> None:
-    if isinstance(scalar, Aggregate):
-        found.every = False
-        if scalar.expression is not None:
-            _field(scalar.expression, found)
-    elif isinstance(scalar, ScalarOperation):
-        _scalar(scalar.left, found)
-        _scalar(scalar.right, found)
-    elif isinstance(scalar, Pipeline):
-        _pipeline(scalar, found)
 
 
 def _field(expression: Field, found: Conditions) -> None:

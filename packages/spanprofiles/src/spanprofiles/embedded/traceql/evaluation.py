@@ -226,14 +226,13 @@ def _aggregate(stage: Aggregate, deadline: Deadline) -> Staged:
 
 
 def _compare(operator: str, left: Static, right: Static) -> bool:
+    """Compare what an aggregate gave with a number."""
     if not values.matching(left[0], right[0]):
-        return False
-    if not (operators.valid_for(operator, left[0]) and operators.valid_for(operator, right[0])):
         return False
     if operator == operators.EQUAL:
         return values.equal(left, right)
     if operator == operators.NOT_EQUAL:
-        return values.NIL not in {left[0], right[0]} and not values.equal(left, right)
+        return not values.equal(left, right)
     return ORDER[operator](values.as_float(left), values.as_float(right))
 
 

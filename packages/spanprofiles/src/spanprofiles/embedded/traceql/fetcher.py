@@ -112,7 +112,6 @@ class SpanView:
     link: Found = field(default_factory=list)
     scope: Found = field(default_factory=list)
     resource: Found = field(default_factory=list)
-    structure: bool = False
 
     def everything(self) -> Iterable[tuple[Attribute, Static]]:
         """All that was fetched; of one attribute the last counts."""
@@ -214,7 +213,7 @@ class Fetcher:
         of_scope = self._of_scope(record.scope)
         if of_resource is None or of_scope is None:
             return None
-        view = SpanView(record, scope=of_scope, resource=of_resource, structure=self._structure)
+        view = SpanView(record, scope=of_scope, resource=of_resource)
         if self._blank_event and not record.message.events:
             view.event = list(self._blank_event)
         elif self._event.wanted and not self._of_many(

@@ -63,8 +63,7 @@ class Level:
         for condition in conditions:
             name = condition.attribute.name
             if condition.attribute.intrinsic:
-                if name in intrinsics:
-                    intrinsic.setdefault(name, []).append(condition)
+                intrinsic.setdefault(name, []).append(condition)
             elif name in columns and self._suits(condition, columns[name]):
                 if condition.operator == operators.EXISTS_NOT:
                     self._absent_columns.append(name)

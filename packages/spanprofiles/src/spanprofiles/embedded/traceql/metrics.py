@@ -200,5 +200,4 @@ def _joined(view: SpanView, more: SpanView | None) -> SpanView:
         link=view.link + more.link,
         scope=view.scope + more.scope,
         resource=view.resource + more.resource,
-        structure=view.structure,
     )

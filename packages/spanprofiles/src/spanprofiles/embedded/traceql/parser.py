@@ -54,7 +54,7 @@ def _parsed_tree(text: str, deadline: Deadline) -> Any:  # a lark tree
 
 
 def _tree(text: str, deadline: Deadline = NO_DEADLINE) -> Any:  # a lark tree
-    from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+    from lark.exceptions import UnexpectedCharacters, UnexpectedToken  # an LALR parser has no others
 
     if len(text) > LENGTH_LIMIT:
         raise TraceQLError(f"the query is longer than {LENGTH_LIMIT} characters")
@@ -69,10 +69,6 @@ def _tree(text: str, deadline: Deadline = NO_DEADLINE) -> Any:  # a lark tree
         raise parse_error(f"syntax error: unexpected {shown}", error.line, error.column) from error
     except UnexpectedCharacters as error:
         raise _unexpected_character(text, error) from error
-    except UnexpectedEOF as error:
-        raise parse_error("syntax error: unexpected $end", *_end(text)) from error
-    except UnexpectedInput as error:
-        raise TraceQLError(f"parse error : {error}") from error
 
 
 def _unexpected_character(text: str, error: Any) -> TraceQLError:  # a lark exception

@@ -19,11 +19,6 @@ def always(_: object) -> bool:
     return True
 
 
-def never(_: object) -> bool:
-    """Pass no value."""
-    return False
-
-
 def test_of(condition: Condition, deadline: Deadline) -> Test:
     """The test a condition makes of a value of its operand's type; conditions of existence pass every value.
 
@@ -40,17 +35,15 @@ def test_of(condition: Condition, deadline: Deadline) -> Test:
         return members.__contains__ if len(members) > 1 else lambda value: bool(value == members[0])
     if operator == operators.NOT_EQUAL:
         return lambda value: value not in members
-    if operator in {operators.MATCHES, operators.MATCHES_NOT} and all(isinstance(member, str) for member in members):
+    if operator in {operators.MATCHES, operators.MATCHES_NOT}:
         patterns = [compile_pattern(member) for member in members]
         wanted = operator == operators.MATCHES
         return lambda value: any(pattern.matches(value) for pattern in deadline.watch(patterns)) == wanted
-    if operator in ORDER and kind in values.NUMERIC | {values.STRING}:
-        compare = ORDER[operator]
-        if kind == values.STRING:
-            encoded = operand.encode()
-            return lambda value: compare(value.encode(), encoded)
-        return lambda value: compare(value, operand)
-    return never
+    compare = ORDER[operator]
+    if kind == values.STRING:
+        encoded = operand.encode()
+        return lambda value: compare(value.encode(), encoded)
+    return lambda value: compare(value, operand)
 
 
 def column_test(conditions: list[Condition], deadline: Deadline) -> Test:

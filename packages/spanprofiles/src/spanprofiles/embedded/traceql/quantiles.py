@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,18 +43,15 @@ def quantile(share: float, counts: Mapping[float, int]) -> float:
     if not total:
         return 0.0
     wanted = max(math.ceil(share * total), 1)
-    below = 0
-    position = len(bounds) - 1
-    for number, bound in enumerate(bounds):
-        if below + counts[bound] > wanted:
-            position = number
-            break
-        below += counts[bound]
-        if below == wanted:
-            return bound
+    counted = list(itertools.accumulate(counts[bound] for bound in bounds))
+    position = bisect_left(counted, wanted)
+    if counted[position] == wanted:
+        return bounds[position]
+    count = counts[bounds[position]]
+    below = counted[position] - count
     upper = math.log2(bounds[position])
     lower = math.log2(bounds[position - 1]) if position else upper - 1
-    return float(2 ** (lower + (upper - lower) * (wanted - below) / counts[bounds[position]]))
+    return float(2 ** (lower + (upper - lower) * (wanted - below) / count))
 
 
 @dataclass

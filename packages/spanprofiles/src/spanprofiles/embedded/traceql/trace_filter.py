@@ -177,8 +177,6 @@ def _identifiers(condition: Condition) -> TraceFilter:
     assert condition.operand is not None  # noqa: S101  # equality has an operand
     kind, content = condition.operand
     texts = content if kind == values.STRING_ARRAY else (content,)
-    if any(not isinstance(text, str) for text in texts):
-        return EVERY_TRACE
     of_trace = condition.attribute.name == "trace:id"
     digits = TRACE_ID_DIGITS if of_trace else SPAN_ID_DIGITS
     found = []

@@ -73,8 +73,6 @@ def equal(left: Static, right: Static) -> bool:
         return False
     if kind in NUMERIC and other in NUMERIC:
         return bool(left[1] == right[1])
-    if {kind, other} == {INTEGER, STATUS}:
-        return bool(left[1] == right[1])
     return kind == other and bool(left[1] == right[1])
 
 

@@ -1,0 +1,489 @@
+"""What the store does where something is missing: room on the disk, a file, a lock, or memory for what it has read."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from spanprofiles.embedded.deadline import Deadline, QueryTooLongError
+from spanprofiles.embedded.errors import DataDirectoryError
+from spanprofiles.embedded.otlp import receiver
+from spanprofiles.embedded.otlp.protobuf import decode_protobuf
+from spanprofiles.embedded.otlp.receiver import Receiver
+from spanprofiles.embedded.refusals import Origin, Sender, Way
+from spanprofiles.embedded.store import folder, traces, writer
+from spanprofiles.embedded.store.backlog import KeptUpload
+from spanprofiles.embedded.store.connection import StoreConnection
+from spanprofiles.embedded.store.database import FILE_NAME, Database
+from spanprofiles.embedded.store.folder import Folder, NoRoomError, StoreLostError, StoreUnavailableError
+from spanprofiles.embedded.store.makeshift import makeshift_reader
+from spanprofiles.embedded.store.outcome import Outcome
+from spanprofiles.embedded.store.profiles import NewProfile, ProfileBatch, ProfileInterners
+from spanprofiles.embedded.store.retention import BUCKET_S, Limits, Retention
+from spanprofiles.embedded.store.schema import migrate
+from spanprofiles.embedded.store.stacks import StackTable
+from spanprofiles.embedded.store.traces import TraceTooLargeError, payloads, spans_of_trace
+from tests.unit.embedded.conftest import SpanFactory, applications_on
+from tests.unit.embedded.test_backlog import KIND, Indexer, keep
+from tests.unit.embedded.test_export_rows import ROOT, TRACE, export
+from tests.unit.embedded.test_retention import Clock, eventually
+from tests.unit.embedded.test_store import Rows, rows_of
+
+LONG_S = 60.0
+WHY = NoRoomError("data directory x: there is no room (database or disk is full)")
+ORIGIN = Origin(Way.OTLP_HTTP, Sender("192.0.2.7", ""))
+
+
+# ---- an outcome -----------------------------------------------------------------------------------------------------
+
+
+def test_an_outcome_is_waited_for_until_it_is_settled() -> None:
+    outcome = Outcome()
+    assert (outcome.is_settled, outcome.wait(0.01)) == (False, False)
+    outcome.settle()
+    assert (outcome.is_settled, outcome.wait(0.0)) == (True, True)
+    outcome.check()
+    failed, error = Outcome(), ValueError("why")
+    failed.settle(error)
+    assert failed.wait(0.0)
+    with pytest.raises(ValueError, match="why") as raised:
+        failed.check()
+    assert raised.value is error
+
+
+# ---- no room --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A disk without room, on which no store can be opened; gives what makes room."""
+    has_room = threading.Event()
+    take = Folder.take
+
+    def take_if_there_is_room(self: Folder) -> None:
+        take(self)
+        if not has_room.is_set():
+            raise NoRoomError("no room here")
+
+    monkeypatch.setattr(writer, "RETRY_S", 0.01)
+    monkeypatch.setattr(Folder, "take", take_if_there_is_room)
+    return has_room.set
+
+
+def test_a_store_opened_on_a_full_disk_refuses_uploads_until_there_is_room(
+    full_disk: Callable[[], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Database(tmp_path / "data")) as database:
+        assert [record.message for record in caplog.records] == [
+            "no room here: uploads are refused until there is room"
+        ]
+        with pytest.raises(StoreUnavailableError, match=r"^no room here$"):
+            database.write(Rows("early", 1))
+        makeshift = database.reader()
+        assert (makeshift.is_makeshift, rows_of(makeshift, "early")) == (True, 0)
+        assert database.reader() is makeshift
+        assert not database.is_far_behind
+        database.check()
+        caplog.clear()
+        full_disk()
+        eventually(lambda: bool(caplog.records))
+        assert caplog.messages == ["there is room again: uploads are taken"]
+        database.write(Rows("late", 2))
+        assert not database.reader().is_makeshift
+        assert (rows_of(database.reader(), "early"), rows_of(database.reader(), "late")) == (0, 2)
+
+
+def test_a_store_that_another_process_has_by_the_time_there_is_room_is_lost(
+    full_disk: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def in_use(_: Folder) -> None:
+        raise DataDirectoryError("in use by another process")
+
+    told: list[StoreUnavailableError] = []
+    with closing(Database(tmp_path / "data", on_failure=told.append)) as database:
+        monkeypatch.setattr(Folder, "take", in_use)
+        full_disk()
+        eventually(lambda: bool(told))
+        assert (type(database.failure), str(database.failure)) == (StoreLostError, "in use by another process")
+        with pytest.raises(StoreUnavailableError, match=r"^in use by another process$"):
+            database.write(Rows("late", 1))
+    assert told == [database.failure]
+
+
+@pytest.fixture
+def closed_store(empty_store: Path, tmp_path: Path) -> Path:
+    """The directory of a store that was closed in order, with a row in it."""
+    directory = shutil.copytree(empty_store, tmp_path / "closed")
+    with closing(Database(directory)) as database:
+        database.write(Rows("kept", 3))
+    return directory
+
+
+def test_without_room_an_empty_store_is_read_from_memory(tmp_path: Path) -> None:
+    held = Folder(tmp_path / "data")
+    held.take()
+    with closing(makeshift_reader(held, WHY)) as connection:
+        assert (connection.is_makeshift, rows_of(connection, "kept")) == (True, 0)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            Rows("lost", 1).write(connection)
+    assert held.path.stat().st_size == 0
+    held.close()
+
+
+def test_without_room_a_store_that_was_closed_in_order_is_read_as_it_is(closed_store: Path) -> None:
+    held = Folder(closed_store)
+    held.take()
+    before = sorted(path.name for path in closed_store.iterdir())
+    with closing(makeshift_reader(held, WHY)) as connection:
+        assert (connection.is_makeshift, rows_of(connection, "kept")) == (True, 3)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            Rows("lost", 1).write(connection)
+        assert sorted(path.name for path in closed_store.iterdir()) == before
+    held.close()
+
+
+def test_without_room_a_store_with_a_log_or_of_another_version_cannot_be_read(closed_store: Path) -> None:
+    held = Folder(closed_store)
+    held.take()
+    log = held.path.with_name(f"{FILE_NAME}-wal")
+    log.write_bytes(b"x")
+    with pytest.raises(StoreUnavailableError, match=r"there is no room \(database or disk is full\)$"):
+        makeshift_reader(held, WHY)
+    log.unlink()
+    with closing(sqlite3.connect(held.path)) as other:
+        other.execute("PRAGMA user_version = 1")
+    with pytest.raises(StoreUnavailableError, match=r"there is no room \(database or disk is full\)$"):
+        makeshift_reader(held, WHY)
+    held.close()
+
+
+def test_no_room_for_a_temporary_folder_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
+    with pytest.raises(DataDirectoryError) as refused:
+        Database(None)
+    assert str(refused.value) == (
+        "no folder for temporary files can be made (No space left on device): make room, or name a data directory"
+    )
+
+
+# ---- files that are gone or locked ----------------------------------------------------------------------------------
+
+
+def test_files_that_are_lost_while_uploads_wait_to_be_indexed_end_the_writer(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "QUIET_S", 1e9)
+    database.index_with(KIND, Indexer())
+    keep(database, "a")
+    database.reader()
+    keep(database, "b")
+    database.path.unlink()
+    database.reader()  # the question is answered from the files that this thread has open
+    assert str(database.failure) == f"{database.path} was removed, or its disk is gone (No such file or directory)"
+    assert isinstance(database.failure, StoreLostError)
+    with pytest.raises(StoreUnavailableError, match="was removed"):
+        keep(database, "c")
+
+
+def test_a_file_that_can_no_longer_be_read_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Folder(tmp_path / "data")
+    held.take()
+    held.watch()
+    held.check()
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(StoreLostError) as lost:
+        held.check()
+    assert str(lost.value) == f"{held.path} cannot be read: Input/output error"
+    held.close()
+
+
+def test_a_file_that_is_no_plain_one_once_it_is_open_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go: list[int] = []
+    close = os.close
+
+    def noted(descriptor: int) -> None:
+        let_go.append(descriptor)
+        close(descriptor)
+
+    monkeypatch.setattr(os, "close", noted)
+    monkeypatch.setattr(folder, "_check_plain", lambda _: None)  # as if it was replaced after the look at it
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(DataDirectoryError) as refused:
+        folder._opened(pipe)
+    assert str(refused.value) == f"{pipe} is not a plain file: remove it, or use another data directory"
+    assert len(let_go) == 1
+
+
+def test_a_migration_of_a_file_that_is_locked_fails_and_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other, closing(sqlite3.connect(file, 0.0)) as locked:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            migrate(locked)
+        assert not locked.in_transaction
+        other.execute("COMMIT")
+        migrate(locked)
+        assert locked.execute("SELECT count(*) FROM traces").fetchone() == (0,)
+
+
+# ---- a writer that is busy ------------------------------------------------------------------------------------------
+
+
+class Slow(Rows):
+    """A batch that is not written before this is set."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, 1)
+        self.may_go_on, self.began = threading.Event(), threading.Event()
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        self.began.set()
+        self.may_go_on.wait(LONG_S)
+        super().write(connection)
+
+
+@pytest.fixture
+def slow(database: Database) -> Iterator[Slow]:
+    """A batch that the writer is busy with until its end is allowed."""
+    batch = Slow("slow")
+    thread = threading.Thread(target=database.write, args=(batch,))
+    thread.start()
+    assert batch.began.wait(LONG_S)
+    yield batch
+    batch.may_go_on.set()
+    thread.join(LONG_S)
+
+
+def test_whoever_finds_the_queue_full_waits_for_a_place_in_it(
+    database: Database, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = threading.Event()
+    monkeypatch.setattr(writer, "QUEUE_LIMIT", 0)
+
+    class Time:
+        monotonic = staticmethod(time.monotonic)
+
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            looked.set()
+            time.sleep(seconds)
+
+    monkeypatch.setattr(writer, "time", Time)
+    waits = threading.Thread(target=database.write, args=(Rows("waits", 1),))
+    waits.start()
+    assert looked.wait(LONG_S)
+    monkeypatch.setattr(writer, "QUEUE_LIMIT", 1)
+    slow.may_go_on.set()
+    waits.join(LONG_S)
+    assert (rows_of(database.reader(), "slow"), rows_of(database.reader(), "waits")) == (1, 1)
+
+
+def test_a_batch_that_takes_long_is_waited_for(database: Database, slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[None] = []
+    monkeypatch.setattr(writer, "LOOK_S", 0.001)
+    monkeypatch.setattr(writer.Writer, "_check_alive", lambda _: looks.append(None))
+    waits = threading.Thread(target=database.write, args=(Rows("waits", 1),))
+    waits.start()
+    eventually(lambda: len(looks) > 2)
+    slow.may_go_on.set()
+    waits.join(LONG_S)
+    assert rows_of(database.reader(), "waits") == 1
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_question_asked_of_a_busy_writer_ends_with_its_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer.Writer, "is_behind", True)
+    monkeypatch.setattr(writer, "ASK_S", 0.001)
+    with pytest.raises(QueryTooLongError):
+        database._writer.catch_up(Deadline(0.01))
+
+
+# ---- what is kept, and what is given ---------------------------------------------------------------------------------
+
+
+class Taken:
+    """Stands in for the store: notes how an export is given to it."""
+
+    def __init__(self) -> None:
+        self.ways: list[str] = []
+
+    def index_with(self, *_: object) -> None:
+        """Nothing is indexed."""
+
+    def keep(self, _: KeptUpload) -> None:
+        self.ways.append("kept")
+
+    def write(self, _: object) -> None:
+        self.ways.append("written")
+
+
+def test_an_export_up_to_a_size_is_kept_as_it_came_and_a_larger_one_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Taken()
+    body = export(Span(trace_id=TRACE, span_id=ROOT, name="work")).SerializeToString()
+    takes = Receiver(taken)  # type: ignore[arg-type]  # stands in for a store
+    for size in (len(body), len(body) - 1):
+        monkeypatch.setattr(receiver, "KEPT_UPLOAD_BYTES", size)
+        takes.take(body, decode_protobuf, lambda _: None, ORIGIN)
+    assert taken.ways == ["kept", "written"]
+
+
+def test_an_export_without_spans_is_taken_and_not_stored() -> None:
+    taken = Taken()
+    Receiver(taken).take(b"", decode_protobuf, lambda _: None, ORIGIN)  # type: ignore[arg-type]  # likewise
+    assert taken.ways == []
+
+
+def test_a_trace_is_given_up_to_a_size_and_so_are_its_resources(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    span = SpanFactory("aa")
+    applications = applications_on(database)
+    applications.export(span("one"), span("two"), resource={"service.name": "shop"})
+    applications.export(span("three"), resource={"service.name": "bank"})
+    connection = database.reader()
+    spans = spans_of_trace(connection, b"\xaa" * 16)
+    assert [Span.FromString(each.payload).name for each in spans] == ["one", "two", "three"]
+    resources = payloads(connection, "resources", {each.resource for each in spans})
+    whole = sum(len(each.payload) for each in spans)
+    of_resources = sum(len(payload) for payload, _ in resources.values())
+    monkeypatch.setattr(traces, "TRACE_BYTES", whole)
+    assert spans_of_trace(connection, b"\xaa" * 16) == spans
+    monkeypatch.setattr(traces, "TRACE_BYTES", whole - 1)
+    with pytest.raises(TraceTooLargeError) as refused:
+        spans_of_trace(connection, b"\xaa" * 16)
+    assert str(refused.value) == f"trace exceeds max size (max bytes: {whole - 1})"
+    monkeypatch.setattr(traces, "TRACE_BYTES", of_resources)
+    assert payloads(connection, "resources", resources) == resources
+    monkeypatch.setattr(traces, "TRACE_BYTES", of_resources - 1)
+    with pytest.raises(TraceTooLargeError) as refused:
+        payloads(connection, "resources", resources)
+    assert str(refused.value) == f"trace exceeds max size (max bytes: {of_resources - 1} of resources)"
+    assert spans_of_trace(connection, b"\xbb" * 16) == []
+
+
+def a_profile(time_ms: Any, **values: int) -> NewProfile:
+    """A profile of stacks of one function each, by the names of these."""
+    table = StackTable()
+    for place, name in enumerate(values, 1):
+        table.functions[name, "", ""] = place - 1
+        table.frames[place - 1, 1] = place
+        table.stacks.append(bytes([place]))
+    return NewProfile({"service_name": "shop"}, "a:b:c:d:e", time_ms, table, dict(enumerate(values.values())))
+
+
+def test_numbers_of_a_push_that_was_rolled_back_are_not_remembered(database: Database) -> None:
+    interners = ProfileInterners()
+    first, second = a_profile(5, f=1, g=2), a_profile(object(), h=4)
+    with pytest.raises(sqlite3.Error):
+        database.write(ProfileBatch([first, second], interners))
+    connection = database.reader()
+    tables = ("series", "functions", "paths", "profiles", "stacks")
+    count = "SELECT count(*) FROM {}"
+    assert [connection.execute(count.format(table)).fetchone()[0] for table in tables] == [0] * 5
+    database.write(ProfileBatch([a_profile(5, h=4, g=2)], interners))
+    connection = database.reader()
+    names = connection.execute("SELECT name FROM functions ORDER BY id").fetchall()
+    assert names == [("h",), ("g",)]
+    assert [connection.execute(count.format(table)).fetchone()[0] for table in tables] == [1, 2, 2, 1, 1]
+
+
+# ---- how much arrived -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[tuple[Retention, StoreConnection, Clock]]:
+    """What keeps an empty file within its limits, with the file's connection and a clock."""
+    clock = Clock()
+    connection = sqlite3.connect(tmp_path / "file", isolation_level=None, factory=StoreConnection)
+    migrate(connection)
+    yield Retention(connection, Limits(age_s=100), clock), connection, clock
+    connection.close()
+
+
+def buckets(connection: StoreConnection) -> list[int]:
+    return [number for (number,) in connection.execute("SELECT id FROM arrivals ORDER BY id")]
+
+
+def fill(connection: StoreConnection, name: str) -> None:
+    connection.execute("INSERT INTO backlog (kind, time_ns, payload) VALUES (?, 0, zeroblob(100000))", (name,))
+
+
+def test_a_bucket_says_how_much_the_file_grew_while_it_was_open(kept: tuple[Retention, StoreConnection, Clock]) -> None:
+    retention, connection, clock = kept
+    empty = retention.used_bytes
+    for name in "ab":
+        used = retention.begin_group()
+        fill(connection, name)
+        retention.end_group(used)
+    first = retention.used_bytes - empty
+    assert first > 150_000
+    clock.now += BUCKET_S
+    used = retention.begin_group()
+    retention.end_group(used)
+    used = retention.begin_group()
+    fill(connection, "c")
+    retention.end_group(used)
+    second = retention.used_bytes - empty - first
+    used = retention.begin_group()
+    connection.execute("DELETE FROM backlog WHERE kind = 'c'")
+    retention.end_group(used)
+    found = connection.execute("SELECT bytes FROM arrivals ORDER BY id").fetchall()
+    assert second > 50_000
+    assert [size for (size,) in found] == [first, second - (used - retention.used_bytes)]
+
+
+def test_data_that_cannot_be_removed_is_told_and_tried_again_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = iter([sqlite3.OperationalError("database or disk is full")])
+
+    class Failing(StoreConnection):
+        """Fails at the end of its first transaction."""
+
+        def execute(self, statement: str, *arguments: Any) -> sqlite3.Cursor:
+            if statement == "COMMIT":
+                for error in failures:
+                    raise error
+            return super().execute(statement, *arguments)
+
+    clock = Clock()
+    with closing(sqlite3.connect(tmp_path / "file", isolation_level=None, factory=Failing)) as connection:
+        migrate(connection)
+        retention = Retention(connection, Limits(age_s=100), clock)
+        clock.now += 200
+        with caplog.at_level(logging.WARNING):
+            retention.work()
+        assert caplog.messages == ["old data could not be removed: database or disk is full"]
+        assert not connection.in_transaction
+        assert buckets(connection) == [1]
+        retention._next_check = 0.0
+
+        def is_removed() -> bool:
+            retention.work()
+            return buckets(connection) == [2]
+
+        eventually(is_removed)
+        assert connection.bucket == 2
