@@ -25,15 +25,16 @@ from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.clients.probe import Probe
 from spanprofiles.doctor.collectors import probe, profiles, servers, traces
 from spanprofiles.doctor.collectors.case import Case
-from spanprofiles.doctor.collectors.grafana import _check, collect_grafana
+from spanprofiles.doctor.collectors.grafana import _check, _check_work, collect_grafana
 from spanprofiles.doctor.collectors.queries import exemplars, valid_ids
 from spanprofiles.doctor.facts import Facts
-from spanprofiles.doctor.observations import ProfileFacts
+from spanprofiles.doctor.observations import GrafanaCheck, GrafanaFacts, ProfileFacts
 from spanprofiles.linking.grafana import DataSource, DataSources, GrafanaLink, GrafanaLinker, SpanProfileQuery
 from spanprofiles.linking.grafana.linker import Answer as ProfileAnswer
 from spanprofiles.model import FlameGraph, Span, Trace
 from tests.support.collectors import QUESTION, SAMPLES, Pyroscope, Tempo, case_of, given
-from tests.support.doctor import MS, NOW_NS, SERVICE, a_span, facts, linked
+from tests.support.doctor import MS, NOW_NS, SERVICE, a_span, facts, linked, unlinked
+from tests.support.grafana_settings import PYROSCOPE, settings, tempo
 
 REFUSED = RequestRefusedError("Tempo", "http://tempo", 400, "no such hint")
 
@@ -258,14 +259,19 @@ def test_a_probe_is_searched_by_its_span_id_around_its_time() -> None:
     }
 
 
+@dataclass
 class Grafana:
-    """A Grafana that fails."""
+    """A Grafana that fails, or has these data sources."""
 
-    def __init__(self, error: ClientError) -> None:
-        self.error = error
+    error: ClientError | None = None
+    sources: tuple[dict[str, Any], ...] = ()
 
     def health(self) -> None:
-        raise self.error
+        if self.error is not None:
+            raise self.error
+
+    def data_sources(self) -> list[dict[str, Any]]:
+        return list(self.sources)
 
 
 @pytest.mark.parametrize(
@@ -282,6 +288,66 @@ def test_a_grafana_that_refuses_is_told_from_one_that_does_not_answer(error: Cli
 
     assert collected is not None
     assert (collected.error, collected.is_silent) == (str(error), is_silent)
+
+
+def test_a_grafana_is_asked_for_its_data_sources_and_a_wrong_one_is_told() -> None:
+    right = replace(case_of(), grafana=cast(GrafanaClient, Grafana(sources=(tempo(settings()), PYROSCOPE))))
+    wrong = replace(case_of(), grafana=cast(GrafanaClient, Grafana(sources=({"type": "tempo"},))))
+
+    found, refused = (collect_grafana(case, Facts(QUESTION)).grafana for case in (right, wrong))
+
+    assert found == GrafanaFacts("tempo")
+    assert refused == GrafanaFacts(error="it is missing or empty")
+
+
+@pytest.mark.parametrize(("below", "checked"), [(True, ("3" * 16, True)), (False, ("1" * 16, False))])
+def test_where_a_span_has_no_work_of_its_own_its_longest_childs_button_is_tried(
+    below: bool, checked: tuple[str, bool]
+) -> None:
+    children = tuple(replace(a_span(ms=ms), span_id=digit * 16) for digit, ms in (("2", 5), ("3", 80), ("4", 60)))
+    span = replace(a_span(), span_id="1" * 16, added=children if below else ())
+    linker = cast(GrafanaLinker, WithWorkBelow())
+
+    found = _check_work(linker, span, Trace.of(span.trace_id, [span]))
+
+    assert (found.link.span.span_id, found.has_samples) == checked
+
+
+class WithWorkBelow:
+    """A Grafana where the buttons of all spans but the first lead to samples."""
+
+    def resolve(self, span: Span, _: Trace) -> GrafanaLink:
+        return GrafanaLink(span, cast(DataSource, None), SpanProfileQuery("p", "{}", (span.span_id,), "", 0, 1))
+
+    def answer(self, query: SpanProfileQuery) -> ProfileAnswer:
+        return ProfileAnswer(query, FlameGraph() if query.span_selector == ("1" * 16,) else SAMPLES)
+
+    def explain(self, _: ProfileAnswer) -> str:
+        return ""
+
+
+def test_a_span_without_a_button_is_not_asked_about_any_further() -> None:
+    span = a_span()
+    link = GrafanaLink(span, cast(DataSource, None), explanation="it has no button")
+    linker = cast(GrafanaLinker, SimpleNamespace(resolve=lambda *_: link))
+
+    assert _check(linker, span, Trace.of(span.trace_id, [span])) == GrafanaCheck(link)
+
+
+def test_of_spans_in_focus_only_those_that_are_linked_have_their_buttons_tried() -> None:
+    class AskedAsSent(Pyroscope):
+        def span_profile_as_sent(self, query: ProfileQuery, profile_ids: Sequence[str]) -> FlameGraph:
+            return self.span_profile(query, profile_ids)
+
+    span, dead = a_span(), a_span("GET /car")
+    sources = DataSources([DataSource.of(tempo(settings())), DataSource.of(PYROSCOPE)])
+    case = replace(case_of(), sources=sources, pyroscope=cast(PyroscopeClient, AskedAsSent(lambda _: SAMPLES)))
+
+    found = collect_grafana(case, facts(linked(span), unlinked(dead))).grafana
+
+    assert found is not None
+    assert [check.link.span for check in found.checks] == [span]
+    assert found.checks[0].has_samples
 
 
 @dataclass

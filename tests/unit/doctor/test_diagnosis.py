@@ -80,6 +80,20 @@ def test_where_a_server_fails_there_is_no_diagnosis(monkeypatch: pytest.MonkeyPa
     assert diagnose(a_span(), LINKER) is None
 
 
+def test_a_span_is_diagnosed_by_an_examination_of_its_trace_and_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    span = a_span()
+    asked: list[tuple[object, ...]] = []
+
+    def examine(linker: Linker, evidence: Evidence, _: float, *, service: str) -> Examination:
+        asked.append((linker, evidence.trace_id, service))
+        return examination(BROKEN)
+
+    monkeypatch.setattr(module, "examine_failure", examine)
+
+    assert diagnose(span, LINKER) == diagnosis_of(span, examination(BROKEN))
+    assert asked == [(LINKER, span.trace_id, span.service)]
+
+
 def test_of_a_request_the_empty_profiles_that_are_in_order_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     waited, lost = a_span(), a_span()
     found = examination(unlinked=(why(waited, Cause.WAITING), why(lost, Cause.LOST)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import pytest
 
-from spanprofiles.clients import RequestRefusedError, ServerUnreachableError
+from spanprofiles.clients import ClientError, ProfileQuery, RequestRefusedError, ServerUnreachableError
 from spanprofiles.clients.grafana import GrafanaClient
 from spanprofiles.clients.pyroscope import PyroscopeClient
 from spanprofiles.linking import Linker, NoSamplesError, Waiting
@@ -20,9 +20,11 @@ from spanprofiles.linking.grafana import (
     GrafanaLinker,
     NoButton,
     NoButtonError,
+    SpanProfileQuery,
     send,
 )
-from spanprofiles.model import FlameGraph
+from spanprofiles.model import CPU, FlameGraph
+from spanprofiles.model.profile_types import setting
 from tests.support.grafana_settings import PYROSCOPE, settings, tempo
 from tests.support.stub_grafana import grafana, through
 from tests.unit.conftest import Answer as HttpAnswer
@@ -167,3 +169,52 @@ def test_only_a_server_that_read_the_query_refuses_it(
 
     with expected:
         grafana_linker.flamegraph(stored.linked, stored.trace)
+
+
+@dataclass
+class Answers:
+    """A Pyroscope with a few answers; an error in the place of its types is raised."""
+
+    types: list[str] | ClientError
+    carried_by: str = ""
+
+    def profile_types(self, *_: object) -> list[str]:
+        if isinstance(self.types, ClientError):
+            raise self.types
+        return self.types
+
+    def series(self, *_: object) -> list[dict[str, str]]:
+        return [{"__profile_type__": name} for name in self.profile_types()]
+
+    def span_profile_as_sent(self, query: ProfileQuery, _: object) -> FlameGraph:
+        return FOUND if query.profile_type == self.carried_by and query.selector != "{}" else FlameGraph()
+
+
+WALL, LOCKS = "wall:wall:nanoseconds:wall:nanoseconds", "mutex:delay:nanoseconds:mutex:count"
+
+
+@pytest.mark.parametrize(
+    ("answers", "explanation"),
+    [
+        (Answers(ClientError("away")), "; away"),
+        (Answers([]), ": there are no profiles of that type (there are: none)"),
+        (Answers([WALL]), f": there are no profiles of that type (there are: {WALL})"),
+        (Answers([CPU]), ""),
+        (
+            Answers([LOCKS, WALL], LOCKS),
+            f": there are no profiles of that type (there are: {LOCKS}, {WALL}); samples of type {LOCKS} carry its ID:"
+            f" {setting(LOCKS)}",
+        ),
+        (Answers([CPU, WALL], WALL), f"; samples of type {WALL} carry its ID: {setting(WALL)}"),
+    ],
+    ids=["a server that fails", "no type", "another type", "no samples", "a type of locks", "wall time"],
+)
+def test_where_nothing_came_it_is_said_what_is_there_instead(answers: Answers, explanation: str) -> None:
+    sources = DataSources([DataSource.of(tempo(settings())), DataSource.of(PYROSCOPE)])
+    pyroscope = cast(PyroscopeClient, answers)
+    query = SpanProfileQuery("pyroscope", '{service_name="rides"}', ("6605c7b08e715d6c",), CPU, 0, 1)
+
+    said = GrafanaLinker(sources.tempo(), sources, pyroscope, Waiting(0)).explain(Answer(query))
+
+    asked = f'no samples for {{service_name="rides"}} and span 6605c7b08e715d6c as {CPU}'
+    assert said == f"{asked}{explanation}"

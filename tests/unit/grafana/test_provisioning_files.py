@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from spanprofiles.linking.grafana import (
+    DataSource,
     DataSources,
     Doubt,
     NoButton,
@@ -241,8 +242,9 @@ def test_a_file_may_stand_for_so_many_values_and_no_more(monkeypatch: pytest.Mon
 def test_a_file_that_is_not_text_is_refused(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
 
-    with pytest.raises(SettingsError, match=r"not UTF-8 text \(byte 0\)"):
+    with pytest.raises(SettingsError) as failure:
         read_data_sources([path], {})
+    assert str(failure.value) == f"{path}: it is not UTF-8 text (byte 0)"
 
 
 @pytest.mark.parametrize(("line", "place"), [(6, ":7: "), (None, ": ")])
@@ -262,9 +264,66 @@ def test_a_file_that_is_no_yaml_is_refused_with_its_line_if_there_is_one(
     assert str(failed.value) == f"{path}{place}not YAML: it ends too early"
 
 
+@pytest.mark.parametrize("text", ["a: \x01", "datasources: 0b_"])
+def test_characters_and_numbers_that_yaml_does_not_have_are_refused(path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{path}: not YAML: "):
+        read(path, text)
+
+
+def test_a_file_of_a_megabyte_is_read_and_a_larger_one_is_refused(path: Path) -> None:
+    largest = FILE + "#" * (2**20 - len(FILE))
+
+    assert read(path, largest).tempo().uid == "tempo"
+    with pytest.raises(SettingsError) as failure:
+        read(path, f"{largest}#")
+    assert str(failure.value) == f"{path}: it has more than 1048576 bytes, which is no provisioning file"
+
+
+def test_settings_may_be_nested_so_deeply_and_no_deeper(path: Path) -> None:
+    def nested(depth: int) -> str:
+        return json.dumps({"apiVersion": 1, "datasources": [tempo(other=json.loads("[" * depth + "]" * depth))]})
+
+    assert read(path, nested(28)).tempo().uid == "tempo"
+    with pytest.raises(SettingsError) as failure:
+        read(path, nested(29))
+    assert str(failure.value) == f"{path}:1: datasources[0].other: it is nested more than 30 levels deep"
+
+
+def test_where_a_value_stands_is_told_with_what_is_wrong_of_it(path: Path) -> None:
+    text = "a:\n  - b: 1\n    c: [2]\n"
+
+    assert Document(text).written(("a", 0, "b")) == "1"
+    assert Document(text).written(("a", 0, "b", "further")) is None
+    assert [Document(text).line(place) for place in ((), ("a", 0, "c"), ("a", 0, "b", "x"), ("a", "x"))] == [1, 3, 2, 1]
+    with pytest.raises(SettingsError, match="a text is expected, not a list") as failure:
+        Document(text).written(("a", 0, "c"))
+    assert failure.value.path == ("a", 0, "c")
+    with pytest.raises(SettingsError) as failure:
+        read(path, FILE.replace("uid: tempo", "uid: [tempo]"))
+    assert failure.value.path == ("datasources", 1, "uid")
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "place"),
+    [
+        ({"name": ["A"]}, "a text is expected, not ['A']", ("name",)),
+        ({"name": "A", "uid": {"a": 1}}, "a text is expected, not {'a': 1}", ("uid",)),
+        ({"type": "tempo"}, "it is missing or empty", ("name",)),
+        ({"name": "A", "jsonData": []}, "keys and values are expected, not []", ("jsonData",)),
+    ],
+)
+def test_what_is_wrong_of_an_answer_of_the_api_is_told_with_its_place(
+    source: dict[str, object], message: str, place: tuple[str, ...]
+) -> None:
+    with pytest.raises(SettingsError) as failure:
+        DataSource.of(source)
+    assert (str(failure.value), failure.value.path) == (message, place)
+
+
 def test_a_file_that_is_not_there_is_named(path: Path) -> None:
-    with pytest.raises(SettingsError, match=f"{path}: it cannot be read: {os.strerror(2)}"):
+    with pytest.raises(SettingsError) as failure:
         read_data_sources([path], {})
+    assert str(failure.value) == f"{path}: it cannot be read: {os.strerror(2)}"
 
 
 def test_a_folder_without_files_is_named(tmp_path: Path) -> None:
@@ -430,6 +489,14 @@ class TestLeniency:
         assert (source.uid, source.is_default, source.notes) == (generated_uid("Old"), True, ())
         assert source.traces_to_profiles is not None
         assert source.traces_to_profiles.query == "$X", "the oldest form knows no variables of the environment"
+
+    @pytest.mark.parametrize("name", ["uid: x", "jsonData: {}", "isDefault: true"])
+    def test_beside_one_of_todays_names_the_oldest_are_not_read(self, path: Path, name: str) -> None:
+        settings_of_old = f"json_data: {json.dumps({'tracesToProfiles': settings()})}"
+        entry = "datasources:\n  - {name: A, type: tempo, %s}"
+
+        assert read(path, entry % settings_of_old).tempo().traces_to_profiles is not None
+        assert read(path, entry % f"{settings_of_old}, {name}").tempo().traces_to_profiles is None
 
     def test_without_a_version_todays_names_count_and_a_warning_says_grafana_differs(self, path: Path) -> None:
         source = read(path, FILE.replace("apiVersion: 1\n", "")).tempo()

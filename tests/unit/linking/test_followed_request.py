@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spanprofiles.linking import (
@@ -13,8 +15,8 @@ from spanprofiles.linking import (
     TraceNotFoundError,
     Waiting,
 )
-from spanprofiles.model import IdentifierError, TraceContext
-from tests.support.linking import ANSWERING, OURS, TRACE, Scene, server_span
+from spanprofiles.model import PROFILE_ID_ATTRIBUTE, IdentifierError, TraceContext
+from tests.support.linking import ANSWERING, CALL, OURS, TRACE, Scene, Upload, server_span
 from tests.unit.linking.conftest import Follow
 
 _SENT = TraceContext(TRACE, OURS)
@@ -125,3 +127,43 @@ def test_the_errors_of_a_span_that_cannot_be_linked_carry_what_was_seen(follow: 
         with pytest.raises(LinkError) as failed:
             ask()
         assert failed.value.evidence is request.evidence
+
+
+def test_children_that_count_by_now_are_looked_for_and_a_tempo_that_fails_hides_no_samples(follow: Follow) -> None:
+    late = server_span(CALL, ANSWERING, name="find", kind=1, ended_s_ago=20.01, lasted_ms=80)
+    scene = Scene().add(server_span()).add(late, after_looks=1)
+    request = follow(scene).follow(_SENT)
+    span = request.answering_span()
+    assert span.added == ()
+
+    scene.broken = ("/api/v2/traces/",)
+    assert request.with_later_children(span) is span
+    scene.broken = ()
+    assert [child.span_id for child in request.with_later_children(span).added] == [CALL]
+    assert request.evidence.trace is not None
+    assert len(request.evidence.trace.spans) == 2
+
+    other = replace(span, attributes={**span.attributes, PROFILE_ID_ATTRIBUTE: CALL})
+    assert request.with_later_children(other) is other
+    scene.spans.clear()
+    assert request.with_later_children(span) is span
+
+
+@pytest.mark.parametrize(("enough_ns", "total"), [(float("inf"), 75), (70, 75), (69, 70)])
+def test_all_samples_of_a_span_are_awaited_unless_fewer_are_enough(
+    follow: Follow, enough_ns: float, total: int
+) -> None:
+    uploads = [Upload({("main",): 70}, ago_s=0.5), Upload({("main",): 5}, after_s=4.0, ago_s=0.5)]
+    linker = follow(Scene(uploads=uploads).add(server_span(ended_s_ago=0.5)), upload_interval_s=10.0)
+    span = linker.answering_span(_SENT)
+
+    assert linker.follow(span).all_samples(span, enough_ns).total == total
+
+
+def test_of_a_span_that_ended_long_ago_all_samples_are_there(follow: Follow) -> None:
+    scene = Scene(uploads=[Upload({("main",): 70}), Upload({("main",): 5}, after_s=4.0)]).add(server_span())
+    linker = follow(scene, upload_interval_s=10.0)
+    span = linker.answering_span(_SENT)
+
+    assert linker.follow(span).all_samples(span).total == 70
+    assert scene.profile_looks == 1

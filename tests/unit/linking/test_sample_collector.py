@@ -121,6 +121,18 @@ def test_the_types_of_a_service_are_asked_for_once_a_second(clock: Clock) -> Non
     assert pyroscope.asked_for_types == [QUERY.selector] * 2
 
 
+def test_the_types_are_asked_for_again_when_the_second_is_over_and_whenever_the_clock_began(clock: Clock) -> None:
+    pyroscope = Pyroscope()
+    collected = collector(pyroscope)
+    clock.now_s = -100.0
+    times = [-100.0, -99.5, -99.0, -98.5, -98.0]
+
+    for clock.now_s in times:
+        assert not collected.ask([(QUERY, ["1" * 16])]).is_empty
+
+    assert len(pyroscope.asked_for_types) == 3
+
+
 def test_the_types_of_each_selector_are_asked_for() -> None:
     pyroscope = Pyroscope()
     collected = collector(pyroscope)

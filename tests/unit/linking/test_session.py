@@ -217,3 +217,19 @@ def test_a_traceparent_that_cannot_be_read_is_sent_along_a_redirect_as_it_is(ser
     TracedSession(app.url).get("/old", headers={"traceparent": "broken"})
 
     assert [seen.headers["Traceparent"] for seen in app.seen] == ["broken", "broken"]
+
+
+def test_an_app_of_this_machine_is_asked_without_the_proxy_of_the_environment(
+    app: StubServer, dead_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, dead_url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert TracedSession(app.url).get("/bike").text == "/bike"
+    assert TracedSession("http://app.invalid").trust_env
+
+
+def test_without_an_address_there_is_no_base_url() -> None:
+    assert TracedSession().base_url == ""
+    assert TracedSession("http://app.invalid/").base_url == "http://app.invalid"

@@ -151,12 +151,12 @@ class SampleCollector:
         return reduce(add, (self.pyroscope.span_profile(query, profile_ids) for query, profile_ids in queries))
 
     def _stand_ins(self, query: ProfileQuery) -> tuple[str, ...]:
-        asked_s, known = self._types.get(query.selector, (-_REMEMBERED_S, ()))
-        if time.monotonic() - asked_s < _REMEMBERED_S:
-            return known
-        known = stand_ins(types_of(self.pyroscope, query), self.profile_type)
-        self._types[query.selector] = time.monotonic(), known
-        return known
+        known = self._types.get(query.selector)
+        if known is not None and time.monotonic() - known[0] < _REMEMBERED_S:
+            return known[1]
+        found = stand_ins(types_of(self.pyroscope, query), self.profile_type)
+        self._types[query.selector] = time.monotonic(), found
+        return found
 
 
 def types_of(pyroscope: PyroscopeClient, query: ProfileQuery) -> list[str]:

@@ -224,8 +224,10 @@ class _File:
     def _is_default(self, path: KeyPath) -> bool:
         """Read what Grafana reads with Go's ParseBool, which does not know ``yes``."""
         written = self._written(path)
-        text = "" if written is None else str(self._expanded(written, path))
-        if written is not None and text not in _TRUE | _FALSE:
+        if written is None:
+            return False
+        text = str(self._expanded(written, path))
+        if text not in _TRUE | _FALSE:
             raise self._wrong(path, f"true or false is expected, not {text!r}")
         return text in _TRUE
 
@@ -278,9 +280,9 @@ def _matters(path: KeyPath) -> bool:
 def _content(path: Path) -> str:
     try:
         if path.stat().st_size > _LIMIT:
-            raise SettingsError(f"{path}: it has more than {_LIMIT} bytes, which is no provisioning file")
+            raise SettingsError(f"it has more than {_LIMIT} bytes, which is no provisioning file")
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"{path}: it cannot be read: {error.strerror}") from error
+        raise SettingsError(f"it cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: it is not UTF-8 text (byte {error.start})") from error
+        raise SettingsError(f"it is not UTF-8 text (byte {error.start})") from error
