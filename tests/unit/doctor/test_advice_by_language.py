@@ -115,6 +115,21 @@ def test_python_is_told_of_its_own() -> None:
     assert "upload_interval" in with_long_uploads("python").advice
 
 
+@pytest.mark.parametrize(
+    ("language", "tasks"),
+    [("python", " (asyncio tasks in one thread): use a processor that follows tasks"), ("go", "")],
+)
+def test_another_spans_name_is_a_neighbours_where_tasks_share_a_thread(language: str, tasks: str) -> None:
+    (span,) = spans_of(language, 1)
+    found = single_span.judge(facts(linked(span), found={"checks": (LabelCheck(span, foreign_ns=10**7),)}))
+
+    assert found.verdict is Verdict.DOUBTFUL
+    assert found.advice == (
+        "Spans renamed while they run keep the first name on their samples, which is harmless. Where the name is a"
+        f" neighbour's, samples carry the labels of several spans{tasks}."
+    )
+
+
 def test_dotnet_samples_without_labels_need_wall_time_profiling() -> None:
     found = without_labels("dotnet", {"spy_name": "dotnetspy"})
 

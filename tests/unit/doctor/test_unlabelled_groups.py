@@ -10,7 +10,7 @@ from spanprofiles.doctor import Verdict
 from spanprofiles.doctor.facts import Facts
 from spanprofiles.doctor.hops import sample_labels
 from spanprofiles.doctor.observations import Functions
-from spanprofiles.doctor.unlabelled import Group
+from spanprofiles.doctor.unlabelled import _AFTERWARDS_MS, Group, _busy
 from spanprofiles.model.unlabelled import Explains
 from tests.support.doctor import MS, a_span, cpu_at, facts, linked, unlinked, uploads
 
@@ -133,3 +133,13 @@ def test_spans_whose_traces_are_not_kept_are_judged_without_what_outlasts_them()
     assert [(found.cause, found.sentence) for found in alone.explanations] == [
         (found.cause, found.sentence) for found in kept.explanations
     ]
+
+
+@pytest.mark.parametrize(("is_short", "afterwards_ms"), [(False, 0), (True, _AFTERWARDS_MS)])
+def test_a_span_is_busy_for_every_millisecond_that_it_touches(is_short: bool, afterwards_ms: int) -> None:
+    span = replace(a_span(), start_ns=10 * MS + MS // 2, end_ns=12 * MS + MS // 2)
+    later = replace(span, end_ns=20 * MS + 1)
+
+    assert _busy(span, (), is_short) == (10, 13 + afterwards_ms)
+    assert _busy(span, (later,), is_short) == (10, 21 + afterwards_ms)
+    assert _busy(replace(span, start_ns=10 * MS, end_ns=12 * MS), (), is_short) == (10, 12 + afterwards_ms)

@@ -312,3 +312,12 @@ def test_an_allowance_gives_what_it_has_and_no_more() -> None:
     assert allowance.left(Quantity.SERIES) == 0
     with pytest.raises(ConnectError, match="more than 5000 series"):
         allowance.take(Quantity.SERIES, 1)
+
+
+def test_messages_are_counted_up_to_where_a_body_is_cut_off() -> None:
+    counter = message_counter.MessageCounter(ExportTraceServiceRequest)
+    whole = in_span(block(9, block(2, any_value(3))))
+    counts = [counter.check(whole[:end], 100, MESSAGES, "messages") for end in range(len(whole) + 1)]
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (0, 11)
+    assert counter.check(whole + b"\x0a\x80", 100, MESSAGES, "messages") == counts[-1]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
 from collections.abc import Callable
+from typing import Any
 
 import cramjam
 import pytest
@@ -116,3 +119,9 @@ def test_without_the_package_the_answer_is_a_415_that_says_what_is_taken(
     message = response.get_json()["message"]
     assert "install spanprofiles[compression]" in message
     assert "gzip, deflate, zlib, or none" in message
+
+
+def test_the_module_is_there_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cramjam", None)
+    anew: dict[str, Any] = runpy.run_path(extra_compression.__file__)
+    assert (anew["cramjam"], anew["decoders"]()) == (None, {})

@@ -69,6 +69,11 @@ def noted(refusals: Refusals) -> list[Any]:
             "a browser sent it as a form of any site could (Content-Type: none)",
         ),
         (
+            head(HOST="localhost:0x50", ORIGIN="http://localhost"),
+            Reason.FOREIGN_PAGE,
+            "a browser sent it from another site (Origin: http://localhost)",
+        ),
+        (
             head(HOST="rebound.example:80"),
             Reason.FOREIGN_HOST,
             "it was sent to the name 'rebound.example:80', and this server answers to names of this machine alone: use"
@@ -149,6 +154,14 @@ def test_without_the_token_nobody_is_let_in_and_whoever_guesses_has_to_wait() ->
     assert (denial.code, denial.delay_s) == (429, GUESS_DELAY_S)
     sender = Sender("192.0.2.7", "agent/2")
     assert noted(refusals) == [(Signal.TRACES, Way.OTLP_HTTP, Reason.UNAUTHORIZED, UNAUTHORIZED, sender)]
+
+
+def test_an_address_that_is_none_stands_for_itself() -> None:
+    guesses = Guesses()
+    for address in ("unix:", "2001:db8::1"):
+        assert [guesses.note(address) for _ in range(FREE_GUESSES + 1)] == [False] * FREE_GUESSES + [True]
+    assert guesses.note("2001:db8::2")
+    assert not guesses.note("unix:other")
 
 
 def test_a_token_may_have_any_letters_and_a_header_any_bytes() -> None:
@@ -321,6 +334,21 @@ def test_a_connection_is_settled_while_it_waits_for_the_network_alone(
     state: dict[str, Any], *, is_settled: bool
 ) -> None:
     assert Connection(**state).is_settled is is_settled
+
+
+def test_a_read_that_finds_nothing_or_fails_is_no_data() -> None:
+    def fail(_: int) -> bytes:
+        raise ConnectionResetError
+
+    def nothing(_: int) -> bytes:
+        raise BlockingIOError
+
+    closed: list[bool] = []
+    adj = SimpleNamespace(recv_bytes=8)
+    for recv, closes in ((nothing, []), (fail, [True])):
+        connection = Connection(adj=adj, recv=recv, handle_close=lambda: closed.append(True))
+        connection.handle_read()
+        assert (closed, connection.last_activity) == (closes, NOW_S)
 
 
 def test_a_connection_that_lingers_says_that_no_more_will_come() -> None:

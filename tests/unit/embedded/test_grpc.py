@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import grpc
 import pytest
@@ -19,12 +21,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from spanprofiles.backends.processes import ManagedProcess
+from spanprofiles.embedded.errors import PortTakenError
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.limits import FREE_GUESSES
 from spanprofiles.embedded.otlp.grpc import OtlpGrpc
 from spanprofiles.embedded.otlp.receiver import Receiver
+from spanprofiles.embedded.refusals import Reason
 from spanprofiles.embedded.settings import Settings
 from spanprofiles.embedded.store.backlog import Indexer, KeptUpload
+from spanprofiles.embedded.turns import OverloadError
 from tests.support.embedded.otlp_profiles import SPAN, cpu_export
 
 pytestmark = pytest.mark.slow
@@ -237,3 +242,33 @@ def test_an_export_over_grpc_without_the_token_is_told_to_whoever_brings_it() ->
     assert [(refusal["way"], refusal["reason"]) for refusal in answer["refused"]] == [
         ("OTLP over gRPC", "unauthorized")
     ]
+
+
+def test_an_export_for_which_there_is_no_room_is_to_be_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def overloaded(*_: object) -> None:
+        raise OverloadError("too much at once")
+
+    monkeypatch.setattr(Receiver, "take", overloaded)
+    noted: list[Any] = []
+    monkeypatch.setattr(Receiver, "note", lambda _, *about: noted.append(about[1:]))
+    with service() as (call, keeper):
+        assert code_of(call, iter([export(TRACE_ID).SerializeToString()])) is grpc.StatusCode.UNAVAILABLE
+    assert (noted, keeper.kept) == ([(Reason.OVERLOAD, "too much at once")], [])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_of_grpc_that_is_taken_is_named_with_its_option(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        taken = socket.create_server((host, 0), family=family)
+    except OSError:
+        pytest.skip("this machine has no such address")
+    with taken:
+        port = taken.getsockname()[1]
+        receiver = Receiver(Keeper())  # type: ignore[arg-type]  # stands in for a store
+        with pytest.raises(PortTakenError) as refused:
+            OtlpGrpc(Settings(host=host, otlp_grpc_port=port), receiver, Guesses(), 20.0)
+    shown = f"[{host}]" if ":" in host else host
+    assert str(refused.value) == (
+        f"cannot listen on {shown}:{port} for gRPC; choose another port with --otlp-grpc-port (0 picks a free one)"
+    )

@@ -45,6 +45,22 @@ def test_each_call_is_answered_with_a_status_and_the_message() -> None:
     assert not refusal.is_over
 
 
+@pytest.mark.parametrize("length", [126, 127, 254, 255, 256, 20_000])
+def test_a_message_of_any_length_is_read_as_it_was_written(length: int) -> None:
+    message = "x" * length
+    (_, _, fields), _ = _frames(GrpcRefusal(message).received(GREETING + CALL))[2:]
+    place = fields.index(b"grpc-message") + len("grpc-message")
+    written, place = fields[place], place + 1
+    if written == 127:  # RFC 7541, 5.1: the rest in seven bits each, the lowest first
+        shift = 0
+        while True:
+            byte = fields[place]
+            written, shift, place = written + ((byte & 127) << shift), shift + 7, place + 1
+            if byte < 128:
+                break
+    assert (written, fields[place:]) == (length, message.encode())
+
+
 def test_it_does_not_matter_how_the_bytes_arrive() -> None:
     data = GREETING + CALL + frame(PING, 0, 0, b"12345678")
     whole, byte_by_byte = GrpcRefusal("no"), GrpcRefusal("no")

@@ -67,8 +67,10 @@ LINK = Span.Link(trace_id=bytes(15) + b"\xab", span_id=b"12345678", attributes=p
 def trace() -> TraceRecord:
     """An order with its steps in one service, and a payment in another."""
     spans = [
-        (span("order", "", 200, {"items": 3, "price": 1.5, "paid": True, "http.method": "GET"}, kind=2), SHOP, SDK),
-        (span("pick", "order", 150, {"items": 2, "tags": ["a", "b"], "n": 1, "note": "x"}, after_ms=10), SHOP, SDK),
+        (span("order", "", 200, {"items": 3, "price": 1.5, "paid": True, "http.method": "GET", "mixed": 3}, kind=2),
+         SHOP, SDK),
+        (span("pick", "order", 150, {"items": 2, "tags": ["a", "b"], "n": 1, "note": "x", "mixed": "3"}, after_ms=10),
+         SHOP, SDK),
         (span("pack", "order", 20, {"items": 1, "paid": False, "price": -2.5}, after_ms=170, status=ERROR), SHOP, OWN),
         (span("pay", "order", 5, {"note": "y", "http.status_code": 200}, after_ms=180, kind=3,
               events=[event("retry", 181, attempt=1), event("done", 185)], links=[LINK]), BANK, OWN),
@@ -148,6 +150,9 @@ ALL = "order pick pack pay idle"
         ("{ instrumentation.lib = `x` }", "order pick"),
         ("{ span.http.method = `GET` }", "order"),
         ("{ span.http.method = nil }", "pick pack pay idle"),
+        ("{ span.http.method = nil || span.items = 3 }", ALL),
+        ("{ span.http.method = nil && span.items = 3 }", ""),
+        ("{ span.items = 3s }", ""),
         ("{ span.http.status_code >= 200 }", "pay"),
         ("{ event:name = `done` }", "pay"),
         ("{ event:timeSinceStart = 1ms }", "pay"),
@@ -191,6 +196,11 @@ ALL = "order pick pack pay idle"
         ("{} | count() < 5", ""),
         ("{} | sum(span.items) = 6", ALL),
         ("{} | sum(duration) = 375ms", ALL),
+        # What is no number is added to nothing, and divides all the same.
+        ("{} | sum(span.mixed) = 3", ALL),
+        ("{} | avg(span.mixed) = 1.5", ALL),
+        ("{} | sum(span.note) != 1", ""),
+        ("{} | avg(span.note) != 1", ""),
         ("{} | sum(span.price) = -1", ALL),
         ("{} | avg(span.items) = 2", ALL),
         ("{} | avg(duration) = 75ms", ALL),
@@ -245,6 +255,7 @@ def test_groups_and_aggregates_are_said_of_the_spans(query: str, found: dict[str
         ("{ span.items % 0 = 1 }", "modulo by zero"),
         ("{ !span.items }", "expected a boolean"),
         ("{ -span.note = 1 }", "expected a numeric"),
+        ("{ span.tags = span.tags }", "array operators must consist of a scalar and an array operand"),
         ("({} | by(status)) > {}", "spanset operators are not supported for multiple spansets per trace"),
         ("{} > ({} | by(status))", "consider using coalesce"),
     ],

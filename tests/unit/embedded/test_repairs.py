@@ -90,3 +90,12 @@ def test_functions_with_numbers_keep_them() -> None:
     mended = profile(Function(id=1, name=1), Function(name=2))
     mend(mended, "dotnetspy", NONE)
     assert [function.id for function in mended.function] == [1, 0]
+
+
+def test_a_function_on_several_lines_is_renamed_once() -> None:
+    mended = profile(Function(id=1, name=1, filename=2))
+    mended.location[0].line.add(function_id=1)
+    mended.location.add(id=9, line=[Line(function_id=1)])
+    mend(mended, "rbspy", NONE)
+    assert names(mended) == ["app.py show"]
+    assert {line.function_id for location in mended.location for line in location.line} == {1}

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from spanprofiles.embedded.__main__ import main
 from spanprofiles.embedded.loglines import FewLines, quieted
 from spanprofiles.embedded.logtext import log_to_standard_error
 from spanprofiles.embedded.settings import parse_age, parse_hosts, parse_size, parse_timeout
@@ -57,3 +58,21 @@ def test_loggers_are_quieted_while_it_is_asked_for() -> None:
         assert [type(each) for each in logger.filters] == [FewLines]
         assert logger.filters == logging.getLogger("tests.other").filters
     assert logger.filters == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--max-age", "5y"], "argument --max-age: '5y' is not a duration: write it like 90s, 30m, 48h or 7d"),
+        (["--max-size", "1kB"], "argument --max-size: '1kB' is too small a size: the least is 32MiB"),
+        (["--query-timeout", "0"], "argument --query-timeout: '0' is not a time for a query: write seconds"),
+        (["--allow-host", "box/"], "error: 'box/' is not a host name: write it as it stands in the URL"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_told_with_what_to_write(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
