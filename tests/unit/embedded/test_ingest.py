@@ -19,7 +19,7 @@ from spanprofiles.embedded.pyroscope.folded import LONGEST_LINE
 from spanprofiles.embedded.pyroscope.ingest import EARLIEST_NS
 from tests.support.conformance.meaning import call_tree
 from tests.support.pprof_writer import pprof
-from tests.unit.embedded.conftest import Applications
+from tests.unit.embedded.conftest import BODY_LIMIT, Applications
 
 NOW_S = int(time.time())
 NOW_NS = 1_700_000_000 * 10**9
@@ -343,3 +343,16 @@ def test_a_time_of_the_first_year_is_none_and_the_windows_is_taken(
     )
     # its own time would be of 1971, long before the window in which profiles are taken
     assert (response.status_code == 422) is is_its_own
+
+
+def test_a_body_may_be_so_large_and_no_larger(applications: Applications) -> None:
+    for size, status in ((BODY_LIMIT, 422), (BODY_LIMIT + 1, 413)):
+        response = ingest(applications, b"a" * size)
+        assert response.status_code == status
+    assert response.get_json()["message"] == f"request body too large: the limit is {BODY_LIMIT} bytes"
+
+
+def test_stacks_that_are_said_to_be_of_one_profile_are_taken_and_not_kept(applications: Applications) -> None:
+    assert ingest(applications, b"f 3", name="shop{profile_id=7}").status_code == 200
+    assert types(applications) == []
+    assert ingest(applications, b"f x", name="shop{profile_id=7}").status_code == 422

@@ -328,3 +328,41 @@ def test_a_text_of_the_metadata_that_is_none_is_refused(written: bytes, words: s
     with pytest.raises(JfrError) as error:
         MetadataReader(bytes(5) + number(1) + written, 0).read()
     assert str(error.value) == words
+
+
+def test_a_chunk_says_where_it_ends_and_no_less_than_its_header_takes() -> None:
+    data = chunk_of().write()
+    assert refusal_of(data[:8] + (67).to_bytes(8, "big") + data[16:]) == (
+        "error reading chunk header: invalid size: 67"
+    )
+
+
+def constants_of(*pools: bytes, delta: int = 0) -> chunk_constants.Constants:
+    """Read pools of constants, before which others lie so far away."""
+    found = chunk_constants.Constants(TYPES_READ)
+    body = bytes(4) + number(delta) + b"\x01" + number(len(pools)) + b"".join(pools)
+    found.read(b"?" + body, 1, lambda _: None)
+    return found
+
+
+CONTAINED = chunk_of(**{"jdk.types.ChunkHeader": ()}).write()
+TYPES_READ = MetadataReader(CONTAINED, int.from_bytes(CONTAINED[24:32], "big")).read()
+STATE, STACK, HEADER = (
+    number(TYPES_READ.by_name[f"jdk.types.{name}"].number) for name in ("ThreadState", "StackTrace", "ChunkHeader")
+)
+
+
+def test_the_header_of_a_chunk_among_its_constants_is_passed_over() -> None:
+    state = STATE + number(1) + number(1) + text("STATE_RUNNABLE")
+    assert constants_of(HEADER + bytes(68), state).thread_state(1) == "STATE_RUNNABLE"
+    assert constants_of(state).function(1) is None
+
+
+@pytest.mark.parametrize(
+    ("pool", "delta"),
+    [(STATE + number(99), 0), (STACK + number(1) + b"\x01\x00" + number(99), 0), (STATE + b"\x00", 99)],
+    ids=["constants", "frames", "pools"],
+)
+def test_constants_that_the_file_ends_before_are_refused(pool: bytes, delta: int) -> None:
+    with pytest.raises(JfrError, match=r"^unexpected EOF$"):
+        constants_of(pool, delta=delta)

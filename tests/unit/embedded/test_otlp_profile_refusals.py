@@ -282,3 +282,21 @@ def test_labels_of_a_sample_are_read_as_far_as_they_are_needed_to_refuse_it() ->
 
     (found,) = converted(change)
     assert len(found.samples[0].labels) == SAMPLE_LABELS_LIMIT + 1
+
+
+def test_of_a_link_and_of_labels_that_is_kept_which_says_something() -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["dictionary"]["linkTable"][1].pop("traceId")
+        document["dictionary"]["attributeTable"].append({"keyStrindex": 1, "value": {"stringValue": ""}})
+        the_profile(document)["samples"][0]["attributeIndices"] = [1]
+
+    (found,) = converted(change)
+    assert found.samples[0].labels == [("span_id", SPAN)]
+
+
+def test_a_sample_of_several_values_is_refused(applications: Applications) -> None:
+    document = json.loads(exported())
+    the_profile(document).update(period="0")
+    the_profile(document)["samples"][0]["values"] = ["7", "8"]
+    response = applications.pyroscope.post(PATH, data=json.dumps(document), content_type=JSON)
+    assert (response.status_code, "sample value length mismatch" in response.text) == (400, True)

@@ -341,6 +341,11 @@ UPLOADS: dict[str, tuple[Callable[[], object], str, str, Reason]] = {
         lambda: check_labels(NAMED.items()),
         f"invalid labels '{SHOP}' with error: invalid metric name", INVALID, Reason.INVALID_LABELS,
     ),
+    "no service among the labels": (
+        lambda: check_labels([("__name__", "process_cpu"), ("service_name", "shop"), ("service_name", "")]),
+        "invalid labels '{__name__=\"process_cpu\"}' with error: service name is not provided", INVALID,
+        Reason.INVALID_LABELS,
+    ),
     "the same label twice": (
         lambda: check_labels([*CALLED.items(), ("a", "1"), ("b", "1"), ("b", "2")]),
         "profile with labels '{__name__=\"process_cpu\", a=\"1\", b=\"2\", service_name=\"shop\"}' has duplicate label"

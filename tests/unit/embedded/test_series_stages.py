@@ -311,3 +311,39 @@ def test_an_exemplar_is_given_with_the_quantile_that_it_is_nearest_to() -> None:
     buckets = [bucket(2.0, {0: 1.0}, exemplar=1.5), bucket(8.0, {0: 1.0}), bucket(64.0, {0: 1.0}, exemplar=40.0)]
     found = quantile_series(buckets, (0.3, 1.0), INTERVALS, 10, NO_DEADLINE)
     assert [[exemplar.value for exemplar in each.exemplars] for each in found] == [[1.5], [40.0]]
+
+
+def test_of_what_a_comparison_counts_as_much_is_asked_for_as_there_is() -> None:
+    read: list[int] = []
+
+    def traces() -> Any:
+        for number in (1, 2, 3):
+            read.append(number)
+            yield trace_of(number, span("a", values={"empty": []}))
+
+    pipeline, metrics = split(parse("{} | compare({ name = `a` })"))
+    assert metrics is not None
+    whole = MetricsQuery(pipeline, metrics, INTERVALS, NO_DEADLINE, limit=10_000).result(traces())
+    assert (read, whole.is_partial) == ([1, 2, 3], False)
+    assert totals(whole)["__meta_type=selection, span.empty=nil"] == 3
+    read.clear()
+    cut = MetricsQuery(pipeline, metrics, INTERVALS, NO_DEADLINE, limit=4).result(traces())
+    assert (read, len(cut.series), cut.is_partial) == ([1], 4, True)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "samples_traces"),
+    [
+        ("{}", False),
+        ("({} | { name = `a` }) | {}", False),
+        ("{} | count() > 0", True),
+        ("({} | count() > 0) | {}", True),
+        ("{} && {}", True),
+        ("{} | by(name)", False),
+    ],
+)
+def test_traces_are_sampled_where_a_stage_looks_at_several_spans_of_each(pipeline: str, samples_traces: bool) -> None:
+    found, metrics = split(parse(f"{pipeline} | rate() with (sample=0.5)"))
+    assert metrics is not None
+    query = MetricsQuery(found, metrics, INTERVALS, NO_DEADLINE)
+    assert (query._trace_sampler is not None, query._span_sampler is not None) == (samples_traces, not samples_traces)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from spanprofiles.embedded.deadline import Deadline, QueryTooLongError
 from spanprofiles.embedded.traceql.errors import TraceQLError
 from spanprofiles.embedded.traceql.parser import parse, parse_attribute
 from spanprofiles.embedded.traceql.syntax import Attribute
@@ -46,6 +47,10 @@ from spanprofiles.embedded.traceql.values import duration_text, float_text
         ("{} &>> {} !~ {}", "(({ true }) &>> ({ true })) !~ ({ true })"),
         ("{} | {} >> {} | {}", "{ true }|({ true }) >> ({ true })|{ true }"),
         ("(({}))", "{ true }"),
+        ("{} | (by(name))", "{ true }|by(name)"),
+        ("{ 1 != nil }", "{ true }"),
+        ("{ nil != 1 }", "{ true }"),
+        ("{ 1 = nil }", "{ false }"),
     ],
 )
 def test_a_query_is_understood_as_it_binds(query: str, shown: str) -> None:
@@ -181,6 +186,8 @@ def test_attributes_are_named_with_a_scope_and_quotes(query: str, shown: str) ->
         ("{ .a > nil }", "line 1, col 6: syntax error: unexpected nil"),
         ("{} | rate() = name", "line 1, col 15: syntax error: unexpected name"),
         ("{} | rate() && 5", "line 1, col 13: syntax error: unexpected &&"),
+        ("{} | count() =~ 1", "line 1, col 14: syntax error: unexpected =~"),
+        ("{} | count() && 1", "line 1, col 14: syntax error: unexpected &&"),
         ('{ .a =\n  "x\n', "line 2, col 3: literal not terminated"),
         ("{ .a = `x", "line 1, col 8: literal not terminated"),
         ("{ .a = 'x' }", "line 1, col 8: unknown identifier: 'x'"),
@@ -327,6 +334,13 @@ def test_a_query_that_makes_no_sense_is_refused_with_the_reason(query: str, mess
 def test_a_query_nested_or_chained_beyond_reason_is_refused(query: str) -> None:
     with pytest.raises(TraceQLError, match="nested too deeply or too long"):
         parse(query)
+
+
+def test_a_query_that_takes_too_long_to_read_is_given_up_and_may_come_again() -> None:
+    query = f"{{ {' && '.join(f'.a{number} = 1' for number in range(100))} }}"
+    with pytest.raises(QueryTooLongError):
+        parse(query, Deadline(-1.0))
+    assert parse(query) is parse(query, Deadline(-1.0))  # it is remembered
 
 
 def test_a_query_of_a_megabyte_is_refused() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -16,6 +19,8 @@ from spanprofiles.embedded.tempo import search as searching
 from spanprofiles.embedded.tempo.candidates import Candidates
 from spanprofiles.embedded.tempo.parameters import Search, Window
 from spanprofiles.embedded.trace_filters import EVERY_TRACE
+from spanprofiles.embedded.traceql.fetcher import Fetcher, SpanView
+from spanprofiles.embedded.traceql.records import SpanRecord, TraceRecord
 from spanprofiles.embedded.web import AnswerError
 from tests.unit.embedded.conftest import Applications, SpanFactory, attributes
 
@@ -331,3 +336,43 @@ def test_a_trace_at_the_edge_of_the_newest_is_found_once(
         applications.export(SpanFactory(trace)(trace, values={"key": number}))
     response = applications.tempo.get("/api/search", query_string={"q": "{ span.key != nil }", "limit": 9})
     assert [trace["rootTraceName"] for trace in response.get_json()["traces"]] == ["dd", "cc", "bb", "aa"]
+
+
+@pytest.mark.parametrize("spss", [1, 2, 3])
+def test_what_is_selected_is_read_of_the_spans_alone_that_are_shown(
+    applications: Applications, monkeypatch: pytest.MonkeyPatch, spss: int
+) -> None:
+    span = SpanFactory("aa")
+    applications.export(*(span(name, values={"key": name}) for name in "abc"))
+    read: list[int] = []
+    fetch = Fetcher.fetch
+
+    def counted(self: Fetcher, trace: TraceRecord, spans: Iterable[SpanRecord] | None = None) -> list[SpanView]:
+        if spans is not None:
+            spans = list(spans)
+            read.append(len(spans))
+        return fetch(self, trace, spans)
+
+    monkeypatch.setattr(Fetcher, "fetch", counted)
+    response = applications.tempo.get("/api/search", query_string={"q": "{ } | select(span.key)", "spss": spss})
+    (found,) = response.get_json()["traces"]
+    assert [len(each["spans"]) for each in found["spanSets"]] == [spss]
+    assert read == [spss]
+
+
+def test_a_query_whose_evaluation_nests_too_deeply_is_refused() -> None:
+    with pytest.raises(AnswerError) as refused, searching.refused_evaluation():
+        raise RecursionError
+    assert (
+        refused.value.response.get_data(as_text=True)
+        == "invalid TraceQL query: the query is nested too deeply or too long"
+    )
+
+
+def test_a_trace_whose_spans_are_gone_is_not_found(applications: Applications, database: Database) -> None:
+    for trace in ("aa", "bb"):
+        applications.export(SpanFactory(trace)("work"))
+    assert set(applications.search("{ }")) == {"aa", "bb"}
+    with closing(sqlite3.connect(database.path)) as other, other:
+        other.execute("DELETE FROM spans WHERE trace = 1")
+    assert set(applications.search("{ }")) == {"bb"}
