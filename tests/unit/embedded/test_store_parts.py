@@ -20,19 +20,24 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from spanprofiles.embedded.deadline import Deadline, QueryTooLongError
 from spanprofiles.embedded.errors import DataDirectoryError
+from spanprofiles.embedded.export_errors import ExportError
+from spanprofiles.embedded.limits import SHORT_QUERY_S
 from spanprofiles.embedded.otlp import receiver
 from spanprofiles.embedded.otlp.protobuf import decode_protobuf
 from spanprofiles.embedded.otlp.receiver import Receiver
-from spanprofiles.embedded.refusals import Origin, Sender, Way
+from spanprofiles.embedded.priority import Rank
+from spanprofiles.embedded.refusals import Origin, Reason, Refusal, Refusals, Sender, Signal, Way
 from spanprofiles.embedded.store import folder, traces, writer
+from spanprofiles.embedded.store import retention as retention_module
 from spanprofiles.embedded.store.backlog import KeptUpload
-from spanprofiles.embedded.store.connection import StoreConnection
+from spanprofiles.embedded.store.connection import StoreConnection, was_interrupted
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import Folder, NoRoomError, StoreLostError, StoreUnavailableError
 from spanprofiles.embedded.store.makeshift import makeshift_reader
 from spanprofiles.embedded.store.outcome import Outcome
 from spanprofiles.embedded.store.profiles import NewProfile, ProfileBatch, ProfileInterners
-from spanprofiles.embedded.store.retention import BUCKET_S, Limits, Retention
+from spanprofiles.embedded.store.raw_spans import SHORT_BYTES, WholeSpans, _Frames, framed_spans
+from spanprofiles.embedded.store.retention import BUCKET_S, CHECK_S, LARGEST_BUCKET_BYTES, Limits, Retention
 from spanprofiles.embedded.store.schema import migrate
 from spanprofiles.embedded.store.stacks import StackTable
 from spanprofiles.embedded.store.traces import TraceTooLargeError, payloads, spans_of_trace
@@ -321,6 +326,144 @@ def test_a_question_asked_of_a_busy_writer_ends_with_its_time(
         database._writer.catch_up(Deadline(0.01))
 
 
+def test_a_question_asked_after_the_end_is_not_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "ASK_S", 0.001)
+    database.close()
+    monkeypatch.setattr(writer.Writer, "is_behind", True)
+    database._writer.catch_up(Deadline(LONG_S))
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "is_logged"),
+    [
+        (MemoryError(), "MemoryError", True),
+        (RuntimeError("unforeseen"), "RuntimeError: unforeseen", True),
+        (sqlite3.OperationalError("disk I/O error"), "OperationalError: disk I/O error", False),
+    ],
+)
+def test_a_writer_that_cannot_go_on_says_why(
+    empty_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    words: str,
+    is_logged: bool,
+) -> None:
+    def fail(_: Retention) -> None:
+        raise error
+
+    told: list[StoreUnavailableError] = []
+    monkeypatch.setattr(Retention, "work", fail)
+    with closing(Database(shutil.copytree(empty_store, tmp_path / "data"), on_failure=told.append)) as database:
+        eventually(lambda: bool(told))
+        assert str(told[0]) == f"{database.path} can no longer be written: {words}"
+        for refuses in (database.check, database.check_writing):
+            with pytest.raises(StoreUnavailableError, match=f"can no longer be written: {words}$"):
+                refuses()
+    assert caplog.messages == ["the store's writer failed"] * is_logged
+    assert len(told) == 1
+
+
+def test_trouble_with_the_last_upload_is_told_until_one_is_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LOOK_S", 0.01)
+
+    class Broken(Rows):
+        def write(self, connection: sqlite3.Connection) -> None:
+            connection.execute("ROLLBACK")  # as SQLite does by itself after a fault of the disk
+            raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(sqlite3.OperationalError, match=r"^disk I/O error$"):
+        database.write(Broken("lost", 1))
+    eventually(lambda: database._writer.trouble is None)  # an idle writer tries by itself
+    database.check_writing()
+    database.close()
+    database._writer.trouble = sqlite3.OperationalError("disk I/O error")
+    database.check()
+    with pytest.raises(StoreUnavailableError) as refused:
+        database.check_writing()
+    assert str(refused.value) == f"{database.path} cannot be written: disk I/O error"
+
+
+# ---- connections ----------------------------------------------------------------------------------------------------
+
+
+def pragmas(connection: sqlite3.Connection) -> dict[str, object]:
+    names = ("synchronous", "temp_store", "cache_size", "journal_mode", "journal_size_limit", "query_only")
+    return {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
+
+
+def test_the_writers_connection_and_those_of_readers_are_set_up_for_what_they_do(database: Database) -> None:
+    class Looks(Rows):
+        seen: dict[str, object] = {}  # noqa: RUF012  # of the one batch
+
+        def write(self, connection: sqlite3.Connection) -> None:
+            self.seen = pragmas(connection)
+
+    looks = Looks("none", 0)
+    database.write(looks)
+    # 1 is NORMAL, 2 is MEMORY; less than 0 are KiB
+    shared = {"synchronous": 1, "temp_store": 2, "journal_mode": "wal"}
+    limit = 32 * 2**20
+    assert looks.seen == shared | {"cache_size": -16_384, "journal_size_limit": limit, "query_only": 0}
+    read = pragmas(database.reader())
+    assert {**read, "journal_size_limit": 0} == shared | {
+        "cache_size": -4_096,
+        "journal_size_limit": 0,
+        "query_only": 1,
+    }
+
+
+def test_a_statement_is_interrupted_at_the_deadline_and_not_before() -> None:
+    count = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ?) SELECT count(*) FROM n"
+    with closing(sqlite3.connect(":memory:", factory=StoreConnection)) as connection:
+        connection.watch_time()
+        assert connection.execute(count, (100_000,)).fetchone() == (100_000,)
+        connection.deadline = Deadline(-1.0)
+        with pytest.raises(sqlite3.OperationalError) as interrupted:
+            connection.execute(count, (100_000,)).fetchone()
+        assert was_interrupted(interrupted.value)
+    assert not was_interrupted(sqlite3.OperationalError("database is locked"))
+
+
+@pytest.mark.parametrize(
+    ("seconds_later", "rank", "given"),
+    [
+        (0.0, Rank.KNOWN_QUERY, Rank.KNOWN_QUERY),
+        (SHORT_QUERY_S - 0.5, Rank.KNOWN_QUERY, Rank.KNOWN_QUERY),
+        (SHORT_QUERY_S, Rank.KNOWN_QUERY, Rank.OTHER_QUERY),
+        (0.0, Rank.OTHER_QUERY, Rank.OTHER_QUERY),
+    ],
+)
+def test_a_question_gives_way_by_its_rank_and_when_it_takes_long_to_all_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch, seconds_later: float, rank: Rank, given: Rank
+) -> None:
+    class Time:
+        now_s = 100.0
+
+        @classmethod
+        def monotonic(cls) -> float:
+            return cls.now_s
+
+    gave: list[Rank] = []
+    looked: list[bool] = []
+    monkeypatch.setattr("spanprofiles.embedded.store.database.time", Time)
+    monkeypatch.setattr(database.right_of_way, "give_way", gave.append)
+    asked = database.deadline_from(None, rank)
+    watched = database.deadline_from(None, rank, lambda: looked.append(True))
+    Time.now_s += seconds_later
+    asked.check()
+    assert gave == []
+    database.right_of_way.held_up[max(Rank)] = True
+    asked.check()
+    assert (gave, looked) == ([given], [])
+    watched.check()
+    assert (gave, looked) == ([given] * 2, [True])
+    database.right_of_way.held_up[max(Rank)] = False
+
+
 # ---- what is kept, and what is given ---------------------------------------------------------------------------------
 
 
@@ -348,6 +491,33 @@ def test_an_export_up_to_a_size_is_kept_as_it_came_and_a_larger_one_written(monk
         monkeypatch.setattr(receiver, "KEPT_UPLOAD_BYTES", size)
         takes.take(body, decode_protobuf, lambda _: None, ORIGIN)
     assert taken.ways == ["kept", "written"]
+
+
+def test_an_export_that_cannot_be_stored_is_refused_with_its_service_and_number() -> None:
+    class Full(Taken):
+        def keep(self, _: KeptUpload) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    refusals = Refusals()
+    body = export(Span(trace_id=TRACE, span_id=ROOT), Span(trace_id=TRACE, span_id=ROOT)).SerializeToString()
+    with pytest.raises(ExportError) as refused:
+        Receiver(Full(), refusals).take(body, decode_protobuf, lambda _: None, ORIGIN)  # type: ignore[arg-type]  # likewise
+    assert str(refused.value) == "the spans could not be stored: database or disk is full"
+    assert (refused.value.reason, refused.value.service, refused.value.spans) == (Reason.NOT_STORED, "shop", 2)
+    (group,) = refusals.groups(Signal.TRACES)
+    assert group.last == Refusal(
+        Signal.TRACES, Way.OTLP_HTTP, Reason.NOT_STORED, str(refused.value), ORIGIN.sender, "shop", 2
+    )
+
+
+def test_what_stands_before_a_span_is_remembered_for_spans_that_are_not_large() -> None:
+    frames = _Frames()
+    for size in (5, SHORT_BYTES - 1, SHORT_BYTES):
+        spans = [b"x" * size] * 2
+        first = frames[size]
+        assert first == frames[size]
+        assert (first + spans[0]) * 2 == framed_spans(spans) == WholeSpans(spans=spans).SerializeToString()
+    assert sorted(frames) == [5, SHORT_BYTES - 1]
 
 
 def test_an_export_without_spans_is_taken_and_not_stored() -> None:
@@ -453,6 +623,46 @@ def test_a_bucket_says_how_much_the_file_grew_while_it_was_open(kept: tuple[Rete
     found = connection.execute("SELECT bytes FROM arrivals ORDER BY id").fetchall()
     assert second > 50_000
     assert [size for (size,) in found] == [first, second - (used - retention.used_bytes)]
+
+
+MEBIBYTE = 2**20
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "share"),
+    [(0, LARGEST_BUCKET_BYTES), (64 * MEBIBYTE, 2 * MEBIBYTE), (10_000 * MEBIBYTE, LARGEST_BUCKET_BYTES)],
+)
+def test_a_bucket_holds_so_many_seconds_or_such_a_share_of_what_may_be_kept(
+    kept: tuple[Retention, StoreConnection, Clock], size_bytes: int, share: int
+) -> None:
+    _, connection, clock = kept
+    retention = Retention(connection, Limits(size_bytes=size_bytes), clock)
+    connection.execute("UPDATE arrivals SET time_s = ?", (int(clock.now),))
+    for grown, is_due in ((0, False), (share - 1, False), (share, True)):
+        connection.execute("UPDATE arrivals SET bytes = ?", (grown,))
+        retention.recall()
+        assert retention.is_bucket_due is is_due
+    connection.execute("UPDATE arrivals SET bytes = 0")
+    retention.recall()
+    clock.now = int(clock.now) + BUCKET_S - 0.01
+    assert not retention.is_bucket_due
+    clock.now += 0.01
+    assert retention.is_bucket_due
+
+
+def test_an_upload_is_waited_for_until_there_is_something_to_look_at(
+    kept: tuple[Retention, StoreConnection, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Time:
+        monotonic = staticmethod(lambda: 100.0)
+
+    monkeypatch.setattr(retention_module, "time", Time)
+    retention = kept[0]
+    for next_check, patience_s in ((0.0, 0.05), (100.04, 0.05), (103.0, 3.0), (200.0, CHECK_S)):
+        retention._next_check = next_check
+        assert retention.patience == pytest.approx(patience_s)
+    retention._sweep = iter(())
+    assert retention.patience == 0.0
 
 
 def test_data_that_cannot_be_removed_is_told_and_tried_again_later(
