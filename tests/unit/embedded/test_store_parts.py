@@ -368,23 +368,21 @@ def test_a_writer_that_cannot_go_on_says_why(
 def test_trouble_with_the_last_upload_is_told_until_one_is_written(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
     monkeypatch.setattr(writer, "LOOK_S", 0.01)
-
-    class Broken(Rows):
-        def write(self, connection: sqlite3.Connection) -> None:
-            connection.execute("ROLLBACK")  # as SQLite does by itself after a fault of the disk
-            raise sqlite3.OperationalError("disk I/O error")
-
-    with pytest.raises(sqlite3.OperationalError, match=r"^disk I/O error$"):
-        database.write(Broken("lost", 1))
+    with monkeypatch.context() as broken:
+        broken.setattr(Retention, "end_group", fail)
+        with pytest.raises(sqlite3.OperationalError, match=r"^disk I/O error$"):
+            database.write(Rows("lost", 1))
+        database.check()
+        with pytest.raises(StoreUnavailableError) as refused:
+            database.check_writing()
+        assert str(refused.value) == f"{database.path} cannot be written: disk I/O error"
     eventually(lambda: database._writer.trouble is None)  # an idle writer tries by itself
     database.check_writing()
-    database.close()
-    database._writer.trouble = sqlite3.OperationalError("disk I/O error")
-    database.check()
-    with pytest.raises(StoreUnavailableError) as refused:
-        database.check_writing()
-    assert str(refused.value) == f"{database.path} cannot be written: disk I/O error"
+    assert rows_of(database.reader(), "lost") == 0
 
 
 # ---- connections ----------------------------------------------------------------------------------------------------
