@@ -151,6 +151,28 @@ def test_a_child_goes_on_without_labels_where_the_agent_has_stopped_meanwhile(mo
 
 
 @pytest.mark.usefixtures("tracer")
+def test_a_child_goes_on_without_labels_where_the_agent_fails_in_the_middle_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SpanProfileProcessor())
+    tracer = provider.get_tracer("test")
+    add = labels.add_thread_tag
+
+    def add_all_but_the_last(key: str, value: str) -> bool:
+        if key == "span_id":
+            raise RuntimeError("the agent failed")
+        return bool(add(key, value))
+
+    order = tracer.start_span("order")
+    with tracer.start_as_current_span("goes on", set_span_in_context(order)) as child:
+        monkeypatch.setattr(labels, "add_thread_tag", add_all_but_the_last)
+        order.end()
+        assert (whose(), thread_labels().current) == (None, None)
+    assert cast(Any, child).attributes == {}
+
+
+@pytest.mark.usefixtures("tracer")
 def test_after_the_shutdown_a_child_without_a_root_starts_no_agent() -> None:
     started: list[str] = []
     processor = SpanProfileProcessor(start_agent=lambda: started.append("agent"))

@@ -134,6 +134,15 @@ def test_long_names_on_many_lines_are_not_certain_to_be_taken() -> None:
     assert not is_taken(asked)
 
 
+@pytest.mark.parametrize(("letter", "is_certain"), [("x", True), ("é", False), ("\x01", False)])
+def test_names_are_counted_as_long_as_they_may_be_written(letter: str, is_certain: bool) -> None:
+    lines = [Location(id=line, line=[Line(function_id=1, line=line)]) for line in range(1, 71)]
+    samples = [Sample(location_id=range(1, 71), value=[1])]
+    asked = changed(request(profile(sample(letter * 1_000))), location=lines, sample=samples)
+    assert is_surely_taken(asked, NOW_NS) is is_certain
+    assert is_taken(asked)
+
+
 def test_an_empty_push_is_not_certain_to_be_taken() -> None:
     assert not is_surely_taken(PushRequest(), NOW_NS)
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from spanprofiles.linking.grafana import DataSource, DataSources, NoButton, resolve, resolve_trace, trace_url
-from spanprofiles.linking.grafana.variables import attribute_text
+from spanprofiles.linking.grafana.variables import attribute_text, scope_of
 from spanprofiles.model import CPU, Trace
 from tests.support.grafana_settings import (
     LOKI,
@@ -270,6 +270,15 @@ class TestCustomQuery:
 
     def test_a_variable_that_grafana_fills_in_later_does_not_hide_it(self) -> None:
         assert selector(custom('{x="${__interval}"}')) == '{x="${__interval}"}'
+
+
+def test_a_trace_is_called_by_its_earliest_span_without_another_above_it_or_not_at_all() -> None:
+    early = a_span(name="first")
+    late = replace(early, span_id="00000000000000aa", name="second", start_ns=early.start_ns + 1)
+    traces = (Trace.of(TRACE_ID, [late, early]), Trace.of(TRACE_ID, []))
+
+    assert [scope_of(late, trace, "")["__trace"]["name"] for trace in traces] == ["rides: first", ""]
+    assert scope_of(late, traces[0], "")["__span"]["name"] == "second"
 
 
 def test_the_address_of_a_trace_has_whole_milliseconds_a_minute_around_it() -> None:
