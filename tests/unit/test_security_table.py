@@ -27,8 +27,8 @@ from spanprofiles.workshop import (
     program,
     progress_report,
     pyroscope_relay,
+    runner,
     storage,
-    variants,
     workbench,
 )
 from spanprofiles.workshop.exercises.e13_mill import judge as mill
@@ -44,7 +44,7 @@ ROWS = {
         f"{program.START_S:.0f} s; {workbench.LONGEST_RUN_S:.0f} s"
     ),
     "a learner's tests, in exercises about tests; until their program answers": (
-        f"{variants.LONGEST_RUN_S:.0f} s; {program.START_S:.0f} s"
+        f"{runner.LONGEST_RUN_S:.0f} s; {program.START_S:.0f} s"
     ),
     "learners on a board; a learner's name; what is missing": (
         f"{board.MOST_LEARNERS}; {progress_report.LONGEST_NAME}; {progress_report.LONGEST_SENTENCE} characters"

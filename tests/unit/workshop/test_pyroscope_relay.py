@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler
@@ -53,6 +54,17 @@ def losing(real: str) -> Iterator[str]:
     """The address of a server that loses uploads, in front of that one."""
     with cut_link(real) as address:
         yield address
+
+
+def test_an_answer_comes_in_one_piece(losing: str) -> None:
+    host, _, port = losing.removeprefix("http://").partition(":")
+    question = (
+        f"POST /querier.v1.QuerierService/Series HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 2\r\n\r\n{{}}"
+    )
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(question.encode())
+
+        assert connection.recv(65_536).endswith(b'{"names":["total"]}')
 
 
 @pytest.mark.parametrize(

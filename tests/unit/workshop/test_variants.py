@@ -11,8 +11,8 @@ import pytest
 
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.linking import Waiting
-from spanprofiles.workshop.variant_verdict import Variant, Verdict, confirmed, merged
-from spanprofiles.workshop.variants_runner import Job, finished_path, job_path
+from spanprofiles.workshop.pytest_runner import Job, Run, finished_path, job_path
+from spanprofiles.workshop.variant_verdict import SETTINGS_VARIABLE, Variant, Verdict, confirmed, merged
 
 HEALTHY = Variant("healthy", Path("shop.py"), is_healthy=True, fewest_requests={"/stamp": 20})
 MUTANT = Variant("mutant", Path("mutant.py"), is_healthy=False)
@@ -65,8 +65,9 @@ def run(folder: Path, tests: str, *prices: int, by_fork: bool = True) -> list[di
         for price, path in zip(prices, results, strict=True)
     ]
     plugins = ("-p", "no:spanprofiles", "-p", "no:cacheprovider", "-p", "spanprofiles.workshop.variants_plugin")
-    Job(str(folder), ("-q", *plugins, str(folder)), tuple(settings), by_fork).write(job_path(folder, 0))
-    command = [sys.executable, "-m", "spanprofiles.workshop.variants_runner", str(folder)]
+    runs = tuple(Run(("-q", *plugins, str(folder)), {SETTINGS_VARIABLE: text}) for text in settings)
+    Job(str(folder), runs, by_fork).write(job_path(folder, 0))
+    command = [sys.executable, "-m", "spanprofiles.workshop.pytest_runner", str(folder)]
     with ManagedProcess("the runner", command):
         finished = [finished_path(folder, 0, number) for number in range(len(prices))]
         assert Waiting(120).until(lambda: all(path.is_file() for path in finished))

@@ -6,45 +6,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from spanprofiles.linking import Waiting
 from spanprofiles.workshop.program import LearnersProgram
-from spanprofiles.workshop.variants_runner import finished_path
-
-_END_S = 5.0
-_SHOWN_LINES = 12
-
-
-@dataclass
-class Runner:
-    """The program that runs tests.
-
-    Attributes:
-        program: its process.
-        folder: where it finds its jobs.
-        jobs: how many it was given.
-    """
-
-    program: LearnersProgram
-    folder: Path
-    jobs: int = 0
-
-    def next_job(self) -> int:
-        """Return the number of the next job."""
-        self.jobs += 1
-        return self.jobs - 1
-
-    def await_end(self, number: int, runs: int) -> None:
-        """Wait until all runs of a job have ended; they were asked to."""
-        Waiting(_END_S).until(
-            lambda: (
-                all(finished_path(self.folder, number, run).is_file() for run in range(runs))
-                or not self.program.is_running
-            )
-        )
+from spanprofiles.workshop.runner import Runner
 
 
 class Kept:
@@ -75,22 +41,12 @@ class Kept:
 
     def runner(self, start: Callable[[Path], LearnersProgram]) -> Runner:
         """Return the runner of tests; start it where it does not run."""
-        if self._runner is None or not self._runner.program.is_running:
+        if self._runner is None or not self._runner.is_running:
             self._stop_runner()
             self._scratch = tempfile.TemporaryDirectory(prefix="workshop-")
             folder = Path(self._scratch.name)
             self._runner = Runner(start(folder), folder)
         return self._runner
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the runner of tests runs."""
-        return self._runner is not None and self._runner.program.is_running
-
-    @property
-    def last_lines(self) -> list[str]:
-        """What the runner of tests printed last."""
-        return [f"  | {line}" for line in self._runner.program.output[-_SHOWN_LINES:]] if self._runner else []
 
     @property
     def was_used(self) -> bool:

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+SETTINGS_VARIABLE = "SPAN_PROFILES_WORKSHOP_VARIANT"
+"""Tells a run of the tests which variant it is about, JSON."""
+
 _MISTAKES = ("NameError", "TypeError", "AttributeError", "KeyError", "IndexError", "ImportError", "ModuleNotFoundError")
 
 

@@ -3,7 +3,7 @@
 A test is worth what it tells apart. So the judge of tests runs them against programs that are in order, on which they
 must pass, and against *mutants*, programs with one thing wrong, on which one of them must fail. All variants are
 programs that really run, side by side; the tests are the learner's files, in a copy of the folder, with
-:mod:`.variants_plugin` in place of ``conftest.py``. :mod:`.variants_runner` runs them.
+:mod:`.variants_plugin` in place of ``conftest.py``. :mod:`.pytest_runner` runs them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, groupby
 from pathlib import Path
-from urllib.parse import quote
 
-from spanprofiles.linking import Waiting
 from spanprofiles.workshop.errors import WorkshopError
 from spanprofiles.workshop.judgement import Judgement
-from spanprofiles.workshop.kept import Kept, Runner
+from spanprofiles.workshop.kept import Kept
 from spanprofiles.workshop.program import AttemptError, LearnersProgram
-from spanprofiles.workshop.variant_verdict import ShareClaim, Variant, Verdict, confirmed, merged
-from spanprofiles.workshop.variants_runner import Job, end_path, finished_path, job_path
+from spanprofiles.workshop.pytest_runner import Run
+from spanprofiles.workshop.runner import IGNORED_WARNINGS, LONGEST_RUN_S, GivenJob, Runner, start_runner
+from spanprofiles.workshop.variant_verdict import SETTINGS_VARIABLE, ShareClaim, Variant, Verdict, confirmed, merged
 from spanprofiles.workshop.workbench import Workbench
-
-LONGEST_RUN_S = 300.0
-"""How long the tests may take against all variants, s."""
 
 QUIET_S = 2.0
 """How long a variant is left alone between two runs of tests, s: its last work is in another upload by then."""
@@ -39,7 +35,6 @@ _HARNESS = "spanprofiles.pytest_plugin"
 _NO_OTHER_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # importing all that are installed can take seconds
 _QUICK_TRACEBACKS = "--tb=native"  # nobody reads them, and the source lines of others take long to find
 _NOT_COPIED = shutil.ignore_patterns("conftest.py", "__pycache__", ".*")
-_RUNNER = "the runner of the tests"
 
 
 def verdicts(
@@ -67,7 +62,7 @@ def verdicts(
 
 
 @dataclass(frozen=True)
-class _Run:
+class _RunOfVariant:
     """A run of the tests against a variant: its program, and the file where its results will be."""
 
     variant: Variant
@@ -85,34 +80,27 @@ class _Jobs:
 
     def __init__(self, runner: Runner, scratch: Path) -> None:
         self.tests = scratch / "tests"
-        self.last = -1
         self._runner = runner
         self._scratch = scratch
         self._numbers = count()
-        self._given: dict[int, int] = {}
+        self._given: list[GivenJob] = []
 
     def next_results(self) -> Path:
         """Return where the results of another run will be."""
         return self._scratch / f"results-{next(self._numbers)}.json"
 
-    def give(self, settings: Sequence[str]) -> None:
+    def give(self, settings: Sequence[str]) -> GivenJob:
         """Give the runner another job: a run for each of these settings."""
-        plugins = ["-p", "no:cacheprovider", "-p", _HARNESS, "-p", _ENTRY, "-W", "ignore:Module already imported"]
+        plugins = ["-p", "no:cacheprovider", "-p", _HARNESS, "-p", _ENTRY, *IGNORED_WARNINGS]
         arguments = ("-q", _QUICK_TRACEBACKS, *plugins, "--rootdir", str(self.tests), str(self.tests))
-        self.last = self._runner.next_job()
-        self._given[self.last] = len(settings)
-        Job(str(self.tests), arguments, tuple(settings)).write(job_path(self._runner.folder, self.last))
-
-    def finished(self, job: int, run: int) -> Path:
-        """Return the file that tells how a run has ended."""
-        return finished_path(self._runner.folder, job, run)
+        runs = [Run(arguments, {SETTINGS_VARIABLE: text}) for text in settings]
+        self._given.append(self._runner.give(self.tests, runs))
+        return self._given[-1]
 
     def end(self) -> None:
         """End what still runs."""
         for job in self._given:
-            end_path(self._runner.folder, job).touch()
-        for job, runs in self._given.items():
-            self._runner.await_end(job, runs)
+            job.end()
 
 
 class _Tests:
@@ -156,22 +144,21 @@ class _Tests:
         with tempfile.TemporaryDirectory(prefix="workshop-") as scratch:
             jobs = _Jobs(runner, Path(scratch))
             shutil.copytree(self._bench.folder, jobs.tests, ignore=_NOT_COPIED)
-            runs: list[_Run] = []
+            runs: list[_RunOfVariant] = []
             for variant, program in zip(variants, programs, strict=True):
-                runs += [_Run(variant, program, jobs.next_results()) for _ in range(variant.runs)]
-            jobs.give([self._settings(run) for run in runs])
+                runs += [_RunOfVariant(variant, program, jobs.next_results()) for _ in range(variant.runs)]
+            job = jobs.give([self._settings(run) for run in runs])
             try:
-                return list(self._verdicts(runs, jobs))
+                return list(self._verdicts(runs, job, jobs))
             finally:
                 jobs.end()
                 self._kept.note_use()
 
-    def _verdicts(self, runs: Sequence[_Run], jobs: _Jobs) -> Iterator[Verdict]:
-        """Yield the verdicts in order, as the runs end, up to one that is wrong."""
+    def _verdicts(self, runs: Sequence[_RunOfVariant], job: GivenJob, jobs: _Jobs) -> Iterator[Verdict]:
+        """Yield the verdicts in order, as the runs of a job end, up to one that is wrong."""
         deadline_s = time.monotonic() + LONGEST_RUN_S
-        job = jobs.last
         for variant, of_variant in groupby(enumerate(runs), key=lambda entry: entry[1].variant):
-            found = [self._awaited(run, jobs.finished(job, number), deadline_s) for number, run in of_variant]
+            found = [self._awaited(run, job, number, deadline_s) for number, run in of_variant]
             verdict = merged(found)
             if verdict.may_be_chance and variant.confirmations:
                 self._bench.tell(f"{variant.name}: {_in_words(verdict)}; running them once more")
@@ -188,15 +175,21 @@ class _Tests:
         """Run the tests against a variant alone, again and again."""
         for _ in range(variant.confirmations):
             time.sleep(QUIET_S)
-            run = _Run(variant, program, jobs.next_results())
-            jobs.give([self._settings(run, was_used=True)])
-            yield self._awaited(run, jobs.finished(jobs.last, 0), deadline_s)
+            run = _RunOfVariant(variant, program, jobs.next_results())
+            job = jobs.give([self._settings(run, was_used=True)])
+            yield self._awaited(run, job, 0, deadline_s)
 
-    def _awaited(self, run: _Run, finished: Path, deadline_s: float) -> Verdict:
-        self._await_end(finished, deadline_s)
+    def _awaited(self, run: _RunOfVariant, job: GivenJob, number: int, deadline_s: float) -> Verdict:
+        """Return the verdict of a run, the one of this number in a job, as soon as it has ended.
+
+        Raises:
+            AttemptError: it has not ended in time, what runs the tests has, or no test asked for the program.
+        """
+        if job.await_exit_code(number, max(0.0, deadline_s - time.monotonic())) is None:
+            raise job.unfinished()
         return self._read(run)
 
-    def _read(self, run: _Run) -> Verdict:
+    def _read(self, run: _RunOfVariant) -> Verdict:
         """Return the verdict of a run that has ended.
 
         Raises:
@@ -223,21 +216,6 @@ class _Tests:
             result["unknown"],
         )
 
-    def _await_end(self, finished: Path, deadline_s: float) -> None:
-        """Wait until a run has ended.
-
-        Raises:
-            AttemptError: it has not ended in time, or what runs the tests has.
-        """
-        Waiting(max(0.0, deadline_s - time.monotonic())).until(lambda: finished.is_file() or not self._kept.is_running)
-        if finished.is_file():
-            return
-        if self._kept.is_running:
-            seen = f"your tests were still running after {LONGEST_RUN_S:g} s"
-            raise AttemptError(Judgement.fails(seen, "tests that end", 1))
-        stopped = ["what runs your tests was stopped", *self._kept.last_lines]
-        raise AttemptError(Judgement.fails(stopped, "tests that run to their end"))
-
     def _program(self, variant: Variant, number: int) -> LearnersProgram:
         """Start a variant, unless it runs already."""
         service = f"{self._service}-{number + 1}" if number else self._service
@@ -248,11 +226,9 @@ class _Tests:
         return self._kept.program(f"{self._service}/{variant.name}", start)
 
     def _start_runner(self, folder: Path) -> LearnersProgram:
-        command = ("{python}", "-m", "spanprofiles.workshop.variants_runner", str(folder))
-        environment = {**settings_of_backend(self._bench), **_NO_OTHER_PLUGINS}
-        return self._bench.program(command, self._service, environment, name=_RUNNER).start(None)
+        return start_runner(self._bench, folder, self._service, _NO_OTHER_PLUGINS)
 
-    def _settings(self, run: _Run, *, was_used: bool = False) -> str:
+    def _settings(self, run: _RunOfVariant, *, was_used: bool = False) -> str:
         program = run.program
         settings = {
             "name": run.variant.name,
@@ -271,24 +247,3 @@ def _in_words(verdict: Verdict) -> str:
     if verdict.failed:
         return f"{', '.join(verdict.failed)} failed"
     return f"{', '.join(verdict.passed) or 'no test'} passed"
-
-
-def settings_of_backend(bench: Workbench) -> dict[str, str]:
-    """Return the variables by which a test run finds the backend."""
-    endpoints, credentials = bench.endpoints, bench.endpoints.credentials_for("pyroscope")
-    tls = credentials.verify_tls
-    settings = {
-        "BACKEND": "external",
-        "TEMPO_URL": endpoints.tempo,
-        "PYROSCOPE_URL": endpoints.pyroscope,
-        "OTLP_URL": endpoints.otlp_http,
-        "USERNAME": credentials.username,
-        "PASSWORD": credentials.password,
-        "TOKEN": credentials.bearer_token,
-        "TENANT": credentials.tenant,
-        "HEADERS": ",".join(f"{quote(name)}={quote(value)}" for name, value in credentials.headers.items()),
-        "CA_FILE": tls if isinstance(tls, str) else "",
-        "QUERYABLE_AFTER": f"{endpoints.queryable_after_s:g}",
-        "SEARCHABLE_AFTER": f"{endpoints.searchable_after_s:g}",
-    }
-    return {f"SPAN_PROFILES_{name}": value for name, value in settings.items() if value}

@@ -23,7 +23,7 @@ import pytest
 
 from spanprofiles.waiting import Waiting
 from spanprofiles.workshop.program import START_S
-from spanprofiles.workshop.variants_runner import SETTINGS_VARIABLE
+from spanprofiles.workshop.variant_verdict import SETTINGS_VARIABLE
 
 if TYPE_CHECKING:
     import requests

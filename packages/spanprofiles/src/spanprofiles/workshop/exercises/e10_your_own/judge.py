@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,12 +13,16 @@ from xml.etree import ElementTree
 
 import yaml
 
+from spanprofiles.backends.ports import free_ports
 from spanprofiles.doctor import Verdict, examine
 from spanprofiles.linking import LinkError
 from spanprofiles.workshop.exercises.e10_your_own.cut_link import cut_link
 from spanprofiles.workshop.judgement import Judgement
-from spanprofiles.workshop.program import AttemptError, FinishedProgram, LearnersProgram
-from spanprofiles.workshop.variants import LONGEST_RUN_S, settings_of_backend
+from spanprofiles.workshop.kept import Kept
+from spanprofiles.workshop.program import AttemptError, FinishedProgram
+from spanprofiles.workshop.pytest_runner import Run
+from spanprofiles.workshop.runner import IGNORED_WARNINGS, LONGEST_RUN_S, GivenJob, start_runner
+from spanprofiles.workshop.starting_gate import GATE_VARIABLE
 from spanprofiles.workshop.workbench import Workbench
 
 FILE = "own.yaml"
@@ -26,7 +30,7 @@ FILE = "own.yaml"
 LEAST_SHARE = 0.1
 """The function must have at least this part of the request's samples."""
 
-CUT_TIMEOUT_S = 2.0
+CUT_TIMEOUT_S = 1.0
 """How long claims wait where no sample can come, s: the trace has to come in that time."""
 
 LONG_CUT_TIMEOUT_S = 10.0
@@ -81,10 +85,44 @@ class _TestRun:
         return [f"  | {line}" for line in self.finished.output.splitlines()[-_LAST_LINES:]]
 
 
+@dataclass(frozen=True)
+class _BegunRun:
+    """A run of the tests that was begun.
+
+    Attributes:
+        job: what the runner of tests was given.
+        number: the run's in that job.
+        report: the file in which pytest says how they ended.
+    """
+
+    job: GivenJob
+    number: int
+    report: Path
+
+    def end(self) -> _TestRun:
+        """Wait until they have ended.
+
+        Raises:
+            AttemptError: they have not in time, or their runner has ended.
+        """
+        code = self.job.await_exit_code(self.number, LONGEST_RUN_S)
+        if code is None:
+            raise self.job.unfinished()
+        finished = FinishedProgram(code, "\n".join(self.job.output(self.number)))
+        if not self.report.is_file():
+            return _TestRun(finished)
+        cases = list(ElementTree.parse(self.report).iter("testcase"))  # noqa: S314  # written by pytest, a moment ago
+        failed = tuple(found.get("message", "") for case in cases for found in case.iter("failure"))
+        errors, skipped = (sum(case.find(name) is not None for case in cases) for name in ("error", "skipped"))
+        bad = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+        return _TestRun(finished, len(cases) - bad - skipped, failed, errors)
+
+
 class _Tests:
     """The learner's tests: they run twice at once, for that is quick, and again alone where they did not do well.
 
-    They begin after the app was judged: requests whose samples are lost would be its neighbours for the doctor.
+    They are collected while the app is judged, and begin after that: requests whose samples are lost would be its
+    neighbours for the doctor.
 
     Args:
         bench: the learner's folder and the backend.
@@ -97,72 +135,72 @@ class _Tests:
         self._own = own
         self._folder = folder
         self._stack = ExitStack()
-        self._begun: tuple[_BegunRun, _BegunRun] | None = None
 
     def __enter__(self) -> _Tests:
+        with ExitStack() as stack:
+            self._kept = self._bench.kept or stack.enter_context(Kept())
+            self._gate = Path(stack.enter_context(TemporaryDirectory(prefix="workshop-"))) / "open"
+            self._prepared: Sequence[_BegunRun] = ()
+            if self._own.tests and self._folder.is_dir():
+                losing = stack.enter_context(cut_link(self._bench.endpoints.pyroscope))
+                gate = {GATE_VARIABLE: str(self._gate)}
+                self._prepared = self._start(stack, gate, gate | _without_samples(losing, CUT_TIMEOUT_S))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def begin(self) -> None:
-        """Start them twice: on the backend, and with a Pyroscope that loses all samples."""
-        losing = self._stack.enter_context(cut_link(self._bench.endpoints.pyroscope))
-        self._begun = self._start(), self._start(losing, CUT_TIMEOUT_S)
+        """Begin both runs: on the backend, and with a Pyroscope that loses all samples."""
+        self._gate.touch()
 
     def whole(self) -> _TestRun:
         """Return how they ended on the backend."""
-        if self._begun is not None:
-            run = self._begun[0].end()
-            if run.is_well:
-                return run
+        run = self._prepared[0].end()
+        if run.is_well:
+            return run
         self._bench.tell("running your tests alone")
-        return self._start().end()
+        return self._start(self._stack, {})[0].end()
 
     def cut(self) -> _TestRun:
         """Return how they ended where all samples are lost."""
-        if self._begun is not None:
-            run = self._begun[1].end()
-            if run.noticed_the_cut or (run.is_well and not run.errors):
-                return run
+        run = self._prepared[1].end()
+        if run.noticed_the_cut or (run.is_well and not run.errors):
+            return run
         self._bench.tell("running them again, with a Pyroscope that loses all samples")
         with cut_link(self._bench.endpoints.pyroscope) as losing:
-            return self._start(losing, LONG_CUT_TIMEOUT_S).end()
+            return self._start(self._stack, _without_samples(losing, LONG_CUT_TIMEOUT_S))[0].end()
 
-    def _start(self, pyroscope: str = "", timeout_s: float = 0.0) -> _BegunRun:
-        environment = settings_of_backend(self._bench)
-        if pyroscope:
-            environment |= {"SPAN_PROFILES_PYROSCOPE_URL": pyroscope, "SPAN_PROFILES_TIMEOUT": f"{timeout_s:g}"}
-        report = Path(self._stack.enter_context(TemporaryDirectory(prefix="workshop-"))) / "report.xml"
-        command = ["{python}", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", self._own.tests]
-        program = self._bench.start(
-            command, ready=None, environment=environment, folder=self._folder, service=self._own.service
-        )
-        return _BegunRun(program, report)
+    def _start(self, stack: ExitStack, *settings: Mapping[str, str]) -> Sequence[_BegunRun]:
+        """Start a run for each of these settings, all at once; what is left of them ends with the stack."""
+        runner = self._kept.runner(lambda jobs: start_runner(self._bench, jobs, self._own.service))
+        reports = Path(stack.enter_context(TemporaryDirectory(prefix="workshop-")))
+        paths = [reports / f"report-{number}.xml" for number in range(len(settings))]
+        runs = [
+            Run(
+                ("-p", "no:cacheprovider", *_plugin(added), *IGNORED_WARNINGS, f"--junitxml={path}", self._own.tests),
+                {"PORT": str(port), "OTEL_SERVICE_NAME": self._own.service, **added},
+            )
+            for path, port, added in zip(paths, free_ports(len(settings)), settings, strict=True)
+        ]
+        job = runner.give(self._folder, runs)
+        stack.callback(job.end)
+        return [_BegunRun(job, number, path) for number, path in enumerate(paths)]
 
 
-@dataclass(frozen=True)
-class _BegunRun:
-    """A run of the tests that was begun.
+def _plugin(settings: Mapping[str, str]) -> Sequence[str]:
+    return ("-p", "spanprofiles.workshop.starting_gate") if GATE_VARIABLE in settings else ()
 
-    Attributes:
-        program: pytest.
-        report: the file in which it says how they ended.
+
+def _without_samples(losing: str, timeout_s: float) -> dict[str, str]:
+    """Return the settings of tests that get no samples.
+
+    Args:
+        losing: the address of a Pyroscope that loses them.
+        timeout_s: how long a claim waits for some.
     """
-
-    program: LearnersProgram
-    report: Path
-
-    def end(self) -> _TestRun:
-        """Wait until they have ended."""
-        finished = self.program.wait(LONGEST_RUN_S)
-        if not self.report.is_file():
-            return _TestRun(finished)
-        cases = list(ElementTree.parse(self.report).iter("testcase"))  # noqa: S314  # written by pytest, a moment ago
-        failed = tuple(found.get("message", "") for case in cases for found in case.iter("failure"))
-        errors, skipped = (sum(case.find(name) is not None for case in cases) for name in ("error", "skipped"))
-        bad = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
-        return _TestRun(finished, len(cases) - bad - skipped, failed, errors)
+    return {"SPAN_PROFILES_PYROSCOPE_URL": losing, "SPAN_PROFILES_TIMEOUT": f"{timeout_s:g}"}
 
 
 class _Checklist:

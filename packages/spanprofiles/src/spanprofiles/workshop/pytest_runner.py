@@ -1,4 +1,4 @@
-"""Runs pytest several times side by side, quickly: ``python -m spanprofiles.workshop.variants_runner FOLDER``.
+"""Runs pytest several times side by side, quickly: ``python -m spanprofiles.workshop.pytest_runner FOLDER``.
 
 Importing pytest and the harness takes longer than a learner's tests do. So this process imports them once, and forks
 for each run. It looks for jobs in its folder, ``job-0.json`` and so on, until it is stopped: :class:`Job` says what is
@@ -15,12 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
-
-SETTINGS_VARIABLE = "SPAN_PROFILES_WORKSHOP_VARIANT"
-"""Tells the plugin in a run what the run is about, JSON."""
 
 _IMPORTED = (
     "pdb",
@@ -41,19 +38,30 @@ _CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
 
 
 @dataclass(frozen=True)
+class Run:
+    """A run of pytest.
+
+    Attributes:
+        arguments: what pytest gets.
+        environment: the variables that it has beside those of the runner.
+    """
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Job:
     """Runs of pytest, side by side.
 
     Attributes:
         folder: where they run.
-        arguments: what pytest gets.
-        settings: of each run, what its plugin gets in :data:`SETTINGS_VARIABLE`.
+        runs: one or more.
         by_fork: whether a run is a fork of the runner; otherwise it is a program of its own.
     """
 
     folder: str
-    arguments: tuple[str, ...]
-    settings: tuple[str, ...]
+    runs: tuple[Run, ...]
     by_fork: bool = _CAN_FORK
 
     def write(self, path: Path) -> None:
@@ -64,7 +72,8 @@ class Job:
     def read(cls, path: Path) -> Job:
         """Read the job."""
         written = json.loads(path.read_text(encoding="utf-8"))
-        return cls(written["folder"], tuple(written["arguments"]), tuple(written["settings"]), written["by_fork"])
+        runs = tuple(Run(tuple(run["arguments"]), run["environment"]) for run in written["runs"])
+        return cls(written["folder"], runs, written["by_fork"])
 
 
 def job_path(folder: Path, number: int) -> Path:
@@ -91,6 +100,8 @@ def main(folder: Path) -> None:
     """Do one job after the other, for ever."""
     for module in _IMPORTED:
         import_module(module)
+    if sys.path[0] == str(Path.cwd()):  # Python looks for modules there first; a run does so in its own folder
+        del sys.path[0]
     number = 0
     while True:
         if job_path(folder, number).is_file():
@@ -103,7 +114,7 @@ def main(folder: Path) -> None:
 def _run(job: Job, folder: Path, number: int) -> None:
     """Do a job: all its runs at once."""
     begin = _fork if job.by_fork else _start
-    running = {begin(job, settings, output_path(folder, number, run)): run for run, settings in enumerate(job.settings)}
+    running = {begin(job, run, output_path(folder, number, index)): index for index, run in enumerate(job.runs)}
     while running:
         if end_path(folder, number).exists():
             for process in running:
@@ -117,7 +128,7 @@ def _run(job: Job, folder: Path, number: int) -> None:
         time.sleep(_LOOK_EVERY_S)
 
 
-def _fork(job: Job, settings: str, output: Path) -> int:
+def _fork(job: Job, run: Run, output: Path) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     process = os.fork()
@@ -125,31 +136,31 @@ def _fork(job: Job, settings: str, output: Path) -> int:
         return process
     code = 1
     try:
-        _in_fork(job, settings, output)
+        _in_fork(job, run, output)
         import pytest
 
-        code = int(pytest.main(list(job.arguments)))
+        code = int(pytest.main(list(run.arguments)))
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
         os._exit(code)
 
 
-def _in_fork(job: Job, settings: str, output: Path) -> None:
+def _in_fork(job: Job, run: Run, output: Path) -> None:
     with output.open("wb") as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
-    os.environ |= {SETTINGS_VARIABLE: settings}
+    os.environ |= run.environment
     os.chdir(job.folder)
     sys.path.insert(0, job.folder)
 
 
-def _start(job: Job, settings: str, output: Path) -> int:
+def _start(job: Job, run: Run, output: Path) -> int:
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *job.arguments],
+            [sys.executable, "-m", "pytest", *run.arguments],
             cwd=job.folder,
-            env={**os.environ, SETTINGS_VARIABLE: settings},
+            env={**os.environ, **run.environment},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
