@@ -14,6 +14,7 @@ from spanprofiles.embedded import channel, limits, listener
 from spanprofiles.embedded.access import brought_token
 from spanprofiles.embedded.channel import RefusingTask
 from spanprofiles.embedded.gate import CHALLENGES, Denial, Gate, Head, busy
+from spanprofiles.embedded.grpc_refusal import GO_AWAY, PREFACE, GrpcRefusal, frame
 from spanprofiles.embedded.guesses import Guesses
 from spanprofiles.embedded.limits import FREE_GUESSES, GUESS_DELAY_S, GUESSES_S
 from spanprofiles.embedded.listener import Listener
@@ -351,6 +352,55 @@ def test_a_read_that_finds_nothing_or_fails_is_no_data() -> None:
         assert (closed, connection.last_activity) == (closes, NOW_S)
 
 
+@pytest.mark.parametrize(
+    ("unsent", "gives_up", "lingers", "writes"),
+    [(0, False, True, False), (5, False, False, False), (0, True, False, True)],
+    ids=["all is sent", "some is left", "the client is gone"],
+)
+def test_a_refused_connection_lingers_once_its_answer_is_sent(
+    monkeypatch: pytest.MonkeyPatch, unsent: int, gives_up: bool, lingers: bool, writes: bool
+) -> None:
+    wrote: list[bool] = []
+    monkeypatch.setattr("waitress.channel.HTTPChannel.handle_write", lambda _: wrote.append(True))
+    near, far = socket.socketpair()
+    with near, far:
+        connection = Connection(
+            socket=near, refused=True, lingers=True, close_when_flushed=True, connected=True, total_outbufs_len=unsent
+        )
+
+        def flush(_: object) -> None:
+            connection.will_close = gives_up
+
+        connection.__dict__["_flush_exception"] = flush
+        connection.handle_write()
+    assert (connection._lingers_since_s is not None, bool(wrote)) == (lingers, writes)
+
+
+def test_calls_that_are_refused_are_answered_until_the_client_says_farewell() -> None:
+    sent: list[bytes] = []
+    connection = Connection(write_soon=sent.append)
+    refusal = GrpcRefusal("no")
+    for data, is_over in ((PREFACE, False), (b"", False), (frame(GO_AWAY, 0, 0, bytes(8)), True)):
+        connection._refuse_calls(refusal, data)
+        assert connection.close_when_flushed is is_over
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("connected", "will_close", "is_sent"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+def test_what_a_server_says_is_sent_on_while_the_client_is_there(
+    connected: bool, will_close: bool, is_sent: bool
+) -> None:
+    sent: list[bytes] = []
+    connection = Connection(
+        connected=connected, will_close=will_close, write_soon=sent.append, handle_write=lambda: None
+    )
+    connection.give(b"said")
+    assert sent == [b"said"] * is_sent
+    assert (connection._heard_s > 0) is is_sent
+
+
 def test_a_connection_that_lingers_says_that_no_more_will_come() -> None:
     near, far = socket.socketpair()
     with near, far:
@@ -412,6 +462,16 @@ def test_of_too_much_that_is_unread_the_largest_answer_is_given_up(
     port._map = dict(enumerate([*slow, recent, object()]))
     port._drop_unread()
     assert [place for place, each in enumerate(slow) if each.will_close] == given_up
+
+
+def test_of_much_that_is_unread_nothing_is_given_up_while_it_may_still_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "time", SimpleNamespace(monotonic=lambda: STEADY_S))
+    size = limits.UNSENT_BYTES + 1
+    recent = Connection(total_outbufs_len=size, _unread_since_s=STEADY_S - limits.READING_S + 0.01)
+    port = Listener.__new__(Listener)
+    port._map = {1: recent}
+    port._drop_unread()
+    assert not recent.will_close
 
 
 class Door(Listener):

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from spanprofiles.embedded.pyroscope.limits import Quantity
 from tests.support.conformance.meaning import stack_values
 from tests.unit.embedded.conftest import Applications
-from tests.unit.embedded.test_profiles import CPU, NOW_S, SPAN, WINDOW, profile, pushed, sample, tree
+from tests.unit.embedded.test_profiles import CPU, NOW_S, SPAN, TRACE, WINDOW, profile, pushed, sample, tree
 
 INDIVIDUAL = {"queryType": "HEATMAP_QUERY_TYPE_INDIVIDUAL", "exemplarType": "EXEMPLAR_TYPE_INDIVIDUAL", "step": 60}
 DAY_MS = 24 * 3_600 * 1_000
@@ -144,3 +145,28 @@ def test_the_build_names_the_version_of_pyroscope_that_is_stood_in_for(applicati
     build = applications.pyroscope.get("/api/v1/status/buildinfo").get_json()
     assert build["status"] == "success"
     assert build["data"]["version"] == "2.2.1"
+
+
+def test_samples_of_a_trace_without_a_span_are_no_spans_of_a_heatmap(applications: Applications) -> None:
+    samples = (sample("leaf", value=3, trace_id=TRACE), sample("leaf", value=4, span_id=SPAN))
+    assert pushed(applications, profile(*samples)) == 200
+    body = {"profileTypeID": CPU, "labelSelector": "{}", "queryType": "HEATMAP_QUERY_TYPE_SPAN"} | WINDOW
+    (series,) = applications.call("SelectHeatmap", body | {"exemplarType": "EXEMPLAR_TYPE_SPAN", "step": 600})["series"]
+    found = [exemplar for slot in series["slots"] for exemplar in slot["exemplars"]]
+    assert [(exemplar["spanId"], exemplar["value"]) for exemplar in found] == [(SPAN, "4")]
+
+
+def test_an_upload_of_more_values_than_it_may_have_is_refused(
+    applications: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = profile(sample("f", value=1), sample("g", value=2))
+    for limit, status in ((2, 200), (1, 400)):
+        monkeypatch.setattr(Quantity.VALUES, "limit", limit)
+        assert pushed(applications, two) == status
+
+
+def test_what_is_in_a_step_that_ends_after_the_window_is_not_counted(shop: Applications) -> None:
+    body = {"profileTypeID": CPU, "labelSelector": "{}", "step": 600}
+    start = (NOW_S - 65) * 1_000
+    assert shop.call("SelectSeries", body | {"start": start, "end": start + 600_000})["series"]
+    assert shop.call("SelectSeries", body | {"start": start, "end": start + 599_000}) == {}

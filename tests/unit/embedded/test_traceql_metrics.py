@@ -335,3 +335,16 @@ def test_the_provisioned_dashboards_are_answered(applications: Applications, que
         assert any(values.values())
     else:
         assert applications.search(query) == {"aa": ["GET /bike"]}
+
+
+def test_a_query_whose_evaluation_nests_too_deeply_is_refused(
+    shop: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_deep(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("spanprofiles.embedded.tempo.metrics_query.MetricsQuery", too_deep)
+    response = _asked(shop, "query", "{} | rate()")
+    assert (response.status_code, response.text) == (
+        400, "compiling query: the query is nested too deeply or too long",
+    )  # fmt: skip

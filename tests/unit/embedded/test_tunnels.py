@@ -10,6 +10,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -29,7 +30,7 @@ from spanprofiles.embedded.limits import (
 )
 from spanprofiles.embedded.proto import tempo_pb2 as messages
 from spanprofiles.embedded.tempo.streams import Streams
-from spanprofiles.embedded.tunnel import Tunnels
+from spanprofiles.embedded.tunnel import Tunnel, Tunnels
 from spanprofiles.model import Endpoints
 from tests.support.conformance.pair import running_pair
 from tests.support.conformance.streams import streams_of
@@ -348,3 +349,26 @@ def test_the_program_answers_calls_and_ends_in_the_middle_of_one_without_a_word(
         assert pair.process.wait(PATIENCE_S) == 0
     assert ended.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_side_is_told_what_the_other_says_and_when_it_ends() -> None:
+    near, far = socket.socketpair()
+    given: list[bytes] = []
+    forgotten: list[bool] = []
+    client: Any = SimpleNamespace(
+        server=SimpleNamespace(_map={}), total_outbufs_len=0, give=given.append, close_when_flushed=False
+    )
+    tunnel = Tunnel(near, client, lambda: forgotten.append(True))
+    tunnel.handle_read()
+    tunnel.handle_write()
+    assert (given, tunnel.writable(), tunnel.readable(), tunnel.has_room) == ([], False, True, True)
+    far.sendall(b"an answer")
+    tunnel.handle_read()
+    tunnel.take(b"a question")
+    assert (given, far.recv(100)) == ([b"an answer"], b"a question")
+    far.sendall(b"the rest")
+    far.close()
+    tunnel.handle_close()
+    assert (given, client.close_when_flushed, forgotten) == ([b"an answer", b"the rest"], True, [True])
+    tunnel.handle_close()
+    assert forgotten == [True]
