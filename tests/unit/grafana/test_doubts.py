@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -168,88 +169,88 @@ def test_a_span_of_a_day_is_too_long_for_pyroscope() -> None:
     assert linked(settings(), a_span(end_ns=START_MS * 10**6 + day_ns - 120 * 10**9)).warnings == ()
 
 
-WHOLE: dict[Doubt, tuple[GrafanaLink, str]] = {
+WHOLE: dict[Doubt, tuple[Callable[[], GrafanaLink], str]] = {
     Doubt.FOUND_BY_NAME: (
-        linked(settings(datasourceUid="Profiles")),
+        lambda: linked(settings(datasourceUid="Profiles")),
         "datasourceUid is 'Profiles', the data source's name: the link works, and breaks when somebody renames it; set"
         " it to the uid 'pyroscope'",
     ),
     Doubt.QUERY_IGNORED: (
-        linked(settings(query="{x}")),
+        lambda: linked(settings(query="{x}")),
         "the query '{x}' is not used: set customQuery to true, or remove it",
     ),
     Doubt.CUSTOM_QUERY_MISSING: (
-        linked(settings(customQuery=True)),
+        lambda: linked(settings(customQuery=True)),
         "customQuery is true and query is empty: the tags are used; set customQuery to false, or give a query",
     ),
     Doubt.MISSING_PROFILE_TYPE: (
-        linked(settings(profileTypeId=None)),
+        lambda: linked(settings(profileTypeId=None)),
         f"profileTypeId is missing, and Pyroscope refuses a query without one with 400: set it to {CPU!r}",
     ),
     Doubt.MALFORMED_PROFILE_TYPE: (
-        linked(settings(profileTypeId="cpu")),
+        lambda: linked(settings(profileTypeId="cpu")),
         "profileTypeId is 'cpu', and Pyroscope refuses it with 400: it must be name:type:unit:period type:period unit,"
         f" such as {CPU!r}",
     ),
     Doubt.OTHER_PROFILE_TYPE: (
-        linked(settings(profileTypeId="a:b:c:d:e")),
+        lambda: linked(settings(profileTypeId="a:b:c:d:e")),
         f"profileTypeId is 'a:b:c:d:e', not CPU time ({CPU!r}): it finds samples only where the agent puts span IDs on"
         " samples of that type",
     ),
     Doubt.MALFORMED_PROFILE_ID: (
-        linked(settings(), a_span(profile_id="7")),
+        lambda: linked(settings(), a_span(profile_id="7")),
         "the profile ID '7' is not 16 hexadecimal digits, and Pyroscope refuses it with 500: the span processor must"
         " set the attribute to the span's ID",
     ),
     Doubt.WINDOW_TOO_LONG: (
-        linked(settings(), a_span(end_ns=START_MS * 10**6 + 24 * 3600 * 10**9)),
+        lambda: linked(settings(), a_span(end_ns=START_MS * 10**6 + 24 * 3600 * 10**9)),
         "the span and a minute on either side are more than 24 h, and Pyroscope refuses that with 400",
     ),
     Doubt.NOT_WORKED_OUT: (
-        custom('{x="${__interval}"}'),
+        lambda: custom('{x="${__interval}"}'),
         "${__interval} is filled in by Grafana when the query runs, and not here: the query that is sent differs",
     ),
     Doubt.LITERAL_TEXT: (
-        custom('{x="${__span.name}", y="${__span.x}"}'),
+        lambda: custom('{x="${__span.name}", y="${__span.x}"}'),
         "${__span.x} stands for nothing and is sent as this text, since only the first use of $__span decides whether"
         " the link is there: no profile will match; leave it out or correct it",
     ),
     Doubt.OBJECT_TEXT: (
-        custom('{x="${__span}"}'),
+        lambda: custom('{x="${__span}"}'),
         "${__span} is sent as '[object Object]': name one of its parts, such as ${__span.name} or"
         ' ${__span.tags["service.name"]}',
     ),
     Doubt.TAG_WITHOUT_KEY: (
-        linked(settings(tags=[{"value": "x"}])),
+        lambda: linked(settings(tags=[{"value": "x"}])),
         "the tag {'value': 'x'} has no key that is a text, so it compares nothing: write it as {key, value}",
     ),
     Doubt.NAMESPACE_BY_DEFAULT: (
-        linked(settings(tags=None), a_span(resource=NAMESPACE)),
+        lambda: linked(settings(tags=None), a_span(resource=NAMESPACE)),
         'no tags are configured, so service_namespace="shop" is asked for: where the agent does not set that label'
         " nothing is found; set tags, for instance service.name -> service_name only",
     ),
     Doubt.CONTRADICTION: (
-        linked(settings(), a_span({"service.name": "other"})),
+        lambda: linked(settings(), a_span({"service.name": "other"})),
         "the label service_name is compared with both 'rides' and 'other', so nothing is found: an attribute is on"
         " span and resource, or two tags have one label; map 'service.name' to another",
     ),
     Doubt.DOTTED_LABEL: (
-        linked(settings(tags=[{"key": "service.name"}])),
+        lambda: linked(settings(tags=[{"key": "service.name"}])),
         "the label service.name has a form that Pyroscope refuses with 400: the label of the profiles is written with"
         " letters, digits and underscores; give the tag that name, value: service_name",
     ),
     Doubt.EMPTY_VALUE: (
-        custom('{x="${__span.tags["zone"]}"}', a_span({"zone": ""})),
+        lambda: custom('{x="${__span.tags["zone"]}"}', a_span({"zone": ""})),
         "the label x is compared with an empty text, which only profiles without that label match: the attribute is"
         " there and empty",
     ),
     Doubt.NO_LABELS: (
-        linked(settings(tags=[{"key": "no.such"}])),
+        lambda: linked(settings(tags=[{"key": "no.such"}])),
         "the selector is {}: the profiles of all services are searched for the span, which is slow where there are"
         " many; set tags that the span has",
     ),
     Doubt.UNESCAPED_VALUE: (
-        linked(settings(tags=[{"key": "zone"}]), a_span({"zone": 'a"b'})),
+        lambda: linked(settings(tags=[{"key": "zone"}]), a_span({"zone": 'a"b'})),
         "the value of zone is 'a\"b', which Grafana does not escape: Pyroscope refuses the selector with 400 or"
         " understands another one; leave it out",
     ),
@@ -260,7 +261,7 @@ WHOLE: dict[Doubt, tuple[GrafanaLink, str]] = {
 def test_a_doubt_says_what_is_wrong_and_what_to_change(doubt: Doubt) -> None:
     link, text = WHOLE[doubt]
 
-    assert said(link, doubt) == text
+    assert said(link(), doubt) == text
 
 
 def test_every_doubt_but_that_of_settings_is_among_these() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -177,6 +177,7 @@ class Answers:
 
     types: list[str] | ClientError
     carried_by: str = ""
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     def profile_types(self, *_: object) -> list[str]:
         if isinstance(self.types, ClientError):
@@ -187,6 +188,7 @@ class Answers:
         return [{"__profile_type__": name} for name in self.profile_types()]
 
     def span_profile_as_sent(self, query: ProfileQuery, _: object) -> FlameGraph:
+        self.asked.append((query.profile_type, query.selector))
         return FOUND if query.profile_type == self.carried_by and query.selector != "{}" else FlameGraph()
 
 
@@ -218,3 +220,4 @@ def test_where_nothing_came_it_is_said_what_is_there_instead(answers: Answers, e
 
     asked = f'no samples for {{service_name="rides"}} and span 6605c7b08e715d6c as {CPU}'
     assert said == f"{asked}{explanation}"
+    assert (CPU, query.label_selector) not in answers.asked  # that nothing has it is known

@@ -16,6 +16,7 @@ from spanprofiles.linking import (
     Waiting,
 )
 from spanprofiles.model import PROFILE_ID_ATTRIBUTE, IdentifierError, TraceContext
+from spanprofiles.model.printable import LONGEST_LINE, printable
 from tests.support.linking import ANSWERING, CALL, OURS, TRACE, Scene, Upload, server_span
 from tests.unit.linking.conftest import Follow
 
@@ -167,3 +168,13 @@ def test_of_a_span_that_ended_long_ago_all_samples_are_there(follow: Follow) -> 
 
     assert linker.follow(span).all_samples(span).total == 70
     assert scene.profile_looks == 1
+
+
+def test_the_message_of_an_error_is_one_line_of_a_length_that_can_be_read() -> None:
+    message = "first\x1b line " + "x" * 2 * LONGEST_LINE
+
+    shown = str(LinkError(message))
+
+    assert shown == printable(message, LONGEST_LINE)
+    assert shown.isprintable()
+    assert len(shown) <= LONGEST_LINE

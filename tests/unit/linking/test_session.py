@@ -43,6 +43,7 @@ def test_a_request_can_ask_not_to_be_recorded(app: StubServer, session: TracedSe
     assert not _sent(app).sampled
     session.request("POST", "/bike", sampled=False)
     assert not _sent(app).sampled
+    assert [seen.method for seen in app.seen] == ["GET", "POST"]
 
 
 def test_a_traceparent_of_the_callers_own_is_kept_however_it_is_spelled(

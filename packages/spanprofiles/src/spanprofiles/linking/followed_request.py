@@ -295,5 +295,5 @@ def _is_bare_root(span: Span) -> bool:
 
 def _others_may_take_s(spans: Iterable[Span]) -> float:
     """Return how long other spans of a request may still take to arrive, s: as long again as these took."""
-    took_s = time.time() - max((span.end_ns for span in spans), default=0) / 1e9
+    took_s = time.time() - max(span.end_ns for span in spans) / 1e9
     return max(0.0, took_s) + _EXPORT_UNDER_WAY_S if took_s < _EXPORTER_DELAY_S else 0.0
