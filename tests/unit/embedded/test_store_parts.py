@@ -10,6 +10,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,17 +28,32 @@ from spanprofiles.embedded.otlp.protobuf import decode_protobuf
 from spanprofiles.embedded.otlp.receiver import Receiver
 from spanprofiles.embedded.priority import Rank
 from spanprofiles.embedded.refusals import Origin, Reason, Refusal, Refusals, Sender, Signal, Way
-from spanprofiles.embedded.store import folder, traces, writer
+from spanprofiles.embedded.store import backlog, folder, traces, writer
 from spanprofiles.embedded.store import retention as retention_module
-from spanprofiles.embedded.store.backlog import KeptUpload
+from spanprofiles.embedded.store.backlog import Backlog, KeptUpload
 from spanprofiles.embedded.store.connection import StoreConnection, was_interrupted
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import Folder, NoRoomError, StoreLostError, StoreUnavailableError
+from spanprofiles.embedded.store.interner import ENTRY_BYTES, LARGEST_SHARE, TEXT_BYTES, Interner, _bytes_of
 from spanprofiles.embedded.store.makeshift import makeshift_reader
 from spanprofiles.embedded.store.outcome import Outcome
-from spanprofiles.embedded.store.profiles import NewProfile, ProfileBatch, ProfileInterners
+from spanprofiles.embedded.store.profiles import (
+    LARGEST_INTEGER,
+    NewProfile,
+    ProfileBatch,
+    ProfileInterners,
+    _entries,
+    _total,
+)
 from spanprofiles.embedded.store.raw_spans import SHORT_BYTES, WholeSpans, _Frames, framed_spans
-from spanprofiles.embedded.store.retention import BUCKET_S, CHECK_S, LARGEST_BUCKET_BYTES, Limits, Retention
+from spanprofiles.embedded.store.retention import (
+    BUCKET_S,
+    CHECK_S,
+    LARGEST_BUCKET_BYTES,
+    ArrivalClock,
+    Limits,
+    Retention,
+)
 from spanprofiles.embedded.store.schema import migrate
 from spanprofiles.embedded.store.stacks import StackTable
 from spanprofiles.embedded.store.traces import TraceTooLargeError, payloads, spans_of_trace
@@ -185,6 +201,43 @@ def test_no_room_for_a_temporary_folder_is_told_with_what_to_do(monkeypatch: pyt
     assert str(refused.value) == (
         "no folder for temporary files can be made (No space left on device): make room, or name a data directory"
     )
+
+
+def test_a_file_that_cannot_be_opened_for_want_of_room_is_told_and_closed(
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Database, "_prepare", staticmethod(full))
+    directory = shutil.copytree(empty_store, tmp_path / "data")
+    with closing(Database(directory)) as database:
+        why = f"data directory {directory}: there is no room (database or disk is full)"
+        assert caplog.messages == [f"{why}: uploads are refused until there is room"]
+        with pytest.raises(StoreUnavailableError) as refused:
+            database.write(Rows("early", 1))
+        assert str(refused.value) == why
+        assert database._open == []
+
+
+def test_a_file_that_is_no_database_or_cannot_be_opened_is_told_with_its_name(
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    file = tmp_path / "other" / FILE_NAME
+    file.write_bytes(b"this is no database" * 100)
+    with pytest.raises(DataDirectoryError) as refused:
+        Database(tmp_path / "other")
+    assert str(refused.value) == f"{file} cannot be read as a database: file is not a database"
+
+    def fail(*_: object) -> StoreConnection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    with closing(Database(shutil.copytree(empty_store, tmp_path / "data"))) as database:
+        monkeypatch.setattr(Database, "_connect", fail)
+        with pytest.raises(StoreUnavailableError) as unavailable:
+            database.reader()
+        assert str(unavailable.value) == f"{database.path} cannot be opened: unable to open database file"
 
 
 # ---- files that are gone or locked ----------------------------------------------------------------------------------
@@ -578,6 +631,115 @@ def test_numbers_of_a_push_that_was_rolled_back_are_not_remembered(database: Dat
     assert [connection.execute(count.format(table)).fetchone()[0] for table in tables] == [1, 2, 2, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("values", "total", "kept_values"),
+    [
+        ({0: 3, 2: 4}, 7, [3, 4]),
+        ({0: LARGEST_INTEGER, 2: 0}, LARGEST_INTEGER, [LARGEST_INTEGER, 0]),
+        ({0: LARGEST_INTEGER, 2: 1}, LARGEST_INTEGER, [LARGEST_INTEGER, 1]),
+        ({0: LARGEST_INTEGER + 1, 2: 5}, LARGEST_INTEGER, [LARGEST_INTEGER, 5]),
+        ({}, 0, []),
+    ],
+)
+def test_sums_that_64_bits_do_not_hold_are_the_largest_that_they_hold(
+    values: dict[int, int], total: int, kept_values: list[int]
+) -> None:
+    numbers = [7, 8, 9]
+    assert _total(values) == total
+    entries = array("q", _entries(values, numbers))
+    assert list(entries[::2]) == [numbers[place] for place in values]
+    assert list(entries[1::2]) == kept_values
+
+
+@pytest.mark.parametrize(
+    ("values", "size"),
+    [("", 60), ("abc", 63), ("é", 64), (b"abc", 63), (5, 60), (("a", ("b", b"c", 5)), 243), ((), 0)],
+)
+def test_the_memory_that_a_value_takes_is_told_by_its_texts(values: object, size: int) -> None:
+    assert _bytes_of(values) == size
+
+
+def test_what_is_remembered_fills_what_it_may_take_and_begins_anew_beyond_it(database: Database) -> None:
+    class Filling(Rows):
+        def write(self, connection: sqlite3.Connection) -> None:
+            assert isinstance(connection, StoreConnection)
+            largest = LIMIT // LARGEST_SHARE - ENTRY_BYTES - TEXT_BYTES * 4
+            size = ENTRY_BYTES + TEXT_BYTES * 4
+            for value, remembered in (
+                ("", {""}),
+                ("x" * largest, {"", "x" * largest}),
+                ("y" * (largest + 1), {"", "x" * largest}),  # alone it takes too much
+            ):
+                interner.number(connection, (value, 0, 0, 0))
+                assert {known[0] for known in interner._numbers} == remembered
+            left = LIMIT - interner._bytes
+            while left >= size + 1 + size:  # one by one until there is room for one alone
+                interner.number(connection, (chr(33 + len(interner._numbers)), 0, 0, 0))
+                left = LIMIT - interner._bytes
+            count = len(interner._numbers)
+            interner.number(connection, ("z" * (left - size), 0, 0, 0))
+            assert (len(interner._numbers), interner._bytes) == (count + 1, LIMIT)
+            interner.number(connection, ("~", 0, 0, 0))
+            assert {known[0] for known in interner._numbers} == {"~"}
+
+    LIMIT = 16 * 2_000  # noqa: N806  # a constant of this test
+    interner = Interner("attributes", ("key", "scope", "type", "value"), limit_bytes=LIMIT)
+    database.write(Filling("none", 0))
+
+
+# ---- how much waits -------------------------------------------------------------------------------------------------
+
+
+def test_a_backlog_counts_what_waits_and_is_full_and_half_full_by_its_bytes(
+    kept: tuple[Retention, StoreConnection, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = kept[1]
+    monkeypatch.setattr(backlog, "BACKLOG_BYTES", 10)
+    monkeypatch.setattr(backlog, "BACKLOG_STEP_BYTES", 6)
+    indexer = Indexer()
+    waits = Backlog(connection, {KIND: indexer})
+    seen = [(waits.is_empty, waits.is_half_full, waits.is_full)]
+    for size in (4, 1, 4, 1):
+        waits.keep([KeptUpload(KIND, 0, b"x" * size)])
+        seen.append((waits.is_empty, waits.is_half_full, waits.is_full))
+    nothing, little = (True, False, False), (False, False, False)
+    half, full = (False, True, False), (False, True, True)
+    assert seen == [nothing, little, half, half, full]
+    later = Backlog(connection, {KIND: Indexer()})
+    assert (later.last, later.indexed, later.size_bytes) == (4, 0, 10) == (waits.last, waits.indexed, waits.size_bytes)
+    step = waits.index_some()
+    assert step is not None
+    assert (step.last, step.size_bytes, list(step.batches)) == (2, 5, indexer.batches)
+    assert [batch.payloads for batch in indexer.batches] == [[b"xxxx", b"x"]]
+    waits.finish(step)
+    waits.recall()
+    assert (waits.last, waits.indexed, waits.size_bytes) == (4, 2, 5)
+    again = waits.index_some()
+    assert again is not None
+    waits.finish(again)
+    assert (waits.is_empty, waits.size_bytes) == (True, 0)
+    waits.recall()
+    assert (waits.last, waits.indexed, waits.size_bytes) == (4, 4, 0)
+    assert waits.index_some() is None
+
+
+def test_uploads_that_nobody_indexes_yet_wait_and_hold_up_those_after_them(
+    kept: tuple[Retention, StoreConnection, Clock],
+) -> None:
+    indexer = Indexer()
+    indexers = {KIND: indexer}
+    waits = Backlog(kept[1], indexers)
+    waits.keep([KeptUpload(kind, 0, kind.encode()) for kind in (KIND, "other", KIND)])
+    step = waits.index_some()
+    assert step is not None
+    assert [batch.payloads for batch in indexer.batches] == [[KIND.encode()]]
+    waits.finish(step)
+    assert waits.index_some() is None
+    indexers["other"] = indexer
+    assert waits.index_some() is not None
+    assert [batch.payloads for batch in indexer.batches[1:]] == [[b"other"], [KIND.encode()]]
+
+
 # ---- how much arrived -----------------------------------------------------------------------------------------------
 
 
@@ -589,6 +751,17 @@ def kept(tmp_path: Path) -> Iterator[tuple[Retention, StoreConnection, Clock]]:
     migrate(connection)
     yield Retention(connection, Limits(age_s=100), clock), connection, clock
     connection.close()
+
+
+def test_arrivals_are_dated_by_a_clock_that_never_goes_back_and_never_stands_still() -> None:
+    times = iter([100.0, 110.0, 50.0, 55.0, 119.0, 120.0, 121.0, 199.0, 205.0])
+    arrivals = ArrivalClock(lambda: next(times))
+    # It is set back by 60 s, goes on, and is set forward again.
+    assert [arrivals.now() for _ in range(5)] == [110.0, 110.0, 115.0, 119.0, 120.0]
+    arrivals.follow(119.0)  # a date that is past changes nothing
+    assert arrivals.now() == 121.0
+    arrivals.follow(200.0)
+    assert [arrivals.now() for _ in range(2)] == [278.0, 284.0]
 
 
 def buckets(connection: StoreConnection) -> list[int]:
