@@ -5,16 +5,18 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from spanprofiles.embedded.proto.pprof_pb2 import Label, Line, Location, Profile, Sample
 from spanprofiles.embedded.proto.pyroscope_pb2 import PushRequest
+from spanprofiles.embedded.pyroscope.allowance import Allowance
 from spanprofiles.embedded.pyroscope.connect import ConnectError
-from spanprofiles.embedded.pyroscope.limits import LINES_LIMIT
+from spanprofiles.embedded.pyroscope.limits import DEPTH_LIMIT, LINES_LIMIT, Quantity
 from spanprofiles.embedded.pyroscope.push import profiles_of
 from spanprofiles.embedded.pyroscope.quick_check import is_surely_taken
+from spanprofiles.embedded.pyroscope.series import MADE_HERE
 from tests.support.pprof_writer import push
 from tests.unit.embedded.test_profiles import SPAN, TRACE, profile, sample
 
@@ -163,3 +165,54 @@ def test_whatever_the_profile_what_is_certain_is_taken() -> None:
             certain += 1
             assert is_taken(asked)
     assert certain > 20
+
+
+class Noted(Allowance):
+    """Notes how much is taken of it."""
+
+    taken: ClassVar[dict[Quantity, int]] = {}
+
+    def take(self, quantity: Quantity, count: int) -> None:
+        self.taken[quantity] = self.taken.get(quantity, 0) + count
+        super().take(quantity, count)
+
+
+def test_as_much_is_counted_as_a_push_may_bring_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Noted, "taken", {})
+    monkeypatch.setattr("spanprofiles.embedded.pyroscope.quick_check.Allowance", Noted)
+    one = profile(
+        sample("leaf", "main", region="eu", span_id=SPAN, trace_id=TRACE),
+        sample("main", region="north", zone="a"),
+        sample("main", value=3, region="eu"),
+    )
+    asked = request(one)
+    raw = asked.series[0].samples[0].raw_profile
+    texts = Profile.FromString(raw).string_table
+    assert is_surely_taken(asked, NOW_NS)
+    longest = max(len(text) for text in texts)
+    assert longest > len("nanoseconds") == 11  # a name of a label, or an ID
+    own = len("__name__process_cpuservice_nameshop")
+    made = sum(len(name) + own + 5 * (1 + longest) for name in MADE_HERE)
+    of_one = own + len("regionnorth") + len("zonea") + made
+    # two regions or none, and one zone or none, make six series; there are no more than samples
+    assert Noted.taken == {
+        Quantity.BYTES: len(raw),
+        Quantity.FRAMES: 3 * DEPTH_LIMIT,
+        Quantity.VALUES: 3,
+        Quantity.NAMES: 2 * 3 * longest,
+        Quantity.SERIES: 3,
+        Quantity.LABELS: 3 * of_one,
+    }
+
+
+def test_two_types_are_counted_twice_and_few_labels_make_few_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Noted, "taken", {})
+    monkeypatch.setattr("spanprofiles.embedded.pyroscope.quick_check.Allowance", Noted)
+    samples = [{"stack": ["f"], "values": [number, 5], "labels": {"region": "eu"}} for number in range(1, 8)]
+    assert is_surely_taken(request({"t": 0, "types": [["a", "b"], ["c", "d"]], "samples": samples}), NOW_NS)
+    assert (Noted.taken[Quantity.VALUES], Noted.taken[Quantity.SERIES]) == (14, 4)
+
+
+@pytest.mark.parametrize(("count", "is_certain"), [(28, True), (29, False)])
+def test_labels_of_samples_are_counted_with_those_of_the_series(count: int, is_certain: bool) -> None:
+    assert is_surely_taken(labelled(**{f"l{number}": "x" for number in range(count)}), NOW_NS) is is_certain

@@ -51,6 +51,7 @@ from spanprofiles.embedded.store.retention import (
     CHECK_S,
     LARGEST_BUCKET_BYTES,
     ArrivalClock,
+    Cut,
     Limits,
     Retention,
 )
@@ -834,6 +835,82 @@ def test_an_upload_is_waited_for_until_there_is_something_to_look_at(
         assert retention.patience == pytest.approx(patience_s)
     retention._sweep = iter(())
     assert retention.patience == 0.0
+
+
+def filled_buckets(kept: tuple[Retention, StoreConnection, Clock]) -> int:
+    """Put five buckets of 10 s each in the place of the first, the last of which is open; gives when they began, s."""
+    _, connection, clock = kept
+    clock.now = began_s = int(clock.now)
+    connection.execute("DELETE FROM arrivals")
+    connection.executemany(
+        "INSERT INTO arrivals (id, time_s, trace, profile, span_sample, bytes) VALUES (?, ?, ?, ?, ?, ?)",
+        [(number, began_s + 10 * number, 100 + number, 200 + number, 300 + number, 100) for number in range(1, 6)],
+    )
+    return began_s
+
+
+@pytest.mark.parametrize(
+    ("passed_s", "age_s", "cut"),
+    [
+        (50, 31, None),
+        (50, 30, Cut(2, 102, 202, 302)),
+        (59.9, 30, Cut(2, 102, 202, 302)),
+        (60, 30, Cut(3, 103, 203, 303)),
+        (89, 30, Cut(5, 105, 205, 305)),
+        (90, 30, Cut(6, 1, 1, 1)),  # the open one is too old as well, so another is opened
+    ],
+)
+def test_what_is_older_than_its_age_is_cut_off_by_whole_buckets(
+    kept: tuple[Retention, StoreConnection, Clock], passed_s: float, age_s: float, cut: Cut | None
+) -> None:
+    kept[2].now = filled_buckets(kept) + passed_s
+    assert Retention(kept[1], Limits(age_s=age_s), kept[2])._cut() == cut
+
+
+@pytest.mark.parametrize(
+    ("used", "cut"),
+    [
+        (999, None),
+        (1_001, Cut(3, 103, 203, 303)),
+        (1_100, Cut(3, 103, 203, 303)),
+        (1_101, Cut(4, 104, 204, 304)),
+        (1_300, Cut(5, 105, 205, 305)),
+        (9_000, Cut(6, 1, 1, 1)),
+    ],
+)
+def test_what_is_too_much_is_cut_off_by_what_the_oldest_buckets_hold(
+    kept: tuple[Retention, StoreConnection, Clock], monkeypatch: pytest.MonkeyPatch, used: int, cut: Cut | None
+) -> None:
+    filled_buckets(kept)
+    retention = Retention(kept[1], Limits(size_bytes=1_000), kept[2])
+    monkeypatch.setattr(Retention, "used_bytes", used)
+    assert retention._cut() == cut
+    assert retention._is_far_too_large() is (used > 1_100)
+    assert buckets(kept[1]) == [1, 2, 3, 4, 5] + [6] * (cut is not None)
+
+
+def test_without_limits_nothing_is_cut_off(kept: tuple[Retention, StoreConnection, Clock]) -> None:
+    kept[2].now = filled_buckets(kept) + 10**9
+    retention = Retention(kept[1], Limits(), kept[2])
+    assert retention._cut() is None
+    assert not retention._is_far_too_large()
+
+
+def test_rows_are_gone_through_in_steps_of_so_many_numbers(
+    kept: tuple[Retention, StoreConnection, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retention, connection, _ = kept
+    monkeypatch.setattr(retention_module, "ROWS_IN_STEP", 3)
+    assert list(retention._ranges("functions")) == []
+    connection.executemany(
+        "INSERT INTO functions (id, name, system_name, file, seen) VALUES (?, ?, '', '', 1)",
+        [(number, str(number)) for number in range(2, 9)],
+    )
+    assert list(retention._ranges("functions")) == [(2, 4), (5, 7), (8, 8)]
+    assert list(retention._ranges("functions", 9)) == [(2, 4), (5, 7), (8, 8)]
+    assert list(retention._ranges("functions", 8)) == [(2, 4), (5, 7)]
+    assert list(retention._ranges("functions", 3)) == [(2, 2)]
+    assert list(retention._ranges("functions", 2)) == []
 
 
 def test_data_that_cannot_be_removed_is_told_and_tried_again_later(
