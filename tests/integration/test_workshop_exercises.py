@@ -14,6 +14,8 @@ from spanprofiles.model import Endpoints
 from spanprofiles.workshop import Exercise, Judgement, Workbench, all_exercises
 from spanprofiles.workshop.attempt import read_attempt
 from spanprofiles.workshop.check import judged
+from spanprofiles.workshop.exercise import exercise_of
+from tests.support.guarded_servers import guarded_pair
 from tests.support.repository import ROOT
 
 LEARNERS_SEED = 20_077
@@ -93,3 +95,23 @@ def test_it_has_what_an_exercise_needs(exercise: Exercise) -> None:
     assert len(exercise.attempts) >= 2
     assert all(read_attempt(patch).must_say for patch in exercise.attempts)
     assert ROOT in exercise.source.parents
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("patch", exercise_of(10).solutions, ids=_named)
+def test_an_app_of_ones_own_is_proven_on_servers_that_want_credentials(patch: Path, tmp_path: Path) -> None:
+    with guarded_pair() as endpoints:
+        judgement = judge(exercise_of(10), tmp_path / "own", endpoints, patch)
+
+    assert judgement.passed, judgement.text
+
+
+@pytest.mark.exhaustive
+def test_there_too_tests_without_a_claim_do_not_solve_it(tmp_path: Path) -> None:
+    (patch,) = (found for found in exercise_of(10).attempts if found.stem == "tests_without_a_claim")
+
+    with guarded_pair() as endpoints:
+        judgement = judge(exercise_of(10), tmp_path / "own", endpoints, patch)
+
+    assert not judgement.passed
+    assert "your tests notice when the link is cut" in judgement.text

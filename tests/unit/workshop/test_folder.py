@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Judgement, Workbench, WorkshopError, all_exercises
+from spanprofiles.workshop import Exercise, Judgement, Workbench, WorkshopError, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import DEFAULT_NAME, LearnersFolder
 
 NOWHERE = Endpoints(tempo="", pyroscope="")
 BAKERY = exercise_of(2)
+OWN = exercise_of(10)
 
 
 @pytest.fixture
@@ -27,6 +28,13 @@ def learners(tmp_path: Path) -> LearnersFolder:
 
 def bench(learners: LearnersFolder) -> Workbench:
     return Workbench(BAKERY, learners.files_of(BAKERY), NOWHERE, learners.progress().seed)
+
+
+def attempt(learners: LearnersFolder, exercise: Exercise) -> str:
+    """Return what tells the attempt that is there from others."""
+    bench = Workbench(exercise, learners.files_of(exercise), NOWHERE)
+    bench.read_attempt()
+    return bench.attempt
 
 
 def test_each_exercise_is_copied_with_its_text(learners: LearnersFolder) -> None:
@@ -153,6 +161,49 @@ def test_a_save_a_new_file_and_a_removed_one_change_the_fingerprint(learners: Le
     (folder / ".bakery.py.swp").write_text("")
 
     assert learners.fingerprint(BAKERY) == seen[-1]
+
+
+@pytest.fixture
+def app(learners: LearnersFolder, tmp_path: Path) -> Path:
+    """An app of the learner's that has a folder of its own, which exercise 10 names."""
+    (tmp_path / "shop" / "templates").mkdir(parents=True)
+    for name in ("app.py", "templates/home.html"):
+        (tmp_path / "shop" / name).write_text("one")
+    written = learners.path / OWN.name / "own.yaml"
+    written.write_text(written.read_text().replace("folder:\n", f"folder: {tmp_path / 'shop'}\n"))
+    return tmp_path / "shop"
+
+
+@pytest.mark.parametrize("name", ["app.py", "templates/home.html", "pricing.go"])
+def test_a_save_in_the_folder_of_ones_own_app_is_a_new_attempt(learners: LearnersFolder, app: Path, name: str) -> None:
+    before = learners.fingerprint(OWN), attempt(learners, OWN)
+
+    (app / name).write_text("another")
+
+    assert learners.fingerprint(OWN) != before[0]
+    assert attempt(learners, OWN) != before[1]
+
+
+@pytest.mark.parametrize("name", ["shop.log", "shop.sqlite3", ".venv/lib.py"])
+def test_what_an_app_keeps_in_its_own_folder_is_no_save(learners: LearnersFolder, app: Path, name: str) -> None:
+    before = learners.fingerprint(OWN), attempt(learners, OWN)
+
+    (app / name).parent.mkdir(exist_ok=True)
+    (app / name).write_text("one ride")
+
+    assert (learners.fingerprint(OWN), attempt(learners, OWN)) == before
+
+
+@pytest.mark.parametrize("line", ["", ".", "nowhere", "~nobody/shop", '"a\\0b"', "[a, b]", "{"], ids=repr)
+def test_a_folder_that_is_none_or_the_exercises_own_adds_no_file(learners: LearnersFolder, line: str) -> None:
+    folder = learners.path / OWN.name
+    (folder / "own.yaml").write_text(f"folder: {line}\n")
+
+    assert list(OWN.files_beside(folder)) == []
+
+
+def test_files_in_other_folders_belong_to_an_exercise_that_has_some(learners: LearnersFolder) -> None:
+    assert list(BAKERY.files_beside(learners.path / BAKERY.name)) == []
 
 
 def test_the_folders_of_an_environment_and_of_an_editor_are_not_looked_through(learners: LearnersFolder) -> None:

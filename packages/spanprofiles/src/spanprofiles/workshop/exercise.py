@@ -45,6 +45,7 @@ MOST_FILES = 1_000
 """How many files of an exercise's folder are looked at."""
 
 _OTHERS_FOLDERS = {"__pycache__", "venv", "node_modules", "site-packages"}
+_BESIDE = "beside"
 _EXERCISES = Path(__file__).with_name("exercises")
 _FOLDER = re.compile(r"e(\d\d)_(\w+)")
 _HINT = re.compile(r"^## \d+\s*$", re.MULTILINE)
@@ -133,6 +134,15 @@ class Exercise:
             PatchError: it does not fit.
         """
         return patched(self.given, patch.read_text(encoding="utf-8").replace("{drawn}", drawn))
+
+    def files_beside(self, folder: Path) -> Iterator[Path]:
+        """Yield what a learner writes for it in other folders, where it allows that.
+
+        Args:
+            folder: the learner's folder of it.
+        """
+        if (self.source / f"{_BESIDE}.py").is_file():
+            yield from self._module(_BESIDE).files(folder)
 
     def judge(self, bench: Workbench) -> Judgement:
         """Ask its judge.

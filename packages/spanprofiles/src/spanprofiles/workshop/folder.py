@@ -14,7 +14,7 @@ from spanprofiles.workshop.exercise import TEXT_FILE, Exercise, all_exercises, p
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.patch import difference
 from spanprofiles.workshop.progress import Progress, ProgressFile, Record
-from spanprofiles.workshop.storage import read_learners_file, write_new_file
+from spanprofiles.workshop.storage import Fingerprint, fingerprint_of, read_learners_file, write_new_file
 from spanprofiles.workshop.workbench import Workbench
 
 DEFAULT_NAME = "span-profiles-workshop"
@@ -22,9 +22,6 @@ DEFAULT_NAME = "span-profiles-workshop"
 
 STATE = ".workshop"
 """In the learner's folder: what this program keeps there."""
-
-Fingerprint = tuple[tuple[str, int, int], ...]
-"""What tells whether somebody has saved a file: names, times and sizes."""
 
 
 @dataclass(frozen=True)
@@ -205,14 +202,7 @@ class LearnersFolder:
     def fingerprint(self, exercise: Exercise) -> Fingerprint:
         """Return what changes whenever a file of an exercise is saved, added or removed."""
         folder = self.path / exercise.name
-        found = []
-        for name in plain_files(folder) if folder.is_dir() else ():
-            try:
-                status = (folder / name).stat()
-            except OSError:  # saved by an editor that replaces it, at this moment
-                continue
-            found.append((name.as_posix(), status.st_mtime_ns, status.st_size))
-        return tuple(found)
+        return fingerprint_of(folder, plain_files(folder)) + fingerprint_of(folder, exercise.files_beside(folder))
 
     def _free_name(self, name: str) -> Path:
         backups = self.state / "backups"

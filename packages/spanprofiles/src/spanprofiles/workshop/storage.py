@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from spanprofiles.files import replace_file
@@ -19,6 +20,27 @@ def read_learners_file(path: Path) -> str:
             return file.read(LEARNERS_FILE_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+Fingerprint = tuple[tuple[str, int, int], ...]
+"""What tells whether somebody has saved a file: names, times and sizes."""
+
+
+def fingerprint_of(folder: Path, paths: Iterable[Path]) -> Fingerprint:
+    """Return what changes whenever one of these files is saved, added or removed.
+
+    Args:
+        folder: where relative paths begin.
+        paths: the files.
+    """
+    found = []
+    for path in paths:
+        try:
+            status = (folder / path).stat()
+        except OSError:  # saved by an editor that replaces it, at this moment
+            continue
+        found.append((path.as_posix(), status.st_mtime_ns, status.st_size))
+    return tuple(found)
 
 
 def write_file(path: Path, text: str) -> None:

@@ -34,7 +34,7 @@ from spanprofiles.model.selector import service_selector
 from spanprofiles.workshop.exercise import ANSWER_FILE, TEXT_FILE, Exercise, plain_files
 from spanprofiles.workshop.program import FinishedProgram, LearnersProgram
 from spanprofiles.workshop.pyroscope_relay import relay
-from spanprofiles.workshop.storage import read_learners_file
+from spanprofiles.workshop.storage import fingerprint_of, read_learners_file
 
 if TYPE_CHECKING:
     from spanprofiles.doctor import Examination
@@ -327,7 +327,8 @@ class Workbench:
         self.answer = self.answer.strip() or self.text_of(ANSWER_FILE).strip()
         names = {path.as_posix() for path in plain_files(self.folder)} - {TEXT_FILE, ANSWER_FILE}
         texts = {name: self.text_of(name) for name in sorted(names)}
-        judged = json.dumps([self.answer, self.notes, texts], sort_keys=True)
+        beside = fingerprint_of(self.folder, self.exercise.files_beside(self.folder))
+        judged = json.dumps([self.answer, self.notes, texts, beside], sort_keys=True)
         self.attempt = hashlib.sha256(judged.encode()).hexdigest()[:ATTEMPT_DIGITS]
 
     def __enter__(self) -> Workbench:

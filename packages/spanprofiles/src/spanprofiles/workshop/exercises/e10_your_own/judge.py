@@ -16,16 +16,16 @@ import yaml
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.doctor import Verdict, examine
 from spanprofiles.linking import LinkError
+from spanprofiles.workshop.exercises.e10_your_own.beside import FILE, app_folder
 from spanprofiles.workshop.exercises.e10_your_own.cut_link import cut_link
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.kept import Kept
 from spanprofiles.workshop.program import AttemptError, FinishedProgram
+from spanprofiles.workshop.pyroscope_relay import relay
 from spanprofiles.workshop.pytest_runner import Run
 from spanprofiles.workshop.runner import IGNORED_WARNINGS, LONGEST_RUN_S, GivenJob, start_runner
 from spanprofiles.workshop.starting_gate import GATE_VARIABLE
 from spanprofiles.workshop.workbench import Workbench
-
-FILE = "own.yaml"
 
 LEAST_SHARE = 0.1
 """The function must have at least this part of the request's samples."""
@@ -141,6 +141,7 @@ class _Tests:
             self._kept = self._bench.kept or stack.enter_context(Kept())
             self._gate = Path(stack.enter_context(TemporaryDirectory(prefix="workshop-"))) / "open"
             self._prepared: Sequence[_BegunRun] = ()
+            self._settings = self._address(stack)
             if self._own.tests and self._folder.is_dir():
                 losing = stack.enter_context(cut_link(self._bench.endpoints.pyroscope))
                 gate = {GATE_VARIABLE: str(self._gate)}
@@ -172,6 +173,13 @@ class _Tests:
         with cut_link(self._bench.endpoints.pyroscope) as losing:
             return self._start(self._stack, _without_samples(losing, LONG_CUT_TIMEOUT_S))[0].end()
 
+    def _address(self, stack: ExitStack) -> dict[str, str]:
+        """Return where the tests find Pyroscope, if it wants what the app that they start does not know."""
+        address, credentials = self._bench.endpoints.pyroscope, self._bench.endpoints.credentials_for("pyroscope")
+        if not credentials.as_headers() and credentials.verify_tls is True:
+            return {}
+        return {"SPAN_PROFILES_PYROSCOPE_URL": stack.enter_context(relay(address, credentials))}
+
     def _start(self, stack: ExitStack, *settings: Mapping[str, str]) -> Sequence[_BegunRun]:
         """Start a run for each of these settings, all at once; what is left of them ends with the stack."""
         runner = self._kept.runner(lambda jobs: start_runner(self._bench, jobs, self._own.service))
@@ -180,7 +188,7 @@ class _Tests:
         runs = [
             Run(
                 ("-p", "no:cacheprovider", *_plugin(added), *IGNORED_WARNINGS, f"--junitxml={path}", self._own.tests),
-                {"PORT": str(port), "OTEL_SERVICE_NAME": self._own.service, **added},
+                {"PORT": str(port), "OTEL_SERVICE_NAME": self._own.service, **self._settings, **added},
             )
             for path, port, added in zip(paths, free_ports(len(settings)), settings, strict=True)
         ]
@@ -224,7 +232,7 @@ def judge(bench: Workbench) -> Judgement:
     """Go through the checklist, until an item is open."""
     done = _Checklist(bench.tell)
     own = _read(bench, done)
-    folder = (bench.folder / Path(own.folder).expanduser()).resolve()
+    folder = app_folder(bench.folder, own.folder)
     with _Tests(bench, own, folder) as tests:
         _linked(bench, own, folder, done)
         if own.tests:
