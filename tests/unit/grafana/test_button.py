@@ -272,7 +272,7 @@ class TestCustomQuery:
         assert selector(custom('{x="${__interval}"}')) == '{x="${__interval}"}'
 
 
-def test_a_trace_is_called_by_its_earliest_span_without_another_above_it_or_not_at_all() -> None:
+def test_a_trace_is_called_by_its_earliest_top_span_or_not_at_all() -> None:
     early = a_span(name="first")
     late = replace(early, span_id="00000000000000aa", name="second", start_ns=early.start_ns + 1)
     traces = (Trace.of(TRACE_ID, [late, early]), Trace.of(TRACE_ID, []))

@@ -130,7 +130,7 @@ def test_the_errors_of_a_span_that_cannot_be_linked_carry_what_was_seen(follow: 
         assert failed.value.evidence is request.evidence
 
 
-def test_children_that_count_by_now_are_looked_for_and_a_tempo_that_fails_hides_no_samples(follow: Follow) -> None:
+def test_children_that_count_by_now_are_found_and_a_failing_tempo_hides_no_samples(follow: Follow) -> None:
     late = server_span(CALL, ANSWERING, name="find", kind=1, ended_s_ago=20.01, lasted_ms=80)
     scene = Scene().add(server_span()).add(late, after_looks=1)
     request = follow(scene).follow(_SENT)

@@ -121,7 +121,7 @@ def test_the_types_of_a_service_are_asked_for_once_a_second(clock: Clock) -> Non
     assert pyroscope.asked_for_types == [QUERY.selector] * 2
 
 
-def test_the_types_are_asked_for_again_when_the_second_is_over_and_whenever_the_clock_began(clock: Clock) -> None:
+def test_types_are_asked_for_again_after_a_second_whenever_the_clock_began(clock: Clock) -> None:
     pyroscope = Pyroscope()
     collected = collector(pyroscope)
     clock.now_s = -100.0
