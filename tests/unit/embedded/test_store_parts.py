@@ -260,6 +260,27 @@ def test_files_that_are_lost_while_uploads_wait_to_be_indexed_end_the_writer(
         keep(database, "c")
 
 
+def test_files_that_were_gone_for_a_moment_end_the_writer_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = iter([StoreLostError("it was replaced while it was in use")])
+    check = Folder.check
+
+    def check_once(self: Folder, data_bytes: int = 0) -> None:
+        if not data_bytes:  # before a group is written
+            for error in gone:
+                raise error
+        check(self, data_bytes)
+
+    monkeypatch.setattr(Folder, "check", check_once)
+    with pytest.raises(StoreUnavailableError, match=r"^it was replaced while it was in use$"):
+        database.write(Rows("lost", 1))
+    eventually(lambda: database.failure is not None)
+    assert isinstance(database.failure, StoreLostError)
+    with pytest.raises(StoreUnavailableError, match=r"^it was replaced while it was in use$"):
+        database.write(Rows("later", 1))
+
+
 def test_a_file_that_can_no_longer_be_read_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Folder(tmp_path / "data")
     held.take()

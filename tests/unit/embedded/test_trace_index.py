@@ -7,8 +7,8 @@ from itertools import islice
 
 import pytest
 
-from spanprofiles.embedded.indexed_attributes import INTEGER, RESOURCE, SPAN, STRING
-from spanprofiles.embedded.store import search
+from spanprofiles.embedded.indexed_attributes import INTEGER, INTRINSIC, RESOURCE, SPAN, STRING
+from spanprofiles.embedded.store import search, tags
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.search import DEPTH_LIMIT, matching_traces
 from spanprofiles.embedded.store.traces import TRACES_IN_BLOCK
@@ -184,3 +184,65 @@ def test_a_trace_is_given_where_the_window_touches_it(store: Database) -> None:
     assert found(store, ODD, start_ns + 67 * 10**6 + 1, None) == [69]
     assert found(store, EVERY_TRACE, None, start_ns) == EVERYTHING
     assert found(store, EVERY_TRACE, None, start_ns - 1) == []
+
+
+# ---- names and values -----------------------------------------------------------------------------------------------
+
+EARLY_NS, LATE_NS = NOW_NS - 50 * 10**9, NOW_NS - 10 * 10**9
+EARLY, LATE, BOTH = (EARLY_NS, EARLY_NS), (LATE_NS, LATE_NS), (EARLY_NS, LATE_NS)
+BETWEEN, BEFORE = (EARLY_NS + 1, LATE_NS - 1), (0, EARLY_NS - 1)
+
+
+@pytest.fixture
+def two(database: Database) -> Database:
+    """An early trace whose root has not come, and a late one; each of a moment."""
+    applications = applications_on(database)
+    for trace, parent, time_ns, values in (
+        ("aa", "ff" * 8, EARLY_NS, {"both": 1, "early": "e"}),
+        ("bb", None, LATE_NS, {"both": 2, "late": 1.5}),
+    ):
+        span = SpanFactory(trace)("work", parent, values=values)
+        span |= {"startTimeUnixNano": str(time_ns), "endTimeUnixNano": str(time_ns)}
+        applications.export(span, resource={"service.name": "shop", "of": trace})
+    return database
+
+
+@pytest.mark.parametrize(
+    ("bounds", "of_spans", "of_resources"),
+    [
+        ((None, None), ["both", "early", "late"], ["of", "service.name"]),
+        (BOTH, ["both", "early", "late"], ["of", "service.name"]),
+        (EARLY, ["both", "early"], ["of", "service.name"]),
+        (LATE, ["both", "late"], ["of", "service.name"]),
+        (BETWEEN, None, None),
+        (BEFORE, None, None),
+    ],
+)
+def test_names_are_those_of_the_traces_that_a_window_touches(
+    two: Database, bounds: tags.Bounds, of_spans: list[str] | None, of_resources: list[str] | None
+) -> None:
+    found = tags.names(two.reader(), bounds)
+    assert (found.get(SPAN), found.get(RESOURCE)) == (of_spans, of_resources)
+    assert INTRINSIC not in found
+
+
+@pytest.mark.parametrize(
+    ("bounds", "numbers"), [((None, None), [1, 2]), (BOTH, [1, 2]), (EARLY, [1]), (LATE, [2]), (BETWEEN, [])]
+)
+def test_values_are_those_of_the_traces_that_a_window_touches(
+    two: Database, monkeypatch: pytest.MonkeyPatch, bounds: tags.Bounds, numbers: list[int]
+) -> None:
+    found = tags.values(two.reader(), "both", (SPAN, RESOURCE), bounds)
+    assert sorted(found) == [(INTEGER, number) for number in numbers]
+    assert tags.values(two.reader(), "both", (RESOURCE,), bounds) == []
+    monkeypatch.setattr(tags, "VALUES_LIMIT", 1)
+    assert len(tags.values(two.reader(), "both", (SPAN,), bounds)) == min(1, len(numbers))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "lacks"), [((None, None), True), (BOTH, True), (EARLY, True), (LATE, False), (BETWEEN, False)]
+)
+def test_a_trace_without_a_name_is_looked_for_in_the_window(two: Database, bounds: tags.Bounds, lacks: bool) -> None:
+    assert tags.some_trace_lacks(two.reader(), "rootName", bounds) is lacks
+    assert not tags.some_trace_lacks(two.reader(), "name", bounds)
+    assert tags.some_trace_lacks(two.reader(), "nothing", bounds) is (bounds != BETWEEN)
