@@ -44,8 +44,8 @@ help:
 	@echo "              with the regions in Go and Java: COMPOSE_PROFILES=fleet make up"
 	@echo "make test     lint, types, import rules, unit tests, integration tests, side by side"
 	@echo "make docs     build the documentation as a site, in site/; a broken link fails it"
-	@echo "make slow     the tests that start many programs: span processors, faults, the page in Chromium, the documentation"
-	@echo "make exhaustive  what those two leave out: every framework, fault, exercise and language, rare runs"
+	@echo "make slow     the tests that start many programs: span processors, faults, the page in Chromium, regions in three languages"
+	@echo "make exhaustive  what those two leave out: every framework, fault and exercise, the documentation's site, rare runs"
 	@echo "make upstream  what changes with other people's releases: installation of today's, the official processor's defects"
 	@echo "make grafana  the button in a real Grafana, pressed in a browser, with Docker"
 	@echo "make bench    seconds from nothing to the first flame graph; docs/reference/figures.md has the other figures' commands"
@@ -96,7 +96,7 @@ lint: install
 
 # Part of make exhaustive, too. What is missing is skipped, with the reason.
 lint-fleet: install
-	$(PYTEST) -m exhaustive -rs -k own_checks tests/integration/test_fleet.py
+	$(PYTEST) -m exhaustive -rs -k own_checks tests/integration/test_more_of_the_fleet.py
 
 types: install
 	$(BIN)/mypy
@@ -120,7 +120,8 @@ integration: install
 docs: install
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
 
-# What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser, the soak.
+# What takes longer: the span processors in processes of their own, the app's faults, the page in a real browser, the soak,
+# the regions in Go and Java with what is broken in each.
 # Two at a time: the soak sends at its own pace, and the page and programs that start wait most of the time. What counts
 # the samples of single functions has the machine to itself.
 slow: install

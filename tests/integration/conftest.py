@@ -25,12 +25,13 @@ NEIGHBOURS = {"eu-north": "us-east", "us-east": "ap-south", "ap-south": "eu-nort
 
 
 #: The tests of these files share nothing that costs much to start.
-APART = ("test_examples", "test_the_doctor_on_faults", "test_demo", "test_workshop_exercises")
+APART = ("test_broken_regions", "test_examples", "test_the_doctor_on_faults", "test_demo", "test_workshop_exercises")
 #: What waits longest begins first, that it does not go on alone.
 LONGEST = (
     "slow-upload",
     "test_workshop_texts",
     "test_fleet",
+    "test_more_of_the_fleet",
     "test_slowest_request",
     "test_faults",
     "test_the_story",
@@ -39,6 +40,7 @@ LONGEST = (
     "test_workshop.py",
     "test_tutorial",
     "test_slow_commit",
+    "test_broken_regions",
     "zero_code",
     "celery",
 )

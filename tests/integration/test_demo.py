@@ -84,7 +84,7 @@ def test_a_busy_port_is_named_and_a_free_one_used(as_json: Printed) -> None:
     assert re.search(r"port 5001 \(eu-north\) is taken by another program: using \d+", as_json.stderr)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_once_fails_with_the_reason_where_the_link_is_broken() -> None:
     result = run_once("--wait", "6", environment={"RIDESHARE_FAULTS": "no-processor"})
 

@@ -12,7 +12,7 @@ pytest_plugins = ["pytester"]
 EXAMPLES = ROOT / "examples"
 PROJECTS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and list(path.glob("test_*.py")))
 #: The other frameworks' are for ``make exhaustive``.
-IN_MAKE_SLOW = {"fastapi", "grpc"}
+IN_MAKE_SLOW = {"fastapi"}
 
 
 def test_every_example_is_listed() -> None:

@@ -23,7 +23,7 @@ from tests.support.documentation import ROOT, Page
 from tests.support.installed import Installed
 
 #: The others' are for ``make exhaustive``.
-IN_MAKE_SLOW = ("01_look", "08_prove_it")
+IN_MAKE_SLOW = ("01_look",)
 EXERCISES = "tests/integration/test_workshop_exercises.py::test_untouched_it_fails_and_the_first_hint_fits"
 QUESTIONS = "tests/integration/test_workshop_questions.py::test_a_question_shows_what_the_fault_does"
 ELSEWHERE = {

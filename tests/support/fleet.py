@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache, reduce
+from operator import add
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from spanprofiles.demo.fleet import FleetRegion, go_region, java_region
-from spanprofiles.model import Endpoints
+from spanprofiles.linking import LinkedSpan
+from spanprofiles.model import Endpoints, FlameGraph
+from spanprofiles.pytest_plugin import SpanProfiles
+from spanprofiles.pytest_plugin.apps import RunningApp
 from tests.support.gunicorn import RIDESHARE
 
 ROOT = Path(__file__).parents[2]
+
+Start = Callable[..., RunningApp]
 
 
 class Broken(NamedTuple):
@@ -41,7 +51,7 @@ class LanguageOfRegion:
         faults: what can be broken in it, each with what the doctor must say.
         variables: by fault, the variables that break it, where that is not done by ``RIDESHARE_FAULTS``; None removes
             one.
-        short_lived: the variables of a process that serves a single test.
+        short_lived: the variables of a process that serves a few tests, by which it starts with less CPU.
         fleet: how it is built and run; None for Python.
         start_s: how long it may take to start, s.
     """
@@ -70,7 +80,7 @@ class LanguageOfRegion:
             "RIDESHARE_REGION": self.region,
             "RIDESHARE_BIND": "{address}",
             "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS": "30",
-            **(self.short_lived if fault else {}),
+            **self.short_lived,
             **self.variables.get(fault, {"RIDESHARE_FAULTS": fault}),
         }
 
@@ -101,7 +111,7 @@ GO = LanguageOfRegion(
     },
     fleet=go_region(),
 )
-#: To compile for speed takes half of the CPU with which a JVM starts.
+#: To compile for speed takes half of the CPU with which a JVM starts. The JVM of `make fleet` does that.
 SHORT_LIVED_JAVA: Mapping[str, str] = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 JAVA = LanguageOfRegion(
     "Java",
@@ -127,11 +137,76 @@ JAVA = LanguageOfRegion(
 )
 LANGUAGES = (PYTHON, GO, JAVA)
 FAULTS = [(language, fault) for language in LANGUAGES for fault in language.faults]
+#: In so many orders for a car, a fifth of which is the check of its driver, that has samples, however few a ride has.
+CARS = 6
+CHECKS_A_DRIVER = "rideshare/city/Driver.checkDriver"
+BUILT = tuple(language.fleet for language in LANGUAGES if language.fleet is not None)
 #: The settings of Java's extension that a region does not use. There is no other format than JFR in its version.
 JAVA_OPTIONS: Mapping[str, str] = {
-    **SHORT_LIVED_JAVA,
     "PYROSCOPE_FORMAT": "collapsed",
     "OTEL_PYROSCOPE_ROOT_SPAN_ONLY": "false",
     "OTEL_PYROSCOPE_ADD_SPAN_NAME": "false",
     "PYROSCOPE_PROFILER_EVENT": "cpu",
 }
+
+
+@cache
+def builds() -> Mapping[str, Future[None]]:
+    """Begin to build the regions whose tools are there, side by side, and return how each ends, by its language."""
+    pool = ThreadPoolExecutor(len(BUILT))
+    return {region.language: pool.submit(region.make) for region in BUILT if not region.missing()}
+
+
+def made(language: LanguageOfRegion) -> str:
+    """Wait until a region is built; return why it cannot be on this machine, or an empty text.
+
+    Raises:
+        DemoError: its build has failed.
+    """
+    if language.fleet is None:
+        return ""
+    if language.name in builds():
+        builds()[language.name].result()
+    return language.fleet.missing()
+
+
+def start(
+    language: LanguageOfRegion,
+    starter: Start,
+    endpoints: Endpoints,
+    service: str,
+    fault: str = "",
+    **more: str,
+) -> RunningApp:
+    """Start a region, or skip the test where it cannot be built on this machine.
+
+    Args:
+        language: what it is written in.
+        starter: the fixture ``span_profiles_app``.
+        endpoints: where its telemetry goes.
+        service: its service's name.
+        fault: what is broken in it; empty for nothing.
+        more: further variables.
+    """
+    reason = made(language)
+    if reason:
+        pytest.skip(reason)
+    return starter(
+        language.command(),
+        ready="/health",
+        environment={**language.environment(endpoints, service, fault), **more},
+        cwd=ROOT,
+        start_timeout=language.start_s,
+        name=service,
+    )
+
+
+def together(spans: Iterable[LinkedSpan]) -> FlameGraph:
+    """Return the flame graph of several: on a busy machine a single one has four or five samples in Java."""
+    return reduce(add, (span.flamegraph for span in spans))
+
+
+def labels_of(span: LinkedSpan, label: str, span_profiles: SpanProfiles) -> list[str]:
+    """Return the values of a label of the profiles around a span."""
+    query = span_profiles.linker.query(span.span)
+    return span_profiles.linker.pyroscope.label_values(label, query.start_ms, query.end_ms, [query.selector])

@@ -48,6 +48,7 @@ def region(listed: Path, target: Path) -> FleetRegion:
         name="sa-east",
         language="Java",
         folder=target.parent,
+        made=target,
         tools=("java", "mvn"),
         build=("true",),
         command=(),

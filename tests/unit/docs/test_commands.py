@@ -47,7 +47,7 @@ RUN_BY = {
         "tests/integration/test_workshop.py::test_two_learners_of_one_name_on_shared_servers_are_on_the_board"
     ),
     r"make fleet": (
-        "tests/integration/test_fleet.py::test_make_fleet_shows_an_order_that_passes_through_all_languages"
+        "tests/integration/test_more_of_the_fleet.py::test_make_fleet_shows_an_order_that_passes_through_all_languages"
     ),
     r"COMPOSE_PROFILES=fleet make up": (
         "tests/integration/test_stack.py::test_with_the_fleet_one_order_passes_through_three_languages"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +20,8 @@ BUILD_TIMEOUT_S = 600
 
 _SOURCES = Path(__file__).parents[5] / "fleet"
 _LAST_LINES = 12
+_BUILT_FROM = "built-from.sha256"
+_LOCK = "build.lock"
 _JAVA = "sa-east"
 
 
@@ -47,23 +52,28 @@ class FleetRegion:
         name: as in ``RIDESHARE_REGION``.
         language: the language's name.
         folder: where its sources are.
+        made: the folder in it where the build puts what it makes.
         tools: the programs that build and run it.
         build: the command that builds it, run in its folder.
         command: the command that runs it.
         start_s: how long it may take to answer, s.
         environment: makes its variables, for where telemetry goes and its service's name.
         libraries: those that the build fetches without holding them to checksums of its own; None where it does.
+        sources: the files and folders in its folder that it is built from; empty where the command that builds it looks
+            by itself, at little cost, whether they have changed.
     """
 
     name: str
     language: str
     folder: Path
+    made: Path
     tools: tuple[str, ...]
     build: tuple[str, ...]
     command: tuple[str, ...]
     start_s: float
     environment: Callable[[Endpoints, str], Mapping[str, str]] = field(repr=False)
     libraries: Libraries | None = None
+    sources: tuple[str, ...] = ()
 
     @property
     def port_name(self) -> str:
@@ -83,11 +93,54 @@ class FleetRegion:
         return ""
 
     def make(self) -> None:
-        """Build it; what is up to date is not built again.
+        """Build it; what is up to date is not built again, and of several processes one builds.
 
         Raises:
             DemoError: it cannot be built, or with libraries other than those that were pinned.
         """
+        with self._alone():
+            stamp = self.made / _BUILT_FROM
+            wanted = self._digest()
+            if not self.sources or not self._is_built(stamp, wanted):
+                stamp.unlink(missing_ok=True)
+                self._build()
+                if self.libraries is not None:
+                    self._check(self.libraries)
+                stamp.write_text(wanted, encoding="utf-8")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other process builds it."""
+        try:
+            self.made.mkdir(parents=True, exist_ok=True)
+            with (self.made / _LOCK).open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise DemoError(f"the region in {self.language} cannot be built in {self.made}: {error}") from error
+
+    def _is_built(self, stamp: Path, wanted: str) -> bool:
+        if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
+            return False
+        if self.libraries is None:
+            return True
+        try:
+            self._check(self.libraries)
+        except DemoError:  # the build fetches what is missing, and then they are held to the list again
+            return False
+        return all((self.libraries.folder / path).is_file() for path in self.libraries.own)
+
+    def _digest(self) -> str:
+        """Return a digest of what it is built from, and how."""
+        digest = hashlib.sha256("\0".join(self.build).encode())
+        named = [self.folder / source for source in self.sources]
+        files = {file for path in named for file in (path, *path.rglob("*")) if file.is_file()}
+        for file in sorted(files):
+            content = file.read_bytes()
+            digest.update(f"\0{file.relative_to(self.folder).as_posix()}\0{len(content)}\0".encode() + content)
+        return digest.hexdigest()
+
+    def _build(self) -> None:
         command = " ".join(self.build)
         try:
             built = subprocess.run(
@@ -108,8 +161,6 @@ class FleetRegion:
         if built.returncode:
             last = built.stdout.strip().splitlines()[-_LAST_LINES:]
             raise DemoError("\n".join([f"the region in {self.language} cannot be built: {command}", *last]))
-        if self.libraries is not None:
-            self._check(self.libraries)
 
     def _check(self, libraries: Libraries) -> None:
         try:
@@ -132,6 +183,7 @@ def go_region() -> FleetRegion:
         name="us-west",
         language="Go",
         folder=folder,
+        made=program.parent,
         tools=("go",),
         build=("go", "build", "-o", str(program), "."),
         command=(str(program),),
@@ -148,6 +200,7 @@ def java_region() -> FleetRegion:
         name=_JAVA,
         language="Java",
         folder=folder,
+        made=target,
         tools=("java", "javac", "mvn"),
         build=("mvn", "--quiet", "--batch-mode", "-DskipTests", "package"),
         command=(
@@ -166,6 +219,7 @@ def java_region() -> FleetRegion:
             own=("app/rideshare-1.0.0.jar",),
             renew="make lock-fleet",
         ),
+        sources=("pom.xml", ".mvn", "src/main"),
     )
 
 
