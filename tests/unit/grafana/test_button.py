@@ -304,7 +304,9 @@ def test_the_address_of_a_trace_has_whole_milliseconds_a_minute_around_it() -> N
         (7.0, "7"),
         (7.5, "7.5"),
         (b"7", ""),
-        pytest.param(["ä", 1, b"7"], '["ä",1,""]', id="a list"),  # the two texts as one are no name to ask for it by
+        pytest.param(
+            ["ä", 1, b"7"], '["ä",1,""]', id="a list"
+        ),  # pytest does not find it by the name that it would give it
         ({"b": 1, "a": [b"7"]}, '{"a":[""],"b":1}'),
     ],
     ids=repr,

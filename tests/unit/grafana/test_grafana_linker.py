@@ -97,7 +97,7 @@ BY_TAGS = [{"key": "service.name", "value": "service_name"}, {"key": "zone", "va
             {"profileTypeId": "memory:inuse_space:bytes:space:bytes"},
             {},
             Doubt.OTHER_PROFILE_TYPE,
-            "no profiles of that type .there are: process_cpu:cpu",
+            "no profiles of that type .there are: .*process_cpu:cpu",
         ),
         ({"tags": None}, {"service.namespace": "shop"}, Doubt.NAMESPACE_BY_DEFAULT, "under other labels than these"),
         (
