@@ -88,6 +88,23 @@ def test_without_a_pyroscope_data_source_there_is_no_button(broken: Any, reason:
     assert re.search(words, link.explanation)
 
 
+def test_settings_that_name_no_data_source_are_told_what_to_name() -> None:
+    assert linked(settings(datasourceUid="")).explanation == (
+        "jsonData.tracesToProfiles.datasourceUid of the data source 'tempo' is missing or empty: set it to the uid of"
+        " the Pyroscope data source"
+    )
+
+
+@pytest.mark.parametrize(("named", "words"), [("default", "is the default one"), ("other", "has that uid")])
+def test_a_data_source_that_is_not_there_is_told_by_how_it_was_named(named: str, words: str) -> None:
+    link = linked(settings(datasourceUid=named))
+
+    assert link.explanation == (
+        f"jsonData.tracesToProfiles.datasourceUid of the data source 'tempo' is {named!r}, and no data source {words}:"
+        " set it to that of a Pyroscope data source (there are: 'pyroscope')"
+    )
+
+
 def test_a_data_source_of_the_older_type_phlare_gets_no_button() -> None:
     link = linked(settings(), others=[{**PYROSCOPE, "type": "phlare"}, LOKI])
 

@@ -266,3 +266,9 @@ def test_a_doubt_says_what_is_wrong_and_what_to_change(doubt: Doubt) -> None:
 
 def test_every_doubt_but_that_of_settings_is_among_these() -> None:
     assert set(Doubt) - set(WHOLE) == {Doubt.SETTINGS}
+
+
+def test_the_name_of_a_label_is_proposed_in_its_own_letters() -> None:
+    link = linked(settings(tags=[{"key": "Host.Name-2"}]), a_span({"Host.Name-2": "h"}))
+
+    assert said(link, Doubt.DOTTED_LABEL).endswith("give the tag that name, value: Host_Name_2")

@@ -144,6 +144,40 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     assert [source.name for source in read_data_sources([tmp_path])] == ["A", "B"]
 
 
+def test_files_and_folders_are_read_in_the_order_in_which_they_are_given(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.yaml").write_text(f"datasources: [{{name: {name}, type: tempo}}]")
+    (tmp_path / "c.yaml").write_text("datasources: [{name: three, type: loki}]")
+
+    found = read_data_sources([tmp_path / "two", tmp_path / "c.yaml", tmp_path / "one"])
+
+    assert [source.name for source in found] == ["two", "three", "one"]
+
+
+@pytest.mark.parametrize(
+    ("given", "organization"),
+    [
+        ({"orgName": "Main", "orgId": 3}, "Main"),
+        ({"orgId": 3}, "3"),
+        ({"orgId": 0}, "1"),
+        ({"orgName": "0"}, "1"),
+        ({"orgName": ""}, "1"),
+        ({}, "1"),
+    ],
+)
+def test_a_data_source_belongs_to_an_organization_by_its_name_or_number(
+    given: dict[str, object], organization: str
+) -> None:
+    assert DataSource.of({"name": "A", **given}).organization == organization
+
+
+def test_of_an_empty_file_every_place_is_its_first_line() -> None:
+    empty = Document("")
+
+    assert (empty.value, empty.line(()), empty.line(("a", 0)), empty.written(("a",))) == (None, 1, 1, None)
+
+
 def test_what_the_api_answers_can_be_a_file_too_and_is_not_expanded_again(path: Path) -> None:
     query = settings(customQuery=True, query='{region="$REGION"}')
 
@@ -165,6 +199,7 @@ def test_without_a_uid_grafana_makes_one_of_the_name(path: Path) -> None:
         ("a: b: c", "{path}:1: not YAML"),
         ("apiVersion: 1\n", "{path}:1: a list of data sources under the key 'datasources' is expected"),
         ("apiVersion: 1\ndatasources: tempo\n", "{path}:2: datasources: a list of data sources"),
+        ("[5]", "{path}:1: [0]: keys and values are expected, not 5"),
         ("datasources:\n  - tempo\n", "{path}:2: datasources[0]: keys and values are expected, not 'tempo'"),
         ("datasources:\n  - uid: a\n    type: tempo\n", "{path}:2: datasources[0].name: it is missing or empty"),
         (

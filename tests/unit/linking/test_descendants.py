@@ -73,3 +73,20 @@ def test_without_ids_of_its_children_a_span_adds_nothing(follow: Follow) -> None
     child = server_span(CALL, ANSWERING, profile_id=None, name="find", kind=1, ended_s_ago=20.01, lasted_ms=80)
     linked = follow(Scene(uploads=[Upload({PRICE: 10})]).add(server_span(), child)).linked_span(SENT)
     assert (linked.cpu_ns, linked.added) == (10, ())
+
+
+def test_of_each_of_several_spans_the_children_that_come_late_count_too(follow: Follow) -> None:
+    scene = labelled_request(Upload({PRICE: 10}), Upload({SEARCH: 70}, CALL), Upload({SEARCH: 5}, INNER))
+    late = server_span(INNER, CALL, name="goes on", kind=1, ended_s_ago=19.9, lasted_ms=150)
+    linker = follow(scene.add(late, after_looks=1))
+    span = linker.answering_span(SENT)
+    assert [child.name for child in span.added] == ["find"]
+
+    (linked,) = linker.samples_of_each([span])
+
+    assert ([child.name for child in linked.added], linked.cpu_ns) == (["find", "goes on"], 85)
+
+
+def test_without_spans_there_is_nothing_to_merge(follow: Follow) -> None:
+    with pytest.raises(ValueError, match=r"^no spans, so there is nothing to merge$"):
+        follow(Scene()).merged_samples([])

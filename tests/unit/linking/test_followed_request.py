@@ -178,3 +178,13 @@ def test_the_message_of_an_error_is_one_line_of_a_length_that_can_be_read() -> N
     assert shown == printable(message, LONGEST_LINE)
     assert shown.isprintable()
     assert len(shown) <= LONGEST_LINE
+
+
+def test_a_trace_that_is_not_as_awaited_is_told_with_its_spans_and_what_was_seen(follow: Follow) -> None:
+    request = follow(Scene().add(server_span(name="GET /bike"))).follow(_SENT)
+
+    with pytest.raises(TraceNotFoundError) as failed:
+        request.trace(lambda _: False)
+
+    assert str(failed.value) == f"the trace {TRACE} is not as awaited after 5 s; its spans: GET /bike"
+    assert failed.value.evidence is request.evidence

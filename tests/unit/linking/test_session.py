@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import requests
@@ -234,3 +235,16 @@ def test_an_app_of_this_machine_is_asked_without_the_proxy_of_the_environment(
 def test_without_an_address_there_is_no_base_url() -> None:
     assert TracedSession().base_url == ""
     assert TracedSession("http://app.invalid/").base_url == "http://app.invalid"
+
+
+def test_while_an_app_is_awaited_no_answer_is_waited_for_long_or_read(app: StubServer) -> None:
+    asked: list[dict[str, object]] = []
+
+    class Noted(TracedSession):
+        def get(self, url: str, **options: Any) -> requests.Response:  # type: ignore[override]  # as the session's own
+            asked.append(options)
+            return super().get(url, **options)
+
+    with Noted(app.url) as session:
+        assert await_answer(session, "/health", 10)
+    assert asked == [{"sampled": False, "timeout": (1.0, 5.0), "stream": True}]

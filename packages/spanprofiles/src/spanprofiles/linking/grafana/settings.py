@@ -119,7 +119,7 @@ def read(data: Mapping[str, Any]) -> tuple[TraceToProfiles | None, tuple[str, ..
 
 
 def _resembles(name: str) -> bool:
-    folded = name.casefold().replace("_", "").replace("-", "")
+    folded = name.casefold()
     return folded.startswith("trace") and "profil" in folded
 
 
