@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -188,3 +189,11 @@ def test_a_trace_that_is_not_as_awaited_is_told_with_its_spans_and_what_was_seen
 
     assert str(failed.value) == f"the trace {TRACE} is not as awaited after 5 s; its spans: GET /bike"
     assert failed.value.evidence is request.evidence
+
+
+def test_an_answered_request_is_followed_by_the_context_that_was_sent_with_it(follow: Follow) -> None:
+    answered = SimpleNamespace(request=SimpleNamespace(headers={"traceparent": _SENT.traceparent}))
+    request = follow(Scene().add(server_span())).follow(answered)
+
+    assert request.trace_id == TRACE
+    assert request.answering_span().span_id == ANSWERING

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from spanprofiles.clients import ClientError
@@ -443,6 +445,17 @@ def test_a_linker_of_endpoints_brings_their_credentials_to_both_servers(serve: S
     assert linker.tempo.trace(TRACE) is None
     assert linker.pyroscope.label_names(1, 2) == []
     assert [seen.headers["X-Scope-Orgid"] for seen in stub.seen] == ["team", "team"]
+
+
+def test_each_server_gets_the_credentials_of_its_own_address(serve: Serve) -> None:
+    stub = serve(lambda _: Answer.of({}))
+    tempo, pyroscope = (stub.url.replace("://", f"://{name}:word@") for name in ("of-tempo", "of-pyroscope"))
+    linker = Linker.of(Endpoints(tempo, pyroscope), upload_interval_s=7.0)
+    assert linker.tempo.trace(TRACE) is None
+    assert linker.pyroscope.label_names(1, 2) == []
+    sent = [seen.headers["Authorization"].removeprefix("Basic ") for seen in stub.seen]
+    assert [base64.b64decode(pair) for pair in sent] == [b"of-tempo:word", b"of-pyroscope:word"]
+    assert linker.upload_interval_s == 7.0
 
 
 def test_a_server_that_fails_ends_the_waiting_at_once(follow: Follow) -> None:
