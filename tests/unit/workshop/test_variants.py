@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,15 @@ import pytest
 from spanprofiles.backends import ManagedProcess
 from spanprofiles.linking import Waiting
 from spanprofiles.workshop.pytest_runner import Job, Run, finished_path, job_path
-from spanprofiles.workshop.variant_verdict import SETTINGS_VARIABLE, Variant, Verdict, confirmed, merged
+from spanprofiles.workshop.variant_verdict import (
+    SETTINGS_VARIABLE,
+    ShareClaim,
+    Variant,
+    Verdict,
+    confirmed,
+    joined,
+    merged,
+)
 
 HEALTHY = Variant("healthy", Path("shop.py"), is_healthy=True, fewest_requests={"/stamp": 20})
 MUTANT = Variant("mutant", Path("mutant.py"), is_healthy=False)
@@ -44,8 +53,18 @@ def span_profiles_app():
 """
 
 
-def run(folder: Path, tests: str, *prices: int, by_fork: bool = True) -> list[dict[str, Any]]:
-    """Run tests against variants with these prices, and return what was written of each; empty where nothing was."""
+def run(
+    folder: Path, tests: str, *prices: int, by_fork: bool = True, parts: Sequence[tuple[int, int]] = ()
+) -> list[dict[str, Any]]:
+    """Run tests against variants with these prices, and return what was written of each; empty where nothing was.
+
+    Args:
+        folder: where.
+        tests: their text.
+        prices: of each variant.
+        by_fork: whether each run is a fork.
+        parts: which of how many parts of the tests run against each variant; by default all of them.
+    """
     (folder / "conftest.py").write_text(STUB, encoding="utf-8")
     (folder / "test_shop.py").write_text(tests, encoding="utf-8")
     results = [folder / f"results-{number}.json" for number in range(len(prices))]
@@ -53,6 +72,7 @@ def run(folder: Path, tests: str, *prices: int, by_fork: bool = True) -> list[di
         json.dumps(
             {
                 "name": f"at {price}",
+                "part": part,
                 "fixture": "shop",
                 "port": price,
                 "started_ns": 1,
@@ -62,7 +82,7 @@ def run(folder: Path, tests: str, *prices: int, by_fork: bool = True) -> list[di
                 "results": str(path),
             }
         )
-        for price, path in zip(prices, results, strict=True)
+        for price, path, part in zip(prices, results, parts or [(0, 1)] * len(prices), strict=True)
     ]
     plugins = ("-p", "no:spanprofiles", "-p", "no:cacheprovider", "-p", "spanprofiles.workshop.variants_plugin")
     runs = tuple(Run(("-q", *plugins, str(folder)), {SETTINGS_VARIABLE: text}) for text in settings)
@@ -125,6 +145,23 @@ def test_after_one_test_has_noticed_a_mutant_the_others_are_left_out(tmp_path: P
 
 
 @pytest.mark.slow
+def test_divided_tests_each_run_against_one_copy_and_keep_their_order(tmp_path: Path) -> None:
+    tests = "".join(f"def test_{name}(shop): assert shop.price\n" for name in "abc") + "def test_of_nothing(): pass\n"
+
+    first, second = run(tmp_path, tests, 7, 8, parts=[(0, 2), (1, 2)])
+
+    assert (first["passed"], second["passed"]) == (["test_a", "test_b"], ["test_c"])
+    assert [(found["tests"], found["of_program"]) for found in (first, second)] == [(4, 3), (4, 3)]
+
+
+@pytest.mark.slow
+def test_a_single_test_is_not_divided(tmp_path: Path) -> None:
+    first, second = run(tmp_path, "def test_price(shop): assert shop.price\n", 7, 8, parts=[(0, 2), (1, 2)])
+
+    assert (first["passed"], second["passed"], second["failed"]) == (["test_price"], [], {})
+
+
+@pytest.mark.slow
 def test_where_no_test_asks_for_the_program_that_is_written(tmp_path: Path) -> None:
     (result,) = run(tmp_path, "def test_of_nothing(): pass\n", 7)
 
@@ -145,6 +182,32 @@ def test_a_file_that_cannot_be_imported_is_named_with_the_line(tmp_path: Path, t
     (result,) = run(tmp_path, tests, 7)
 
     assert result["unimportable"] == [f"test_shop.py cannot be imported: {why}"]
+
+
+def test_parts_that_pass_are_one_run_of_all_tests() -> None:
+    claim, other = ShareClaim("the share of f", 0.6, 0.5), ShareClaim("the share of g", 0.2, 0.1)
+    first = Verdict(HEALTHY, {}, ("test_a",), {"/stamp": 12}, {"test_a": "a" * 32}, 0.6, (claim,), {"f": ["g"]})
+    second = Verdict(HEALTHY, {}, ("test_b",), {"/stamp": 9, "/letter": 1}, {"test_b": "b" * 32}, None, (other,))
+
+    whole = joined([first, second])
+
+    assert whole.is_right
+    assert (whole.passed, whole.failed) == (("test_a", "test_b"), {})
+    assert (whole.requests, whole.traces) == ({"/stamp": 21, "/letter": 1}, {**first.traces, **second.traces})
+    assert (whole.share, whole.claims, whole.unknown) == (0.6, (claim, other), {"f": ["g"]})
+
+
+def test_a_failed_part_ends_the_run_as_a_failed_test_would() -> None:
+    failed = Verdict(HEALTHY, {"test_a": "assert 7 < 5"}, requests={"/letter": 1})
+
+    def parts() -> Iterator[Verdict]:
+        yield failed
+        raise AssertionError("the second part is asked for")
+
+    assert joined(parts()) == failed
+    passed = Verdict(HEALTHY, passed=("test_b",))
+    assert joined([passed, failed]).failed == failed.failed
+    assert joined([passed, failed]).passed == ("test_b",)
 
 
 def test_a_mutant_that_only_one_of_two_runs_notices_was_noticed_by_chance() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ class Variant:
         environment: variables that are added to the program's.
         fewest_requests: how often the tests must ask for each of these paths.
         runs: how often the tests run against it, at once: they must be right each time, and not by chance.
+        copies: in how many parts the tests run at once, each against a program of its own, if they share nothing.
         confirmations: how often they run once more, one after the other, where chance or a busy machine may have had a
             hand in a wrong verdict. Only if they are right each of these times, the wrong one does not count.
     """
@@ -33,6 +35,7 @@ class Variant:
     environment: Mapping[str, str] = field(default_factory=dict)
     fewest_requests: Mapping[str, int] = field(default_factory=dict)
     runs: int = 1
+    copies: int = 1
     confirmations: int = 0
 
 
@@ -120,6 +123,36 @@ class Verdict:
         """The trace to show of it: that of a test that failed, or of any; empty where no test asked about one."""
         of_failed = (self.traces[test] for test in self.failed if test in self.traces)
         return next(of_failed, next(iter(self.traces.values()), ""))
+
+
+def joined(parts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict of a run whose tests were divided, as if they had run one after the other.
+
+    Args:
+        parts: of the first tests, of those after them, and so on; none is asked for behind one in which a test failed,
+            for there the run would have ended.
+    """
+    whole: Verdict | None = None
+    for part in parts:
+        whole = part if whole is None else _with(whole, part)
+        if whole.failed:
+            break
+    if whole is None:
+        raise ValueError("a run has one part or more")
+    return whole
+
+
+def _with(first: Verdict, second: Verdict) -> Verdict:
+    return replace(
+        first,
+        failed={**first.failed, **second.failed},
+        passed=first.passed + second.passed,
+        requests=Counter(first.requests) + Counter(second.requests),
+        traces={**first.traces, **second.traces},
+        share=first.share if second.share is None else second.share,
+        claims=first.claims + second.claims,
+        unknown={**first.unknown, **second.unknown},
+    )
 
 
 def merged(runs: Sequence[Verdict]) -> Verdict:

@@ -15,16 +15,26 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, groupby
 from pathlib import Path
 
 from spanprofiles.workshop.errors import WorkshopError
+from spanprofiles.workshop.independence import share_nothing
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.kept import Kept
 from spanprofiles.workshop.program import AttemptError, LearnersProgram
 from spanprofiles.workshop.pytest_runner import Run
 from spanprofiles.workshop.runner import IGNORED_WARNINGS, LONGEST_RUN_S, GivenJob, Runner, start_runner
-from spanprofiles.workshop.variant_verdict import SETTINGS_VARIABLE, ShareClaim, Variant, Verdict, confirmed, merged
+from spanprofiles.workshop.variant_verdict import (
+    SETTINGS_VARIABLE,
+    ShareClaim,
+    Variant,
+    Verdict,
+    confirmed,
+    joined,
+    merged,
+)
 from spanprofiles.workshop.workbench import Workbench
 
 QUIET_S = 2.0
@@ -62,12 +72,24 @@ def verdicts(
 
 
 @dataclass(frozen=True)
-class _RunOfVariant:
-    """A run of the tests against a variant: its program, and the file where its results will be."""
+class _Part:
+    """A part of the tests in a run against a variant, or all of them.
+
+    Attributes:
+        variant: which.
+        run: the run's number.
+        program: the program, or a copy of it.
+        results: the file where the results will be.
+        number: the part's, from 0.
+        parts: how many the run has.
+    """
 
     variant: Variant
+    run: int
     program: LearnersProgram
     results: Path
+    number: int = 0
+    parts: int = 1
 
 
 class _Jobs:
@@ -138,31 +160,38 @@ class _Tests:
             raise WorkshopError(f"your tests cannot be run: {error.strerror or error}") from error
 
     def _run(self, variants: Sequence[Variant]) -> list[Verdict]:
-        programs = [self._program(variant, number) for number, variant in enumerate(variants)]
+        divided = share_nothing(self._bench.folder)
+        programs = [self._programs(variant, number, divided=divided) for number, variant in enumerate(variants)]
         runner = self._kept.runner(self._start_runner)
         self._kept.await_quiet(QUIET_S)
         with tempfile.TemporaryDirectory(prefix="workshop-") as scratch:
             jobs = _Jobs(runner, Path(scratch))
             shutil.copytree(self._bench.folder, jobs.tests, ignore=_NOT_COPIED)
-            runs: list[_RunOfVariant] = []
-            for variant, program in zip(variants, programs, strict=True):
-                runs += [_RunOfVariant(variant, program, jobs.next_results()) for _ in range(variant.runs)]
-            job = jobs.give([self._settings(run) for run in runs])
+            parts = [
+                _Part(variant, run, program, jobs.next_results(), number, len(copies))
+                for variant, copies in zip(variants, programs, strict=True)
+                for run in range(variant.runs)
+                for number, program in enumerate(copies)
+            ]
+            job = jobs.give([self._settings(part) for part in parts])
             try:
-                return list(self._verdicts(runs, job, jobs))
+                return list(self._verdicts(parts, job, jobs))
             finally:
                 jobs.end()
                 self._kept.note_use()
 
-    def _verdicts(self, runs: Sequence[_RunOfVariant], job: GivenJob, jobs: _Jobs) -> Iterator[Verdict]:
+    def _verdicts(self, parts: Sequence[_Part], job: GivenJob, jobs: _Jobs) -> Iterator[Verdict]:
         """Yield the verdicts in order, as the runs of a job end, up to one that is wrong."""
         deadline_s = time.monotonic() + LONGEST_RUN_S
-        for variant, of_variant in groupby(enumerate(runs), key=lambda entry: entry[1].variant):
-            found = [self._awaited(run, job, number, deadline_s) for number, run in of_variant]
+        for variant, of_variant in groupby(enumerate(parts), key=lambda entry: entry[1].variant):
+            found = [
+                joined(self._awaited(part, job, number, deadline_s) for number, part in of_run)
+                for _, of_run in groupby(of_variant, key=lambda entry: entry[1].run)
+            ]
             verdict = merged(found)
             if verdict.may_be_chance and variant.confirmations:
                 self._bench.tell(f"{variant.name}: {_in_words(verdict)}; running them once more")
-                program = next(run.program for run in runs if run.variant is variant)
+                program = next(part.program for part in parts if part.variant is variant)
                 verdict = confirmed(found, self._once_more(variant, program, jobs, deadline_s))
             self._bench.tell(f"{variant.name}: {_in_words(verdict)}")
             yield verdict
@@ -175,30 +204,30 @@ class _Tests:
         """Run the tests against a variant alone, again and again."""
         for _ in range(variant.confirmations):
             time.sleep(QUIET_S)
-            run = _RunOfVariant(variant, program, jobs.next_results())
-            job = jobs.give([self._settings(run, was_used=True)])
-            yield self._awaited(run, job, 0, deadline_s)
+            part = _Part(variant, 0, program, jobs.next_results())
+            job = jobs.give([self._settings(part, was_used=True)])
+            yield self._awaited(part, job, 0, deadline_s)
 
-    def _awaited(self, run: _RunOfVariant, job: GivenJob, number: int, deadline_s: float) -> Verdict:
-        """Return the verdict of a run, the one of this number in a job, as soon as it has ended.
+    def _awaited(self, part: _Part, job: GivenJob, number: int, deadline_s: float) -> Verdict:
+        """Return the verdict of a part, of this number in a job, as soon as it has ended.
 
         Raises:
             AttemptError: it has not ended in time, what runs the tests has, or no test asked for the program.
         """
         if job.await_exit_code(number, max(0.0, deadline_s - time.monotonic())) is None:
             raise job.unfinished()
-        return self._read(run)
+        return self._read(part)
 
-    def _read(self, run: _RunOfVariant) -> Verdict:
-        """Return the verdict of a run that has ended.
+    def _read(self, part: _Part) -> Verdict:
+        """Return the verdict of a part that has ended.
 
         Raises:
             AttemptError: no test asked for the program.
         """
         missing = f"a test_*.py with a test that takes the fixture {self._fixture!r}"
-        if not run.results.is_file():
+        if not part.results.is_file():
             raise AttemptError(Judgement.fails("pytest found no test", missing, 1))
-        result = json.loads(run.results.read_text(encoding="utf-8"))
+        result = json.loads(part.results.read_text(encoding="utf-8"))
         if result["unimportable"]:
             raise AttemptError(Judgement.fails(result["unimportable"], "test files that can be imported", 1))
         if not result["of_program"]:
@@ -206,7 +235,7 @@ class _Tests:
             seen = f"pytest found tests ({tests}), and none asks for the program" if tests else "pytest found no test"
             raise AttemptError(Judgement.fails(seen, missing, 1))
         return Verdict(
-            run.variant,
+            part.variant,
             result["failed"],
             tuple(result["passed"]),
             result["requests"],
@@ -216,29 +245,31 @@ class _Tests:
             result["unknown"],
         )
 
-    def _program(self, variant: Variant, number: int) -> LearnersProgram:
-        """Start a variant, unless it runs already."""
-        service = f"{self._service}-{number + 1}" if number else self._service
+    def _programs(self, variant: Variant, number: int, *, divided: bool) -> list[LearnersProgram]:
+        """Start a variant, and its copies where the tests are divided, unless they run already."""
+        name = f"{self._service}-{number + 1}" if number else self._service
 
-        def start() -> LearnersProgram:
+        def start(service: str) -> LearnersProgram:
             return self._bench.program(("{python}", str(variant.program)), service, variant.environment).start(None)
 
-        return self._kept.program(f"{self._service}/{variant.name}", start)
+        services = [f"{name}-copy-{copy}" if copy else name for copy in range(variant.copies if divided else 1)]
+        return [self._kept.program(f"{variant.name}/{service}", partial(start, service)) for service in services]
 
     def _start_runner(self, folder: Path) -> LearnersProgram:
         return start_runner(self._bench, folder, self._service, _NO_OTHER_PLUGINS)
 
-    def _settings(self, run: _RunOfVariant, *, was_used: bool = False) -> str:
-        program = run.program
+    def _settings(self, part: _Part, *, was_used: bool = False) -> str:
+        program = part.program
         settings = {
-            "name": run.variant.name,
+            "name": part.variant.name,
+            "part": [part.number, part.parts],
             "fixture": self._fixture,
             "port": program.port,
             "started_ns": program.started_ns,
             "ready_ns": program.started_ns if was_used or self._kept.was_used else 0,
             "witness": self._witness,
             "function": self._function,
-            "results": str(run.results),
+            "results": str(part.results),
         }
         return json.dumps(settings)
 

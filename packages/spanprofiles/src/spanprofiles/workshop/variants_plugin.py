@@ -59,6 +59,7 @@ class _Results:
 
 
 _results = _Results()
+_elsewhere: set[str] = set()
 
 
 @pytest.fixture(scope="session", name=_FIXTURE)
@@ -83,9 +84,13 @@ def program(span_profiles_app: Any) -> Iterator[Any]:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Write down how many tests there are, though none has run."""
+    ours = [item for item in session.items if _is_ours(item)]
     _results.tests = len(session.items)
-    _results.of_program = sum(map(_is_ours, session.items))
+    _results.of_program = len(ours)
     _results.write()
+    part, parts = _SETTINGS["part"]
+    first, end = (-(-len(ours) * number // parts) for number in (part, part + 1))
+    _elsewhere.update(item.nodeid for item in [*ours[:first], *ours[end:]])
 
 
 def pytest_exception_interact(node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any]) -> None:
@@ -114,6 +119,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what cannot change the verdict: one test that fails settles it, on a mutant and on any other."""
     if _is_ours(item) and _results.failed:
         pytest.skip("another test has failed")
+    if item.nodeid in _elsewhere:
+        pytest.skip("it runs against another copy of the program")
 
 
 @pytest.hookimpl(tryfirst=True)

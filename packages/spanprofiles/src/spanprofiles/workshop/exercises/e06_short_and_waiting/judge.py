@@ -19,6 +19,9 @@ FEWEST_STAMPS = 20
 CONFIRMATIONS = 2
 """How often the tests run once more on the post office that is in order before a claim that failed is blamed."""
 
+COPIES = 2
+"""Claims about a letter and about stamps wait for an upload each, and do so at once with a post office for each."""
+
 HEALTHY = "all is as it was"
 _COMPUTES = "a letter computes"
 _MOVED = "a stamp's time is spent elsewhere"
@@ -57,11 +60,12 @@ def judge(bench: Workbench) -> Judgement:
             bench.exercise.files / "post_office.py",
             is_healthy=True,
             fewest_requests={"/stamp": FEWEST_STAMPS},
+            copies=COPIES,
             confirmations=CONFIRMATIONS,
         ),
         Variant(_COMPUTES, mutants / "letter_computes.py", is_healthy=False, environment=original),
         Variant(_ELSEWHERE, mutants / "letter_computes_elsewhere.py", is_healthy=False, environment=original),
-        Variant(_MOVED, mutants / "stamp_looks_up_prices.py", is_healthy=False, environment=original),
+        Variant(_MOVED, mutants / "stamp_looks_up_prices.py", is_healthy=False, copies=COPIES, environment=original),
     ]
     found = verdicts(bench, FIXTURE, variants, service=bench.service_name(SERVICE), witness=WITNESS)
     shown = next((verdict.trace_id for verdict in (found[-1], found[0]) if verdict.trace_id), "")
