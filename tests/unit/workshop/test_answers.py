@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from spanprofiles.linking import Evidence
 from spanprofiles.linking.grafana import DataSource, DataSources
 from spanprofiles.model import CPU, Endpoints, FlameGraph, Trace
-from spanprofiles.workshop import Workbench
+from spanprofiles.workshop import Workbench, WorkshopError
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.exercises.e01_look import judge as look
 from spanprofiles.workshop.exercises.e03_forks import judge as forks
@@ -149,3 +152,15 @@ def test_on_a_busy_machine_the_doctor_may_take_its_time(tmp_path: Path, monkeypa
 )
 def test_tests_notice_lost_samples_only_where_nothing_else_can_have_failed(run: own._TestRun, noticed: bool) -> None:
     assert run.noticed_the_cut == noticed
+
+
+def test_where_there_is_no_room_for_tests_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = Endpoints(tempo="http://127.0.0.1:9", pyroscope="http://127.0.0.1:9")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(own, "TemporaryDirectory", Mock(side_effect=full))
+
+    with (
+        pytest.raises(WorkshopError, match=r"^your tests cannot be run: No space left on device$"),
+        own._Tests(Workbench(exercise_of(10), tmp_path, nowhere), own.Own(tests="test_app.py"), tmp_path),
+    ):
+        pass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ import yaml
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.doctor import Verdict, examine
 from spanprofiles.linking import LinkError
+from spanprofiles.workshop.errors import WorkshopError
 from spanprofiles.workshop.exercises.e10_your_own.beside import FILE, app_folder
 from spanprofiles.workshop.exercises.e10_your_own.cut_link import cut_link
 from spanprofiles.workshop.judgement import Judgement
@@ -137,7 +138,7 @@ class _Tests:
         self._stack = ExitStack()
 
     def __enter__(self) -> _Tests:
-        with ExitStack() as stack:
+        with _room_for_tests(), ExitStack() as stack:
             self._kept = self._bench.kept or stack.enter_context(Kept())
             self._gate = Path(stack.enter_context(TemporaryDirectory(prefix="workshop-"))) / "open"
             self._prepared: Sequence[_BegunRun] = ()
@@ -182,8 +183,9 @@ class _Tests:
 
     def _start(self, stack: ExitStack, *settings: Mapping[str, str]) -> Sequence[_BegunRun]:
         """Start a run for each of these settings, all at once; what is left of them ends with the stack."""
-        runner = self._kept.runner(lambda jobs: start_runner(self._bench, jobs, self._own.service))
-        reports = Path(stack.enter_context(TemporaryDirectory(prefix="workshop-")))
+        with _room_for_tests():
+            runner = self._kept.runner(lambda jobs: start_runner(self._bench, jobs, self._own.service))
+            reports = Path(stack.enter_context(TemporaryDirectory(prefix="workshop-")))
         paths = [reports / f"report-{number}.xml" for number in range(len(settings))]
         runs = [
             Run(
@@ -192,9 +194,23 @@ class _Tests:
             )
             for path, port, added in zip(paths, free_ports(len(settings)), settings, strict=True)
         ]
-        job = runner.give(self._folder, runs)
+        with _room_for_tests():
+            job = runner.give(self._folder, runs)
         stack.callback(job.end)
         return [_BegunRun(job, number, path) for number, path in enumerate(paths)]
+
+
+@contextmanager
+def _room_for_tests() -> Iterator[None]:
+    """Say what is wrong where there is no room for what the tests need.
+
+    Raises:
+        WorkshopError: there is none.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WorkshopError(f"your tests cannot be run: {error.strerror or error}") from error
 
 
 def _plugin(settings: Mapping[str, str]) -> Sequence[str]:

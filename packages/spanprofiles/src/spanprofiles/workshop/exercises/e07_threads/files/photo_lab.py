@@ -29,19 +29,19 @@ def develop(grains):
 @app.get("/print")
 async def one_print():
     """On the event loop itself."""
-    return {"silver": develop(1_500_000)}
+    return {"silver": develop(1_000_000)}
 
 
 @app.get("/slides")
 async def slides():
     """On a thread that the event loop chooses."""
-    return {"silver": await asyncio.to_thread(develop, 1_500_000)}
+    return {"silver": await asyncio.to_thread(develop, 1_000_000)}
 
 
 @app.get("/album")
 async def album():
     """On threads of the lab's own."""
-    pictures = [helpers.submit(develop, 750_000) for _ in range(2)]
+    pictures = [helpers.submit(develop, 500_000) for _ in range(2)]
     return {"silver": [await asyncio.wrap_future(picture) for picture in pictures]}
 
 
