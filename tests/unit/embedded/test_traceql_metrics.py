@@ -119,6 +119,11 @@ def test_an_instant_query_gives_one_value_for_each_group(
     assert _instant(shop, query) == pytest.approx(found)
 
 
+@pytest.mark.parametrize("query", ["{} | max_over_time(parent)", "{} | rate() by (parent, name)"])
+def test_what_no_span_has_makes_no_series(shop: Applications, query: str) -> None:
+    assert _instant(shop, query) == {}
+
+
 def test_steps_begin_at_multiples_of_their_length_and_are_named_by_their_ends(shop: Applications) -> None:
     (values,) = _range(shop, "{} | count_over_time()", step="30s").values()
     first, last = START_S - START_S % 30, END_S + -END_S % 30

@@ -63,7 +63,8 @@ class Level:
         for condition in conditions:
             name = condition.attribute.name
             if condition.attribute.intrinsic:
-                intrinsic.setdefault(name, []).append(condition)
+                if name in intrinsics:  # ``parent`` is one that no span has
+                    intrinsic.setdefault(name, []).append(condition)
             elif name in columns and self._suits(condition, columns[name]):
                 if condition.operator == operators.EXISTS_NOT:
                     self._absent_columns.append(name)
