@@ -51,6 +51,7 @@ def test_make_test_is_what_ci_runs_and_runs_everything() -> None:
     assert [line.strip() for line in ci.splitlines() if line.strip().startswith("make ")] == [
         "make test",
         "make slow",
+        "make slow FLEET=no",
         "make exhaustive",
     ]
     for step in ("ruff check", "ruff format --check", "mypy", "lint-imports", "tests/unit", "tests/integration"):
@@ -66,6 +67,16 @@ def test_make_test_runs_each_unit_test_once() -> None:
         for file in (ROOT / "tests" / room).rglob("test_*.py"):
             names = {str(path.relative_to(ROOT)) for path in (file, *file.parents) if path.is_relative_to(ROOT)}
             assert [bool(names & half) for half in halves].count(True) == 1, file
+
+
+def test_without_the_fleet_make_slow_leaves_out_its_regions_alone() -> None:
+    whole, rest = (
+        set(run(f"make --dry-run --always-make integration-slow VENV=/nonexistent {without}").stdout.split())
+        for without in ("", "FLEET=no")
+    )
+
+    assert whole - rest == {"tests/integration/test_fleet.py", "tests/integration/test_broken_regions.py"}
+    assert rest <= whole
 
 
 def test_make_slow_runs_the_processors_and_the_browser() -> None:
