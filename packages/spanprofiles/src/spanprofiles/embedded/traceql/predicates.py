@@ -43,7 +43,8 @@ def test_of(condition: Condition, deadline: Deadline) -> Test:
     if kind == values.STRING:
         encoded = operand.encode()
         return lambda value: compare(value.encode(), encoded)
-    return lambda value: compare(value, operand)
+    # A query may compare ``instrumentation:name`` with anything, though it is text.
+    return lambda value: not isinstance(value, str) and compare(value, operand)
 
 
 def column_test(conditions: list[Condition], deadline: Deadline) -> Test:
