@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from spanprofiles.linking import Waiting
+from spanprofiles.workshop.errors import WorkshopError
 from spanprofiles.workshop.judgement import Judgement
 from spanprofiles.workshop.program import AttemptError, LearnersProgram
 from spanprofiles.workshop.pytest_runner import Job, Run, end_path, finished_path, job_path, output_path
@@ -112,6 +114,19 @@ class Runner:
         self.jobs += 1
         Job(str(folder), tuple(runs)).write(job_path(self.folder, job.number))
         return job
+
+
+@contextmanager
+def room_for_tests() -> Iterator[None]:
+    """Say what is wrong where there is no room for what tests need, or a file of the learner's cannot be read.
+
+    Raises:
+        WorkshopError: that is so.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WorkshopError(f"your tests cannot be run: {error.strerror or error}") from error
 
 
 def start_runner(

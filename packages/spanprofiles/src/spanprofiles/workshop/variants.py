@@ -8,7 +8,6 @@ programs that really run, side by side; the tests are the learner's files, in a 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tempfile
@@ -19,13 +18,11 @@ from functools import partial
 from itertools import count, groupby
 from pathlib import Path
 
-from spanprofiles.workshop.errors import WorkshopError
 from spanprofiles.workshop.independence import share_nothing
 from spanprofiles.workshop.judgement import Judgement
-from spanprofiles.workshop.kept import Kept
 from spanprofiles.workshop.program import AttemptError, LearnersProgram
 from spanprofiles.workshop.pytest_runner import Run
-from spanprofiles.workshop.runner import IGNORED_WARNINGS, LONGEST_RUN_S, GivenJob, Runner, start_runner
+from spanprofiles.workshop.runner import IGNORED_WARNINGS, LONGEST_RUN_S, GivenJob, Runner, room_for_tests, start_runner
 from spanprofiles.workshop.variant_verdict import (
     SETTINGS_VARIABLE,
     ShareClaim,
@@ -66,9 +63,8 @@ def verdicts(
         WorkshopError: there is no room for what that needs, or a file of the learner's cannot be read.
     """
     bench.tell(f"running your tests against {len(variants)} variants of the program")
-    with contextlib.ExitStack() as stack:
-        kept = bench.kept if bench.kept is not None else stack.enter_context(Kept())
-        return _Tests(bench, kept, fixture, service, witness, function).run(variants)
+    with room_for_tests():
+        return _Tests(bench, fixture, service, witness, function).run(variants)
 
 
 @dataclass(frozen=True)
@@ -130,18 +126,15 @@ class _Tests:
 
     Args:
         bench: the learner's folder and the backend.
-        kept: the programs that stay.
         fixture: see :func:`verdicts`.
         service: likewise.
         witness: likewise.
         function: likewise.
     """
 
-    def __init__(
-        self, bench: Workbench, kept: Kept, fixture: str, service: str, witness: str, function: str = ""
-    ) -> None:
+    def __init__(self, bench: Workbench, fixture: str, service: str, witness: str, function: str = "") -> None:
         self._bench = bench
-        self._kept = kept
+        self._kept = bench.keeper
         self._fixture = fixture
         self._service = service
         self._witness = witness
@@ -152,14 +145,8 @@ class _Tests:
 
         Raises:
             AttemptError: they cannot be run.
-            WorkshopError: there is no room for what that needs, or a file of the learner's cannot be read.
+            OSError: there is no room for what that needs, or a file of the learner's cannot be read.
         """
-        try:
-            return self._run(variants)
-        except OSError as error:
-            raise WorkshopError(f"your tests cannot be run: {error.strerror or error}") from error
-
-    def _run(self, variants: Sequence[Variant]) -> list[Verdict]:
         divided = share_nothing(self._bench.folder)
         programs = [self._programs(variant, number, divided=divided) for number, variant in enumerate(variants)]
         runner = self._kept.runner(self._start_runner)

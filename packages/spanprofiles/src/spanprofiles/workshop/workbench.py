@@ -32,13 +32,13 @@ from spanprofiles.linking import (
 from spanprofiles.model import Endpoints, FlameGraph
 from spanprofiles.model.selector import service_selector
 from spanprofiles.workshop.exercise import ANSWER_FILE, TEXT_FILE, Exercise, plain_files
+from spanprofiles.workshop.kept import Kept
 from spanprofiles.workshop.program import FinishedProgram, LearnersProgram
 from spanprofiles.workshop.pyroscope_relay import relay
 from spanprofiles.workshop.storage import fingerprint_of, read_learners_file
 
 if TYPE_CHECKING:
     from spanprofiles.doctor import Examination
-    from spanprofiles.workshop.kept import Kept
 
 WAIT_S = 25.0
 """The longest wait for a trace and for samples, s: an agent with its default interval uploads every 10 s."""
@@ -94,7 +94,6 @@ class Workbench:
     linked: LinkedSpan | None = None
     attempt: str = ""
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
-    _relay_address: str = field(default="", repr=False)
 
     @cached_property
     def draw(self) -> random.Random:
@@ -202,11 +201,17 @@ class Workbench:
         credentials = self.endpoints.credentials_for("pyroscope")
         if not (credentials.tenant or credentials.headers or credentials.verify_tls is not True):
             return _with_login(self.endpoints)
-        if self.kept is not None:
-            return self.kept.relay(self._relay)
-        if not self._relay_address:
-            self._relay_address = self._stack.enter_context(self._relay())
-        return self._relay_address
+        return self.relay_address
+
+    @property
+    def relay_address(self) -> str:
+        """The address of a relay to Pyroscope that adds the learner's credentials; one serves all that ask for it."""
+        return self.keeper.relay(self._relay)
+
+    @cached_property
+    def keeper(self) -> Kept:
+        """Keeps programs until the next judgement, or to the end of this one where :attr:`kept` is None."""
+        return self.kept if self.kept is not None else self._stack.enter_context(Kept())
 
     def _relay(self) -> AbstractContextManager[str]:
         return relay(self.endpoints.pyroscope, self.endpoints.credentials_for("pyroscope"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,15 +16,12 @@ import yaml
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.doctor import Verdict, examine
 from spanprofiles.linking import LinkError
-from spanprofiles.workshop.errors import WorkshopError
 from spanprofiles.workshop.exercises.e10_your_own.beside import FILE, app_folder
 from spanprofiles.workshop.exercises.e10_your_own.cut_link import cut_link
 from spanprofiles.workshop.judgement import Judgement
-from spanprofiles.workshop.kept import Kept
 from spanprofiles.workshop.program import AttemptError, FinishedProgram
-from spanprofiles.workshop.pyroscope_relay import relay
 from spanprofiles.workshop.pytest_runner import Run
-from spanprofiles.workshop.runner import IGNORED_WARNINGS, LONGEST_RUN_S, GivenJob, start_runner
+from spanprofiles.workshop.runner import IGNORED_WARNINGS, LONGEST_RUN_S, GivenJob, room_for_tests, start_runner
 from spanprofiles.workshop.starting_gate import GATE_VARIABLE
 from spanprofiles.workshop.workbench import Workbench
 
@@ -138,11 +135,9 @@ class _Tests:
         self._stack = ExitStack()
 
     def __enter__(self) -> _Tests:
-        with _room_for_tests(), ExitStack() as stack:
-            self._kept = self._bench.kept or stack.enter_context(Kept())
+        with room_for_tests(), ExitStack() as stack:
             self._gate = Path(stack.enter_context(TemporaryDirectory(prefix="workshop-"))) / "open"
             self._prepared: Sequence[_BegunRun] = ()
-            self._settings = self._address(stack)
             if self._own.tests and self._folder.is_dir():
                 losing = stack.enter_context(cut_link(self._bench.endpoints.pyroscope))
                 gate = {GATE_VARIABLE: str(self._gate)}
@@ -163,7 +158,7 @@ class _Tests:
         if run.is_well:
             return run
         self._bench.tell("running your tests alone")
-        return self._start(self._stack, {})[0].end()
+        return self._alone({})
 
     def cut(self) -> _TestRun:
         """Return how they ended where all samples are lost."""
@@ -172,45 +167,37 @@ class _Tests:
             return run
         self._bench.tell("running them again, with a Pyroscope that loses all samples")
         with cut_link(self._bench.endpoints.pyroscope) as losing:
-            return self._start(self._stack, _without_samples(losing, LONG_CUT_TIMEOUT_S))[0].end()
+            return self._alone(_without_samples(losing, LONG_CUT_TIMEOUT_S))
 
-    def _address(self, stack: ExitStack) -> dict[str, str]:
-        """Return where the tests find Pyroscope, if it wants what the app that they start does not know."""
-        address, credentials = self._bench.endpoints.pyroscope, self._bench.endpoints.credentials_for("pyroscope")
+    def _alone(self, settings: Mapping[str, str]) -> _TestRun:
+        """Run them once more, and return how they ended."""
+        with room_for_tests():
+            (run,) = self._start(self._stack, settings)
+        return run.end()
+
+    @property
+    def _address(self) -> dict[str, str]:
+        """Where the tests find Pyroscope, if it wants what the app that they start does not know."""
+        credentials = self._bench.endpoints.credentials_for("pyroscope")
         if not credentials.as_headers() and credentials.verify_tls is True:
             return {}
-        return {"SPAN_PROFILES_PYROSCOPE_URL": stack.enter_context(relay(address, credentials))}
+        return {"SPAN_PROFILES_PYROSCOPE_URL": self._bench.relay_address}
 
     def _start(self, stack: ExitStack, *settings: Mapping[str, str]) -> Sequence[_BegunRun]:
         """Start a run for each of these settings, all at once; what is left of them ends with the stack."""
-        with _room_for_tests():
-            runner = self._kept.runner(lambda jobs: start_runner(self._bench, jobs, self._own.service))
-            reports = Path(stack.enter_context(TemporaryDirectory(prefix="workshop-")))
+        runner = self._bench.keeper.runner(lambda jobs: start_runner(self._bench, jobs, self._own.service))
+        reports = Path(stack.enter_context(TemporaryDirectory(prefix="workshop-")))
         paths = [reports / f"report-{number}.xml" for number in range(len(settings))]
         runs = [
             Run(
                 ("-p", "no:cacheprovider", *_plugin(added), *IGNORED_WARNINGS, f"--junitxml={path}", self._own.tests),
-                {"PORT": str(port), "OTEL_SERVICE_NAME": self._own.service, **self._settings, **added},
+                {"PORT": str(port), "OTEL_SERVICE_NAME": self._own.service, **self._address, **added},
             )
             for path, port, added in zip(paths, free_ports(len(settings)), settings, strict=True)
         ]
-        with _room_for_tests():
-            job = runner.give(self._folder, runs)
+        job = runner.give(self._folder, runs)
         stack.callback(job.end)
         return [_BegunRun(job, number, path) for number, path in enumerate(paths)]
-
-
-@contextmanager
-def _room_for_tests() -> Iterator[None]:
-    """Say what is wrong where there is no room for what the tests need.
-
-    Raises:
-        WorkshopError: there is none.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise WorkshopError(f"your tests cannot be run: {error.strerror or error}") from error
 
 
 def _plugin(settings: Mapping[str, str]) -> Sequence[str]:
