@@ -292,7 +292,7 @@ def test_a_full_disk_while_tests_are_judged_is_told(workshop: Workshop, monkeypa
     def no_room(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("spanprofiles.workshop.variants._Tests._run", no_room)
+    monkeypatch.setattr("spanprofiles.workshop.variants._Tests.run", no_room)
 
     result = workshop("check", "8")
 
