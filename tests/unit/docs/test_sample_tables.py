@@ -1,4 +1,4 @@
-"""The tables of "What 20 samples can tell" hold what the product says."""
+"""The tables of "What 20 samples can tell you" hold what the product says."""
 
 from __future__ import annotations
 
