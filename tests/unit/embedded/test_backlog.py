@@ -6,7 +6,7 @@ import logging
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,50 +17,13 @@ from spanprofiles.embedded.otlp import receiver
 from spanprofiles.embedded.pyroscope import push
 from spanprofiles.embedded.store import backlog, writer
 from spanprofiles.embedded.store.backlog import KeptUpload
-from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import StoreUnavailableError
+from tests.support.embedded.stores import KIND, Indexer, eventually, keep
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_profiles import SPAN, TRACE, WINDOW, profile, pushed, sample, tree
-from tests.unit.embedded.test_retention import eventually
 
 LONG_S = 60.0
-KIND = "test"
-
-
-class Uploads:
-    """A batch that writes an attribute for each upload."""
-
-    def __init__(self, payloads: Sequence[bytes], *, before: Callable[[Sequence[bytes]], None]) -> None:
-        self.payloads = payloads
-        self.before = before
-        self.forgot = False
-
-    def write(self, connection: StoreConnection) -> None:
-        connection.executemany(
-            "INSERT INTO attributes (key, scope, type, value) VALUES ('upload', 0, 0, ?)",
-            [(payload.decode(),) for payload in self.payloads],
-        )
-        self.before(self.payloads)
-
-    def forget(self) -> None:
-        self.forgot = True
-
-
-class Indexer:
-    """Indexes uploads, and remembers which came together.
-
-    Attributes:
-        before: called with the payloads of each batch at its end; what it raises fails the batch.
-    """
-
-    def __init__(self) -> None:
-        self.batches: list[Uploads] = []
-        self.before: Callable[[Sequence[bytes]], None] = lambda _: None
-
-    def __call__(self, uploads: Sequence[KeptUpload]) -> Uploads:
-        self.batches.append(Uploads([upload.payload for upload in uploads], before=self.before))
-        return self.batches[-1]
 
 
 @pytest.fixture
@@ -74,11 +37,6 @@ def indexer(database: Database) -> Indexer:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is indexed because no upload comes."""
     monkeypatch.setattr(writer, "QUIET_S", 1e9)
-
-
-def keep(database: Database, *payloads: str) -> None:
-    for payload in payloads:
-        database.keep(KeptUpload(KIND, 0, payload.encode()))
 
 
 def indexed(database: Database) -> list[str]:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from spanprofiles.embedded.export_errors import ExportError
 from spanprofiles.embedded.indexed_attributes import FLOAT, INTEGER, INTRINSIC, OTHER, RESOURCE, SPAN, STRING
 from spanprofiles.embedded.otlp.rows import check_ids, span_rows
 from spanprofiles.embedded.refusals import Reason
-
-TRACE, OTHER_TRACE, ROOT, CHILD = b"\x01" * 16, b"\x02" * 16, b"\x01" * 8, b"\x02" * 8
-
-
-def export(*spans: Span, service: str = "shop") -> ExportTraceServiceRequest:
-    request = ExportTraceServiceRequest()
-    resource_spans = request.resource_spans.add(schema_url="resource.example")
-    if service:
-        resource_spans.resource.attributes.add(key="service.name").value.string_value = service
-    resource_spans.scope_spans.add(schema_url="scope.example").spans.extend(spans)
-    return request
+from tests.support.embedded.exports import CHILD, OTHER_TRACE, ROOT, TRACE, export
 
 
 def test_the_spans_of_a_trace_make_one_row_that_is_as_long_as_all_of_them() -> None:

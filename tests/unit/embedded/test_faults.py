@@ -27,11 +27,10 @@ from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import LOCK_NAME, StoreUnavailableError
 from spanprofiles.embedded.store.retention import Retention
 from tests.support.conformance.pair import Pair, announced
+from tests.support.embedded.stores import Rows, eventually, rows_of
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_process import export_of, free_ports, start
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
-from tests.unit.embedded.test_retention import eventually
-from tests.unit.embedded.test_store import Rows, rows_of
 from tests.unit.embedded.test_survival import JSON_TYPE, large_export
 
 pytestmark = pytest.mark.slow

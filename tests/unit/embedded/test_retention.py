@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from spanprofiles.embedded.store import retention
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.retention import Limits, Retention
+from tests.support.embedded.stores import Clock, eventually
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
 
 MEBIBYTE = 2**20
-PATIENCE_S = 60.0
 DANGLING = (
     "SELECT count(*) FROM spans WHERE trace NOT IN (SELECT id FROM traces)",
     "SELECT count(*) FROM spans WHERE resource NOT IN (SELECT id FROM resources)",
@@ -33,16 +32,6 @@ DANGLING = (
     "SELECT count(*) FROM stacks WHERE id NOT IN (SELECT id FROM profiles)",
     "SELECT count(*) FROM profiles WHERE upload != 0 AND upload NOT IN (SELECT id FROM stacks)",
 )
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -68,13 +57,6 @@ def data_tables(database: Database) -> list[str]:
 def rows(database: Database, table: str) -> int:
     count: int = database.reader().execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608  # of this module
     return count
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)  # between two looks
 
 
 def export(applications: Applications, digits: str, **values: str) -> None:

@@ -15,34 +15,9 @@ from spanprofiles.embedded.store.bulk_insert import ROWS, BulkInsert
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.interner import Interner
+from tests.support.embedded.stores import Rows, rows_of
 
 KEY = ("key", 0, 0)
-
-
-class Rows:
-    """A batch of so many attributes, which may fail at its end, or wait before it."""
-
-    def __init__(self, name: str, count: int, *, fails: bool = False) -> None:
-        self.name = name
-        self.count = count
-        self.fails = fails
-        self.forgot = False
-
-    def write(self, connection: sqlite3.Connection) -> None:
-        connection.executemany(
-            "INSERT INTO attributes (key, scope, type, value) VALUES (?, 0, 0, ?)",
-            [(self.name, number) for number in range(self.count)],
-        )
-        if self.fails:
-            raise ValueError(self.name)
-
-    def forget(self) -> None:
-        self.forgot = True
-
-
-def rows_of(connection: sqlite3.Connection, name: str) -> int:
-    count: int = connection.execute("SELECT count(*) FROM attributes WHERE key = ?", (name,)).fetchone()[0]
-    return count
 
 
 def test_a_second_connection_sees_a_batch_only_whole(database: Database) -> None:

@@ -16,9 +16,10 @@ from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.raw_spans import WholeSpans, framed_spans, span_messages
 from spanprofiles.embedded.store.retention import Limits
 from spanprofiles.embedded.store.traces import TRACES_IN_BLOCK, holders_by_block
+from tests.support.embedded.exports import OTHER_TRACE, ROOT, TRACE, export
+from tests.support.embedded.stores import Clock, eventually
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
-from tests.unit.embedded.test_export_rows import OTHER_TRACE, ROOT, TRACE, export
-from tests.unit.embedded.test_retention import Clock, eventually, nothing_dangles, rows
+from tests.unit.embedded.test_retention import nothing_dangles, rows
 
 TRACES = [f"{number:02x}" for number in range(1, 2 * TRACES_IN_BLOCK + 6)]
 
