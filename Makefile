@@ -17,7 +17,7 @@ WORKERS ?= 2
 PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest
 # Each worker collects all that it is given, so it is given those files alone that have such a test.
 FILES_WITH = $(filter-out tests/integration/test_soak.py,$(shell grep -rl --include='test_*.py' 'mark\.$(1)' $(2)))
-OF_FLEET := tests/integration/test_fleet.py tests/integration/test_broken_regions.py
+OF_FLEET := $(addprefix tests/integration/test_,fleet.py broken_regions.py workshop_in_go.py)
 SUITES := tests/integration tests/unit tests/browser
 # The unit tests in two halves that take about as long, each in one process: among workers, both would collect them all,
 # and tell a third process of each test what it came to.
@@ -132,7 +132,7 @@ slow: install
 processor: install
 	$(PYTEST) $(BARE) -n 3 --dist loadfile -m "not exhaustive" tests/processor
 
-# With FLEET=no, those of the regions in Go and Java are left out.
+# With FLEET=no, those that build a program in Go or Java are left out: the regions, and the exercise in Go.
 integration-slow: install
 	$(PYTEST) $(BARE) -n 4 --dist loadgroup --no-loadscope-reorder -m slow \
 		$(filter-out $(if $(filter no,$(FLEET)),$(OF_FLEET)),$(call FILES_WITH,slow,tests/integration))

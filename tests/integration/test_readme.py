@@ -69,13 +69,14 @@ def test_make_test_runs_each_unit_test_once() -> None:
             assert [bool(names & half) for half in halves].count(True) == 1, file
 
 
-def test_without_the_fleet_make_slow_leaves_out_its_regions_alone() -> None:
+def test_without_the_fleet_make_slow_leaves_out_what_builds_go_or_java() -> None:
     whole, rest = (
         set(run(f"make --dry-run --always-make integration-slow VENV=/nonexistent {without}").stdout.split())
         for without in ("", "FLEET=no")
     )
 
-    assert whole - rest == {"tests/integration/test_fleet.py", "tests/integration/test_broken_regions.py"}
+    names = ("fleet", "broken_regions", "workshop_in_go")
+    assert whole - rest == {f"tests/integration/test_{name}.py" for name in names}
     assert rest <= whole
 
 
