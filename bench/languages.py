@@ -133,7 +133,9 @@ GO = Language(
 )
 JAVA = Language(
     "java",
-    in_a_request=_runs_through("io/javalin/jetty/JavalinJettyServlet.service"),
+    in_a_request=_runs_through(
+        "org/eclipse/jetty/server/handler/HandlerWrapper.handle"
+    ),  # where the agent begins spans
     foreign=foreign_to(
         {
             "rideshare/web/Orders.orderRide": ORDERS,

@@ -17,6 +17,8 @@ FLASK = ("wsgi_app", "full_dispatch_request", "dispatch_request")
 OTELHTTP = "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp.(*middleware).serveHTTP"
 CITY, APP = "rideshare/internal/city", "rideshare/internal/web.(*App)"
 JAVALIN = "io/javalin/jetty/JavalinJettyServlet.service"
+JETTY = ("java/lang/Thread.run", "org/eclipse/jetty/server/HttpChannel.handle")
+HANDLER = "org/eclipse/jetty/server/handler/"
 
 
 @pytest.mark.parametrize(
@@ -44,9 +46,14 @@ def test_work_of_another_route_is_foreign(language: Language, path: tuple[str, .
     [
         (PYTHON, ("serve", "Flask.wsgi_app", "bike"), ("serve", "accept")),
         (GO, ("net/http.(*conn).serve", OTELHTTP), ("net/http.(*conn).serve", "net/http.(*conn).readRequest")),
-        (JAVA, ("java/lang/Thread.run", JAVALIN), ("java/lang/Thread.run", "CompileBroker::compiler_thread_loop")),
+        (JAVA, (*JETTY, f"{HANDLER}HandlerWrapper.handle", JAVALIN), JETTY),
+        (
+            JAVA,
+            (*JETTY, f"{HANDLER}HandlerWrapper.handle", f"{HANDLER}StatisticsHandler.handle"),
+            (".unknown_Java", "asin"),
+        ),
     ],
-    ids=["Python", "Go", "Java"],
+    ids=["Python", "Go", "Java", "Java, before the app is called"],
 )
 def test_what_happens_before_and_after_a_request_is_told_apart(
     language: Language, inside: tuple[str, ...], outside: tuple[str, ...]
