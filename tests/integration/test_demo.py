@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from spanprofiles.backends import ManagedProcess
-from spanprofiles.demo import one_at_a_time
+from spanprofiles.demo.start_lock import one_at_a_time
 from spanprofiles.linking import Waiting
 from spanprofiles.model import parse_span_id, parse_trace_id
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from spanprofiles.backends.ports import free_ports
 from spanprofiles.cli.demo_story import print_story, story_as_json
-from spanprofiles.demo import DemoError
+from spanprofiles.demo.errors import DemoError
 from spanprofiles.demo.story import (
     FAULT,
     Rides,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +14,7 @@ import pytest
 
 from spanprofiles.demo.errors import DemoError
 from spanprofiles.demo.fleet import FleetRegion, Libraries, go_region, java_region
+from tests.support.repository import ROOT
 
 LIBRARY = "app/web-1.0.jar"
 OWN = "app/rideshare-1.0.0.jar"
@@ -133,6 +136,24 @@ def test_where_the_command_looks_for_changes_itself_it_is_always_run(region: Fle
         replace(region, sources=()).make()
 
     assert runs(region) == 2
+
+
+def test_where_the_command_looks_for_changes_itself_its_libraries_are_checked(region: FleetRegion) -> None:
+    (region.folder / "checksums.sha256").write_text(f"{hashlib.sha256(b'old').hexdigest()}  {LIBRARY}\n")
+
+    with pytest.raises(DemoError, match="its libraries are not those that were pinned"):
+        replace(region, sources=()).make()
+
+
+def test_what_builds_it_needs_no_package_that_is_installed() -> None:
+    sources = ROOT / "packages" / "spanprofiles" / "src"
+    command = [sys.executable, "-S", "-c", "from spanprofiles.demo.fleet import go_region; print(go_region().language)"]
+
+    told = subprocess.run(
+        command, env={"PYTHONPATH": str(sources)}, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert told.stdout == "Go\n"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from spanprofiles.demo import one_at_a_time, start_lock
+from spanprofiles.demo import start_lock
+from spanprofiles.demo.start_lock import one_at_a_time
 
 
 @pytest.fixture

@@ -18,9 +18,11 @@ from spanprofiles.cli.exits import BROKEN, COULD_NOT_LOOK, leave, reported
 from spanprofiles.cli.options import Seconds
 from spanprofiles.cli.output import Styled, rewrite, say, say_json, say_lines, show
 from spanprofiles.clients import ClientError
-from spanprofiles.demo import DemoError, DemoPorts, DemoStack, Figures, LiveFigures, one_at_a_time
+from spanprofiles.demo.errors import DemoError
+from spanprofiles.demo.figures import Figures, LiveFigures
 from spanprofiles.demo.fleet import fleet_regions, go_region, java_region
-from spanprofiles.demo.stack import SERVICE
+from spanprofiles.demo.stack import SERVICE, DemoPorts, DemoStack
+from spanprofiles.demo.start_lock import one_at_a_time
 from spanprofiles.demo.story import FAULT, OTHER_REGION, SLOW_REGION, new_admin_token, tell_slow_search
 from spanprofiles.linking import Evidence, LinkedSpan, Linker, LinkError, NoSamplesError, TracedSession, Waiting
 from spanprofiles.model import Endpoints

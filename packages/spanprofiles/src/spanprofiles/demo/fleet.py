@@ -99,13 +99,14 @@ class FleetRegion:
             DemoError: it cannot be built, or with libraries other than those that were pinned.
         """
         with self._alone():
+            if not self.sources:
+                self._build()
+                return
             stamp = self.made / _BUILT_FROM
             wanted = self._digest()
-            if not self.sources or not self._is_built(stamp, wanted):
+            if not self._is_built(stamp, wanted):
                 stamp.unlink(missing_ok=True)
                 self._build()
-                if self.libraries is not None:
-                    self._check(self.libraries)
                 stamp.write_text(wanted, encoding="utf-8")
 
     @contextmanager
@@ -161,6 +162,8 @@ class FleetRegion:
         if built.returncode:
             last = built.stdout.strip().splitlines()[-_LAST_LINES:]
             raise DemoError("\n".join([f"the region in {self.language} cannot be built: {command}", *last]))
+        if self.libraries is not None:
+            self._check(self.libraries)
 
     def _check(self, libraries: Libraries) -> None:
         try:
