@@ -74,7 +74,7 @@ def check_no_parameters(query: MultiDict[str, str]) -> None:
 
 def _reject(parameter: str, value: str, problem: str) -> NoReturn:
     shown = value if len(value) <= _LONGEST_VALUE_SHOWN else f"{value[:_LONGEST_VALUE_SHOWN]}..."
-    raise ParameterError(parameter, f"{problem}, not {shown!r}")
+    raise ParameterError(parameter, f"{problem}, not '{shown}'")
 
 
 def _check_names(query: MultiDict[str, str], known: Collection[str]) -> None:

@@ -98,7 +98,9 @@ def _no_ride(error: NoRideError) -> Answer:
 
 def _http_error(error: HTTPException) -> Any:
     response = error.get_response()
-    response.data = current_app.json.dumps({"error": {"message": error.description or error.name}})
+    is_own = error.description != type(error).description  # not the library's words
+    message = error.description if is_own else f"{request.method} {request.path}: {error.name}"
+    response.data = current_app.json.dumps({"error": {"message": message}})
     response.content_type = "application/json"
     return response
 

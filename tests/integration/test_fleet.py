@@ -34,6 +34,7 @@ from tests.support.fleet import (
 pytestmark = pytest.mark.slow
 
 QUOTES = 20
+HOPS = "X-Rideshare-Hops"
 
 Doctor = Callable[..., Examination]
 
@@ -154,20 +155,40 @@ def test_an_order_of_an_unsampled_trace_leaves_nothing(region: RunningApp, span_
     assert span_profiles.linker.follow(unsampled).look() is None
 
 
-def test_bad_requests_are_refused_alike(region: RunningApp) -> None:
-    answers = {path: region.get(path) for path in ("/bike?riders=2", "/quote", "/boat", "/receipt/nobodys")}
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("/bike?riders=2", 400, "riders must be at most 1 for a bike, not '2'"),
+        ("/bike?riders=it's", 400, "riders must be a whole number from 1, not 'it's'"),
+        ("/bike?lat=1&lon=x", 400, "lat must be from "),
+        ("/quote", 400, "vehicle is missing; give one of bike, scooter, car"),
+        (f"/quote?vehicle={'🚲' * 41}", 400, f"vehicle must be one of bike, scooter, car, not '{'🚲' * 40}...'"),
+        ("/receipt/x?y=1", 400, "y is not a parameter; this route has none"),
+        ("/receipt/nobodys", 404, " knows no such ride"),
+        ("/boat", 404, "GET /boat: Not Found"),
+        ("/bike/", 404, "GET /bike/: Not Found"),
+    ],
+)
+def test_bad_requests_are_refused_alike(region: RunningApp, path: str, status: int, message: str) -> None:
+    answer = region.get(path)
 
-    assert {path: answer.status_code for path, answer in answers.items()} == {
-        "/bike?riders=2": 400,
-        "/quote": 400,
-        "/boat": 404,
-        "/receipt/nobodys": 404,
-    }
-    assert answers["/bike?riders=2"].json()["error"] == {
-        "parameter": "riders",
-        "message": "riders must be at most 1 for a bike, not '2'",
-    }
-    assert answers["/quote"].json()["error"]["message"] == "vehicle is missing; give one of bike, scooter, car"
+    assert answer.status_code == status
+    assert message in answer.json()["error"]["message"]
+
+
+def test_of_what_is_wrong_in_a_request_the_hops_are_named_last(region: RunningApp) -> None:
+    for path, hops, wrong in (("/bike?riders=2", "many", "riders"), ("/bike", "", HOPS), ("/bike", "3", HOPS)):
+        answer = region.get(path, headers={HOPS: hops})
+
+        assert (answer.status_code, answer.json()["error"]["parameter"]) == (400, wrong)
+
+
+def test_another_method_is_refused_with_those_that_are_allowed(region: RunningApp) -> None:
+    refused = region.post("/bike")
+
+    assert refused.status_code == 405
+    assert refused.json()["error"]["message"] == "POST /bike: Method Not Allowed"
+    assert {"GET", "HEAD"} <= set(refused.headers["Allow"].split(", "))
 
 
 def test_the_doctor_finds_nothing_broken(

@@ -80,6 +80,7 @@ class LanguageOfRegion:
             "RIDESHARE_REGION": self.region,
             "RIDESHARE_BIND": "{address}",
             "RIDESHARE_NEIGHBOUR_TIMEOUT_SECONDS": "30",
+            "RIDESHARE_GATEWAY_SECONDS": "2",  # beside which the CPU of uploads is little on a busy machine
             **self.short_lived,
             **self.variables.get(fault, {"RIDESHARE_FAULTS": fault}),
         }

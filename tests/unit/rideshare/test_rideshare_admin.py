@@ -54,13 +54,11 @@ def message(response: TestResponse) -> str:
 @pytest.mark.parametrize("headers", [{}, {TOKEN_HEADER: ""}, {TOKEN_HEADER: TOKEN}])
 def test_without_a_token_in_the_settings_the_route_does_not_exist(eu_north: Flask, headers: dict[str, str]) -> None:
     client = eu_north.test_client()
-    nowhere = client.get("/nowhere").data
-    for response in (
-        client.get("/admin/faults", headers=headers),
-        client.post("/admin/faults/slow-search", json={"on": True}, headers=headers),
-    ):
-        assert response.status_code == 404
-        assert response.data == nowhere
+    for method, path in (("GET", "/admin/faults"), ("POST", "/admin/faults/slow-search")):
+        nowhere = client.open("/nowhere", method=method)
+        response = client.open(path, method=method, json={"on": True}, headers=headers)
+        assert response.status_code == nowhere.status_code == 404
+        assert response.text == nowhere.text.replace("/nowhere", path)
 
 
 @pytest.mark.parametrize("token", [None, "", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "é", "a" * 10_000])

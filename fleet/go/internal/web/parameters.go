@@ -104,10 +104,11 @@ func readOrder(region city.Region, kind city.VehicleKind, request *http.Request)
 	if err := found.readRiders(region, asked); err != nil {
 		return found, err
 	}
-	value := request.Header.Get(HopsHeader)
-	if value == "" {
+	given := request.Header.Values(HopsHeader)
+	if len(given) == 0 {
 		return found, nil
 	}
+	value := given[0]
 	hops, err := strconv.Atoi(value)
 	if err != nil || len(value) != 1 || hops > mostHops {
 		return found, rejected(HopsHeader, value, fmt.Sprintf("must be a whole number from 0 to %d", mostHops))

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -33,12 +35,12 @@ func (app *App) serveOrder(kind city.VehicleKind) http.HandlerFunc {
 	return func(response http.ResponseWriter, request *http.Request) {
 		wanted, err := readOrder(app.settings.Region, kind, request)
 		if err != nil {
-			refuse(response, err)
+			refuse(response, request, err)
 			return
 		}
 		ride, err := app.orderRide(request.Context(), wanted)
 		if err != nil {
-			refuse(response, err)
+			refuse(response, request, err)
 			return
 		}
 		reply(response, http.StatusOK, ride)
@@ -48,7 +50,7 @@ func (app *App) serveOrder(kind city.VehicleKind) http.HandlerFunc {
 func (app *App) serveQuote(response http.ResponseWriter, request *http.Request) {
 	wanted, err := readQuote(app.settings.Region, request)
 	if err != nil {
-		refuse(response, err)
+		refuse(response, request, err)
 		return
 	}
 	reply(response, http.StatusOK, app.quoteRide(request.Context(), wanted))
@@ -56,7 +58,7 @@ func (app *App) serveQuote(response http.ResponseWriter, request *http.Request) 
 
 func (app *App) serveReceipt(response http.ResponseWriter, request *http.Request) {
 	if err := readQuery(request.URL.RawQuery).check(); err != nil {
-		refuse(response, err)
+		refuse(response, request, err)
 		return
 	}
 	rideID := request.PathValue("ride_id")
@@ -77,7 +79,7 @@ func (app *App) serveHealth(response http.ResponseWriter, _ *http.Request) {
 	reply(response, http.StatusOK, answer{"region": app.settings.Region.Name, "version": Version, "ready": true})
 }
 
-func refuse(response http.ResponseWriter, err error) {
+func refuse(response http.ResponseWriter, request *http.Request, err error) {
 	var wrong parameterError
 	var none noRideError
 	switch {
@@ -86,8 +88,15 @@ func refuse(response http.ResponseWriter, err error) {
 	case errors.As(err, &none):
 		reply(response, http.StatusServiceUnavailable, answer{"error": answer{"message": none.message}})
 	default:
-		reply(response, http.StatusInternalServerError, answer{"error": answer{"message": err.Error()}})
+		slog.ErrorContext(request.Context(), err.Error())
+		fail(response, request, http.StatusInternalServerError)
 	}
+}
+
+// fail answers with what a status means, where there is nothing more to say.
+func fail(response http.ResponseWriter, request *http.Request, status int) {
+	message := fmt.Sprintf("%s %s: %s", request.Method, request.URL.Path, http.StatusText(status))
+	reply(response, status, answer{"error": answer{"message": message}})
 }
 
 func reply(response http.ResponseWriter, status int, body answer) {
@@ -104,6 +113,10 @@ func reply(response http.ResponseWriter, status int, body answer) {
 // the span before any route was known, and takes from it no more than the span's name.
 func jsonErrors(routes *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		if asked := request.URL.Path; asked != path.Clean(asked) {
+			fail(response, request, http.StatusNotFound) // the mux would redirect, in HTML
+			return
+		}
 		handler, pattern := routes.Handler(request)
 		if pattern != "" {
 			_, route, _ := strings.Cut(pattern, " ")
@@ -116,8 +129,7 @@ func jsonErrors(routes *http.ServeMux) http.Handler {
 		if allowed := probe.header.Get("Allow"); allowed != "" {
 			response.Header().Set("Allow", allowed)
 		}
-		message := fmt.Sprintf("%s %s: %s", request.Method, request.URL.Path, http.StatusText(probe.status))
-		reply(response, probe.status, answer{"error": answer{"message": message}})
+		fail(response, request, probe.status)
 	})
 }
 

@@ -155,19 +155,26 @@ func TestABadParameterIsRefusedByName(t *testing.T) {
 			t.Errorf("%s: %d %v", path, status, body)
 		}
 	}
-	status, body := get(t, app.URL+"/bike", HopsHeader, "many")
-	if status != http.StatusBadRequest || !strings.HasPrefix(message(body), HopsHeader+" must be a whole number") {
-		t.Errorf("%d %v", status, body)
+	for _, hops := range []string{"many", "", "3", "-1", "01"} {
+		status, body := get(t, app.URL+"/bike", HopsHeader, hops)
+		if status != http.StatusBadRequest || !strings.HasPrefix(message(body), HopsHeader+" must be a whole number") {
+			t.Errorf("%q: %d %v", hops, status, body)
+		}
 	}
 }
 
 func TestWhatIsNotThereIsAnErrorInJSON(t *testing.T) {
 	app := appIn("us-west", "")
 	defer app.Close()
-	for path, wanted := range map[string]int{"/boat": 404, "/receipt/nobodys": 404, "/health": 200} {
+	for path, wanted := range map[string]int{
+		"/boat": 404, "/receipt/nobodys": 404, "/bike/": 404, "//bike": 404, "/boat/../bike": 404, "/health": 200,
+	} {
 		if status, _ := get(t, app.URL+path); status != wanted {
 			t.Errorf("%s: %d", path, status)
 		}
+	}
+	if _, body := get(t, app.URL+"/boat"); message(body) != "GET /boat: Not Found" {
+		t.Errorf("%v", body)
 	}
 	response, err := http.Post(app.URL+"/bike", "text/plain", nil)
 	if err != nil {

@@ -6,8 +6,7 @@ import java.util.Optional;
 /** What a rider can order. */
 public enum VehicleKind {
   // The CPU time of an order is proportional to the size of the fleet, which is five times that of
-  // the Python app,
-  // because Java is faster.
+  // the Python app, because Java is faster.
   BIKE("bike", 7_500, 1),
   SCOOTER("scooter", 15_250, 1),
   CAR("car", 23_500, 4);

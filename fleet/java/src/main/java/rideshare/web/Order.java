@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import rideshare.city.Position;
@@ -38,11 +39,7 @@ record Order(VehicleKind kind, Position rider, int riders, int hops) {
    */
   static Order read(Region region, VehicleKind kind, Context request) throws ParameterException {
     Map<String, String> query = query(request, List.of("lat", "lon", "riders"));
-    String hops = Optional.ofNullable(request.header(HOPS_HEADER)).orElse("0");
-    if (!hops.matches("[0-9]") || Integer.parseInt(hops) > MOST_HOPS) {
-      throw rejected(HOPS_HEADER, hops, "must be a whole number from 0 to " + MOST_HOPS);
-    }
-    return new Order(kind, rider(region, query), riders(kind, query), Integer.parseInt(hops));
+    return new Order(kind, rider(region, query), riders(kind, query), hops(request));
   }
 
   /** Reads what to quote a price for: {@code vehicle}, {@code lat}, {@code lon}, {@code riders}. */
@@ -126,7 +123,7 @@ record Order(VehicleKind kind, Position rider, int riders, int hops) {
     if (!(lowest <= degrees && degrees <= highest)) {
       String where =
           String.format(
-              java.util.Locale.ROOT,
+              Locale.ROOT,
               "must be from %.4f to %.4f, which is in or near %s",
               lowest,
               highest,
@@ -149,13 +146,23 @@ record Order(VehicleKind kind, Position rider, int riders, int hops) {
     return riders;
   }
 
+  private static int hops(Context request) throws ParameterException {
+    String value = Optional.ofNullable(request.header(HOPS_HEADER)).orElse("0");
+    if (!value.matches("[0-9]") || Integer.parseInt(value) > MOST_HOPS) {
+      throw rejected(HOPS_HEADER, value, "must be a whole number from 0 to " + MOST_HOPS);
+    }
+    return Integer.parseInt(value);
+  }
+
   private static ParameterException rejected(String parameter, String value, String problem) {
     String shown = shortened(value, "...");
     return new ParameterException(parameter, problem + ", not '" + shown + "'");
   }
 
   private static String shortened(String text, String mark) {
-    boolean isShort = text.length() <= LONGEST_VALUE_SHOWN;
-    return isShort ? text : text.substring(0, LONGEST_VALUE_SHOWN) + mark;
+    if (text.codePointCount(0, text.length()) <= LONGEST_VALUE_SHOWN) {
+      return text;
+    }
+    return text.substring(0, text.offsetByCodePoints(0, LONGEST_VALUE_SHOWN)) + mark;
   }
 }

@@ -134,7 +134,10 @@ class Orders {
     span.setAttribute("vehicle.kind", order.kind().word());
     span.setAttribute("vehicles.examined", found.examined());
     span.setAttribute("vehicles.free", found.free());
-    found.nearest().ifPresent(vehicle -> span.setAttribute("vehicle.id", vehicle.identifier()));
+    if (found.nearest().isPresent()) {
+      span.setAttribute("vehicle.id", found.nearest().get().identifier());
+      span.setAttribute("vehicle.distance_km", found.distanceKm());
+    }
     return found;
   }
 

@@ -2,16 +2,21 @@ package rideshare.web;
 
 import io.javalin.Javalin;
 import io.javalin.http.Context;
+import io.javalin.http.Header;
 import io.javalin.http.HttpResponseException;
+import io.javalin.http.HttpStatus;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import rideshare.Settings;
 import rideshare.city.VehicleKind;
 
 /** The HTTP side of the app: its routes, its answers and its errors, which are JSON all of them. */
 public final class Routes {
   private static final String VERSION = "1.0.0";
+  private static final Logger LOG = LoggerFactory.getLogger(Routes.class);
 
   private Routes() {}
 
@@ -23,6 +28,7 @@ public final class Routes {
             config -> {
               config.showJavalinBanner = false;
               config.http.prefer405over404 = true;
+              config.router.ignoreTrailingSlashes = false;
             });
     for (VehicleKind kind : VehicleKind.values()) {
       app.get("/" + kind.word(), request -> order(orders, kind, request));
@@ -49,7 +55,13 @@ public final class Routes {
         NoRideException.class, (error, request) -> fail(request, 503, error.getMessage()));
     app.exception(
         HttpResponseException.class,
-        (error, request) -> fail(request, error.getStatus(), missing(request, error)));
+        (error, request) -> fail(request, HttpStatus.forStatus(error.getStatus())));
+    app.exception(
+        Exception.class,
+        (error, request) -> {
+          LOG.error("an answer failed", error);
+          fail(request, HttpStatus.INTERNAL_SERVER_ERROR);
+        });
     return app;
   }
 
@@ -71,8 +83,13 @@ public final class Routes {
     request.status(404).json(Map.of("error", error));
   }
 
-  private static String missing(Context request, HttpResponseException error) {
-    return request.method() + " " + request.path() + ": " + error.getMessage();
+  /** Answers with what a status means, where there is nothing more to say. */
+  private static void fail(Context request, HttpStatus status) {
+    if (status == HttpStatus.METHOD_NOT_ALLOWED) {
+      request.header(Header.ALLOW, "GET, HEAD"); // so it is for every route
+    }
+    String message = request.method() + " " + request.path() + ": " + status.getMessage();
+    fail(request, status.getCode(), message);
   }
 
   private static void fail(Context request, int status, String message) {

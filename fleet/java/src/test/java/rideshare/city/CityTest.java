@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -127,7 +128,7 @@ class CityTest {
   /** Bellman's algorithm, which knows nothing of positions. */
   private static double[] shortestKm(RoadMap roads, int from) {
     double[] distances = new double[roads.junctions().size()];
-    java.util.Arrays.fill(distances, Double.POSITIVE_INFINITY);
+    Arrays.fill(distances, Double.POSITIVE_INFINITY);
     distances[from] = 0;
     boolean changed = true;
     while (changed) {

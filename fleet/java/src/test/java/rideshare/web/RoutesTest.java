@@ -1,5 +1,6 @@
 package rideshare.web;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.javalin.Javalin;
 import java.io.IOException;
 import java.net.URI;
+import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -132,19 +134,27 @@ class RoutesTest {
       assertEquals(400, answer.status(), expected.getKey());
       assertEquals(expected.getValue(), answer.message());
     }
-    assertEquals(400, get(app + "/bike", Order.HOPS_HEADER, "many").status());
+    for (String hops : List.of("many", "", "3", "-1", "01")) {
+      assertEquals(400, get(app + "/bike", Order.HOPS_HEADER, hops).status(), hops);
+    }
+    String bicycle = "\uD83D\uDEB2";
+    Answer cut = get(app + "/quote?vehicle=" + URLEncoder.encode(bicycle.repeat(41), UTF_8));
+    assertTrue(cut.message().endsWith("not '" + bicycle.repeat(40) + "...'"), cut.message());
   }
 
   @Test
   void whatIsNotThereIsAnErrorInJson() throws Exception {
     String app = start("us-west", "");
-    assertEquals(404, get(app + "/boat").status());
+    assertEquals("GET /boat: Not Found", get(app + "/boat").message());
+    assertEquals(404, get(app + "/bike/").status());
     assertEquals(404, get(app + "/receipt/nobodys").status());
     assertEquals(200, get(app + "/health").status());
     HttpRequest post =
         HttpRequest.newBuilder(URI.create(app + "/bike"))
             .POST(HttpRequest.BodyPublishers.noBody())
             .build();
-    assertEquals(405, CLIENT.send(post, HttpResponse.BodyHandlers.discarding()).statusCode());
+    HttpResponse<Void> refused = CLIENT.send(post, HttpResponse.BodyHandlers.discarding());
+    assertEquals(405, refused.statusCode());
+    assertEquals("GET, HEAD", refused.headers().firstValue("Allow").orElse(""));
   }
 }
