@@ -101,7 +101,7 @@ def test_the_doctor_says_that_it_is_lost_and_that_room_alone_is_no_help(embedded
 
     found = examination.finding("probe")
     assert found.verdict is Verdict.BROKEN
-    assert "took the span, returned it, and lost it" in " ".join(found.evidence)
+    assert "accepted the span, returned it, and lost it" in " ".join(found.evidence)
     assert "Make room on its disk" in found.advice
     assert "restart it" in found.advice
 

@@ -65,7 +65,7 @@ def test_a_server_that_says_ready_and_refuses_pushes_is_found_by_the_probe(
 
     examination = examine(replace(embedded_pair, pyroscope=serve(respond).url), service="healthy", probe=True)
 
-    assert_broken(examination, "probe", "the profile was not taken.*lifecycler.addr")
+    assert_broken(examination, "probe", "the profile was not accepted.*lifecycler.addr")
 
 
 def test_a_hosted_server_without_ready_is_asked_a_question_instead(embedded_pair: Endpoints, serve: Serve) -> None:
@@ -85,7 +85,7 @@ def test_a_server_that_takes_pushes_and_drops_them_is_found_by_the_probe(
         replace(embedded_pair, pyroscope=dropping.url), service="healthy", probe=True, probe_timeout_s=0.3
     )
 
-    assert_broken(examination, "probe", "Pyroscope took the profile and did not return it")
+    assert_broken(examination, "probe", "Pyroscope accepted the profile and did not return it")
     assert examination.finding("probe").seen["tempo"]["came_back"], "the other server is in order"
 
 

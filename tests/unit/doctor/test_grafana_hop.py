@@ -46,7 +46,7 @@ def test_labels_that_no_profile_has_are_named_beside_those_that_profiles_have() 
 
     assert found.verdict is Verdict.BROKEN
     assert found.evidence == ("1 of 1 span(s) lead to nothing in Grafana", "no samples")
-    assert found.advice == 'map tags to labels that profiles have (hostname); asked was {job="rides"}'
+    assert found.advice == 'map tags to labels that profiles have (hostname); the query was {job="rides"}'
 
 
 def test_a_span_without_a_button_needs_other_settings() -> None:

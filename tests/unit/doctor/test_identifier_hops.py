@@ -111,7 +111,7 @@ def test_where_one_process_has_no_processor_and_another_no_agent_both_are_told()
     found = profile_id.judge(Facts(Question(SERVICE, NOW_NS), traces=traced(without, withheld)))
 
     assert "add pyroscope.otel.PyroscopeSpanProcessor()" in found.advice
-    assert "where it is withheld: call pyroscope.configure" in found.advice
+    assert "where the ID is withheld: call pyroscope.configure" in found.advice
 
 
 def test_an_agent_that_starts_after_the_first_spans_leaves_doubt_and_says_so() -> None:

@@ -82,15 +82,15 @@ def test_a_probe_that_comes_back_is_in_order() -> None:
 @pytest.mark.parametrize(
     ("probed", "says"),
     [
-        ((SPAN_BACK, ProbedServer("Pyroscope", "http://p", error="500")), "the profile was not taken: 500"),
+        ((SPAN_BACK, ProbedServer("Pyroscope", "http://p", error="500")), "the profile was not accepted: 500"),
         (
             (SPAN_BACK, ProbedServer("Pyroscope", "http://p", sent=True, waited_s=10)),
             "did not return it within 10 s",
         ),
-        ((ProbedServer("Tempo", "http://o", error="404"), PROFILE_BACK), "the span was not taken: 404"),
+        ((ProbedServer("Tempo", "http://o", error="404"), PROFILE_BACK), "the span was not accepted: 404"),
         (
             (ProbedServer("Tempo", "http://o", sent=True, lost_after_s=1.4, waited_s=3), PROFILE_BACK),
-            "Tempo took the span, returned it, and lost it within 2 s",
+            "Tempo accepted the span, returned it, and lost it within 2 s",
         ),
     ],
 )

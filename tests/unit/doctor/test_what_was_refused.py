@@ -57,7 +57,7 @@ def test_exports_in_an_encoding_that_is_not_taken_are_why_tempo_has_nothing(pair
     assert told.startswith("12 exports were refused, the last ")
     assert "from 127.0.0.1 (exporter/1): unsupported Content-Encoding: br (taken: gzip, deflate, zlib," in told
     assert broken.seen["refused"] == {"unsupported_content_encoding": 12}
-    assert broken.advice.startswith("compress in a way that the server takes: OTEL_EXPORTER_OTLP_COMPRESSION=gzip;")
+    assert broken.advice.startswith("compress in a way that the server accepts: OTEL_EXPORTER_OTLP_COMPRESSION=gzip;")
 
 
 def test_where_nothing_was_refused_nothing_has_reached_it(pair: Endpoints) -> None:

@@ -40,12 +40,16 @@ _GIT = "git:"
     metavar="FILE_OR_TEST",
     help="What to send: a file with a request on each line, or a test whose requests are recorded first.",
 )
-@click.option("--count", type=click.IntRange(1, 100_000), default=30, show_default=True, help="How often to send each.")
 @click.option(
-    "--warm-up", type=click.IntRange(0, 1000), default=1, show_default=True, help="How often before that, unmeasured."
+    "--count", type=click.IntRange(1, 100_000), default=30, show_default=True, help="How often to send each request."
 )
-@click.option("--seed", type=click.IntRange(0, _LARGEST_SEED), help="Of the order. [default: a new one, printed]")
-@click.option("--ready", metavar="PATH", default="/", show_default=True, help="What an app answers when it is ready.")
+@click.option(
+    "--warm-up", type=click.IntRange(0, 1000), default=1, show_default=True, help="How often before that, not measured."
+)
+@click.option("--seed", type=click.IntRange(0, _LARGEST_SEED), help="Seed of the order. [default: a new one, printed]")
+@click.option(
+    "--ready", metavar="PATH", default="/", show_default=True, help="A path that an app answers when it is ready."
+)
 @click.option("--start-timeout", type=Seconds(0.1), default=30.0, show_default=True, help="Longest start, s.")
 @click.option(
     "--wait", "wait_s", type=Seconds(0.1), default=15.0, show_default=True, help="Longest wait for samples, s."
@@ -85,7 +89,7 @@ def command(
     A build is a command, such as 'python app.py {port}', or git:REV: then the command of the other build runs in a git
     work tree of that revision, which is removed afterwards. {port}, {host}, {address} and {url} are the app's own.
 
-    A line of the requests' file is a path, or a method and a path, perhaps with a body. The exit code is 0 if no
+    Each line of a file of requests is a path, or a method and a path, perhaps with a body. The exit code is 0 if no
     request has become slower, 1 if one has, 2 if it cannot say.
     """
     from spanprofiles.backends import BackendSettings

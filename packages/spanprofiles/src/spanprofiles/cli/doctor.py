@@ -66,7 +66,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str) -> 
 @click.option("--probe", is_flag=True, help="Send a synthetic span and profile first, and read them back.")
 @click.option("--otlp", "otlp_url", metavar="URL", help="OTLP/HTTP receiver, for --probe. [SPAN_PROFILES_OTLP_URL]")
 @click.option(
-    "--upload-interval", type=Seconds(0.1), help="The agent's upload interval, s. [default: told from its uploads]"
+    "--upload-interval", type=Seconds(0.1), help="The agent's upload interval, s. [default: as its uploads show]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @backend_options

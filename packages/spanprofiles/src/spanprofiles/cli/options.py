@@ -32,13 +32,15 @@ class Seconds(click.FloatRange):
 
 _ADDRESSES = [
     click.option("--tempo", "tempo_url", metavar="URL", help="Tempo's address. [default: http://127.0.0.1:3200]"),
-    click.option("--pyroscope", "pyroscope_url", metavar="URL", help="Pyroscope's. [default: http://127.0.0.1:4040]"),
+    click.option(
+        "--pyroscope", "pyroscope_url", metavar="URL", help="Pyroscope's address. [default: http://127.0.0.1:4040]"
+    ),
 ]
 
 _CREDENTIALS = [
     click.option("--username", help="For basic auth. [SPAN_PROFILES_USERNAME]"),
-    click.option("--password", help="For basic auth; better by SPAN_PROFILES_PASSWORD."),
-    click.option("--token", help="Bearer token; better by SPAN_PROFILES_TOKEN."),
+    click.option("--password", help="For basic auth; prefer SPAN_PROFILES_PASSWORD."),
+    click.option("--token", help="Bearer token; prefer SPAN_PROFILES_TOKEN."),
     click.option("--tenant", help="Tenant, sent as X-Scope-OrgID. [SPAN_PROFILES_TENANT]"),
     click.option("--ca-file", type=click.Path(exists=True), help="Certificates to trust. [SPAN_PROFILES_CA_FILE]"),
 ]

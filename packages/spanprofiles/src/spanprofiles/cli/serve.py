@@ -30,7 +30,7 @@ _PORT = click.IntRange(0, 65535)
     "--max-size",
     default="2GiB",
     show_default=True,
-    help="How large the data may get before the oldest is removed; 0: any.",
+    help="How large the data may get before the oldest is removed; 0 for any size.",
 )
 @click.option(
     "--query-timeout",

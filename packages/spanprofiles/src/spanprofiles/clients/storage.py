@@ -74,7 +74,7 @@ class FailedWrites:
         if not self.count:
             return ""
         since = "" if self.running_s is None else f" {age(self.running_s)} ago"
-        now = {None: "", True: ", and goes on failing", False: ", but not while it was looked at"}[self.goes_on]
+        now = {None: "", True: ", and goes on failing", False: ", but not during this check"}[self.goes_on]
         return f"{self.server} has failed to write to its storage {self.count} time(s) since it started{since}{now}"
 
 

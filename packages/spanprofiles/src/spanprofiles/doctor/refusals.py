@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from spanprofiles.clients import Refusal
 
 _ADVICE = {
-    "unsupported_content_encoding": "compress in a way that the server takes: OTEL_EXPORTER_OTLP_COMPRESSION=gzip",
-    "damaged_compression": "the body is not what its Content-Encoding says: check what lies between app and server",
+    "unsupported_content_encoding": "compress in a way that the server accepts: OTEL_EXPORTER_OTLP_COMPRESSION=gzip",
+    "damaged_compression": "the body is not what its Content-Encoding says: check what is between app and server",
     "unsupported_media_type": "send protobuf or JSON: OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
     "wrong_path": (
         "correct the address: /v1/traces is added to OTEL_EXPORTER_OTLP_ENDPOINT, and not to"
@@ -21,7 +21,7 @@ _ADVICE = {
     "host_not_allowed": (
         "send to 127.0.0.1 or localhost, or start the server with --allow-host and the name that is in the address"
     ),
-    "page_of_another_site": "a web page sends this: let the page's own server send it on, without Origin",
+    "page_of_another_site": "a web page sends this: let the page's own server forward it, without Origin",
     "overloaded": "the server is busy with large uploads: send smaller batches",
     "too_many_messages": "an upload has too much in it: send smaller batches, and more often",
     "invalid_trace_id": "trace IDs have 16 bytes, not all of them zero: look at what makes or rewrites them",
@@ -35,9 +35,9 @@ _ADVICE = {
     "series_limit": "labels have too many different values, and each set of labels is a series: use fewer",
     "body_size_limit_exceeded": "uploads are too large: send smaller batches, and more often",
     "not_stored": "the server could not write: look at its disk and at its log",
-    "rate_limited": "the server takes no more per second: raise its limit, or send less",
-    "invalid_name": "correct the application's name: letters, digits, dots, dashes, slashes; tags without dashes",
-    "unsupported_format": "send pprof, or use a backend that takes this format",
+    "rate_limited": "the server accepts no more per second: raise its limit, or send less",
+    "invalid_name": "correct the application's name: letters, digits, dots, dashes and slashes; no dashes in tags",
+    "unsupported_format": "send pprof, or use a backend that accepts this format",
 }
 
 

@@ -96,7 +96,7 @@ class Language:
                 f"start the agent in the worker{self._where_forked}: a forked process has none, and its spans may carry"
                 " IDs all the same"
             )
-        return "start the agent in each process that serves requests, and look at its log: it does not run there"
+        return "start the agent in each process that serves requests, where it does not run now, and look at its log"
 
     @property
     def withheld_advice(self) -> str:
@@ -150,7 +150,7 @@ _PYTHON = Language(
     unseen="native code that releases the interpreter lock, or a child process,",
     hand_over=(
         "the official span processor's label does not follow work into a thread pool, an executor, a background task or"
-        " a thread of its own (FastAPI and Starlette run plain def endpoints so): use"
+        " a thread of its own (FastAPI and Starlette run plain def endpoints that way): use"
         " spanprofiles_processor.SpanProfileProcessor in its place, and hand work to your own threads as"
         " carry(function)"
     ),
@@ -170,8 +170,8 @@ _GO = Language(
     processor="otelpyroscope.NewTracerProvider",
     add_processor=(
         "wrap the tracer provider: otel.SetTracerProvider(otelpyroscope.NewTracerProvider(provider)) of"
-        " github.com/grafana/otel-profiling-go, before anything takes a tracer; what is given a provider, as by"
-        " otelhttp.WithTracerProvider, needs the wrapped one"
+        " github.com/grafana/otel-profiling-go, before anything takes a tracer; wherever the app hands over a provider,"
+        " as with otelhttp.WithTracerProvider, hand over the wrapped one"
     ),
     start_agent="call pyroscope.Start(pyroscope.Config{...}) of github.com/grafana/pyroscope-go",
     address="ServerAddress, TenantID, BasicAuthUser and BasicAuthPassword",
@@ -204,8 +204,8 @@ _JAVA = Language(
     cpu="set PYROSCOPE_PROFILER_EVENT=itimer (or cpu) and PYROSCOPE_FORMAT=jfr",
     labels=(
         "set PYROSCOPE_PROFILER_EVENT=itimer (or cpu) and PYROSCOPE_FORMAT=jfr: with the extension io.pyroscope:otel"
-        " 1.0 samples of the event wall carry no span IDs, and with PYROSCOPE_PROFILER_TYPE=JFR none do; and let one"
-        " profiler run, the one that the extension starts or finds"
+        " 1.0 samples of the event wall carry no span IDs, and with PYROSCOPE_PROFILER_TYPE=JFR no samples do; and run"
+        " only one profiler, the one that the extension starts or finds"
     ),
     unlabelled=(
         "work handed to another thread carries no label; nor does what a span does after a child of it has ended, with"
@@ -260,7 +260,7 @@ _RUBY = Language(
     start_agent="call Pyroscope.configure (gem pyroscope) in the process that serves the requests",
     address="server_address, tenant_id, basic_auth_username and basic_auth_password",
     log=(
-        "turn its log on with log_level, and take a gem that knows this version of Ruby: another takes no samples, and"
+        "turn its log on with log_level, and use a gem that knows this version of Ruby: any other takes no samples, and"
         " says nothing"
     ),
     cpu="leave CPU profiling as it is: Pyroscope.configure turns it on",
@@ -306,7 +306,7 @@ LANGUAGES: Mapping[str, Language] = {
 #: Where nothing tells the language.
 UNKNOWN = Language(
     "",
-    "a language that nothing tells of",
+    "the app's language",
     processor="of Pyroscope's package for the app's language: in Python pyroscope.otel.PyroscopeSpanProcessor",
     add_processor=(
         "add the span processor of Pyroscope's package for the app's language: in Python"
@@ -321,9 +321,9 @@ UNKNOWN = Language(
     ),
     hand_over=(
         "work handed to another thread may carry no label: do it where its span was started, or hand it over with its"
-        " label; in Python by spanprofiles_processor.SpanProfileProcessor and carry(function)"
+        " label; in Python with spanprofiles_processor.SpanProfileProcessor and carry(function)"
     ),
-    tasks="tasks such as Python's of asyncio",
+    tasks="tasks such as those of Python's asyncio",
     follower="spanprofiles_processor.SpanProfileProcessor in Python",
     after_fork="gunicorn's post_fork, Puma's on_worker_boot and the like",
 )

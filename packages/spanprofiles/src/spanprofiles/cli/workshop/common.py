@@ -37,10 +37,12 @@ Options = Mapping[str, str | None]
 _NAMING = ("backend", "tempo_url", "pyroscope_url")
 
 _BACKEND_OPTIONS = [
-    click.option("--backend", type=click.Choice(BACKEND_NAMES), help="Which servers. [default: the embedded pair]"),
+    click.option(
+        "--backend", type=click.Choice(BACKEND_NAMES), help="Which servers to use. [default: the embedded pair]"
+    ),
     click.option("--tempo", "tempo_url", metavar="URL", help="Tempo's address, if it runs already."),
-    click.option("--pyroscope", "pyroscope_url", metavar="URL", help="Pyroscope's, if it runs already."),
-    click.option("--otlp", "otlp_url", metavar="URL", help="Where such servers take traces. [SPAN_PROFILES_OTLP_URL]"),
+    click.option("--pyroscope", "pyroscope_url", metavar="URL", help="Pyroscope's address, if it runs already."),
+    click.option("--otlp", "otlp_url", metavar="URL", help="Where they accept traces. [SPAN_PROFILES_OTLP_URL]"),
 ]
 _folder_option = click.option(
     "--dir", "folder", type=click.Path(path_type=Path), default=".", help="The workshop's folder. [default: this one]"

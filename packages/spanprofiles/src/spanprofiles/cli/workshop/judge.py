@@ -47,7 +47,7 @@ WATCH_EVERY_S = 0.3
 def check(number: int | None, answer: tuple[str, ...], folder: Path, as_json: bool, **options: str | None) -> None:
     """Judge exercise N, by default the next one, by what your program does.
 
-    Some exercises ask a question: give the ANSWER behind the number, or write it into the file answer.txt beside the
+    Some exercises ask a question: give the ANSWER after the number, or write it into the file answer.txt beside the
     exercise's files. Ends with 0 if the exercise is solved, with 1 if it is not yet, and with 2 if it could not be
     judged.
     """

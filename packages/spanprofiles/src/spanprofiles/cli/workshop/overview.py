@@ -58,7 +58,7 @@ def show(number: int | None, folder: Path) -> None:
 @click.argument("again", metavar="[WHICH]", type=click.IntRange(1), required=False)
 @folder_option
 def hint(number: int | None, again: int | None, folder: Path) -> None:
-    """Give the next of the three hints for exercise N, or once more the one that you name behind the number."""
+    """Give the next of the three hints for exercise N, or repeat the one that you name after the number."""
     with told():
         learners = LearnersFolder.find(folder)
         exercise = chosen(learners, number)
@@ -75,7 +75,7 @@ def hint(number: int | None, again: int | None, folder: Path) -> None:
 @click.argument("number", metavar="N", type=ExerciseNumber(1))
 @folder_option
 def solution(number: int, folder: Path) -> None:
-    """Show what turns your files of exercise N into a solution, as a unified diff."""
+    """Show the changes that turn your files of exercise N into a solution, as a unified diff."""
     with told():
         learners = LearnersFolder.find(folder)
         exercise = chosen(learners, number)
@@ -119,7 +119,7 @@ def print_overview(learners: LearnersFolder, progress: Progress, page: str) -> N
     if following.given:
         say(f"    spanprofiles workshop check {number}     judge it; `watch` judges at each save")
     else:
-        say(f"    spanprofiles workshop check {number}     begin; then give your answer behind the number")
+        say(f"    spanprofiles workshop check {number}     begin; then give your answer after the number")
     say(f"    spanprofiles workshop hint {number}      a hint")
     if not page:
         say("No page and no servers run: `spanprofiles workshop start` starts them, and goes on.")

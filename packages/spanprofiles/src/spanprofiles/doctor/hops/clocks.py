@@ -50,7 +50,9 @@ def judge(facts: Facts) -> Finding:
         named = ", ".join(f"{name} is {abs(by):.0f} s {'ahead' if by > 0 else 'behind'}" for name, by in off.items())
         return Finding(_NAME, Verdict.DOUBTFUL, (f"seen from this machine, {named}",), seen, _ADVICE)
     if orphans_s > _TOLERATED_S:
-        evidence = (f"spans begin up to {orphans_s:.1f} s before the span that called them: clocks of two hosts",)
+        evidence = (
+            f"spans begin up to {orphans_s:.1f} s before the span that called them: the clocks of two hosts differ",
+        )
         return Finding(_NAME, Verdict.DOUBTFUL, evidence, seen, _ADVICE)
     return Finding(_NAME, Verdict.OK, ("spans, profiles and servers agree on the time",), seen)
 

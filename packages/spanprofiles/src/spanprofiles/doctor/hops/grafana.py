@@ -61,7 +61,7 @@ def _labels(facts: Facts, broken: list[GrafanaCheck]) -> str:
         return "correct the data source's settings for Trace to profiles"
     series = facts.profiles.series if facts.profiles else ()
     names = sorted({name for labels in series for name in labels if not name.startswith("__")})
-    return f"map tags to labels that profiles have ({', '.join(names) or 'none'}); asked was {asked}"
+    return f"map tags to labels that profiles have ({', '.join(names) or 'none'}); the query was {asked}"
 
 
 def _seen(check: GrafanaCheck) -> dict[str, object]:

@@ -93,7 +93,7 @@ def _strangers(facts: Facts) -> str:
     exemplars = (facts.links.exemplars if facts.links else None) or ()
     on_samples = ", ".join(sorted({exemplar.span_id for exemplar in exemplars})[:_SEVERAL])
     shown = f"such as {on_samples}" if on_samples else "which this server does not list"
-    return f"the spans have IDs such as {on_spans}, samples carry other span IDs, {shown}"
+    return f"the spans have IDs such as {on_spans}, but samples carry other span IDs, {shown}"
 
 
 def _by_process(found: list[ProcessLinks]) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def _sentence(process: ProcessLinks) -> str:
 
 
 _STRANGERS = (
-    "Tracer and agent mean different spans: another tracer's SDK labels the samples, one process runs"
+    "Tracer and agent mean different spans: another tracer's SDK labels the samples, or one process runs"
     " two copies of the span processor or of the agent's package, or something rewrites profile IDs on the way."
 )
 _LOST = (

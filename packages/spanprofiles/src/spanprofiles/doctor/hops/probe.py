@@ -37,12 +37,12 @@ def _sentence(probed: ProbedServer) -> str:
     if not probed.url:
         return f"no {what} was sent, because its address is not known"
     if not probed.sent:
-        return f"the {what} was not taken: {probed.error}"
+        return f"the {what} was not accepted: {probed.error}"
     if probed.lost_after_s is not None:
-        return f"{probed.server} took the {what}, returned it, and lost it within {probed.lost_after_s + 1:.0f} s"
+        return f"{probed.server} accepted the {what}, returned it, and lost it within {probed.lost_after_s + 1:.0f} s"
     if not probed.came_back:
         why = f": {probed.error}" if probed.error else ""
-        return f"{probed.server} took the {what} and did not return it within {probed.waited_s:.0f} s{why}"
+        return f"{probed.server} accepted the {what} and did not return it within {probed.waited_s:.0f} s{why}"
     return f"{probed.server} returned the {what} after {probed.waited_s:.1f} s"
 
 
@@ -59,7 +59,7 @@ def _advice(probed: ProbedServer) -> str:
 
 
 _CANNOT_WRITE = (
-    "Tempo says that it is ready, but cannot write what it takes. Make room on its disk (or check its bucket), then"
+    "Tempo says that it is ready, but cannot write what it accepts. Make room on its disk (or check its bucket), then"
     " restart it: until then it goes on losing spans. Its log gives the reason: failed to cut blocks."
 )
 

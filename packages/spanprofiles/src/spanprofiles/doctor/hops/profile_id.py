@@ -71,7 +71,7 @@ def _instrumentation(spans: list[Span]) -> str:
             span.resource.get(f"telemetry.{name}")
             for name in ("distro.name", "sdk.name", "sdk.language", "sdk.version")
         )
-        found[" ".join(str(part) for part in parts if part) or "an SDK that does not tell its name"] += 1
+        found[" ".join(str(part) for part in parts if part) or "an SDK that does not give its name"] += 1
     return ", ".join(name for name, _ in found.most_common())
 
 
@@ -80,7 +80,7 @@ def _advice(facts: Facts, without: list[Span]) -> str:
     withheld = withheld_advice(without, facts.languages)
     if not spans:
         return withheld
-    return f"{_adding(facts, spans)}; where it is withheld: {withheld}" if withheld else _adding(facts, spans)
+    return f"{_adding(facts, spans)}; where the ID is withheld: {withheld}" if withheld else _adding(facts, spans)
 
 
 def _advice_now_and_then(facts: Facts, without: list[Span]) -> str:

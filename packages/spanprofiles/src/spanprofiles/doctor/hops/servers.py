@@ -44,7 +44,7 @@ def _advice(wrong: Sequence[ServerFacts]) -> str:
 _FAILING = (
     "the server says that it is ready, but has lost what it could not write: make room on its disk, or check its"
     " bucket; then restart it, because Tempo goes on losing spans until then. --probe tests whether it keeps what it"
-    " takes"
+    " accepts"
 )
 
 HOP = Hop(_NAME, judge, collect_servers)

@@ -30,7 +30,7 @@ def judge(facts: Facts) -> Finding:
         "refused": {refusal.reason: refusal.count for refusal in refused},
     }
     if not checks:
-        evidence: tuple[str, ...] = ("no linked span has ended long enough ago to tell",)
+        evidence: tuple[str, ...] = ("no linked span ended long enough ago to tell",)
         return Finding(_NAME, Verdict.NOT_CHECKED, evidence, seen)
     if late:
         shown = ", ".join(f"{check.span.span_id} ({check.late_ns / 1e6:.0f} ms)" for check in late[:_SHOWN])

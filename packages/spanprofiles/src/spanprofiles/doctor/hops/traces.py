@@ -61,7 +61,7 @@ def _absent(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Finding
             if in_it
             else (f"Tempo has no span of the trace {facts.question.trace_id}", f"it has spans of: {known}")
         )
-        advice = f"--service names one of them: {', '.join(in_it)}" if in_it else _NO_SUCH_TRACE
+        advice = f"name one of them with --service: {', '.join(in_it)}" if in_it else _NO_SUCH_TRACE
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, advice)
     if not found.services:
         return Finding(
@@ -73,7 +73,7 @@ def _absent(facts: Facts, found: TraceFacts, seen: dict[str, object]) -> Finding
         )
     minutes = f"{facts.question.since_s / 60:g} min"
     if facts.service in found.services:
-        evidence = (f"Tempo knows {facts.service} but has no trace of the last {minutes}", *_pyroscope(facts, found))
+        evidence = (f"Tempo knows {facts.service} but has no trace from the last {minutes}", *_pyroscope(facts, found))
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, _advice(found) or _OLD)
     alike = nearest(facts.service, found.services)
     evidence = (f"Tempo has no span of {facts.service}", f"it has spans of: {known}")

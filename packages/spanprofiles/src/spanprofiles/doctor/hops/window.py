@@ -28,13 +28,13 @@ def judge(facts: Facts) -> Finding:
     if missed:
         evidence = (
             f"{len(missed)} of {len(linked)} linked span(s) have their samples in profiles dated more than"
-            f" {EMBEDDED_MARGIN_S} s before, {len(missed_by_button)} more than {BUTTON_MARGIN_S} s",
+            f" {EMBEDDED_MARGIN_S} s before the span, {len(missed_by_button)} more than {BUTTON_MARGIN_S} s",
             *((f"uploads come every {interval_s:g} s or so",) if interval_s else ()),
         )
         advice = (
             f"set the agent's upload interval well under {EMBEDDED_MARGIN_S} s"
             f" ({facts.advice(lambda language: language.upload_interval)}; 10 or 15 s are usual): a profile is dated by"
-            " the start of its upload"
+            " the start of its upload interval"
         )
         return Finding(_NAME, Verdict.BROKEN, evidence, seen, advice)
     every = f"; uploads come every {interval_s:g} s or so" if interval_s else ""
