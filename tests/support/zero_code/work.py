@@ -3,7 +3,6 @@
 import os
 import time
 
-
 # Spans begin as soon as their process is forked. The agent starts at the same time, and sees nothing until it has: on a
 # busy machine that takes tenths of a second, which must be little beside the work.
 MILLISECONDS = 600

@@ -271,7 +271,7 @@ def test_a_result_that_cannot_be_noted_is_told_all_the_same(workshop: Workshop, 
 
     assert result.exit_code == 2
     assert "✓ solved   exercise 1" in result.stdout
-    assert "exercise 1 is solved, but that is not noted: " in result.stderr
+    assert "exercise 1 is solved, but that could not be saved: " in result.stderr
     assert "No space left on device" in result.stderr
 
 

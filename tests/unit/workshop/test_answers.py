@@ -69,7 +69,7 @@ def test_a_name_that_is_in_no_flame_graph_is_told_so(answer: str, fragment: str)
 
 
 def test_a_function_of_every_ride_is_called_so_although_a_span_has_its_name() -> None:
-    assert "every ride computes with" in look._judged("find_nearest_vehicle", "merge_tolls", SPANS).text
+    assert "every ride calls find_nearest_vehicle" in look._judged("find_nearest_vehicle", "merge_tolls", SPANS).text
 
 
 def test_a_master_that_is_sampled_while_it_loads_the_app_is_noticed() -> None:

@@ -58,7 +58,7 @@ def test_runs_that_disagree_are_told_with_what_they_saw() -> None:
 
     text = prove._judged([passes(MENDED, 0.97), fails(BROKEN, 0.1), last]).text
 
-    assert "said two things in 3 runs: rate_seats had 53 % and 15 % of the CPU: it is chance" in text
+    assert "did not agree in 3 runs: rate_seats had 53 % and 15 % of the CPU: it is chance" in text
 
 
 def test_a_time_is_told_to_depend_on_the_machine() -> None:
@@ -66,7 +66,7 @@ def test_a_time_is_told_to_depend_on_the_machine() -> None:
 
     text = prove._judged([passes(MENDED, 0.97), fails(BROKEN, 0.1), fails(MOVED, 0.1), stopwatch]).text
 
-    assert "milliseconds depend on the machine and its day: claim a share" in text
+    assert "milliseconds depend on the machine and how busy it is: claim a share" in text
 
 
 def test_a_misspelt_function_is_named_with_the_one_that_may_be_meant() -> None:

@@ -47,7 +47,7 @@ class LearnersFolder:
         if folder is not None:
             return folder
         raise WorkshopError(
-            f"there is no workshop in {start}: go to the folder of yours, or begin one with"
+            f"there is no workshop in {start}: go to your workshop's folder, or begin one with"
             " `spanprofiles workshop start`"
         )
 
@@ -132,7 +132,9 @@ class LearnersFolder:
             )
         except WorkshopError as error:
             result = "solved" if judgement.passed else "not solved yet"
-            raise WorkshopError(f"exercise {exercise.number} is {result}, but that is not noted: {error}") from error
+            raise WorkshopError(
+                f"exercise {exercise.number} is {result}, but that could not be saved: {error}"
+            ) from error
 
     def note_absence(self, exercise: Exercise, error: NotHereError) -> None:
         """Note that an exercise cannot be done on this machine, as far as the last check could see.

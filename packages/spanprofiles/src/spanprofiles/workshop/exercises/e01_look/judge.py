@@ -116,7 +116,7 @@ def _judged(
     written = re.sub(r"\(.*\)$", "", answer.strip()).strip()
     name = _short(written)
     if name == right:
-        return Judgement.passes(f"{right} it is: its self time is what the slow ride took longer than the others")
+        return Judgement.passes(f"{right} is right: its self time is why the slow ride took longer than the others")
     if name == CALLER:
         return Judgement.fails(
             f"{CALLER} is in the slow ride alone, but its own time is next to nothing: it waits for what it calls",
@@ -125,7 +125,7 @@ def _judged(
         )
     if name in USUAL:
         return Judgement.fails(
-            f"{name} is what every ride computes with, the fast ones too: it does not make one slower than another",
+            f"every ride calls {name}, the fast ones too: it does not make one ride slower than another",
             "the function that is in the slow ride's flame graph and in no other",
             hint=2,
         )

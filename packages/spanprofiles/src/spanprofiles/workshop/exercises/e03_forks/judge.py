@@ -74,7 +74,7 @@ def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
     if samples.is_empty:
         return Judgement.fails(
             [carries, f"Pyroscope has no sample of {service!r}"],
-            "an agent in the worker: the process that answers requests has none, whichever else may have",
+            "an agent in the worker: the process that answers requests has none, even if another process has one",
             hint=2,
         )
     busiest = " and ".join(row.name for row in samples.top(2))
@@ -84,6 +84,6 @@ def _without_samples(bench: Workbench, since_ns: int, reason: str) -> Judgement:
             f"Pyroscope has {samples.amount} of {service!r}, and none of it in {WORK}; it is in {busiest}",
             f"so the agent saw the process that ran this, and not the one that ran {WORK}",
         ],
-        "an agent in the worker, the process that answers requests: it is a thread, and a fork takes no threads along",
+        "an agent in the worker, the process that answers requests: it is a thread, and a fork copies no threads",
         hint=1,
     )

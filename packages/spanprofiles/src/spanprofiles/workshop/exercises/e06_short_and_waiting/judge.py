@@ -29,20 +29,19 @@ _ELSEWHERE = "a letter computes on another thread"
 
 _WENT_UNNOTICED = {
     _COMPUTES: (
-        "in the first of the judge's three, a letter computes instead of waiting, and your tests pass",
+        "in the first of the judge's three post offices, a letter computes instead of waiting, and your tests pass",
         "a claim that a letter waits: span_profiles.waiting_span",
         2,
     ),
     _MOVED: (
-        "in the third of the judge's three, a stamp costs as much as before, in look_up_price and not in print_stamp,"
-        " and your tests pass",
+        "in the third of the judge's three post offices, a stamp costs as much as before, but in look_up_price and not"
+        " in print_stamp, and your tests pass",
         "a claim about the function in which the stamps spend their CPU",
         3,
     ),
     _ELSEWHERE: (
-        "in the second of the judge's three, a letter computes on a thread where no label follows, so that its span has"
-        " no sample, and"
-        " your tests pass: no samples are no proof of waiting",
+        "in the second of the judge's three post offices, a letter computes on a thread without a label, so its span"
+        " has no sample, and your tests pass: no samples are no proof of waiting",
         "a claim that asks for more than an empty flame graph: span_profiles.waiting_span also looks for CPU without a"
         " span ID, and for an agent",
         2,
@@ -91,8 +90,8 @@ def _judged(found: Sequence[Verdict]) -> Judgement:
         _, missing, hint = _WENT_UNNOTICED[_ELSEWHERE]
         return Judgement.fails(
             [
-                f"where {by_chance[0].variant.name}, a letter had a sample, and your test awaits an error that comes"
-                " or does not by chance: no samples are no proof of waiting"
+                f"where {by_chance[0].variant.name}, a letter had a sample, and your test expects an error that"
+                " depends on chance: no samples are no proof of waiting"
             ],
             missing,
             hint,

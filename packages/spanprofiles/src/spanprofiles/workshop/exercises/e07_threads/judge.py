@@ -30,8 +30,8 @@ _CARRY = (
     " carry has no label to set"
 )
 _NO_LEAK = (
-    f"together they are all samples of {WORK}, and none came after the requests had ended: where equal requests differ,"
-    " it is the machine, and no label that stayed"
+    f"together they are all samples of {WORK}, and none came after the requests had ended: if equal requests differ,"
+    " it is because of the machine, and not because a label stayed"
 )
 _LABELS_STAY = "an end of the labels: take them off a thread when its work for the request is done"
 
@@ -95,14 +95,14 @@ def judge(bench: Workbench) -> Judgement:
     robbed = [path for path in HANDED_OVER if not all(work.of(path))]
     if robbed:
         return Judgement.fails(
-            [*seen, f"each request of {robbed[0]} did the same work: that of one counts for another, which had ended"],
+            [*seen, f"each request of {robbed[0]} did the same work: that of one counts for another that had ended"],
             _LABELS_STAY,
             3,
         )
     added_ns = _added_later(bench, lab, spans, work)
     if added_ns:
         return Judgement.fails(
-            [*seen, f"{_ms(added_ns)} counts for requests which had ended, and belongs to some that are not traced"],
+            [*seen, f"{_ms(added_ns)} counts for requests that had ended, and belongs to some that are not traced"],
             _LABELS_STAY,
             3,
         )

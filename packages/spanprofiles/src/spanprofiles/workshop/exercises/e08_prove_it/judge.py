@@ -29,7 +29,7 @@ ROOM = 0.1
 """A bound that is nearer than this to a share that was seen is told to have no room."""
 
 _WORK = "rate_seats"
-_BY_THE_MACHINE = "milliseconds depend on the machine and its day: claim a share of the request's CPU instead"
+_BY_THE_MACHINE = "milliseconds depend on the machine and how busy it is: claim a share of the request's CPU instead"
 
 _WHAT_IT_IS = {
     MENDED: "it sells tickets as it should",
@@ -70,8 +70,8 @@ def _judged(found: Sequence[Verdict]) -> Judgement:
         shares = " and ".join(percent(share) for share in dict.fromkeys(last.shares))
         disagreed = f": {_WORK} had {shares} of the CPU" if shares else ""
         return Judgement.fails(
-            [*seen, f"on {last.variant.name} your tests said two things in {last.runs} runs{disagreed}: it is chance"],
-            "a claim that chance cannot turn: a bound that is further from the share that you see, or several requests"
+            [*seen, f"on {last.variant.name} your tests did not agree in {last.runs} runs{disagreed}: it is chance"],
+            "a claim that chance cannot change: a bound further from the share that you see, or several requests"
             " in one flame graph (span_profiles.merged)",
             3,
         )
@@ -129,6 +129,6 @@ def _cries_wolf(verdict: Verdict) -> tuple[str, int]:
     missing = "an assertion that holds in every cinema that is in order"
     by_the_machine = "" if verdict.claims or verdict.unknown else f". If it is about a time: {_BY_THE_MACHINE}"
     if verdict.variant.name == MENDED:
-        always = "and this one is: it must pass here before it can be worth anything elsewhere"
+        always = "and this one is: it must pass here before it can prove anything elsewhere"
         return f"{missing}, {always}{by_the_machine}", 1
     return f"{missing}{by_the_machine or ', whatever the size of its hall'}", 3

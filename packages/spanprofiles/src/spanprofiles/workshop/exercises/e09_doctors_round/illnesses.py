@@ -37,7 +37,7 @@ ILLNESSES = (
     ),
     Illness(
         "dotted-name",
-        "a ride has its flame graph, and Grafana's button asks for a label that the profiles write otherwise",
+        "a ride has its flame graph, and Grafana's button asks for a label that the profiles spell differently",
         ("dotted-name",),
     ),
     Illness("clock-ahead", "the ride's span begins minutes after the ride was ordered", ("clock-ahead",)),

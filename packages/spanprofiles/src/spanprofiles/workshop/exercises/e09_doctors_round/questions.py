@@ -115,7 +115,7 @@ def ask_pyroscope(patient: Patient) -> list[str]:
         patient.follow(patient.ride()).linked_span()
     services = patient.bench.services_with_samples(patient.since_ns)
     alike = [name for name in services if name == patient.service or name.startswith(f"{patient.service}-")]
-    lines = [f"services with samples since the patient woke: {', '.join(alike) or 'none that is called like it'}"]
+    lines = [f"services with samples since the patient woke: {', '.join(alike) or 'none with a name like this'}"]
     for name in alike:
         selector = service_selector(name)
         whole, without = (_samples(patient, query) for query in (selector, without_span(selector)))
@@ -139,7 +139,10 @@ def ask_grafana(patient: Patient) -> list[str]:
     if link.query is None:
         return [f"there is no button: {link.explanation}"]
     came = through.explain(through.answer(link.query))
-    return [f"the button asks for {link.query.label_selector} and span {link.query.span_selector[0]}", f"came: {came}"]
+    return [
+        f"the button asks for {link.query.label_selector} and span {link.query.span_selector[0]}",
+        f"came back: {came}",
+    ]
 
 
 def ask_the_doctor(patient: Patient) -> list[str]:

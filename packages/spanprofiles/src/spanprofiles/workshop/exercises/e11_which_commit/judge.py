@@ -57,8 +57,8 @@ def judge(bench: Workbench) -> Judgement:
     slow, function = _drawn(bench)
     return Judgement.passes(
         [
-            f"commit {slow} it is: {_cost(bench, slow - 1)} before it, and {_cost(bench, slow)} since",
-            f"{function} is what it added; commits {first} and {second} differ by no more than chance",
+            f"commit {slow} is right: requests cost {_cost(bench, slow - 1)} before, and {_cost(bench, slow)} since",
+            f"the commit added {function}; commits {first} and {second} differ by no more than chance",
         ]
     )
 
@@ -94,7 +94,7 @@ def _of_function(bench: Workbench, name: str) -> list[tuple[str, str, int]]:
     if name == function:
         return []
     before, since = (estimate_text.time(*_measured(bench, number).own(name)) for number in (slow - 1, slow))
-    missing = "the function whose own code is what the two commits differ by"
+    missing = "the function whose own code makes the two commits differ"
     if name == CALLER:
         return [(f"{CALLER} is new as well, and its own code costs {since}: it calls what is slow", missing, 3)]
     return [(f"the own code of {name} cost {before} before the slow commit, and {since} since", missing, 3)]

@@ -202,7 +202,7 @@ def _without_profile_id(bench: Workbench, since_ns: int) -> Judgement:
             if not samples.is_empty
             else "Pyroscope has no sample of the mill",
         ],
-        "spans that the wrapped provider has made: whoever makes them must be given that one",
+        "spans made by the wrapped provider: hand that provider to whoever makes the spans",
         1,
     )
 
