@@ -13,6 +13,7 @@ from spanprofiles.clients import ProfileQuery
 from spanprofiles.doctor import Examination, Verdict
 from spanprofiles.linking import NotWaitingError
 from spanprofiles.model import new_trace_id
+from spanprofiles.model.sampling import SAMPLE_PERIOD_NS
 from spanprofiles.model.selector import service_selector
 from spanprofiles.pytest_plugin import SpanProfiles
 from spanprofiles.pytest_plugin.apps import RunningApp
@@ -97,6 +98,15 @@ def test_samples_carry_the_name_that_their_span_had_at_its_start(
     span = span_profiles.linked_span(orders[0])
 
     assert language.sampled_as in labels_of(span, "span_name", span_profiles)
+
+
+def test_each_sample_of_an_order_is_ten_milliseconds(
+    orders: Sequence[requests.Response], span_profiles: SpanProfiles
+) -> None:
+    found = together(span_profiles.linked_span(order) for order in orders)
+
+    assert not found.is_empty
+    assert {cpu_ns % SAMPLE_PERIOD_NS for cpu_ns in found.stacks.values()} == {0}
 
 
 @pytest.mark.parametrize("language", [JAVA], indirect=True, ids=["Java"])

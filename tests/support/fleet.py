@@ -48,6 +48,7 @@ class LanguageOfRegion:
         agent: the label by which profiles tell who took them, and its value.
         search: the function that finds the nearest vehicle, as the agent names it.
         sampled_as: what the samples of an order for a scooter carry as the name of their span.
+        sample_of: that of which a sample is 10 ms.
         faults: what can be broken in it, each with what the doctor must say.
         variables: by fault, the variables that break it, where that is not done by ``RIDESHARE_FAULTS``; None removes
             one.
@@ -61,6 +62,7 @@ class LanguageOfRegion:
     agent: tuple[str, str]
     search: str
     sampled_as: str
+    sample_of: str
     faults: Mapping[str, Broken]
     variables: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     short_lived: Mapping[str, str] = field(default_factory=dict)
@@ -92,6 +94,7 @@ PYTHON = LanguageOfRegion(
     ("otel.scope.name", "com.grafana.pyroscope/python"),
     "find_nearest_vehicle",
     sampled_as="GET /scooter",
+    sample_of="time in which the thread holds the interpreter's lock",
     faults={
         "no-processor": Broken("profile ID", "PyroscopeSpanProcessor"),
         "no-agent": Broken("profiles", "pyroscope.configure"),
@@ -104,6 +107,7 @@ GO = LanguageOfRegion(
     ("pyroscope_spy", "gospy"),
     "rideshare/internal/city.FindNearestVehicle",
     sampled_as="GET",
+    sample_of="CPU",
     faults={
         "no-processor": Broken("profile ID", "otelpyroscope.NewTracerProvider"),
         "wrapped-too-late": Broken("profile ID", "needs the wrapped one", "child span(s) carry one"),
@@ -120,6 +124,7 @@ JAVA = LanguageOfRegion(
     ("pyroscope_spy", "javaspy"),
     "rideshare/city/Fleet.findNearestVehicle",
     sampled_as="GET",
+    sample_of="CPU",
     faults={
         "no-extension": Broken("profiles", "OTEL_JAVAAGENT_EXTENSIONS"),
         "no-agent": Broken("profiles", "OTEL_PYROSCOPE_START_PROFILING=true"),

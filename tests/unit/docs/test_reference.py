@@ -127,6 +127,6 @@ def test_the_table_of_languages_has_what_the_tests_expect(language: LanguageOfRe
     assert f"`{label}`: `{agent}`" in LANGUAGES_PAGE.text
     assert f"| `{language.search}`" in LANGUAGES_PAGE.text
     assert f"| `{language.region}`" in LANGUAGES_PAGE.text
-    assert f"| `{language.sampled_as}` |" in next(
-        row for row in LANGUAGES_PAGE.text.splitlines() if "is sampled as" in row
-    )
+    rows = LANGUAGES_PAGE.text.splitlines()
+    assert f"| `{language.sampled_as}` |" in next(row for row in rows if "is sampled as" in row)
+    assert f"| {language.sample_of} |" in next(row for row in rows if "a sample is 10 ms of" in row)
