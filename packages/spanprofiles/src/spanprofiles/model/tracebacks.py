@@ -36,8 +36,9 @@ def tracebacks(lines: Sequence[str]) -> list[tuple[str, ...]]:
 def _from(lines: Sequence[str], place: int) -> tuple[int, int]:
     """Return where the traceback that shows at this line begins, and where it ends: here, where there is none."""
     line = lines[place]
-    if _PYTHON.fullmatch(line):
-        return place, _end_of_python(lines, place)
+    python = _PYTHON.fullmatch(line)
+    if python is not None:
+        return place, _end_of_python(lines, place, python)
     if _FATAL.match(line):
         return place, _while(lines, place, _FATAL_GOES_ON.match)
     if _AT.match(line) and place:  # the error stands above it
@@ -47,10 +48,7 @@ def _from(lines: Sequence[str], place: int) -> tuple[int, int]:
     return place, place
 
 
-def _end_of_python(lines: Sequence[str], begin: int) -> int:
-    match = _PYTHON.fullmatch(lines[begin])
-    if match is None:
-        return begin
+def _end_of_python(lines: Sequence[str], begin: int, match: re.Match[str]) -> int:
     before, is_group = match["before"], bool(match["group"])  # a supervisor's prefix, or indentation
     rest = [line.removeprefix(before) for line in lines[begin : begin + _LONGEST]]
     end = _while(rest, 0, re.compile(r"[\s|+]" if is_group else r"\s").match)
@@ -59,8 +57,9 @@ def _end_of_python(lines: Sequence[str], begin: int) -> int:
     for sentence in range(end, min(end + 2, len(rest))):
         if _CHAINED.match(rest[sentence]):
             for next_one in range(sentence + 1, min(sentence + 3, len(rest))):
-                if _PYTHON.fullmatch(rest[next_one]):
-                    return _end_of_python(lines, begin + next_one)
+                following = _PYTHON.fullmatch(lines[begin + next_one])
+                if following is not None:
+                    return _end_of_python(lines, begin + next_one, following)
     return begin + end
 
 

@@ -84,7 +84,7 @@ def check_ids(export: ExportTraceServiceRequest) -> None:
                     if len(trace_id) != TRACE_ID_BYTES or trace_id == NO_TRACE_ID:
                         raise _wrong_trace_id(trace_id)
                     if (len(span_id) | len(parent_id)) not in SPAN_ID_LENGTHS:
-                        _check_span_ids(span_id, parent_id)
+                        raise _wrong_span_id(span_id, parent_id)
         except ExportError as error:
             error.service, error.spans = service_of(resource_spans.resource), span_count(export)
             raise
@@ -220,11 +220,11 @@ def _wrong_trace_id(trace_id: bytes) -> ExportError:
     return ExportError(f"trace ids must be 128 bit, received {bits} bits", Reason.TRACE_ID)
 
 
-def _check_span_ids(span_id: bytes, parent_id: bytes) -> None:
+def _wrong_span_id(span_id: bytes, parent_id: bytes) -> ExportError:
+    """Tell which of a span's two IDs is wrong, as one of them is."""
     if len(span_id) not in SPAN_ID_LENGTHS:
-        raise ExportError(f"span ids must be 64 bit, received {len(span_id) * 8} bits", Reason.SPAN_ID)
-    if len(parent_id) not in SPAN_ID_LENGTHS:
-        raise ExportError(f"parent span ids must be 64 bit, received {len(parent_id) * 8} bits", Reason.SPAN_ID)
+        return ExportError(f"span ids must be 64 bit, received {len(span_id) * 8} bits", Reason.SPAN_ID)
+    return ExportError(f"parent span ids must be 64 bit, received {len(parent_id) * 8} bits", Reason.SPAN_ID)
 
 
 def _scope_attributes(scope: InstrumentationScope) -> list[IndexedAttribute]:

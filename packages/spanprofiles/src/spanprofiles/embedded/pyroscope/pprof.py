@@ -172,19 +172,18 @@ class Reader:
         self._cut: dict[tuple[int, ...], int | None] = {}
         self.table = self._made.table
 
-    def _frames_of(self, number: int) -> tuple[int, ...] | None:
-        """Return the frames of a location, root first: several where functions were inlined, none where it has no name.
+    def _read_frames(self, number: int) -> tuple[int, ...] | None:
+        """Read the frames of a location, root first: several where functions were inlined, none where it has no name.
 
         None for a location that is not in the profile or refers to what is not, or that says nothing at all.
         """
-        if number not in self._frames:
-            location = self._locations.get(number)
-            frames = self._frames[number] = None if location is None else self._read_location(location)
-            if frames is not None and len(frames) == 1:
-                self._single[number] = frames[0]
-                if number <= LENGTH_MASK and frames[0] < len(self._in_bytes):
-                    self._in_bytes[number] = frames[0]
-        return self._frames[number]
+        location = self._locations.get(number)
+        frames = self._frames[number] = None if location is None else self._read_location(location)
+        if frames is not None and len(frames) == 1:
+            self._single[number] = frames[0]
+            if number <= LENGTH_MASK and frames[0] < len(self._in_bytes):
+                self._in_bytes[number] = frames[0]
+        return frames
 
     def _read_location(self, location: Location) -> tuple[int, ...] | None:
         mapping, lines = location.mapping_id, location.line
@@ -241,7 +240,7 @@ class Reader:
         joined = END.join([raw[2:] for raw in plain])
         numbers = set(joined).difference(END)
         for number in numbers.difference(self._frames):
-            self._frames_of(number)
+            self._read_frames(number)
         others = bytes([number for number in numbers if not self._in_bytes[number]])
         if others or joined.count(END) >= max(1, len(plain)):  # END may also be a number, of no location
             others += END
@@ -265,7 +264,7 @@ class Reader:
                 self._cut[key] = self._made_stack(outermost)
             return self._cut[key]
         for number in set(outermost).difference(self._frames):
-            self._frames_of(number)
+            self._read_frames(number)
         try:
             frames = list(map(self._single.__getitem__, outermost))
         except KeyError:
@@ -277,7 +276,7 @@ class Reader:
         frames: list[int] = []
         known = self._frames
         for number in locations:
-            more = known[number] if number in known else self._frames_of(number)
+            more = known[number] if number in known else self._read_frames(number)
             if more is None:
                 return None
             if len(more) == 1 or len(frames) < DEPTH_LIMIT:  # of locations, there are no more than that

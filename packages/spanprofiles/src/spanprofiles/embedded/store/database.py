@@ -180,13 +180,14 @@ class Database:
             if held_up[last]:  # else no rank is, and nothing more is to be found out
                 self.right_of_way.give_way(rank if time.monotonic() < short_until_s else Rank.OTHER_QUERY)
 
+        if look is None:
+            return Deadline(self._query_timeout_s, accepted_s, give_way=give_way)
+
         def give_way_and_look() -> None:
             give_way()
-            if look is not None:
-                look()
+            look()
 
-        hook = give_way if look is None else give_way_and_look
-        return Deadline(self._query_timeout_s, accepted_s, give_way=hook)
+        return Deadline(self._query_timeout_s, accepted_s, give_way=give_way_and_look)
 
     @contextmanager
     def reading(self, deadline: Deadline | None = None) -> Iterator[None]:

@@ -144,17 +144,12 @@ def trace_answer(trace: TraceRecord, deadline: Deadline) -> dict[str, Any]:
 def _spansets(
     spansets: list[Spanset], limit: int, selected: Fetcher | None, trace: TraceRecord, deadline: Deadline
 ) -> Iterator[dict[str, Any]]:
-    """Write the spansets of a trace; of those that no grouping tells apart, the one with most spans."""
-    kept: dict[tuple[tuple[str, Static], ...], Spanset] = {}
-    for spanset in deadline.watch(spansets):
-        key = tuple(pair for pair in spanset.attributes if pair[0].startswith("by"))
-        if key not in kept or len(kept[key].spans) < len(spanset.spans):
-            kept[key] = spanset
+    """Write the spansets of a trace: one, or those that a grouping tells apart."""
     more: dict[int, SpanView] = {}
     if selected is not None:
-        shown = {id(view.record): view.record for spanset in kept.values() for view in spanset.spans[:limit]}
+        shown = {id(view.record): view.record for spanset in deadline.watch(spansets) for view in spanset.spans[:limit]}
         more = {id(view.record): view for view in selected.fetch(trace, shown.values())}
-    for spanset in kept.values():
+    for spanset in deadline.watch(spansets):
         answer: dict[str, Any] = {"spans": _spans(spanset, limit, more), "matched": len(spanset.spans)}
         if spanset.attributes:
             answer["attributes"] = ({"key": name, "value": json_value(value)} for name, value in spanset.attributes)

@@ -222,10 +222,9 @@ class ComparedSpans:
         check_points(self._points)
 
     def add_exemplar(self, view: SpanView) -> None:
-        """Take a span as an exemplar of each of its attributes."""
-        if max(len(self._baseline.exemplars), len(self._selection.exemplars)) < self._limit:
-            exemplar = Exemplar(shown_labels(view), math.nan, view.record.start_ns // MILLISECOND_NS)
-            self._side(view).exemplars.append(exemplar)
+        """Take a span as an exemplar of each of its attributes; it is called no more often than there may be any."""
+        exemplar = Exemplar(shown_labels(view), math.nan, view.record.start_ns // MILLISECOND_NS)
+        self._side(view).exemplars.append(exemplar)
 
     def series(self, factor: float) -> list[Series]:
         """Make the series: the commonest values of each attribute on each side, and how many spans have it.

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count, islice
 
@@ -97,11 +96,6 @@ class FlameLayout:
     def total(self) -> int:
         """The value of all samples."""
         return self.whole.total
-
-    @cached_property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return 1 + max(box.depth for box in self.boxes)
 
     def find(self, key: str) -> int:
         """Return the index of the box with that key, or 0 (the whole) where there is none."""
