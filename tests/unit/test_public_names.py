@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 import subprocess
@@ -98,3 +99,19 @@ def test_the_reference_names_each_of_them_once() -> None:
     page = (Path(__file__).parents[2] / "docs/reference/python.md").read_text(encoding="utf-8")
     named = [name for row in page.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == _NAMES
+
+
+@pytest.mark.parametrize("missing", ["spanprofiles_processor", "opentelemetry"])
+def test_without_the_processor_its_old_name_says_what_to_install(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    class Absent:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "spanprofiles_processor":
+                raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    for name in ("spanprofiles.processor", "spanprofiles_processor"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+    with pytest.raises(ImportError) as failed:
+        importlib.import_module("spanprofiles.processor")
+    is_told = "pip install spanprofiles-processor" in str(failed.value)
+    assert is_told is (missing == "spanprofiles_processor")

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import requests
 
 from spanprofiles.clients import (
     ClientError,
@@ -25,7 +26,9 @@ from spanprofiles.clients import (
     answers,
     json_values,
 )
+from spanprofiles.clients.http import is_caused_by
 from spanprofiles.clients.refusals import samples
+from spanprofiles.clients.sockets import DeadlineAdapter, DeadlinePassedError, deadline_after
 from spanprofiles.model import Credentials
 from tests.unit.conftest import Answer, Serve, StubServer, dripping_server, flamebearer, otlp_span, resource_spans
 
@@ -143,6 +146,7 @@ def test_a_redirect_to_another_server_is_not_followed_and_told(serve: Serve, sta
     assert other.seen == []
 
 
+@pytest.mark.parametrize("credentials", [_SECRETS, None], ids=["secrets", "none"])
 @pytest.mark.parametrize(
     "location",
     [
@@ -156,7 +160,9 @@ def test_a_redirect_to_another_server_is_not_followed_and_told(serve: Serve, sta
         "http://elsewhere.invalid/\x1b[2J",
     ],
 )
-def test_a_redirect_is_elsewhere_by_its_scheme_its_host_and_its_port(location: str) -> None:
+def test_a_redirect_is_elsewhere_by_its_scheme_its_host_and_its_port(
+    location: str, credentials: Credentials | None
+) -> None:
     head = f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n".encode()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -169,7 +175,7 @@ def test_a_redirect_is_elsewhere_by_its_scheme_its_host_and_its_port(location: s
         thread = threading.Thread(target=run)
         thread.start()
         with pytest.raises(ClientError) as failed:
-            TempoClient(f"http://127.0.0.1:{listener.getsockname()[1]}", _SECRETS).check_ready()
+            TempoClient(f"http://127.0.0.1:{listener.getsockname()[1]}", credentials).check_ready()
         thread.join()
     assert "s3cret" not in str(failed.value)
     assert str(failed.value).isprintable()
@@ -409,3 +415,15 @@ def test_words_of_a_server_are_printable_in_every_error(serve: Serve) -> None:
     for failed in (refused, page, unexpected, not_json):
         assert re.fullmatch(r"[ -~…\xa1-\xff]+", str(failed.value)), str(failed.value)
         assert "##[" not in str(failed.value)
+
+
+def test_a_read_ends_at_a_deadline_where_one_is_set_and_not_elsewhere(serve: Serve) -> None:
+    stub = serve(lambda _: Answer("ready"))
+    with requests.Session() as session:
+        session.mount("http://", DeadlineAdapter(verify_tls=True))
+        assert session.get(stub.url, timeout=60).text == "ready"
+        with deadline_after(60):
+            assert session.get(stub.url, timeout=60).text == "ready"
+        with deadline_after(-1), pytest.raises(requests.RequestException) as failed:
+            session.get(stub.url, timeout=60)
+        assert is_caused_by(failed.value, DeadlinePassedError)

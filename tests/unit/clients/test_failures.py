@@ -20,6 +20,7 @@ from spanprofiles.clients import (
     TempoClient,
     UnexpectedAnswerError,
 )
+from spanprofiles.clients.http import is_caused_by
 from spanprofiles.model import Credentials, IdentifierError
 from tests.unit.conftest import Answer, Serve, flamebearer, otlp_span, resource_spans
 
@@ -339,3 +340,20 @@ def test_a_server_elsewhere_is_asked_through_the_proxy_with_the_given_credential
     _tempo("http://localhost.elsewhere.invalid", Credentials(bearer_token=_WORD)).check_ready()
     assert proxy.seen[0].headers["Host"] == "localhost.elsewhere.invalid"
     assert proxy.seen[0].headers["Authorization"] == f"Bearer {_WORD}"
+
+
+def test_errors_that_cause_one_another_are_gone_through_to_an_end() -> None:
+    first, second = OSError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert is_caused_by(first, ValueError)
+    assert not is_caused_by(first, TimeoutError)
+
+
+def test_the_proxy_is_used_for_each_question(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = serve(lambda _: Answer("ready"))
+    for name, value in {"http_proxy": proxy.url, "no_proxy": ""}.items():
+        monkeypatch.setenv(name, value)
+    elsewhere = _tempo("http://localhost.elsewhere.invalid")
+    for _ in range(2):
+        elsewhere.check_ready()
+    assert [seen.headers["Host"] for seen in proxy.seen] == ["localhost.elsewhere.invalid"] * 2

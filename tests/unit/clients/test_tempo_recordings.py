@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spanprofiles.clients import RequestRefusedError, TempoClient
+from spanprofiles.clients import RequestRefusedError, TempoClient, tempo_metrics
 from spanprofiles.clients.tempo_metrics import series_of
 from spanprofiles.model import IdentifierError, Span, SpanKind, SpanStatus, parse_trace_id
 from tests.support.recordings import Exchange, PushedSpan, exchanges, pushed_spans
@@ -258,4 +258,15 @@ def test_each_recorded_series_is_read_with_its_values(recorded: Exchange) -> Non
 )
 def test_what_is_no_series_is_refused(answer: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError, KeyError)):
+        series_of(answer)
+
+
+@pytest.mark.parametrize("samples", [2, 3])
+def test_no_more_values_are_read_than_anybody_looks_at(monkeypatch: pytest.MonkeyPatch, samples: int) -> None:
+    monkeypatch.setattr(tempo_metrics, "MOST_VALUES", 2)
+    answer = {"series": [{"labels": [], "samples": [{"timestampMs": str(n), "value": 1} for n in range(samples)]}]}
+    if samples == 2:
+        assert [len(series.values) for series in series_of(answer)] == [2]
+        return
+    with pytest.raises(ValueError, match=r"^3 values, more than 2$"):
         series_of(answer)

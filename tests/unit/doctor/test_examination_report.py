@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spanprofiles.doctor import Cause, Examination, Explanation, Finding, Verdict
@@ -109,3 +111,13 @@ def test_a_span_has_its_own_explanation_and_others_have_none() -> None:
 
     assert found.explanation_of(SPANS[1].span_id) is WHY[1]
     assert found.explanation_of(a_span().span_id) is None
+
+
+def test_its_lines_say_what_to_do_only_where_that_is_known() -> None:
+    told = Examination("rides", (replace(BROKEN, advice=""), DOUBT)).lines()
+
+    assert told[1:4] == [
+        "  broken: link: 0 of 12 linked; on host h2",
+        "  doubtful: clocks: they differ; by 9 s",
+        "    do: set them",
+    ]

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -277,3 +278,23 @@ def test_what_is_kept_first_is_found_as_what_is_indexed_at_once(
     with closing(Database(shutil.copytree(empty_store, tmp_path / "other"))) as other:
         assert sent(applications_on(other)) == first
     assert len(kept) == 3
+
+
+def test_a_question_waits_for_uploads_whose_indexer_is_still_to_come(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[None] = []
+    index_some = backlog.Backlog.index_some
+
+    def noted(self: backlog.Backlog) -> object:
+        tries.append(None)
+        return index_some(self)
+
+    monkeypatch.setattr(backlog.Backlog, "index_some", noted)
+    keep(database, "early")
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(indexed, database)
+        eventually(lambda: len(tries) > 2)
+        assert not answer.done()
+        database.index_with(KIND, Indexer())
+        assert answer.result(LONG_S) == ["early"]

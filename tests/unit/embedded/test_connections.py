@@ -252,6 +252,7 @@ def test_no_place_left_in_the_system_is_waited_for_and_told_a_few_times(caplog: 
         assert len(caplog.records) == limits.LOG_LINES
         listeners.end()
         listeners.run()
+        listeners.end()  # as whoever stops it may come late
         listeners.stop(PATIENCE_S)
 
 

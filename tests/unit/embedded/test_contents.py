@@ -121,8 +121,8 @@ def test_the_bound_is_never_less_than_the_count() -> None:
 
 @pytest.mark.parametrize(
     "number",
-    [b"\x85\x01" + bytes(4), b"\x81\x01" + bytes(8), b"\x80\x01" + b"\x80\x08"],
-    ids=["32 bits", "64 bits", "varint"],
+    [b"\x85\x01" + bytes(4), b"\x81\x01" + bytes(8), b"\x80\x01" + b"\x80\x08", b"\x83\x01" + b"\x84\x01"],
+    ids=["32 bits", "64 bits", "varint", "group"],
 )
 def test_messages_before_and_behind_a_number_are_counted_once(number: bytes) -> None:
     body = b"\x0a\x00" * 3 + number + b"\x0a\x00" * 4

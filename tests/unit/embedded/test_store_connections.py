@@ -7,12 +7,14 @@ from contextlib import closing
 
 import pytest
 
-from spanprofiles.embedded.deadline import Deadline
+from spanprofiles.embedded.deadline import Deadline, QueryTooLongError
 from spanprofiles.embedded.limits import SHORT_QUERY_S
 from spanprofiles.embedded.priority import Rank
 from spanprofiles.embedded.store.connection import StoreConnection, was_interrupted
 from spanprofiles.embedded.store.database import Database
 from tests.support.embedded.stores import Rows
+
+LONG_S = 60.0
 
 
 def pragmas(connection: sqlite3.Connection) -> dict[str, object]:
@@ -87,3 +89,14 @@ def test_a_question_gives_way_by_its_rank_and_when_it_takes_long_to_all_others(
     watched.check()
     assert (gave, looked) == ([given] * 2, [True])
     database.right_of_way.held_up[max(Rank)] = False
+
+
+def test_a_statement_that_runs_past_the_deadline_is_told_as_a_query_too_long(database: Database) -> None:
+    count = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ?) SELECT count(*) FROM n"
+    with database.reading(Deadline(LONG_S)):
+        connection = database.reader()
+        assert connection.execute(count, (100_000,)).fetchone() == (100_000,)
+    with pytest.raises(QueryTooLongError), database.reading(Deadline(-1.0)):
+        database.reader().execute(count, (100_000,)).fetchone()
+    with pytest.raises(sqlite3.OperationalError, match="no such table"), database.reading(Deadline(LONG_S)):
+        database.reader().execute("SELECT * FROM nowhere")

@@ -249,13 +249,38 @@ def test_a_file_that_is_no_plain_one_once_it_is_open_is_let_go(tmp_path: Path, m
     assert len(let_go) == 1
 
 
-def test_a_migration_of_a_file_that_is_locked_fails_and_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lock", ["EXCLUSIVE", "IMMEDIATE"], ids=["for reading", "for writing"])
+def test_a_migration_of_a_file_that_is_locked_fails_and_changes_nothing(tmp_path: Path, lock: str) -> None:
     file = tmp_path / "file"
     with closing(sqlite3.connect(file, isolation_level=None)) as other, closing(sqlite3.connect(file, 0.0)) as locked:
-        other.execute("BEGIN EXCLUSIVE")
+        other.execute(f"BEGIN {lock}")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             migrate(locked)
         assert not locked.in_transaction
         other.execute("COMMIT")
         migrate(locked)
         assert locked.execute("SELECT count(*) FROM traces").fetchone() == (0,)
+
+
+def test_while_there_is_no_room_it_is_looked_for_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = iter([NoRoomError("no room here")] * 3)
+    take = Folder.take
+
+    def take_at_last(self: Folder) -> None:
+        take(self)
+        for error in left:
+            raise error
+
+    monkeypatch.setattr(writer, "RETRY_S", 0.01)
+    monkeypatch.setattr(Folder, "take", take_at_last)
+    with closing(Database(tmp_path / "data")) as database:
+        eventually(lambda: len(caplog.records) > 1)
+        assert list(left) == []
+        database.write(Rows("late", 2))
+        assert rows_of(database.reader(), "late") == 2
+    assert caplog.messages == [
+        "no room here: uploads are refused until there is room",
+        "there is room again: uploads are taken",
+    ]

@@ -316,13 +316,14 @@ def test_a_step_has_a_bounded_number_of_rows(
     assert left[-1] == 1
 
 
+@pytest.mark.parametrize("statement", ["BEGIN", "SELECT 1"], ids=["in a transaction", "before one"])
 def test_old_data_that_cannot_be_removed_is_told_and_tried_again_later(
-    connection: StoreConnection, clocks: Clocks, caplog: pytest.LogCaptureFixture
+    connection: StoreConnection, clocks: Clocks, caplog: pytest.LogCaptureFixture, statement: str
 ) -> None:
     kept = keeper(connection, clocks, age_s=100)
 
     def fails() -> Iterator[None]:
-        connection.execute("BEGIN")
+        connection.execute(statement)
         yield
         raise sqlite3.OperationalError("disk I/O error")
 

@@ -246,3 +246,13 @@ def test_a_trace_without_a_name_is_looked_for_in_the_window(two: Database, bound
     assert tags.some_trace_lacks(two.reader(), "rootName", bounds) is lacks
     assert not tags.some_trace_lacks(two.reader(), "name", bounds)
     assert tags.some_trace_lacks(two.reader(), "nothing", bounds) is (bounds != BETWEEN)
+
+
+def test_few_values_of_many_traces_are_read_trace_by_trace(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "NEWEST_LOOKED_AT", 0)
+    monkeypatch.setattr(search, "FEW_VALUES", 0)
+    odd = WITH_NUMBER[::2]
+    monkeypatch.setattr(search, "FEW_TRACES", len(odd))
+    assert found(store, ODD) == odd
+    monkeypatch.setattr(search, "FEW_TRACES", len(odd) - 1)
+    assert found(store, ODD) == EVERYTHING

@@ -180,3 +180,9 @@ class TestFrame:
 
         with pytest.raises(ValueError, match="shorter"):
             flamegraph(broken)
+
+
+def test_a_frame_without_fields_is_an_empty_flame_graph_if_it_has_no_values() -> None:
+    assert flamegraph({"schema": {"fields": []}, "data": {"values": []}}) == FlameGraph()
+    with pytest.raises(ValueError, match="argument"):
+        flamegraph({"schema": {"fields": []}, "data": {"values": [[1]]}})

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
+import pytest
+
+from spanprofiles.measure import environment
 from spanprofiles.measure.environment import environment_of
 
 PYTHON = {"telemetry.sdk.language": "python", "service.name": "shop"}
@@ -45,3 +49,21 @@ def test_an_app_in_another_language_is_not_given_this_interpreter() -> None:
 
 def test_attributes_that_are_no_texts_are_left_out() -> None:
     assert environment_of(PYTHON | {"service.version": 7}).app_version == ""
+
+
+def test_without_the_agent_and_the_processors_name_it_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_installed(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    def no_such_file(path: Path, **_: object) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(environment, "version", not_installed)
+    monkeypatch.setattr(Path, "read_text", no_such_file)
+    environment._machine.cache_clear()
+    try:
+        found = environment_of(PYTHON)
+    finally:
+        environment._machine.cache_clear()
+    assert found.agent == ""
+    assert found.machine.startswith(f"{platform.processor() or platform.machine()}, ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from spanprofiles.measure.files import (
     read_measurements,
     write_measurement,
 )
+from spanprofiles.model import FlameGraph
 from spanprofiles.model.measurement_json import MeasurementError
 from tests.support.measurements import MS, START_NS, a_measurement
 
@@ -113,3 +115,10 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(MeasurementError, match=f"{path.name} is no JSON, perhaps cut off"):
         read_measurements(tmp_path)
+
+
+def test_a_measurement_without_requests_is_dated_by_when_it_was_made(tmp_path: Path) -> None:
+    path = write_measurement(tmp_path, replace(MEASUREMENT, requests=(), flamegraph=FlameGraph()))
+    profile = Profile.FromString(gzip.decompress(next(tmp_path.glob("*.pprof")).read_bytes()))
+    assert (profile.time_nanos, profile.duration_nanos) == (MEASUREMENT.environment.time_ns, 0)
+    assert read_measurement(path).requests == ()

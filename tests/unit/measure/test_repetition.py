@@ -168,3 +168,18 @@ def test_samples_of_different_types_are_no_measurement() -> None:
     memory = FlameGraph([(("grow",), 10)], "memory:alloc_space:bytes:space:bytes")
     with pytest.raises(ValueError, match="is not a time"):
         measurement_of("t", [LinkedSpan(second.span, memory)])
+
+
+def test_a_call_may_answer_with_the_id_of_its_trace() -> None:
+    app = App(steady)
+
+    def send() -> str:
+        return app.send().trace_id
+
+    def collect(ids: list[Any]) -> list[LinkedSpan]:
+        return app.collect([context for context in app.sent if context.trace_id in ids])
+
+    found = repeat(send, collect, lambda spans: measurement_of("test", spans), Until.sent(5), Bounds())
+    assert len(found.requests) == 5
+    with pytest.raises(MeasurementFailedError, match="two calls answered with the trace"):
+        repeat(lambda: "ab" * 16, collect, lambda spans: measurement_of("test", spans), Until.sent(5), Bounds())

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,3 +110,11 @@ def test_a_later_version_may_have_more_fields_and_the_first_may_not() -> None:
 def test_what_is_no_traceparent_is_refused(text: str) -> None:
     with pytest.raises(IdentifierError):
         TraceContext.parse(text)
+
+
+@pytest.mark.parametrize(("new", "digits"), [(new_trace_id, 32), (new_span_id, 16)])
+def test_a_new_id_is_never_all_zeros(monkeypatch: pytest.MonkeyPatch, new: Callable[[], str], digits: int) -> None:
+    drawn = iter(["0" * digits, "0" * (digits - 1) + "1", "f" * digits])
+    monkeypatch.setattr("spanprofiles.model.identifiers.secrets.token_hex", lambda _: next(drawn))
+    assert new() == "0" * (digits - 1) + "1"
+    assert new() == "f" * digits

@@ -187,3 +187,10 @@ def test_a_profiler_is_told_by_the_labels_that_only_it_sets(labels: Mapping[str,
     found = profilers.profiler_of(labels)
     assert (found is None) == (name is None)
     assert name is None or (found is not None and name in found.name)
+
+
+def test_a_language_for_which_there_is_no_advice_is_not_named() -> None:
+    java, python = LANGUAGES["java"], LANGUAGES["python"]
+    told = languages.advice([java, python], lambda language: "start it" if language is python else "")
+    assert told == f"in {python.name}: start it"
+    assert languages.advice([java], lambda _: "") == ""

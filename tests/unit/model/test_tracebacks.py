@@ -153,3 +153,10 @@ def test_where_there_is_none_none_is_found() -> None:
     assert tracebacks([]) == []
     assert tracebacks(["ready", "  at noon", "no Traceback here", "  indented"][:1]) == []
     assert tracebacks(["the words Traceback (most recent call last): in a sentence"]) == []
+
+
+def test_the_empty_lines_after_a_traceback_are_not_of_it() -> None:
+    panic = ["panic: no bike", "", "goroutine 1 [running]:", "main.main()", "\tbike.go:5 +0x1d"]
+
+    assert tracebacks([*panic, "", "", "ready"]) == [tuple(panic)]
+    assert tracebacks(panic) == [tuple(panic)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from spanprofiles.model import FlameGraph
 from spanprofiles.model.comparison import Basis, Change
 from spanprofiles.model.comparison_report import ComparisonReport, compare_recordings
 from spanprofiles.model.intervals import Interval
@@ -196,3 +197,19 @@ def test_equal_flame_graphs_have_no_difference_to_show() -> None:
     same = measurement({"search": 200}, requests=8).flamegraph
 
     assert difference_lines(same, same) == ["nothing changed by as much as a two-hundredth of the whole"]
+
+
+def test_without_samples_on_either_side_there_is_no_difference_and_no_picture(slower: ComparisonReport) -> None:
+    assert difference_lines(FlameGraph(), FlameGraph()) == ["no samples on either side"]
+    assert difference_lines(FlameGraph([(("f",), 10)]), FlameGraph()) != ["no samples on either side"]
+    pictures = {each.name: [not graph.is_empty for graph in averages(each)] for each in slower.measurements}
+    assert pictures == {"search": [True, True], "health": [True, True], "old": [False, False], "young": [False, False]}
+
+
+def test_a_function_that_is_all_of_both_sides_has_no_change_in_its_row() -> None:
+    base = recording(measurement({"search": 200}, requests=8))
+    head = recording(measurement({"search": 900}, requests=8, environment=replace(HERE, host="b")))
+    elsewhere = report_markdown(compare_recordings(base, head)).splitlines()
+    here = report_markdown(compare_recordings(base, recording(measurement({"search": 900}, requests=8)))).splitlines()
+    rows = [next(line for line in lines if line.startswith("| `test_shop")) for lines in (elsewhere, here)]
+    assert ["→" in row for row in rows] == [False, True]
