@@ -15,7 +15,7 @@ from spanprofiles.cli import main
 from spanprofiles.cli.options import endpoints_of
 from spanprofiles.cli.workshop.start import program_of_environment
 from spanprofiles.model import Endpoints
-from spanprofiles.workshop import Judgement, Workbench, all_exercises
+from spanprofiles.workshop import Judgement, Workbench, WorkshopError, all_exercises
 from spanprofiles.workshop.exercise import exercise_of
 from spanprofiles.workshop.folder import DEFAULT_NAME, LearnersFolder
 from spanprofiles.workshop.session import Session, announce, claimed
@@ -208,6 +208,33 @@ def test_a_solved_check_is_noted_although_nobody_reads_to_the_end(
     workshop("check", "1", right_answer(folder))
 
     assert LearnersFolder(folder).progress().of("01_look").passed
+
+
+def test_a_judgement_is_printed_before_the_programs_are_stopped(
+    workshop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    monkeypatch.setattr("spanprofiles.cli.workshop.judge.print_judgement", lambda *_: order.append("printed"))
+    monkeypatch.setattr(Workbench, "__exit__", lambda *_: order.append("stopped"))
+
+    workshop("check", "1", right_answer(folder))
+
+    assert order == ["printed", "stopped"]
+
+
+def test_the_programs_are_stopped_although_nothing_can_be_judged(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def fails(*_: object) -> None:
+        raise WorkshopError("no room")
+
+    monkeypatch.setattr("spanprofiles.workshop.exercise.Exercise.judge", fails)
+    monkeypatch.setattr(Workbench, "__exit__", lambda *_: order.append("stopped"))
+
+    assert "no room" in workshop("check", "2").stderr
+    assert order == ["stopped"]
 
 
 def test_commands_in_the_workshops_folder_ask_the_servers_of_the_workshop(

@@ -12,7 +12,13 @@ from spanprofiles.workshop.workbench import Workbench
 
 
 def judged(bench: Workbench) -> Judgement:
-    """Return what the exercise's judge says.
+    """Return what the exercise's judge says, and stop what it has started; see :func:`judgement_on`."""
+    with bench:
+        return judgement_on(bench)
+
+
+def judgement_on(bench: Workbench) -> Judgement:
+    """Return what the exercise's judge says. What it has started runs until the bench is closed.
 
     A judge need not catch what keeps a program from being judged: programs that do not run, and requests that are not
     linked, become judgements that say what was seen. Where the learner has neither changed nor answered anything, the
@@ -23,14 +29,13 @@ def judged(bench: Workbench) -> Judgement:
         ClientError: a server failed; that is not the learner's fault.
         BackendError: likewise.
     """
-    with bench:
-        bench.read_attempt()
-        try:
-            judgement = bench.exercise.judge(bench)
-        except AttemptError as error:
-            judgement = error.judgement
-        except LinkError as error:
-            judgement = _not_linked(error, bench)
+    bench.read_attempt()
+    try:
+        judgement = bench.exercise.judge(bench)
+    except AttemptError as error:
+        judgement = error.judgement
+    except LinkError as error:
+        judgement = _not_linked(error, bench)
     is_look = not judgement.passed and bench.is_untouched
     return replace(judgement.showing(*bench.shown), is_look=is_look)
 

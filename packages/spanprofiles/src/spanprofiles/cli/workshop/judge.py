@@ -26,7 +26,7 @@ from spanprofiles.cli.workshop.common import (
 from spanprofiles.clients import ClientError
 from spanprofiles.model import Endpoints
 from spanprofiles.workshop import Exercise, Judgement, NotHereError, Workbench, WorkshopError, all_exercises
-from spanprofiles.workshop.check import judged
+from spanprofiles.workshop.check import judgement_on
 from spanprofiles.workshop.folder import LearnersFolder
 from spanprofiles.workshop.judgement import ORDINALS
 from spanprofiles.workshop.kept import Kept
@@ -56,8 +56,10 @@ def check(number: int | None, answer: tuple[str, ...], folder: Path, as_json: bo
         learners = LearnersFolder.find(folder)
         exercise = chosen(learners, number)
         exercise.check_here()
-        with endpoints(learners, options) as (found, session):
-            bench = _bench(learners, exercise, found, " ".join(answer))
+        with (
+            endpoints(learners, options) as (found, session),
+            _bench(learners, exercise, found, " ".join(answer)) as bench,  # stops its programs after all is printed
+        ):
             judgement = _judged(learners, bench)
             problem = _noted(learners, bench, judgement)  # before a word is printed: whoever reads may stop at any line
             if as_json:
@@ -137,14 +139,14 @@ def _judge_and_print(
 ) -> None:
     """Judge, and print whatever comes of it: a server that fails once is no reason to end."""
     try:
-        bench = _bench(learners, exercise, found)
-        bench.kept = kept
-        judgement = _judged(learners, bench)
-        problem = _noted(learners, bench, judgement)
-        print_judgement(exercise, judgement, bench, session)
-        if problem is not None:
-            raise problem
-        _say_what_is_next(learners, judgement)
+        with _bench(learners, exercise, found) as bench:  # a learner need not wait until its programs have ended
+            bench.kept = kept
+            judgement = _judged(learners, bench)
+            problem = _noted(learners, bench, judgement)
+            print_judgement(exercise, judgement, bench, session)
+            if problem is not None:
+                raise problem
+            _say_what_is_next(learners, judgement)
     except (WorkshopError, ClientError) as error:
         say(Styled(str(error), "red"))
 
@@ -152,7 +154,7 @@ def _judge_and_print(
 def _judged(learners: LearnersFolder, bench: Workbench) -> Judgement:
     """Judge, and note where that cannot be done on this machine."""
     try:
-        return judged(bench)
+        return judgement_on(bench)
     except NotHereError as error:
         learners.note_absence(bench.exercise, error)
         raise
