@@ -54,6 +54,15 @@ def test_each_run_has_variables_an_end_and_output_of_its_own(runner: Runner, tmp
     assert any("assert 9 < 9" in line for line in job.output(1))
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="a run is no fork of the runner there")
+def test_a_run_does_not_search_the_runners_objects_for_garbage(runner: Runner, tmp_path: Path) -> None:
+    tests = written(tmp_path, "import gc\n\ndef test_objects(): assert 10_000 < gc.get_freeze_count()\n")
+
+    job = runner.give(tests, [Run(PLAIN)])
+
+    assert job.await_exit_code(0, ENDS_S) == 0
+
+
 def test_a_run_finds_modules_in_its_folder_and_not_in_the_runners(runner: Runner, tmp_path: Path) -> None:
     (tmp_path / "prices.py").write_text("PRICE = 9\n", encoding="utf-8")
     tests = written(tmp_path, "import prices\n\ndef test_price(): assert prices.PRICE == 7\n")

@@ -8,6 +8,7 @@ in one. When a run has ended, ``finished-JOB-RUN.json`` has its exit code, and `
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -20,6 +21,8 @@ from importlib import import_module
 from pathlib import Path
 
 _IMPORTED = (
+    "encodings.utf_8_sig",
+    "getpass",
     "pdb",
     "pytest",
     "spanprofiles.doctor",
@@ -28,6 +31,7 @@ _IMPORTED = (
     "spanprofiles.pytest_plugin.diagnosis",
     "spanprofiles.pytest_plugin.options",
     "spanprofiles.pytest_plugin.waiting_span",
+    "spanprofiles.workshop.variant_verdict",
     "unittest",
     "xml.etree.ElementTree",
 )
@@ -100,6 +104,8 @@ def main(folder: Path) -> None:
     """Do one job after the other, for ever."""
     for module in _IMPORTED:
         import_module(module)
+    _import_plugins_of_pytest()
+    gc.freeze()  # a fork need not look through all of this, and so copy it, to find its own garbage
     if sys.path[0] == str(Path.cwd()):  # Python looks for modules there first; a run does so in its own folder
         del sys.path[0]
     number = 0
@@ -109,6 +115,13 @@ def main(folder: Path) -> None:
             number += 1
         else:
             time.sleep(_LOOK_EVERY_S)
+
+
+def _import_plugins_of_pytest() -> None:
+    """Import what pytest always loads, but not before it runs; which modules those are differs between releases."""
+    for name in getattr(import_module("_pytest.config"), "default_plugins", ()):
+        with contextlib.suppress(ImportError):
+            import_module(f"_pytest.{name}")
 
 
 def _run(job: Job, folder: Path, number: int) -> None:
