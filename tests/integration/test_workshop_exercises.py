@@ -35,14 +35,18 @@ def _named(value: object) -> str:
     return value.stem if isinstance(value, Path) else getattr(value, "name", str(value))
 
 
-def judge(exercise: Exercise, folder: Path, endpoints: Endpoints, patch: Path | None = None) -> Judgement:
-    """Judge a learner's folder, as it is given or after a patch."""
+def judge(
+    exercise: Exercise, folder: Path, endpoints: Endpoints, patch: Path | None = None, end: str = "", end_of: str = ""
+) -> Judgement:
+    """Judge a learner's folder, as it is given or after a patch, perhaps with another end of one file."""
     if exercise.absence:
         pytest.skip(f"exercise {exercise.number} is not here: {exercise.absence}")
     files = dict(exercise.given)
     bench = Workbench(exercise, folder, endpoints, seed=LEARNERS_SEED)
     if patch is not None:
         files |= exercise.attempted(patch, exercise.drawn(bench))
+    if end_of:
+        files[end_of] += end
     folder.mkdir()
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -115,3 +119,27 @@ def test_there_too_tests_without_a_claim_do_not_solve_it(tmp_path: Path) -> None
 
     assert not judgement.passed
     assert "your tests notice when the link is cut" in judgement.text
+
+
+@pytest.mark.exhaustive
+def test_a_lab_that_sends_nothing_when_it_ends_passes_all_the_same(
+    tmp_path: Path, span_profiles_endpoints: Endpoints
+) -> None:
+    judgement = judge_lab_without_last_words(exercise_of(7).solutions[0], tmp_path, span_profiles_endpoints)
+
+    assert judgement.passed, judgement.text
+
+
+@pytest.mark.exhaustive
+def test_such_a_lab_fails_where_its_last_labels_stay(tmp_path: Path, span_profiles_endpoints: Endpoints) -> None:
+    (patch,) = (found for found in exercise_of(7).attempts if found.stem == "the_last_labels_stay")
+
+    judgement = judge_lab_without_last_words(patch, tmp_path, span_profiles_endpoints)
+
+    assert not judgement.passed
+    assert "belongs to some that are not traced" in judgement.text
+
+
+def judge_lab_without_last_words(patch: Path, folder: Path, endpoints: Endpoints) -> Judgement:
+    """Judge a photo lab that ends without sending the spans and samples that it has left."""
+    return judge(exercise_of(7), folder / "lab", endpoints, patch, end="    os._exit(0)\n", end_of="photo_lab.py")

@@ -29,7 +29,7 @@ from spanprofiles.linking import (
     Traced,
     Waiting,
 )
-from spanprofiles.model import Endpoints, FlameGraph
+from spanprofiles.model import Endpoints, FlameGraph, Span
 from spanprofiles.model.selector import service_selector
 from spanprofiles.workshop.exercise import ANSWER_FILE, TEXT_FILE, Exercise, plain_files
 from spanprofiles.workshop.kept import Kept
@@ -48,6 +48,9 @@ SHORT_WAIT_S = 1.5
 
 LAST_WAIT_S = 0.3
 """How long to wait for them after such an end, s."""
+
+ASK_EVERY_S = 0.05
+"""How often to ask for samples that a learner waits for, s."""
 
 EXAMINE_S = 20.0
 """How long the doctor may take over a request, s: it takes less than one, unless the machine is very busy."""
@@ -252,6 +255,30 @@ class Workbench:
             linked = self._linker(last_wait_s).linked_span(traced)
         self.show(linked)
         return linked
+
+    def first_samples(self, traced: Traced, *, has_ended: bool = False) -> Span:
+        """Wait for the first samples of a request, and return the span that answered it.
+
+        A process uploads its samples in the order in which it took them. So those of all that it did before are there
+        as well, and some of this request may still be missing.
+
+        Args:
+            traced: a request that computes for some sample periods.
+            has_ended: whether the program has ended: what it has not sent by then does not come.
+
+        Raises:
+            LinkError: it has none.
+            ClientError: a server failed.
+        """
+        self.tell("waiting for the trace and its samples")
+        timeout_s = LAST_WAIT_S + self.endpoints.queryable_after_s if has_ended else WAIT_S
+        request = self._linker(timeout_s).follow(traced)
+        span = request.answering_span()
+        for _ in Waiting(timeout_s, longest_s=ASK_EVERY_S).attempts():
+            if not request.flamegraph(span).is_empty:
+                time.sleep(self.endpoints.queryable_after_s)  # those before it may be found a moment later
+                return span
+        raise request.dead_link(span)
 
     def show(self, linked: LinkedSpan) -> None:
         """Show the learner this span's flame graph beside the judgement."""

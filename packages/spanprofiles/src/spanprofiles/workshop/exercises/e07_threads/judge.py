@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from spanprofiles.linking import LinkedSpan, TracedSession
+from spanprofiles.linking import LinkedSpan, LinkError, Traced
 from spanprofiles.model import FlameGraph, Span
 from spanprofiles.workshop.judgement import Judgement
+from spanprofiles.workshop.program import LearnersProgram
 from spanprofiles.workshop.workbench import Workbench
 
 COMMAND = ("{python}", "photo_lab.py")
@@ -36,6 +37,10 @@ _NO_LEAK = (
 _LABELS_STAY = "an end of the labels: take them off a thread when its work for the request is done"
 
 
+class _NothingSentError(Exception):
+    """The lab has ended without sending the samples that it had left."""
+
+
 @dataclass(frozen=True)
 class _Work:
     """Where the lab's work was found.
@@ -57,12 +62,30 @@ class _Work:
 
 def judge(bench: Workbench) -> Judgement:
     """Ask for a print, slides and albums, and look whose the samples are; then whether they stay so."""
+    try:
+        return _judged(bench, sends_at_end=True)
+    except _NothingSentError:
+        bench.tell("the lab sent nothing when it ended: once more, and it goes on running")
+        return _judged(bench, sends_at_end=False)
+
+
+def _judged(bench: Workbench, *, sends_at_end: bool) -> Judgement:
+    """Judge one run of the lab.
+
+    Args:
+        bench: the learner's folder and the backend.
+        sends_at_end: whether to end the lab rather than to wait for its last upload.
+
+    Raises:
+        _NothingSentError: it was ended, and has not sent what it had left.
+    """
     since_ns = time.time_ns()
     lab = bench.start(COMMAND, service=bench.service_name(SERVICE))
     bench.tell("ordering a print, slides and albums")
     answers = {path: [lab.get(path) for _ in range(rounds)] for path, rounds in _ORDERS.items()}
+    last = lab.get("/print")
     spans = {path: [bench.follow(answer).answering_span() for answer in answers[path]] for path in _ORDERS}
-    work = _find(bench, lab, spans, since_ns)
+    work = _find(bench, last, spans, since_ns)
     seen = [
         f"{len(asked)} times GET {path}: {_in_words(work.of(path))} of {WORK} in its own flame graph"
         for path, asked in spans.items()
@@ -99,7 +122,7 @@ def judge(bench: Workbench) -> Judgement:
             _LABELS_STAY,
             3,
         )
-    added_ns = _added_later(bench, lab, spans, work)
+    added_ns = _added_later(bench, lab, spans, work, sends_at_end=sends_at_end)
     if added_ns:
         return Judgement.fails(
             [*seen, f"{_ms(added_ns)} counts for requests that had ended, and belongs to some that are not traced"],
@@ -122,21 +145,43 @@ def _show(bench: Workbench, spans: Mapping[str, list[Span]], work: _Work) -> Non
         bench.show(LinkedSpan(span, graph))
 
 
-def _find(bench: Workbench, lab: TracedSession, spans: Mapping[str, list[Span]], since_ns: int) -> _Work:
-    """Wait until all samples so far are there, and find out whose they are."""
-    last = bench.linked_span(lab.get("/print"))  # an agent uploads in order: what came before is there as well
+def _find(bench: Workbench, answer: Traced, spans: Mapping[str, list[Span]], since_ns: int) -> _Work:
+    """Wait until all samples before those of the last answer are there, and find out whose they are."""
+    last = bench.first_samples(answer)
     own = {path: [bench.linker.flamegraph(span) for span in asked] for path, asked in spans.items()}
-    total_ns = bench.samples_of(bench.service_name(SERVICE), since_ns).total_of(WORK)
-    found_ns = sum(graph.total_of(WORK) for graph in (last.flamegraph, *chain.from_iterable(own.values())))
+    while True:
+        of_last_ns = bench.linker.flamegraph(last).total_of(WORK)
+        total_ns = bench.samples_of(bench.service_name(SERVICE), since_ns).total_of(WORK)
+        if bench.linker.flamegraph(last).total_of(WORK) == of_last_ns:  # its other samples may come in between
+            break
+    found_ns = of_last_ns + sum(graph.total_of(WORK) for graph in chain.from_iterable(own.values()))
     return _Work(own, max(0, total_ns - found_ns), total_ns)
 
 
-def _added_later(bench: Workbench, lab: TracedSession, spans: Mapping[str, list[Span]], work: _Work) -> int:
-    """Let untraced work be done on the same threads, and return what was added to the requests before, ns."""
+def _added_later(
+    bench: Workbench,
+    lab: LearnersProgram,
+    spans: Mapping[str, list[Span]],
+    work: _Work,
+    *,
+    sends_at_end: bool,
+) -> int:
+    """Let untraced work be done on the same threads, and return what was added to the requests before, ns.
+
+    Raises:
+        _NothingSentError: the lab was ended, and has not sent what it had left.
+    """
     bench.tell("letting the helpers work for requests that are not traced")
     for path in HANDED_OVER:
         lab.get(path, sampled=False)
-    bench.linked_span(lab.get("/print"))
+    last = lab.get("/print")
+    has_ended = sends_at_end and lab.finish()
+    try:
+        bench.first_samples(last, has_ended=has_ended)
+    except LinkError as error:
+        if has_ended:
+            raise _NothingSentError from error
+        raise
     later = _find_again(bench, spans)
     return sum(max(0, later[path] - sum(work.of(path))) for path in spans)
 
