@@ -67,7 +67,7 @@ def test_a_backend_that_is_none_is_told() -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (1, "the test test_shop.py::test_it does not pass (pytest ended with 1), so its requests are none"),
+        (1, "the test test_shop.py::test_it does not pass (pytest ended with 1), so its requests cannot be used"),
         (0, "the test test_shop.py::test_it sent no request to an app that span_profiles_app has started"),
     ],
     ids=["fails", "asks no app"],

@@ -74,7 +74,7 @@ def test_a_library_other_than_the_listed_one_is_refused_by_name(tmp_path: Path, 
         region(listed, target).make()
 
     first, *faults, advice = str(refused.value).splitlines()
-    assert first.startswith("the region in Java is not started, for its libraries are not those that were pinned")
+    assert first.startswith("the region in Java is not started, because its libraries are not the pinned ones")
     assert len(faults) == 1
     assert faults[0].startswith(said)
     assert str(target) in advice

@@ -141,7 +141,7 @@ def test_where_the_command_looks_for_changes_itself_it_is_always_run(region: Fle
 def test_where_the_command_looks_for_changes_itself_its_libraries_are_checked(region: FleetRegion) -> None:
     (region.folder / "checksums.sha256").write_text(f"{hashlib.sha256(b'old').hexdigest()}  {LIBRARY}\n")
 
-    with pytest.raises(DemoError, match="its libraries are not those that were pinned"):
+    with pytest.raises(DemoError, match="its libraries are not the pinned ones"):
         replace(region, sources=()).make()
 
 

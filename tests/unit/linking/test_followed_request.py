@@ -187,7 +187,7 @@ def test_a_trace_that_is_not_as_awaited_is_told_with_its_spans_and_what_was_seen
     with pytest.raises(TraceNotFoundError) as failed:
         request.trace(lambda _: False)
 
-    assert str(failed.value) == f"the trace {TRACE} is not as awaited after 5 s; its spans: GET /bike"
+    assert str(failed.value) == f"the trace {TRACE} is not as expected after 5 s; its spans: GET /bike"
     assert failed.value.evidence is request.evidence
 
 

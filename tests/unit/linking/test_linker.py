@@ -298,7 +298,7 @@ def test_a_trace_is_waited_for_until_it_is_as_awaited(follow: Follow) -> None:
 
 
 def test_a_trace_that_does_not_become_as_awaited_is_shown_as_it_was(follow: Follow) -> None:
-    with pytest.raises(TraceNotFoundError, match=r"is not as awaited after 0\.05 s; its spans: GET /bike$"):
+    with pytest.raises(TraceNotFoundError, match=r"is not as expected after 0\.05 s; its spans: GET /bike$"):
         follow(Scene().add(server_span()), timeout_s=0.05).trace(_SENT, until=lambda found: len(found.spans) > 1)
 
 

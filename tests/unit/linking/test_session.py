@@ -102,7 +102,7 @@ def test_an_app_that_hangs_fails_the_request_and_a_call_may_give_its_own_time_ou
 
 @pytest.mark.parametrize("other", [42, None, ["a response"]])
 def test_what_is_no_response_is_refused_by_its_type(other: object) -> None:
-    with pytest.raises(TypeError, match=f"a {type(other).__name__} is no answered request"):
+    with pytest.raises(TypeError, match=f"a {type(other).__name__} is not an answered request"):
         trace_context_of(other)  # type: ignore[arg-type]  # the user's mistake
 
 

@@ -202,7 +202,7 @@ def test_the_last_answer_of_an_app_that_is_not_ready_is_told(start: AppStarter, 
 
 @pytest.mark.parametrize("ready", ["health", True, 0, 70_000, 1.5])
 def test_what_says_nothing_of_readiness_is_refused(start: AppStarter, web_app: list[str], ready: object) -> None:
-    with pytest.raises(ValueError, match=r"says nothing of when the app is ready: give|is not a port: give 1 to 65535"):
+    with pytest.raises(ValueError, match=r"does not say when the app is ready: give|is not a port: give 1 to 65535"):
         start(web_app, ready=ready)  # type: ignore[arg-type]  # that is the point
 
 

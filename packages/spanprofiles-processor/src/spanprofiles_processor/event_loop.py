@@ -86,13 +86,13 @@ def _run_step(callback: Callable[..., object], *arguments: Any) -> object:
 def follow_event_loop(loop: AbstractEventLoop | None = None) -> bool:
     """Let labels follow the tasks of a loop, and what they give to ``run_in_executor`` and ``asyncio.to_thread``.
 
-    The processor does this itself when the first local root span starts on a loop. Call it when the app starts only on
-    other loops than asyncio's own, and if the steps that wait beside the first span must be right too.
+    The processor does this itself when the first local root span starts on a loop. Call it at the start of the app only
+    for loops other than asyncio's own, if the steps that wait beside the first span must be right too.
 
     It replaces methods of this one loop object (``call_soon``, ``call_soon_threadsafe``, ``call_later``, ``call_at``,
     ``run_in_executor``, and ``create_task`` where tasks may be eager), through which every step of every task passes,
     whenever and by whomever the task was made. A task factory would be the public place, but it never sees the tasks
-    that exist already, the one that starts the first span among them.
+    that exist already, including the one that starts the first span.
 
     Args:
         loop: The loop, the running one by default. It must be this thread's, running or not yet.

@@ -40,7 +40,7 @@ def carry(function: Callable[..., Result]) -> Callable[..., Result]:
 
     It is for your own threads and executors: ``executor.submit(carry(work), 1)``, ``Thread(target=carry(work))``.
     Outside a span it is ``function`` itself. If the span ends before the function does, the labels stay until the
-    function ends, or until the next span on its thread. A function that has yet to start gets none.
+    function ends, or until the next span on its thread. A function that has not started by then gets none.
     """
     root = thread_labels().current
     if root is None or not root.live:

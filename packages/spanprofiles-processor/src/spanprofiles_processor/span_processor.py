@@ -51,11 +51,11 @@ class SpanProfileProcessor(SpanProcessor):
         start_agent: Starts the agent, a call of ``pyroscope.configure``. With it the processor starts the agent in
             whichever process first has a span to profile, forked workers included. It must not wait for a server.
         follow_asyncio: False leaves event loops and anyio alone: right for apps without overlapping tasks.
-        start_profiling: False never starts the agent, as somebody else does. True starts it by the ``PYROSCOPE_*``
+        start_profiling: False never starts the agent: something else does. True starts it by the ``PYROSCOPE_*``
             variables of the environment where there is no ``start_agent``
             (``OTEL_PYROSCOPE_START_PROFILING``, which by itself starts nothing without ``start_agent``).
         root_span_only: False gives child spans profile IDs and labels of their own: a sample belongs to the innermost
-            span, and no more to those around it (``OTEL_PYROSCOPE_ROOT_SPAN_ONLY``).
+            span, and no longer to those around it (``OTEL_PYROSCOPE_ROOT_SPAN_ONLY``).
         add_span_name: False leaves the label ``span_name`` out, which has a value for each name that spans have
             (``OTEL_PYROSCOPE_ADD_SPAN_NAME``).
     """

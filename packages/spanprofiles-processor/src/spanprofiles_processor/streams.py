@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 class LabelledBodies:
     """A WSGI app whose streamed bodies are computed with the labels of their request's local root span.
 
-    Flask ends a request's span before the server asks for the body. The span's duration stays what it is; its profile
+    Flask ends a request's span before the server asks for the body. The span's duration does not change; its profile
     gets the work of the body too. Put it outside the instrumentation: ``app.wsgi_app = LabelledBodies(app.wsgi_app)``
     after ``FlaskInstrumentor().instrument_app(app)``.
     """

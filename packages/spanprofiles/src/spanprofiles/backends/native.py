@@ -68,7 +68,7 @@ class NativeBackend(Backend):
         return endpoints
 
     def stop(self) -> None:
-        """Kill both and remove their data. An orderly end would take Tempo half a minute, for nothing."""
+        """Kill both and remove their data. An orderly end would take Tempo half a minute and gain nothing."""
         while self._processes:
             self._processes.pop().stop(timeout_s=0.0)
         if self._data is not None:

@@ -78,4 +78,4 @@ def _check_that_it_came_back(pyroscope: PyroscopeClient, probe: Probe) -> None:
     time_ms = probe.time_ns // 10**6
     query = ProfileQuery(service_selector(PROBE_SERVICE), time_ms - _MARGIN_MS, time_ms + _MARGIN_MS)
     if pyroscope.span_profile(query, [probe.span_id]).is_empty:
-        raise ClientError("Pyroscope took a profile and does not give it back yet")
+        raise ClientError("Pyroscope accepted a profile and has not returned it yet")

@@ -85,7 +85,7 @@ class BackendSettings:
             if url and (urlsplit(url).query or urlsplit(url).fragment):
                 raise BackendError(
                     f"{_PREFIX}{name.upper()}, or its option, is {shown_address(url)!r}: an address without ? and # is"
-                    " expected, for paths are put behind it; secrets go into headers"
+                    " expected, since paths are added to it; secrets go into headers"
                 )
         if self.ca_file and not Path(self.ca_file).exists():
             raise BackendError(f"{_PREFIX}CA_FILE names {self.ca_file!r}, which is not there")

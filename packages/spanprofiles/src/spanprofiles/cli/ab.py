@@ -159,7 +159,7 @@ def _requests(source: str, directory: Path) -> list[ListedRequest]:
         code = run([sys.executable, "-m", "pytest", *arguments], directory, output_to_stderr=True)
         if code:
             raise ExperimentError(
-                f"the test {source} does not pass (pytest ended with {code}), so its requests are none"
+                f"the test {source} does not pass (pytest ended with {code}), so its requests cannot be used"
             )
         if not sent.exists():
             raise ExperimentError(f"the test {source} sent no request to an app that span_profiles_app has started")

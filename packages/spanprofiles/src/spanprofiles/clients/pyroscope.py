@@ -294,7 +294,7 @@ class PyroscopeClient(ServerClient):
     def span_exemplars(self, query: ProfileQuery, step_s: float) -> list[SpanExemplar]:
         """Return examples of spans that have samples, without asking for their IDs (``SelectHeatmap``).
 
-        They are examples: one of each cell of the heatmap. That a span is not among them says nothing.
+        They are examples: one of each cell of the heatmap. A span that is not among them may have samples, too.
 
         Raises:
             ClientError: the server did not answer, or does not know this call.

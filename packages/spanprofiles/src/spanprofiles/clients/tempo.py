@@ -98,8 +98,8 @@ class TempoClient(ServerClient):
             query: TraceQL, such as ``{ span.pyroscope.profile.id != nil }``.
             start_s: start of the window, s since the epoch; needs ``end_s``.
             end_s: end of the window, s since the epoch.
-            limit: traces at most.
-            spans: matching spans per trace at most.
+            limit: how many traces to return at most.
+            spans: how many matching spans to return for each trace at most.
 
         Raises:
             ValueError: only one end of the window is given.
@@ -133,7 +133,7 @@ class TempoClient(ServerClient):
             return series_of(answer)
 
     def tag_values(self, tag: str) -> list[str]:
-        """Return the values seen of an attribute, such as ``resource.service.name``, the empty one left out.
+        """Return the values that an attribute has, such as ``resource.service.name``, without the empty one.
 
         Raises:
             ClientError: the server did not answer, or refused the tag.

@@ -170,7 +170,7 @@ class FleetRegion:
             check(libraries.checksums, libraries.folder, libraries.parts, libraries.own)
         except ChecksumError as error:
             raise DemoError(
-                f"the region in {self.language} is not started, for its libraries are not those that were pinned:\n"
+                f"the region in {self.language} is not started, because its libraries are not the pinned ones:\n"
                 f"{error}\n"
                 f"Remove {libraries.folder} and try again; if a file still differs, remove its copy in the local"
                 f" repository of {self.tools[-1]} too. If you changed the versions, {libraries.renew} writes the list"

@@ -96,7 +96,7 @@ class FollowedRequest:
             raise self._no_trace()
         seen = ", ".join(span.name for span in trace.spans)
         raise TraceNotFoundError(
-            f"the trace {self.trace_id} is not as awaited after {self._waiting.timeout_s:g} s; its spans: {seen}",
+            f"the trace {self.trace_id} is not as expected after {self._waiting.timeout_s:g} s; its spans: {seen}",
             self.evidence,
         )
 
@@ -169,7 +169,7 @@ class FollowedRequest:
     def with_later_children(self, span: Span) -> Span:
         """Return the span with the children that count for it by now: one that outlasts its root is exported later.
 
-        If Tempo fails, it is the span as it was: what was found is true without them.
+        If Tempo fails, it is the span as it was: what was found holds without them.
         """
         try:
             trace = self._tempo.trace(self.trace_id)

@@ -104,8 +104,8 @@ def trace_context_of(response: AnsweredRequest) -> TraceContext:
     """
     if not hasattr(response, "request"):
         raise TypeError(
-            f"a {type(response).__name__} is no answered request: give a response of requests or httpx, a trace context"
-            " or a trace ID"
+            f"a {type(response).__name__} is not an answered request: give a response of requests or httpx, a trace"
+            " context or a trace ID"
         )
     headers = response.request.headers
     header = next((value for name, value in headers.items() if str(name).lower() == _TRACEPARENT), None)

@@ -35,7 +35,7 @@ class Bounds:
     Attributes:
         at_least: fewest requests; also the size of the first round.
         at_most: most requests.
-        timeout_s: no request is sent later than so many seconds after the first one.
+        timeout_s: no request is sent later than this many seconds after the first one.
         warm_up: requests that are sent first and not counted.
         clock: the time, s, on a clock that is never set back.
 

@@ -59,7 +59,7 @@ def find_group(linker: Linker, query: str, since_ns: int, most: int = MOST_TRACE
         linker: of the backend.
         query: TraceQL, such as ``{ span.http.route = "/search" }``.
         since_ns: spans that started earlier are left out, ns since the epoch.
-        most: traces at most, the newest.
+        most: how many traces to take at most, the newest first.
 
     Raises:
         TraceNotFoundError: no span matches.
@@ -103,7 +103,7 @@ def await_group(
         since_ns: spans that started earlier are left out, ns since the epoch.
         waiting: how long to search.
         at_least: how many spans with a profile ID there must be.
-        most: traces at most, the newest.
+        most: how many traces to take at most, the newest first.
 
     Raises:
         TraceNotFoundError: there were fewer by the deadline.

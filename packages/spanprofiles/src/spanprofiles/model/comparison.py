@@ -98,7 +98,7 @@ class Comparison:
         verdict: what it says.
         reason: why, as a sentence with figures.
         basis: what was compared.
-        threshold: growth from which on it is a regression, as a part of the request's CPU.
+        threshold: the smallest growth that is a regression, as a part of the request's CPU.
         request: the CPU of a request. By shares it is 1 on both sides.
         functions: all functions: first those that grew for sure, by how much their own code grew; then those that
             shrank for sure; then the others, the largest change first.

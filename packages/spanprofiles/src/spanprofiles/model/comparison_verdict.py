@@ -55,7 +55,7 @@ def verdict_of(
         request: the request's CPU.
         functions: the functions, in the order of the report.
         requests: how many the smaller side has.
-        threshold: growth from which on it is a regression, as a part of the request's CPU.
+        threshold: the smallest growth that is a regression, as a part of the request's CPU.
         basis: what was compared.
     """
     if not (request.base or request.head):

@@ -54,8 +54,8 @@ class FunctionChange:
 class FlameGraphDifference:
     """Two flame graphs side by side, as of the same number of requests each; iterate over :attr:`changes`.
 
-    What is significant here is so by the number of samples. How much requests differ among themselves, a flame graph
-    does not know: to compare many requests, use :func:`spanprofiles.model.comparison.compare_measurements`.
+    Changes are significant here by the number of samples. A flame graph does not know how much requests differ among
+    themselves: to compare many requests, use :func:`spanprofiles.model.comparison.compare_measurements`.
     """
 
     before: FlameGraph
@@ -90,8 +90,8 @@ class FlameGraphDifference:
     def directions(self, pairs: Sequence[tuple[int, int]]) -> list[int]:
         """Tell for each pair of values (before, after) whether it grew (1), shrank (-1) or neither for sure (0).
 
-        All pairs together are wrong one time in 20, so it matters what is put together: the boxes of a picture, the
-        rows of a table. Where samples cannot be counted, nothing is sure.
+        The chance that any pair is wrong is one in 20 at most, so it matters which pairs are put together: the boxes of
+        a picture, the rows of a table. Where samples cannot be counted, nothing is sure.
         """
         first, second = self.before.sample_value, self.after.sample_value
         if not first or not second:

@@ -49,8 +49,8 @@ class FunctionTotals:
 class FlameGraph:
     """The call tree of a set of samples. It is immutable, and equal to another with the same call paths and values.
 
-    It remembers the names that it was asked about in vain: a misspelt name has no time either, and the report of a
-    failed claim says so. It also remembers what its figures were compared with. Neither is a part of its value.
+    It remembers the names that it was asked for and does not have: a misspelt name has no time either, and the report
+    of a failed claim says so. It also remembers what its figures were compared with. Neither is a part of its value.
     """
 
     def __init__(
@@ -299,7 +299,7 @@ class FlameGraph:
         return FlameGraph(stacks, profile_type, sample_value=self._sample_value_with(other))
 
     def divided(self, count: float) -> FlameGraph:
-        """Divide every value by a count, as for the average of so many spans."""
+        """Divide every value by a count, as for the average of that many spans."""
         values = {path: round(value / count) for path, value in self._stacks.items()}
         sample_value = self.sample_value / count if self.sample_value else None
         return FlameGraph(values, self.profile_type, sample_value=sample_value)

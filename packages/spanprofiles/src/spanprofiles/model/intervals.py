@@ -32,7 +32,7 @@ _STUDENT_EXPANSION = (
 
 
 class Interval(NamedTuple):
-    """From where to where a figure may lie, 95 times in 100.
+    """The range in which a figure lies, 95 times in 100.
 
     Attributes:
         low: the lower end.

@@ -69,7 +69,7 @@ class MeasuredRequest:
 
 @dataclass(frozen=True)
 class MeasurementEnvironment:
-    """Where, when and with what a measurement was made. What is not known is empty.
+    """Where, when and with what a measurement was made. A field is empty if it is not known.
 
     Attributes:
         app_version: the app's version as the caller told it, or else ``service.version`` of its spans.

@@ -49,9 +49,9 @@ def compare_measurements(
     Args:
         base: the requests as they were.
         head: the requests as they are.
-        threshold: growth from which on it is a regression, as a part of the request's CPU; above 0.
+        threshold: the smallest growth that is a regression, as a part of the request's CPU; above 0.
         basis: what to compare. Times compare on equal machines only.
-        seed: of the random deals.
+        seed: the seed of the random deals.
         error: probability that a change is claimed where there is none, such as a part of :data:`ERROR` in a report of
             several comparisons.
 

@@ -141,7 +141,7 @@ class RunningApp(TracedSession):
         self._program = program
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Stop it before the session ends: SIGTERM, and SIGKILL after so many seconds. A second call does nothing."""
+        """Stop it before the session ends: SIGTERM, and SIGKILL after this many seconds. A second call does nothing."""
         self.program.stop(timeout)
 
     def request(  # type: ignore[override]  # as the class above

@@ -175,8 +175,8 @@ class SpanProfiles:
             query: TraceQL, such as ``{ span.http.route = "/search" }``. The spans must carry a profile ID.
             since: no span may be older than this: a job, an app, or seconds since the epoch. By default it is the start
                 of the last job of this test, or of the test itself.
-            at_least: wait until so many spans are there.
-            most: traces at most, the newest.
+            at_least: wait until this many spans are there.
+            most: how many traces to take at most, the newest first.
 
         Raises:
             TraceNotFoundError: fewer spans came.
@@ -246,7 +246,7 @@ class SpanProfiles:
             until: how well; by default the request's mean CPU to within 10 %. See :class:`.Until`.
             at_least: fewest requests.
             at_most: most requests; by default 200, or the number that ``until`` names.
-            timeout: no request is sent later than so many seconds after the first one.
+            timeout: no request is sent later than this many seconds after the first one.
             warm_up: requests that are sent first and not counted.
             name: tells several measurements of one test apart.
             app_version: the app's version, for the recording; by default ``service.version`` of its spans.

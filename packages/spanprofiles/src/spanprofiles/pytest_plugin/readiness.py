@@ -89,7 +89,7 @@ def readiness(ready: Ready, app: RunningApp) -> Readiness | None:
             f"is not ready: {name} has not said so", lambda _, seen: _says_so(partial(ask, *arguments), seen)
         )
     kinds = 'a path such as "/health", "tcp", the number of a port, a compiled pattern of a line, a function, or None'
-    raise ValueError(f"ready={ready!r} says nothing of when the app is ready: give {kinds}")
+    raise ValueError(f"ready={ready!r} does not say when the app is ready: give {kinds}")
 
 
 def _answers(app: RunningApp, path: str, seen: Readiness) -> bool:
