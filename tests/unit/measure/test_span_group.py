@@ -14,7 +14,7 @@ from tests.unit.conftest import Answer, Serve
 
 
 @pytest.mark.parametrize(("status", "questions"), [(503, 1), (400, 3)])
-def test_a_server_that_refuses_a_query_is_asked_more_simply_and_one_in_trouble_is_not(
+def test_a_server_is_asked_more_simply_if_it_refuses_and_not_if_it_fails(
     serve: Serve, dead_url: str, status: int, questions: int
 ) -> None:
     stub = serve(lambda _: Answer("no", status))
