@@ -110,7 +110,7 @@ GO = LanguageOfRegion(
     sample_of="CPU",
     faults={
         "no-processor": Broken("profile ID", "otelpyroscope.NewTracerProvider"),
-        "wrapped-too-late": Broken("profile ID", "needs the wrapped one", "child span(s) carry one"),
+        "wrapped-too-late": Broken("profile ID", "hand over the wrapped one", "child span(s) carry one"),
         "no-agent": Broken("profiles", "pyroscope.Start"),
         "agent-under-another-name": Broken("service name", "ApplicationName"),
     },
