@@ -251,8 +251,7 @@ class Workbench:
             has_ended = program.finish()
             if isinstance(error, NoProfileIdError):  # a span is exported once: it will never have one
                 raise
-            last_wait_s = LAST_WAIT_S + self.endpoints.queryable_after_s if has_ended else WAIT_S
-            linked = self._linker(last_wait_s).linked_span(traced)
+            linked = self._linker(self._longest_wait_s(has_ended)).linked_span(traced)
         self.show(linked)
         return linked
 
@@ -271,7 +270,7 @@ class Workbench:
             ClientError: a server failed.
         """
         self.tell("waiting for the trace and its samples")
-        timeout_s = LAST_WAIT_S + self.endpoints.queryable_after_s if has_ended else WAIT_S
+        timeout_s = self._longest_wait_s(has_ended)
         request = self._linker(timeout_s).follow(traced)
         span = request.answering_span()
         for _ in Waiting(timeout_s, longest_s=ASK_EVERY_S).attempts():
@@ -279,6 +278,10 @@ class Workbench:
                 time.sleep(self.endpoints.queryable_after_s)  # those before it may be found a moment later
                 return span
         raise request.dead_link(span)
+
+    def _longest_wait_s(self, has_ended: bool) -> float:
+        """How long to wait for samples of a program, s: once it has ended, no more come than it has sent."""
+        return LAST_WAIT_S + self.endpoints.queryable_after_s if has_ended else WAIT_S
 
     def show(self, linked: LinkedSpan) -> None:
         """Show the learner this span's flame graph beside the judgement."""
