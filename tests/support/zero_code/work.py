@@ -8,9 +8,9 @@ import time
 MILLISECONDS = 600
 
 
-def bake(milliseconds=MILLISECONDS):
-    """Compute for so many milliseconds of CPU, and say in which process."""
-    total, end = 0, time.thread_time() + milliseconds / 1000
+def bake():
+    """Compute for that long, of CPU time, and say in which process."""
+    total, end = 0, time.thread_time() + MILLISECONDS / 1000
     while time.thread_time() < end:
         for number in range(2_000):
             total += number & 7
