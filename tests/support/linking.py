@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spanprofiles.model import CPU
+from tests.support.clocks import Clock
 from tests.unit.conftest import Answer, Seen, Stacks, flamebearer, otlp_span, resource_spans
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -42,19 +43,6 @@ def server_span(
         end_ns=end_ns,
         **fields,
     )
-
-
-class Clock:
-    """Time that passes only while somebody sleeps, s: nobody has to wait for it."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
 
 
 @dataclass(frozen=True)

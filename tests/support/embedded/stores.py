@@ -1,9 +1,8 @@
-"""Batches of a store, what indexes its uploads, and a clock that is set by hand."""
+"""Batches of a store, and what indexes its uploads."""
 
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 
 from spanprofiles.embedded.store.backlog import KeptUpload
@@ -12,7 +11,6 @@ from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.schema import migrate
 
 KIND = "test"
-_PATIENCE_S = 60.0
 
 
 def in_memory() -> StoreConnection:
@@ -86,20 +84,3 @@ class Indexer:
 def keep(database: Database, *payloads: str) -> None:
     for payload in payloads:
         database.keep(KeptUpload(KIND, 0, payload.encode()))
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)  # between two looks

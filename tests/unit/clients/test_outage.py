@@ -11,25 +11,16 @@ import pytest
 
 from spanprofiles.clients import HttpClient, RequestRefusedError, ServerUnreachableError
 from spanprofiles.clients.outage import ASK_AGAIN_AFTER_S, HangingError, Outage
+from tests.support.clocks import Clock
 from tests.unit.conftest import Answer, Seen, Serve, StubServer
 
 _SHORT_S = (5.0, 0.1)
 _IN_VAIN = r"no answer in time|not complete"
 
 
-class Clock:
-    """A clock that stands still."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import requests
 
 from spanprofiles.embedded.grpc_refusal import HEADERS, PREFACE, SETTINGS, frame
 from spanprofiles.model import Endpoints
+from tests.support.clocks import eventually
 from tests.unit.embedded.conftest import SpanFactory, attributes
 
 PATIENCE_S = 20.0
@@ -49,12 +50,7 @@ def metadata_of(error: Any) -> dict[str, Any]:
     return dict(error.trailing_metadata())
 
 
-def wait_until(is_so: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    end_s = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < end_s
-        time.sleep(0.005)
+wait_until = partial(eventually, within_s=PATIENCE_S)
 
 
 def _text(value: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,13 +24,13 @@ from spanprofiles.embedded.store.retention import (
     Retention,
 )
 from spanprofiles.embedded.store.schema import migrate
-from tests.support.embedded.stores import Clock, eventually
+from tests.support.clocks import Clock, eventually
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[tuple[Retention, StoreConnection, Clock]]:
     """What keeps an empty file within its limits, with the file's connection and a clock."""
-    clock = Clock()
+    clock = Clock(time.time())
     connection = sqlite3.connect(tmp_path / "file", isolation_level=None, factory=StoreConnection)
     migrate(connection)
     yield Retention(connection, Limits(age_s=100), clock), connection, clock
@@ -64,7 +65,7 @@ def test_a_bucket_says_how_much_the_file_grew_while_it_was_open(kept: tuple[Rete
         retention.end_group(used)
     first = retention.used_bytes - empty
     assert first > 150_000
-    clock.now += BUCKET_S
+    clock.now_s += BUCKET_S
     used = retention.begin_group()
     retention.end_group(used)
     used = retention.begin_group()
@@ -91,16 +92,16 @@ def test_a_bucket_holds_so_many_seconds_or_such_a_share_of_what_may_be_kept(
 ) -> None:
     _, connection, clock = kept
     retention = Retention(connection, Limits(size_bytes=size_bytes), clock)
-    connection.execute("UPDATE arrivals SET time_s = ?", (int(clock.now),))
+    connection.execute("UPDATE arrivals SET time_s = ?", (int(clock.now_s),))
     for grown, is_due in ((0, False), (share - 1, False), (share, True)):
         connection.execute("UPDATE arrivals SET bytes = ?", (grown,))
         retention.recall()
         assert retention.is_bucket_due is is_due
     connection.execute("UPDATE arrivals SET bytes = 0")
     retention.recall()
-    clock.now = int(clock.now) + BUCKET_S - 0.01
+    clock.now_s = int(clock.now_s) + BUCKET_S - 0.01
     assert not retention.is_bucket_due
-    clock.now += 0.01
+    clock.now_s += 0.01
     assert retention.is_bucket_due
 
 
@@ -122,7 +123,7 @@ def test_an_upload_is_waited_for_until_there_is_something_to_look_at(
 def filled_buckets(kept: tuple[Retention, StoreConnection, Clock]) -> int:
     """Put five buckets of 10 s each in the place of the first, the last of which is open; gives when they began, s."""
     _, connection, clock = kept
-    clock.now = began_s = int(clock.now)
+    clock.now_s = began_s = int(clock.now_s)
     connection.execute("DELETE FROM arrivals")
     connection.executemany(
         "INSERT INTO arrivals (id, time_s, trace, profile, span_sample, bytes) VALUES (?, ?, ?, ?, ?, ?)",
@@ -154,7 +155,7 @@ def test_what_is_too_much_is_cut_off_by_what_the_oldest_buckets_hold(
 
 
 def test_without_limits_nothing_is_cut_off(kept: tuple[Retention, StoreConnection, Clock]) -> None:
-    kept[2].now = filled_buckets(kept) + 10**9
+    kept[2].now_s = filled_buckets(kept) + 10**9
     retention = Retention(kept[1], Limits(), kept[2])
     assert retention._cut() is None
     assert not retention._is_far_too_large()
@@ -191,11 +192,11 @@ def test_data_that_cannot_be_removed_is_told_and_tried_again_later(
                     raise error
             return super().execute(statement, *arguments)
 
-    clock = Clock()
+    clock = Clock(time.time())
     with closing(sqlite3.connect(tmp_path / "file", isolation_level=None, factory=Failing)) as connection:
         migrate(connection)
         retention = Retention(connection, Limits(age_s=100), clock)
-        clock.now += 200
+        clock.now_s += 200
         with caplog.at_level(logging.WARNING):
             retention.work()
         assert caplog.messages == ["old data could not be removed: database or disk is full"]

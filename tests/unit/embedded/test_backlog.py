@@ -20,7 +20,8 @@ from spanprofiles.embedded.store import backlog, writer
 from spanprofiles.embedded.store.backlog import KeptUpload
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import StoreUnavailableError
-from tests.support.embedded.stores import KIND, Indexer, eventually, keep
+from tests.support.clocks import eventually
+from tests.support.embedded.stores import KIND, Indexer, keep
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_profiles import SPAN, TRACE, WINDOW, profile, pushed, sample, tree
 

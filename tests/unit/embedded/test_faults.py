@@ -26,8 +26,9 @@ from spanprofiles.embedded.store import writer
 from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import LOCK_NAME, StoreUnavailableError
 from spanprofiles.embedded.store.retention import Retention
+from tests.support.clocks import eventually
 from tests.support.conformance.pair import Pair, announced
-from tests.support.embedded.stores import Rows, eventually, rows_of
+from tests.support.embedded.stores import Rows, rows_of
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_process import export_of, free_ports, start
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree

@@ -13,6 +13,7 @@ from werkzeug.test import Client
 
 from spanprofiles.embedded.refusals import GROUPS_LIMIT, SILENCE_S, Reason, Refusal, Refusals, Sender, Signal, Way
 from spanprofiles.embedded.store.database import Database
+from tests.support.clocks import Clock
 from tests.support.conformance.pair import running_pair
 from tests.support.pprof_writer import pprof, push
 from tests.unit.embedded.conftest import Applications, SpanFactory, attributes
@@ -23,19 +24,9 @@ HTTP = "OTLP over HTTP"
 PEER = {"REMOTE_ADDR": "192.0.2.7", "HTTP_USER_AGENT": "exporter/1.0"}
 
 
-class Clock:
-    """A time that a test sets."""
-
-    def __init__(self, now_s: float = 1_700_000_000.0) -> None:
-        self.now_s = now_s
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_700_000_000.0)
 
 
 @pytest.fixture

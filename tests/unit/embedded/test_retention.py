@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from spanprofiles.embedded.store import retention
 from spanprofiles.embedded.store.connection import StoreConnection
 from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.retention import Limits, Retention
-from tests.support.embedded.stores import Clock, eventually
+from tests.support.clocks import Clock, eventually
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_profiles import SPAN, profile, pushed, sample, tree
 
@@ -37,7 +38,7 @@ DANGLING = (
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(retention, "CHECK_S", 0.01)
-    return Clock()
+    return Clock(time.time())
 
 
 @pytest.fixture
@@ -75,10 +76,10 @@ def test_what_is_too_old_goes_and_what_is_not_stays_whole(day: tuple[Database, A
     database, applications = day
     export(applications, "aa", only="the old one")
     assert pushed(applications, profile(sample("old leaf", "main", value=3, span_id=SPAN)), region="old") == 200
-    clock.now += 60
+    clock.now_s += 60
     export(applications, "bb", only="the recent one")
     assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN)), region="recent") == 200
-    clock.now += 60
+    clock.now_s += 60
     eventually(lambda: rows(database, "arrivals") == 1)
     assert applications.search("{ }") == {"bb": ["bb a", "bb b", "bb c"]}
     assert applications.tempo.get(f"/api/traces/{'aa' * 16}").status_code == 404
@@ -100,7 +101,7 @@ def test_what_is_not_too_old_stays(day: tuple[Database, Applications], clock: Cl
     database, applications = day
     export(applications, "aa")
     for _ in range(5):
-        clock.now += 19
+        clock.now_s += 19
         export(applications, "bb")
     assert set(applications.search("{ }")) == {"aa", "bb"}
     assert rows(database, "arrivals") > 1
@@ -115,7 +116,7 @@ def test_when_everything_is_too_old_everything_goes_and_the_same_can_come_again(
         assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 200
         assert applications.search('{ span.shared = "value" }') == {"aa": ["aa a", "aa b", "aa c"]}
         assert tree(applications, spanSelector=[SPAN])["main>leaf"] == (5, 5)
-        clock.now += 200
+        clock.now_s += 200
         eventually(lambda: not any(rows(database, table) for table in data_tables(database)))
         assert applications.search("{ }") == {}
         assert tree(applications, spanSelector=[SPAN]) == {"": (0, 0)}
@@ -128,7 +129,7 @@ def test_what_is_used_again_stays_though_it_first_came_long_ago(
     for number in range(8):
         applications.export(SpanFactory(f"{number + 1:02x}")("work", values={"shared": "value"}))
         assert pushed(applications, profile(sample("leaf", "main", value=5, span_id=SPAN))) == 200
-        clock.now += 40
+        clock.now_s += 40
     eventually(lambda: rows(database, "arrivals") == 2)
     assert len(applications.search('{ span.shared = "value" && resource.service.name = "shop" }')) == 2
     assert tree(applications, spanSelector=[SPAN])["main>leaf"][0] == 10
@@ -138,9 +139,9 @@ def test_what_is_used_again_stays_though_it_first_came_long_ago(
 def test_a_clock_that_is_set_back_makes_nothing_old(day: tuple[Database, Applications], clock: Clock) -> None:
     database, applications = day
     export(applications, "aa")
-    clock.now -= 10_000
+    clock.now_s -= 10_000
     export(applications, "bb")
-    clock.now += 10_020
+    clock.now_s += 10_020
     export(applications, "cc")
     eventually(lambda: rows(database, "arrivals") >= 2)
     assert set(applications.search("{ }")) == {"aa", "bb", "cc"}
@@ -150,29 +151,29 @@ def test_what_came_while_the_clock_was_ahead_is_kept_no_longer_than_all_else(
     day: tuple[Database, Applications], clock: Clock
 ) -> None:
     database, applications = day
-    clock.now += 10**8
+    clock.now_s += 10**8
     export(applications, "aa")
-    clock.now -= 10**8
+    clock.now_s -= 10**8
     export(applications, "bb")
-    clock.now += 60
+    clock.now_s += 60
     export(applications, "cc")
     assert set(applications.search("{ }")) == {"aa", "bb", "cc"}
-    clock.now += 60
+    clock.now_s += 60
     eventually(lambda: set(applications.search("{ }")) == {"cc"})
     assert rows(database, "arrivals") >= 1
 
 
 def test_a_clock_that_was_ahead_before_the_start_keeps_nothing_for_ever(tmp_path: Path, clock: Clock) -> None:
-    clock.now += 10**8
+    clock.now_s += 10**8
     before = Database(tmp_path, Limits(age_s=100), clock=clock)
     export(applications_on(before), "aa")
     before.close()
-    clock.now -= 10**8
+    clock.now_s -= 10**8
     database = Database(tmp_path, Limits(age_s=100), clock=clock)
     applications = applications_on(database)
     export(applications, "bb")
     assert set(applications.search("{ }")) == {"aa", "bb"}
-    clock.now += 120
+    clock.now_s += 120
     eventually(lambda: applications.search("{ }") == {})
     database.close()
 
@@ -182,11 +183,11 @@ def test_while_a_clock_is_behind_what_is_old_goes_all_the_same(
 ) -> None:
     database, applications = day
     export(applications, "aa")
-    clock.now -= 10_000
+    clock.now_s -= 10_000
     export(applications, "bb")
-    clock.now += 80
+    clock.now_s += 80
     export(applications, "cc")
-    clock.now += 80
+    clock.now_s += 80
     eventually(lambda: set(applications.search("{ }")) == {"cc"})
     eventually(lambda: nothing_dangles(database))  # a sweep goes on when a search sees no more of it
 
@@ -217,7 +218,7 @@ def test_space_that_is_no_longer_needed_is_given_back(tmp_path: Path, clock: Clo
     for number in range(60):
         span = SpanFactory(f"{number + 1:02x}")
         applications.export(span("span", values={f"noise {part}": os.urandom(2_000).hex() for part in range(20)}))
-    clock.now += 300
+    clock.now_s += 300
     # The file shrinks when what the log has is copied into it.
     eventually(lambda: rows(database, "traces") == 0)
     eventually(lambda: int(database.reader().execute("PRAGMA page_count").fetchone()[0]) < 700)
@@ -261,7 +262,7 @@ def test_only_what_is_far_too_large_is_swept_without_a_pause(
     database = Database(tmp_path, clock=clock)
     export(applications_on(database), "aa")
     database.close()
-    clock.now += 1000
+    clock.now_s += 1000
     monkeypatch.setattr(retention, "BUDGET_S", 0.0)
     connection = sqlite3.connect(database.path, isolation_level=None, factory=StoreConnection)
     with closing(connection):

@@ -21,7 +21,8 @@ from spanprofiles.embedded.store.database import FILE_NAME, Database
 from spanprofiles.embedded.store.folder import Folder, NoRoomError, StoreLostError, StoreUnavailableError
 from spanprofiles.embedded.store.makeshift import makeshift_reader
 from spanprofiles.embedded.store.schema import migrate
-from tests.support.embedded.stores import KIND, Indexer, Rows, eventually, keep, rows_of
+from tests.support.clocks import eventually
+from tests.support.embedded.stores import KIND, Indexer, Rows, keep, rows_of
 
 WHY = NoRoomError("data directory x: there is no room (database or disk is full)")
 

@@ -20,7 +20,8 @@ from spanprofiles.embedded.store.outcome import Outcome
 from spanprofiles.embedded.store.retention import (
     Retention,
 )
-from tests.support.embedded.stores import Rows, eventually, rows_of
+from tests.support.clocks import eventually
+from tests.support.embedded.stores import Rows, rows_of
 
 LONG_S = 60.0
 

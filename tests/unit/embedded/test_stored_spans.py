@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from spanprofiles.embedded.store.database import Database
 from spanprofiles.embedded.store.raw_spans import WholeSpans, framed_spans, span_messages
 from spanprofiles.embedded.store.retention import Limits
 from spanprofiles.embedded.store.traces import TRACES_IN_BLOCK, holders_by_block
+from tests.support.clocks import Clock, eventually
 from tests.support.embedded.exports import OTHER_TRACE, ROOT, TRACE, export
-from tests.support.embedded.stores import Clock, eventually
 from tests.unit.embedded.conftest import Applications, SpanFactory, applications_on
 from tests.unit.embedded.test_retention import nothing_dangles, rows
 
@@ -173,7 +174,7 @@ def test_a_span_that_is_sent_again_is_one_span_and_one_of_another_kind_is_not(ap
 def aging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Database, Applications, Clock]]:
     """A store that keeps everything for 100 s."""
     monkeypatch.setattr(retention, "CHECK_S", 0.01)
-    clock = Clock()
+    clock = Clock(time.time())
     database = Database(tmp_path, Limits(age_s=100), clock=clock)
     yield database, applications_on(database), clock
     database.close()
@@ -185,10 +186,10 @@ def test_what_only_traces_had_that_went_is_forgotten_wherever_the_cut_is(
 ) -> None:
     database, applications, clock = aging
     applications.export(*(SpanFactory(digits)("old", values={"own": digits, "both": 1}) for digits in TRACES[:old]))
-    clock.now += 60
+    clock.now_s += 60
     recent = SpanFactory(TRACES[old])("recent", values={"own": "recent", "both": 1})
     applications.export(recent)
-    clock.now += 60
+    clock.now_s += 60
     eventually(lambda: rows(database, "arrivals") == 1)
     values = applications.tempo.get("/api/v2/search/tag/span.own/values").get_json()["tagValues"]
     assert [value["value"] for value in values] == ["recent"]
